@@ -1,0 +1,105 @@
+//! Whether a fact that names a known order can be taken: refunds and extensions have limits.
+
+use chrono::NaiveDate;
+
+use super::calendar::days_between;
+use super::due::{clock_day, schedule};
+use super::hold::spans;
+use super::order::{Case, What};
+use super::policy::Terms;
+
+/// Why a well-formed row about a known order is rejected. The message says what the limit was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("refunded {days} days after the clock day {clock_on}; the policy takes refunds for {window} days")]
+    RefundTooLate { days: i64, clock_on: NaiveDate, window: i64 },
+    #[error("more than the {left} of the order that earlier refunds have left")]
+    RefundTooMuch { left: String },
+    #[error("the policy grants no extensions")]
+    ExtensionNotOffered,
+    #[error("the policy grants {times} extension(s), which the order has had")]
+    ExtensionLimit { times: i64 },
+    #[error("{days} days asked for; the policy grants 1 to {most}")]
+    ExtensionTooLong { days: i64, most: i64 },
+    #[error("asked for {before} days before the due date {due_on}; the policy takes requests {within} days before it")]
+    ExtensionTooEarly { before: i64, due_on: NaiveDate, within: i64 },
+    #[error("asked for on {asked_on}, after the due date {due_on}; the policy grants none once overdue")]
+    ExtensionTooLate { asked_on: NaiveDate, due_on: NaiveDate },
+}
+
+impl Refusal {
+    pub fn code(&self) -> &'static str {
+        match self {
+            Refusal::RefundTooLate { .. } => "REFUND_TOO_LATE",
+            Refusal::RefundTooMuch { .. } => "REFUND_TOO_MUCH",
+            Refusal::ExtensionNotOffered => "EXTENSION_NOT_OFFERED",
+            Refusal::ExtensionLimit { .. } => "EXTENSION_LIMIT",
+            Refusal::ExtensionTooLong { .. } => "EXTENSION_TOO_LONG",
+            Refusal::ExtensionTooEarly { .. } => "EXTENSION_TOO_EARLY",
+            Refusal::ExtensionTooLate { .. } => "EXTENSION_TOO_LATE",
+        }
+    }
+}
+
+/// Whether `what`, effective on a day, can join what is known of the order.
+pub fn admit(case: &Case, terms: &Terms, what: &What, effective_on: NaiveDate) -> Result<(), Refusal> {
+    match what {
+        What::Refund { minor, .. } => admit_refund(case, terms, *minor, effective_on),
+        What::Extension { days } => admit_extension(case, terms, *days, effective_on),
+        What::Fulfilment(_) | What::Payment { .. } | What::Hold { .. } | What::Waiver { .. } | What::Notice { .. } => {
+            Ok(())
+        }
+    }
+}
+
+fn admit_refund(case: &Case, terms: &Terms, minor: i64, refunded_on: NaiveDate) -> Result<(), Refusal> {
+    let earlier: i64 = case
+        .facts
+        .iter()
+        .map(|fact| match fact.what {
+            What::Refund { minor, .. } => minor,
+            _ => 0,
+        })
+        .sum();
+    let left = if super::position::is_cancelled(case) { 0 } else { case.order.amount_minor - earlier };
+    if minor > left {
+        return Err(Refusal::RefundTooMuch { left: case.order.currency.plain(left) });
+    }
+    let facts = case.effective_by(refunded_on);
+    let clock = clock_day(&case.order, terms, &facts, &spans(&facts, terms), refunded_on);
+    if let (Some(clock_on), Some(window)) = (clock.on(), terms.refund_window) {
+        let days = days_between(clock_on, refunded_on);
+        if days > window {
+            return Err(Refusal::RefundTooLate { days, clock_on, window });
+        }
+    }
+    Ok(())
+}
+
+fn admit_extension(case: &Case, terms: &Terms, days: i64, asked_on: NaiveDate) -> Result<(), Refusal> {
+    let Some(limits) = terms.extension else {
+        return Err(Refusal::ExtensionNotOffered);
+    };
+    let had = case.facts.iter().filter(|fact| matches!(fact.what, What::Extension { .. })).count();
+    if i64::try_from(had).is_ok_and(|had| had >= limits.times) {
+        return Err(Refusal::ExtensionLimit { times: limits.times });
+    }
+    if !(1..=limits.days).contains(&days) {
+        return Err(Refusal::ExtensionTooLong { days, most: limits.days });
+    }
+    let facts = case.effective_by(asked_on);
+    let spans = spans(&facts, terms);
+    let clock = clock_day(&case.order, terms, &facts, &spans, asked_on);
+    let due = schedule(&case.order, terms, &facts, &spans, clock);
+    // Without a due date there is nothing yet that could be too near or too far.
+    if let Some(due_on) = due.iter().filter_map(|due| due.due_on).max() {
+        let before = days_between(asked_on, due_on);
+        if let Some(within) = limits.ask_within.filter(|within| before > *within) {
+            return Err(Refusal::ExtensionTooEarly { before, due_on, within });
+        }
+        if before < 0 && !limits.when_overdue {
+            return Err(Refusal::ExtensionTooLate { asked_on, due_on });
+        }
+    }
+    Ok(())
+}

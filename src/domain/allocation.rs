@@ -1,0 +1,194 @@
+//! Where payments and refunds go. Computed from the facts each time, like the fee: late news re-allocates.
+
+use chrono::NaiveDate;
+
+use super::calendar::plus;
+use super::due::Due;
+use super::hold::Covered;
+use super::journal::{Account, Declared, Kind, Movement};
+use super::late_fee::{Overdue, Principal};
+use super::order::{Event, Fact, Order, Source, What};
+use super::policy::{Allocation, Terms};
+
+/// An instalment while the order's money is replayed.
+#[derive(Debug, Clone)]
+pub struct Slot {
+    pub due: Due,
+    pub principal: Principal,
+    /// Principal paid and refunded.
+    pub paid: i64,
+    pub refunded: i64,
+    pub fee_paid: i64,
+}
+
+/// An instalment's late fee on a day: capped, and what waivers take off it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fee {
+    pub total: i64,
+    pub waived: i64,
+}
+
+impl Fee {
+    pub fn net(self) -> i64 {
+        self.total - self.waived
+    }
+}
+
+/// An order's money after all its facts.
+pub struct Replayed {
+    pub slots: Vec<Slot>,
+    pub movements: Vec<Declared>,
+    /// Refunds and cancellation together, whether they came off principal or gave back what was paid.
+    pub refunded: i64,
+}
+
+/// The fixed surroundings of a replay.
+pub struct Ledger<'a> {
+    pub order: &'a Order,
+    pub terms: &'a Terms,
+    /// Effective by the day asked about.
+    pub facts: &'a [&'a Fact],
+    /// Days covered by holds with effect `fees`.
+    pub held: &'a Covered,
+}
+
+impl Ledger<'_> {
+    /// Lets the money facts take effect in their order: by instant, refunds before payments, then by key.
+    pub fn replay(&self, schedule: Vec<Due>) -> Replayed {
+        let slots = schedule.into_iter().map(|due| Slot {
+            principal: Principal::new(due.minor),
+            due,
+            paid: 0,
+            refunded: 0,
+            fee_paid: 0,
+        });
+        let mut replayed = Replayed { slots: slots.collect(), movements: Vec::new(), refunded: 0 };
+        let mut events: Vec<&Fact> = self.facts.iter().copied().filter(|fact| moves_money(fact)).collect();
+        events.sort_by(|a, b| {
+            let rank = |fact: &Fact| matches!(fact.what, What::Payment { .. });
+            (a.effective_at, rank(a), &a.id).cmp(&(b.effective_at, rank(b), &b.id))
+        });
+        for fact in events {
+            match fact.what {
+                What::Payment { minor, suspended } => self.pay(&mut replayed, fact, minor, suspended),
+                What::Refund { minor, suspended } => self.refund(&mut replayed, fact, minor, suspended),
+                // A cancelled order is refunded whole: what earlier refunds have left of it.
+                What::Fulfilment(_) => {
+                    let left = self.order.amount_minor - replayed.refunded;
+                    self.refund(&mut replayed, fact, left.max(0), false);
+                }
+                _ => {}
+            }
+        }
+        replayed
+    }
+
+    /// Every instalment's fee at the end of a day.
+    pub fn fees(&self, slots: &[Slot], day: NaiveDate) -> Vec<Fee> {
+        let mut waivers: i64 = self
+            .facts
+            .iter()
+            .map(|fact| match fact.what {
+                What::Waiver { minor } if fact.effective_on <= day => minor,
+                _ => 0,
+            })
+            .sum();
+        let fee = |slot: &Slot| {
+            let total = self.overdue(slot).map_or(0, |on| self.terms.late_fee.total(&on, day));
+            let waived = waivers.min(total);
+            waivers -= waived;
+            Fee { total, waived }
+        };
+        slots.iter().map(fee).collect()
+    }
+
+    /// What the late fee of an instalment depends on; nothing while it has no due date.
+    pub fn overdue<'s>(&'s self, slot: &'s Slot) -> Option<Overdue<'s>> {
+        Some(Overdue {
+            due_on: slot.due.due_on?,
+            order_minor: self.order.amount_minor,
+            instalment_minor: slot.due.minor,
+            principal: &slot.principal,
+            held: self.held,
+        })
+    }
+
+    /// Oldest due instalment first, those without a due date last; in each the fee owed at the end of the day
+    /// before, then principal, or the other way round. What is left over becomes customer credit.
+    fn pay(&self, replayed: &mut Replayed, fact: &Fact, minor: i64, suspended: bool) {
+        let from = if suspended { Account::Suspense } else { Account::CashClearing };
+        let fees = self.fees(&replayed.slots, plus(fact.effective_on, -1));
+        let mut oldest_first: Vec<usize> = (0..replayed.slots.len()).collect();
+        oldest_first.sort_by_key(|&i| (replayed.slots[i].due.due_on.unwrap_or(NaiveDate::MAX), i));
+        let mut left = minor;
+        for i in oldest_first {
+            let slot = &mut replayed.slots[i];
+            let mut to_fee = (fees[i].net() - slot.fee_paid).max(0);
+            let mut to_principal = slot.principal.now();
+            match self.terms.allocation {
+                Allocation::FeeFirst => {
+                    to_fee = to_fee.min(left);
+                    to_principal = to_principal.min(left - to_fee);
+                }
+                Allocation::PrincipalFirst => {
+                    to_principal = to_principal.min(left);
+                    to_fee = to_fee.min(left - to_principal);
+                }
+            }
+            slot.fee_paid += to_fee;
+            slot.paid += to_principal;
+            slot.principal.take(fact.effective_on, to_principal);
+            left -= to_fee + to_principal;
+            let instalment = slot.due.instalment;
+            replayed.declare(Kind::Payment, instalment, from, Account::ReceivableLateFee, to_fee, fact);
+            replayed.declare(Kind::Payment, instalment, from, Account::ReceivablePrincipal, to_principal, fact);
+        }
+        replayed.declare(Kind::Payment, 0, from, Account::CustomerCredit, left, fact);
+    }
+
+    /// Principal first, latest instalment first; beyond what is left it gives back what was paid.
+    fn refund(&self, replayed: &mut Replayed, fact: &Fact, minor: i64, suspended: bool) {
+        let from = if suspended { Account::Suspense } else { Account::MerchantPayable };
+        let mut left = minor;
+        for i in (0..replayed.slots.len()).rev() {
+            let slot = &mut replayed.slots[i];
+            let taken = slot.principal.now().min(left);
+            slot.refunded += taken;
+            slot.principal.take(fact.effective_on, taken);
+            left -= taken;
+            let instalment = slot.due.instalment;
+            replayed.declare(Kind::Refund, instalment, from, Account::ReceivablePrincipal, taken, fact);
+        }
+        replayed.refunded += minor;
+        replayed.declare(Kind::Refund, 0, from, Account::CustomerCredit, left, fact);
+    }
+}
+
+impl Replayed {
+    fn declare(&mut self, kind: Kind, instalment: i64, debit: Account, credit: Account, minor: i64, fact: &Fact) {
+        if minor > 0 {
+            let movement = Movement { kind, instalment, debit, credit, cause: fact.id.clone() };
+            let (effective_on, source) = (fact.effective_on, fact.source);
+            self.movements.push(Declared { movement, minor, effective_on, source });
+        }
+    }
+
+    /// Declares a movement that a rule makes, not a fact of its own.
+    pub fn declare_rule(
+        &mut self,
+        kind: Kind,
+        instalment: i64,
+        accounts: (Account, Account),
+        minor: i64,
+        on: (NaiveDate, Source),
+    ) {
+        if minor > 0 {
+            let movement = Movement { kind, instalment, debit: accounts.0, credit: accounts.1, cause: String::new() };
+            self.movements.push(Declared { movement, minor, effective_on: on.0, source: on.1 });
+        }
+    }
+}
+
+fn moves_money(fact: &Fact) -> bool {
+    matches!(fact.what, What::Payment { .. } | What::Refund { .. } | What::Fulfilment(Event::Cancelled))
+}

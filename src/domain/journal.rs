@@ -1,0 +1,279 @@
+//! Every movement of money: from one account to another, so that it balances by construction.
+//!
+//! Decisions declare what the movements of an order should be in total; [`difference`] tells which entries the
+//! books still need. Entries are never changed: what was wrong is posted the other way round.
+
+use chrono::NaiveDate;
+
+use super::order::Source;
+
+/// The accounts of the books. The numbers are what the store keeps; they never change their meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(i16)]
+pub enum Account {
+    ReceivablePrincipal = 1,
+    ReceivableLateFee = 2,
+    CashClearing = 3,
+    MerchantPayable = 4,
+    CustomerCredit = 5,
+    Suspense = 6,
+    IncomeServiceFee = 7,
+    IncomeLateFee = 8,
+    IncomeRecovery = 9,
+    ExpensesBadDebt = 10,
+}
+
+impl Account {
+    pub const ALL: [Account; 10] = [
+        Account::ReceivablePrincipal,
+        Account::ReceivableLateFee,
+        Account::CashClearing,
+        Account::MerchantPayable,
+        Account::CustomerCredit,
+        Account::Suspense,
+        Account::IncomeServiceFee,
+        Account::IncomeLateFee,
+        Account::IncomeRecovery,
+        Account::ExpensesBadDebt,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Account::ReceivablePrincipal => "assets:receivable:principal",
+            Account::ReceivableLateFee => "assets:receivable:late-fee",
+            Account::CashClearing => "assets:cash-clearing",
+            Account::MerchantPayable => "liabilities:merchant-payable",
+            Account::CustomerCredit => "liabilities:customer-credit",
+            Account::Suspense => "liabilities:suspense",
+            Account::IncomeServiceFee => "income:service-fee",
+            Account::IncomeLateFee => "income:late-fee",
+            Account::IncomeRecovery => "income:recovery",
+            Account::ExpensesBadDebt => "expenses:bad-debt",
+        }
+    }
+
+    pub fn code(self) -> i16 {
+        self as i16
+    }
+
+    pub fn from_code(code: i16) -> Option<Account> {
+        Account::ALL.into_iter().find(|account| account.code() == code)
+    }
+}
+
+/// Why money moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    Order,
+    ServiceFee,
+    Payment,
+    Refund,
+    LateFee,
+    Waiver,
+    /// A fee that was paid and is not owed any more becomes customer credit.
+    FeeReturned,
+    /// Money that names no order known here.
+    Suspense,
+}
+
+impl Kind {
+    pub const ALL: [Kind; 8] = [
+        Kind::Order,
+        Kind::ServiceFee,
+        Kind::Payment,
+        Kind::Refund,
+        Kind::LateFee,
+        Kind::Waiver,
+        Kind::FeeReturned,
+        Kind::Suspense,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Order => "order",
+            Kind::ServiceFee => "service_fee",
+            Kind::Payment => "payment",
+            Kind::Refund => "refund",
+            Kind::LateFee => "late_fee",
+            Kind::Waiver => "waiver",
+            Kind::FeeReturned => "fee_returned",
+            Kind::Suspense => "suspense",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| kind.name() == text)
+    }
+}
+
+/// What a movement is: everything but its amount. An order has at most one of each in force.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Movement {
+    pub kind: Kind,
+    /// 0 when it concerns the order as a whole.
+    pub instalment: i64,
+    pub debit: Account,
+    pub credit: Account,
+    /// The key of the payment, refund or cancellation behind it; empty when a rule is.
+    pub cause: String,
+}
+
+/// A movement that should be in the books, in total.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declared {
+    pub movement: Movement,
+    pub minor: i64,
+    pub effective_on: NaiveDate,
+    pub source: Source,
+}
+
+/// A movement as the books have it, in total: what was posted less what was posted back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    pub movement: Movement,
+    pub minor: i64,
+    pub effective_on: NaiveDate,
+    pub source: Source,
+}
+
+/// One row to add to the journal; the amount is positive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub movement: Movement,
+    pub minor: i64,
+    pub effective_on: NaiveDate,
+    pub source: Source,
+    pub reason: Reason,
+}
+
+/// Why an entry was posted on its day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The first time this movement is booked.
+    New,
+    /// A fee that grew by itself.
+    Accrued,
+    /// Late news changed what should have been.
+    Corrected,
+}
+
+impl Reason {
+    pub fn name(self) -> &'static str {
+        match self {
+            Reason::New => "new",
+            Reason::Accrued => "accrued",
+            Reason::Corrected => "corrected",
+        }
+    }
+}
+
+impl Movement {
+    /// The same movement whichever way round it was posted, and the sign of this way.
+    fn either_way(&self) -> ((Kind, i64, Account, Account, &str), i64) {
+        let (low, high, sign) =
+            if self.debit <= self.credit { (self.debit, self.credit, 1) } else { (self.credit, self.debit, -1) };
+        ((self.kind, self.instalment, low, high, self.cause.as_str()), sign)
+    }
+
+    fn reversed(&self) -> Movement {
+        Movement { debit: self.credit, credit: self.debit, ..self.clone() }
+    }
+}
+
+/// The entries that take the books from what is recorded to what is declared. No difference, no entries.
+pub fn difference(declared: &[Declared], recorded: &[Recorded]) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for should in declared {
+        let (key, sign) = should.movement.either_way();
+        let booked: i64 = recorded
+            .iter()
+            .map(|row| (row.movement.either_way(), row.minor))
+            .filter(|((other, _), _)| *other == key)
+            .map(|((_, other_sign), minor)| minor * other_sign * sign)
+            .sum();
+        let minor = should.minor - booked;
+        let reason = match (booked, minor) {
+            (0, _) => Reason::New,
+            (_, 1..) if should.movement.kind == Kind::LateFee => Reason::Accrued,
+            _ => Reason::Corrected,
+        };
+        push(&mut entries, &should.movement, minor, should.effective_on, should.source, reason);
+    }
+    for (i, row) in recorded.iter().enumerate() {
+        let (key, sign) = row.movement.either_way();
+        let same = |movement: &Movement| movement.either_way().0 == key;
+        if declared.iter().any(|should| same(&should.movement)) || recorded[..i].iter().any(|r| same(&r.movement)) {
+            continue;
+        }
+        let booked: i64 = recorded[i..]
+            .iter()
+            .filter(|row| same(&row.movement))
+            .map(|row| row.minor * row.movement.either_way().1 * sign)
+            .sum();
+        push(&mut entries, &row.movement, -booked, row.effective_on, row.source, Reason::Corrected);
+    }
+    entries
+}
+
+fn push(
+    entries: &mut Vec<Entry>,
+    movement: &Movement,
+    minor: i64,
+    effective_on: NaiveDate,
+    source: Source,
+    reason: Reason,
+) {
+    if minor != 0 {
+        let movement = if minor > 0 { movement.clone() } else { movement.reversed() };
+        entries.push(Entry { movement, minor: minor.abs(), effective_on, source, reason });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fee(minor: i64) -> Declared {
+        Declared {
+            movement: Movement {
+                kind: Kind::LateFee,
+                instalment: 1,
+                debit: Account::ReceivableLateFee,
+                credit: Account::IncomeLateFee,
+                cause: String::new(),
+            },
+            minor,
+            effective_on: "2026-03-20".parse().unwrap(),
+            source: Source::default(),
+        }
+    }
+
+    fn booked(entries: &[Entry]) -> Vec<Recorded> {
+        let of = |entry: &Entry| Recorded {
+            movement: entry.movement.clone(),
+            minor: entry.minor,
+            effective_on: entry.effective_on,
+            source: entry.source,
+        };
+        entries.iter().map(of).collect()
+    }
+
+    #[test]
+    fn only_the_difference_is_posted() {
+        let first = difference(&[fee(10)], &[]);
+        assert_eq!((first[0].minor, first[0].reason), (10, Reason::New));
+        assert_eq!(difference(&[fee(10)], &booked(&first)), []);
+
+        let second = difference(&[fee(15)], &booked(&first));
+        assert_eq!((second[0].minor, second[0].reason), (5, Reason::Accrued));
+
+        let all = [first, second].concat();
+        let back = difference(&[fee(0)], &booked(&all));
+        assert_eq!((back[0].minor, back[0].movement.debit), (15, Account::IncomeLateFee));
+        assert_eq!(back[0].reason, Reason::Corrected);
+
+        // Not declared any more at all is the same as declared with nothing.
+        assert_eq!(difference(&[], &booked(&all)), back);
+        assert_eq!(difference(&[], &booked(&[all, back].concat())), []);
+    }
+}

@@ -1,0 +1,19 @@
+//! The rules: what should be true at the end of a day, decided from facts.
+//!
+//! Everything here is pure. There is no file, no database, no clock and no async below this line; a day
+//! is always handed in. Nothing here knows where a fact came from beyond its source line.
+
+pub mod admission;
+pub mod allocation;
+pub mod calendar;
+pub mod credit;
+pub mod due;
+pub mod eligibility;
+pub mod hold;
+pub mod journal;
+pub mod late_fee;
+pub mod money;
+pub mod order;
+pub mod policy;
+pub mod position;
+pub mod reminders;

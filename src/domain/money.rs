@@ -1,0 +1,163 @@
+//! Money: whole minor units of a currency. Floats are deliberately absent; rates are exact decimals.
+
+use std::fmt;
+
+use rust_decimal::prelude::ToPrimitive;
+use rust_decimal::{Decimal, RoundingStrategy};
+
+/// The largest amount one row may carry, in minor units. It leaves room for any sum of a day in an `i64`,
+/// and for amount × days × rate in the 28 digits of a decimal.
+pub const MAX_MINOR: i64 = 10_000_000_000_000;
+
+/// An ISO 4217 currency that has minor units.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Currency(iso_currency::Currency);
+
+impl Currency {
+    /// Reads a three-letter code in capitals, such as `CNY`.
+    pub fn parse(code: &str) -> Option<Currency> {
+        let currency = iso_currency::Currency::from_code(code)?;
+        currency.exponent()?;
+        Some(Currency(currency))
+    }
+
+    pub fn code(self) -> &'static str {
+        self.0.code()
+    }
+
+    /// Digits after the decimal point: CNY 2, JPY 0, KWD 3.
+    pub fn exponent(self) -> u32 {
+        self.0.exponent().map_or(0, u32::from)
+    }
+
+    /// Reads an amount as written, exactly. More digits than the currency has are an error, not a rounding.
+    pub fn parse_minor(self, text: &str) -> Result<i64, AmountError> {
+        let amount = Decimal::from_str_exact(text).map_err(|_| AmountError::NotANumber)?;
+        self.minor_of(amount)
+    }
+
+    /// The minor units of an exact decimal amount.
+    pub fn minor_of(self, amount: Decimal) -> Result<i64, AmountError> {
+        let amount = amount.normalize();
+        if amount.scale() > self.exponent() {
+            return Err(AmountError::TooPrecise(self));
+        }
+        let scale = Decimal::from(10_i64.pow(self.exponent()));
+        let minor = amount.checked_mul(scale).and_then(|minor| minor.to_i64()).filter(|minor| minor.abs() <= MAX_MINOR);
+        minor.ok_or(AmountError::TooLarge)
+    }
+
+    /// The amount as files carry it: plain digits, no separators, always the currency's digits.
+    pub fn plain(self, minor: i64) -> String {
+        Decimal::new(minor, self.exponent()).to_string()
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl fmt::Debug for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+/// Why a cell is not an amount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AmountError {
+    #[error("not a plain decimal number such as 129.90")]
+    NotANumber,
+    #[error("{0} has {digits} digits after the point", digits = .0.exponent())]
+    TooPrecise(Currency),
+    #[error("larger than any amount taken here")]
+    TooLarge,
+}
+
+/// `rate × base`, rounded half away from zero to a whole minor unit.
+pub fn rated(base: i64, rate: Decimal) -> i64 {
+    rounded(Decimal::from(base), rate, RoundingStrategy::MidpointAwayFromZero)
+}
+
+/// `rate × base`, rounded down: how caps round.
+pub fn rated_down(base: i64, rate: Decimal) -> i64 {
+    rounded(Decimal::from(base), rate, RoundingStrategy::ToZero)
+}
+
+fn rounded(base: Decimal, rate: Decimal, strategy: RoundingStrategy) -> i64 {
+    // `MAX_MINOR` and the limits on rates keep the product in range; out of range it is the largest there is.
+    base.checked_mul(rate).and_then(|product| product.round_dp_with_strategy(0, strategy).to_i64()).unwrap_or(i64::MAX)
+}
+
+/// Splits an amount by shares that add up to one and gives every unit away: largest remainder first, of
+/// equals the earlier share.
+pub fn split(minor: i64, shares: &[Decimal]) -> Vec<i64> {
+    if shares.len() == 1 {
+        return vec![minor];
+    }
+    let exact: Vec<Decimal> = shares.iter().map(|share| Decimal::from(minor) * share).collect();
+    let mut parts: Vec<i64> = exact.iter().map(|part| part.trunc().to_i64().unwrap_or(0)).collect();
+    let mut left = minor - parts.iter().sum::<i64>();
+    let mut by_remainder: Vec<usize> = (0..parts.len()).collect();
+    by_remainder.sort_by_key(|&i| (std::cmp::Reverse(exact[i].fract()), i));
+    for &i in by_remainder.iter().cycle() {
+        if left == 0 {
+            break;
+        }
+        parts[i] += left.signum();
+        left -= left.signum();
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cny(text: &str) -> Result<i64, AmountError> {
+        Currency::parse("CNY").unwrap().parse_minor(text)
+    }
+
+    #[test]
+    fn amounts_are_read_exactly_or_not_at_all() {
+        let cny_currency = Currency::parse("CNY").unwrap();
+        assert_eq!(cny("129.90"), Ok(12_990));
+        assert_eq!(cny("129.9"), Ok(12_990));
+        assert_eq!(cny("129.900"), Ok(12_990));
+        assert_eq!(cny("-5"), Ok(-500));
+        assert_eq!(cny("12.345"), Err(AmountError::TooPrecise(cny_currency)));
+        for bad in ["", "abc", "1,200.00", "1e5", "１２", "¥12", "0x10", "1.2.3"] {
+            assert_eq!(cny(bad), Err(AmountError::NotANumber), "{bad:?}");
+        }
+        assert_eq!(cny("100000000000.01"), Err(AmountError::TooLarge));
+        assert_eq!(cny("9999999999999999999999999999999999"), Err(AmountError::NotANumber));
+    }
+
+    #[test]
+    fn the_currency_decides_the_digits() {
+        for (code, text, minor) in [("CNY", "1.05", 105), ("JPY", "105", 105), ("KWD", "0.105", 105)] {
+            let currency = Currency::parse(code).unwrap();
+            assert_eq!(currency.parse_minor(text), Ok(minor), "{code}");
+            assert_eq!(currency.plain(minor), text, "{code}");
+        }
+        assert!(Currency::parse("XYZ").is_none());
+        assert!(Currency::parse("cny").is_none());
+    }
+
+    #[test]
+    fn rates_round_half_away_from_zero_and_caps_down() {
+        let rate = Decimal::from_str_exact("0.005").unwrap();
+        assert_eq!([rated(100, rate), rated(99, rate), rated(300, rate)], [1, 0, 2]);
+        assert_eq!([rated_down(100, rate), rated_down(399, rate)], [0, 1]);
+    }
+
+    #[test]
+    fn a_split_gives_every_unit_away() {
+        let quarter = vec![Decimal::from_str_exact("0.25").unwrap(); 4];
+        assert_eq!(split(10_003, &quarter), [2501, 2501, 2501, 2500]);
+        let thirds = ["0.3333", "0.3333", "0.3334"].map(|s| Decimal::from_str_exact(s).unwrap());
+        assert_eq!(split(100, &thirds), [33, 33, 34]);
+    }
+}

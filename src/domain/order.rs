@@ -1,0 +1,136 @@
+//! What happened: orders, and the facts that follow them. Facts are kept for ever and never change.
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use super::hold::HoldReason;
+use super::money::Currency;
+
+/// Where something came from: the file's number and the line in it. Line 0 of file 0 is the program itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Source {
+    pub file_no: i64,
+    pub line: i64,
+}
+
+/// One purchase, as accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    pub merchant_id: String,
+    pub order_id: String,
+    pub customer_id: String,
+    pub amount_minor: i64,
+    pub currency: Currency,
+    pub ordered_at: DateTime<Utc>,
+    /// The day of `ordered_at`, by the policy's cut-off.
+    pub ordered_on: NaiveDate,
+    /// Days to pay, from the score band the order was decided on.
+    pub term: i64,
+    /// The effective date of the policy version in force when it was ordered.
+    pub policy_version: NaiveDate,
+    pub booked_on: NaiveDate,
+    pub source: Source,
+}
+
+/// Something that happened to an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fact {
+    /// The sender's key, unique for its kind and merchant.
+    pub id: String,
+    pub effective_at: DateTime<Utc>,
+    /// The day of `effective_at`, by the policy's cut-off.
+    pub effective_on: NaiveDate,
+    /// The business date it was booked on.
+    pub booked_on: NaiveDate,
+    pub source: Source,
+    pub what: What,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    Fulfilment(Event),
+    /// `suspended`: it was booked in suspense before its order was known.
+    Payment {
+        minor: i64,
+        suspended: bool,
+    },
+    Refund {
+        minor: i64,
+        suspended: bool,
+    },
+    Extension {
+        days: i64,
+    },
+    /// Covers its first to its last day; the last is the policy's default length when the file names none.
+    Hold {
+        reason: HoldReason,
+        ends_on: Option<NaiveDate>,
+    },
+    Waiver {
+        minor: i64,
+    },
+    /// A notice before a negative report was sent for this instalment.
+    Notice {
+        instalment: i64,
+    },
+}
+
+/// What a fulfilment row says, in the order in which it happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Event {
+    Shipped,
+    Delivered,
+    Confirmed,
+    Cancelled,
+}
+
+impl Event {
+    pub const ALL: [Event; 4] = [Event::Shipped, Event::Delivered, Event::Confirmed, Event::Cancelled];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Event::Shipped => "shipped",
+            Event::Delivered => "delivered",
+            Event::Confirmed => "confirmed",
+            Event::Cancelled => "cancelled",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Event> {
+        Event::ALL.into_iter().find(|event| event.name() == text)
+    }
+}
+
+impl What {
+    /// The kind's name, as the store and `explain` use it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            What::Fulfilment(_) => "fulfilment",
+            What::Payment { .. } => "payment",
+            What::Refund { .. } => "refund",
+            What::Extension { .. } => "extension",
+            What::Hold { .. } => "hold",
+            What::Waiver { .. } => "waiver",
+            What::Notice { .. } => "notice",
+        }
+    }
+}
+
+/// An order with everything known about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Case {
+    pub order: Order,
+    pub facts: Vec<Fact>,
+}
+
+impl Case {
+    /// What had happened by the end of a day.
+    pub fn effective_by(&self, day: NaiveDate) -> Vec<&Fact> {
+        self.facts.iter().filter(|fact| fact.effective_on <= day).collect()
+    }
+
+    /// The same case as it was known when `day` was the business date.
+    pub fn as_known_on(&self, day: NaiveDate) -> Case {
+        let known = self.facts.iter().filter(|fact| fact.booked_on <= day);
+        Case { order: self.order.clone(), facts: known.cloned().collect() }
+    }
+}

@@ -1,0 +1,186 @@
+//! A merchant's terms, in versions. An order keeps the version in force on the day it was ordered.
+//!
+//! How a policy is written down is `config`'s business; here are only terms that were found to make sense.
+
+use chrono::{NaiveDate, NaiveTime};
+use rust_decimal::Decimal;
+
+use super::hold::{HoldReason, HoldRule};
+use super::late_fee::LateFee;
+use super::money::Currency;
+use super::order::Event;
+
+/// All versions of a merchant's terms, oldest first, each with its own effective date.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    pub versions: Vec<Terms>,
+}
+
+impl Policy {
+    /// The terms in force on a day.
+    pub fn in_force(&self, day: NaiveDate) -> Option<&Terms> {
+        self.versions.iter().rev().find(|terms| terms.effective_from <= day)
+    }
+
+    /// The terms an order was decided on.
+    pub fn version(&self, effective_from: NaiveDate) -> Option<&Terms> {
+        self.versions.iter().find(|terms| terms.effective_from == effective_from)
+    }
+}
+
+/// One version of a policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// The version's name as well: no two versions share a date.
+    pub effective_from: NaiveDate,
+    pub currency: Currency,
+    pub clock: Clock,
+    pub cut_off: Option<NaiveTime>,
+    /// By score, lowest first.
+    pub bands: Vec<Band>,
+    /// A customer with anything more than so many days overdue gets no further order.
+    pub freeze_when_overdue: Option<i64>,
+    /// Empty: one instalment, with the band's term.
+    pub instalments: Vec<Share>,
+    /// What the merchant pays for an order, as a share of what is left of it after refunds.
+    pub service_fee: Decimal,
+    /// Days from booking until the merchant is owed the money.
+    pub payable_after: i64,
+    /// Days after the clock day within which a refund is taken.
+    pub refund_window: Option<i64>,
+    pub allocation: Allocation,
+    pub late_fee: LateFee,
+    pub extension: Option<ExtensionLimits>,
+    pub holds: Vec<HoldRule>,
+    /// Days around the due date, ascending.
+    pub reminder_steps: Vec<i64>,
+    pub credit: Option<CreditRule>,
+}
+
+impl Terms {
+    /// The band of a score: the highest one that it reaches.
+    pub fn band(&self, score: i64) -> Option<&Band> {
+        self.bands.iter().rev().find(|band| band.score <= score)
+    }
+
+    pub fn hold_rule(&self, reason: HoldReason) -> HoldRule {
+        self.holds.iter().find(|rule| rule.reason == reason).cloned().unwrap_or_else(|| HoldRule::default_for(reason))
+    }
+}
+
+/// The event that starts the term.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clock {
+    Ordered,
+    Shipped,
+    Delivered,
+    /// With automatic confirmation, receipt counts as confirmed so many days after an event.
+    Confirmed {
+        auto: Option<AutoConfirm>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AutoConfirm {
+    /// Shipped or delivered.
+    pub after: Event,
+    pub days: i64,
+}
+
+/// From a score on: how much may be owed, and how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Band {
+    pub score: i64,
+    pub limit_minor: i64,
+    pub term: i64,
+}
+
+/// An instalment's share of the order and its own term.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    pub share: Decimal,
+    pub term: i64,
+}
+
+/// Within an instalment, what a payment goes to first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Allocation {
+    FeeFirst,
+    PrincipalFirst,
+}
+
+/// What extensions a merchant may grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExtensionLimits {
+    pub times: i64,
+    pub days: i64,
+    /// Asked for at most so many days before the due date.
+    pub ask_within: Option<i64>,
+    pub when_overdue: bool,
+}
+
+/// When a late instalment is reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CreditRule {
+    /// Days past due at which notice becomes due.
+    pub notice_after: i64,
+    /// Days from the notice to the flag.
+    pub flag_after: i64,
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::super::late_fee::{Caps, FeeKind};
+    use super::*;
+
+    /// Plain terms to start a test from: 14 days after delivery, no fee.
+    pub fn terms() -> Terms {
+        Terms {
+            effective_from: "2026-01-01".parse().unwrap(),
+            currency: Currency::parse("CNY").unwrap(),
+            clock: Clock::Delivered,
+            cut_off: None,
+            bands: vec![
+                Band { score: 550, limit_minor: 50_000, term: 7 },
+                Band { score: 650, limit_minor: 200_000, term: 14 },
+            ],
+            freeze_when_overdue: Some(5),
+            instalments: Vec::new(),
+            service_fee: Decimal::ZERO,
+            payable_after: 1,
+            refund_window: Some(30),
+            allocation: Allocation::FeeFirst,
+            late_fee: LateFee { kind: FeeKind::None, grace: 0, caps: Caps::default() },
+            extension: Some(ExtensionLimits { times: 1, days: 7, ask_within: Some(5), when_overdue: false }),
+            holds: Vec::new(),
+            reminder_steps: vec![-3, -1, 0, 1, 3, 7],
+            credit: Some(CreditRule { notice_after: 3, flag_after: 5 }),
+        }
+    }
+
+    #[test]
+    fn an_order_keeps_the_version_of_its_day() {
+        let older = terms();
+        let newer = Terms { effective_from: "2026-03-16".parse().unwrap(), ..terms() };
+        let policy = Policy { versions: vec![older, newer] };
+        for (day, version) in [
+            ("2025-12-31", None),
+            ("2026-01-01", Some("2026-01-01")),
+            ("2026-03-15", Some("2026-01-01")),
+            ("2026-03-16", Some("2026-03-16")),
+            ("2027-01-01", Some("2026-03-16")),
+        ] {
+            let found = policy.in_force(day.parse().unwrap()).map(|terms| terms.effective_from.to_string());
+            assert_eq!(found.as_deref(), version, "{day}");
+        }
+    }
+
+    #[test]
+    fn the_highest_band_reached_decides() {
+        for (score, limit) in
+            [(549, None), (550, Some(50_000)), (649, Some(50_000)), (650, Some(200_000)), (900, Some(200_000))]
+        {
+            assert_eq!(terms().band(score).map(|band| band.limit_minor), limit, "{score}");
+        }
+    }
+}

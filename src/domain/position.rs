@@ -1,0 +1,241 @@
+//! The one function that decides: what is true of an order at the end of a day.
+//!
+//! Jobs call [`decide`], compare with what is recorded and post the difference. Reruns, missed days and late news
+//! are the same call; deliberately, nothing here knows which of them it is.
+
+use chrono::NaiveDate;
+
+use super::allocation::{Fee, Ledger, Slot};
+use super::calendar::{days_between, plus};
+use super::credit::{self, Evidence, Standing, Status};
+use super::due::{ClockDay, clock_day, schedule};
+use super::hold::{Covered, Effect, HoldReason, HoldSpan, spans};
+use super::journal::{Account, Declared, Kind};
+use super::money::rated;
+use super::order::{Case, Event, Fact, Source, What};
+use super::policy::Terms;
+
+/// What is left of an instalment on a day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    pub instalment: i64,
+    /// Minor units throughout.
+    pub principal: i64,
+    pub due_on: Option<NaiveDate>,
+    pub paid: i64,
+    pub refunded: i64,
+    /// Late fee owed in total, after caps and waivers.
+    pub late_fee: i64,
+    pub late_fee_paid: i64,
+    /// As of `decided_on`; [`Position::days_past_due_on`] tells a later day's.
+    pub days_past_due: i64,
+    pub credit: Standing,
+    /// The hold that covers `decided_on`.
+    pub hold: Option<HoldReason>,
+    pub decided_on: NaiveDate,
+    pub next_action_on: Option<NaiveDate>,
+}
+
+impl Position {
+    /// Principal still owed.
+    pub fn outstanding(&self) -> i64 {
+        self.principal - self.paid - self.refunded
+    }
+
+    pub fn fee_owed(&self) -> i64 {
+        self.late_fee - self.late_fee_paid
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.outstanding() > 0 || self.fee_owed() > 0
+    }
+
+    /// Days past due on a day from `decided_on` on, as long as nothing else happens: an unpaid instalment gains
+    /// one a day, which is no reason to decide it anew.
+    pub fn days_past_due_on(&self, day: NaiveDate) -> i64 {
+        match self.due_on {
+            Some(due_on) if self.outstanding() > 0 => {
+                self.days_past_due + days_between(due_on.max(self.decided_on), day).max(0)
+            }
+            _ => self.days_past_due,
+        }
+    }
+}
+
+/// A dated row of the customer's credit record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreditStep {
+    pub instalment: i64,
+    pub status: Status,
+    pub days_past_due: i64,
+    /// Principal owed at the time.
+    pub minor: i64,
+    pub reason: &'static str,
+}
+
+/// What is true of an order at the end of a day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    pub clock: ClockDay,
+    pub positions: Vec<Position>,
+    /// All movements of the order, in total.
+    pub movements: Vec<Declared>,
+    /// Steps to record today.
+    pub credit_steps: Vec<CreditStep>,
+    /// The first day on which anything can change by itself.
+    pub next_action_on: Option<NaiveDate>,
+}
+
+impl Decision {
+    pub fn outstanding(&self) -> i64 {
+        self.positions.iter().map(Position::outstanding).sum()
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.positions.iter().any(Position::is_open)
+    }
+
+    /// The due date of the oldest instalment with principal left.
+    pub fn oldest_due_on(&self) -> Option<NaiveDate> {
+        let unpaid = self.positions.iter().filter(|position| position.outstanding() > 0);
+        unpaid.filter_map(|position| position.due_on).min()
+    }
+}
+
+/// Decides an order at the end of `today`, on the terms it was ordered under. `standings` is the credit record so
+/// far, by instalment; empty for an order not decided before.
+pub fn decide(case: &Case, terms: &Terms, standings: &[Standing], today: NaiveDate) -> Decision {
+    let order = &case.order;
+    let facts = case.effective_by(today);
+    let spans = spans(&facts, terms);
+    let clock = clock_day(order, terms, &facts, &spans, today);
+    let held_fees = Covered::by(Effect::Fees, &spans, terms);
+    let ledger = Ledger { order, terms, facts: &facts, held: &held_fees };
+
+    let mut replayed = ledger.replay(schedule(order, terms, &facts, &spans, clock));
+    let slots = std::mem::take(&mut replayed.slots);
+    let fees = ledger.fees(&slots, today);
+
+    let booked = (order.ordered_on, order.source);
+    let by_rule = (today, Source::default());
+    for (slot, fee) in slots.iter().zip(&fees) {
+        let instalment = slot.due.instalment;
+        let receivable = Account::ReceivablePrincipal;
+        replayed.declare_rule(Kind::Order, instalment, (receivable, Account::MerchantPayable), slot.due.minor, booked);
+        let late_fee = Account::ReceivableLateFee;
+        replayed.declare_rule(Kind::LateFee, instalment, (late_fee, Account::IncomeLateFee), fee.total, by_rule);
+        replayed.declare_rule(Kind::Waiver, instalment, (Account::IncomeLateFee, late_fee), fee.waived, by_rule);
+        let too_much = slot.fee_paid - fee.net();
+        replayed.declare_rule(Kind::FeeReturned, instalment, (late_fee, Account::CustomerCredit), too_much, by_rule);
+    }
+    let kept = (order.amount_minor - replayed.refunded).max(0);
+    let service_fee = (Account::MerchantPayable, Account::IncomeServiceFee);
+    replayed.declare_rule(Kind::ServiceFee, 0, service_fee, rated(kept, terms.service_fee), booked);
+
+    let surroundings = Surroundings { case, terms, spans: &spans, today, kept };
+    let mut credit_steps = Vec::new();
+    let mut positions = Vec::with_capacity(slots.len());
+    for (i, (slot, fee)) in slots.iter().zip(&fees).enumerate() {
+        let standing = standings.get(i).copied().unwrap_or_default();
+        positions.push(surroundings.position(&ledger, slot, *fee, standing, &mut credit_steps));
+    }
+
+    let waiting = surroundings.wakes(clock);
+    let next_action_on = positions.iter().filter_map(|position| position.next_action_on).chain(waiting).min();
+    Decision { clock, positions, movements: replayed.movements, credit_steps, next_action_on }
+}
+
+/// What all instalments of an order share on the day.
+struct Surroundings<'a> {
+    case: &'a Case,
+    terms: &'a Terms,
+    spans: &'a [HoldSpan],
+    today: NaiveDate,
+    /// The order's amount after refunds.
+    kept: i64,
+}
+
+impl Surroundings<'_> {
+    fn position(
+        &self,
+        ledger: &Ledger<'_>,
+        slot: &Slot,
+        fee: Fee,
+        mut standing: Standing,
+        steps: &mut Vec<CreditStep>,
+    ) -> Position {
+        let due_on = slot.due.due_on;
+        let days_past_due = due_on.map_or(0, |due_on| slot.principal.days_past_due(due_on, self.today));
+        let mut next_action_on = None;
+        if let Some(due_on) = due_on {
+            if slot.principal.now() > 0 && due_on > self.today {
+                next_action_on = Some(due_on);
+            }
+            if let Some(on) = ledger.overdue(slot) {
+                next_action_on = earlier(next_action_on, self.terms.late_fee.next_change(&on, self.today));
+            }
+            if let Some(rule) = self.terms.credit {
+                let evidence = self.evidence(slot, due_on);
+                while let Some((status, reason)) = credit::step(&standing, &evidence, rule, self.today) {
+                    let flagged_on = if status == Status::Flagged { Some(self.today) } else { standing.flagged_on };
+                    standing = Standing { status, since: Some(self.today), flagged_on };
+                    let instalment = slot.due.instalment;
+                    steps.push(CreditStep { instalment, status, days_past_due, minor: slot.principal.now(), reason });
+                }
+                next_action_on = earlier(next_action_on, credit::next_step(&standing, &evidence, rule, self.today));
+            }
+        }
+        let covers_today = |span: &&HoldSpan| (span.first..=span.last).contains(&self.today);
+        Position {
+            instalment: slot.due.instalment,
+            principal: slot.due.minor,
+            due_on,
+            paid: slot.paid,
+            refunded: slot.refunded,
+            late_fee: fee.net(),
+            late_fee_paid: slot.fee_paid.min(fee.net()),
+            days_past_due,
+            credit: standing,
+            hold: self.spans.iter().find(covers_today).map(|span| span.reason),
+            decided_on: self.today,
+            next_action_on,
+        }
+    }
+
+    fn evidence<'s>(&self, slot: &'s Slot, due_on: NaiveDate) -> Evidence<'s> {
+        let instalment = slot.due.instalment;
+        let notices = self.case.facts.iter().filter(|fact| fact.what == What::Notice { instalment });
+        Evidence {
+            due_on,
+            principal: &slot.principal,
+            paid_some: slot.paid > 0 && self.kept > 0,
+            notice_sent_on: notices.map(|fact| fact.effective_on).filter(|on| *on <= self.today).max(),
+            held: Covered::by(Effect::Credit, self.spans, self.terms).covers(self.today),
+        }
+    }
+
+    /// Days on which the order changes whatever its instalments do: receipt counts as confirmed, a fact dated
+    /// ahead takes effect, a hold begins to cover or ends.
+    fn wakes(&self, clock: ClockDay) -> impl Iterator<Item = NaiveDate> {
+        let confirmed = match clock {
+            ClockDay::Expected(on) => Some(on),
+            ClockDay::Started { .. } | ClockDay::Unknown => None,
+        };
+        let ahead = self.case.facts.iter().map(|fact: &Fact| fact.effective_on);
+        let holds_end = self.spans.iter().map(|span| plus(span.last, 1));
+        let today = self.today;
+        ahead.chain(holds_end).chain(confirmed).filter(move |day| *day > today)
+    }
+}
+
+fn earlier(a: Option<NaiveDate>, b: Option<NaiveDate>) -> Option<NaiveDate> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+/// True once a cancellation is among the facts, whenever it takes effect.
+pub fn is_cancelled(case: &Case) -> bool {
+    case.facts.iter().any(|fact| fact.what == What::Fulfilment(Event::Cancelled))
+}

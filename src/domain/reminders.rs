@@ -1,0 +1,104 @@
+//! Which reminder is right on a day, and when a customer may be written to.
+
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono_tz::Tz;
+
+use super::calendar::{instant_of, plus};
+
+/// What a mail is about, from mild to grave: a mail that covers several orders speaks of the gravest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Template {
+    Upcoming,
+    DueToday,
+    Overdue,
+    /// Notice before a negative report.
+    Notice,
+}
+
+impl Template {
+    pub const ALL: [Template; 4] = [Template::Upcoming, Template::DueToday, Template::Overdue, Template::Notice];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Template::Upcoming => "upcoming",
+            Template::DueToday => "due_today",
+            Template::Overdue => "overdue",
+            Template::Notice => "notice",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Template> {
+        Template::ALL.into_iter().find(|template| template.name() == text)
+    }
+
+    /// The template of a ladder step, in days around the due date.
+    pub fn of_step(step: i64) -> Template {
+        match step {
+            ..0 => Template::Upcoming,
+            0 => Template::DueToday,
+            1.. => Template::Overdue,
+        }
+    }
+}
+
+/// The due dates that a ladder reaches on a day, each with its step. A step missed yesterday is not among them.
+pub fn due_dates(steps: &[i64], today: NaiveDate) -> Vec<(NaiveDate, i64)> {
+    steps.iter().map(|step| (plus(today, -step), *step)).collect()
+}
+
+/// When people may be written to, on the clock of their own time zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ContactHours {
+    pub from: NaiveTime,
+    pub until: NaiveTime,
+}
+
+impl ContactHours {
+    /// The first instant from `now` on that lies within the hours.
+    pub fn next_allowed(&self, now: DateTime<Utc>, zone: Tz) -> DateTime<Utc> {
+        let local = now.with_timezone(&zone).naive_local();
+        if local.time() < self.from {
+            instant_of(local.date().and_time(self.from), zone)
+        } else if local.time() < self.until {
+            now
+        } else {
+            instant_of(plus(local.date(), 1).and_time(self.from), zone)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contact_hours_are_the_customers_own() {
+        let hours = ContactHours {
+            from: NaiveTime::from_hms_opt(8, 0, 0).unwrap(),
+            until: NaiveTime::from_hms_opt(22, 0, 0).unwrap(),
+        };
+        for (now, zone, allowed) in [
+            // 10:00 in Shanghai is fine there, and 02:00 in London, which waits for 08:00.
+            ("2026-03-02T02:00:00Z", "Asia/Shanghai", "2026-03-02T02:00:00Z"),
+            ("2026-03-02T02:00:00Z", "Europe/London", "2026-03-02T08:00:00Z"),
+            // 21:00 the evening before in New York.
+            ("2026-03-02T02:00:00Z", "America/New_York", "2026-03-02T02:00:00Z"),
+            // 22:00 is too late; the next morning it is.
+            ("2026-03-02T14:00:00Z", "Asia/Shanghai", "2026-03-03T00:00:00Z"),
+            ("2026-03-02T13:59:59Z", "Asia/Shanghai", "2026-03-02T13:59:59Z"),
+            // The clocks go forward in London on March 29.
+            ("2026-03-29T02:00:00Z", "Europe/London", "2026-03-29T07:00:00Z"),
+        ] {
+            let found = hours.next_allowed(now.parse().unwrap(), zone.parse().unwrap());
+            assert_eq!(found, allowed.parse::<DateTime<Utc>>().unwrap(), "{now} {zone}");
+        }
+    }
+
+    #[test]
+    fn a_step_is_right_on_its_day_only() {
+        let today: NaiveDate = "2026-03-10".parse().unwrap();
+        let found = due_dates(&[-3, 0, 7], today);
+        let days: Vec<_> = found.iter().map(|(due_on, step)| (due_on.to_string(), *step)).collect();
+        assert_eq!(days, [("2026-03-13".into(), -3), ("2026-03-10".into(), 0), ("2026-03-03".into(), 7)]);
+    }
+}

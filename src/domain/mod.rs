@@ -7,6 +7,7 @@ pub mod admission;
 pub mod allocation;
 pub mod calendar;
 pub mod credit;
+pub mod customer;
 pub mod due;
 pub mod eligibility;
 pub mod hold;

@@ -134,3 +134,29 @@ impl Case {
         Case { order: self.order.clone(), facts: known.cloned().collect() }
     }
 }
+
+/// A purchase as a file delivers it, before it is decided on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderRow {
+    pub order_id: String,
+    pub customer_id: String,
+    pub amount_minor: i64,
+    pub currency: Currency,
+    pub ordered_at: DateTime<Utc>,
+    pub item: Option<String>,
+    /// Fulfilment that the order's own row already carries.
+    pub events: Vec<(Event, DateTime<Utc>)>,
+}
+
+/// A fact as a file delivers it, before its order is looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FactRow {
+    pub id: String,
+    pub order_id: String,
+    pub effective_at: DateTime<Utc>,
+    pub what: What,
+    /// Of a payment, refund or waiver.
+    pub currency: Option<Currency>,
+    /// Channel, reason or who approved, as the file says.
+    pub note: Option<String>,
+}

@@ -1,0 +1,88 @@
+//! `paylater check`: everything paylater is told, looked at before anything runs.
+
+use anyhow::Result;
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use super::open::{At, mail};
+use super::{Ending, Misconfigured};
+use crate::clock;
+use crate::config::Config;
+
+#[derive(clap::Args)]
+pub struct Check {
+    /// How many of each job's next runs to show.
+    #[arg(long, default_value_t = 3, value_name = "N")]
+    runs: usize,
+}
+
+impl Check {
+    pub async fn run(self, at: &At) -> Result<Ending> {
+        let config = at.load_config()?;
+        mail(&config).map_err(Misconfigured)?;
+        let warnings = warnings(&config);
+        let next_runs = |name: &str| -> Vec<DateTime<Utc>> {
+            let Some(job) = config.job(name) else { return Vec::new() };
+            std::iter::successors(job.next_after(clock::now()), |at| job.next_after(*at)).take(self.runs).collect()
+        };
+        if at.json {
+            let jobs: Vec<_> = config
+                .jobs
+                .iter()
+                .map(|job| json!({ "job": job.name, "cron": job.cron_text, "time_zone": job.zone.name(), "next": next_runs(&job.name) }))
+                .collect();
+            println!("{}", serde_json::to_string_pretty(&json!({ "ok": true, "warnings": warnings, "jobs": jobs }))?);
+            return Ok(Ending::Done);
+        }
+        println!(
+            "{}: {} merchants, {} feeds, time zone {}",
+            config.name,
+            config.merchants.len(),
+            config.feeds.len(),
+            config.zone
+        );
+        for merchant in &config.merchants {
+            let versions: Vec<String> = merchant
+                .policy
+                .versions
+                .iter()
+                .map(|terms| format!("{} ({}, {} bands)", terms.effective_from, terms.currency, terms.bands.len()))
+                .collect();
+            println!("  merchant {}: policy versions {}", merchant.id, versions.join(", "));
+        }
+        for job in &config.jobs {
+            let zone = job.zone;
+            let times: Vec<String> = next_runs(&job.name)
+                .iter()
+                .map(|at| at.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S %Z").to_string())
+                .collect();
+            println!("  job {:<21} {}", job.name, times.join(", "));
+        }
+        for warning in &warnings {
+            println!("  note: {warning}");
+        }
+        println!("All good.");
+        Ok(Ending::Done)
+    }
+}
+
+/// What is allowed, but hardly meant.
+fn warnings(config: &Config) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for feed in &config.feeds {
+        if !feed.folder.is_dir() {
+            warnings.push(format!("feed {}: the folder {} is not there yet", feed.name, feed.folder.display()));
+        }
+    }
+    for merchant in &config.merchants {
+        let first = merchant.policy.versions[0].effective_from;
+        if first > config.starts_on {
+            warnings
+                .push(format!("merchant {}: no policy is in force from {} to {first}", merchant.id, config.starts_on));
+        }
+        if !config.feeds.iter().any(|feed| feed.merchant.as_ref() == Some(&merchant.id)) {
+            warnings.push(format!("merchant {}: no feed brings its files", merchant.id));
+        }
+    }
+    warnings
+}

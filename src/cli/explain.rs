@@ -1,0 +1,85 @@
+//! `paylater explain`: an order's story, day by day, every number with its rule and source.
+
+mod story;
+mod words;
+
+use anyhow::{Context, Result};
+use serde_json::json;
+
+use self::story::Story;
+use super::open::At;
+use super::{Ending, Misconfigured};
+use crate::config::Merchant;
+use crate::jobs::Scheme;
+use crate::store::{Tx, inputs, orders};
+
+#[derive(clap::Args)]
+pub struct Explain {
+    /// The order's id, as the merchant gave it.
+    order: String,
+
+    /// Which merchant's, where two have an order of this id.
+    #[arg(long, value_name = "ID")]
+    merchant: Option<String>,
+}
+
+impl Explain {
+    pub async fn run(self, at: &At) -> Result<Ending> {
+        let scheme = at.look().await?;
+        let mut tx = scheme.store.read().await?;
+        let merchant = self.find(&mut tx, &scheme).await?;
+        let story = Story::load(&mut tx, &scheme, merchant, &self.order).await?;
+        if at.json {
+            let events: Vec<_> = story
+                .events
+                .iter()
+                .map(|event| json!({ "on": event.on, "what": event.what, "source": event.source }))
+                .collect();
+            let story = json!({ "merchant": merchant.id, "order": self.order, "headline": story.headline,
+                                "events": events, "now": story.now });
+            println!("{}", serde_json::to_string_pretty(&story)?);
+            return Ok(Ending::Done);
+        }
+        for line in &story.headline {
+            println!("{line}");
+        }
+        println!();
+        let mut last = None;
+        for event in &story.events {
+            let day = if last == Some(event.on) { String::new() } else { event.on.to_string() };
+            last = Some(event.on);
+            let source = if event.source.is_empty() { String::new() } else { format!("   [{}]", event.source) };
+            println!("{day:<12}{}{source}", event.what);
+        }
+        println!();
+        for line in &story.now {
+            println!("{line}");
+        }
+        Ok(Ending::Done)
+    }
+
+    async fn find<'s>(&self, tx: &mut Tx, scheme: &'s Scheme) -> Result<&'s Merchant> {
+        if let Some(id) = &self.merchant {
+            return scheme
+                .config
+                .merchant(id)
+                .with_context(|| format!("there is no merchant {id:?}"))
+                .map_err(|why| Misconfigured(why).into());
+        }
+        let mut found = Vec::new();
+        for merchant in &scheme.config.merchants {
+            let known = !orders::known(tx, &merchant.id, &[&self.order]).await?.is_empty();
+            if known || !inputs::rows_of_order(tx, &merchant.id, &self.order).await?.is_empty() {
+                found.push(merchant);
+            }
+        }
+        match found.as_slice() {
+            [only] => Ok(only),
+            [] => anyhow::bail!("no file has named an order {:?} yet; ids are told apart to the letter", self.order),
+            several => {
+                let ids: Vec<&str> = several.iter().map(|merchant| merchant.id.as_str()).collect();
+                anyhow::bail!("{} have an order {:?}; say which with --merchant", ids.join(" and "), self.order)
+            }
+        }
+    }
+}

@@ -1,0 +1,425 @@
+//! Putting an order's story together from what the books keep of it.
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+use chrono::NaiveDate;
+
+use super::words;
+use crate::config::Merchant;
+use crate::domain::credit::Status;
+use crate::domain::due::ClockDay;
+use crate::domain::eligibility::Decline;
+use crate::domain::journal::{Account, Kind};
+use crate::domain::money::Currency;
+use crate::domain::order::{Case, Fact, Source, What};
+use crate::domain::policy::Terms;
+use crate::domain::position::decide;
+use crate::jobs::Scheme;
+use crate::store::inputs::InputRow;
+use crate::store::journal::JournalRow;
+use crate::store::orders::StoredOrder;
+use crate::store::{Tx, facts, inputs, journal, mails, orders, scheme};
+
+/// Something that happened or was decided, on its business date.
+pub struct Event {
+    pub on: NaiveDate,
+    /// Orders what happened on one day.
+    rank: i64,
+    pub what: String,
+    /// File and line, or the rule.
+    pub source: String,
+}
+
+pub struct Story {
+    pub headline: Vec<String>,
+    pub events: Vec<Event>,
+    pub now: Vec<String>,
+}
+
+/// Within a day: files come in, then decisions, then mails, then the credit record.
+const FROM_FILE: i64 = 0;
+const DUE: i64 = 1;
+const MONEY: i64 = 2;
+const MAIL: i64 = 3;
+const CREDIT: i64 = 4;
+
+impl Story {
+    pub async fn load(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, order_id: &str) -> Result<Story> {
+        let ids = [order_id];
+        let rows = inputs::rows_of_order(tx, &merchant.id, order_id).await?;
+        let mut told = Told { merchant, names: HashMap::new(), events: Vec::new() };
+        let waited: Vec<(Source, &InputRow)> =
+            rows.iter().map(|(row, _)| (Source { file_no: row.file_no, line: row.line }, row)).collect();
+        told.rows_not_recorded(&rows);
+        let Some(stored) = orders::load(tx, &merchant.id, &ids).await?.into_iter().next() else {
+            let headline = vec![format!("Order {order_id} of {}: no orders file has named it yet.", merchant.name)];
+            return Ok(Story { headline, events: told.events, now: Vec::new() });
+        };
+        let facts = facts::with_notes(tx, &merchant.id, &ids).await?;
+        let sources = facts.iter().map(|(_, fact, _)| fact.source.file_no).chain([stored.order.source.file_no]);
+        told.names = inputs::file_names(tx, &sources.collect::<Vec<_>>()).await?;
+        told.ordered(scheme, &stored);
+        if stored.declined.is_some() {
+            return Ok(Story { headline: told.headline(&stored, None), events: told.events, now: Vec::new() });
+        }
+        let Some(terms) = merchant.policy.version(stored.order.policy_version) else {
+            anyhow::bail!(
+                "the policy version {} that the order keeps is no longer in its file",
+                stored.order.policy_version
+            )
+        };
+        let case = Case { order: stored.order.clone(), facts: facts.iter().map(|(_, fact, _)| fact.clone()).collect() };
+        for (_, fact, note) in &facts {
+            told.fact(
+                fact,
+                note.as_deref(),
+                &stored,
+                waited.iter().find(|(source, _)| *source == fact.source).map(|(_, row)| *row),
+            );
+        }
+        let open_day = scheme::days(tx).await?.map_or(stored.order.booked_on, |days| days.business_date);
+        told.due_dates(&case, terms, open_day);
+        told.money(&journal::of_order(tx, &merchant.id, order_id).await?, terms);
+        for (reminder, mail) in mails::of_order(tx, &merchant.id, order_id).await? {
+            let what = match (&mail, &reminder.suppressed) {
+                (Some(mail), _) => format!("mail {} ({}) {}", reminder.template, reminder.step, mail.status),
+                (None, Some(why)) => format!("mail {} ({}) not sent: {why}", reminder.template, reminder.step),
+                (None, None) => continue,
+            };
+            let source = mail.map(|mail| mail.message_id).unwrap_or_default();
+            told.tell(reminder.business_date, MAIL, what, source);
+        }
+        for step in orders::credit_steps_of(tx, &merchant.id, &ids).await? {
+            let words = credit_words(Status::parse(&step.status).unwrap_or_default());
+            let owed = if step.amount_minor > 0 {
+                format!(
+                    ", {} {} unpaid, {} past due",
+                    stored.order.currency.plain(step.amount_minor),
+                    stored.order.currency,
+                    words::days(step.days_past_due)
+                )
+            } else {
+                String::new()
+            };
+            told.tell(step.since, CREDIT, format!("credit record: {words}{owed}"), step.reason);
+        }
+        told.events.sort_by_key(|event| (event.on, event.rank));
+        let now = now(
+            &orders::positions(tx, &merchant.id, &ids).await?.remove(order_id).unwrap_or_default(),
+            stored.order.currency,
+            open_day,
+        );
+        Ok(Story { headline: told.headline(&stored, Some(terms)), events: told.events, now })
+    }
+}
+
+/// A story while it is told.
+struct Told<'a> {
+    merchant: &'a Merchant,
+    names: HashMap<i64, String>,
+    events: Vec<Event>,
+}
+
+impl Told<'_> {
+    fn tell(&mut self, on: NaiveDate, rank: i64, what: String, source: String) {
+        self.events.push(Event { on, rank, what, source });
+    }
+
+    fn source(&self, source: Source) -> String {
+        self.names.get(&source.file_no).map(|name| format!("{name}:{}", source.line)).unwrap_or_default()
+    }
+
+    fn headline(&self, stored: &StoredOrder, terms: Option<&Terms>) -> Vec<String> {
+        let order = &stored.order;
+        let amount = format!("{} {}", order.currency.plain(order.amount_minor), order.currency);
+        let item = stored.item.as_ref().map(|item| format!(" for {item}")).unwrap_or_default();
+        let mut lines = vec![
+            format!("Order {} of {} ({}): {amount}{item}", order.order_id, self.merchant.name, self.merchant.id),
+            format!("Customer {}, policy version {}", order.customer_id, order.policy_version),
+        ];
+        if let Some(terms) = terms {
+            lines.push(format!("Late fee: {}", words::late_fee(&terms.late_fee, order.currency)));
+        }
+        lines
+    }
+
+    fn ordered(&mut self, scheme: &Scheme, stored: &StoredOrder) {
+        let order = &stored.order;
+        let at = order.ordered_at.with_timezone(&scheme.config.zone).format("%Y-%m-%d %H:%M");
+        let score = stored.credit_score.map(|score| format!("score {score}")).unwrap_or_default();
+        let agreement = stored.agreement_id.as_ref().map(|id| format!(", agreement {id}")).unwrap_or_default();
+        let what = match &stored.declined {
+            None => {
+                let terms = self.merchant.policy.version(order.policy_version);
+                let band = stored.credit_score.and_then(|score| terms.and_then(|terms| terms.band(score)));
+                let limit = band.map(|band| {
+                    format!(", limit {} from score {}", order.currency.plain(band.limit_minor), band.score)
+                });
+                let limit = limit.unwrap_or_default();
+                format!("ordered {at} and accepted: {score}{limit}, {} to pay{agreement}", words::days(order.term))
+            }
+            Some(code) => {
+                let words = decline_words(code);
+                let known: Vec<String> = [score].into_iter().filter(|text| !text.is_empty()).collect();
+                let known =
+                    if known.is_empty() { String::new() } else { format!(" ({}{agreement})", known.join(", ")) };
+                format!("ordered {at} and declined, {code}: {words}{known}")
+            }
+        };
+        let source = self.source(order.source);
+        self.tell(order.booked_on, FROM_FILE, what, source);
+    }
+
+    fn rows_not_recorded(&mut self, rows: &[(InputRow, String)]) {
+        for (row, file) in rows {
+            let amount = row.amount_minor.zip(row.currency.as_deref().and_then(Currency::parse));
+            let amount =
+                amount.map(|(minor, currency)| format!(" of {} {currency}", currency.plain(minor))).unwrap_or_default();
+            let source = format!("{file}:{}", row.line);
+            if !row.content.is_empty() {
+                let waits = format!(
+                    "{} {}{amount} came before its order, or cannot be booked on it; it waits",
+                    row.kind, row.row_key
+                );
+                self.tell(row.opened_on, FROM_FILE, waits, source.clone());
+            }
+            match (&row.resolved_on, row.outcome.as_str()) {
+                (_, "accepted" | "declined") if row.kind == "orders" => {}
+                (Some(resolved_on), outcome) => {
+                    let what = format!("{} {}: no longer waits, {outcome} {}", row.kind, row.row_key, row.message);
+                    self.tell(*resolved_on, FROM_FILE, what.trim_end().to_owned(), source);
+                }
+                (None, "pending") => {}
+                (None, outcome) => {
+                    let what = format!("{} {}{amount} {outcome}, {}: {}", row.kind, row.row_key, row.code, row.message);
+                    self.tell(row.opened_on, FROM_FILE, what, source);
+                }
+            }
+        }
+    }
+
+    fn fact(&mut self, fact: &Fact, note: Option<&str>, stored: &StoredOrder, waited: Option<&InputRow>) {
+        let currency = stored.order.currency;
+        let amount = |minor: i64| format!("{} {currency}", currency.plain(minor));
+        let what = match &fact.what {
+            What::Fulfilment(event) => event.name().to_owned(),
+            What::Payment { minor, .. } => format!("payment {} of {}", fact.id, amount(*minor)),
+            What::Refund { minor, .. } => format!("refund {} of {}", fact.id, amount(*minor)),
+            What::Extension { days } => format!("extension {} of {} granted", fact.id, words::days(*days)),
+            What::Hold { reason, ends_on } => {
+                let until = ends_on.map_or("for the policy's usual time".to_owned(), |last| format!("to {last}"));
+                format!("hold {} ({}) from {} {until}", fact.id, reason.name(), fact.effective_on)
+            }
+            What::Waiver { minor } => format!("late fee of up to {} waived, {}", amount(*minor), fact.id),
+            What::Notice { .. } => return,
+        };
+        let note = note.map(|note| format!(", {note}")).unwrap_or_default();
+        let late = if fact.effective_on < fact.booked_on {
+            format!("; it counts for {}, known only today", fact.effective_on)
+        } else if fact.effective_on > fact.booked_on {
+            format!("; it counts for {}", fact.effective_on)
+        } else {
+            String::new()
+        };
+        let waited = waited.map(|row| format!(" (waited since {})", row.opened_on)).unwrap_or_default();
+        let source = self.source(fact.source);
+        self.tell(fact.booked_on, FROM_FILE, format!("{what}{note}{late}{waited}"), source);
+    }
+
+    /// Due dates as they were known day by day.
+    fn due_dates(&mut self, case: &Case, terms: &Terms, open_day: NaiveDate) {
+        let mut before: Vec<Option<NaiveDate>> = Vec::new();
+        let mut day = Some(case.order.booked_on);
+        let booked: Vec<NaiveDate> = case.facts.iter().map(|fact| fact.booked_on).collect();
+        while let Some(today) = day {
+            let known = case.as_known_on(today);
+            let decision = decide(&known, terms, &[], today);
+            let due: Vec<Option<NaiveDate>> = decision.positions.iter().map(|position| position.due_on).collect();
+            if due != before && due.iter().any(Option::is_some) {
+                for (position, former) in decision.positions.iter().zip(before.iter().chain(std::iter::repeat(&None))) {
+                    let Some(due_on) = position.due_on.filter(|due_on| Some(*due_on) != *former) else { continue };
+                    let which = if decision.positions.len() > 1 {
+                        format!("instalment {} ", position.instalment)
+                    } else {
+                        String::new()
+                    };
+                    let from = match decision.clock {
+                        ClockDay::Started { on, .. } => {
+                            format!(", counted from {on}: {}", words::clock(terms, decision.clock))
+                        }
+                        ClockDay::Expected(_) | ClockDay::Unknown => String::new(),
+                    };
+                    let was = former.map(|former| format!(" instead of {former}")).unwrap_or_default();
+                    let version = format!("policy {}", terms.effective_from);
+                    self.tell(today, DUE, format!("{which}due {due_on}{was}{from}"), version);
+                }
+                before = due;
+            }
+            let by_itself = decision.next_action_on.filter(|_| before.iter().all(Option::is_none));
+            let by_fact = booked.iter().copied().filter(|day| *day > today).min();
+            day = by_itself.into_iter().chain(by_fact).min().filter(|day| *day <= open_day);
+        }
+    }
+
+    fn money(&mut self, rows: &[JournalRow], terms: &Terms) {
+        let mut fee_total = 0;
+        let mut growing: Option<(NaiveDate, NaiveDate, i64)> = None;
+        for row in rows {
+            let amount = |minor: i64| format!("{} {}", row.currency.plain(minor), row.currency);
+            if row.movement.kind == Kind::LateFee {
+                let charged = row.movement.debit == Account::ReceivableLateFee;
+                fee_total += if charged { row.minor } else { -row.minor };
+                if charged && row.reason != "corrected" {
+                    let (first, _, sum) = growing.unwrap_or((row.business_date, row.business_date, 0));
+                    growing = Some((first, row.business_date, sum + row.minor));
+                    continue;
+                }
+                self.fee_grew(
+                    growing.take(),
+                    fee_total + if charged { -row.minor } else { row.minor },
+                    row.currency,
+                    terms,
+                );
+                let direction = if charged { "more" } else { "taken back" };
+                let what = format!(
+                    "late fee of {} {direction}, {} in all: {}",
+                    amount(row.minor),
+                    amount(fee_total),
+                    reason_words(&row.reason)
+                );
+                self.tell(row.business_date, MONEY, what, format!("policy {}", terms.effective_from));
+                continue;
+            }
+            self.fee_grew(growing.take(), fee_total, row.currency, terms);
+            if let Some(what) = movement_words(row) {
+                let source = if row.source.is_empty() {
+                    format!("policy {}", terms.effective_from)
+                } else {
+                    format!("{}:{}", row.source, row.line)
+                };
+                self.tell(row.business_date, MONEY, what, source);
+            }
+        }
+        if let Some(row) = rows.first() {
+            self.fee_grew(growing, fee_total, row.currency, terms);
+        }
+    }
+
+    /// A late fee that grew day by day is told in one line.
+    fn fee_grew(
+        &mut self,
+        growing: Option<(NaiveDate, NaiveDate, i64)>,
+        total: i64,
+        currency: Currency,
+        terms: &Terms,
+    ) {
+        let Some((first, last, sum)) = growing else { return };
+        let (sum, total) = (currency.plain(sum), currency.plain(total));
+        let when = if first == last { String::new() } else { format!(" day by day until {last}") };
+        let what = format!(
+            "late fee of {sum} {currency} charged{when}, {total} {currency} in all: {}",
+            words::late_fee(&terms.late_fee, currency)
+        );
+        self.tell(first, MONEY, what, format!("policy {}", terms.effective_from));
+    }
+}
+
+fn movement_words(row: &JournalRow) -> Option<String> {
+    let amount = format!("{} {}", row.currency.plain(row.minor), row.currency);
+    let cause = &row.movement.cause;
+    // What was posted the other way round takes back what it says.
+    let usual_debit = match row.movement.kind {
+        Kind::Payment | Kind::Refund => !matches!(
+            row.movement.debit,
+            Account::ReceivablePrincipal | Account::ReceivableLateFee | Account::CustomerCredit
+        ),
+        Kind::Waiver => row.movement.debit == Account::IncomeLateFee,
+        Kind::FeeReturned => row.movement.debit == Account::ReceivableLateFee,
+        Kind::Order | Kind::ServiceFee | Kind::LateFee => return None,
+        Kind::Suspense => row.movement.credit == Account::Suspense,
+    };
+    let target = if usual_debit { row.movement.credit } else { row.movement.debit };
+    let to = match target {
+        Account::ReceivablePrincipal => "the price",
+        Account::ReceivableLateFee => "the late fee",
+        Account::CustomerCredit => "the customer's credit, to be paid out",
+        other => other.name(),
+    };
+    let what = match row.movement.kind {
+        Kind::Payment => format!("of payment {cause}, {amount} goes to {to}"),
+        Kind::Refund => format!("of refund {cause}, {amount} comes off {to}")
+            .replace("comes off the customer's", "goes to the customer's"),
+        Kind::Waiver => format!("{amount} of the late fee is waived"),
+        Kind::FeeReturned => {
+            format!("{amount} paid as late fee is not owed any more and becomes the customer's credit")
+        }
+        _ => format!("{amount} of {cause} lies in suspense"),
+    };
+    let way = if usual_debit { String::new() } else { "taken back: ".to_owned() };
+    let why = if row.reason == "corrected" { format!(" ({})", reason_words(&row.reason)) } else { String::new() };
+    Some(format!("{way}{what}{why}"))
+}
+
+fn reason_words(reason: &str) -> &str {
+    match reason {
+        "corrected" => "what came to light today changed what should have been",
+        other => other,
+    }
+}
+
+fn decline_words(code: &str) -> &'static str {
+    use Decline::{
+        AccountOverdue, AgreementClosed, Currency, NoAgreement, NoBankCard, NoCustomer, NotVerified, OverLimit,
+        ScoreNotAuthorised, ScoreTooLow,
+    };
+    let all = [
+        Currency,
+        NoCustomer,
+        NoAgreement,
+        AgreementClosed,
+        ScoreNotAuthorised,
+        NotVerified,
+        NoBankCard,
+        ScoreTooLow,
+        AccountOverdue,
+        OverLimit,
+    ];
+    all.into_iter().find(|decline| decline.code() == code).map_or("", Decline::words)
+}
+
+fn credit_words(status: Status) -> &'static str {
+    match status {
+        Status::Clear => "clear again, nothing is reported",
+        Status::OnTime => "paid on time, which is reported in the customer's favour",
+        Status::NoticeDue => "a notice has to be sent before anything may be reported",
+        Status::NoticeSent => "the notice was sent",
+        Status::Flagged => "reported as late",
+        Status::SettledLate => "reported as settled late",
+        Status::Corrected => "the report was wrong and is withdrawn",
+    }
+}
+
+fn now(positions: &[crate::domain::position::Position], currency: Currency, open_day: NaiveDate) -> Vec<String> {
+    let mut lines = Vec::new();
+    for position in positions {
+        let due = position.due_on.map_or("no due date yet".to_owned(), |due_on| format!("due {due_on}"));
+        let status = position.credit.status.name();
+        let late = match position.days_past_due_on(open_day) {
+            0 => String::new(),
+            days => format!(", {} past due", words::days(days)),
+        };
+        lines.push(format!(
+            "Now: {} {currency} of {} open, late fee {} open of {}; {due}{late}; credit record {status}",
+            currency.plain(position.outstanding()),
+            currency.plain(position.principal),
+            currency.plain(position.fee_owed()),
+            currency.plain(position.late_fee),
+        ));
+        let next = position
+            .next_action_on
+            .map_or("nothing changes by itself".to_owned(), |day| format!("something changes by itself on {day}"));
+        lines.push(format!("     {next}"));
+    }
+    lines
+}

@@ -1,0 +1,47 @@
+//! `paylater job`: one job now.
+
+use anyhow::{Context, Result};
+
+use super::open::At;
+use super::{Ending, Misconfigured};
+use crate::jobs::{Job, business_day};
+
+#[derive(clap::Args)]
+pub struct JobCommand {
+    /// ingest_files, assess_positions, send_reminders, close_day or write_reconciliation.
+    name: String,
+
+    /// Say what it would do, and do nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl JobCommand {
+    pub async fn run(self, at: &At) -> Result<Ending> {
+        let job = Job::parse(&self.name).with_context(|| {
+            let names = Job::ALL.map(Job::name).join(", ");
+            format!("there is no job {:?}; the jobs are {names}", self.name)
+        });
+        let job = job.map_err(Misconfigured)?;
+        if self.dry_run {
+            let scheme = at.look().await?;
+            let today = scheme.business_date().await?;
+            let would = job.dry_run(&scheme, today).await?;
+            println!("{} for {today}, without doing it:", job.name());
+            if would.is_empty() {
+                println!("  nothing to do");
+            }
+            for line in would {
+                println!("  {line}");
+            }
+            return Ok(Ending::Done);
+        }
+        let work = at.work().await?;
+        let today = work.scheme.business_date().await?;
+        let done = business_day::run_recorded(&work.scheme, job, today).await;
+        work.progress.finish();
+        println!("{} for {today}: {}", job.name(), done?);
+        work.scheme.store.close().await;
+        Ok(Ending::Done)
+    }
+}

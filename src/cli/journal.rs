@@ -1,0 +1,172 @@
+//! `paylater journal`: the books for other tools.
+
+use std::collections::BTreeSet;
+use std::io::{BufWriter, Write};
+
+use anyhow::Result;
+
+use super::Ending;
+use super::open::At;
+use crate::domain::journal::Account;
+use crate::domain::money::Currency;
+use crate::jobs::Scheme;
+use crate::store::journal::JournalRow;
+use crate::store::scheme::Balance;
+use crate::store::{Tx, journal, scheme};
+
+#[derive(clap::Args)]
+pub struct Journal {
+    /// csv: one row an entry. hledger: transactions, with balance assertions for every account and sealed day.
+    #[arg(long, value_enum)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Format {
+    Csv,
+    Hledger,
+}
+
+/// Entries read at a time.
+const PAGE: i64 = 5_000;
+
+impl Journal {
+    pub async fn run(self, at: &At) -> Result<Ending> {
+        let scheme = at.look().await?;
+        let mut tx = scheme.store.read().await?;
+        let mut out = BufWriter::new(std::io::stdout().lock());
+        let written = match self.format {
+            Format::Csv => csv(&mut tx, &scheme, &mut out).await,
+            Format::Hledger => hledger(&mut tx, &scheme, &mut out).await,
+        };
+        // Whoever reads may have seen enough.
+        match written.and_then(|()| Ok(out.flush()?)) {
+            Err(why) if why.downcast_ref::<std::io::Error>().is_some_and(is_broken_pipe) => Ok(Ending::Done),
+            written => written.map(|()| Ending::Done),
+        }
+    }
+}
+
+fn is_broken_pipe(why: &std::io::Error) -> bool {
+    why.kind() == std::io::ErrorKind::BrokenPipe
+}
+
+async fn csv(tx: &mut Tx, scheme: &Scheme, out: &mut impl Write) -> Result<()> {
+    let mut csv = csv::Writer::from_writer(out);
+    csv.write_record([
+        "entry_id",
+        "merchant_id",
+        "business_date",
+        "effective_on",
+        "kind",
+        "order_id",
+        "instalment",
+        "currency",
+        "debit_account",
+        "credit_account",
+        "amount",
+        "cause",
+        "source",
+        "source_line",
+        "policy_version",
+        "reason",
+    ])
+    .map_err(std::io::Error::from)?;
+    for merchant in &scheme.config.merchants {
+        let mut after = 0;
+        loop {
+            let rows = journal::rows(tx, &merchant.id, after, i64::MAX, PAGE).await?;
+            let Some(last) = rows.last() else { break };
+            after = last.entry_no;
+            for row in &rows {
+                let movement = &row.movement;
+                csv.write_record([
+                    format!("{}-{}", merchant.id, row.entry_no),
+                    merchant.id.clone(),
+                    row.business_date.to_string(),
+                    row.effective_on.to_string(),
+                    movement.kind.name().to_owned(),
+                    crate::files::outgoing::defused(&row.order_id).into_owned(),
+                    movement.instalment.to_string(),
+                    row.currency.to_string(),
+                    movement.debit.name().to_owned(),
+                    movement.credit.name().to_owned(),
+                    row.currency.plain(row.minor),
+                    crate::files::outgoing::defused(&movement.cause).into_owned(),
+                    crate::files::outgoing::defused(&row.source).into_owned(),
+                    row.line.to_string(),
+                    row.policy_version.map(|version| version.to_string()).unwrap_or_default(),
+                    row.reason.clone(),
+                ])
+                .map_err(std::io::Error::from)?;
+            }
+        }
+    }
+    csv.flush()?;
+    Ok(())
+}
+
+async fn hledger(tx: &mut Tx, scheme: &Scheme, out: &mut impl Write) -> Result<()> {
+    writeln!(out, "; {}", plain(&scheme.config.name))?;
+    let mut currencies: BTreeSet<Currency> = BTreeSet::new();
+    let days = scheme::sealed_days(tx, false).await?;
+    for merchant in &scheme.config.merchants {
+        for account in Account::ALL {
+            writeln!(out, "account {}:{}", account.name(), merchant.id)?;
+        }
+        let mut after = 0;
+        for day in &days {
+            let last = scheme::last_entry_by(tx, &merchant.id, day.business_date).await?;
+            after = entries(tx, &merchant.id, after, last, out).await?;
+            let balances = scheme::balances(tx, &merchant.id, day.business_date).await?;
+            currencies.extend(balances.iter().map(|balance| balance.currency));
+            assertions(&merchant.id, day.business_date, &balances, out)?;
+        }
+        entries(tx, &merchant.id, after, i64::MAX, out).await?;
+    }
+    for currency in currencies {
+        writeln!(out, "commodity {currency} {}", currency.plain(1_000 * 10_i64.pow(currency.exponent())))?;
+    }
+    Ok(())
+}
+
+/// Writes the entries with after < entry_no ≤ upto, and tells where they end.
+async fn entries(tx: &mut Tx, merchant: &str, mut after: i64, upto: i64, out: &mut impl Write) -> Result<i64> {
+    loop {
+        let rows = journal::rows(tx, merchant, after, upto, PAGE).await?;
+        let Some(last) = rows.last() else { return Ok(after) };
+        after = last.entry_no;
+        for row in &rows {
+            transaction(merchant, row, out)?;
+        }
+    }
+}
+
+fn transaction(merchant: &str, row: &JournalRow, out: &mut impl Write) -> Result<()> {
+    let JournalRow { business_date, entry_no, currency, minor, movement, .. } = row;
+    let (kind, order) = (movement.kind.name(), plain(&row.order_id));
+    writeln!(out, "\n{business_date} ({merchant}-{entry_no}) {kind} {order}  ; effective:{}", row.effective_on)?;
+    let amount = currency.plain(*minor);
+    writeln!(out, "    {}:{merchant}  {currency} {amount}", movement.debit.name())?;
+    writeln!(out, "    {}:{merchant}  {currency} -{amount}", movement.credit.name())?;
+    Ok(())
+}
+
+/// What each account must come to at the end of a sealed day, from the sealed balances and not from the entries.
+fn assertions(merchant: &str, day: chrono::NaiveDate, balances: &[Balance], out: &mut impl Write) -> Result<()> {
+    if balances.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{day} {merchant} sealed")?;
+    for balance in balances {
+        let (currency, zero) = (balance.currency, balance.currency.plain(0));
+        let closing = currency.plain(balance.closing);
+        writeln!(out, "    {}:{merchant}  {currency} {zero} = {currency} {closing}", balance.account.name())?;
+    }
+    Ok(())
+}
+
+/// Text that cannot end a description.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() || c == ';' || c == '|' { ' ' } else { c }).collect()
+}

@@ -1,0 +1,116 @@
+//! The command line: one file a command. It opens the scheme, calls a job or reads the store, and prints.
+
+mod check;
+mod close;
+mod explain;
+pub mod generate;
+mod job;
+mod journal;
+mod open;
+mod run;
+mod status;
+mod verify;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Runs a use-now-pay-later scheme (先用后付): merchants' files come in; due dates, mails, late fees and credit
+/// impact follow; at the end of each business day the books close and reconciliation files come out.
+#[derive(Parser)]
+#[command(
+    version,
+    after_help = "Begin with the sample:\n  paylater --config sample-data/paylater.toml close --through 2026-03-31\n  paylater --config sample-data/paylater.toml explain T-STAR\n\nExit status: 0 done, 1 done with failures, 2 usage or configuration."
+)]
+struct Cli {
+    /// The scheme's configuration file.
+    #[arg(long, env = "PAYLATER_CONFIG", global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Print for programs: JSON on standard output (status, explain, check, verify, close).
+    #[arg(long, global = true)]
+    json: bool,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Do every job of every open day up to a date, in order, and seal each day. The main job; no daemon needed.
+    Close(close::Close),
+    /// Run as a daemon: every job at its times, until SIGTERM or Ctrl-C.
+    Run(run::Run),
+    /// Do one job now, for the open business date.
+    Job(job::JobCommand),
+    /// Show the business date, last and next runs, files, mails and exceptions.
+    Status(status::Status),
+    /// Tell an order's story: each date, amount, refusal and mail with its rule, policy version and source line.
+    Explain(explain::Explain),
+    /// Prove the books again from the facts, and every sealed day's files against their seal. Changes nothing.
+    Verify(verify::Verify),
+    /// Check configuration, policies, templates and schedules, and show the next runs of each job.
+    Check(check::Check),
+    /// Export the journal for other tools.
+    Journal(journal::Journal),
+    /// Make up a scheme of any size, repeatable from a seed, for trying out and for measuring.
+    Generate(generate::Generate),
+}
+
+/// How a command ended.
+pub enum Ending {
+    Done,
+    /// Done, with failures that were told.
+    Failures,
+}
+
+/// Something is wrong with how paylater was called or configured.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:#}")]
+pub struct Misconfigured(#[source] pub anyhow::Error);
+
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log_to_stderr(matches!(cli.command, Command::Run(_)));
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(why) => {
+            eprintln!("error: starting up: {why}");
+            return ExitCode::from(1);
+        }
+    };
+    match runtime.block_on(dispatch(cli)) {
+        Ok(Ending::Done) => ExitCode::SUCCESS,
+        Ok(Ending::Failures) => ExitCode::from(1),
+        Err(why) => {
+            eprintln!("error: {why:#}");
+            ExitCode::from(if why.is::<Misconfigured>() { 2 } else { 1 })
+        }
+    }
+}
+
+async fn dispatch(cli: Cli) -> anyhow::Result<Ending> {
+    let at = open::At { config: cli.config, json: cli.json };
+    match cli.command {
+        Command::Close(command) => command.run(&at).await,
+        Command::Run(command) => command.run(&at).await,
+        Command::Job(command) => command.run(&at).await,
+        Command::Status(command) => command.run(&at).await,
+        Command::Explain(command) => command.run(&at).await,
+        Command::Verify(command) => command.run(&at).await,
+        Command::Check(command) => command.run(&at).await,
+        Command::Journal(command) => command.run(&at).await,
+        Command::Generate(command) => command.run().map(|()| Ending::Done),
+    }
+}
+
+/// Log lines go to standard error: all that operations want from a daemon or a pipe, only trouble to a person who
+/// watches the progress. `PAYLATER_LOG` sets another filter.
+fn log_to_stderr(daemon: bool) {
+    let usual = if daemon || !std::io::stderr().is_terminal() { "info,sqlx=warn" } else { "warn" };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("PAYLATER_LOG").unwrap_or_else(|_| usual.into());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    log.with_ansi(std::io::stderr().is_terminal()).init();
+}

@@ -1,0 +1,138 @@
+//! Opening the scheme that a command works on.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::Misconfigured;
+use crate::config::{Config, MailTransport};
+use crate::jobs::Scheme;
+use crate::mail::compose::{Sender, Templates};
+use crate::mail::transport::{Smtp, Transport};
+use crate::store::Store;
+
+/// What every command is given.
+pub struct At {
+    pub config: Option<PathBuf>,
+    pub json: bool,
+}
+
+/// A scheme opened for work. While it lives, no other paylater works on the same books.
+pub struct AtWork {
+    pub scheme: Scheme,
+    pub progress: Progress,
+    _lock: File,
+}
+
+impl At {
+    pub fn load_config(&self) -> Result<Config> {
+        let load = || {
+            let missing = || anyhow!("which scheme? Name its file with --config FILE or PAYLATER_CONFIG");
+            Config::load(self.config.as_deref().ok_or_else(missing)?)
+        };
+        load().map_err(|why| Misconfigured(why).into())
+    }
+
+    /// Opens the scheme to change it.
+    pub async fn work(&self) -> Result<AtWork> {
+        let config = self.load_config()?;
+        let lock = lock(&config)?;
+        let progress = Progress::new();
+        let scheme = scheme(config, progress.clone(), true).await?;
+        Ok(AtWork { scheme, progress, _lock: lock })
+    }
+
+    /// Opens the scheme to look at it.
+    pub async fn look(&self) -> Result<Scheme> {
+        scheme(self.load_config()?, Progress::new(), false).await
+    }
+}
+
+async fn scheme(config: Config, progress: Progress, exclusive: bool) -> Result<Scheme> {
+    let (transport, templates, sender) = mail(&config).map_err(Misconfigured)?;
+    let home = &config.home;
+    std::fs::create_dir_all(home).with_context(|| format!("making the folder {}", home.display()))?;
+    let store = Store::open(&config.store_url, home).await?;
+    let store = if exclusive { store.lock().await? } else { store };
+    let progress = Box::new(move |message: &str| progress.tell(message));
+    Ok(Scheme { config, store, transport: Arc::new(transport), templates, sender, progress })
+}
+
+/// How the scheme sends mail.
+pub fn mail(config: &Config) -> Result<(Transport, Templates, Sender)> {
+    let mail = &config.mail;
+    let transport = match &mail.transport {
+        MailTransport::Folder => Transport::Folder(config.home.join("mail")),
+        MailTransport::Smtp { url } => Transport::Smtp(Smtp::new(url).context("the URL of the mail server")?),
+    };
+    let templates = Templates::load(mail.templates.as_deref()).context("mail templates")?;
+    let sender = Sender {
+        name: mail.from_name.clone(),
+        address: mail.from_address.clone(),
+        reply_to: mail.reply_to.clone(),
+        scheme_name: config.name.clone(),
+        contact: None,
+    };
+    Ok((transport, templates, sender))
+}
+
+/// Takes the lock file below home. The system lets go of it when the process ends, however it ends.
+fn lock(config: &Config) -> Result<File> {
+    let path = config.home.join("paylater.lock");
+    std::fs::create_dir_all(&config.home).with_context(|| format!("making the folder {}", config.home.display()))?;
+    let opening = || format!("opening {}", path.display());
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).with_context(opening)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            bail!("another paylater is working in {}; wait for it to end, or stop it", config.home.display())
+        }
+        Err(TryLockError::Error(why)) => Err(why).with_context(|| format!("locking {}", path.display())),
+    }
+}
+
+/// Progress of long work: a line that changes on a terminal, a log line now and then otherwise.
+#[derive(Clone)]
+pub struct Progress {
+    bar: ProgressBar,
+    logged: Arc<std::sync::Mutex<Option<std::time::Instant>>>,
+}
+
+/// Between two log lines about progress.
+const LOG_EVERY: Duration = Duration::from_secs(10);
+
+impl Progress {
+    fn new() -> Progress {
+        let bar = if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {wide_msg}") {
+            bar.set_style(style);
+        }
+        Progress { bar, logged: Arc::default() }
+    }
+
+    fn tell(&self, message: &str) {
+        self.bar.set_message(message.to_owned());
+        self.bar.tick();
+        if !self.bar.is_hidden() {
+            return;
+        }
+        let Ok(mut logged) = self.logged.lock() else { return };
+        let now = std::time::Instant::now();
+        if logged.is_none_or(|last| now - last >= LOG_EVERY) {
+            // The first word of progress would only say that work began.
+            if logged.is_some() {
+                tracing::info!("{message}");
+            }
+            *logged = Some(now);
+        }
+    }
+
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,20 @@
+//! `paylater run`: the daemon.
+
+use anyhow::Result;
+
+use super::Ending;
+use super::open::At;
+use crate::scheduler;
+
+#[derive(clap::Args)]
+pub struct Run {}
+
+impl Run {
+    pub async fn run(self, at: &At) -> Result<Ending> {
+        let work = at.work().await?;
+        scheduler::run(&work.scheme).await?;
+        work.progress.finish();
+        work.scheme.store.close().await;
+        Ok(Ending::Done)
+    }
+}

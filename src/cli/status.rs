@@ -1,0 +1,122 @@
+//! `paylater status`: where the scheme stands.
+
+use anyhow::Result;
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use super::Ending;
+use super::close::listed;
+use super::open::At;
+use crate::clock;
+use crate::domain::calendar::plus;
+use crate::store::{exceptions, inputs, mails, runs, scheme};
+
+#[derive(clap::Args)]
+pub struct Status {}
+
+/// How many days back files and mails are counted.
+const DAYS_BACK: i64 = 7;
+
+impl Status {
+    pub async fn run(self, at: &At) -> Result<Ending> {
+        let scheme = at.look().await?;
+        let mut tx = scheme.store.read().await?;
+        let Some(days) = scheme::days(&mut tx).await? else {
+            let starts_on = scheme.config.starts_on;
+            if at.json {
+                println!("{}", json!({ "business_date": starts_on, "begun": false }));
+            } else {
+                println!("Nothing has run yet. The first business day is {starts_on}.");
+            }
+            return Ok(Ending::Done);
+        };
+        let today = days.business_date;
+        let since = plus(today, 1 - DAYS_BACK);
+        let sealed = scheme::last_sealed(&mut tx).await?;
+        let latest = runs::latest(&mut tx).await?;
+        let files = inputs::files_between(&mut tx, since, today).await?;
+        let mails = mails::counts(&mut tx, since, today).await?;
+        let open = exceptions::count_open(&mut tx).await?;
+        let failed = latest.iter().any(|run| run.status == "failed");
+        let zone = scheme.config.zone;
+        let shown = |at: DateTime<Utc>| at.with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string();
+
+        if at.json {
+            let jobs: Vec<_> = scheme
+                .config
+                .jobs
+                .iter()
+                .map(|job| {
+                    let last = latest.iter().find(|run| run.job == job.name);
+                    json!({
+                        "job": job.name, "next": job.next_after(clock::now()),
+                        "last": last.map(|run| json!({
+                            "business_date": run.business_date, "status": run.status, "outcome": run.outcome,
+                            "started_at": run.started_at, "finished_at": run.finished_at,
+                        })),
+                    })
+                })
+                .collect();
+            let files: Vec<_> = files
+                .iter()
+                .map(|file| {
+                    json!({ "name": file.name, "feed": file.feed, "business_date": file.business_date,
+                                    "status": file.status, "code": file.code, "rows": file.counts })
+                })
+                .collect();
+            let sealed = sealed.map(|day| {
+                json!({ "business_date": day.business_date, "sequence": day.sequence,
+                                                  "seal": day.seal, "published": day.published })
+            });
+            let status = json!({ "business_date": today, "begun": true, "last_sealed": sealed, "jobs": jobs, "files": files,
+                                 "mails": mails.into_iter().collect::<std::collections::BTreeMap<_, _>>(),
+                                 "open_exceptions": open.into_iter().collect::<std::collections::BTreeMap<_, _>>() });
+            println!("{}", serde_json::to_string_pretty(&status)?);
+            return Ok(if failed { Ending::Failures } else { Ending::Done });
+        }
+
+        println!("{}", scheme.config.name);
+        println!("open business date  {today}");
+        match sealed {
+            Some(day) => println!(
+                "last sealed day     {} (no. {}, seal {}…{})",
+                day.business_date,
+                day.sequence,
+                &day.seal[..12],
+                if day.published { "" } else { ", files not out yet" }
+            ),
+            None => println!("last sealed day     none"),
+        }
+        let mut by_status = std::collections::BTreeMap::new();
+        for file in &files {
+            *by_status.entry(file.status.clone()).or_insert(0) += 1;
+        }
+        println!("files in {DAYS_BACK} days     {}", listed(&by_status.into_iter().collect::<Vec<_>>()));
+        for file in files.iter().filter(|file| file.status != "taken") {
+            println!(
+                "                    {} {}: {}",
+                file.business_date,
+                file.name,
+                file.message.as_deref().unwrap_or(&file.status)
+            );
+        }
+        println!("mails in {DAYS_BACK} days     {}", listed(&mails));
+        println!("open exceptions     {}", listed(&open));
+        let mut table = comfy_table::Table::new();
+        table.load_style(comfy_table::presets::UTF8_BORDERS_ONLY);
+        table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic).set_width(110);
+        table.set_header(["job", "last run for", "ended", "did", "next"]);
+        for job in &scheme.config.jobs {
+            let last = latest.iter().find(|run| run.job == job.name);
+            table.add_row([
+                job.name.clone(),
+                last.map(|run| run.business_date.to_string()).unwrap_or_default(),
+                last.map(|run| run.finished_at.map_or_else(|| run.status.clone(), shown)).unwrap_or_default(),
+                last.and_then(|run| run.outcome.clone()).unwrap_or_default(),
+                job.next_after(clock::now()).map(shown).unwrap_or_default(),
+            ]);
+        }
+        println!("{table}");
+        Ok(if failed { Ending::Failures } else { Ending::Done })
+    }
+}

@@ -1,0 +1,28 @@
+//! `paylater verify`: the books proved again.
+
+use anyhow::Result;
+
+use super::Ending;
+use super::open::At;
+use crate::jobs::verify;
+
+#[derive(clap::Args)]
+pub struct Verify {}
+
+impl Verify {
+    pub async fn run(self, at: &At) -> Result<Ending> {
+        let scheme = at.look().await?;
+        let verified = verify::run(&scheme).await?;
+        if at.json {
+            println!("{}", serde_json::to_string_pretty(&verified)?);
+        } else {
+            for problem in &verified.problems {
+                println!("WRONG  {problem}");
+            }
+            let (orders, days, files) = (verified.orders, verified.days, verified.files);
+            let word = if verified.problems.is_empty() { "All is as it was sealed" } else { "NOT as it was sealed" };
+            println!("{word}: {orders} orders decided again, {days} sealed days, {files} files.");
+        }
+        Ok(if verified.problems.is_empty() { Ending::Done } else { Ending::Failures })
+    }
+}

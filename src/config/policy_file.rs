@@ -1,0 +1,344 @@
+//! Policy files: how a merchant's terms are written down, and whether they make sense.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use chrono::NaiveDate;
+use rust_decimal::Decimal;
+use serde::Deserialize;
+
+use super::{parse_toml, read, time_of_day};
+use crate::domain::hold::{Effect, HoldReason, HoldRule};
+use crate::domain::late_fee::{Caps, FeeKind, LateFee};
+use crate::domain::money::Currency;
+use crate::domain::order::Event;
+use crate::domain::policy::{Allocation, AutoConfirm, Band, Clock, CreditRule, ExtensionLimits, Policy, Share, Terms};
+use crate::files::outgoing::sha256;
+
+/// The longest term, in days. Longer is a typing error.
+const LONGEST: i64 = 3_660;
+
+/// A policy with, for each version, a fingerprint of what it decides.
+pub fn load(path: &Path) -> Result<(Policy, Vec<String>)> {
+    let text = read(path)?;
+    let raw: RawPolicy = parse_toml(path, &text)?;
+    let fingerprints = fingerprints(&parse_toml(path, &text)?)?;
+    let mut versions: Vec<Terms> = Vec::new();
+    for raw in raw.versions {
+        let from = raw.effective_from;
+        let terms = raw.resolve().with_context(|| format!("in {}, version {from}", path.display()))?;
+        if let Some(before) = versions.last() {
+            let last = before.effective_from;
+            ensure!(
+                last < from,
+                "in {}: version {from} is not after {last}; list versions oldest first",
+                path.display()
+            );
+        }
+        versions.push(terms);
+    }
+    ensure!(!versions.is_empty(), "in {}: there is no [[version]]", path.display());
+    Ok((Policy { versions }, fingerprints))
+}
+
+/// Fingerprints of the versions as written, to notice when one that orders keep is changed afterwards. Reminder steps
+/// may change: they decide no amount and no date.
+fn fingerprints(policy: &toml::Table) -> Result<Vec<String>> {
+    let versions = policy.get("version").and_then(toml::Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let fingerprint = |version: &toml::Value| {
+        let mut decisive = version.clone();
+        if let Some(table) = decisive.as_table_mut() {
+            table.remove("reminders");
+        }
+        // Tables sort their keys, so the order in which they were written does not matter.
+        Ok(sha256(serde_json::to_string(&decisive).context("a policy as JSON")?.as_bytes()))
+    };
+    versions.iter().map(fingerprint).collect()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPolicy {
+    #[serde(default, rename = "version")]
+    versions: Vec<RawVersion>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawVersion {
+    effective_from: NaiveDate,
+    currency: String,
+    clock: String,
+    auto_confirm: Option<RawAutoConfirm>,
+    cut_off: Option<String>,
+    bands: Vec<RawBand>,
+    freeze_when_overdue: Option<i64>,
+    #[serde(default)]
+    instalments: Vec<RawShare>,
+    #[serde(default)]
+    service_fee: Decimal,
+    #[serde(default)]
+    payable_after: i64,
+    refund_window: Option<i64>,
+    allocation: Option<String>,
+    late_fee: RawLateFee,
+    extension: Option<RawExtension>,
+    #[serde(default)]
+    holds: BTreeMap<HoldReason, RawHold>,
+    #[serde(default)]
+    reminders: RawReminders,
+    credit: Option<RawCredit>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawAutoConfirm {
+    after: String,
+    days: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawBand {
+    score: i64,
+    limit: Decimal,
+    term: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawShare {
+    share: Decimal,
+    term: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawLateFee {
+    kind: String,
+    rate: Option<Decimal>,
+    amount: Option<Decimal>,
+    #[serde(default)]
+    grace: i64,
+    accrue_from: Option<String>,
+    cap_amount: Option<Decimal>,
+    cap_order_share: Option<Decimal>,
+    cap_annual_rate: Option<Decimal>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawExtension {
+    times: i64,
+    days: i64,
+    ask_within: Option<i64>,
+    #[serde(default)]
+    when_overdue: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawHold {
+    days: i64,
+    effects: Vec<Effect>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RawReminders {
+    steps: Vec<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCredit {
+    notice_after: i64,
+    flag_after: i64,
+}
+
+impl RawVersion {
+    fn resolve(self) -> Result<Terms> {
+        let currency = Currency::parse(&self.currency)
+            .with_context(|| format!("currency {:?}: write an ISO 4217 code in capitals such as CNY", self.currency))?;
+        Ok(Terms {
+            effective_from: self.effective_from,
+            currency,
+            clock: clock(&self.clock, self.auto_confirm)?,
+            cut_off: self.cut_off.map(|text| time_of_day("cut_off", &text)).transpose()?,
+            bands: bands(self.bands, currency)?,
+            freeze_when_overdue: self
+                .freeze_when_overdue
+                .map(|days| in_days("freeze_when_overdue", days, 0))
+                .transpose()?,
+            instalments: instalments(self.instalments)?,
+            service_fee: share_of_one("service_fee", self.service_fee)?,
+            payable_after: in_days("payable_after", self.payable_after, 0)?,
+            refund_window: self.refund_window.map(|days| in_days("refund_window", days, 0)).transpose()?,
+            allocation: match self.allocation.as_deref() {
+                None | Some("fee_first") => Allocation::FeeFirst,
+                Some("principal_first") => Allocation::PrincipalFirst,
+                Some(other) => bail!("allocation {other:?}: write fee_first or principal_first"),
+            },
+            late_fee: self.late_fee.resolve(currency).context("late_fee")?,
+            extension: self.extension.map(RawExtension::resolve).transpose().context("extension")?,
+            holds: self
+                .holds
+                .into_iter()
+                .map(|(reason, raw)| {
+                    let days = in_days(&format!("holds.{}.days", reason.name()), raw.days, 1)?;
+                    Ok(HoldRule { reason, days, effects: raw.effects })
+                })
+                .collect::<Result<_>>()?,
+            reminder_steps: reminder_steps(self.reminders.steps)?,
+            credit: self.credit.map(RawCredit::resolve).transpose().context("credit")?,
+        })
+    }
+}
+
+fn clock(text: &str, auto: Option<RawAutoConfirm>) -> Result<Clock> {
+    ensure!(auto.is_none() || text == "confirmed", "auto_confirm goes with clock = \"confirmed\" only");
+    Ok(match text {
+        "ordered" => Clock::Ordered,
+        "shipped" => Clock::Shipped,
+        "delivered" => Clock::Delivered,
+        "confirmed" => {
+            let resolve = |auto: RawAutoConfirm| {
+                let after = match auto.after.as_str() {
+                    "shipped" => Event::Shipped,
+                    "delivered" => Event::Delivered,
+                    other => bail!("auto_confirm.after {other:?}: write shipped or delivered"),
+                };
+                Ok(AutoConfirm { after, days: in_days("auto_confirm.days", auto.days, 0)? })
+            };
+            Clock::Confirmed { auto: auto.map(resolve).transpose()? }
+        }
+        other => bail!("clock {other:?}: write ordered, shipped, delivered or confirmed"),
+    })
+}
+
+fn bands(raw: Vec<RawBand>, currency: Currency) -> Result<Vec<Band>> {
+    ensure!(!raw.is_empty(), "bands: write at least one, such as {{ score = 550, limit = \"500.00\", term = 7 }}");
+    let mut bands: Vec<Band> = Vec::new();
+    for RawBand { score, limit, term } in raw {
+        let limit_minor = minor("bands.limit", limit, currency)?;
+        ensure!(limit_minor > 0, "bands: the limit of score {score} must be more than 0");
+        let term = in_days("bands.term", term, 0)?;
+        if let Some(lower) = bands.last() {
+            ensure!(lower.score < score, "bands: score {score} comes after {}; list them lowest first", lower.score);
+            ensure!(
+                lower.limit_minor <= limit_minor,
+                "bands: score {score} has a lower limit than score {}; a better score cannot owe less",
+                lower.score
+            );
+        }
+        bands.push(Band { score, limit_minor, term });
+    }
+    Ok(bands)
+}
+
+fn instalments(raw: Vec<RawShare>) -> Result<Vec<Share>> {
+    let mut shares = Vec::new();
+    for RawShare { share, term } in raw {
+        shares.push(Share {
+            share: share_of_one("instalments.share", share)?,
+            term: in_days("instalments.term", term, 0)?,
+        });
+    }
+    let sum: Decimal = shares.iter().map(|share| share.share).sum();
+    ensure!(shares.is_empty() || sum == Decimal::ONE, "instalments: the shares add up to {sum}; they must make 1");
+    ensure!(shares.windows(2).all(|pair| pair[0].term <= pair[1].term), "instalments: list them by rising term");
+    Ok(shares)
+}
+
+impl RawLateFee {
+    fn resolve(self, currency: Currency) -> Result<LateFee> {
+        let takes = |key: &str, given: bool, wanted: bool| match (given, wanted) {
+            (true, false) => bail!("kind {:?} takes no {key}; leave it out", self.kind),
+            (false, true) => bail!("kind {:?} needs {key}", self.kind),
+            _ => Ok(()),
+        };
+        let (rate, amount) = match self.kind.as_str() {
+            "none" => (false, false),
+            "flat" => (false, true),
+            "percent" | "daily" => (true, false),
+            other => bail!("kind {other:?}: write none, flat, percent or daily"),
+        };
+        takes("rate", self.rate.is_some(), rate)?;
+        takes("amount", self.amount.is_some(), amount)?;
+        ensure!(self.accrue_from.is_none() || self.kind == "daily", "accrue_from goes with kind = \"daily\" only");
+        let from_due = match self.accrue_from.as_deref() {
+            None | Some("grace") => false,
+            Some("due") => true,
+            Some(other) => bail!("accrue_from {other:?}: write grace or due"),
+        };
+        let rate = self.rate.map(|rate| share_of_one("rate", rate)).transpose()?;
+        let amount = self.amount.map(|amount| minor("amount", amount, currency)).transpose()?;
+        let kind = match (self.kind.as_str(), rate, amount) {
+            ("flat", _, Some(amount)) => FeeKind::Flat(amount),
+            ("percent", Some(rate), _) => FeeKind::Percent(rate),
+            ("daily", Some(rate), _) => FeeKind::Daily { rate, from_due },
+            _ => FeeKind::None,
+        };
+        Ok(LateFee {
+            kind,
+            grace: in_days("grace", self.grace, 0)?,
+            caps: Caps {
+                amount: self.cap_amount.map(|amount| minor("cap_amount", amount, currency)).transpose()?,
+                order_share: self.cap_order_share.map(|share| share_of_one("cap_order_share", share)).transpose()?,
+                annual_rate: self.cap_annual_rate.map(|rate| share_of_one("cap_annual_rate", rate)).transpose()?,
+            },
+        })
+    }
+}
+
+impl RawExtension {
+    fn resolve(self) -> Result<ExtensionLimits> {
+        ensure!(
+            (1..=100).contains(&self.times),
+            "times {}: write how often, from 1 on; leave [version.extension] out for never",
+            self.times
+        );
+        let ask_within = self.ask_within.map(|days| in_days("ask_within", days, 0)).transpose()?;
+        let days = in_days("days", self.days, 1)?;
+        Ok(ExtensionLimits { times: self.times, days, ask_within, when_overdue: self.when_overdue })
+    }
+}
+
+fn reminder_steps(mut steps: Vec<i64>) -> Result<Vec<i64>> {
+    for step in &steps {
+        ensure!((-60..=365).contains(step), "reminders.steps: {step} is not from -60 to 365 days around the due date");
+    }
+    let count = steps.len();
+    steps.sort_unstable();
+    steps.dedup();
+    ensure!(steps.len() == count, "reminders.steps: a step stands there twice");
+    Ok(steps)
+}
+
+impl RawCredit {
+    fn resolve(self) -> Result<CreditRule> {
+        let notice_after = in_days("notice_after", self.notice_after, 1)?;
+        Ok(CreditRule { notice_after, flag_after: in_days("flag_after", self.flag_after, 0)? })
+    }
+}
+
+fn in_days(key: &str, days: i64, from: i64) -> Result<i64> {
+    ensure!((from..=LONGEST).contains(&days), "{key} {days}: write days from {from} to {LONGEST}");
+    Ok(days)
+}
+
+fn share_of_one(key: &str, share: Decimal) -> Result<Decimal> {
+    let sensible = share >= Decimal::ZERO && share <= Decimal::ONE && share.scale() <= 10;
+    ensure!(
+        sensible,
+        "{key} {share}: write a share from 0 to 1 with at most 10 digits, in quotes, such as \"0.25\" for 25 %"
+    );
+    Ok(share.normalize())
+}
+
+fn minor(key: &str, amount: Decimal, currency: Currency) -> Result<i64> {
+    let minor = currency.minor_of(amount).map_err(|why| anyhow::anyhow!("{key} {amount}: {why}"))?;
+    ensure!(minor >= 0, "{key} {amount}: must not be below 0");
+    Ok(minor)
+}

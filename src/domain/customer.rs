@@ -1,0 +1,35 @@
+//! Who pays, and what they agreed to. Names and addresses are personal: they go into mail and nowhere else.
+
+use std::fmt;
+
+use chrono_tz::Tz;
+
+use super::eligibility::Agreement;
+
+/// A customer as last delivered.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Customer {
+    pub customer_id: String,
+    pub name: String,
+    pub email: String,
+    pub locale: String,
+    pub time_zone: Tz,
+    pub credit_score: i64,
+    pub real_name_verified: bool,
+    pub bank_card_bound: bool,
+}
+
+impl fmt::Debug for Customer {
+    /// Without the personal columns, so that no log line can carry them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Customer").field("customer_id", &self.customer_id).finish_non_exhaustive()
+    }
+}
+
+/// A customer's opening of the service at a merchant, as last delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opening {
+    pub merchant_id: String,
+    pub customer_id: String,
+    pub agreement: Agreement,
+}

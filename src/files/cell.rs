@@ -1,0 +1,255 @@
+//! Cells: from what is written in a column to a typed value, or to a rejection that says what to do about it.
+
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use chrono_tz::Tz;
+
+use crate::domain::calendar::{self, instant_of};
+use crate::domain::money::Currency;
+
+/// The longest key and the longest other text that is taken, in characters.
+const KEY_LENGTH: usize = 64;
+const TEXT_LENGTH: usize = 500;
+
+/// Why a row is not recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    pub code: &'static str,
+    /// Names column and value, and what to write instead. Never holds personal data.
+    pub message: String,
+}
+
+impl Rejection {
+    pub fn new(code: &'static str, message: impl Into<String>) -> Rejection {
+        Rejection { code, message: message.into() }
+    }
+}
+
+/// The cells of a row by column name, and the zone of times without an offset.
+pub struct Cells<'a> {
+    /// Column names in the file's order.
+    pub header: &'a [String],
+    pub cells: &'a csv::StringRecord,
+    pub zone: Tz,
+}
+
+impl<'a> Cells<'a> {
+    /// What stands in a column, without blanks around it; empty when the file has no such column.
+    pub fn raw(&self, column: &str) -> &'a str {
+        let at = self.header.iter().position(|name| name == column);
+        at.and_then(|i| self.cells.get(i)).unwrap_or_default().trim()
+    }
+
+    /// A key: present, short, and without control characters.
+    pub fn key(&self, column: &str) -> Result<String, Rejection> {
+        let value = self.required(column)?;
+        if value.chars().count() > KEY_LENGTH {
+            return Err(self.wrong("BAD_TEXT", column, &format!("longer than {KEY_LENGTH} characters")));
+        }
+        if value.chars().any(char::is_control) {
+            return Err(self.wrong("BAD_TEXT", column, "has control characters; write it without"));
+        }
+        Ok(value.to_owned())
+    }
+
+    /// Free text, if there is any.
+    pub fn text(&self, column: &str) -> Result<Option<String>, Rejection> {
+        let value = self.raw(column);
+        if value.chars().count() > TEXT_LENGTH {
+            return Err(self.wrong("BAD_TEXT", column, &format!("longer than {TEXT_LENGTH} characters")));
+        }
+        if value.contains('\0') {
+            return Err(self.wrong("BAD_TEXT", column, "has a NUL character; write it without"));
+        }
+        Ok((!value.is_empty()).then(|| value.to_owned()))
+    }
+
+    /// Personal text: present, and never quoted in a message.
+    pub fn personal(&self, column: &str) -> Result<String, Rejection> {
+        match self.text(column) {
+            Ok(Some(value)) => Ok(value),
+            Ok(None) => Err(missing(column)),
+            Err(wrong) => {
+                Err(Rejection::new(wrong.code, format!("column {column}: the value is too long or has a NUL")))
+            }
+        }
+    }
+
+    pub fn currency(&self, column: &str) -> Result<Currency, Rejection> {
+        let value = self.required(column)?;
+        let unknown = || self.wrong("BAD_CURRENCY", column, "not an ISO 4217 code in capitals such as CNY");
+        Currency::parse(value).ok_or_else(unknown)
+    }
+
+    /// An amount above zero, in minor units of a currency.
+    pub fn amount(&self, column: &str, currency: Currency) -> Result<i64, Rejection> {
+        let value = self.required(column)?;
+        match currency.parse_minor(value) {
+            Ok(minor) if minor > 0 => Ok(minor),
+            Ok(_) => Err(self.wrong("BAD_AMOUNT", column, "must be more than 0")),
+            Err(why) => Err(self.wrong("BAD_AMOUNT", column, &why.to_string())),
+        }
+    }
+
+    pub fn integer(&self, column: &str, range: std::ops::RangeInclusive<i64>) -> Result<i64, Rejection> {
+        let value = self.required(column)?;
+        let wrong = || {
+            let (from, to) = (range.start(), range.end());
+            self.wrong("BAD_NUMBER", column, &format!("not a whole number from {from} to {to}"))
+        };
+        value.parse().ok().filter(|number| range.contains(number)).ok_or_else(wrong)
+    }
+
+    pub fn boolean(&self, column: &str) -> Result<bool, Rejection> {
+        match self.required(column)? {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err(self.wrong("BAD_VALUE", column, "write true or false")),
+        }
+    }
+
+    /// One of a list of words.
+    pub fn word<T>(&self, column: &str, parse: impl Fn(&str) -> Option<T>, words: &[&str]) -> Result<T, Rejection> {
+        let value = self.required(column)?;
+        let unknown = || self.wrong("BAD_VALUE", column, &format!("write one of {}", words.join(", ")));
+        parse(value).ok_or_else(unknown)
+    }
+
+    /// An instant: RFC 3339, or a date with or without a time in the feed's zone.
+    pub fn instant(&self, column: &str) -> Result<DateTime<Utc>, Rejection> {
+        let value = self.required(column)?;
+        let wrong = || {
+            let how =
+                "write it like 2026-03-09 14:30:00, 2026-03-09 or 2026-03-09T14:30:00+08:00, with a date that exists";
+            self.wrong("BAD_TIME", column, how)
+        };
+        parse_instant(value, self.zone).ok_or_else(wrong)
+    }
+
+    pub fn optional_instant(&self, column: &str) -> Result<Option<DateTime<Utc>>, Rejection> {
+        if self.raw(column).is_empty() { Ok(None) } else { self.instant(column).map(Some) }
+    }
+
+    pub fn date(&self, column: &str) -> Result<NaiveDate, Rejection> {
+        let value = self.required(column)?;
+        let wrong = || self.wrong("BAD_TIME", column, "write a date that exists like 2026-03-09");
+        parse_date(value.as_bytes()).ok_or_else(wrong)
+    }
+
+    pub fn optional_date(&self, column: &str) -> Result<Option<NaiveDate>, Rejection> {
+        if self.raw(column).is_empty() { Ok(None) } else { self.date(column).map(Some) }
+    }
+
+    fn required(&self, column: &str) -> Result<&'a str, Rejection> {
+        let value = self.raw(column);
+        if value.is_empty() { Err(missing(column)) } else { Ok(value) }
+    }
+
+    fn wrong(&self, code: &'static str, column: &str, why: &str) -> Rejection {
+        Rejection::new(code, format!("column {column}, value {}: {why}", quoted(self.raw(column))))
+    }
+}
+
+fn missing(column: &str) -> Rejection {
+    Rejection::new("MISSING_VALUE", format!("column {column} is empty; it is required"))
+}
+
+/// A value as messages show it: short, on one line.
+fn quoted(value: &str) -> String {
+    const SHOWN: usize = 40;
+    let shown: String = value.chars().take(SHOWN).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let more = if value.chars().count() > SHOWN { "…" } else { "" };
+    format!("\"{shown}\"{more}")
+}
+
+fn parse_instant(text: &str, zone: Tz) -> Option<DateTime<Utc>> {
+    let bytes = text.as_bytes();
+    let at = match bytes.len() {
+        10 => instant_of(parse_date(bytes)?.and_time(NaiveTime::MIN), zone),
+        19 if bytes[10] == b' ' || bytes[10] == b'T' => {
+            let time = parse_time(&bytes[11..])?;
+            instant_of(NaiveDateTime::new(parse_date(&bytes[..10])?, time), zone)
+        }
+        _ => DateTime::parse_from_rfc3339(text).ok()?.to_utc(),
+    };
+    calendar::YEARS.contains(&at.year()).then_some(at)
+}
+
+fn parse_date(bytes: &[u8]) -> Option<NaiveDate> {
+    if bytes.len() != 10 || bytes[4] != b'-' || bytes[7] != b'-' {
+        return None;
+    }
+    let year = i32::try_from(digits(&bytes[..4])?).ok()?;
+    let date = NaiveDate::from_ymd_opt(year, digits(&bytes[5..7])?, digits(&bytes[8..])?)?;
+    calendar::YEARS.contains(&date.year()).then_some(date)
+}
+
+fn parse_time(bytes: &[u8]) -> Option<NaiveTime> {
+    if bytes.len() != 8 || bytes[2] != b':' || bytes[5] != b':' {
+        return None;
+    }
+    NaiveTime::from_hms_opt(digits(&bytes[..2])?, digits(&bytes[3..5])?, digits(&bytes[6..])?)
+}
+
+fn digits(bytes: &[u8]) -> Option<u32> {
+    bytes.iter().try_fold(0_u32, |number, byte| byte.is_ascii_digit().then(|| number * 10 + u32::from(byte - b'0')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with<T>(column: &str, value: &str, read: impl Fn(&Cells<'_>) -> T) -> T {
+        let header = [column.to_owned()];
+        let cells = csv::StringRecord::from(vec![value]);
+        read(&Cells { header: &header, cells: &cells, zone: chrono_tz::Asia::Shanghai })
+    }
+
+    #[test]
+    fn times_are_read_in_the_feeds_zone() {
+        for (text, utc) in [
+            ("2026-03-09 14:30:00", Some("2026-03-09T06:30:00Z")),
+            ("2026-03-09T14:30:00", Some("2026-03-09T06:30:00Z")),
+            ("2026-03-09", Some("2026-03-08T16:00:00Z")),
+            ("2026-03-09T14:30:00+01:00", Some("2026-03-09T13:30:00Z")),
+            ("2026-03-09T14:30:00.250Z", Some("2026-03-09T14:30:00.250Z")),
+            (" 2026-03-09 ", Some("2026-03-08T16:00:00Z")),
+            ("2024-02-29", Some("2024-02-28T16:00:00Z")),
+            ("2026-02-29", None),
+            ("2026-02-30 10:00:00", None),
+            ("2026-13-01", None),
+            ("2026-03-09 24:00:00", None),
+            ("09.03.2026", None),
+            ("2026-3-9", None),
+            ("1900-01-01", None),
+            ("９９９９-01-01", None),
+        ] {
+            let found = with("paid_at", text, |cells| cells.instant("paid_at").ok());
+            assert_eq!(found, utc.map(|utc| utc.parse::<DateTime<Utc>>().unwrap()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn messages_name_column_and_value_and_say_what_to_do() {
+        let cny = Currency::parse("CNY").unwrap();
+        let amount = |text: &str| with("amount", text, |cells| cells.amount("amount", cny).unwrap_err().message);
+        insta::assert_snapshot!(amount("12.345"), @"");
+        insta::assert_snapshot!(amount("abc"), @"");
+        insta::assert_snapshot!(amount("0"), @"");
+        insta::assert_snapshot!(amount(""), @"");
+        let event =
+            |text: &str| with("event", text, |cells| cells.word("event", |_| None::<()>, &["a", "b"]).unwrap_err());
+        insta::assert_snapshot!(event("lost\n").message, @"");
+        let zone = |text: &str| with("paid_at", text, |cells| cells.instant("paid_at").unwrap_err().message);
+        insta::assert_snapshot!(zone("2026-02-30"), @"");
+        let id = |text: &str| with("order_id", text, |cells| cells.key("order_id").unwrap_err().message);
+        insta::assert_snapshot!(id("a\u{7}b"), @"");
+        insta::assert_snapshot!(id(&"x".repeat(65)), @"");
+    }
+
+    #[test]
+    fn personal_values_are_never_quoted() {
+        let long = "Zhang San ".repeat(100);
+        let message = with("name", &long, |cells| cells.personal("name").unwrap_err().message);
+        assert!(!message.contains("Zhang"), "{message}");
+    }
+}

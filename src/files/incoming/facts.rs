@@ -1,0 +1,103 @@
+//! Everything that happens to an order after it was placed: fulfilments, money, extensions, holds, waivers.
+
+use chrono::NaiveTime;
+
+use super::{Fingerprint, Kind, Parsed, Row};
+use crate::domain::calendar::instant_of;
+use crate::domain::hold::HoldReason;
+use crate::domain::order::{Event, FactRow, What};
+use crate::files::cell::{Cells, Rejection};
+
+pub const FULFILMENT_COLUMNS: &[&str] = &["order_id", "event", "occurred_at"];
+pub const HOLD_COLUMNS: &[&str] = &["hold_id", "order_id", "reason", "starts_on"];
+pub const EXTENSION_COLUMNS: &[&str] = &["extension_id", "order_id", "days", "requested_at"];
+pub const PAYMENT_COLUMNS: &[&str] = &["payment_id", "order_id", "amount", "currency", "paid_at"];
+pub const REFUND_COLUMNS: &[&str] = &["refund_id", "order_id", "amount", "currency", "refunded_at"];
+pub const WAIVER_COLUMNS: &[&str] = &["waiver_id", "order_id", "amount", "currency", "waived_on"];
+
+pub fn parse(kind: Kind, cells: &Cells<'_>) -> Result<Parsed, Rejection> {
+    let order_id = cells.key("order_id")?;
+    let fact = match kind {
+        Kind::Fulfilments => {
+            let event = cells.word("event", Event::parse, &Event::ALL.map(Event::name))?;
+            FactRow {
+                id: fulfilment_id(&order_id, event),
+                order_id,
+                effective_at: cells.instant("occurred_at")?,
+                what: What::Fulfilment(event),
+                currency: None,
+                note: None,
+            }
+        }
+        Kind::Payments | Kind::Refunds | Kind::Waivers => money(kind, order_id, cells)?,
+        Kind::Extensions => FactRow {
+            id: cells.key("extension_id")?,
+            order_id,
+            effective_at: cells.instant("requested_at")?,
+            what: What::Extension { days: cells.integer("days", 1..=366)? },
+            currency: None,
+            note: cells.text("approved_by")?,
+        },
+        Kind::Holds => hold(order_id, cells)?,
+        Kind::Customers | Kind::Agreements | Kind::Orders => {
+            return Err(Rejection::new("BAD_VALUE", format!("{} are not facts of an order", kind.name())));
+        }
+    };
+    let fingerprint = fingerprint_of(&fact);
+    Ok(Parsed { key: fact.id.clone(), fingerprint, row: Row::Fact(fact) })
+}
+
+/// The key of a fulfilment: its file carries none of its own.
+pub fn fulfilment_id(order_id: &str, event: Event) -> String {
+    format!("{order_id}:{}", event.name())
+}
+
+/// The same for a fact from its own file and from an order's row.
+pub fn fingerprint_of(fact: &FactRow) -> i64 {
+    Fingerprint::of(fact.what.kind())
+        .and(&fact.order_id)
+        .and(fact.effective_at.timestamp_micros())
+        .and(format_args!("{:?}", fact.what))
+        .and_maybe(fact.currency)
+        .and_maybe(fact.note.as_ref())
+        .finish()
+}
+
+fn money(kind: Kind, order_id: String, cells: &Cells<'_>) -> Result<FactRow, Rejection> {
+    let currency = cells.currency("currency")?;
+    let minor = cells.amount("amount", currency)?;
+    let suspended = false;
+    let (id, at, what, note) = match kind {
+        Kind::Payments => ("payment_id", "paid_at", What::Payment { minor, suspended }, "channel"),
+        Kind::Refunds => ("refund_id", "refunded_at", What::Refund { minor, suspended }, "reason"),
+        _ => ("waiver_id", "waived_on", What::Waiver { minor }, "approved_by"),
+    };
+    Ok(FactRow {
+        id: cells.key(id)?,
+        order_id,
+        effective_at: cells.instant(at)?,
+        what,
+        currency: Some(currency),
+        note: cells.text(note)?,
+    })
+}
+
+fn hold(order_id: String, cells: &Cells<'_>) -> Result<FactRow, Rejection> {
+    let starts_on = cells.date("starts_on")?;
+    let ends_on = cells.optional_date("ends_on")?;
+    if ends_on.is_some_and(|ends_on| ends_on < starts_on) {
+        let message = format!("column ends_on, value \"{}\": before starts_on {starts_on}", cells.raw("ends_on"));
+        return Err(Rejection::new("BAD_TIME", message));
+    }
+    Ok(FactRow {
+        id: cells.key("hold_id")?,
+        order_id,
+        effective_at: instant_of(starts_on.and_time(NaiveTime::MIN), cells.zone),
+        what: What::Hold {
+            reason: cells.word("reason", HoldReason::parse, &HoldReason::ALL.map(HoldReason::name))?,
+            ends_on,
+        },
+        currency: None,
+        note: None,
+    })
+}

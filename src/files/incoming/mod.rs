@@ -1,0 +1,146 @@
+//! Rows that come in: one file a kind, from cells to a typed row with its key.
+
+mod customers;
+pub mod facts;
+mod orders;
+
+use sha2::{Digest, Sha256};
+
+use super::cell::{Cells, Rejection};
+use crate::domain::customer::{Customer, Opening};
+use crate::domain::order::{FactRow, OrderRow};
+
+/// What the rows of a file are. The order is the one in which files of a day are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    Customers,
+    Agreements,
+    Orders,
+    Fulfilments,
+    Holds,
+    Extensions,
+    Payments,
+    Refunds,
+    Waivers,
+}
+
+impl Kind {
+    pub const ALL: [Kind; 9] = [
+        Kind::Customers,
+        Kind::Agreements,
+        Kind::Orders,
+        Kind::Fulfilments,
+        Kind::Holds,
+        Kind::Extensions,
+        Kind::Payments,
+        Kind::Refunds,
+        Kind::Waivers,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Customers => "customers",
+            Kind::Agreements => "agreements",
+            Kind::Orders => "orders",
+            Kind::Fulfilments => "fulfilments",
+            Kind::Holds => "holds",
+            Kind::Extensions => "extensions",
+            Kind::Payments => "payments",
+            Kind::Refunds => "refunds",
+            Kind::Waivers => "waivers",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| kind.name() == text)
+    }
+
+    /// Customers and agreements belong to the scheme, everything else to a merchant.
+    pub fn is_of_scheme(self) -> bool {
+        matches!(self, Kind::Customers | Kind::Agreements)
+    }
+
+    /// Rows that carry money through the books.
+    pub fn is_money(self) -> bool {
+        matches!(self, Kind::Payments | Kind::Refunds)
+    }
+
+    /// Columns that a file must have; every kind may have more, in any order.
+    pub fn required(self) -> &'static [&'static str] {
+        match self {
+            Kind::Customers => customers::COLUMNS,
+            Kind::Agreements => customers::AGREEMENT_COLUMNS,
+            Kind::Orders => orders::COLUMNS,
+            Kind::Fulfilments => facts::FULFILMENT_COLUMNS,
+            Kind::Holds => facts::HOLD_COLUMNS,
+            Kind::Extensions => facts::EXTENSION_COLUMNS,
+            Kind::Payments => facts::PAYMENT_COLUMNS,
+            Kind::Refunds => facts::REFUND_COLUMNS,
+            Kind::Waivers => facts::WAIVER_COLUMNS,
+        }
+    }
+
+    /// The column that holds a row's key, to name it even when the row is not readable.
+    pub fn key_column(self) -> &'static str {
+        self.required()[0]
+    }
+}
+
+/// A row as read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parsed {
+    /// The sender's key.
+    pub key: String,
+    /// Fingerprint of the content: the same content again is a duplicate, other content a conflict.
+    pub fingerprint: i64,
+    pub row: Row,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Row {
+    Customer(Customer),
+    Opening(Opening),
+    Order(OrderRow),
+    Fact(FactRow),
+}
+
+/// Reads a row of a kind.
+pub fn parse(kind: Kind, cells: &Cells<'_>) -> Result<Parsed, Rejection> {
+    match kind {
+        Kind::Customers => customers::parse(cells),
+        Kind::Agreements => customers::parse_agreement(cells),
+        Kind::Orders => orders::parse(cells),
+        _ => facts::parse(kind, cells),
+    }
+}
+
+/// A fingerprint of typed values, so that `5` and `5.00`, or the same instant in two zones, are the same content.
+pub struct Fingerprint(String);
+
+impl Fingerprint {
+    pub fn of(kind: &str) -> Fingerprint {
+        Fingerprint(String::with_capacity(120)).and(kind)
+    }
+
+    #[must_use]
+    pub fn and(mut self, value: impl std::fmt::Display) -> Fingerprint {
+        use std::fmt::Write as _;
+        write!(self.0, "{value}\u{1f}").expect("writing to a string cannot fail");
+        self
+    }
+
+    #[must_use]
+    pub fn and_maybe(self, value: Option<impl std::fmt::Display>) -> Fingerprint {
+        match value {
+            Some(value) => self.and(value),
+            None => self.and(""),
+        }
+    }
+
+    pub fn finish(self) -> i64 {
+        let hash = Sha256::digest(self.0.as_bytes());
+        let first: [u8; 8] = std::array::from_fn(|i| hash[i]);
+        i64::from_be_bytes(first)
+    }
+}

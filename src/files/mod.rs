@@ -1,0 +1,10 @@
+//! Files: from bytes to typed rows, and from rows to the bytes of reports. What is wrong with a row is data, not an
+//! error; only trouble with the disk is. There is deliberately no database and no rule below this line.
+
+pub mod acknowledgement;
+pub mod atomic;
+pub mod cell;
+pub mod inbox;
+pub mod incoming;
+pub mod outgoing;
+pub mod reader;

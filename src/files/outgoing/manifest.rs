@@ -1,0 +1,54 @@
+//! The manifest: what a sealed day consists of. It is written last, so a reader who waits for it sees a whole day.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use super::{Written, sha256};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    pub business_date: NaiveDate,
+    /// 1, 2, … without a gap.
+    pub sequence: i64,
+    pub files: Vec<ManifestFile>,
+    /// Seal of the day before; empty for the first day.
+    pub previous_seal: String,
+    pub seal: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestFile {
+    /// Relative to the manifest.
+    pub name: String,
+    pub rows: i64,
+    pub totals: BTreeMap<String, String>,
+    pub sha256: String,
+}
+
+impl From<Written> for ManifestFile {
+    fn from(written: Written) -> ManifestFile {
+        let Written { name, rows, totals, sha256 } = written;
+        ManifestFile { name, rows, totals, sha256 }
+    }
+}
+
+impl Manifest {
+    /// The bytes of `manifest.json`.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec_pretty(self).expect("text and numbers always make JSON");
+        bytes.push(b'\n');
+        bytes
+    }
+}
+
+/// The seal of a day: SHA-256 over the seal of the day before, the date, the sequence, and each file's name and
+/// fingerprint in the order of names, one a line. `sha256sum` can make it again.
+pub fn seal(previous_seal: &str, business_date: NaiveDate, sequence: i64, files: &[ManifestFile]) -> String {
+    let mut text = format!("{previous_seal}\n{business_date}\n{sequence}\n");
+    for file in files {
+        text.push_str(&format!("{}  {}\n", file.sha256, file.name));
+    }
+    sha256(text.as_bytes())
+}

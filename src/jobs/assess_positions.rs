@@ -1,0 +1,40 @@
+//! Decides every position on which something can change today, and posts the difference to the books.
+
+use anyhow::Result;
+use chrono::NaiveDate;
+
+use super::deciding::{Changed, PAGE, decide_orders};
+use super::{Done, Scheme};
+use crate::store::orders;
+
+pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
+    let mut changed = Changed::default();
+    for merchant in &scheme.config.merchants {
+        let mut after = String::new();
+        loop {
+            let mut tx = scheme.store.write().await?;
+            let page = orders::to_decide(&mut tx, &merchant.id, today, &after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            let ids: Vec<&str> = page.iter().map(String::as_str).collect();
+            changed.add(decide_orders(&mut tx, scheme, &merchant.id, &ids, today).await?);
+            tx.commit().await?;
+            (scheme.progress)(&format!("{today} {}: {} positions decided", merchant.id, changed.decided));
+            after.clone_from(last);
+        }
+    }
+    Ok(Done(vec![
+        ("orders decided", changed.decided),
+        ("journal entries", changed.entries),
+        ("credit steps", changed.credit_steps),
+    ]))
+}
+
+pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
+    let mut tx = scheme.store.read().await?;
+    let mut would = Vec::new();
+    for merchant in &scheme.config.merchants {
+        let count = orders::count_to_decide(&mut tx, &merchant.id, today).await?;
+        would.push(format!("{}: {count} orders would be decided for {today}", merchant.id));
+    }
+    Ok(would)
+}

@@ -1,0 +1,57 @@
+//! A business day from beginning to end: every job in order, then the next day.
+
+use anyhow::Result;
+use chrono::NaiveDate;
+
+use super::{Done, Job, Scheme};
+use crate::clock;
+use crate::store::runs;
+
+/// Does every job of every open day up to `through`, in order. Tells of each day as it is sealed.
+pub async fn close_through(
+    scheme: &Scheme,
+    through: NaiveDate,
+    mut closed: impl FnMut(NaiveDate),
+) -> Result<Vec<NaiveDate>> {
+    let mut days = Vec::new();
+    loop {
+        let today = scheme.business_date().await?;
+        if today > through {
+            break;
+        }
+        for job in &scheme.config.jobs {
+            let Some(job) = Job::parse(&job.name) else { continue };
+            run_recorded(scheme, job, today).await?;
+        }
+        closed(today);
+        days.push(today);
+    }
+    if days.is_empty() {
+        // A stop may have come after the last seal and before its files were out.
+        Job::WriteReconciliation.run(scheme, through, clock::now()).await?;
+    }
+    Ok(days)
+}
+
+/// Runs a job for a business date and leaves word of it. Being asked twice is no harm: it finds nothing to do.
+pub async fn run_recorded(scheme: &Scheme, job: Job, today: NaiveDate) -> Result<Done> {
+    let Some(file) = scheme.config.job(job.name()) else {
+        return job.run(scheme, today, clock::now()).await;
+    };
+    let scheduled_for = file.set_time_on(today);
+    let mut tx = scheme.store.write().await?;
+    let claimed = runs::claim(&mut tx, job.name(), scheduled_for, today, clock::now()).await?;
+    tx.commit().await?;
+    let done = job.run(scheme, today, scheme.now(file, today)).await;
+    let (status, outcome) = match &done {
+        Ok(done) => ("done", done.to_string()),
+        Err(why) => ("failed", format!("{why:#}")),
+    };
+    if claimed {
+        let mut tx = scheme.store.write().await?;
+        runs::finish(&mut tx, job.name(), scheduled_for, status, &outcome, clock::now()).await?;
+        tx.commit().await?;
+    }
+    tracing::info!(job = job.name(), day = %today, status, outcome, "job run");
+    done
+}

@@ -1,0 +1,82 @@
+//! Proves the books of the open day, seals it, and opens the next. If they don't add up it stops, says where, and seals
+//! nothing.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use chrono::NaiveDate;
+
+use super::proof::{self, BrokenBooks};
+use super::reconciliation::{Books, Rendered, render};
+use super::{Done, Scheme};
+use crate::clock;
+use crate::config::Clock;
+use crate::domain::calendar::plus;
+use crate::files::outgoing::{ManifestFile, seal};
+use crate::store::scheme::{SealedDay, SealedFile};
+use crate::store::{Tx, scheme};
+
+pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
+    let wall = clock::now().with_timezone(&scheme.config.zone).date_naive();
+    let over = scheme.config.clock == Clock::Business || today < wall;
+    ensure!(over, "{today} is not over yet; a business day is closed once it is");
+    let staged = staged_folder(&scheme.folder("reconciliation")?, today);
+    if staged.exists() {
+        fs::remove_dir_all(&staged).with_context(|| format!("clearing {}", staged.display()))?;
+    }
+    fs::create_dir_all(&staged).with_context(|| format!("making {}", staged.display()))?;
+    let mut tx = scheme.store.write().await?;
+    let rendered = prove(&mut tx, scheme, today, Some(&staged)).await?;
+    let files = i64::try_from(rendered.files.len()).unwrap_or(i64::MAX);
+    let day = seal_day(&mut tx, today, rendered).await?;
+    tx.commit().await?;
+    tracing::info!(day = %today, sequence = day.sequence, seal = day.seal, "day sealed");
+    Ok(Done(vec![("days sealed", 1), ("files sealed", files)]))
+}
+
+pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
+    let mut tx = scheme.store.read().await?;
+    let line = match prove(&mut tx, scheme, today, None).await {
+        Ok(rendered) => format!("{today} adds up and would be sealed with {} files", rendered.files.len()),
+        Err(broken) => format!("{today} would not be sealed: {broken:#}"),
+    };
+    Ok(vec![line])
+}
+
+/// Where a day's files wait between its seal and their publication.
+pub fn staged_folder(reconciliation: &Path, day: NaiveDate) -> PathBuf {
+    reconciliation.join(format!(".{day}.part"))
+}
+
+async fn prove(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, folder: Option<&Path>) -> Result<Rendered> {
+    let mut lines = Vec::new();
+    proof::nothing_left(tx, scheme, today, &mut lines).await?;
+    let rendered = render(tx, scheme, today, Books::Open, folder).await?;
+    for (merchant, sums) in &rendered.merchants {
+        proof::adds_up(merchant, sums, &mut lines);
+    }
+    if lines.is_empty() { Ok(rendered) } else { Err(BrokenBooks { day: today, lines }.into()) }
+}
+
+async fn seal_day(tx: &mut Tx, today: NaiveDate, rendered: Rendered) -> Result<SealedDay> {
+    for (merchant, sums) in &rendered.merchants {
+        scheme::save_balances(tx, merchant, today, &sums.balances(), sums.last_entry_no).await?;
+    }
+    let before = scheme::last_sealed(tx).await?;
+    if let Some(before) = &before {
+        let expected = plus(before.business_date, 1);
+        ensure!(expected == today, "the day after {} is {expected}, not {today}", before.business_date);
+    }
+    let (sequence, previous_seal) = before.map_or((1, String::new()), |before| (before.sequence + 1, before.seal));
+    let files: Vec<ManifestFile> = rendered.files.into_iter().map(ManifestFile::from).collect();
+    let seal = seal(&previous_seal, today, sequence, &files);
+    let day = SealedDay { business_date: today, sequence, previous_seal, seal, published: false };
+    let mut sealed = Vec::with_capacity(files.len());
+    for file in files {
+        let totals = serde_json::to_string(&file.totals).context("totals as JSON")?;
+        sealed.push(SealedFile { name: file.name, row_count: file.rows, totals, sha256: file.sha256 });
+    }
+    scheme::seal(tx, &day, &sealed, plus(today, 1)).await?;
+    Ok(day)
+}

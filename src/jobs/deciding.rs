@@ -1,0 +1,172 @@
+//! Load, decide, record: the middle of every job that touches positions.
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+use chrono::NaiveDate;
+
+use super::Scheme;
+use crate::domain::credit::Standing;
+use crate::domain::journal::{Recorded, difference};
+use crate::domain::order::{Case, Fact};
+use crate::domain::position::{Decision, Position, decide};
+use crate::store::journal::Posting;
+use crate::store::orders::{Outcome, StoredOrder};
+use crate::store::{Tx, facts, journal, orders};
+
+/// How many orders are decided in one transaction. Bounds memory, and what a stop throws away.
+pub const PAGE: i64 = 2_000;
+
+/// What deciding changed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Changed {
+    pub decided: i64,
+    pub entries: i64,
+    pub credit_steps: i64,
+}
+
+impl Changed {
+    pub fn add(&mut self, other: Changed) {
+        self.decided += other.decided;
+        self.entries += other.entries;
+        self.credit_steps += other.credit_steps;
+    }
+}
+
+/// Decides these orders at the end of `today` and records what differs from the books.
+pub async fn decide_orders(
+    tx: &mut Tx,
+    scheme: &Scheme,
+    merchant: &str,
+    order_ids: &[&str],
+    today: NaiveDate,
+) -> Result<Changed> {
+    let cases = load_cases(tx, merchant, order_ids).await?;
+    let recorded = journal::recorded(tx, merchant, order_ids, today).await?;
+    let positions = orders::positions(tx, merchant, order_ids).await?;
+    let mut recording = Recording::default();
+    for (stored, case) in &cases {
+        let terms = scheme.terms(merchant, case.order.policy_version)?;
+        let order_id = &case.order.order_id;
+        let before = positions.get(order_id).map(Vec::as_slice).unwrap_or_default();
+        let standings: Vec<Standing> = before.iter().map(|position| position.credit).collect();
+        let decision = decide(case, terms, &standings, today);
+        let booked = recorded.get(order_id).map(Vec::as_slice).unwrap_or_default();
+        recording.take(case, decision, booked, before, stored.closed_on, today);
+    }
+    recording.write(tx, merchant, today).await
+}
+
+/// Decides orders that were accepted just now, of which nothing is recorded yet.
+pub async fn record_new(
+    tx: &mut Tx,
+    merchant: &str,
+    today: NaiveDate,
+    fresh: Vec<(StoredOrder, i64, Option<(Case, Decision)>)>,
+) -> Result<Changed> {
+    let mut recording = Recording { fresh: true, ..Recording::default() };
+    let mut rows = Vec::with_capacity(fresh.len());
+    for (stored, fingerprint, accepted) in fresh {
+        let outcome = match accepted {
+            Some((case, decision)) => {
+                let outcome = outcome_of(&decision, None, today);
+                recording.take(&case, decision, &[], &[], None, today);
+                outcome
+            }
+            None => Outcome { closed_on: Some(today), ..Outcome::default() },
+        };
+        rows.push((stored, fingerprint, outcome));
+    }
+    orders::add(tx, merchant, &rows).await?;
+    recording.write(tx, merchant, today).await
+}
+
+/// Accepted orders with all their facts, by key.
+pub async fn load_cases(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<Vec<(StoredOrder, Case)>> {
+    let loaded = orders::load(tx, merchant, order_ids).await?;
+    let facts = facts::of_orders(tx, merchant, order_ids).await?;
+    Ok(into_cases(loaded, facts))
+}
+
+/// Joins accepted orders with their facts.
+pub fn into_cases(loaded: Vec<StoredOrder>, mut facts: HashMap<String, Vec<Fact>>) -> Vec<(StoredOrder, Case)> {
+    let accepted = loaded.into_iter().filter(|stored| stored.declined.is_none());
+    accepted
+        .map(|stored| {
+            let order = stored.order.clone();
+            let facts = facts.remove(&order.order_id).unwrap_or_default();
+            (stored, Case { order, facts })
+        })
+        .collect()
+}
+
+/// What is to be written for a page of orders.
+#[derive(Default)]
+struct Recording {
+    /// The orders are new: their rows are written by who accepted them.
+    fresh: bool,
+    decided: Vec<(String, Outcome)>,
+    positions: Vec<(String, Position)>,
+    postings: Vec<Posting>,
+    credit_steps: Vec<(String, crate::domain::position::CreditStep)>,
+}
+
+impl Recording {
+    fn take(
+        &mut self,
+        case: &Case,
+        decision: Decision,
+        booked: &[Recorded],
+        before: &[Position],
+        closed_on: Option<NaiveDate>,
+        today: NaiveDate,
+    ) {
+        let order = &case.order;
+        let id = || order.order_id.clone();
+        self.decided.push((id(), outcome_of(&decision, closed_on, today)));
+        self.postings.extend(difference(&decision.movements, booked).into_iter().map(|entry| Posting {
+            order_id: id(),
+            currency: order.currency,
+            policy_version: Some(order.policy_version),
+            entry,
+        }));
+        self.credit_steps.extend(decision.credit_steps.into_iter().map(|step| (id(), step)));
+        for (i, position) in decision.positions.into_iter().enumerate() {
+            if before.get(i).is_none_or(|before| differs(before, &position)) {
+                self.positions.push((id(), position));
+            }
+        }
+    }
+
+    async fn write(self, tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<Changed> {
+        let count = |rows: usize| i64::try_from(rows).unwrap_or(i64::MAX);
+        let changed = Changed {
+            decided: count(self.decided.len()),
+            entries: count(self.postings.len()),
+            credit_steps: count(self.credit_steps.len()),
+        };
+        if !self.fresh {
+            orders::update_decided(tx, merchant, &self.decided).await?;
+        }
+        orders::save_positions(tx, merchant, &self.positions, self.fresh).await?;
+        journal::post(tx, merchant, today, &self.postings).await?;
+        orders::add_credit_steps(tx, merchant, today, &self.credit_steps).await?;
+        Ok(changed)
+    }
+}
+
+fn outcome_of(decision: &Decision, closed_on: Option<NaiveDate>, today: NaiveDate) -> Outcome {
+    Outcome {
+        owed_minor: decision.outstanding(),
+        oldest_due_on: decision.oldest_due_on(),
+        closed_on: if decision.is_open() { None } else { closed_on.or(Some(today)) },
+        next_action_on: decision.next_action_on,
+    }
+}
+
+/// Whether a position says something other than the recorded one. That a day more has passed is no difference.
+pub fn differs(recorded: &Position, decided: &Position) -> bool {
+    let same_days = recorded.days_past_due_on(decided.decided_on) == decided.days_past_due;
+    let as_of = |position: &Position| Position { decided_on: NaiveDate::MIN, days_past_due: 0, ..position.clone() };
+    !same_days || as_of(recorded) != as_of(decided)
+}

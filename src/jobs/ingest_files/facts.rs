@@ -1,0 +1,286 @@
+//! What happened to orders: fulfilments, money, extensions, holds, waivers. A row that names an order not seen yet
+//! waits, its money in suspense, and is tried again when the order comes.
+
+use std::collections::HashMap;
+
+use anyhow::{Context, Result};
+use chrono::NaiveDate;
+
+use super::super::Scheme;
+use super::super::deciding::into_cases;
+use super::Chunk;
+use super::verdict::{Outcome, Verdict};
+use crate::config::Merchant;
+use crate::domain::admission::admit;
+use crate::domain::calendar::day_of;
+use crate::domain::journal::{Account, Entry, Kind as EntryKind, Movement, Reason};
+use crate::domain::money::Currency;
+use crate::domain::order::{Case, Fact, FactRow, Source, What};
+use crate::files::cell::Cells;
+use crate::files::incoming::{self, Kind, Row};
+use crate::files::reader::Line;
+use crate::store::facts::{self, NewFact};
+use crate::store::inputs::{self, InputRow};
+use crate::store::journal::{self, Posting};
+use crate::store::{Tx, exceptions, orders};
+
+pub async fn decide(
+    tx: &mut Tx,
+    scheme: &Scheme,
+    merchant: &Merchant,
+    kind: Kind,
+    chunk: &Chunk<'_>,
+) -> Result<Vec<Verdict>> {
+    let rows: Vec<&FactRow> = chunk.lines.iter().filter_map(fact_row).collect();
+    let mut desk = Desk::open(tx, scheme, merchant, &rows, chunk.today).await?;
+    let keys: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+    let waiting = inputs::pending_known(tx, &merchant.id, kind.name(), &keys).await?;
+    if let Some(row) = rows.first() {
+        desk.known.extend(waiting.into_iter().map(|(id, fingerprint)| (key(row.what.kind(), &id), fingerprint)));
+    }
+    let mut verdicts = Vec::with_capacity(chunk.lines.len());
+    for line in chunk.lines {
+        verdicts.push(match (&line.parsed, fact_row(line)) {
+            (Ok(parsed), Some(row)) => {
+                let source = Source { file_no: chunk.file.file_no, line: line.number };
+                let outcome = desk.decide(row, parsed.fingerprint, source, false);
+                Verdict { key: parsed.key.clone(), outcome }
+            }
+            (Err(rejection), _) => Verdict::unreadable(kind, chunk.header, line, rejection),
+            (Ok(_), None) => unreachable!("a file of facts holds facts"),
+        });
+    }
+    desk.write(tx).await?;
+    Ok(verdicts)
+}
+
+fn fact_row(line: &Line) -> Option<&FactRow> {
+    match &line.parsed.as_ref().ok()?.row {
+        Row::Fact(row) => Some(row),
+        Row::Customer(_) | Row::Opening(_) | Row::Order(_) => None,
+    }
+}
+
+/// Tries rows again that waited for these orders.
+pub async fn retry_pending(
+    tx: &mut Tx,
+    scheme: &Scheme,
+    merchant: &Merchant,
+    order_ids: &[&str],
+    today: NaiveDate,
+) -> Result<()> {
+    let mut pending = inputs::pending_for(tx, &merchant.id, order_ids).await?;
+    if pending.is_empty() {
+        return Ok(());
+    }
+    let mut rows = Vec::with_capacity(pending.len());
+    for waiting in &pending {
+        rows.push(read_again(scheme, waiting)?);
+    }
+    let fact_rows: Vec<&FactRow> = rows.iter().collect();
+    let mut desk = Desk::open(tx, scheme, merchant, &fact_rows, today).await?;
+    let mut resolved = Vec::new();
+    for (waiting, row) in pending.iter_mut().zip(&rows) {
+        let source = Source { file_no: waiting.file_no, line: waiting.line };
+        let outcome = desk.decide(row, waiting.fingerprint, source, true);
+        let (code, message) = outcome.code_and_message();
+        (waiting.code, waiting.message) = (code.to_owned(), message.to_owned());
+        if !matches!(outcome, Outcome::Pending { .. }) {
+            waiting.outcome = outcome.name().to_owned();
+            waiting.resolved_on = Some(today);
+            inputs::move_pending(tx, waiting.file_no, outcome.name(), 1).await?;
+            resolved.push(waiting.row_key.as_str());
+        }
+    }
+    let waiting_for = ["UNKNOWN_ORDER", "CURRENCY", "ORDER_DECLINED"];
+    exceptions::resolve(tx, &merchant.id, &waiting_for, &resolved, today).await?;
+    inputs::save_rows(tx, &pending).await?;
+    desk.write(tx).await
+}
+
+/// The row as it came, from its kept cells.
+fn read_again(scheme: &Scheme, waiting: &InputRow) -> Result<FactRow> {
+    let kind = Kind::parse(&waiting.kind).with_context(|| format!("a pending row of unknown kind {}", waiting.kind))?;
+    let cells: std::collections::BTreeMap<String, String> =
+        serde_json::from_str(&waiting.content).context("a pending row's cells")?;
+    let (header, cells): (Vec<String>, csv::StringRecord) = cells.into_iter().unzip();
+    // Kept rows have been read before; the zone of their feed is the first of that kind and merchant.
+    let feed = scheme
+        .config
+        .feeds
+        .iter()
+        .find(|feed| feed.kind == kind && feed.merchant.as_deref() == Some(waiting.merchant_id.as_str()));
+    let zone = feed.map_or(scheme.config.zone, |feed| feed.zone);
+    let parsed = incoming::parse(kind, &Cells { header: &header, cells: &cells, zone });
+    match parsed.map(|parsed| parsed.row) {
+        Ok(Row::Fact(row)) => Ok(row),
+        Ok(_) => anyhow::bail!("a pending row of kind {} is no fact", waiting.kind),
+        Err(why) => anyhow::bail!("a pending row of kind {} cannot be read again: {}", waiting.kind, why.message),
+    }
+}
+
+/// What deciding a chunk of facts needs, loaded in one go, and what comes of it.
+struct Desk<'a> {
+    scheme: &'a Scheme,
+    merchant: &'a Merchant,
+    today: NaiveDate,
+    cases: HashMap<String, Case>,
+    /// Orders known and declined.
+    declined: Vec<String>,
+    /// Content by key, of recorded facts, of waiting rows, and of this chunk's.
+    known: HashMap<String, i64>,
+    accepted: Vec<NewFact>,
+    suspense: Vec<Posting>,
+}
+
+impl<'a> Desk<'a> {
+    async fn open(
+        tx: &mut Tx,
+        scheme: &'a Scheme,
+        merchant: &'a Merchant,
+        rows: &[&FactRow],
+        today: NaiveDate,
+    ) -> Result<Desk<'a>> {
+        let mut order_ids: Vec<&str> = rows.iter().map(|row| row.order_id.as_str()).collect();
+        order_ids.sort_unstable();
+        order_ids.dedup();
+        let loaded = orders::load(tx, &merchant.id, &order_ids).await?;
+        let declined = loaded.iter().filter(|stored| stored.declined.is_some());
+        let declined = declined.map(|stored| stored.order.order_id.clone()).collect();
+        let facts_of = facts::of_orders(tx, &merchant.id, &order_ids).await?;
+        let cases = into_cases(loaded, facts_of).into_iter();
+        let mut known = HashMap::new();
+        let mut kinds: Vec<&str> = rows.iter().map(|row| row.what.kind()).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        for kind in kinds {
+            let keys: Vec<&str> =
+                rows.iter().filter(|row| row.what.kind() == kind).map(|row| row.id.as_str()).collect();
+            known.extend(
+                facts::known(tx, &merchant.id, kind, &keys).await?.into_iter().map(|(id, f)| (key(kind, &id), f)),
+            );
+        }
+        Ok(Desk {
+            scheme,
+            merchant,
+            today,
+            cases: cases.map(|(_, case)| (case.order.order_id.clone(), case)).collect(),
+            declined,
+            known,
+            accepted: Vec::new(),
+            suspense: Vec::new(),
+        })
+    }
+
+    /// `waited`: the row came before its order, and its money lies in suspense.
+    fn decide(&mut self, row: &FactRow, fingerprint: i64, source: Source, waited: bool) -> Outcome {
+        let known_as = key(row.what.kind(), &row.id);
+        if let Some(known) = self.known.get(&known_as) {
+            let outcome = Outcome::of_known(*known, fingerprint, row.what.kind(), &row.id);
+            return self.not_taken(row, source, waited, outcome);
+        }
+        let outcome = self.judge(row, source, fingerprint, waited);
+        match outcome {
+            Outcome::Accepted => {
+                self.known.insert(known_as, fingerprint);
+                outcome
+            }
+            Outcome::Pending { .. } => {
+                self.known.insert(known_as, fingerprint);
+                if !waited {
+                    self.post_suspense(row, source, false);
+                }
+                outcome
+            }
+            other => self.not_taken(row, source, waited, other),
+        }
+    }
+
+    fn judge(&mut self, row: &FactRow, source: Source, fingerprint: i64, waited: bool) -> Outcome {
+        let is_payment = matches!(row.what, What::Payment { .. });
+        let is_money = is_payment || matches!(row.what, What::Refund { .. });
+        if self.declined.contains(&row.order_id) {
+            let message = format!("order {} was declined", row.order_id);
+            // Money that was paid all the same has to lie somewhere until someone decides what becomes of it.
+            return if is_payment {
+                Outcome::Pending { code: "ORDER_DECLINED", message: format!("{message}; the payment is in suspense") }
+            } else {
+                Outcome::Declined { code: "ORDER_DECLINED", message }
+            };
+        }
+        let Some(case) = self.cases.get_mut(&row.order_id) else {
+            let lies = if is_money { "; its money is in suspense" } else { "" };
+            let message = format!("order {} has not been seen yet; the row waits for it{lies}", row.order_id);
+            return Outcome::Pending { code: "UNKNOWN_ORDER", message };
+        };
+        if let Some(currency) = row.currency.filter(|currency| *currency != case.order.currency) {
+            let message = format!("in {currency}, but order {} is in {}", row.order_id, case.order.currency);
+            return if is_money {
+                Outcome::Pending { code: "CURRENCY", message: format!("{message}; its money is in suspense") }
+            } else {
+                Outcome::Rejected { code: "CURRENCY", message: format!("column currency: {message}") }
+            };
+        }
+        let Some(terms) = self.merchant.policy.version(case.order.policy_version) else {
+            let version = case.order.policy_version;
+            let message = format!("version {version} of the policy, which order {} keeps, is gone", row.order_id);
+            return Outcome::Rejected { code: "NO_POLICY", message };
+        };
+        let effective_on = day_of(row.effective_at, self.scheme.config.zone, terms.cut_off);
+        if let Err(refusal) = admit(case, terms, &row.what, effective_on) {
+            return Outcome::Rejected { code: refusal.code(), message: refusal.to_string() };
+        }
+        let what = match row.what {
+            What::Payment { minor, .. } => What::Payment { minor, suspended: waited },
+            What::Refund { minor, .. } => What::Refund { minor, suspended: waited },
+            ref what => what.clone(),
+        };
+        let fact = Fact {
+            id: row.id.clone(),
+            effective_at: row.effective_at,
+            effective_on,
+            booked_on: self.today,
+            source,
+            what,
+        };
+        case.facts.push(fact.clone());
+        self.accepted.push(NewFact { order_id: row.order_id.clone(), fact, note: row.note.clone(), fingerprint });
+        Outcome::Accepted
+    }
+
+    /// A row that waited and is not taken after all gives its money back from suspense.
+    fn not_taken(&mut self, row: &FactRow, source: Source, waited: bool, outcome: Outcome) -> Outcome {
+        if waited {
+            self.post_suspense(row, source, true);
+        }
+        outcome
+    }
+
+    fn post_suspense(&mut self, row: &FactRow, source: Source, back: bool) {
+        let (from, minor) = match row.what {
+            What::Payment { minor, .. } => (Account::CashClearing, minor),
+            What::Refund { minor, .. } => (Account::MerchantPayable, minor),
+            _ => return,
+        };
+        let (debit, credit) = if back { (Account::Suspense, from) } else { (from, Account::Suspense) };
+        let movement = Movement { kind: EntryKind::Suspense, instalment: 0, debit, credit, cause: row.id.clone() };
+        let effective_on = day_of(row.effective_at, self.scheme.config.zone, None);
+        let reason = if back { Reason::Corrected } else { Reason::New };
+        let Some(currency): Option<Currency> = row.currency else { return };
+        let entry = Entry { movement, minor, effective_on, source, reason };
+        self.suspense.push(Posting { order_id: row.order_id.clone(), currency, policy_version: None, entry });
+    }
+
+    async fn write(self, tx: &mut Tx) -> Result<()> {
+        let Desk { merchant, today, accepted, suspense, .. } = self;
+        facts::add(tx, &merchant.id, &accepted).await?;
+        journal::post(tx, &merchant.id, today, &suspense).await?;
+        let touched: Vec<&str> = accepted.iter().map(|new| new.order_id.as_str()).collect();
+        orders::wake(tx, &merchant.id, &touched, today).await
+    }
+}
+
+/// Keys are unique within their kind: a payment and its refund may share one.
+fn key(kind: &str, id: &str) -> String {
+    format!("{kind} {id}")
+}

@@ -1,0 +1,293 @@
+//! Takes in files: finds them, makes sure of each as a whole, and records its rows chunk by chunk. Rows, the place
+//! reached in the file and the lengths of the acknowledgement are one transaction, so a stop loses nothing and
+//! repeats nothing.
+
+mod facts;
+mod orders;
+mod records;
+mod verdict;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use chrono::NaiveDate;
+
+use self::verdict::{Outcome, Verdict};
+use super::{Done, Scheme};
+use crate::clock;
+use crate::config::{Feed, Merchant};
+use crate::files::acknowledgement::{self, Acknowledgement};
+use crate::files::inbox::{self, Found};
+use crate::files::incoming::Kind;
+use crate::files::reader::{self, Line, Rows};
+use crate::store::inputs::{self, Counts, FileRow};
+use crate::store::{Tx, exceptions};
+
+/// Rows that are decided and committed together. Bounds memory, and what a stop throws away.
+const CHUNK: usize = 10_000;
+
+pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
+    let mut tx = scheme.store.read().await?;
+    let unfiled = inputs::unfiled(&mut tx).await?;
+    scheme.check_policy_versions(&mut tx).await?;
+    drop(tx);
+    // A stop may have come between recording a file and putting it away.
+    for file in unfiled.into_iter().filter(|file| file.status != "reading") {
+        file_away(scheme, file).await?;
+    }
+
+    let mut files = 0;
+    let mut counts = Counts::default();
+    for (feed, found) in arrived(scheme, today).await? {
+        let reading = || format!("reading {} file {}", feed.kind.name(), found.path.display());
+        if let Some(file) = take(scheme, feed, &found, today).await.with_context(reading)? {
+            files += 1;
+            counts.add(&file.counts);
+        }
+    }
+    Ok(Done(vec![
+        ("files", files),
+        ("rows", counts.rows),
+        ("accepted", counts.accepted),
+        ("declined", counts.declined),
+        ("duplicate", counts.duplicate),
+        ("conflict", counts.conflict),
+        ("pending", counts.pending),
+        ("rejected", counts.rejected),
+    ]))
+}
+
+pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
+    let mut would = Vec::new();
+    for (feed, found) in arrived(scheme, today).await? {
+        let examined = reader::examine(&found.path, feed.kind)?;
+        let mut tx = scheme.store.read().await?;
+        if is_settled_matter(&mut tx, feed, &found, &examined.sha256).await? {
+            continue;
+        }
+        let taken = inputs::file_with_bytes(&mut tx, &examined.sha256).await?;
+        would.push(match (taken, &examined.trust) {
+            (Some(file), _) if file.status == "taken" => {
+                format!(
+                    "{}: the same bytes as {}, taken on {}; nothing to do",
+                    found.name, file.name, file.business_date
+                )
+            }
+            (_, Err(distrust)) => format!("{}: would be quarantined: {}", found.name, distrust.message),
+            (_, Ok(())) => format!("{}: {} would be read for feed {}", found.name, feed.kind.name(), feed.name),
+        });
+    }
+    Ok(would)
+}
+
+/// Files whose day has come, in the order in which a day takes them.
+async fn arrived<'s>(scheme: &'s Scheme, today: NaiveDate) -> Result<Vec<(&'s Feed, Found)>> {
+    let mut all = Vec::new();
+    for feed in &scheme.config.feeds {
+        let looking = || format!("looking into the inbox {}", feed.folder.display());
+        for found in inbox::look(&feed.folder, &feed.pattern).with_context(looking)? {
+            if found.date.is_none_or(|date| date <= today) {
+                all.push((feed, found));
+            }
+        }
+    }
+    // Sorting is stable: within a kind, feeds stay in the order of the configuration and files in that of their dates.
+    all.sort_by_key(|(feed, found)| (feed.kind, found.date));
+    wait_for_writers(&all).await;
+    all.retain(|(feed, found)| inbox::is_settled(found, feed.settle, clock::system_now()).unwrap_or(false));
+    Ok(all)
+}
+
+/// Gives files that were touched just now the time in which they must stay as they are.
+async fn wait_for_writers(found: &[(&Feed, Found)]) {
+    let now = clock::system_now();
+    let left = found.iter().filter_map(|(feed, found)| {
+        let age = now.duration_since(found.modified).unwrap_or_default();
+        feed.settle.checked_sub(age)
+    });
+    if let Some(longest) = left.max().filter(|left| !left.is_zero()) {
+        tokio::time::sleep(longest + Duration::from_millis(10)).await;
+    }
+}
+
+/// Takes a file in, or goes on with it. None: it is one that lies where it lay before.
+async fn take(scheme: &Scheme, feed: &Feed, found: &Found, today: NaiveDate) -> Result<Option<FileRow>> {
+    let examined = reader::examine(&found.path, feed.kind)?;
+    let mut tx = scheme.store.write().await?;
+    if is_settled_matter(&mut tx, feed, found, &examined.sha256).await? {
+        return Ok(None);
+    }
+    let same = inputs::file_with_bytes(&mut tx, &examined.sha256).await?;
+    if let Some(file) = same.as_ref().filter(|file| file.status == "reading") {
+        let theirs = (file.feed.as_str(), file.name.as_str());
+        if theirs == (feed.name.as_str(), found.name.as_str()) {
+            drop(tx);
+            tracing::info!(file = found.name, after_line = file.last_line, "going on with a file");
+            return read(scheme, feed, found, file.clone(), today).await.map(Some);
+        }
+    }
+    let mut file = claim(&mut tx, feed, found, &examined.sha256, today).await?;
+    let opened = match (&same, &examined.trust) {
+        (Some(same), _) => {
+            file.status = "duplicate".to_owned();
+            let message = format!("the same bytes as {} of {}; nothing was taken again", same.name, same.business_date);
+            (file.code, file.message) = (Some("FILE_DUPLICATE".to_owned()), Some(message));
+            None
+        }
+        (None, Err(distrust)) => {
+            file.status = "quarantined".to_owned();
+            let message = format!("{}: {}; none of its rows count", found.name, distrust.message);
+            (file.code, file.message) = (Some(distrust.code.to_owned()), Some(message.clone()));
+            Some(exceptions::NewException {
+                code: distrust.code.to_owned(),
+                source: crate::domain::order::Source { file_no: file.file_no, line: 0 },
+                message,
+                ..exceptions::NewException::default()
+            })
+        }
+        (None, Ok(())) => None,
+    };
+    exceptions::open(&mut tx, &file.merchant_id, today, opened.as_slice()).await?;
+    inputs::save_file(&mut tx, &file).await?;
+    tx.commit().await?;
+    if file.status == "reading" {
+        return read(scheme, feed, found, file, today).await.map(Some);
+    }
+    tracing::warn!(file = found.name, code = file.code, "file not taken");
+    file_away(scheme, file.clone()).await?;
+    Ok(Some(file))
+}
+
+/// A feed that keeps its files shows each again every day; those that were dealt with are no news.
+async fn is_settled_matter(tx: &mut Tx, feed: &Feed, found: &Found, sha256: &str) -> Result<bool> {
+    if !feed.keep {
+        return Ok(false);
+    }
+    let named = inputs::files_named(tx, &feed.name, &found.name).await?;
+    Ok(named.iter().any(|file| file.sha256 == sha256 && file.filed))
+}
+
+async fn claim(tx: &mut Tx, feed: &Feed, found: &Found, sha256: &str, today: NaiveDate) -> Result<FileRow> {
+    // The same name came before: keep both, and let the newer have a number.
+    let earlier = inputs::files_named(tx, &feed.name, &found.name).await?.len();
+    let kept_as = match (earlier, found.name.rsplit_once('.')) {
+        (0, _) => found.name.clone(),
+        (n, Some((stem, extension))) => format!("{stem}.{}.{extension}", n + 1),
+        (n, None) => format!("{}.{}", found.name, n + 1),
+    };
+    Ok(FileRow {
+        file_no: inputs::next_file_no(tx).await?,
+        feed: feed.name.clone(),
+        kind: feed.kind.name().to_owned(),
+        merchant_id: feed.merchant.clone().unwrap_or_default(),
+        name: found.name.clone(),
+        kept_as,
+        sha256: sha256.to_owned(),
+        business_date: today,
+        status: "reading".to_owned(),
+        filed: false,
+        code: None,
+        message: None,
+        last_line: 0,
+        ack_bytes: 0,
+        rejects_bytes: 0,
+        counts: Counts::default(),
+    })
+}
+
+async fn read(scheme: &Scheme, feed: &Feed, found: &Found, mut file: FileRow, today: NaiveDate) -> Result<FileRow> {
+    let mut rows = Rows::open(&found.path, feed.kind, feed.zone, file.last_line)?;
+    let answers = scheme.folder(&format!("outbox/{}", feed.name))?;
+    let mut ack = Acknowledgement::open(&answers, &file.kept_as, file.ack_bytes, file.rejects_bytes)?;
+    loop {
+        let lines = rows.take(CHUNK)?;
+        let finished = lines.len() < CHUNK;
+        let mut tx = scheme.store.write().await?;
+        let chunk = Chunk { file: &file, header: rows.header(), lines: &lines, today };
+        let verdicts = decide(&mut tx, scheme, feed, &chunk).await?;
+        ensure!(verdicts.len() == lines.len(), "{} rows got {} outcomes", lines.len(), verdicts.len());
+        verdict::record(&mut tx, feed.kind, &chunk, &verdicts).await?;
+        acknowledge(&mut ack, rows.header(), &lines, &verdicts, &mut file.counts)?;
+        (file.ack_bytes, file.rejects_bytes) = ack.checkpoint()?;
+        file.last_line = lines.last().map_or(file.last_line, |line| line.number);
+        if finished {
+            ensure!(file.counts.adds_up(), "the outcomes of {} don't add up to its rows: {:?}", file.name, file.counts);
+            file.status = "taken".to_owned();
+        }
+        inputs::save_file(&mut tx, &file).await?;
+        tx.commit().await?;
+        (scheme.progress)(&format!("{today} {}: {} rows", file.name, file.counts.rows));
+        if finished {
+            break;
+        }
+    }
+    drop(ack);
+    file_away(scheme, file.clone()).await?;
+    tracing::debug!(file = file.name, rows = file.counts.rows, "file taken in");
+    Ok(file)
+}
+
+/// Rows of a file that are decided together.
+struct Chunk<'a> {
+    file: &'a FileRow,
+    header: &'a [String],
+    lines: &'a [Line],
+    today: NaiveDate,
+}
+
+async fn decide(tx: &mut Tx, scheme: &Scheme, feed: &Feed, chunk: &Chunk<'_>) -> Result<Vec<Verdict>> {
+    match feed.kind {
+        Kind::Customers => records::customers(tx, chunk).await,
+        Kind::Agreements => records::agreements(tx, scheme, chunk).await,
+        Kind::Orders => orders::decide(tx, scheme, merchant(scheme, feed)?, chunk).await,
+        _ => facts::decide(tx, scheme, merchant(scheme, feed)?, feed.kind, chunk).await,
+    }
+}
+
+fn merchant<'s>(scheme: &'s Scheme, feed: &Feed) -> Result<&'s Merchant> {
+    let id = feed.merchant.as_deref().unwrap_or_default();
+    scheme.config.merchant(id).with_context(|| format!("feed {} has no merchant", feed.name))
+}
+
+fn acknowledge(
+    ack: &mut Acknowledgement,
+    header: &[String],
+    lines: &[Line],
+    verdicts: &[Verdict],
+    counts: &mut Counts,
+) -> Result<()> {
+    for (line, verdict) in lines.iter().zip(verdicts) {
+        let (code, message) = verdict.outcome.code_and_message();
+        ack.row(line.number, &verdict.key, verdict.outcome.name(), code, message)?;
+        if let Outcome::Rejected { .. } = verdict.outcome {
+            ack.reject(header, &line.cells, code, message, counts.rejected == 0)?;
+        }
+        verdict.outcome.count(counts);
+    }
+    Ok(())
+}
+
+/// Publishes the answers and moves the file out of the inbox; both can be repeated.
+async fn file_away(scheme: &Scheme, mut file: FileRow) -> Result<()> {
+    let feed = scheme.config.feeds.iter().find(|feed| feed.name == file.feed);
+    let feed =
+        feed.with_context(|| format!("{} came by feed {}, which is no longer configured", file.name, file.feed))?;
+    let answers = scheme.folder(&format!("outbox/{}", feed.name))?;
+    let folder = scheme.folder(&format!(
+        "{}/{}",
+        if file.status == "quarantined" { "quarantine" } else { "archive" },
+        feed.name
+    ))?;
+    if file.status == "taken" {
+        acknowledgement::publish(&answers, &file.kept_as, file.rejects_bytes > 0)?;
+    } else {
+        let (code, message) = (file.code.as_deref().unwrap_or_default(), file.message.as_deref().unwrap_or_default());
+        acknowledgement::publish_refusal(&answers, &file.kept_as, &file.status, code, message)?;
+    }
+    inbox::file_away(&feed.folder.join(&file.name), &folder, &file.kept_as, feed.keep)
+        .with_context(|| format!("filing {}", file.name))?;
+    file.filed = true;
+    let mut tx = scheme.store.write().await?;
+    inputs::save_file(&mut tx, &file).await?;
+    tx.commit().await
+}

@@ -1,0 +1,185 @@
+//! Orders: decided in file order, each on what its customer owes after the ones before it.
+
+use std::collections::HashMap;
+
+use anyhow::{Context, Result};
+
+use super::super::deciding::record_new;
+use super::super::{Scheme, version_fingerprint};
+use super::verdict::{Outcome, Verdict};
+use super::{Chunk, facts};
+use crate::config::Merchant;
+use crate::domain::calendar::day_of;
+use crate::domain::eligibility::{self, Agreement, Applicant, Exposure, Request};
+use crate::domain::order::{Case, Fact, FactRow, Order, OrderRow, Source, What};
+use crate::domain::policy::Terms;
+use crate::domain::position::{Decision, decide as decide_position};
+use crate::files::incoming::facts::{fingerprint_of, fulfilment_id};
+use crate::files::incoming::{Kind, Row};
+use crate::files::reader::Line;
+use crate::store::facts::NewFact;
+use crate::store::orders::StoredOrder;
+use crate::store::{Tx, customers, orders, scheme};
+
+pub async fn decide(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, chunk: &Chunk<'_>) -> Result<Vec<Verdict>> {
+    let mut desk = Desk::open(tx, scheme, merchant, chunk).await?;
+    let mut verdicts = Vec::with_capacity(chunk.lines.len());
+    for line in chunk.lines {
+        verdicts.push(match (&line.parsed, order_row(line)) {
+            (Ok(parsed), Some(row)) => {
+                let outcome = desk.decide(row, parsed.fingerprint, line.number);
+                Verdict { key: parsed.key.clone(), outcome }
+            }
+            (Err(rejection), _) => Verdict::unreadable(Kind::Orders, chunk.header, line, rejection),
+            (Ok(_), None) => unreachable!("a file of orders holds orders"),
+        });
+    }
+    desk.write(tx).await?;
+    Ok(verdicts)
+}
+
+fn order_row(line: &Line) -> Option<&OrderRow> {
+    match &line.parsed.as_ref().ok()?.row {
+        Row::Order(row) => Some(row),
+        Row::Customer(_) | Row::Opening(_) | Row::Fact(_) => None,
+    }
+}
+
+/// Everything that deciding a chunk of orders needs, loaded in one go, and what comes of it.
+struct Desk<'a> {
+    scheme: &'a Scheme,
+    merchant: &'a Merchant,
+    chunk: &'a Chunk<'a>,
+    /// Orders known before, and those of this chunk: the content's fingerprint.
+    known: HashMap<String, i64>,
+    applicants: HashMap<String, Applicant>,
+    agreements: HashMap<String, Agreement>,
+    exposures: HashMap<String, Exposure>,
+    decided: Vec<(StoredOrder, i64, Option<(Case, Decision)>)>,
+    events: Vec<NewFact>,
+}
+
+impl<'a> Desk<'a> {
+    async fn open(tx: &mut Tx, scheme: &'a Scheme, merchant: &'a Merchant, chunk: &'a Chunk<'a>) -> Result<Desk<'a>> {
+        let rows: Vec<&OrderRow> = chunk.lines.iter().filter_map(order_row).collect();
+        let ids: Vec<&str> = rows.iter().map(|row| row.order_id.as_str()).collect();
+        let mut who: Vec<&str> = rows.iter().map(|row| row.customer_id.as_str()).collect();
+        who.sort_unstable();
+        who.dedup();
+        let known = orders::known(tx, &merchant.id, &ids).await?;
+        Ok(Desk {
+            scheme,
+            merchant,
+            chunk,
+            known: known.into_iter().map(|(id, (fingerprint, _))| (id, fingerprint)).collect(),
+            applicants: customers::applicants(tx, &who).await?,
+            agreements: customers::agreements(tx, &merchant.id, &who).await?,
+            exposures: orders::exposures(tx, &merchant.id, &who).await?,
+            decided: Vec::with_capacity(rows.len()),
+            events: Vec::new(),
+        })
+    }
+
+    fn decide(&mut self, row: &OrderRow, fingerprint: i64, line: i64) -> Outcome {
+        if let Some(known) = self.known.get(&row.order_id) {
+            return Outcome::of_known(*known, fingerprint, "order", &row.order_id);
+        }
+        let ordered = day_of(row.ordered_at, self.scheme.config.zone, None);
+        let Some(terms) = self.merchant.policy.in_force(ordered) else {
+            let first = self.merchant.policy.versions[0].effective_from;
+            let message =
+                format!("column ordered_at: no policy was in force on {ordered}; the first begins on {first}");
+            return Outcome::Rejected { code: "NO_POLICY", message };
+        };
+        let request = Request {
+            amount_minor: row.amount_minor,
+            currency: row.currency,
+            ordered_at: row.ordered_at,
+            today: self.chunk.today,
+        };
+        let applicant = self.applicants.get(&row.customer_id);
+        let agreement = self.agreements.get(&row.customer_id);
+        let exposure = self.exposures.get(&row.customer_id).copied().unwrap_or_default();
+        let answer = eligibility::decide(&request, applicant, agreement, exposure, terms);
+        let order = Order {
+            merchant_id: self.merchant.id.clone(),
+            order_id: row.order_id.clone(),
+            customer_id: row.customer_id.clone(),
+            amount_minor: row.amount_minor,
+            currency: row.currency,
+            ordered_at: row.ordered_at,
+            ordered_on: day_of(row.ordered_at, self.scheme.config.zone, terms.cut_off),
+            term: answer.as_ref().map_or(0, |band| band.term),
+            policy_version: terms.effective_from,
+            booked_on: self.chunk.today,
+            source: Source { file_no: self.chunk.file.file_no, line },
+        };
+        let stored = StoredOrder {
+            order: order.clone(),
+            item: row.item.clone(),
+            declined: answer.as_ref().err().map(|decline| decline.code().to_owned()),
+            credit_score: applicant.map(|applicant| applicant.credit_score),
+            agreement_id: agreement.map(|agreement| agreement.agreement_id.clone()),
+            closed_on: None,
+        };
+        self.known.insert(row.order_id.clone(), fingerprint);
+        match answer {
+            Ok(_) => {
+                let facts = self.events_of(row, terms, order.source);
+                let case = Case { order, facts };
+                let decision = decide_position(&case, terms, &[], self.chunk.today);
+                self.exposures.entry(row.customer_id.clone()).or_default().minor += decision.outstanding();
+                self.decided.push((stored, fingerprint, Some((case, decision))));
+                Outcome::Accepted
+            }
+            Err(decline) => {
+                self.decided.push((stored, fingerprint, None));
+                Outcome::Declined { code: decline.code(), message: decline.words().to_owned() }
+            }
+        }
+    }
+
+    /// Fulfilment that the order's own row carries, as facts of their own.
+    fn events_of(&mut self, row: &OrderRow, terms: &Terms, source: Source) -> Vec<Fact> {
+        let mut facts = Vec::new();
+        for (event, at) in &row.events {
+            let fact_row = FactRow {
+                id: fulfilment_id(&row.order_id, *event),
+                order_id: row.order_id.clone(),
+                effective_at: *at,
+                what: What::Fulfilment(*event),
+                currency: None,
+                note: None,
+            };
+            let fact = Fact {
+                id: fact_row.id.clone(),
+                effective_at: *at,
+                effective_on: day_of(*at, self.scheme.config.zone, terms.cut_off),
+                booked_on: self.chunk.today,
+                source,
+                what: fact_row.what.clone(),
+            };
+            facts.push(fact.clone());
+            let (order_id, fingerprint) = (row.order_id.clone(), fingerprint_of(&fact_row));
+            self.events.push(NewFact { order_id, fact, note: None, fingerprint });
+        }
+        facts
+    }
+
+    async fn write(self, tx: &mut Tx) -> Result<()> {
+        let Desk { scheme, merchant, chunk, decided, events, .. } = self;
+        let mut versions: Vec<_> = decided.iter().map(|(stored, ..)| stored.order.policy_version).collect();
+        versions.sort_unstable();
+        versions.dedup();
+        for version in versions {
+            let fingerprint = version_fingerprint(merchant, version).context("a policy version without fingerprint")?;
+            scheme::use_policy_version(tx, &merchant.id, version, fingerprint, chunk.today).await?;
+        }
+        let ids: Vec<String> = decided.iter().map(|(stored, ..)| stored.order.order_id.clone()).collect();
+        record_new(tx, &merchant.id, chunk.today, decided).await?;
+        crate::store::facts::add(tx, &merchant.id, &events).await?;
+        // Rows that came before their order can be looked at again.
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        facts::retry_pending(tx, scheme, merchant, &ids, chunk.today).await
+    }
+}

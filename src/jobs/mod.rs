@@ -1,0 +1,164 @@
+//! Jobs: load what may change today, decide, record the difference. One file a job, under the name it has in `jobs/`,
+//! on the command line, in logs and in the store. Each can be run again at any time and then finds nothing to do.
+
+mod assess_positions;
+mod close_day;
+mod deciding;
+mod ingest_files;
+mod proof;
+mod reconciliation;
+mod send_reminders;
+mod write_reconciliation;
+
+pub mod business_day;
+pub mod verify;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use chrono::{DateTime, NaiveDate, Utc};
+
+use crate::clock;
+use crate::config::{Clock, Config, JobFile, Merchant};
+use crate::domain::policy::Terms;
+use crate::mail::compose::{Sender, Templates};
+use crate::mail::transport::Transport;
+use crate::store::{Store, Tx, scheme};
+
+/// The jobs there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Job {
+    IngestFiles,
+    AssessPositions,
+    SendReminders,
+    CloseDay,
+    WriteReconciliation,
+}
+
+impl Job {
+    pub const ALL: [Job; 5] =
+        [Job::IngestFiles, Job::AssessPositions, Job::SendReminders, Job::CloseDay, Job::WriteReconciliation];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Job::IngestFiles => "ingest_files",
+            Job::AssessPositions => "assess_positions",
+            Job::SendReminders => "send_reminders",
+            Job::CloseDay => "close_day",
+            Job::WriteReconciliation => "write_reconciliation",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Job> {
+        Job::ALL.into_iter().find(|job| job.name() == name)
+    }
+
+    /// Does the job for the open business date.
+    pub async fn run(self, scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> Result<Done> {
+        let done = match self {
+            Job::IngestFiles => ingest_files::run(scheme, today).await,
+            Job::AssessPositions => assess_positions::run(scheme, today).await,
+            Job::SendReminders => send_reminders::run(scheme, today, now).await,
+            Job::CloseDay => close_day::run(scheme, today).await,
+            Job::WriteReconciliation => write_reconciliation::run(scheme).await,
+        };
+        done.with_context(|| format!("{} for {today}", self.name()))
+    }
+
+    /// What the job would do, without doing it.
+    pub async fn dry_run(self, scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
+        match self {
+            Job::IngestFiles => ingest_files::dry_run(scheme, today).await,
+            Job::AssessPositions => assess_positions::dry_run(scheme, today).await,
+            Job::SendReminders => send_reminders::dry_run(scheme, today).await,
+            Job::CloseDay => close_day::dry_run(scheme, today).await,
+            Job::WriteReconciliation => write_reconciliation::dry_run(scheme).await,
+        }
+    }
+}
+
+/// What a run did: counts with their names, for logs and `status`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Done(pub Vec<(&'static str, i64)>);
+
+impl Done {
+    pub fn is_nothing(&self) -> bool {
+        self.0.iter().all(|(_, count)| *count == 0)
+    }
+}
+
+impl std::fmt::Display for Done {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let done: Vec<String> =
+            self.0.iter().filter(|(_, count)| *count != 0).map(|(name, count)| format!("{name} {count}")).collect();
+        f.write_str(if done.is_empty() { "nothing to do" } else { "" })?;
+        f.write_str(&done.join(", "))
+    }
+}
+
+/// A scheme at work: what it was told, its books, and its way to send mail.
+pub struct Scheme {
+    pub config: Config,
+    pub store: Store,
+    pub transport: Arc<Transport>,
+    pub templates: Templates,
+    pub sender: Sender,
+    /// Told how far long work is.
+    pub progress: Box<dyn Fn(&str) + Send + Sync>,
+}
+
+impl Scheme {
+    /// The open business date; an empty store begins with the configured one.
+    pub async fn business_date(&self) -> Result<NaiveDate> {
+        let mut tx = self.store.write().await?;
+        let days = scheme::begin(&mut tx, self.config.starts_on).await?;
+        tx.commit().await?;
+        Ok(days.business_date)
+    }
+
+    /// "Now" for a job on a business date.
+    pub fn now(&self, job: &JobFile, today: NaiveDate) -> DateTime<Utc> {
+        match self.config.clock {
+            Clock::Wall => clock::now(),
+            Clock::Business => job.set_time_on(today),
+        }
+    }
+
+    /// A folder below home, made if it is not there.
+    pub fn folder(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.config.home.join(name);
+        std::fs::create_dir_all(&folder).with_context(|| format!("making the folder {}", folder.display()))?;
+        Ok(folder)
+    }
+
+    /// The terms an order was decided on.
+    fn terms(&self, merchant: &str, version: NaiveDate) -> Result<&Terms> {
+        let merchant = self.config.merchant(merchant).with_context(|| {
+            format!("orders of merchant {merchant} are in the books, but the configuration no longer names it")
+        })?;
+        merchant.policy.version(version).with_context(|| {
+            format!("orders keep version {version} of the policy of {}, but it is no longer in its file", merchant.id)
+        })
+    }
+
+    /// Refuses to go on if a policy version that orders keep was changed in its file.
+    pub async fn check_policy_versions(&self, tx: &mut Tx) -> Result<()> {
+        for merchant in &self.config.merchants {
+            for (version, recorded) in scheme::policy_versions(tx, &merchant.id).await? {
+                ensure!(
+                    version_fingerprint(merchant, version) == Some(recorded.as_str()),
+                    "version {version} of the policy of {} was changed after orders were decided on it; \
+                     put it back as it was and add a new [[version]] with its own effective_from",
+                    merchant.id
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+fn version_fingerprint(merchant: &Merchant, version: NaiveDate) -> Option<&str> {
+    let at = merchant.policy.versions.iter().position(|terms| terms.effective_from == version)?;
+    merchant.fingerprints.get(at).map(String::as_str)
+}

@@ -1,0 +1,104 @@
+//! The proof of a day: what must hold before it is sealed. A broken rule stops the close; none is passed over.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use anyhow::Result;
+use chrono::NaiveDate;
+
+use super::Scheme;
+use super::reconciliation::{AccountDay, MerchantSums};
+use crate::domain::journal::Account;
+use crate::domain::money::Currency;
+use crate::store::{Tx, inputs, orders};
+
+/// What does not hold, line by line.
+#[derive(Debug, thiserror::Error)]
+pub struct BrokenBooks {
+    pub day: NaiveDate,
+    pub lines: Vec<String>,
+}
+
+impl fmt::Display for BrokenBooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the books of {} do not add up; nothing was sealed:", self.day)?;
+        for line in &self.lines {
+            write!(f, "\n  {line}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Nothing that should have been done today is left: no position undecided, no file half read, no row lost.
+pub async fn nothing_left(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, broken: &mut Vec<String>) -> Result<()> {
+    for merchant in &scheme.config.merchants {
+        let left = orders::count_to_decide(tx, &merchant.id, today).await?;
+        if left > 0 {
+            broken.push(format!("{}: {left} orders are not decided yet; run assess_positions", merchant.id));
+        }
+    }
+    for file in inputs::unfiled(tx).await? {
+        broken.push(format!("file {} is {}, not finished; run ingest_files", file.name, file.status));
+    }
+    for file in inputs::files_between(tx, today, today).await? {
+        let counts = file.counts;
+        if !counts.adds_up() {
+            broken.push(format!("file {}: its outcomes don't add up to its {} rows", file.name, counts.rows));
+        }
+        let kept = inputs::counted(tx, file.file_no).await?;
+        let outcomes = [
+            ("declined", counts.declined),
+            ("conflict", counts.conflict),
+            ("pending", counts.pending),
+            ("rejected", counts.rejected),
+        ];
+        for (outcome, counted) in outcomes {
+            let kept = kept.get(outcome).copied().unwrap_or(0);
+            if kept != counted {
+                broken.push(format!("file {}: {counted} rows {outcome}, but {kept} are kept", file.name));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A merchant's day adds up: the detail to the summary, positions to receivables, suspense to the rows that wait,
+/// settlement to what the merchant is owed, and everything to nothing.
+pub fn adds_up(merchant: &str, sums: &MerchantSums, broken: &mut Vec<String>) {
+    let by_key: BTreeMap<(Currency, Account), AccountDay> =
+        sums.accounts.iter().map(|(key, day)| (*key, *day)).collect();
+    let mut compare = |what: &str, currency: Currency, account: Account, expected: i64, found: i64| {
+        if expected != found {
+            let (expected, found) = (currency.plain(expected), currency.plain(found));
+            broken.push(format!("{merchant} {}: {what}: books {expected} {currency}, found {found}", account.name()));
+        }
+    };
+    for ((currency, account), day) in &by_key {
+        let detail = sums.detail.get(&(*currency, *account)).copied().unwrap_or_default();
+        compare("debits of the detail", *currency, *account, day.debits, detail.0);
+        compare("credits of the detail", *currency, *account, day.credits, detail.1);
+        let found = match account {
+            Account::ReceivablePrincipal => Some(("open positions", sums.outstanding.get(currency).copied())),
+            Account::ReceivableLateFee => Some(("late fees of open positions", sums.fees_owed.get(currency).copied())),
+            Account::Suspense => Some(("rows that wait", sums.suspended.get(currency).map(|minor| -minor))),
+            _ => None,
+        };
+        if let Some((what, found)) = found {
+            compare(what, *currency, *account, day.closing(), found.unwrap_or(0));
+        }
+        if *account == Account::MerchantPayable {
+            let net = sums.settled.get(currency).copied().unwrap_or(0);
+            compare("settlement of the day", *currency, *account, day.credits - day.debits, net);
+        }
+    }
+    let mut totals: BTreeMap<Currency, i64> = BTreeMap::new();
+    for ((currency, _), day) in &by_key {
+        *totals.entry(*currency).or_default() += day.closing();
+    }
+    for (currency, total) in totals.into_iter().filter(|(_, total)| *total != 0) {
+        broken.push(format!("{merchant}: all accounts together are {} {currency}, not 0", currency.plain(total)));
+    }
+    for key in sums.detail.keys().filter(|key| !by_key.contains_key(key)) {
+        broken.push(format!("{merchant} {}: in the detail, but not in the summary", key.1.name()));
+    }
+}

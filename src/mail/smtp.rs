@@ -1,0 +1,363 @@
+//! One mail, one SMTP conversation, over connections that are kept for the next.
+//!
+//! The connections are kept here rather than in lettre's pool: a send that runs into its timeout is dropped mid-way, and
+//! that pool would hand the half-used connection to the next mail, which would then read the answers to this one. Here a
+//! connection comes back only after a conversation that ended well. It also lets us tell a server that turns *us* away
+//! from one that refuses *a mail*.
+
+use std::error::Error as _;
+use std::fmt;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use lettre::message::{Mailboxes, header};
+use lettre::transport::smtp::Error;
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
+use lettre::transport::smtp::extension::ClientId;
+use tokio::sync::Semaphore;
+
+use super::compose::Mail;
+use super::transport::SendError;
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+const CONNECTIONS: usize = 4;
+
+/// Answers that speak of our account and not of the mail: sign in first, weak mechanism, wrong password, encrypt first.
+const ABOUT_OUR_ACCOUNT: [&str; 4] = ["530", "534", "535", "538"];
+
+/// A mail server, and how we talk to it.
+pub struct Smtp {
+    server: Server,
+    timeout: Duration,
+    /// Bounds how many conversations run at once.
+    places: Semaphore,
+    /// Connections between two mails, never more than there are places.
+    idle: Mutex<Vec<AsyncSmtpConnection>>,
+}
+
+struct Server {
+    host: String,
+    port: u16,
+    security: Security,
+    credentials: Option<Credentials>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Security {
+    /// TLS from the first byte.
+    Tls,
+    /// TLS after a plain greeting; nothing is sent if the server can't.
+    StartTls,
+    None,
+}
+
+/// Why text is not an SMTP URL. It never repeats the text, which may hold a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an SMTP URL such as smtp://user:password@host:587, smtps://user:password@host or smtp://host:25: {0}")]
+pub struct SmtpUrlError(&'static str);
+
+impl Smtp {
+    /// Reads a URL. `smtps://` is encrypted from the start. `smtp://` is encrypted (STARTTLS) where a password is sent, and
+    /// plain otherwise; `?tls=required` and `?tls=none` say it expressly. `%40` in a password stands for `@`.
+    pub fn new(url: &str) -> Result<Smtp, SmtpUrlError> {
+        let server = Server::parse(url).map_err(SmtpUrlError)?;
+        Ok(Smtp { server, timeout: TIMEOUT, places: Semaphore::new(CONNECTIONS), idle: Mutex::default() })
+    }
+
+    /// How long one mail may take, from the greeting to the last answer.
+    pub fn with_timeout(self, timeout: Duration) -> Smtp {
+        Smtp { timeout, ..self }
+    }
+
+    /// How many mails may be under way at once.
+    pub fn with_connections(self, connections: usize) -> Smtp {
+        Smtp { places: Semaphore::new(connections.max(1)), ..self }
+    }
+
+    pub(super) async fn send(&self, mail: &Mail) -> Result<(), SendError> {
+        let _place = self.places.acquire().await.expect("the semaphore is never closed");
+        match tokio::time::timeout(self.timeout, self.converse(mail)).await {
+            Ok(result) => result,
+            Err(_) => Err(SendError::Transient(format!("no answer within {:?}", self.timeout))),
+        }
+    }
+
+    /// Says goodbye on the connections that are kept.
+    pub(super) async fn close(&self) {
+        let idle = std::mem::take(&mut *self.idle.lock().expect("no holder of the lock can panic"));
+        for mut connection in idle {
+            // A server that doesn't answer a goodbye loses nothing by it.
+            let _ = tokio::time::timeout(Duration::from_secs(1), connection.quit()).await;
+        }
+    }
+
+    async fn converse(&self, mail: &Mail) -> Result<(), SendError> {
+        // What goes wrong before the mail is named, even for good, is no fault of the mail.
+        let mut connection = self.connection().await.map_err(|error| SendError::Transient(described(&error, mail)))?;
+        // lettre puts a line break before the dot that ends a message; the message's own would leave an empty line.
+        let bytes = mail.bytes();
+        let bytes = bytes.strip_suffix(b"\r\n").unwrap_or(&bytes);
+        connection.send(mail.message().envelope(), bytes).await.map_err(|error| refusal(&error, mail))?;
+        self.idle.lock().expect("no holder of the lock can panic").push(connection);
+        Ok(())
+    }
+
+    async fn connection(&self) -> Result<AsyncSmtpConnection, Error> {
+        loop {
+            let parked = self.idle.lock().expect("no holder of the lock can panic").pop();
+            match parked {
+                Some(mut connection) => {
+                    // The server may have hung up since.
+                    if connection.test_connected().await {
+                        return Ok(connection);
+                    }
+                }
+                None => return self.server.connect(self.timeout).await,
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Smtp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Server { host, port, security, .. } = &self.server;
+        write!(f, "Smtp({host}:{port}, {security:?})")
+    }
+}
+
+impl Server {
+    fn parse(url: &str) -> Result<Server, &'static str> {
+        let (scheme, rest) = url.split_once("://").ok_or("it begins with neither smtp:// nor smtps://")?;
+        let (authority, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let authority = authority.strip_suffix('/').unwrap_or(authority);
+        let (account, place) = match authority.rsplit_once('@') {
+            Some((account, place)) => (Some(account), place),
+            None => (None, authority),
+        };
+        let credentials = account.map(credentials).transpose()?;
+        let security = match (scheme, query) {
+            ("smtps", "") => Security::Tls,
+            ("smtp", "tls=required") => Security::StartTls,
+            ("smtp", "tls=none") => Security::None,
+            ("smtp", "") if credentials.is_some() => Security::StartTls,
+            ("smtp", "") => Security::None,
+            ("smtp" | "smtps", _) => return Err("after the ? there is only tls=required or tls=none, with smtp"),
+            _ => return Err("it begins with neither smtp:// nor smtps://"),
+        };
+        let (host, port) = match place.rsplit_once(':') {
+            // The colons inside brackets belong to an IPv6 address.
+            Some((host, port)) if !port.contains(']') => (host, Some(port)),
+            _ => (place, None),
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/') {
+            return Err("there is no host");
+        }
+        let port = match (port, security) {
+            (Some(port), _) => port.parse().ok().filter(|port| *port != 0).ok_or("the port is not a number")?,
+            (None, Security::Tls) => 465,
+            (None, Security::StartTls) => 587,
+            (None, Security::None) => 25,
+        };
+        Ok(Server { host, port, security, credentials })
+    }
+
+    async fn connect(&self, timeout: Duration) -> Result<AsyncSmtpConnection, Error> {
+        let tls = || TlsParameters::new(self.host.clone());
+        let hello = ClientId::default();
+        let wrapper = if self.security == Security::Tls { Some(tls()?) } else { None };
+        let place = (self.host.as_str(), self.port);
+        let mut connection = AsyncSmtpConnection::connect_tokio1(place, Some(timeout), &hello, wrapper, None).await?;
+        if self.security == Security::StartTls {
+            connection.starttls(tls()?, &hello).await?;
+        }
+        if let Some(credentials) = &self.credentials {
+            connection.auth(DEFAULT_MECHANISMS, credentials).await?;
+        }
+        Ok(connection)
+    }
+}
+
+fn credentials(account: &str) -> Result<Credentials, &'static str> {
+    let (user, password) = account.split_once(':').ok_or("there is a user but no password")?;
+    let decoded = |text| percent_decoded(text).ok_or("a % in the user or password is not followed by two hex digits");
+    Ok(Credentials::new(decoded(user)?, decoded(password)?))
+}
+
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        bytes.push(u8::from_str_radix(part.get(..2)?, 16).ok()?);
+        bytes.extend_from_slice(part.get(2..)?.as_bytes());
+    }
+    String::from_utf8(bytes).ok()
+}
+
+fn refusal(error: &Error, mail: &Mail) -> SendError {
+    let text = described(error, mail);
+    let about_us = error.status().is_some_and(|code| ABOUT_OUR_ACCOUNT.contains(&code.to_string().as_str()));
+    // lettre asks a server that has no SMTPUTF8 nothing, so there is no code; asking again won't teach it.
+    let beyond_ascii = error.is_client() && text.contains("SMTPUTF8");
+    if (error.is_permanent() && !about_us) || beyond_ascii {
+        SendError::Permanent(text)
+    } else {
+        SendError::Transient(text)
+    }
+}
+
+/// The code and text of an answer, or what went wrong instead. Servers repeat addresses and names in their answers; words
+/// that hold any of them are struck out.
+fn described(error: &Error, mail: &Mail) -> String {
+    let text = match (error.status(), error.source()) {
+        (Some(code), Some(answer)) => format!("{code} {answer}"),
+        _ => error.to_string(),
+    };
+    let mut struck = vec![String::from("@")];
+    for mailbox in mail.message().headers().get::<header::To>().map(Mailboxes::from).unwrap_or_default() {
+        let names = mailbox.name.as_deref().unwrap_or_default().split_whitespace();
+        struck.extend(names.chain([mailbox.email.user()]).map(str::to_lowercase));
+    }
+    let is_struck = |word: &str| {
+        let word = word.to_lowercase();
+        let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
+        // Inside other words only what is long enough not to be there by chance.
+        struck.iter().any(|person| bare == person || ((person == "@" || person.len() > 2) && word.contains(person)))
+    };
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    let words: Vec<&str> = words.map(|word| if is_struck(word) { "…" } else { word }).collect();
+    words.join(" ").chars().take(300).collect()
+}
+
+#[cfg(test)]
+#[path = "../../tests/support/smtp.rs"]
+mod server;
+
+#[cfg(test)]
+mod tests {
+    use super::server::{Answer, SmtpServer};
+    use super::*;
+    use crate::mail::compose::tests::mail_to;
+    use crate::mail::transport::Transport;
+
+    fn transport(server: &SmtpServer) -> Transport {
+        Transport::Smtp(Smtp::new(&server.url()).unwrap().with_timeout(Duration::from_secs(1)))
+    }
+
+    fn mail() -> Mail {
+        mail_to("Zhou Ruoxi", "ruoxi.zhou@example.org")
+    }
+
+    #[tokio::test]
+    async fn what_the_server_takes_is_what_was_composed() {
+        let server = SmtpServer::start();
+        let transport = transport(&server);
+        let mail = mail();
+        for _ in 0..3 {
+            transport.send(&mail).await.unwrap();
+        }
+        transport.close().await;
+        let received = server.received();
+        assert_eq!(received.len(), 3);
+        assert_eq!(received[0].from, "reminders@paylater.example");
+        assert_eq!(received[0].to, ["ruoxi.zhou@example.org"]);
+        assert_eq!(String::from_utf8_lossy(&received[0].content), String::from_utf8_lossy(&mail.bytes()));
+        assert_eq!(server.connections(), 1, "a connection is used again");
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_for_good_or_for_now_and_names_nobody() {
+        for (answers, expected) in [
+            (
+                Answer::to("RCPT", "550 5.1.1 <ruoxi.zhou@example.org>: no mailbox ruoxi.zhou for Zhou Ruoxi here"),
+                "Permanent(\"550 5.1.1 … no mailbox … for … … here\")",
+            ),
+            (Answer::to("RCPT", "450 4.2.1 mailbox busy"), "Transient(\"450 4.2.1 mailbox busy\")"),
+            (Answer::to("MAIL", "421 4.3.2 closing"), "Transient(\"421 4.3.2 closing\")"),
+            (Answer::to("DATA", "554-5.6.0 no\r\n554 thanks"), "Permanent(\"554 5.6.0 no thanks\")"),
+            (Answer::to(".", "552 5.2.2 full"), "Permanent(\"552 5.2.2 full\")"),
+            // These turn us away, whatever the mail: nothing is wrong with the customer's address.
+            (Answer::to("connect", "554 5.7.1 not from there"), "Transient(\"554 5.7.1 not from there\")"),
+            (Answer::to("MAIL", "530 5.7.0 sign in first"), "Transient(\"530 5.7.0 sign in first\")"),
+            (Answer::silence("connect"), "Transient(\"no answer within 1s\")"),
+            (Answer::silence("RCPT"), "Transient(\"no answer within 1s\")"),
+            (Answer::silence("."), "Transient(\"no answer within 1s\")"),
+        ] {
+            let server = SmtpServer::start();
+            server.answer(answers);
+            let transport = transport(&server);
+            let error = transport.send(&mail()).await.unwrap_err();
+            assert_eq!(format!("{error:?}"), expected);
+            assert!(!format!("{error} {transport:?}").contains("uoxi"));
+            // The next mail starts afresh, and is not told the answers to this one.
+            server.answer_well();
+            transport.send(&mail()).await.unwrap();
+            assert_eq!(server.received().last().unwrap().to, ["ruoxi.zhou@example.org"], "{expected}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_hung_up_or_is_not_there_is_asked_again() {
+        let server = SmtpServer::start();
+        let transport = transport(&server);
+        transport.send(&mail()).await.unwrap();
+        server.hang_up();
+        transport.send(&mail()).await.unwrap();
+        assert_eq!(server.connections(), 2);
+        let url = server.url();
+        drop(server);
+        let gone = Transport::Smtp(Smtp::new(&url).unwrap());
+        assert!(matches!(gone.send(&mail()).await, Err(SendError::Transient(text)) if text.contains("refused")));
+    }
+
+    #[tokio::test]
+    async fn an_address_that_the_server_cannot_write_is_refused_for_good() {
+        let server = SmtpServer::start();
+        let error = transport(&server).send(&mail_to("若曦", "若曦@example.org")).await.unwrap_err();
+        assert!(matches!(&error, SendError::Permanent(text) if text.contains("SMTPUTF8")), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn no_more_conversations_at_once_than_places() {
+        let server = SmtpServer::start();
+        let smtp = Smtp::new(&server.url()).unwrap().with_connections(2);
+        let (smtp, mail) = (std::sync::Arc::new(smtp), mail());
+        let mut sends = tokio::task::JoinSet::new();
+        for _ in 0..10 {
+            let (smtp, mail) = (smtp.clone(), mail.clone());
+            sends.spawn(async move { smtp.send(&mail).await });
+        }
+        assert!(sends.join_all().await.iter().all(Result::is_ok));
+        assert_eq!(server.received().len(), 10);
+        assert!(server.connections() <= 2);
+    }
+
+    #[test]
+    fn a_url_says_where_and_how() {
+        for (url, expected) in [
+            ("smtp://mail.example:25", "Smtp(mail.example:25, None)"),
+            ("smtp://mail.example", "Smtp(mail.example:25, None)"),
+            ("smtps://u:p@mail.example/", "Smtp(mail.example:465, Tls)"),
+            ("smtp://u:p@mail.example", "Smtp(mail.example:587, StartTls)"),
+            ("smtp://u:p%40%3A@mail.example:2525?tls=none", "Smtp(mail.example:2525, None)"),
+            ("smtp://[::1]:25?tls=required", "Smtp(::1:25, StartTls)"),
+        ] {
+            assert_eq!(format!("{:?}", Smtp::new(url).unwrap()), expected, "{url}");
+        }
+        for url in [
+            "",
+            "mail.example",
+            "http://x",
+            "smtp://",
+            "smtp://u@x",
+            "smtp://u:s3cret%4@x",
+            "smtp://x:0",
+            "smtps://x?tls=none",
+        ] {
+            let error = Smtp::new(url).err().unwrap().to_string();
+            assert!(!error.contains("s3cret"), "{url}: {error}");
+        }
+        assert_eq!(percent_decoded("a%40b%e4%b8%ad").as_deref(), Some("a@b中"));
+    }
+}

@@ -1,0 +1,124 @@
+//! When jobs run. A heartbeat asks again and again what is due; due times come from each job's cron text in its own
+//! time zone, and each is claimed in the store, so that no run happens twice and none is lost to a restart.
+//!
+//! The scheduler's own cron jobs are deliberately not used for that: they freeze a zone's offset, catch nothing up,
+//! and let runs of one job overlap.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio_cron_scheduler::{Job as Heartbeat, JobScheduler};
+
+use crate::clock;
+use crate::config::{CatchUp, Clock, JobFile};
+use crate::domain::calendar::plus;
+use crate::jobs::{Job, Scheme, business_day};
+use crate::store::runs;
+
+/// A run that is this much late counts as missed, for jobs that make up for none.
+const MISSED_AFTER: TimeDelta = TimeDelta::minutes(10);
+
+/// How long a job may go on after SIGTERM. It can be cut off at any time without harm; this only spares the work.
+const STOP_WITHIN: Duration = Duration::from_secs(20);
+
+/// Runs jobs at their times until SIGTERM or SIGINT.
+pub async fn run(scheme: &Scheme) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    let (beat, mut beats) = mpsc::channel(1);
+    let mut heart = JobScheduler::new().await.context("starting the heartbeat")?;
+    let heartbeat = Heartbeat::new_async("* * * * * *", move |_, _| {
+        let beat = beat.clone();
+        Box::pin(async move {
+            // A full channel is a beat that is still being worked on.
+            let _ = beat.try_send(());
+        })
+    });
+    heart.add(heartbeat.context("the heartbeat")?).await.context("the heartbeat")?;
+    heart.start().await.context("starting the heartbeat")?;
+    // After the wall clock was set back the heartbeat is silent; a monotonic interval is not.
+    let mut interval = tokio::time::interval(Duration::from_secs(30));
+    tracing::info!(scheme = scheme.config.name, "running");
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = beats.recv() => {}
+            _ = interval.tick() => {}
+        }
+        let mut work = std::pin::pin!(work_off(scheme));
+        tokio::select! {
+            worked = &mut work => worked?,
+            _ = terminate.recv() => { finish_within(work).await; break }
+            _ = interrupt.recv() => { finish_within(work).await; break }
+        }
+    }
+    heart.shutdown().await.context("stopping the heartbeat")?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn finish_within(work: std::pin::Pin<&mut impl Future<Output = Result<()>>>) {
+    tracing::info!("stopping once the job under way is done");
+    match tokio::time::timeout(STOP_WITHIN, work).await {
+        Ok(Ok(())) => {}
+        Ok(Err(why)) => tracing::error!("{why:#}"),
+        Err(_) => tracing::warn!("the job under way was cut off; it goes on where it stopped at the next start"),
+    }
+}
+
+/// Does everything that is due now, in the order of a business day.
+async fn work_off(scheme: &Scheme) -> Result<()> {
+    for file in &scheme.config.jobs {
+        let Some(job) = Job::parse(&file.name) else { continue };
+        let now = clock::now();
+        let Some(due) = due(scheme, file, now).await? else { continue };
+        let today = scheme.business_date().await?;
+        let mut tx = scheme.store.write().await?;
+        let claimed = runs::claim(&mut tx, job.name(), due, today, now).await?;
+        tx.commit().await?;
+        if !claimed {
+            continue;
+        }
+        let done = match (job, scheme.config.clock) {
+            (Job::CloseDay, Clock::Wall) => close_days_over(scheme, now).await,
+            _ => job.run(scheme, today, scheme.now(file, today)).await.map(|done| done.to_string()),
+        };
+        let (status, outcome) = match &done {
+            Ok(done) => ("done", done.clone()),
+            Err(why) => ("failed", format!("{why:#}")),
+        };
+        let mut tx = scheme.store.write().await?;
+        runs::finish(&mut tx, job.name(), due, status, &outcome, clock::now()).await?;
+        tx.commit().await?;
+        match done {
+            Ok(_) => tracing::info!(job = job.name(), day = %today, outcome, "job run"),
+            Err(_) => {
+                tracing::error!(job = job.name(), day = %today, outcome, "job failed; it is tried again at its next time")
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The due time that a job has not run for yet, if there is one.
+async fn due(scheme: &Scheme, file: &JobFile, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
+    let Some(latest) = file.latest_by(now) else { return Ok(None) };
+    let mut tx = scheme.store.read().await?;
+    let last = runs::last_scheduled(&mut tx, &file.name).await?;
+    let missed = file.catch_up == CatchUp::Skip && now - latest > MISSED_AFTER;
+    Ok(Some(latest).filter(|latest| last.is_none_or(|last| last < *latest) && !missed))
+}
+
+/// Closes every day that is over, each as it would have been closed on time.
+async fn close_days_over(scheme: &Scheme, now: DateTime<Utc>) -> Result<String> {
+    let yesterday = plus(now.with_timezone(&scheme.config.zone).date_naive(), -1);
+    let days = business_day::close_through(scheme, yesterday, |_| ()).await?;
+    Ok(match days.last() {
+        Some(last) => format!("days closed {}, the last {last}", days.len()),
+        None => "nothing to do".to_owned(),
+    })
+}

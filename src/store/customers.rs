@@ -1,0 +1,261 @@
+//! Customers and their agreements: records that change. What they said before is kept with its date.
+
+use std::collections::HashMap;
+
+use anyhow::{Context, Result};
+use chrono::{DateTime, NaiveDate, Utc};
+
+use super::bulk::{self, Table, row};
+use super::engine::{Tx, key_set, on_engine, sql_for};
+use crate::domain::customer::{Customer, Opening};
+use crate::domain::eligibility::{Agreement, Applicant};
+use crate::domain::order::Source;
+
+/// A record as delivered, with the fingerprint of its content.
+pub struct Delivered<T> {
+    pub record: T,
+    pub fingerprint: i64,
+    pub source: Source,
+}
+
+const CUSTOMER: Table = Table {
+    name: "customer",
+    columns: &[
+        "customer_id",
+        "name",
+        "email",
+        "locale",
+        "time_zone",
+        "credit_score",
+        "real_name_verified",
+        "bank_card_bound",
+        "content",
+        "booked_on",
+        "file_no",
+        "line",
+        "mail_failed_on",
+    ],
+    key: 1,
+};
+
+const AGREEMENT: Table = Table {
+    name: "agreement",
+    columns: &[
+        "merchant_id",
+        "agreement_id",
+        "customer_id",
+        "status",
+        "changed_at",
+        "score_authorised",
+        "content",
+        "booked_on",
+        "file_no",
+        "line",
+    ],
+    key: 2,
+};
+
+const REPLACED: Table = Table {
+    name: "replaced_record",
+    columns: &["kind", "record_key", "file_no", "line", "replaced_on", "content"],
+    key: 4,
+};
+
+/// The fingerprints of the customers known under these ids.
+pub async fn known(tx: &mut Tx, ids: &[&str]) -> Result<HashMap<String, i64>> {
+    let sql = sql_for(tx, "SELECT customer_id, content FROM customer WHERE customer_id IN {keys $1}");
+    let keys = key_set(ids.iter().copied());
+    let rows: Vec<(String, i64)> = on_engine!(tx, |c| sqlx::query_as(sql).bind(keys).fetch_all(c).await?);
+    Ok(rows.into_iter().collect())
+}
+
+/// The fingerprints of the agreements of a merchant known under these ids.
+pub async fn known_agreements(tx: &mut Tx, merchant: &str, ids: &[&str]) -> Result<HashMap<String, i64>> {
+    let sql = "SELECT agreement_id, content FROM agreement WHERE merchant_id = $1 AND agreement_id IN {keys $2}";
+    let sql = sql_for(tx, sql);
+    let keys = key_set(ids.iter().copied());
+    let rows: Vec<(String, i64)> =
+        on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(keys).fetch_all(c).await?);
+    Ok(rows.into_iter().collect())
+}
+
+/// Writes customers that are new or say something new; `updates` are those of them known before.
+pub async fn save(tx: &mut Tx, today: NaiveDate, customers: &[Delivered<Customer>], updates: &[&str]) -> Result<()> {
+    keep_replaced_customers(tx, today, customers, updates).await?;
+    let mut cells = Vec::with_capacity(customers.len() * CUSTOMER.columns.len());
+    for Delivered { record, fingerprint, source } in customers {
+        cells.extend(row![
+            record.customer_id.as_str(),
+            record.name.as_str(),
+            record.email.as_str(),
+            record.locale.as_str(),
+            record.time_zone.name(),
+            record.credit_score,
+            record.real_name_verified,
+            record.bank_card_bound,
+            *fingerprint,
+            today,
+            source.file_no,
+            source.line,
+            None::<NaiveDate>,
+        ]);
+    }
+    if updates.is_empty() { bulk::insert(tx, &CUSTOMER, cells).await } else { bulk::upsert(tx, &CUSTOMER, cells).await }
+}
+
+async fn keep_replaced_customers(
+    tx: &mut Tx,
+    today: NaiveDate,
+    fresh: &[Delivered<Customer>],
+    updates: &[&str],
+) -> Result<()> {
+    if updates.is_empty() {
+        return Ok(());
+    }
+    let former = load(tx, updates).await?;
+    let mut cells = Vec::new();
+    for Delivered { record, source, .. } in fresh {
+        if let Some(former) = former.get(&record.customer_id) {
+            let content = serde_json::json!({
+                "name": former.name, "email": former.email, "locale": former.locale,
+                "time_zone": former.time_zone.name(), "credit_score": former.credit_score,
+                "real_name_verified": former.real_name_verified, "bank_card_bound": former.bank_card_bound,
+            });
+            let (file_no, line) = (source.file_no, source.line);
+            cells.extend(row!["customer", record.customer_id.as_str(), file_no, line, today, content.to_string()]);
+        }
+    }
+    bulk::insert(tx, &REPLACED, cells).await
+}
+
+/// Writes agreements of one merchant that are new or say something new.
+pub async fn save_agreements(
+    tx: &mut Tx,
+    today: NaiveDate,
+    openings: &[Delivered<Opening>],
+    updates: &[&str],
+) -> Result<()> {
+    let mut replaced = Vec::new();
+    if let (Some(first), false) = (openings.first(), updates.is_empty()) {
+        let former = agreement_rows(tx, &first.record.merchant_id, "agreement_id", updates).await?;
+        let former: HashMap<&str, &AgreementRow> = former.iter().map(|row| (row.agreement_id.as_str(), row)).collect();
+        for Delivered { record, source, .. } in openings {
+            let id = record.agreement.agreement_id.as_str();
+            if let Some(former) = former.get(id) {
+                let content = serde_json::json!({
+                    "customer_id": former.customer_id, "status": former.status,
+                    "changed_at": former.changed_at.to_rfc3339(), "score_authorised": former.score_authorised,
+                });
+                let key = format!("{}/{id}", record.merchant_id);
+                replaced.extend(row!["agreement", key, source.file_no, source.line, today, content.to_string()]);
+            }
+        }
+    }
+    bulk::insert(tx, &REPLACED, replaced).await?;
+    let mut cells = Vec::with_capacity(openings.len() * AGREEMENT.columns.len());
+    for Delivered { record, fingerprint, source } in openings {
+        cells.extend(row![
+            record.merchant_id.as_str(),
+            record.agreement.agreement_id.as_str(),
+            record.customer_id.as_str(),
+            if record.agreement.open { "open" } else { "closed" },
+            record.agreement.changed_at,
+            record.agreement.score_authorised,
+            *fingerprint,
+            today,
+            source.file_no,
+            source.line,
+        ]);
+    }
+    if updates.is_empty() {
+        bulk::insert(tx, &AGREEMENT, cells).await
+    } else {
+        bulk::upsert(tx, &AGREEMENT, cells).await
+    }
+}
+
+/// Whole customer records, for mail and for `replaced_record`.
+pub async fn load(tx: &mut Tx, ids: &[&str]) -> Result<HashMap<String, Customer>> {
+    let sql = sql_for(
+        tx,
+        "SELECT customer_id, name, email, locale, time_zone, credit_score, real_name_verified, bank_card_bound
+         FROM customer WHERE customer_id IN {keys $1}",
+    );
+    let keys = key_set(ids.iter().copied());
+    type Row = (String, String, String, String, String, i64, bool, bool);
+    let rows: Vec<Row> = on_engine!(tx, |c| sqlx::query_as(sql).bind(keys).fetch_all(c).await?);
+    let mut customers = HashMap::with_capacity(rows.len());
+    for (customer_id, name, email, locale, zone, credit_score, real_name_verified, bank_card_bound) in rows {
+        let time_zone = zone.parse().ok().with_context(|| format!("customer {customer_id}: unknown time zone"))?;
+        let customer =
+            Customer { customer_id, name, email, locale, time_zone, credit_score, real_name_verified, bank_card_bound };
+        customers.insert(customer.customer_id.clone(), customer);
+    }
+    Ok(customers)
+}
+
+/// What deciding orders needs to know of these customers.
+pub async fn applicants(tx: &mut Tx, ids: &[&str]) -> Result<HashMap<String, Applicant>> {
+    let sql = sql_for(
+        tx,
+        "SELECT customer_id, credit_score, real_name_verified, bank_card_bound FROM customer
+         WHERE customer_id IN {keys $1}",
+    );
+    let keys = key_set(ids.iter().copied());
+    let rows: Vec<(String, i64, bool, bool)> = on_engine!(tx, |c| sqlx::query_as(sql).bind(keys).fetch_all(c).await?);
+    Ok(rows
+        .into_iter()
+        .map(|(id, credit_score, real_name_verified, bank_card_bound)| {
+            (id, Applicant { credit_score, real_name_verified, bank_card_bound })
+        })
+        .collect())
+}
+
+/// The agreement that counts for each of these customers at a merchant: an open one before a closed one, then the
+/// one changed last.
+pub async fn agreements(tx: &mut Tx, merchant: &str, customers: &[&str]) -> Result<HashMap<String, Agreement>> {
+    let mut rows = agreement_rows(tx, merchant, "customer_id", customers).await?;
+    rows.sort_by_key(|row| (row.status == "open", row.changed_at));
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let open = row.status == "open";
+            let AgreementRow { agreement_id, customer_id, changed_at, score_authorised, .. } = row;
+            (customer_id, Agreement { agreement_id, open, changed_at, score_authorised })
+        })
+        .collect())
+}
+
+#[derive(sqlx::FromRow)]
+struct AgreementRow {
+    agreement_id: String,
+    customer_id: String,
+    status: String,
+    changed_at: DateTime<Utc>,
+    score_authorised: bool,
+}
+
+async fn agreement_rows(tx: &mut Tx, merchant: &str, by: &'static str, keys: &[&str]) -> Result<Vec<AgreementRow>> {
+    let sql = format!(
+        "SELECT agreement_id, customer_id, status, changed_at, score_authorised FROM agreement
+         WHERE merchant_id = $1 AND {by} IN {{keys $2}}"
+    );
+    let sql = sql_for(tx, &sql);
+    let keys = key_set(keys.iter().copied());
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(keys).fetch_all(c).await?))
+}
+
+/// Notes that mail to a customer was refused for good.
+pub async fn mail_failed(tx: &mut Tx, customer_id: &str, on: NaiveDate) -> Result<()> {
+    let sql = "UPDATE customer SET mail_failed_on = $2 WHERE customer_id = $1";
+    on_engine!(tx, |c| sqlx::query(sql).bind(customer_id).bind(on).execute(c).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Those of the customers whose address was refused for good.
+pub async fn with_failed_address(tx: &mut Tx, ids: &[&str]) -> Result<Vec<String>> {
+    let sql = "SELECT customer_id FROM customer WHERE mail_failed_on IS NOT NULL AND customer_id IN {keys $1}";
+    let sql = sql_for(tx, sql);
+    let keys = key_set(ids.iter().copied());
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(keys).fetch_all(c).await?))
+}

@@ -1,0 +1,116 @@
+//! Exceptions: what finance must look at. Each stays listed with its age until it is resolved.
+
+use anyhow::Result;
+use chrono::NaiveDate;
+
+use super::bulk::{self, Table, row};
+use super::engine::{Tx, key_set, on_engine, sql_for};
+use crate::domain::order::Source;
+
+const EXCEPTION: Table = Table {
+    name: "exception",
+    columns: &[
+        "merchant_id",
+        "exception_no",
+        "code",
+        "row_key",
+        "order_id",
+        "file_no",
+        "line",
+        "amount_minor",
+        "currency",
+        "opened_on",
+        "resolved_on",
+        "message",
+    ],
+    key: 2,
+};
+
+/// Something finance must look at.
+#[derive(Debug, Clone, Default)]
+pub struct NewException {
+    pub code: String,
+    /// Key of the row it is about; empty for a whole file.
+    pub row_key: String,
+    pub order_id: String,
+    pub source: Source,
+    pub amount_minor: Option<i64>,
+    pub currency: Option<String>,
+    pub message: String,
+}
+
+/// Opens exceptions of a merchant, or of the scheme where `merchant` is empty.
+pub async fn open(tx: &mut Tx, merchant: &str, today: NaiveDate, exceptions: &[NewException]) -> Result<()> {
+    if exceptions.is_empty() {
+        return Ok(());
+    }
+    let sql = "SELECT COALESCE(MAX(exception_no), 0) FROM exception WHERE merchant_id = $1";
+    let last: i64 = on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).fetch_one(c).await?);
+    let mut cells = Vec::new();
+    for (exception, number) in exceptions.iter().zip(last + 1..) {
+        cells.extend(row![
+            merchant,
+            number,
+            exception.code.as_str(),
+            exception.row_key.as_str(),
+            exception.order_id.as_str(),
+            exception.source.file_no,
+            exception.source.line,
+            exception.amount_minor,
+            exception.currency.clone(),
+            today,
+            None::<NaiveDate>,
+            exception.message.as_str(),
+        ]);
+    }
+    bulk::insert(tx, &EXCEPTION, cells).await
+}
+
+/// Resolves what is open about rows with these keys, for those of the given codes.
+pub async fn resolve(tx: &mut Tx, merchant: &str, codes: &[&str], row_keys: &[&str], today: NaiveDate) -> Result<()> {
+    if row_keys.is_empty() {
+        return Ok(());
+    }
+    let sql = sql_for(
+        tx,
+        "UPDATE exception SET resolved_on = $4
+         WHERE merchant_id = $1 AND resolved_on IS NULL AND code IN {keys $2} AND row_key IN {keys $3}",
+    );
+    let codes = key_set(codes.iter().copied());
+    let row_keys = key_set(row_keys.iter().copied());
+    on_engine!(tx, |c| {
+        sqlx::query(sql).bind(merchant).bind(codes).bind(row_keys).bind(today).execute(c).await.map(|_| ())
+    })?;
+    Ok(())
+}
+
+/// An exception as it is reported.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct ExceptionRow {
+    pub merchant_id: String,
+    pub exception_no: i64,
+    pub code: String,
+    pub order_id: String,
+    pub file: Option<String>,
+    pub line: i64,
+    pub amount_minor: Option<i64>,
+    pub currency: Option<String>,
+    pub opened_on: NaiveDate,
+    pub message: String,
+}
+
+/// What was open at the end of a day, oldest first.
+pub async fn open_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<ExceptionRow>> {
+    let sql = "SELECT e.merchant_id, e.exception_no, e.code, e.order_id, f.name AS file, e.line, e.amount_minor,
+                      e.currency, e.opened_on, e.message
+               FROM exception e LEFT JOIN file f ON f.file_no = e.file_no
+               WHERE e.merchant_id = $1 AND e.opened_on <= $2 AND (e.resolved_on IS NULL OR e.resolved_on > $2)
+               ORDER BY e.exception_no";
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?))
+}
+
+/// Open exceptions by code, over everything.
+pub async fn count_open(tx: &mut Tx) -> Result<Vec<(String, i64)>> {
+    let sql = "SELECT code, COUNT(*) FROM exception WHERE resolved_on IS NULL GROUP BY code ORDER BY code";
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).fetch_all(c).await?))
+}

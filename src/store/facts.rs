@@ -1,0 +1,205 @@
+//! Facts: what happened to orders. Added, never changed.
+
+use std::collections::HashMap;
+
+use anyhow::{Context, Result, bail};
+use chrono::{DateTime, NaiveDate, Utc};
+
+use super::bulk::{self, Table, row};
+use super::engine::{Tx, key_set, on_engine, sql_for};
+use crate::domain::hold::HoldReason;
+use crate::domain::order::{Event, Fact, Source, What};
+
+const FACT: Table = Table {
+    name: "fact",
+    columns: &[
+        "merchant_id",
+        "order_id",
+        "kind",
+        "fact_id",
+        "effective_at",
+        "effective_on",
+        "booked_on",
+        "amount_minor",
+        "days",
+        "ends_on",
+        "detail",
+        "note",
+        "suspended",
+        "content",
+        "file_no",
+        "line",
+    ],
+    key: 4,
+};
+
+/// A fact to add.
+pub struct NewFact {
+    pub order_id: String,
+    pub fact: Fact,
+    pub note: Option<String>,
+    pub fingerprint: i64,
+}
+
+/// The fingerprints of the facts of a kind known under these keys.
+pub async fn known(tx: &mut Tx, merchant: &str, kind: &str, ids: &[&str]) -> Result<HashMap<String, i64>> {
+    let sql = "SELECT fact_id, content FROM fact WHERE merchant_id = $1 AND kind = $2 AND fact_id IN {keys $3}";
+    let sql = sql_for(tx, sql);
+    let keys = key_set(ids.iter().copied());
+    let rows: Vec<(String, i64)> =
+        on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(kind).bind(keys).fetch_all(c).await?);
+    Ok(rows.into_iter().collect())
+}
+
+pub async fn add(tx: &mut Tx, merchant: &str, facts: &[NewFact]) -> Result<()> {
+    let mut cells = Vec::with_capacity(facts.len() * FACT.columns.len());
+    for NewFact { order_id, fact, note, fingerprint } in facts {
+        let columns = Columns::of(&fact.what);
+        cells.extend(row![
+            merchant,
+            order_id.as_str(),
+            fact.what.kind(),
+            fact.id.as_str(),
+            fact.effective_at,
+            fact.effective_on,
+            fact.booked_on,
+            columns.amount_minor,
+            columns.days,
+            columns.ends_on,
+            columns.detail,
+            note.clone(),
+            columns.suspended,
+            *fingerprint,
+            fact.source.file_no,
+            fact.source.line,
+        ]);
+    }
+    bulk::insert(tx, &FACT, cells).await
+}
+
+/// The facts of these orders, each order's in the order of their keys.
+pub async fn of_orders(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<HashMap<String, Vec<Fact>>> {
+    let mut facts: HashMap<String, Vec<Fact>> = HashMap::new();
+    for (order_id, fact, _) in with_notes(tx, merchant, order_ids).await? {
+        facts.entry(order_id).or_default().push(fact);
+    }
+    Ok(facts)
+}
+
+/// The same with each fact's note, for telling an order's story.
+pub async fn with_notes(
+    tx: &mut Tx,
+    merchant: &str,
+    order_ids: &[&str],
+) -> Result<Vec<(String, Fact, Option<String>)>> {
+    let sql = sql_for(
+        tx,
+        "SELECT order_id, kind, fact_id, effective_at, effective_on, booked_on, amount_minor, days, ends_on, detail,
+                note, suspended, file_no, line
+         FROM fact WHERE merchant_id = $1 AND order_id IN {keys $2} ORDER BY order_id, kind, fact_id",
+    );
+    let keys = key_set(order_ids.iter().copied());
+    let rows: Vec<FactRow> = on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(keys).fetch_all(c).await?);
+    rows.into_iter().map(FactRow::into_fact).collect()
+}
+
+/// A payment booked on a day, for the matching report.
+#[derive(sqlx::FromRow)]
+pub struct BookedPayment {
+    pub fact_id: String,
+    pub order_id: String,
+    pub kind: String,
+    pub amount_minor: i64,
+    pub currency: String,
+    pub effective_on: NaiveDate,
+    pub feed: String,
+}
+
+/// Payments and refunds that reached their order on a business date, by key.
+pub async fn money_booked_on(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<BookedPayment>> {
+    let sql = "SELECT f.fact_id, f.order_id, f.kind, f.amount_minor, o.currency, f.effective_on, s.feed
+               FROM fact f
+               JOIN orders o ON o.merchant_id = f.merchant_id AND o.order_id = f.order_id
+               JOIN file s ON s.file_no = f.file_no
+               WHERE f.merchant_id = $1 AND f.booked_on = $2 AND f.kind IN ('payment', 'refund')
+               ORDER BY f.kind, f.fact_id";
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?))
+}
+
+#[derive(sqlx::FromRow)]
+struct FactRow {
+    order_id: String,
+    kind: String,
+    fact_id: String,
+    effective_at: DateTime<Utc>,
+    effective_on: NaiveDate,
+    booked_on: NaiveDate,
+    amount_minor: Option<i64>,
+    days: Option<i64>,
+    ends_on: Option<NaiveDate>,
+    detail: Option<String>,
+    note: Option<String>,
+    suspended: bool,
+    file_no: i64,
+    line: i64,
+}
+
+/// How a fact's own part lies in the table's columns.
+#[derive(Default)]
+struct Columns {
+    amount_minor: Option<i64>,
+    days: Option<i64>,
+    ends_on: Option<NaiveDate>,
+    detail: Option<String>,
+    suspended: bool,
+}
+
+impl Columns {
+    fn of(what: &What) -> Columns {
+        match *what {
+            What::Fulfilment(event) => Columns { detail: Some(event.name().to_owned()), ..Columns::default() },
+            What::Payment { minor, suspended } | What::Refund { minor, suspended } => {
+                Columns { amount_minor: Some(minor), suspended, ..Columns::default() }
+            }
+            What::Extension { days } => Columns { days: Some(days), ..Columns::default() },
+            What::Hold { reason, ends_on } => {
+                Columns { detail: Some(reason.name().to_owned()), ends_on, ..Columns::default() }
+            }
+            What::Waiver { minor } => Columns { amount_minor: Some(minor), ..Columns::default() },
+            What::Notice { instalment } => Columns { detail: Some(instalment.to_string()), ..Columns::default() },
+        }
+    }
+}
+
+impl FactRow {
+    fn into_fact(self) -> Result<(String, Fact, Option<String>)> {
+        let what =
+            self.what().with_context(|| format!("stored {} {} of {}", self.kind, self.fact_id, self.order_id))?;
+        let fact = Fact {
+            id: self.fact_id,
+            effective_at: self.effective_at,
+            effective_on: self.effective_on,
+            booked_on: self.booked_on,
+            source: Source { file_no: self.file_no, line: self.line },
+            what,
+        };
+        Ok((self.order_id, fact, self.note))
+    }
+
+    fn what(&self) -> Result<What> {
+        let detail = self.detail.as_deref().unwrap_or_default();
+        let minor = || self.amount_minor.context("no amount");
+        Ok(match self.kind.as_str() {
+            "fulfilment" => What::Fulfilment(Event::parse(detail).context("unknown event")?),
+            "payment" => What::Payment { minor: minor()?, suspended: self.suspended },
+            "refund" => What::Refund { minor: minor()?, suspended: self.suspended },
+            "extension" => What::Extension { days: self.days.context("no days")? },
+            "hold" => {
+                What::Hold { reason: HoldReason::parse(detail).context("unknown reason")?, ends_on: self.ends_on }
+            }
+            "waiver" => What::Waiver { minor: minor()? },
+            "notice" => What::Notice { instalment: detail.parse().context("no instalment")? },
+            _ => bail!("unknown kind"),
+        })
+    }
+}

@@ -1,0 +1,341 @@
+//! Files that came in, and those of their rows that were not simply recorded.
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+use chrono::NaiveDate;
+
+use super::bulk::{self, Table, row};
+use super::engine::{Tx, key_set, on_engine, sql_for};
+
+/// A file as the store knows it.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct FileRow {
+    pub file_no: i64,
+    pub feed: String,
+    pub kind: String,
+    pub merchant_id: String,
+    pub name: String,
+    /// Its name in the archive or quarantine, and of its acknowledgement.
+    pub kept_as: String,
+    pub sha256: String,
+    pub business_date: NaiveDate,
+    /// reading, taken, duplicate or quarantined.
+    pub status: String,
+    /// Acknowledged and moved out of the inbox.
+    pub filed: bool,
+    pub code: Option<String>,
+    pub message: Option<String>,
+    pub last_line: i64,
+    pub ack_bytes: i64,
+    pub rejects_bytes: i64,
+    #[sqlx(flatten)]
+    pub counts: Counts,
+}
+
+/// A file's rows by outcome.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, sqlx::FromRow, serde::Serialize)]
+pub struct Counts {
+    #[sqlx(rename = "read_rows")]
+    pub rows: i64,
+    pub accepted: i64,
+    pub declined: i64,
+    pub duplicate: i64,
+    pub conflict: i64,
+    pub pending: i64,
+    pub rejected: i64,
+}
+
+impl Counts {
+    /// Every row has one outcome.
+    pub fn adds_up(&self) -> bool {
+        self.rows == self.accepted + self.declined + self.duplicate + self.conflict + self.pending + self.rejected
+    }
+
+    pub fn add(&mut self, other: &Counts) {
+        self.rows += other.rows;
+        self.accepted += other.accepted;
+        self.declined += other.declined;
+        self.duplicate += other.duplicate;
+        self.conflict += other.conflict;
+        self.pending += other.pending;
+        self.rejected += other.rejected;
+    }
+}
+
+const FILE_COLUMNS: &str = "file_no, feed, kind, merchant_id, name, kept_as, sha256, business_date, status, filed,
+    code, message, last_line, ack_bytes, rejects_bytes, read_rows, accepted, declined, duplicate, conflict, pending,
+    rejected";
+
+const FILE: Table = Table {
+    name: "file",
+    columns: &[
+        "file_no",
+        "feed",
+        "kind",
+        "merchant_id",
+        "name",
+        "kept_as",
+        "sha256",
+        "business_date",
+        "status",
+        "filed",
+        "code",
+        "message",
+        "last_line",
+        "ack_bytes",
+        "rejects_bytes",
+        "read_rows",
+        "accepted",
+        "declined",
+        "duplicate",
+        "conflict",
+        "pending",
+        "rejected",
+    ],
+    key: 1,
+};
+
+/// The number that the next file gets.
+pub async fn next_file_no(tx: &mut Tx) -> Result<i64> {
+    let sql = "SELECT COALESCE(MAX(file_no), 0) + 1 FROM file";
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).fetch_one(c).await?))
+}
+
+/// Writes a file's row, new or changed.
+pub async fn save_file(tx: &mut Tx, file: &FileRow) -> Result<()> {
+    let cells = row![
+        file.file_no,
+        file.feed.as_str(),
+        file.kind.as_str(),
+        file.merchant_id.as_str(),
+        file.name.as_str(),
+        file.kept_as.as_str(),
+        file.sha256.as_str(),
+        file.business_date,
+        file.status.as_str(),
+        file.filed,
+        file.code.clone(),
+        file.message.clone(),
+        file.last_line,
+        file.ack_bytes,
+        file.rejects_bytes,
+        file.counts.rows,
+        file.counts.accepted,
+        file.counts.declined,
+        file.counts.duplicate,
+        file.counts.conflict,
+        file.counts.pending,
+        file.counts.rejected,
+    ];
+    bulk::upsert(tx, &FILE, cells.into_iter().collect()).await
+}
+
+/// The file that was taken, or is being read, with these bytes.
+pub async fn file_with_bytes(tx: &mut Tx, sha256: &str) -> Result<Option<FileRow>> {
+    let sql = format!("SELECT {FILE_COLUMNS} FROM file WHERE sha256 = $1 AND status IN ('reading', 'taken')");
+    let sql = sqlx::AssertSqlSafe(sql);
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(sha256).fetch_optional(c).await?))
+}
+
+/// Files of a feed under a name, in the order in which they came.
+pub async fn files_named(tx: &mut Tx, feed: &str, name: &str) -> Result<Vec<FileRow>> {
+    let sql = format!("SELECT {FILE_COLUMNS} FROM file WHERE feed = $1 AND name = $2 ORDER BY file_no");
+    let sql = sqlx::AssertSqlSafe(sql);
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(feed).bind(name).fetch_all(c).await?))
+}
+
+/// Files that are decided but not yet acknowledged and moved: a stop came between.
+pub async fn unfiled(tx: &mut Tx) -> Result<Vec<FileRow>> {
+    let sql = format!("SELECT {FILE_COLUMNS} FROM file WHERE NOT filed ORDER BY file_no");
+    let sql = sqlx::AssertSqlSafe(sql);
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).fetch_all(c).await?))
+}
+
+/// Files taken on the days from..=to.
+pub async fn files_between(tx: &mut Tx, from: NaiveDate, to: NaiveDate) -> Result<Vec<FileRow>> {
+    let sql = format!("SELECT {FILE_COLUMNS} FROM file WHERE business_date BETWEEN $1 AND $2 ORDER BY file_no");
+    let sql = sqlx::AssertSqlSafe(sql);
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(from).bind(to).fetch_all(c).await?))
+}
+
+/// A row that was not simply recorded.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct InputRow {
+    pub file_no: i64,
+    pub line: i64,
+    pub merchant_id: String,
+    pub kind: String,
+    pub row_key: String,
+    pub order_id: String,
+    pub outcome: String,
+    pub code: String,
+    pub message: String,
+    /// The cells of a pending row as a JSON object by column; empty otherwise.
+    pub content: String,
+    pub fingerprint: i64,
+    pub amount_minor: Option<i64>,
+    pub currency: Option<String>,
+    pub opened_on: NaiveDate,
+    pub resolved_on: Option<NaiveDate>,
+}
+
+const INPUT_ROW: Table = Table {
+    name: "input_row",
+    columns: &[
+        "file_no",
+        "line",
+        "merchant_id",
+        "kind",
+        "row_key",
+        "order_id",
+        "outcome",
+        "code",
+        "message",
+        "content",
+        "fingerprint",
+        "amount_minor",
+        "currency",
+        "opened_on",
+        "resolved_on",
+    ],
+    key: 2,
+};
+
+const INPUT_COLUMNS: &str = "file_no, line, merchant_id, kind, row_key, order_id, outcome, code, message, content,
+    fingerprint, amount_minor, currency, opened_on, resolved_on";
+
+/// Writes rows, new or with another outcome than before.
+pub async fn save_rows(tx: &mut Tx, rows: &[InputRow]) -> Result<()> {
+    let mut cells = Vec::with_capacity(rows.len() * INPUT_ROW.columns.len());
+    for input in rows {
+        cells.extend(row![
+            input.file_no,
+            input.line,
+            input.merchant_id.as_str(),
+            input.kind.as_str(),
+            input.row_key.as_str(),
+            input.order_id.as_str(),
+            input.outcome.as_str(),
+            input.code.as_str(),
+            input.message.as_str(),
+            input.content.as_str(),
+            input.fingerprint,
+            input.amount_minor,
+            input.currency.clone(),
+            input.opened_on,
+            input.resolved_on,
+        ]);
+    }
+    bulk::upsert(tx, &INPUT_ROW, cells).await
+}
+
+/// Pending rows of a merchant that name one of these orders, in the order in which they came.
+pub async fn pending_for(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<Vec<InputRow>> {
+    let sql = format!(
+        "SELECT {INPUT_COLUMNS} FROM input_row
+         WHERE merchant_id = $1 AND outcome = 'pending' AND order_id IN {{keys $2}} ORDER BY file_no, line"
+    );
+    let sql = sql_for(tx, &sql);
+    let keys = key_set(order_ids.iter().copied());
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(keys).fetch_all(c).await?))
+}
+
+/// The fingerprints of pending rows of a kind under these keys.
+pub async fn pending_known(tx: &mut Tx, merchant: &str, kind: &str, keys: &[&str]) -> Result<HashMap<String, i64>> {
+    let sql = sql_for(
+        tx,
+        "SELECT row_key, fingerprint FROM input_row
+         WHERE merchant_id = $1 AND kind = $2 AND outcome = 'pending' AND row_key IN {keys $3}",
+    );
+    let keys = key_set(keys.iter().copied());
+    let rows: Vec<(String, i64)> =
+        on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(kind).bind(keys).fetch_all(c).await?);
+    Ok(rows.into_iter().collect())
+}
+
+/// Rows that name an order, with the file's name, in the order in which they came.
+pub async fn rows_of_order(tx: &mut Tx, merchant: &str, order_id: &str) -> Result<Vec<(InputRow, String)>> {
+    let sql = "SELECT r.file_no, r.line, r.merchant_id, r.kind, r.row_key, r.order_id, r.outcome, r.code, r.message,
+                      r.content, r.fingerprint, r.amount_minor, r.currency, r.opened_on, r.resolved_on, f.name
+               FROM input_row r JOIN file f ON f.file_no = r.file_no
+               WHERE r.merchant_id = $1 AND r.order_id = $2 ORDER BY r.file_no, r.line";
+    let rows: Vec<NamedRow> =
+        on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(order_id).fetch_all(c).await?);
+    Ok(rows.into_iter().map(|named| (named.row, named.name)).collect())
+}
+
+/// Money rows of a merchant that were in suspense at the end of a day, with their feed.
+pub async fn suspended_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<(InputRow, String)>> {
+    let sql = "SELECT r.file_no, r.line, r.merchant_id, r.kind, r.row_key, r.order_id, r.outcome, r.code, r.message,
+                      r.content, r.fingerprint, r.amount_minor, r.currency, r.opened_on, r.resolved_on, f.feed AS name
+               FROM input_row r JOIN file f ON f.file_no = r.file_no
+               WHERE r.merchant_id = $1 AND r.kind IN ('payments', 'refunds') AND r.content <> ''
+                 AND r.opened_on <= $2 AND (r.resolved_on IS NULL OR r.resolved_on > $2)
+               ORDER BY r.kind, r.row_key, r.file_no, r.line";
+    let rows: Vec<NamedRow> = on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?);
+    Ok(rows.into_iter().map(|named| (named.row, named.name)).collect())
+}
+
+/// Payments and refunds of a day that contradict what is booked, with their feed and the booked amount.
+pub async fn money_conflicts_on(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<(InputRow, String, i64)>> {
+    let sql = "SELECT r.file_no, r.line, r.merchant_id, r.kind, r.row_key, r.order_id, r.outcome, r.code, r.message,
+                      r.content, r.fingerprint, r.amount_minor, r.currency, r.opened_on, r.resolved_on, f.feed AS name,
+                      COALESCE(k.amount_minor, 0) AS booked_minor
+               FROM input_row r
+               JOIN file f ON f.file_no = r.file_no
+               LEFT JOIN fact k ON k.merchant_id = r.merchant_id AND k.fact_id = r.row_key
+                    AND k.kind = CASE r.kind WHEN 'payments' THEN 'payment' ELSE 'refund' END
+               WHERE r.merchant_id = $1 AND r.opened_on = $2 AND r.outcome = 'conflict'
+                 AND r.kind IN ('payments', 'refunds')
+               ORDER BY r.kind, r.row_key, r.file_no, r.line";
+    let rows: Vec<ConflictRow> = on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?);
+    Ok(rows.into_iter().map(|found| (found.named.row, found.named.name, found.booked_minor)).collect())
+}
+
+/// How many rows of a file have each outcome, counted afresh from the rows that are kept.
+pub async fn counted(tx: &mut Tx, file_no: i64) -> Result<HashMap<String, i64>> {
+    let sql = "SELECT outcome, COUNT(*) FROM input_row WHERE file_no = $1 GROUP BY outcome";
+    let rows: Vec<(String, i64)> = on_engine!(tx, |c| sqlx::query_as(sql).bind(file_no).fetch_all(c).await?);
+    Ok(rows.into_iter().collect())
+}
+
+/// Names of files by number.
+pub async fn file_names(tx: &mut Tx, numbers: &[i64]) -> Result<HashMap<i64, String>> {
+    let mut names = HashMap::new();
+    for number in numbers {
+        let sql = "SELECT name FROM file WHERE file_no = $1";
+        let name: Option<String> = on_engine!(tx, |c| sqlx::query_scalar(sql).bind(number).fetch_optional(c).await?);
+        names.extend(name.map(|name| (*number, name)));
+    }
+    Ok(names)
+}
+
+/// Moves counts of a file from pending to another outcome, as pending rows are resolved.
+pub async fn move_pending(tx: &mut Tx, file_no: i64, outcome: &str, rows: i64) -> Result<()> {
+    let column = match outcome {
+        "accepted" => "accepted",
+        "declined" => "declined",
+        "duplicate" => "duplicate",
+        "conflict" => "conflict",
+        _ => "rejected",
+    };
+    let sql = format!("UPDATE file SET pending = pending - $2, {column} = {column} + $2 WHERE file_no = $1");
+    let sql = sqlx::AssertSqlSafe(sql);
+    on_engine!(tx, |c| sqlx::query(sql).bind(file_no).bind(rows).execute(c).await.map(|_| ()))?;
+    Ok(())
+}
+
+#[derive(sqlx::FromRow)]
+struct NamedRow {
+    #[sqlx(flatten)]
+    row: InputRow,
+    name: String,
+}
+
+#[derive(sqlx::FromRow)]
+struct ConflictRow {
+    #[sqlx(flatten)]
+    named: NamedRow,
+    booked_minor: i64,
+}

@@ -1,0 +1,225 @@
+//! The journal: every movement of money, append-only, numbered without a gap for each merchant.
+
+use std::collections::HashMap;
+
+use anyhow::{Context, Result};
+use chrono::NaiveDate;
+
+use super::bulk::{self, Table, row};
+use super::engine::{Tx, key_set, on_engine, sql_for};
+use crate::domain::journal::{Account, Entry, Kind, Movement, Recorded};
+use crate::domain::money::Currency;
+use crate::domain::order::Source;
+
+const JOURNAL: Table = Table {
+    name: "journal",
+    columns: &[
+        "merchant_id",
+        "entry_no",
+        "business_date",
+        "effective_on",
+        "kind",
+        "order_id",
+        "instalment",
+        "currency",
+        "debit_account",
+        "credit_account",
+        "amount_minor",
+        "cause",
+        "file_no",
+        "line",
+        "policy_version",
+        "reason",
+    ],
+    key: 2,
+};
+
+/// An entry to post, with the order it belongs to.
+pub struct Posting {
+    pub order_id: String,
+    pub currency: Currency,
+    pub policy_version: Option<NaiveDate>,
+    pub entry: Entry,
+}
+
+/// Posts entries on the open day.
+pub async fn post(tx: &mut Tx, merchant: &str, business_date: NaiveDate, postings: &[Posting]) -> Result<()> {
+    if postings.is_empty() {
+        return Ok(());
+    }
+    let last = last_entry_no(tx, merchant).await?;
+    let mut cells = Vec::with_capacity(postings.len() * JOURNAL.columns.len());
+    for (posting, entry_no) in postings.iter().zip(last + 1..) {
+        let Entry { movement, minor, effective_on, source, reason } = &posting.entry;
+        cells.extend(row![
+            merchant,
+            entry_no,
+            business_date,
+            *effective_on,
+            movement.kind.name(),
+            posting.order_id.as_str(),
+            movement.instalment,
+            posting.currency.code(),
+            movement.debit.code(),
+            movement.credit.code(),
+            *minor,
+            movement.cause.as_str(),
+            source.file_no,
+            source.line,
+            posting.policy_version,
+            reason.name(),
+        ]);
+    }
+    bulk::insert(tx, &JOURNAL, cells).await
+}
+
+pub async fn last_entry_no(tx: &mut Tx, merchant: &str) -> Result<i64> {
+    let sql = "SELECT COALESCE(MAX(entry_no), 0) FROM journal WHERE merchant_id = $1";
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).fetch_one(c).await?))
+}
+
+/// What the books of a day have for these orders, in total for each movement. Money in suspense is not an order's.
+pub async fn recorded(
+    tx: &mut Tx,
+    merchant: &str,
+    order_ids: &[&str],
+    day: NaiveDate,
+) -> Result<HashMap<String, Vec<Recorded>>> {
+    let sql = sql_for(
+        tx,
+        "SELECT order_id, kind, instalment, debit_account, credit_account, cause,
+                CAST(SUM(amount_minor) AS BIGINT), MIN(effective_on), MIN(file_no), MIN(line)
+         FROM journal WHERE merchant_id = $1 AND order_id IN {keys $2} AND kind <> 'suspense' AND business_date <= $3
+         GROUP BY order_id, kind, instalment, debit_account, credit_account, cause
+         ORDER BY order_id, kind, instalment, debit_account, credit_account, cause",
+    );
+    let keys = key_set(order_ids.iter().copied());
+    type Row = (String, String, i64, i16, i16, String, i64, NaiveDate, i64, i64);
+    let rows: Vec<Row> =
+        on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(keys).bind(day).fetch_all(c).await?);
+    let mut recorded: HashMap<String, Vec<Recorded>> = HashMap::new();
+    for (order_id, kind, instalment, debit, credit, cause, minor, effective_on, file_no, line) in rows {
+        let movement = movement(&kind, instalment, debit, credit, cause)?;
+        let source = Source { file_no, line };
+        recorded.entry(order_id).or_default().push(Recorded { movement, minor, effective_on, source });
+    }
+    Ok(recorded)
+}
+
+const SELECT_ROW: &str = "SELECT j.entry_no, j.business_date, j.effective_on, j.kind, j.order_id, j.instalment,
+        j.currency, j.debit_account, j.credit_account, j.amount_minor, j.cause, j.line, j.policy_version, j.reason, f.name
+    FROM journal j LEFT JOIN file f ON f.file_no = j.file_no";
+
+/// A row of the journal as it is reported.
+#[derive(Debug, Clone)]
+pub struct JournalRow {
+    pub entry_no: i64,
+    pub business_date: NaiveDate,
+    pub effective_on: NaiveDate,
+    pub order_id: String,
+    pub currency: Currency,
+    pub minor: i64,
+    pub movement: Movement,
+    /// The file's name; empty for a rule.
+    pub source: String,
+    pub line: i64,
+    pub policy_version: Option<NaiveDate>,
+    pub reason: String,
+}
+
+/// The rows of a merchant with after < entry_no ≤ upto, at most `limit` of them.
+pub async fn rows(tx: &mut Tx, merchant: &str, after: i64, upto: i64, limit: i64) -> Result<Vec<JournalRow>> {
+    let sql = format!(
+        "{SELECT_ROW} WHERE j.merchant_id = $1 AND j.entry_no > $2 AND j.entry_no <= $3 ORDER BY j.entry_no LIMIT $4"
+    );
+    let sql = sqlx::AssertSqlSafe(sql);
+    let rows: Vec<StoredRow> = on_engine!(tx, |c| {
+        sqlx::query_as(sql).bind(merchant).bind(after).bind(upto).bind(limit).fetch_all(c).await?
+    });
+    rows.into_iter().map(StoredRow::into_row).collect()
+}
+
+/// The rows of one order, in the order in which they were booked.
+pub async fn of_order(tx: &mut Tx, merchant: &str, order_id: &str) -> Result<Vec<JournalRow>> {
+    let sql =
+        sqlx::AssertSqlSafe(format!("{SELECT_ROW} WHERE j.merchant_id = $1 AND j.order_id = $2 ORDER BY j.entry_no"));
+    let rows: Vec<StoredRow> =
+        on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(order_id).fetch_all(c).await?);
+    rows.into_iter().map(StoredRow::into_row).collect()
+}
+
+/// An account's movements over a range of entries.
+pub struct Turnover {
+    pub currency: Currency,
+    pub account: Account,
+    pub debits: i64,
+    pub credits: i64,
+}
+
+/// Debits and credits of each account over the rows with after < entry_no ≤ upto.
+pub async fn turnover(tx: &mut Tx, merchant: &str, after: i64, upto: i64) -> Result<Vec<Turnover>> {
+    let sql = "SELECT currency, account, CAST(SUM(debit) AS BIGINT), CAST(SUM(credit) AS BIGINT)
+               FROM (SELECT currency, debit_account AS account, amount_minor AS debit, 0 AS credit FROM journal
+                     WHERE merchant_id = $1 AND entry_no > $2 AND entry_no <= $3
+                     UNION ALL
+                     SELECT currency, credit_account, 0, amount_minor FROM journal
+                     WHERE merchant_id = $1 AND entry_no > $2 AND entry_no <= $3) AS both_sides
+               GROUP BY currency, account ORDER BY currency, account";
+    let rows: Vec<(String, i16, i64, i64)> =
+        on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(after).bind(upto).fetch_all(c).await?);
+    rows.into_iter()
+        .map(|(code, account, debits, credits)| {
+            Ok(Turnover { currency: currency(&code)?, account: stored_account(account)?, debits, credits })
+        })
+        .collect()
+}
+
+#[derive(sqlx::FromRow)]
+struct StoredRow {
+    entry_no: i64,
+    business_date: NaiveDate,
+    effective_on: NaiveDate,
+    kind: String,
+    order_id: String,
+    instalment: i64,
+    currency: String,
+    debit_account: i16,
+    credit_account: i16,
+    amount_minor: i64,
+    cause: String,
+    line: i64,
+    policy_version: Option<NaiveDate>,
+    reason: String,
+    name: Option<String>,
+}
+
+impl StoredRow {
+    fn into_row(self) -> Result<JournalRow> {
+        Ok(JournalRow {
+            entry_no: self.entry_no,
+            business_date: self.business_date,
+            effective_on: self.effective_on,
+            order_id: self.order_id,
+            currency: currency(&self.currency)?,
+            minor: self.amount_minor,
+            movement: movement(&self.kind, self.instalment, self.debit_account, self.credit_account, self.cause)?,
+            source: self.name.unwrap_or_default(),
+            line: self.line,
+            policy_version: self.policy_version,
+            reason: self.reason,
+        })
+    }
+}
+
+fn movement(kind: &str, instalment: i64, debit: i16, credit: i16, cause: String) -> Result<Movement> {
+    let kind = Kind::parse(kind).with_context(|| format!("the journal has an unknown kind {kind}"))?;
+    Ok(Movement { kind, instalment, debit: stored_account(debit)?, credit: stored_account(credit)?, cause })
+}
+
+pub(super) fn stored_account(code: i16) -> Result<Account> {
+    Account::from_code(code).with_context(|| format!("the journal has an unknown account {code}"))
+}
+
+pub(super) fn currency(code: &str) -> Result<Currency> {
+    Currency::parse(code).with_context(|| format!("the store has an unknown currency {code}"))
+}

@@ -1,0 +1,211 @@
+//! Mails and the reminders in them. A mail is written down before it is handed over, and keeps its Message-ID.
+
+use anyhow::{Context, Result};
+use chrono::{DateTime, NaiveDate, Utc};
+
+use super::bulk::{self, Table, row};
+use super::engine::{Tx, key_set, on_engine, sql_for};
+
+const MAIL: Table = Table {
+    name: "mail",
+    columns: &[
+        "mail_no",
+        "customer_id",
+        "business_date",
+        "template",
+        "locale",
+        "message_id",
+        "send_at",
+        "status",
+        "attempts",
+        "error",
+    ],
+    key: 1,
+};
+
+const REMINDER: Table = Table {
+    name: "reminder",
+    columns: &[
+        "merchant_id",
+        "order_id",
+        "instalment",
+        "step",
+        "business_date",
+        "mail_no",
+        "suppressed",
+        "template",
+        "due_on",
+        "outstanding_minor",
+        "late_fee_minor",
+        "days_past_due",
+    ],
+    key: 4,
+};
+
+/// Where a mail stands.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct MailRow {
+    pub mail_no: i64,
+    pub customer_id: String,
+    pub business_date: NaiveDate,
+    pub template: String,
+    pub locale: String,
+    pub message_id: String,
+    pub send_at: DateTime<Utc>,
+    /// queued, sending, sent, failed, or unknown.
+    pub status: String,
+    pub attempts: i64,
+    pub error: Option<String>,
+}
+
+/// One instalment's part in a mail, or the reason why it got none.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct ReminderRow {
+    pub merchant_id: String,
+    pub order_id: String,
+    pub instalment: i64,
+    pub step: String,
+    pub business_date: NaiveDate,
+    pub mail_no: Option<i64>,
+    pub suppressed: Option<String>,
+    pub template: String,
+    pub due_on: NaiveDate,
+    pub outstanding_minor: i64,
+    pub late_fee_minor: i64,
+    pub days_past_due: i64,
+}
+
+const MAIL_COLUMNS: &str =
+    "mail_no, customer_id, business_date, template, locale, message_id, send_at, status, attempts, error";
+const REMINDER_COLUMNS: &str = "merchant_id, order_id, instalment, step, business_date, mail_no, suppressed, template,
+    due_on, outstanding_minor, late_fee_minor, days_past_due";
+
+/// The number that the next mail gets.
+pub async fn next_mail_no(tx: &mut Tx) -> Result<i64> {
+    let sql = "SELECT COALESCE(MAX(mail_no), 0) + 1 FROM mail";
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).fetch_one(c).await?))
+}
+
+/// Adds mails to the queue, with what they are about, and suppressed reminders.
+pub async fn queue(tx: &mut Tx, mails: &[MailRow], reminders: &[ReminderRow]) -> Result<()> {
+    let mut cells = Vec::with_capacity(mails.len() * MAIL.columns.len());
+    for mail in mails {
+        cells.extend(row![
+            mail.mail_no,
+            mail.customer_id.as_str(),
+            mail.business_date,
+            mail.template.as_str(),
+            mail.locale.as_str(),
+            mail.message_id.as_str(),
+            mail.send_at,
+            mail.status.as_str(),
+            mail.attempts,
+            mail.error.clone(),
+        ]);
+    }
+    bulk::insert(tx, &MAIL, cells).await?;
+    let mut cells = Vec::with_capacity(reminders.len() * REMINDER.columns.len());
+    for reminder in reminders {
+        cells.extend(row![
+            reminder.merchant_id.as_str(),
+            reminder.order_id.as_str(),
+            reminder.instalment,
+            reminder.step.as_str(),
+            reminder.business_date,
+            reminder.mail_no,
+            reminder.suppressed.clone(),
+            reminder.template.as_str(),
+            reminder.due_on,
+            reminder.outstanding_minor,
+            reminder.late_fee_minor,
+            reminder.days_past_due,
+        ]);
+    }
+    bulk::insert(tx, &REMINDER, cells).await
+}
+
+/// Which steps these orders have had, sent or suppressed, as (order, instalment, step).
+pub async fn steps_had(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<Vec<(String, i64, String)>> {
+    let sql = "SELECT order_id, instalment, step FROM reminder WHERE merchant_id = $1 AND order_id IN {keys $2}";
+    let sql = sql_for(tx, sql);
+    let keys = key_set(order_ids.iter().copied());
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(keys).fetch_all(c).await?))
+}
+
+/// How many mails these customers got on the days from..=to, and whether one of them is on `to`.
+pub async fn mails_had(
+    tx: &mut Tx,
+    customers: &[&str],
+    from: NaiveDate,
+    to: NaiveDate,
+) -> Result<Vec<(String, i64, NaiveDate)>> {
+    let sql = sql_for(
+        tx,
+        "SELECT customer_id, COUNT(*), MAX(business_date) FROM mail
+         WHERE customer_id IN {keys $1} AND business_date BETWEEN $2 AND $3 GROUP BY customer_id",
+    );
+    let keys = key_set(customers.iter().copied());
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(keys).bind(from).bind(to).fetch_all(c).await?))
+}
+
+/// Mails not handed over yet, or of which it is not known whether they were, by number, after `after`.
+pub async fn unsent(tx: &mut Tx, after: i64, limit: i64) -> Result<Vec<MailRow>> {
+    let sql = format!(
+        "SELECT {MAIL_COLUMNS} FROM mail WHERE status IN ('queued', 'sending') AND mail_no > $1
+         ORDER BY mail_no LIMIT $2"
+    );
+    let sql = sqlx::AssertSqlSafe(sql);
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(after).bind(limit).fetch_all(c).await?))
+}
+
+/// What is in a mail.
+pub async fn reminders_in(tx: &mut Tx, first_mail: i64, last_mail: i64) -> Result<Vec<ReminderRow>> {
+    let sql = format!(
+        "SELECT {REMINDER_COLUMNS} FROM reminder WHERE mail_no BETWEEN $1 AND $2
+         ORDER BY mail_no, due_on, merchant_id, order_id, instalment"
+    );
+    let sql = sqlx::AssertSqlSafe(sql);
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(first_mail).bind(last_mail).fetch_all(c).await?))
+}
+
+/// Writes where mails stand.
+pub async fn set_status(tx: &mut Tx, mails: &[i64], status: &str, error: Option<&str>) -> Result<()> {
+    if mails.is_empty() {
+        return Ok(());
+    }
+    let attempt = i64::from(status == "sending");
+    let sql = "UPDATE mail SET status = $2, error = $3, attempts = attempts + $4 WHERE mail_no IN {numbers $1}";
+    let sql = sql_for(tx, sql);
+    let keys = serde_json::to_string(mails).context("numbers as JSON")?;
+    on_engine!(tx, |c| {
+        sqlx::query(sql).bind(keys).bind(status).bind(error).bind(attempt).execute(c).await.map(|_| ())
+    })?;
+    Ok(())
+}
+
+/// An order's reminders with the status of their mail, in the order in which they were right.
+pub async fn of_order(tx: &mut Tx, merchant: &str, order_id: &str) -> Result<Vec<(ReminderRow, Option<MailRow>)>> {
+    let sql = format!(
+        "SELECT {REMINDER_COLUMNS} FROM reminder WHERE merchant_id = $1 AND order_id = $2
+         ORDER BY business_date, instalment, step"
+    );
+    let sql = sqlx::AssertSqlSafe(sql);
+    let reminders: Vec<ReminderRow> =
+        on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(order_id).fetch_all(c).await?);
+    let mut told = Vec::with_capacity(reminders.len());
+    for reminder in reminders {
+        let sql = sqlx::AssertSqlSafe(format!("SELECT {MAIL_COLUMNS} FROM mail WHERE mail_no = $1"));
+        let mail = match reminder.mail_no {
+            Some(number) => on_engine!(tx, |c| sqlx::query_as(sql).bind(number).fetch_optional(c).await?),
+            None => None,
+        };
+        told.push((reminder, mail));
+    }
+    Ok(told)
+}
+
+/// Mails by status on the days from..=to.
+pub async fn counts(tx: &mut Tx, from: NaiveDate, to: NaiveDate) -> Result<Vec<(String, i64)>> {
+    let sql = "SELECT status, COUNT(*) FROM mail WHERE business_date BETWEEN $1 AND $2 GROUP BY status ORDER BY status";
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(from).bind(to).fetch_all(c).await?))
+}

@@ -1,0 +1,20 @@
+//! The store: everything paylater remembers, in SQLite or PostgreSQL.
+//!
+//! One file an aggregate, its SQL beside the functions that own it, and one SQL text for both engines wherever
+//! both can run it. Functions that write take the transaction; the job opens and commits it. Only bulk writing
+//! differs by engine. There is deliberately no business rule below this line.
+
+mod bulk;
+mod engine;
+
+pub mod customers;
+pub mod exceptions;
+pub mod facts;
+pub mod inputs;
+pub mod journal;
+pub mod mails;
+pub mod orders;
+pub mod runs;
+pub mod scheme;
+
+pub use engine::{Store, Tx};

@@ -1,0 +1,68 @@
+//! Runs of jobs. A run is due at a time, and that time is its key: no run happens twice.
+
+use anyhow::Result;
+use chrono::{DateTime, NaiveDate, Utc};
+
+use super::engine::{Tx, on_engine};
+
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct RunRow {
+    pub job: String,
+    pub scheduled_for: DateTime<Utc>,
+    pub business_date: NaiveDate,
+    /// running, done or failed.
+    pub status: String,
+    pub started_at: DateTime<Utc>,
+    pub finished_at: Option<DateTime<Utc>>,
+    pub outcome: Option<String>,
+}
+
+/// Claims a run. False when it is done already; a run that was cut off is taken up again.
+pub async fn claim(
+    tx: &mut Tx,
+    job: &str,
+    scheduled_for: DateTime<Utc>,
+    business_date: NaiveDate,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let sql = "INSERT INTO run (job, scheduled_for, business_date, status, started_at)
+               VALUES ($1, $2, $3, 'running', $4)
+               ON CONFLICT (job, scheduled_for) DO UPDATE
+               SET status = 'running', business_date = excluded.business_date, started_at = excluded.started_at,
+                   finished_at = NULL, outcome = NULL
+               WHERE run.status <> 'done'";
+    let claimed = on_engine!(tx, |c| {
+        let query = sqlx::query(sql).bind(job).bind(scheduled_for).bind(business_date).bind(now);
+        query.execute(c).await.map(|done| done.rows_affected())
+    })?;
+    Ok(claimed > 0)
+}
+
+pub async fn finish(
+    tx: &mut Tx,
+    job: &str,
+    scheduled_for: DateTime<Utc>,
+    status: &str,
+    outcome: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let sql = "UPDATE run SET status = $3, outcome = $4, finished_at = $5 WHERE job = $1 AND scheduled_for = $2";
+    on_engine!(tx, |c| {
+        let query = sqlx::query(sql).bind(job).bind(scheduled_for).bind(status).bind(outcome).bind(now);
+        query.execute(c).await.map(|_| ())
+    })?;
+    Ok(())
+}
+
+/// The latest run of each job.
+pub async fn latest(tx: &mut Tx) -> Result<Vec<RunRow>> {
+    let sql = "SELECT job, scheduled_for, business_date, status, started_at, finished_at, outcome FROM run r
+               WHERE scheduled_for = (SELECT MAX(scheduled_for) FROM run WHERE job = r.job) ORDER BY job";
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).fetch_all(c).await?))
+}
+
+/// When a job was last due and claimed.
+pub async fn last_scheduled(tx: &mut Tx, job: &str) -> Result<Option<DateTime<Utc>>> {
+    let sql = "SELECT MAX(scheduled_for) FROM run WHERE job = $1";
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(job).fetch_one(c).await?))
+}

@@ -1,0 +1,226 @@
+//! The scheme's own state: the open business date, sealed days and their files, balances, policy versions used.
+
+use anyhow::{Context, Result};
+use chrono::NaiveDate;
+
+use super::bulk::{self, Table, row};
+use super::engine::{Tx, on_engine};
+use super::journal::{currency, stored_account};
+use crate::domain::journal::Account;
+use crate::domain::money::Currency;
+
+/// The open day, and the first there was.
+#[derive(Debug, Clone, Copy, sqlx::FromRow)]
+pub struct Days {
+    pub started_on: NaiveDate,
+    pub business_date: NaiveDate,
+}
+
+/// The scheme's days; on an empty store they begin at `starts_on`.
+pub async fn begin(tx: &mut Tx, starts_on: NaiveDate) -> Result<Days> {
+    let sql = "INSERT INTO scheme (id, started_on, business_date) VALUES (1, $1, $1) ON CONFLICT (id) DO NOTHING";
+    on_engine!(tx, |c| sqlx::query(sql).bind(starts_on).execute(c).await.map(|_| ()))?;
+    days(tx).await?.context("the scheme has no row")
+}
+
+/// The scheme's days; none on an empty store.
+pub async fn days(tx: &mut Tx) -> Result<Option<Days>> {
+    let sql = "SELECT started_on, business_date FROM scheme WHERE id = 1";
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).fetch_optional(c).await?))
+}
+
+/// A sealed day.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct SealedDay {
+    pub business_date: NaiveDate,
+    pub sequence: i64,
+    pub previous_seal: String,
+    pub seal: String,
+    pub published: bool,
+}
+
+/// A file of a sealed day.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct SealedFile {
+    pub name: String,
+    pub row_count: i64,
+    /// JSON: column and currency to sum.
+    pub totals: String,
+    pub sha256: String,
+}
+
+const SEALED_FILE: Table =
+    Table { name: "sealed_file", columns: &["business_date", "name", "row_count", "totals", "sha256"], key: 2 };
+
+/// Seals a day with its files and opens the next.
+pub async fn seal(tx: &mut Tx, day: &SealedDay, files: &[SealedFile], next: NaiveDate) -> Result<()> {
+    let sql = "INSERT INTO sealed_day (business_date, sequence, previous_seal, seal, published)
+               VALUES ($1, $2, $3, $4, FALSE)";
+    on_engine!(tx, |c| {
+        let query = sqlx::query(sql).bind(day.business_date).bind(day.sequence).bind(&day.previous_seal);
+        query.bind(&day.seal).execute(c).await.map(|_| ())
+    })?;
+    let mut cells = Vec::with_capacity(files.len() * SEALED_FILE.columns.len());
+    for file in files {
+        let (name, totals, sha256) = (file.name.as_str(), file.totals.as_str(), file.sha256.as_str());
+        cells.extend(row![day.business_date, name, file.row_count, totals, sha256]);
+    }
+    bulk::insert(tx, &SEALED_FILE, cells).await?;
+    let sql = "UPDATE scheme SET business_date = $2 WHERE business_date = $1";
+    let moved = on_engine!(tx, |c| {
+        sqlx::query(sql).bind(day.business_date).bind(next).execute(c).await.map(|done| done.rows_affected())
+    })?;
+    anyhow::ensure!(moved == 1, "the business date moved while {} was being closed", day.business_date);
+    Ok(())
+}
+
+pub async fn last_sealed(tx: &mut Tx) -> Result<Option<SealedDay>> {
+    let sql = "SELECT business_date, sequence, previous_seal, seal, published FROM sealed_day
+               ORDER BY sequence DESC LIMIT 1";
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).fetch_optional(c).await?))
+}
+
+/// Sealed days in order; all of them, or those whose files are not out yet.
+pub async fn sealed_days(tx: &mut Tx, unpublished_only: bool) -> Result<Vec<SealedDay>> {
+    let sql = "SELECT business_date, sequence, previous_seal, seal, published FROM sealed_day
+               WHERE NOT (published AND $1) ORDER BY sequence";
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(unpublished_only).fetch_all(c).await?))
+}
+
+pub async fn sealed_files(tx: &mut Tx, day: NaiveDate) -> Result<Vec<SealedFile>> {
+    let sql = "SELECT name, row_count, totals, sha256 FROM sealed_file WHERE business_date = $1 ORDER BY name";
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(day).fetch_all(c).await?))
+}
+
+/// Notes that a day's files and manifest are out.
+pub async fn published(tx: &mut Tx, day: NaiveDate) -> Result<()> {
+    let sql = "UPDATE sealed_day SET published = TRUE WHERE business_date = $1";
+    on_engine!(tx, |c| sqlx::query(sql).bind(day).execute(c).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// An account's day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Balance {
+    pub currency: Currency,
+    pub account: Account,
+    /// Debit less credit, in minor units.
+    pub opening: i64,
+    pub debits: i64,
+    pub credits: i64,
+    pub closing: i64,
+}
+
+const BALANCE: Table = Table {
+    name: "account_balance",
+    columns: &[
+        "merchant_id",
+        "business_date",
+        "currency",
+        "account",
+        "opening_minor",
+        "debits_minor",
+        "credits_minor",
+        "closing_minor",
+    ],
+    key: 4,
+};
+
+/// Writes a merchant's balances and the end of its journal for a day that is being sealed.
+pub async fn save_balances(
+    tx: &mut Tx,
+    merchant: &str,
+    day: NaiveDate,
+    balances: &[Balance],
+    last_entry_no: i64,
+) -> Result<()> {
+    let mut cells = Vec::with_capacity(balances.len() * BALANCE.columns.len());
+    for b in balances {
+        let (code, account) = (b.currency.code(), b.account.code());
+        cells.extend(row![merchant, day, code, account, b.opening, b.debits, b.credits, b.closing]);
+    }
+    bulk::insert(tx, &BALANCE, cells).await?;
+    let sql = "INSERT INTO merchant_day (merchant_id, business_date, last_entry_no) VALUES ($1, $2, $3)";
+    on_engine!(tx, |c| sqlx::query(sql).bind(merchant).bind(day).bind(last_entry_no).execute(c).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// A merchant's balances at the end of a sealed day.
+pub async fn balances(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<Balance>> {
+    let sql = "SELECT currency, account, opening_minor, debits_minor, credits_minor, closing_minor
+               FROM account_balance WHERE merchant_id = $1 AND business_date = $2 ORDER BY currency, account";
+    let rows: Vec<(String, i16, i64, i64, i64, i64)> =
+        on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?);
+    rows.into_iter()
+        .map(|(code, account, opening, debits, credits, closing)| {
+            let (currency, account) = (currency(&code)?, stored_account(account)?);
+            Ok(Balance { currency, account, opening, debits, credits, closing })
+        })
+        .collect()
+}
+
+/// Where a merchant's journal ends on or before a sealed day; 0 before the first.
+pub async fn last_entry_by(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<i64> {
+    let sql = "SELECT COALESCE(MAX(last_entry_no), 0) FROM merchant_day WHERE merchant_id = $1 AND business_date <= $2";
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(day).fetch_one(c).await?))
+}
+
+/// A policy version that orders were decided on: its fingerprint then.
+pub async fn policy_fingerprint(tx: &mut Tx, merchant: &str, version: NaiveDate) -> Result<Option<String>> {
+    let sql = "SELECT fingerprint FROM policy_version WHERE merchant_id = $1 AND effective_from = $2";
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(version).fetch_optional(c).await?))
+}
+
+/// The policy versions of a merchant that orders were decided on.
+pub async fn policy_versions(tx: &mut Tx, merchant: &str) -> Result<Vec<(NaiveDate, String)>> {
+    let sql = "SELECT effective_from, fingerprint FROM policy_version WHERE merchant_id = $1 ORDER BY effective_from";
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).fetch_all(c).await?))
+}
+
+/// Notes that orders are decided on a policy version from today on.
+pub async fn use_policy_version(
+    tx: &mut Tx,
+    merchant: &str,
+    version: NaiveDate,
+    fingerprint: &str,
+    today: NaiveDate,
+) -> Result<()> {
+    let sql = "INSERT INTO policy_version (merchant_id, effective_from, fingerprint, first_used_on)
+               VALUES ($1, $2, $3, $4) ON CONFLICT (merchant_id, effective_from) DO NOTHING";
+    on_engine!(tx, |c| {
+        let query = sqlx::query(sql).bind(merchant).bind(version).bind(fingerprint).bind(today);
+        query.execute(c).await.map(|_| ())
+    })?;
+    Ok(())
+}
+
+/// Totals of what happened on the days from..=to.
+#[derive(Debug, Clone, Default)]
+pub struct Happened {
+    pub orders_accepted: i64,
+    pub orders_declined: i64,
+    /// Kind and count of facts.
+    pub facts: Vec<(String, i64)>,
+    pub credit_steps: Vec<(String, i64)>,
+    /// Late fees charged less what was taken back, by currency, over sealed days.
+    pub late_fees: Vec<(Currency, i64)>,
+}
+
+pub async fn happened(tx: &mut Tx, from: NaiveDate, to: NaiveDate) -> Result<Happened> {
+    let orders = "SELECT CAST(COUNT(*) - COUNT(declined) AS BIGINT), COUNT(declined) FROM orders
+                  WHERE booked_on BETWEEN $1 AND $2";
+    let (orders_accepted, orders_declined): (i64, i64) =
+        on_engine!(tx, |c| sqlx::query_as(orders).bind(from).bind(to).fetch_one(c).await?);
+    let facts = "SELECT kind, COUNT(*) FROM fact WHERE booked_on BETWEEN $1 AND $2 GROUP BY kind ORDER BY kind";
+    let facts = on_engine!(tx, |c| sqlx::query_as(facts).bind(from).bind(to).fetch_all(c).await?);
+    let steps =
+        "SELECT status, COUNT(*) FROM credit_step WHERE since BETWEEN $1 AND $2 GROUP BY status ORDER BY status";
+    let credit_steps = on_engine!(tx, |c| sqlx::query_as(steps).bind(from).bind(to).fetch_all(c).await?);
+    let fees = "SELECT currency, CAST(SUM(credits_minor - debits_minor) AS BIGINT) FROM account_balance
+                WHERE account = $1 AND business_date BETWEEN $2 AND $3 GROUP BY currency ORDER BY currency";
+    let income = Account::IncomeLateFee.code();
+    let fees: Vec<(String, i64)> =
+        on_engine!(tx, |c| sqlx::query_as(fees).bind(income).bind(from).bind(to).fetch_all(c).await?);
+    let late_fees = fees.into_iter().map(|(code, minor)| Ok((currency(&code)?, minor))).collect::<Result<_>>()?;
+    Ok(Happened { orders_accepted, orders_declined, facts, credit_steps, late_fees })
+}

@@ -1,0 +1,169 @@
+//! A real PostgreSQL for tests, with a fresh database for whoever asks.
+//!
+//! Each test process starts a server of its own when the first database is asked for: in a temporary folder, reached
+//! through a socket in that folder and by no network, and gone with the process. Under nextest, where each test is a
+//! process, that costs about a second a test; set `PAYLATER_TEST_POSTGRES` to the URL of a server that is already
+//! running (`postgres://user@host/postgres`, of someone who may create databases) and tests only make databases
+//! there. They are left on it, since it is as temporary as its owner wants it.
+//!
+//! Nothing here skips a test: without PostgreSQL it fails and says what to install.
+
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::str::FromStr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+
+/// A fresh, empty database, as a URL.
+pub async fn database() -> String {
+    let server = server_url();
+    let mut admin = PgConnectOptions::from_str(&server)
+        .unwrap_or_else(|error| panic!("{server} is not the URL of a PostgreSQL server: {error}"))
+        .disable_statement_logging()
+        .connect()
+        .await
+        .unwrap_or_else(|error| panic!("connecting to {server}: {error}"));
+    let name = fresh_name();
+    sqlx::query(AssertSqlSafe(format!("create database {name} template template0")))
+        .execute(&mut admin)
+        .await
+        .unwrap_or_else(|error| panic!("creating a database on {server}: {error}"));
+    admin.close().await.expect("the connection has just worked");
+    with_database(&server, &name)
+}
+
+/// The URL of the server's own database, from which others are created.
+fn server_url() -> String {
+    std::env::var("PAYLATER_TEST_POSTGRES").unwrap_or_else(|_| {
+        static SERVER: OnceLock<Server> = OnceLock::new();
+        SERVER.get_or_init(Server::start).url.clone()
+    })
+}
+
+/// A name that no other test has, not even one on the same server yesterday.
+fn fresh_name() -> String {
+    static MADE: AtomicU32 = AtomicU32::new(0);
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970");
+    let made = MADE.fetch_add(1, Ordering::Relaxed);
+    format!("paylater_{}_{}_{made}", since.as_micros(), std::process::id())
+}
+
+/// The same server, another database.
+fn with_database(url: &str, name: &str) -> String {
+    let (address, parameters) = url.split_once('?').map_or((url, None), |(address, rest)| (address, Some(rest)));
+    let (scheme, rest) = address.split_once("://").expect("sqlx has taken it for a URL");
+    let host = rest.split('/').next().unwrap_or_default();
+    let parameters = parameters.map(|parameters| format!("?{parameters}")).unwrap_or_default();
+    format!("{scheme}://{host}/{name}{parameters}")
+}
+
+/// A server that lives as long as this process.
+struct Server {
+    url: String,
+    /// Its standard input is the thread the server hangs by: whatever way this process ends, the system closes the
+    /// pipe, the keeper reads its end, stops the server and removes the folder.
+    _keeper: Child,
+}
+
+/// Runs the server and cleans up after it. It is given the folder with PostgreSQL's programs.
+///
+/// The folder lies in /tmp itself, whatever TMPDIR says: a socket's path may have about a hundred bytes only, and the
+/// user that the server runs as must be able to reach it. The server is stopped at once, without a checkpoint, because
+/// what it would save is thrown away.
+const KEEPER: &str = r#"
+set -eu
+# A signal that kills a shell outright would leave the server behind.
+trap '' PIPE
+trap 'exit 1' HUP INT TERM
+folder=$(mktemp -d /tmp/paylater-postgres.XXXXXX)
+server=
+clean_up() {
+    if [ -n "$server" ]; then
+        kill -QUIT "$server" || true
+        wait "$server" || true
+    fi
+    rm -rf "$folder"
+}
+trap clean_up EXIT
+fail() {
+    cat "$folder/log"
+    exit 1
+}
+"$1/initdb" --pgdata="$folder/data" --username=postgres --auth=trust --locale=C --encoding=UTF8 --no-sync \
+    >"$folder/log" 2>&1 </dev/null || fail
+"$1/postgres" -D "$folder/data" -k "$folder" -c listen_addresses= -c fsync=off -c full_page_writes=off \
+    -c shared_buffers=32MB -c timezone=UTC >"$folder/log" 2>&1 </dev/null &
+server=$!
+until grep -q '^ready' "$folder/data/postmaster.pid" 2>/dev/null; do
+    kill -0 "$server" 2>/dev/null || fail
+    sleep 0.02
+done
+echo "ready $folder"
+read -r _ || true
+"#;
+
+impl Server {
+    fn start() -> Server {
+        let programs = find_programs().unwrap_or_else(|| {
+            panic!("no initdb and postgres in PATH or /usr/lib/postgresql/*/bin: apt-get install postgresql")
+        });
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", KEEPER, "keeper"])
+            .arg(programs)
+            // Our own folder may be closed to the user that the server runs as.
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            // A runner takes a test for unfinished while someone still holds its output.
+            .stderr(Stdio::null())
+            // Ctrl-C and a runner's timeout hit the whole group of the test. The keeper must outlive it to clean up.
+            .process_group(0);
+        if let Some((user, group)) = unprivileged() {
+            command.uid(user).gid(group);
+        }
+        let mut keeper = command.spawn().unwrap_or_else(|error| panic!("starting sh for PostgreSQL: {error}"));
+        let mut said = BufReader::new(keeper.stdout.take().expect("its output is piped"));
+        let mut line = String::new();
+        said.read_line(&mut line).unwrap_or_else(|error| panic!("waiting for PostgreSQL: {error}"));
+        let Some(folder) = line.strip_prefix("ready ") else {
+            said.read_to_string(&mut line).unwrap_or_else(|error| panic!("reading why: {error}"));
+            panic!("PostgreSQL does not start:\n{line}");
+        };
+        Server { url: format!("postgres://postgres@localhost/postgres?host={}", folder.trim()), _keeper: keeper }
+    }
+}
+
+/// The folder with PostgreSQL's programs: the one in PATH, or else the newest that Debian has installed.
+fn find_programs() -> Option<PathBuf> {
+    let has_both = |folder: &Path| folder.join("initdb").is_file() && folder.join("postgres").is_file();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    if let Some(found) = std::env::split_paths(&path).find(|folder| has_both(folder)) {
+        return Some(found);
+    }
+    let installed = std::fs::read_dir("/usr/lib/postgresql").ok()?;
+    installed
+        .filter_map(|version| Some(version.ok()?.path()))
+        .filter(|version| has_both(&version.join("bin")))
+        .max_by_key(|version| version.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok()))
+        .map(|version| version.join("bin"))
+}
+
+/// PostgreSQL refuses to run as root. Who it runs as instead, if that is who we are.
+fn unprivileged() -> Option<(u32, u32)> {
+    if id(&["-u"]) != Some(0) {
+        return None;
+    }
+    ["postgres", "nobody"].into_iter().find_map(|user| Some((id(&["-u", user])?, id(&["-g", user])?)))
+}
+
+fn id(arguments: &[&str]) -> Option<u32> {
+    let output = Command::new("id").args(arguments).stderr(Stdio::null()).output().ok()?;
+    String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+}

@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -60,7 +60,15 @@ async fn scheme(config: Config, progress: Progress, exclusive: bool) -> Result<S
     let store = Store::open(&config.store_url, home).await?;
     let store = if exclusive { store.lock().await? } else { store };
     let progress = Box::new(move |message: &str| progress.tell(message));
-    Ok(Scheme { config, store, transport: Arc::new(transport), templates, sender, progress })
+    Ok(Scheme {
+        config,
+        store,
+        transport: Arc::new(transport),
+        templates,
+        sender,
+        dealt_with: Mutex::default(),
+        progress,
+    })
 }
 
 /// How the scheme sends mail.
@@ -100,7 +108,7 @@ fn lock(config: &Config) -> Result<File> {
 #[derive(Clone)]
 pub struct Progress {
     bar: ProgressBar,
-    logged: Arc<std::sync::Mutex<Option<std::time::Instant>>>,
+    logged: Arc<Mutex<Option<std::time::Instant>>>,
 }
 
 /// Between two log lines about progress.

@@ -57,16 +57,19 @@ pub async fn decide_orders(
     recording.write(tx, merchant, today).await
 }
 
-/// Decides orders that were accepted just now, of which nothing is recorded yet.
-pub async fn record_new(
-    tx: &mut Tx,
-    merchant: &str,
-    today: NaiveDate,
-    fresh: Vec<(StoredOrder, i64, Option<(Case, Decision)>)>,
-) -> Result<Changed> {
+/// An order that was decided on just now.
+pub struct NewOrder {
+    pub stored: StoredOrder,
+    pub fingerprint: i64,
+    /// None when it was declined.
+    pub accepted: Option<(Case, Decision)>,
+}
+
+/// Records orders that were decided on just now, of which nothing is in the books yet.
+pub async fn record_new(tx: &mut Tx, merchant: &str, today: NaiveDate, fresh: Vec<NewOrder>) -> Result<Changed> {
     let mut recording = Recording { fresh: true, ..Recording::default() };
     let mut rows = Vec::with_capacity(fresh.len());
-    for (stored, fingerprint, accepted) in fresh {
+    for NewOrder { stored, fingerprint, accepted } in fresh {
         let outcome = match accepted {
             Some((case, decision)) => {
                 let outcome = outcome_of(&decision, None, today);

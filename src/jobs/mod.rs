@@ -13,8 +13,10 @@ mod write_reconciliation;
 pub mod business_day;
 pub mod verify;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -104,6 +106,8 @@ pub struct Scheme {
     pub transport: Arc<Transport>,
     pub templates: Templates,
     pub sender: Sender,
+    /// Files of feeds that keep theirs, by path, length and time of change, which this run need not look at again.
+    pub dealt_with: Mutex<HashSet<(PathBuf, u64, SystemTime)>>,
     /// Told how far long work is.
     pub progress: Box<dyn Fn(&str) + Send + Sync>,
 }

@@ -1,3 +1,5 @@
+//! What composing must give: snapshots of every mail, the same bytes each time, nothing injected.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -162,7 +162,7 @@ pub async fn unsent(tx: &mut Tx, after: i64, limit: i64) -> Result<Vec<MailRow>>
 pub async fn reminders_in(tx: &mut Tx, first_mail: i64, last_mail: i64) -> Result<Vec<ReminderRow>> {
     let sql = format!(
         "SELECT {REMINDER_COLUMNS} FROM reminder WHERE mail_no BETWEEN $1 AND $2
-         ORDER BY mail_no, due_on, merchant_id, order_id, instalment"
+         ORDER BY mail_no, due_on, merchant_id, order_id, instalment, step"
     );
     let sql = sqlx::AssertSqlSafe(sql);
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(first_mail).bind(last_mail).fetch_all(c).await?))

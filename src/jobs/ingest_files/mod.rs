@@ -44,6 +44,9 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
             files += 1;
             counts.add(&file.counts);
         }
+        if let (true, Ok(mut seen)) = (feed.keep, scheme.dealt_with.lock()) {
+            seen.insert((found.path, found.bytes, found.modified));
+        }
     }
     Ok(Done(vec![
         ("files", files),
@@ -81,12 +84,12 @@ pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
 }
 
 /// Files whose day has come, in the order in which a day takes them.
-async fn arrived<'s>(scheme: &'s Scheme, today: NaiveDate) -> Result<Vec<(&'s Feed, Found)>> {
+async fn arrived(scheme: &Scheme, today: NaiveDate) -> Result<Vec<(&Feed, Found)>> {
     let mut all = Vec::new();
     for feed in &scheme.config.feeds {
         let looking = || format!("looking into the inbox {}", feed.folder.display());
         for found in inbox::look(&feed.folder, &feed.pattern).with_context(looking)? {
-            if found.date.is_none_or(|date| date <= today) {
+            if found.date.is_none_or(|date| date <= today) && !is_dealt_with(scheme, &found) {
                 all.push((feed, found));
             }
         }
@@ -96,6 +99,11 @@ async fn arrived<'s>(scheme: &'s Scheme, today: NaiveDate) -> Result<Vec<(&'s Fe
     wait_for_writers(&all).await;
     all.retain(|(feed, found)| inbox::is_settled(found, feed.settle, clock::system_now()).unwrap_or(false));
     Ok(all)
+}
+
+fn is_dealt_with(scheme: &Scheme, found: &Found) -> bool {
+    let seen = scheme.dealt_with.lock();
+    seen.is_ok_and(|seen| seen.contains(&(found.path.clone(), found.bytes, found.modified)))
 }
 
 /// Gives files that were touched just now the time in which they must stay as they are.

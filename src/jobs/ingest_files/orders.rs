@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use anyhow::{Context, Result};
 
-use super::super::deciding::record_new;
+use super::super::deciding::{NewOrder, record_new};
 use super::super::{Scheme, version_fingerprint};
 use super::verdict::{Outcome, Verdict};
 use super::{Chunk, facts};
@@ -13,7 +13,7 @@ use crate::domain::calendar::day_of;
 use crate::domain::eligibility::{self, Agreement, Applicant, Exposure, Request};
 use crate::domain::order::{Case, Fact, FactRow, Order, OrderRow, Source, What};
 use crate::domain::policy::Terms;
-use crate::domain::position::{Decision, decide as decide_position};
+use crate::domain::position::decide as decide_position;
 use crate::files::incoming::facts::{fingerprint_of, fulfilment_id};
 use crate::files::incoming::{Kind, Row};
 use crate::files::reader::Line;
@@ -55,7 +55,7 @@ struct Desk<'a> {
     applicants: HashMap<String, Applicant>,
     agreements: HashMap<String, Agreement>,
     exposures: HashMap<String, Exposure>,
-    decided: Vec<(StoredOrder, i64, Option<(Case, Decision)>)>,
+    decided: Vec<NewOrder>,
     events: Vec<NewFact>,
 }
 
@@ -129,11 +129,11 @@ impl<'a> Desk<'a> {
                 let case = Case { order, facts };
                 let decision = decide_position(&case, terms, &[], self.chunk.today);
                 self.exposures.entry(row.customer_id.clone()).or_default().minor += decision.outstanding();
-                self.decided.push((stored, fingerprint, Some((case, decision))));
+                self.decided.push(NewOrder { stored, fingerprint, accepted: Some((case, decision)) });
                 Outcome::Accepted
             }
             Err(decline) => {
-                self.decided.push((stored, fingerprint, None));
+                self.decided.push(NewOrder { stored, fingerprint, accepted: None });
                 Outcome::Declined { code: decline.code(), message: decline.words().to_owned() }
             }
         }
@@ -168,14 +168,14 @@ impl<'a> Desk<'a> {
 
     async fn write(self, tx: &mut Tx) -> Result<()> {
         let Desk { scheme, merchant, chunk, decided, events, .. } = self;
-        let mut versions: Vec<_> = decided.iter().map(|(stored, ..)| stored.order.policy_version).collect();
+        let mut versions: Vec<_> = decided.iter().map(|new| new.stored.order.policy_version).collect();
         versions.sort_unstable();
         versions.dedup();
         for version in versions {
             let fingerprint = version_fingerprint(merchant, version).context("a policy version without fingerprint")?;
             scheme::use_policy_version(tx, &merchant.id, version, fingerprint, chunk.today).await?;
         }
-        let ids: Vec<String> = decided.iter().map(|(stored, ..)| stored.order.order_id.clone()).collect();
+        let ids: Vec<String> = decided.iter().map(|new| new.stored.order.order_id.clone()).collect();
         record_new(tx, &merchant.id, chunk.today, decided).await?;
         crate::store::facts::add(tx, &merchant.id, &events).await?;
         // Rows that came before their order can be looked at again.

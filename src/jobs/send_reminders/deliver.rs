@@ -116,7 +116,7 @@ async fn letters(
         let customer = people.get(&mail.customer_id).context("a mail to a customer who is not known")?;
         let language = Language::of(&mail.locale);
         let mut lines = Vec::new();
-        for reminder in about.iter().filter(|reminder| reminder.mail_no == Some(mail.mail_no)) {
+        for reminder in one_an_instalment(about, mail.mail_no) {
             let key = (reminder.merchant_id.clone(), reminder.order_id.clone());
             let stored = known.get(&key).context("a reminder of an order that is not known")?;
             lines.push(line(scheme, reminder, stored, language, mail.business_date)?);
@@ -134,6 +134,21 @@ async fn letters(
         letters.push(compose(&letter, &scheme.sender, &scheme.templates).map_err(|why| why.to_string()));
     }
     Ok(letters)
+}
+
+/// What a mail is about: of an instalment that has a ladder step and a notice on one day, only the graver, so that
+/// nothing is asked for twice.
+fn one_an_instalment(about: &[ReminderRow], mail_no: i64) -> Vec<&ReminderRow> {
+    let mut rows: Vec<&ReminderRow> = Vec::new();
+    for reminder in about.iter().filter(|reminder| reminder.mail_no == Some(mail_no)) {
+        let key = |row: &ReminderRow| (row.merchant_id.clone(), row.order_id.clone(), row.instalment);
+        match rows.iter_mut().find(|row| key(row) == key(reminder)) {
+            Some(row) if Template::parse(&row.template) < Template::parse(&reminder.template) => *row = reminder,
+            Some(_) => {}
+            None => rows.push(reminder),
+        }
+    }
+    rows
 }
 
 fn line(
@@ -259,4 +274,36 @@ fn notices(
         notices.push(NewFact { order_id: reminder.order_id.clone(), fact, note, fingerprint: 0 });
     }
     notices
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instalment_with_a_step_and_a_notice_on_one_day_is_asked_for_once() {
+        let row = |order_id: &str, step: &str, template: Template, mail_no: i64| ReminderRow {
+            merchant_id: "TEA".to_owned(),
+            order_id: order_id.to_owned(),
+            instalment: 1,
+            step: step.to_owned(),
+            business_date: NaiveDate::MIN,
+            mail_no: Some(mail_no),
+            suppressed: None,
+            template: template.name().to_owned(),
+            due_on: NaiveDate::MIN,
+            outstanding_minor: 10_000,
+            late_fee_minor: 0,
+            days_past_due: 3,
+        };
+        let about = [
+            row("A", "+3", Template::Overdue, 1),
+            row("A", "notice", Template::Notice, 1),
+            row("B", "notice", Template::Notice, 1),
+            row("B", "+3", Template::Overdue, 1),
+            row("C", "+1", Template::Overdue, 2),
+        ];
+        let lines: Vec<_> = one_an_instalment(&about, 1).iter().map(|row| (&*row.order_id, &*row.template)).collect();
+        assert_eq!(lines, [("A", "notice"), ("B", "notice")]);
+    }
 }

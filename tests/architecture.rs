@@ -1,0 +1,145 @@
+//! The floors of the house: an import never points up, and neighbours on a floor don't know each other.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What each room may use of the others. What is not listed is not allowed.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("domain", &[]),
+    ("clock", &[]),
+    ("files", &["domain"]),
+    ("store", &["domain"]),
+    ("mail", &["domain"]),
+    ("config", &["domain", "files"]),
+    ("jobs", &["clock", "config", "domain", "files", "mail", "store"]),
+    ("scheduler", &["clock", "config", "domain", "jobs", "store"]),
+    ("cli", &["clock", "config", "domain", "files", "jobs", "mail", "scheduler", "store"]),
+];
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// Every source file with its room and the lines that are not test code.
+fn rooms() -> Vec<(PathBuf, String, String)> {
+    let root = root();
+    let mut found = Vec::new();
+    sources(&root, &mut found);
+    found
+        .into_iter()
+        .filter_map(|path| {
+            let inside = path.strip_prefix(&root).unwrap();
+            let room =
+                inside.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned();
+            let text = fs::read_to_string(&path).unwrap();
+            let text = text.split("#[cfg(test)]").next().unwrap().to_owned();
+            let is_test = inside.to_str().unwrap().ends_with("_tests.rs");
+            (room != "main" && room != "lib" && !is_test).then_some((path, room, text))
+        })
+        .collect()
+}
+
+#[test]
+fn nothing_points_up() {
+    let mut wrong = Vec::new();
+    for (path, room, text) in rooms() {
+        let allowed = ROOMS.iter().find(|(name, _)| *name == room);
+        let (_, allowed) = allowed.unwrap_or_else(|| panic!("{}: a room the plan does not have", path.display()));
+        for (i, line) in text.lines().enumerate() {
+            for used in line.split("crate::").skip(1) {
+                let used: String = used.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+                if used != room && !allowed.contains(&used.as_str()) {
+                    wrong.push(format!("{}:{}: {room} uses {used}", path.display(), i + 1));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_belongs_in_one_place_is_only_there() {
+    // What is looked for, and the only rooms that may have it.
+    let places: &[(&str, &[&str])] = &[
+        ("sqlx::", &["store"]),
+        ("lettre::", &["mail"]),
+        ("Utc::now()", &["clock"]),
+        ("SystemTime::now()", &["clock"]),
+        ("Local::now()", &[]),
+        ("tokio_cron_scheduler", &["scheduler"]),
+        ("async fn", &["store", "mail", "jobs", "scheduler", "cli"]),
+        ("f64", &[]),
+        ("f32", &[]),
+        (".unwrap()", &[]),
+        ("todo!", &[]),
+        ("println!", &["cli"]),
+    ];
+    let mut wrong = Vec::new();
+    for (path, room, text) in rooms() {
+        for (i, line) in text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+            for (what, allowed) in places {
+                if line.contains(what) && !allowed.contains(&room.as_str()) {
+                    wrong.push(format!("{}:{}: {what} in {room}", path.display(), i + 1));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_module_says_what_it_is_for() {
+    for (path, _, text) in rooms() {
+        assert!(text.starts_with("//!"), "{} does not open with //!", path.display());
+    }
+}
+
+#[test]
+fn jobs_have_one_name_everywhere() {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files: Vec<String> = fs::read_dir(manifest.join("jobs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap().trim_end_matches(".toml").to_owned())
+        .collect();
+    files.sort();
+    let mut jobs: Vec<String> = paylater::jobs::Job::ALL.iter().map(|job| job.name().to_owned()).collect();
+    jobs.sort();
+    assert_eq!(files, jobs);
+    for job in jobs {
+        let (file, folder) = (root().join(format!("jobs/{job}.rs")), root().join(format!("jobs/{job}/mod.rs")));
+        assert!(file.exists() || folder.exists(), "src/jobs has no {job}");
+    }
+}
+
+#[test]
+fn both_engines_have_the_same_migrations_with_a_comment_on_every_column() {
+    let names = |engine: &str| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(engine);
+        let mut names: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        names.sort();
+        names
+    };
+    let (sqlite, postgres) = (names("sqlite"), names("postgres"));
+    assert_eq!(sqlite.len(), postgres.len());
+    for (a, b) in sqlite.iter().zip(&postgres) {
+        assert_eq!(a.file_name(), b.file_name());
+        let columns = |path: &PathBuf| {
+            let text = fs::read_to_string(path).unwrap();
+            let named =
+                text.lines().filter(|line| line.starts_with("    ") && !line.trim_start().starts_with(['(', 'W', 'P']));
+            named.map(|line| line.split_whitespace().next().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(columns(a), columns(b), "{}", a.display());
+    }
+}

@@ -1,0 +1,34 @@
+//! The daemon: does what is due, keeps others out, and stops cleanly when asked.
+
+mod support;
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use support::Scheme;
+
+#[test]
+fn it_works_off_what_is_due_and_stops_on_sigterm() {
+    let scheme = Scheme::sample();
+    let mut daemon = scheme.command(&["run"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let started = Instant::now();
+    // The latest due run of every job but the reminders is made up for at once: the first day is closed.
+    let out = scheme.path("sample-run/reconciliation/2026-03-01/manifest.json");
+    while !out.exists() {
+        assert!(started.elapsed() < Duration::from_secs(60), "nothing was done");
+        assert!(daemon.try_wait().unwrap().is_none(), "the daemon ended by itself");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let told = scheme.run_failing(&["close", "--through", "2026-03-02"], 1);
+    assert!(told.contains("another paylater is working"), "{told}");
+
+    let killed = Command::new("kill").arg("-TERM").arg(daemon.id().to_string()).status().unwrap();
+    assert!(killed.success());
+    let output = daemon.wait_with_output().unwrap();
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{log}");
+    assert!(log.contains("stopped"), "{log}");
+    scheme.run(&["verify"]);
+    let status = scheme.run(&["status"]);
+    assert!(status.contains("open business date  2026-03-02"), "{status}");
+}

@@ -1,0 +1,33 @@
+//! The exported journal, judged by hledger.
+
+mod support;
+
+use std::process::Command;
+
+use support::Scheme;
+
+fn hledger(journal: &std::path::Path) -> (bool, String) {
+    let output = Command::new("hledger").arg("-f").arg(journal).arg("check").output();
+    let output = output.unwrap_or_else(|why| panic!("hledger: {why}; apt-get install hledger"));
+    (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn the_sample_month_passes_with_a_balance_assertion_per_account_and_sealed_day() {
+    let scheme = Scheme::sample();
+    scheme.close("2026-03-31");
+    let journal = scheme.run(&["journal", "--format", "hledger"]);
+    let assertions = journal.lines().filter(|line| line.contains(" = ")).count();
+    assert!(assertions >= 31 * 3 * 10, "{assertions} assertions");
+    let path = scheme.path("paylater.journal");
+    std::fs::write(&path, &journal).unwrap();
+    let (passes, why) = hledger(&path);
+    assert!(passes, "{why}");
+
+    // A transaction that stands there twice balances all the same; the assertions find it.
+    let start = journal.find("\n2026-03-05 (TEA-").unwrap();
+    let end = start + 1 + journal[start + 1..].find("\n\n").unwrap();
+    std::fs::write(&path, format!("{journal}{}\n", &journal[start..end])).unwrap();
+    let (passes, _) = hledger(&path);
+    assert!(!passes, "a doubled transaction went unnoticed");
+}

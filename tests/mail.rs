@@ -1,0 +1,74 @@
+//! Mail over a real SMTP conversation: sent once, refused, tried again, and never twice after a stop.
+
+mod support;
+
+use support::Scheme;
+use support::smtp::{Answer, SmtpServer};
+
+fn sample_by_smtp(server: &SmtpServer) -> Scheme {
+    let mut scheme = Scheme::sample();
+    let config = scheme.read("sample-data/paylater.toml").replacen("transport = \"folder\"", "transport = \"smtp\"", 1);
+    scheme.write("sample-data/paylater.toml", config);
+    scheme.env.push(("PAYLATER_SMTP_URL".to_owned(), server.url()));
+    scheme
+}
+
+#[test]
+fn the_first_days_mails_reach_the_server_once() {
+    let server = SmtpServer::start();
+    let scheme = sample_by_smtp(&server);
+    scheme.close("2026-03-08");
+    let received = server.received();
+    let status: serde_json::Value = serde_json::from_str(&scheme.run(&["status", "--json"])).unwrap();
+    assert!(!received.is_empty());
+    assert_eq!(status["mails"]["sent"], received.len());
+    let ids: std::collections::BTreeSet<String> = received
+        .iter()
+        .map(|mail| {
+            let content = String::from_utf8_lossy(&mail.content).into_owned();
+            content.lines().find(|line| line.starts_with("Message-ID:")).unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(ids.len(), received.len(), "a Message-ID came twice");
+    scheme.close("2026-03-08");
+    assert_eq!(server.received().len(), received.len(), "a second run sent again");
+}
+
+#[test]
+fn a_refused_address_is_not_written_to_again_and_finance_is_told() {
+    let server = SmtpServer::start();
+    server.answer(Answer::to("RCPT", "550 5.1.1 no such mailbox"));
+    let scheme = sample_by_smtp(&server);
+    scheme.close("2026-03-12");
+    assert!(server.received().is_empty());
+    let exceptions = scheme.read("sample-run/reconciliation/2026-03-12/scheme_2026-03-12_exceptions.csv");
+    assert!(exceptions.contains("MAIL_REFUSED"), "{exceptions}");
+    assert!(!exceptions.contains('@') || !exceptions.contains("example.org"), "{exceptions}");
+    // The books close all the same, and nobody is flagged without a notice.
+    let flagged = scheme.read("sample-run/reconciliation/2026-03-12/credit-impact_2026-03-12.csv");
+    assert!(!flagged.contains("flagged"), "{flagged}");
+    scheme.run(&["verify"]);
+}
+
+#[test]
+fn a_server_that_is_away_costs_no_day() {
+    let server = SmtpServer::start();
+    server.answer(Answer::to("MAIL", "451 4.3.0 try again later"));
+    let scheme = sample_by_smtp(&server);
+    scheme.close("2026-03-06");
+    assert!(server.received().is_empty());
+    server.answer_well();
+    // Yesterday's reminder is not right today; today's is sent.
+    scheme.close("2026-03-07");
+    let days: Vec<String> = server
+        .received()
+        .iter()
+        .map(|mail| {
+            let content = String::from_utf8_lossy(&mail.content).into_owned();
+            content.lines().find(|line| line.starts_with("Message-ID:")).unwrap()["Message-ID: <".len()..][..8]
+                .to_owned()
+        })
+        .collect();
+    assert!(!days.is_empty());
+    assert!(days.iter().all(|day| day == "20260307"), "{days:?}");
+}

@@ -1,0 +1,157 @@
+//! What the story tests share: the real program, on a copy of the sample, on either engine.
+#![allow(dead_code, reason = "every test file takes the part it needs")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+pub mod postgres;
+pub mod smtp;
+
+/// A scheme in a folder of its own, worked on by the real program.
+pub struct Scheme {
+    pub folder: TempDir,
+    pub config: PathBuf,
+    /// Environment that the program gets.
+    pub env: Vec<(String, String)>,
+}
+
+impl Scheme {
+    /// A copy of the sample month.
+    pub fn sample() -> Scheme {
+        let folder = tempfile::tempdir().unwrap();
+        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("sample-data"), &folder.path().join("sample-data"));
+        let config = folder.path().join("sample-data/paylater.toml");
+        Scheme { folder, config, env: Vec::new() }
+    }
+
+    /// A scheme with one merchant, SHOP, under these terms, whose files lie in `inbox/`.
+    pub fn shop(policy: &str) -> Scheme {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("paylater.toml");
+        let mut text = "[scheme]\nname = \"Test\"\ntime_zone = \"Asia/Shanghai\"\nstarts_on = \"2026-03-01\"\n\
+             clock = \"business\"\nhome = \"run\"\n[store]\nurl = \"sqlite:paylater.db\"\n\
+             [mail]\ntransport = \"folder\"\nfrom = \"Test <no-reply@example.com>\"\n\
+             [[merchant]]\nid = \"SHOP\"\nname = \"Shop\"\npolicy = \"policy.toml\"\n"
+            .to_owned();
+        for kind in [
+            "customers",
+            "agreements",
+            "orders",
+            "fulfilments",
+            "holds",
+            "extensions",
+            "payments",
+            "refunds",
+            "waivers",
+        ] {
+            let merchant = if matches!(kind, "customers" | "agreements") { "" } else { "merchant = \"SHOP\"\n" };
+            text.push_str(&format!(
+                "[[feed]]\nname = \"{kind}\"\nfolder = \"inbox\"\npattern = \"{kind}-{{date}}*.csv\"\nkind = \"{kind}\"\n\
+                 settle_seconds = 0\n{merchant}"
+            ));
+        }
+        fs::write(&config, text).unwrap();
+        fs::write(folder.path().join("policy.toml"), policy).unwrap();
+        fs::create_dir(folder.path().join("inbox")).unwrap();
+        Scheme { folder, config, env: Vec::new() }
+    }
+
+    /// Puts the books on a fresh PostgreSQL database.
+    pub async fn on_postgres(mut self) -> Scheme {
+        self.env.push(("PAYLATER_STORE_URL".to_owned(), postgres::database().await));
+        self
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        fs::write(self.path(name), bytes).unwrap();
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_else(|why| panic!("{name}: {why}"))
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_paylater"));
+        command.env_remove("PAYLATER_STORE_URL").env_remove("PAYLATER_SMTP_URL").env_remove("PAYLATER_CONFIG");
+        command.arg("--config").arg(&self.config).args(arguments);
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Runs the program and expects it to end with status 0; gives what it printed.
+    pub fn run(&self, arguments: &[&str]) -> String {
+        let output = self.command(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs the program and expects this exit status; gives everything it printed.
+    pub fn run_failing(&self, arguments: &[&str], status: i32) -> String {
+        let output = self.command(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}: {}", text(&output));
+        text(&output)
+    }
+
+    pub fn close(&self, through: &str) -> String {
+        self.run(&["close", "--through", through])
+    }
+}
+
+fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+pub fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// Every file below some folders by its path, with its bytes.
+pub fn files_below(root: &Path, folders: &[&str]) -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for folder in folders {
+        collect(root, &root.join(folder), &mut files);
+    }
+    files
+}
+
+fn collect(root: &Path, folder: &Path, files: &mut BTreeMap<String, Vec<u8>>) {
+    for entry in fs::read_dir(folder).unwrap_or_else(|why| panic!("{}: {why}", folder.display())) {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(root, &path, files);
+        } else {
+            let name = path.strip_prefix(root).unwrap().display().to_string();
+            files.insert(name, fs::read(&path).unwrap());
+        }
+    }
+}
+
+/// What a run puts out for others to read.
+pub const OUTPUTS: [&str; 4] = ["reconciliation", "outbox", "mail", "quarantine"];
+
+/// Fails with the first difference, by name.
+pub fn assert_same(expected: &BTreeMap<String, Vec<u8>>, found: &BTreeMap<String, Vec<u8>>) {
+    let names = |files: &BTreeMap<String, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(expected), names(found));
+    for (name, bytes) in expected {
+        let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert!(found[name] == *bytes, "{name} differs:\n{}\n---\n{}", shown(bytes), shown(&found[name]));
+    }
+}

@@ -77,7 +77,7 @@ fn what_belongs_in_one_place_is_only_there() {
         ("Utc::now()", &["clock"]),
         ("SystemTime::now()", &["clock"]),
         ("Local::now()", &[]),
-        ("tokio_cron_scheduler", &["scheduler"]),
+        ("tokio_cron_scheduler::", &["scheduler"]),
         ("async fn", &["store", "mail", "jobs", "scheduler", "cli"]),
         ("f64", &[]),
         ("f32", &[]),

@@ -32,3 +32,24 @@ fn it_works_off_what_is_due_and_stops_on_sigterm() {
     let status = scheme.run(&["status"]);
     assert!(status.contains("open business date  2026-03-02"), "{status}");
 }
+
+#[test]
+fn a_run_that_was_cut_off_is_taken_up_at_the_next_start() {
+    let scheme = Scheme::sample();
+    let start = || {
+        let mut daemon = scheme.command(&["run"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let started = Instant::now();
+        move |out: &std::path::Path| {
+            while !out.exists() {
+                assert!(started.elapsed() < Duration::from_secs(60), "nothing was done");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            daemon.kill().unwrap();
+            daemon.wait().unwrap();
+        }
+    };
+    // Killed as soon as the first file lies in the archive, in the middle of a run.
+    start()(&scheme.path("sample-run/archive/customers/customers-2026-03-01.csv"));
+    start()(&scheme.path("sample-run/reconciliation/2026-03-01/manifest.json"));
+    scheme.run(&["verify"]);
+}

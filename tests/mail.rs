@@ -72,3 +72,20 @@ fn a_server_that_is_away_costs_no_day() {
     assert!(!days.is_empty());
     assert!(days.iter().all(|day| day == "20260307"), "{days:?}");
 }
+
+#[test]
+fn a_notice_that_could_not_be_sent_is_tried_again_until_it_is() {
+    let server = SmtpServer::start();
+    server.answer(Answer::to("MAIL", "451 4.3.0 try again later"));
+    let scheme = sample_by_smtp(&server);
+    // T-STAR's notice falls due on the 15th, while the server is away.
+    scheme.close("2026-03-16");
+    let told = scheme.run(&["explain", "T-STAR"]);
+    assert!(told.contains("notice") && !told.contains("the notice was sent"), "{told}");
+    server.answer_well();
+    scheme.close("2026-03-22");
+    let told = scheme.run(&["explain", "T-STAR"]);
+    assert!(told.contains("2026-03-17  mail notice (notice 2026-03-17) sent"), "{told}");
+    assert!(told.contains("2026-03-22  credit record: reported as late"), "{told}");
+    scheme.run(&["verify"]);
+}

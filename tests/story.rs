@@ -136,3 +136,19 @@ fn sqlite(scheme: &Scheme, sql: &str) {
         connection.close().await.unwrap();
     });
 }
+
+#[test]
+fn sealed_files_that_are_lost_are_put_out_again_whatever_the_configuration_says_now() {
+    let scheme = Scheme::sample();
+    scheme.close("2026-03-10");
+    let before = files_below(&scheme.path("sample-run"), &["reconciliation"]);
+    std::fs::remove_dir_all(scheme.path("sample-run/reconciliation/2026-03-06")).unwrap();
+    let config = scheme.read("sample-data/paylater.toml");
+    let config = config.replace("provider = \"alipay\"", "provider = \"another\"");
+    let config = config.replace("[store]", "buckets = [1, 5]\n[store]");
+    scheme.write("sample-data/paylater.toml", config);
+    scheme.run_failing(&["verify"], 1);
+    scheme.run(&["job", "write_reconciliation"]);
+    assert_same(&before, &files_below(&scheme.path("sample-run"), &["reconciliation"]));
+    scheme.run(&["verify"]);
+}

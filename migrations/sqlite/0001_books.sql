@@ -4,6 +4,7 @@
 CREATE TABLE scheme (
     id            BIGINT NOT NULL PRIMARY KEY CHECK (id = 1), -- there is one scheme
     started_on    DATE   NOT NULL,                            -- the first business date
+    time_zone     TEXT   NOT NULL,                           -- days are days of this zone, for good
     business_date DATE   NOT NULL                             -- the open day; moved only by the close
 );
 
@@ -93,6 +94,7 @@ CREATE TABLE instalment (
     paid_minor          BIGINT NOT NULL, -- principal paid
     refunded_minor      BIGINT NOT NULL, -- principal refunded
     outstanding_minor   BIGINT NOT NULL, -- principal left
+    late_fee_charged_minor BIGINT NOT NULL, -- in total after caps, before waivers
     late_fee_minor      BIGINT NOT NULL, -- owed in total after caps and waivers
     late_fee_paid_minor BIGINT NOT NULL, -- of it paid
     days_past_due       BIGINT NOT NULL, -- at the end of decided_on
@@ -130,7 +132,7 @@ CREATE TABLE fact (
     PRIMARY KEY (merchant_id, order_id, kind, fact_id)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX fact_key ON fact (merchant_id, kind, fact_id);
-CREATE INDEX fact_booked ON fact (merchant_id, booked_on, kind);
+CREATE INDEX fact_money_by_day ON fact (merchant_id, booked_on) WHERE kind IN ('payment', 'refund');
 
 CREATE TABLE account (
     code SMALLINT NOT NULL PRIMARY KEY, -- what the journal keeps
@@ -160,7 +162,9 @@ CREATE TABLE journal (
     reason         TEXT     NOT NULL, -- new, accrued, corrected
     PRIMARY KEY (merchant_id, entry_no)
 ) WITHOUT ROWID;
-CREATE INDEX journal_by_order ON journal (merchant_id, order_id);
+-- Late fees may be booked day by day for years, and deciding an order must not read them all: positions keep the sum.
+CREATE INDEX journal_by_order ON journal (merchant_id, order_id) WHERE kind <> 'late_fee';
+CREATE INDEX journal_late_fees ON journal (merchant_id, order_id) WHERE kind = 'late_fee';
 
 CREATE TABLE credit_step (
     merchant_id   TEXT   NOT NULL, -- as in instalment

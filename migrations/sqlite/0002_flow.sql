@@ -4,6 +4,7 @@ CREATE TABLE file (
     file_no       BIGINT NOT NULL PRIMARY KEY, -- 1, 2, … in the order in which files were taken
     feed          TEXT   NOT NULL,             -- the feed that found it
     kind          TEXT   NOT NULL,             -- what its rows are
+    provider      TEXT   NOT NULL,             -- who reports the money in it; the feed's name if none is configured
     merchant_id   TEXT   NOT NULL,             -- the feed's merchant; empty for a feed of the whole scheme
     name          TEXT   NOT NULL,             -- as it came
     kept_as       TEXT   NOT NULL,             -- its name in archive/ or quarantine/ and of its acknowledgement
@@ -24,7 +25,7 @@ CREATE TABLE file (
     pending       BIGINT NOT NULL,
     rejected      BIGINT NOT NULL
 );
-CREATE UNIQUE INDEX file_fingerprint ON file (sha256) WHERE status IN ('reading', 'taken');
+CREATE UNIQUE INDEX file_fingerprint ON file (merchant_id, kind, sha256) WHERE status IN ('reading', 'taken');
 CREATE INDEX file_by_day ON file (business_date);
 CREATE INDEX file_unfiled ON file (file_no) WHERE NOT filed;
 
@@ -139,6 +140,7 @@ CREATE TABLE sealed_day (
     sequence      BIGINT  NOT NULL UNIQUE,      -- 1, 2, … without a gap
     previous_seal TEXT    NOT NULL,             -- of the day before; empty for the first
     seal          TEXT    NOT NULL,             -- SHA-256 over the day's files and the seal before
+    buckets       TEXT    NOT NULL,             -- JSON: first days of the delinquency buckets then
     published     BOOLEAN NOT NULL              -- files and manifest lie in reconciliation/
 );
 

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::open::{At, mail};
+use super::say;
 use super::{Ending, Misconfigured};
 use crate::clock;
 use crate::config::Config;
@@ -31,10 +32,10 @@ impl Check {
                 .iter()
                 .map(|job| json!({ "job": job.name, "cron": job.cron_text, "time_zone": job.zone.name(), "next": next_runs(&job.name) }))
                 .collect();
-            println!("{}", serde_json::to_string_pretty(&json!({ "ok": true, "warnings": warnings, "jobs": jobs }))?);
+            say!("{}", serde_json::to_string_pretty(&json!({ "ok": true, "warnings": warnings, "jobs": jobs }))?);
             return Ok(Ending::Done);
         }
-        println!(
+        say!(
             "{}: {} merchants, {} feeds, time zone {}",
             config.name,
             config.merchants.len(),
@@ -48,7 +49,7 @@ impl Check {
                 .iter()
                 .map(|terms| format!("{} ({}, {} bands)", terms.effective_from, terms.currency, terms.bands.len()))
                 .collect();
-            println!("  merchant {}: policy versions {}", merchant.id, versions.join(", "));
+            say!("  merchant {}: policy versions {}", merchant.id, versions.join(", "));
         }
         for job in &config.jobs {
             let zone = job.zone;
@@ -56,12 +57,12 @@ impl Check {
                 .iter()
                 .map(|at| at.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S %Z").to_string())
                 .collect();
-            println!("  job {:<21} {}", job.name, times.join(", "));
+            say!("  job {:<21} {}", job.name, times.join(", "));
         }
         for warning in &warnings {
-            println!("  note: {warning}");
+            say!("  note: {warning}");
         }
-        println!("All good.");
+        say!("All good.");
         Ok(Ending::Done)
     }
 }

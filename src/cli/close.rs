@@ -1,11 +1,16 @@
 //! `paylater close`: the main job.
 
-use anyhow::Result;
+use std::collections::BTreeMap;
+
+use anyhow::{Result, anyhow};
 use chrono::NaiveDate;
 use serde_json::json;
 
-use super::Ending;
 use super::open::At;
+use super::say;
+use super::{Ending, Misconfigured};
+use crate::clock;
+use crate::config::Clock;
 use crate::domain::calendar::plus;
 use crate::jobs::{Scheme, business_day};
 use crate::store::inputs::Counts;
@@ -22,21 +27,29 @@ pub struct Close {
 impl Close {
     pub async fn run(self, at: &At) -> Result<Ending> {
         let work = at.work().await?;
+        let wall = clock::now().with_timezone(&work.scheme.config.zone).date_naive();
+        if work.scheme.config.clock == Clock::Wall && self.through >= wall {
+            let why = anyhow!(
+                "{} is not over yet; on the wall clock the last day that can be closed is yesterday",
+                self.through
+            );
+            return Err(Misconfigured(why).into());
+        }
         let closed = business_day::close_through(&work.scheme, self.through, |_| ()).await;
         work.progress.finish();
         let days = closed?;
         let (Some(first), Some(last)) = (days.first(), days.last()) else {
             let open = work.scheme.business_date().await?;
             if at.json {
-                println!("{}", json!({ "days": 0, "business_date": open }));
+                say!("{}", json!({ "days": 0, "business_date": open }));
             } else {
-                println!("Nothing to do: every day through {} is closed; the open day is {open}.", self.through);
+                say!("Nothing to do: every day through {} is closed; the open day is {open}.", self.through);
             }
             return Ok(Ending::Done);
         };
         let summary = Summary::load(&work.scheme, *first, *last, days.len()).await?;
         if at.json {
-            println!("{}", summary.json())
+            say!("{}", summary.json())
         } else {
             summary.print(at)
         }
@@ -52,6 +65,8 @@ struct Summary {
     days: usize,
     files: Vec<(String, i64)>,
     counts: Counts,
+    /// Rows by kind of file.
+    by_kind: BTreeMap<String, Counts>,
     happened: Happened,
     mails: Vec<(String, i64)>,
     exceptions: Vec<(String, i64)>,
@@ -61,11 +76,13 @@ struct Summary {
 impl Summary {
     async fn load(scheme: &Scheme, first: NaiveDate, last: NaiveDate, days: usize) -> Result<Summary> {
         let mut tx = scheme.store.read().await?;
-        let mut files = std::collections::BTreeMap::new();
+        let mut files = BTreeMap::new();
         let mut counts = Counts::default();
+        let mut by_kind: BTreeMap<String, Counts> = BTreeMap::new();
         for file in inputs::files_between(&mut tx, first, last).await? {
             *files.entry(file.status).or_insert(0) += 1;
             counts.add(&file.counts);
+            by_kind.entry(file.kind).or_default().add(&file.counts);
         }
         Ok(Summary {
             first,
@@ -73,6 +90,7 @@ impl Summary {
             days,
             files: files.into_iter().collect(),
             counts,
+            by_kind,
             happened: scheme::happened(&mut tx, first, last).await?,
             mails: mails::counts(&mut tx, first, last).await?,
             exceptions: exceptions::count_open(&mut tx).await?,
@@ -81,12 +99,11 @@ impl Summary {
     }
 
     fn json(&self) -> serde_json::Value {
-        let map = |pairs: &[(String, i64)]| pairs.iter().cloned().collect::<std::collections::BTreeMap<_, _>>();
+        let map = |pairs: &[(String, i64)]| pairs.iter().cloned().collect::<BTreeMap<_, _>>();
         json!({
             "days": self.days, "first": self.first, "last": self.last, "business_date": plus(self.last, 1),
             "files": map(&self.files), "rows": self.counts,
-            "orders": { "accepted": self.happened.orders_accepted, "declined": self.happened.orders_declined },
-            "facts": map(&self.happened.facts), "credit_steps": map(&self.happened.credit_steps),
+            "by_kind": self.by_kind, "credit_steps": map(&self.happened.credit_steps),
             "late_fees": self.late_fees(), "mails": map(&self.mails), "open_exceptions": map(&self.exceptions),
             "reconciliation": self.reconciliation,
         })
@@ -96,21 +113,25 @@ impl Summary {
         let fee = |(currency, minor): &(crate::domain::money::Currency, i64)| {
             format!("{} {currency}", currency.plain(*minor))
         };
-        self.happened.late_fees.iter().map(fee).collect()
+        self.happened.late_fees.iter().filter(|(_, minor)| *minor != 0).map(fee).collect()
     }
 
     fn print(&self, at: &At) {
         let c = &self.counts;
-        let fact =
-            |kind: &str| self.happened.facts.iter().find(|(name, _)| name == kind).map_or(0, |(_, count)| *count);
+        let of = |kind: &str| self.by_kind.get(kind).copied().unwrap_or_default();
         let days = format!("{} ({} to {})", self.days, self.first, self.last);
         let rows = format!(
             "{}: {} accepted, {} declined, {} duplicate, {} conflict, {} pending, {} rejected",
             c.rows, c.accepted, c.declined, c.duplicate, c.conflict, c.pending, c.rejected
         );
-        let orders = format!("{} accepted, {} declined", self.happened.orders_accepted, self.happened.orders_declined);
-        let money = format!("{} payments, {} refunds", fact("payment"), fact("refund"));
-        let others = format!("{} extensions, {} holds, {} waivers", fact("extension"), fact("hold"), fact("waiver"));
+        let orders = format!("{} accepted, {} declined", of("orders").accepted, of("orders").declined);
+        let money = format!("{} payments, {} refunds", of("payments").accepted, of("refunds").accepted);
+        let others = format!(
+            "{} extensions, {} holds, {} waivers",
+            of("extensions").accepted,
+            of("holds").accepted,
+            of("waivers").accepted
+        );
         let fees = self.late_fees().join(", ");
         let rows = [
             ("days closed", days),
@@ -131,10 +152,10 @@ impl Summary {
         for (name, value) in rows {
             table.add_row([name.to_owned(), value]);
         }
-        println!("{table}");
+        say!("{table}");
         let config = at.config.as_ref().map(|path| format!(" --config {}", path.display())).unwrap_or_default();
-        println!("Look next: paylater{config} status");
-        println!("           paylater{config} explain ORDER");
+        say!("Look next: paylater{config} status");
+        say!("           paylater{config} explain ORDER");
     }
 }
 

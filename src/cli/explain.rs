@@ -8,6 +8,7 @@ use serde_json::json;
 
 use self::story::Story;
 use super::open::At;
+use super::say;
 use super::{Ending, Misconfigured};
 use crate::config::Merchant;
 use crate::jobs::Scheme;
@@ -37,23 +38,23 @@ impl Explain {
                 .collect();
             let story = json!({ "merchant": merchant.id, "order": self.order, "headline": story.headline,
                                 "events": events, "now": story.now });
-            println!("{}", serde_json::to_string_pretty(&story)?);
+            say!("{}", serde_json::to_string_pretty(&story)?);
             return Ok(Ending::Done);
         }
         for line in &story.headline {
-            println!("{line}");
+            say!("{line}");
         }
-        println!();
+        say!();
         let mut last = None;
         for event in &story.events {
             let day = if last == Some(event.on) { String::new() } else { event.on.to_string() };
             last = Some(event.on);
             let source = if event.source.is_empty() { String::new() } else { format!("   [{}]", event.source) };
-            println!("{day:<12}{}{source}", event.what);
+            say!("{day:<12}{}{source}", event.what);
         }
-        println!();
+        say!();
         for line in &story.now {
-            println!("{line}");
+            say!("{line}");
         }
         Ok(Ending::Done)
     }

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 
 use super::open::At;
+use super::say;
 use super::{Ending, Misconfigured};
 use crate::jobs::{Job, business_day};
 
@@ -27,12 +28,12 @@ impl JobCommand {
             let scheme = at.look().await?;
             let today = scheme.business_date().await?;
             let would = job.dry_run(&scheme, today).await?;
-            println!("{} for {today}, without doing it:", job.name());
+            say!("{} for {today}, without doing it:", job.name());
             if would.is_empty() {
-                println!("  nothing to do");
+                say!("  nothing to do");
             }
             for line in would {
-                println!("  {line}");
+                say!("  {line}");
             }
             return Ok(Ending::Done);
         }
@@ -40,7 +41,7 @@ impl JobCommand {
         let today = work.scheme.business_date().await?;
         let done = business_day::run_recorded(&work.scheme, job, today).await;
         work.progress.finish();
-        println!("{} for {today}: {}", job.name(), done?);
+        say!("{} for {today}: {}", job.name(), done?);
         work.scheme.store.close().await;
         Ok(Ending::Done)
     }

@@ -109,7 +109,7 @@ async fn csv(tx: &mut Tx, scheme: &Scheme, out: &mut impl Write) -> Result<()> {
 async fn hledger(tx: &mut Tx, scheme: &Scheme, out: &mut impl Write) -> Result<()> {
     writeln!(out, "; {}", plain(&scheme.config.name))?;
     let mut currencies: BTreeSet<Currency> = BTreeSet::new();
-    let days = scheme::sealed_days(tx, false).await?;
+    let days = scheme::sealed_days(tx).await?;
     for merchant in &scheme.config.merchants {
         for account in Account::ALL {
             writeln!(out, "account {}:{}", account.name(), merchant.id)?;

@@ -59,6 +59,20 @@ enum Command {
     Generate(generate::Generate),
 }
 
+/// Prints a line to standard output. A reader that goes away has seen enough: then paylater ends as well.
+macro_rules! say {
+    () => { $crate::cli::print_line(format_args!("")) };
+    ($($text:tt)*) => { $crate::cli::print_line(format_args!($($text)*)) };
+}
+use say;
+
+fn print_line(line: std::fmt::Arguments<'_>) {
+    use std::io::Write as _;
+    if writeln!(std::io::stdout(), "{line}").is_err() {
+        std::process::exit(0);
+    }
+}
+
 /// How a command ended.
 pub enum Ending {
     Done,
@@ -69,7 +83,7 @@ pub enum Ending {
 /// Something is wrong with how paylater was called or configured.
 #[derive(Debug, thiserror::Error)]
 #[error("{0:#}")]
-pub struct Misconfigured(#[source] pub anyhow::Error);
+pub struct Misconfigured(pub anyhow::Error);
 
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -109,8 +123,14 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Ending> {
 /// Log lines go to standard error: all that operations want from a daemon or a pipe, only trouble to a person who
 /// watches the progress. `PAYLATER_LOG` sets another filter.
 fn log_to_stderr(daemon: bool) {
-    let usual = if daemon || !std::io::stderr().is_terminal() { "info,sqlx=warn" } else { "warn" };
+    let usual =
+        if daemon || !std::io::stderr().is_terminal() { "info,sqlx=warn,tokio_cron_scheduler=warn" } else { "warn" };
     let filter = tracing_subscriber::EnvFilter::try_from_env("PAYLATER_LOG").unwrap_or_else(|_| usual.into());
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // A log reader that goes away must not end the work.
+    let log = tracing_subscriber::fmt()
+        .log_internal_errors(false)
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false);
     log.with_ansi(std::io::stderr().is_terminal()).init();
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::Ending;
 use super::close::listed;
 use super::open::At;
+use super::say;
 use crate::clock;
 use crate::domain::calendar::plus;
 use crate::store::{exceptions, inputs, mails, runs, scheme};
@@ -24,9 +25,9 @@ impl Status {
         let Some(days) = scheme::days(&mut tx).await? else {
             let starts_on = scheme.config.starts_on;
             if at.json {
-                println!("{}", json!({ "business_date": starts_on, "begun": false }));
+                say!("{}", json!({ "business_date": starts_on, "begun": false }));
             } else {
-                println!("Nothing has run yet. The first business day is {starts_on}.");
+                say!("Nothing has run yet. The first business day is {starts_on}.");
             }
             return Ok(Ending::Done);
         };
@@ -71,37 +72,37 @@ impl Status {
             let status = json!({ "business_date": today, "begun": true, "last_sealed": sealed, "jobs": jobs, "files": files,
                                  "mails": mails.into_iter().collect::<std::collections::BTreeMap<_, _>>(),
                                  "open_exceptions": open.into_iter().collect::<std::collections::BTreeMap<_, _>>() });
-            println!("{}", serde_json::to_string_pretty(&status)?);
+            say!("{}", serde_json::to_string_pretty(&status)?);
             return Ok(if failed { Ending::Failures } else { Ending::Done });
         }
 
-        println!("{}", scheme.config.name);
-        println!("open business date  {today}");
+        say!("{}", scheme.config.name);
+        say!("open business date  {today}");
         match sealed {
-            Some(day) => println!(
+            Some(day) => say!(
                 "last sealed day     {} (no. {}, seal {}…{})",
                 day.business_date,
                 day.sequence,
                 &day.seal[..12],
                 if day.published { "" } else { ", files not out yet" }
             ),
-            None => println!("last sealed day     none"),
+            None => say!("last sealed day     none"),
         }
         let mut by_status = std::collections::BTreeMap::new();
         for file in &files {
             *by_status.entry(file.status.clone()).or_insert(0) += 1;
         }
-        println!("files in {DAYS_BACK} days     {}", listed(&by_status.into_iter().collect::<Vec<_>>()));
+        say!("files in {DAYS_BACK} days     {}", listed(&by_status.into_iter().collect::<Vec<_>>()));
         for file in files.iter().filter(|file| file.status != "taken") {
-            println!(
+            say!(
                 "                    {} {}: {}",
                 file.business_date,
                 file.name,
                 file.message.as_deref().unwrap_or(&file.status)
             );
         }
-        println!("mails in {DAYS_BACK} days     {}", listed(&mails));
-        println!("open exceptions     {}", listed(&open));
+        say!("mails in {DAYS_BACK} days     {}", listed(&mails));
+        say!("open exceptions     {}", listed(&open));
         let mut table = comfy_table::Table::new();
         table.load_style(comfy_table::presets::UTF8_BORDERS_ONLY);
         table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic).set_width(110);
@@ -116,7 +117,7 @@ impl Status {
                 job.next_after(clock::now()).map(shown).unwrap_or_default(),
             ]);
         }
-        println!("{table}");
+        say!("{table}");
         Ok(if failed { Ending::Failures } else { Ending::Done })
     }
 }

@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use super::Ending;
 use super::open::At;
+use super::say;
 use crate::jobs::verify;
 
 #[derive(clap::Args)]
@@ -14,14 +15,14 @@ impl Verify {
         let scheme = at.look().await?;
         let verified = verify::run(&scheme).await?;
         if at.json {
-            println!("{}", serde_json::to_string_pretty(&verified)?);
+            say!("{}", serde_json::to_string_pretty(&verified)?);
         } else {
             for problem in &verified.problems {
-                println!("WRONG  {problem}");
+                say!("WRONG  {problem}");
             }
             let (orders, days, files) = (verified.orders, verified.days, verified.files);
             let word = if verified.problems.is_empty() { "All is as it was sealed" } else { "NOT as it was sealed" };
-            println!("{word}: {orders} orders decided again, {days} sealed days, {files} files.");
+            say!("{word}: {orders} orders decided again, {days} sealed days, {files} files.");
         }
         Ok(if verified.problems.is_empty() { Ending::Done } else { Ending::Failures })
     }

@@ -227,6 +227,8 @@ impl RawConfig {
             "scheme.buckets: write first days in rising order"
         );
         let store_url = std::env::var("PAYLATER_STORE_URL").unwrap_or(self.store.url);
+        let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|start| store_url.starts_with(start));
+        ensure!(known, "the store's url must begin with sqlite: or postgres://");
         let mut merchants = Vec::new();
         for raw in self.merchants {
             let path = base.join(&raw.policy);

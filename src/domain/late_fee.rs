@@ -65,7 +65,7 @@ impl LateFee {
 
     /// The first day after `day` on which the fee can change by itself while the instalment stays as it is.
     pub fn next_change(&self, on: &Overdue<'_>, day: NaiveDate) -> Option<NaiveDate> {
-        if self.kind == FeeKind::None {
+        if self.kind == FeeKind::None || on.principal.left(day) == 0 {
             return None;
         }
         let grace_end = on.held.advance(on.due_on, self.grace);
@@ -77,7 +77,7 @@ impl LateFee {
             // Once charged, these only grow while the annual cap, which grows by the day, holds them down.
             _ => self.caps.lasting(on).min(self.uncapped(on, day)),
         };
-        (on.principal.left(day) > 0 && self.total(on, day) < ceiling).then(|| plus(day, 1))
+        (self.total(on, day) < ceiling).then(|| plus(day, 1))
     }
 
     fn uncapped(&self, on: &Overdue<'_>, day: NaiveDate) -> i64 {

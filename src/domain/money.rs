@@ -32,6 +32,9 @@ impl Currency {
 
     /// Reads an amount as written, exactly. More digits than the currency has are an error, not a rounding.
     pub fn parse_minor(self, text: &str) -> Result<i64, AmountError> {
+        if !is_plain_decimal(text) {
+            return Err(AmountError::NotANumber);
+        }
         let amount = Decimal::from_str_exact(text).map_err(|_| AmountError::NotANumber)?;
         self.minor_of(amount)
     }
@@ -62,6 +65,16 @@ impl fmt::Display for Currency {
 impl fmt::Debug for Currency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code())
+    }
+}
+
+/// Digits, at most one point with digits on both sides, and perhaps a minus sign: decimals have more spellings.
+fn is_plain_decimal(text: &str) -> bool {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    match unsigned.split_once('.') {
+        Some((whole, fraction)) => digits(whole) && digits(fraction),
+        None => digits(unsigned),
     }
 }
 
@@ -128,7 +141,7 @@ mod tests {
         assert_eq!(cny("129.900"), Ok(12_990));
         assert_eq!(cny("-5"), Ok(-500));
         assert_eq!(cny("12.345"), Err(AmountError::TooPrecise(cny_currency)));
-        for bad in ["", "abc", "1,200.00", "1e5", "１２", "¥12", "0x10", "1.2.3"] {
+        for bad in ["", "abc", "1,200.00", "1_00", "+5", "5.", ".5", "-", "1e5", "１２", "¥12", "0x10", "1.2.3"] {
             assert_eq!(cny(bad), Err(AmountError::NotANumber), "{bad:?}");
         }
         assert_eq!(cny("100000000000.01"), Err(AmountError::TooLarge));

@@ -10,7 +10,7 @@ use super::calendar::{days_between, plus};
 use super::credit::{self, Evidence, Standing, Status};
 use super::due::{ClockDay, clock_day, schedule};
 use super::hold::{Covered, Effect, HoldReason, HoldSpan, spans};
-use super::journal::{Account, Declared, Kind};
+use super::journal::{Account, Declared, Kind, Movement, Recorded};
 use super::money::rated;
 use super::order::{Case, Event, Fact, Source, What};
 use super::policy::Terms;
@@ -24,6 +24,8 @@ pub struct Position {
     pub due_on: Option<NaiveDate>,
     pub paid: i64,
     pub refunded: i64,
+    /// Late fee charged in total, after caps and before waivers.
+    pub late_fee_charged: i64,
     /// Late fee owed in total, after caps and waivers.
     pub late_fee: i64,
     pub late_fee_paid: i64,
@@ -44,6 +46,16 @@ impl Position {
 
     pub fn fee_owed(&self) -> i64 {
         self.late_fee - self.late_fee_paid
+    }
+
+    /// The late fee as the books have it. It may have been booked day by day; the position knows the total.
+    pub fn late_fee_booked(&self) -> Recorded {
+        Recorded {
+            movement: late_fee_movement(self.instalment),
+            minor: self.late_fee_charged,
+            effective_on: self.decided_on,
+            source: Source::default(),
+        }
     }
 
     pub fn is_open(&self) -> bool {
@@ -123,7 +135,8 @@ pub fn decide(case: &Case, terms: &Terms, standings: &[Standing], today: NaiveDa
         let receivable = Account::ReceivablePrincipal;
         replayed.declare_rule(Kind::Order, instalment, (receivable, Account::MerchantPayable), slot.due.minor, booked);
         let late_fee = Account::ReceivableLateFee;
-        replayed.declare_rule(Kind::LateFee, instalment, (late_fee, Account::IncomeLateFee), fee.total, by_rule);
+        let charged = late_fee_movement(instalment);
+        replayed.declare_rule(Kind::LateFee, instalment, (charged.debit, charged.credit), fee.total, by_rule);
         replayed.declare_rule(Kind::Waiver, instalment, (Account::IncomeLateFee, late_fee), fee.waived, by_rule);
         let too_much = slot.fee_paid - fee.net();
         replayed.declare_rule(Kind::FeeReturned, instalment, (late_fee, Account::CustomerCredit), too_much, by_rule);
@@ -143,6 +156,16 @@ pub fn decide(case: &Case, terms: &Terms, standings: &[Standing], today: NaiveDa
     let waiting = surroundings.wakes(clock);
     let next_action_on = positions.iter().filter_map(|position| position.next_action_on).chain(waiting).min();
     Decision { clock, positions, movements: replayed.movements, credit_steps, next_action_on }
+}
+
+fn late_fee_movement(instalment: i64) -> Movement {
+    Movement {
+        kind: Kind::LateFee,
+        instalment,
+        debit: Account::ReceivableLateFee,
+        credit: Account::IncomeLateFee,
+        cause: String::new(),
+    }
 }
 
 /// What all instalments of an order share on the day.
@@ -192,6 +215,7 @@ impl Surroundings<'_> {
             due_on,
             paid: slot.paid,
             refunded: slot.refunded,
+            late_fee_charged: fee.total,
             late_fee: fee.net(),
             late_fee_paid: slot.fee_paid.min(fee.net()),
             days_past_due,

@@ -29,7 +29,7 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
     let mut tx = scheme.store.write().await?;
     let rendered = prove(&mut tx, scheme, today, Some(&staged)).await?;
     let files = i64::try_from(rendered.files.len()).unwrap_or(i64::MAX);
-    let day = seal_day(&mut tx, today, rendered).await?;
+    let day = seal_day(&mut tx, scheme, today, rendered).await?;
     tx.commit().await?;
     tracing::info!(day = %today, sequence = day.sequence, seal = day.seal, "day sealed");
     Ok(Done(vec![("days sealed", 1), ("files sealed", files)]))
@@ -59,7 +59,7 @@ async fn prove(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, folder: Option<&P
     if lines.is_empty() { Ok(rendered) } else { Err(BrokenBooks { day: today, lines }.into()) }
 }
 
-async fn seal_day(tx: &mut Tx, today: NaiveDate, rendered: Rendered) -> Result<SealedDay> {
+async fn seal_day(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, rendered: Rendered) -> Result<SealedDay> {
     for (merchant, sums) in &rendered.merchants {
         scheme::save_balances(tx, merchant, today, &sums.balances(), sums.last_entry_no).await?;
     }
@@ -77,6 +77,6 @@ async fn seal_day(tx: &mut Tx, today: NaiveDate, rendered: Rendered) -> Result<S
         let totals = serde_json::to_string(&file.totals).context("totals as JSON")?;
         sealed.push(SealedFile { name: file.name, row_count: file.rows, totals, sha256: file.sha256 });
     }
-    scheme::seal(tx, &day, &sealed, plus(today, 1)).await?;
+    scheme::seal(tx, &day, &sealed, &scheme.config.buckets, plus(today, 1)).await?;
     Ok(day)
 }

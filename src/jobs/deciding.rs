@@ -42,7 +42,7 @@ pub async fn decide_orders(
     today: NaiveDate,
 ) -> Result<Changed> {
     let cases = load_cases(tx, merchant, order_ids).await?;
-    let recorded = journal::recorded(tx, merchant, order_ids, today).await?;
+    let mut recorded = journal::recorded(tx, merchant, order_ids, today).await?;
     let positions = orders::positions(tx, merchant, order_ids).await?;
     let mut recording = Recording::default();
     for (stored, case) in &cases {
@@ -51,8 +51,9 @@ pub async fn decide_orders(
         let before = positions.get(order_id).map(Vec::as_slice).unwrap_or_default();
         let standings: Vec<Standing> = before.iter().map(|position| position.credit).collect();
         let decision = decide(case, terms, &standings, today);
-        let booked = recorded.get(order_id).map(Vec::as_slice).unwrap_or_default();
-        recording.take(case, decision, booked, before, stored.closed_on, today);
+        let mut booked = recorded.remove(order_id).unwrap_or_default();
+        booked.extend(before.iter().map(Position::late_fee_booked).filter(|fee| fee.minor != 0));
+        recording.take(case, decision, &booked, before, stored.closed_on, today);
     }
     recording.write(tx, merchant, today).await
 }

@@ -116,7 +116,7 @@ impl Scheme {
     /// The open business date; an empty store begins with the configured one.
     pub async fn business_date(&self) -> Result<NaiveDate> {
         let mut tx = self.store.write().await?;
-        let days = scheme::begin(&mut tx, self.config.starts_on).await?;
+        let days = scheme::begin(&mut tx, self.config.starts_on, self.config.zone.name()).await?;
         tx.commit().await?;
         Ok(days.business_date)
     }

@@ -90,8 +90,20 @@ pub async fn render(
 ) -> Result<Rendered> {
     let mut files = Vec::new();
     let mut merchants = Vec::new();
-    for merchant in &scheme.config.merchants {
-        let page = DayOf { scheme, merchant, day, books, folder };
+    let (of_day, buckets) = match books {
+        Books::Open => {
+            let all = scheme.config.merchants.iter().map(|merchant| merchant.id.clone());
+            (all.collect(), scheme.config.buckets.clone())
+        }
+        // The configuration may have changed since; the day has not.
+        Books::Sealed => (scheme::merchants_of_day(tx, day).await?, scheme::buckets_of_day(tx, day).await?),
+    };
+    for id in of_day {
+        let merchant = scheme.config.merchant(&id).with_context(|| {
+            format!("{day} was sealed with the books of {id}, but the configuration no longer names that merchant")
+        })?;
+        let buckets = &buckets;
+        let page = DayOf { scheme, merchant, day, books, buckets, folder };
         let sums = page.render(tx, &mut files).await.with_context(|| format!("files of {} for {day}", merchant.id))?;
         merchants.push((merchant.id.clone(), sums));
     }
@@ -111,6 +123,7 @@ struct DayOf<'a> {
     merchant: &'a Merchant,
     day: NaiveDate,
     books: Books,
+    buckets: &'a [i64],
     folder: Option<&'a Path>,
 }
 
@@ -310,7 +323,7 @@ impl DayOf<'_> {
             customer_id,
             currency,
             position,
-            buckets: &self.scheme.config.buckets,
+            buckets: self.buckets,
         })?;
         Ok(())
     }
@@ -320,7 +333,7 @@ impl DayOf<'_> {
         let mut report = Report::begin::<Matching<'_>>(self.folder, self.name("matching"))?;
         for booked in facts::money_booked_on(tx, &self.merchant.id, self.day).await? {
             report.row(&Matching {
-                provider: self.provider(&booked.feed),
+                provider: &booked.provider,
                 payment_id: &booked.fact_id,
                 order_id: &booked.order_id,
                 provider_minor: booked.amount_minor,
@@ -330,12 +343,12 @@ impl DayOf<'_> {
                 days_open: 0,
             })?;
         }
-        for (waiting, feed) in inputs::suspended_at(tx, &self.merchant.id, self.day).await? {
+        for (waiting, provider) in inputs::suspended_at(tx, &self.merchant.id, self.day).await? {
             let Some((minor, code)) = waiting.amount_minor.zip(waiting.currency.as_deref()) else { continue };
             let currency = currency(code)?;
             *sums.suspended.entry(currency).or_default() += minor;
             report.row(&Matching {
-                provider: self.provider(&feed),
+                provider: &provider,
                 payment_id: &waiting.row_key,
                 order_id: &waiting.order_id,
                 provider_minor: minor,
@@ -345,10 +358,10 @@ impl DayOf<'_> {
                 days_open: days_between(waiting.opened_on, self.day),
             })?;
         }
-        for (conflict, feed, ours) in inputs::money_conflicts_on(tx, &self.merchant.id, self.day).await? {
+        for (conflict, provider, ours) in inputs::money_conflicts_on(tx, &self.merchant.id, self.day).await? {
             let Some((minor, code)) = conflict.amount_minor.zip(conflict.currency.as_deref()) else { continue };
             report.row(&Matching {
-                provider: self.provider(&feed),
+                provider: &provider,
                 payment_id: &conflict.row_key,
                 order_id: &conflict.order_id,
                 provider_minor: minor,
@@ -359,11 +372,6 @@ impl DayOf<'_> {
             })?;
         }
         Ok(report.finish()?)
-    }
-
-    fn provider<'s>(&'s self, feed: &'s str) -> &'s str {
-        let configured = self.scheme.config.feeds.iter().find(|configured| configured.name == feed);
-        configured.and_then(|feed| feed.provider.as_deref()).unwrap_or(feed)
     }
 }
 

@@ -18,7 +18,7 @@ use crate::domain::customer::Customer;
 use crate::domain::hold::Effect;
 use crate::domain::policy::Terms;
 use crate::domain::reminders::{Template, due_dates};
-use crate::store::mails::{self, MailRow, ReminderRow};
+use crate::store::mails::{self, MailRow, ReminderRow, StepHad};
 use crate::store::orders::{self, OpenPosition};
 use crate::store::{Tx, customers};
 
@@ -80,29 +80,44 @@ async fn due_today<'s>(tx: &mut Tx, scheme: &'s Scheme, today: NaiveDate) -> Res
                 let terms = scheme.terms(&merchant.id, open.policy_version)?;
                 if terms.reminder_steps.contains(&step) {
                     let template = Template::of_step(step);
-                    items.push(Item { merchant: &merchant.id, terms, open, step: format!("{step:+}"), template });
+                    items.push(Item { merchant: &merchant.id, terms, open, step: step_name(step), template });
                 }
             }
         }
         for open in orders::notice_due(tx, &merchant.id).await? {
             let terms = scheme.terms(&merchant.id, open.policy_version)?;
-            let since = open.position.credit.since.unwrap_or(today);
-            items.push(Item {
-                merchant: &merchant.id,
-                terms,
-                open,
-                step: format!("notice {since}"),
-                template: Template::Notice,
-            });
+            let step = format!("notice {today}");
+            items.push(Item { merchant: &merchant.id, terms, open, step, template: Template::Notice });
         }
         let ids: Vec<&str> = items.iter().map(|item| item.open.order_id.as_str()).collect();
         let had = mails::steps_had(tx, &merchant.id, &ids).await?;
-        let had: HashSet<(&str, i64, &str)> =
-            had.iter().map(|(order, instalment, step)| (order.as_str(), *instalment, step.as_str())).collect();
-        items.retain(|item| !had.contains(&(&item.open.order_id, item.open.position.instalment, &item.step)));
+        items.retain(|item| !had.iter().any(|had| had.is_for(item)));
         due.extend(items);
     }
     Ok(due)
+}
+
+/// −3, 0, +7: as people write days around a date.
+fn step_name(step: i64) -> String {
+    if step == 0 { "0".to_owned() } else { format!("{step:+}") }
+}
+
+impl StepHad {
+    /// Whether this is the step that an item is due for. A notice counts from the day it fell due, however it is
+    /// called: until one is sent, another is tried every day.
+    fn is_for(&self, item: &Item<'_>) -> bool {
+        let position = &item.open.position;
+        if self.order_id != item.open.order_id || self.instalment != position.instalment {
+            return false;
+        }
+        match item.template {
+            Template::Notice => {
+                let counts = position.credit.since.is_none_or(|since| self.business_date >= since);
+                self.template == Template::Notice.name() && counts && !self.failed
+            }
+            _ => self.step == item.step,
+        }
+    }
 }
 
 async fn queue(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> Result<Queued> {

@@ -35,7 +35,7 @@ pub async fn run(scheme: &Scheme) -> Result<Verified> {
     let Some(last) = scheme::last_sealed(&mut tx).await? else { return Ok(verified) };
     verify_orders(&mut tx, scheme, last.business_date, &mut verified).await?;
     let mut before: Option<SealedDay> = None;
-    for day in scheme::sealed_days(&mut tx, false).await? {
+    for day in scheme::sealed_days(&mut tx).await? {
         (scheme.progress)(&format!("verifying {}", day.business_date));
         verify_day(&mut tx, scheme, &day, before.as_ref(), &mut verified).await?;
         verified.days += 1;
@@ -55,7 +55,10 @@ async fn verify_orders(tx: &mut Tx, scheme: &Scheme, day: NaiveDate, verified: &
             let ids: Vec<String> = page.iter().map(|stored| stored.order.order_id.clone()).collect();
             let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
             let facts = facts::of_orders(tx, &merchant.id, &ids).await?;
-            let recorded = journal::recorded(tx, &merchant.id, &ids, day).await?;
+            let mut recorded = journal::recorded(tx, &merchant.id, &ids, day).await?;
+            for (order_id, fees) in journal::recorded_late_fees(tx, &merchant.id, &ids, day).await? {
+                recorded.entry(order_id).or_default().extend(fees);
+            }
             let positions = orders::positions(tx, &merchant.id, &ids).await?;
             let steps = orders::credit_steps_of(tx, &merchant.id, &ids).await?;
             for (_, case) in into_cases(page, facts) {

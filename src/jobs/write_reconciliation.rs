@@ -16,9 +16,7 @@ use crate::store::Tx;
 use crate::store::scheme::{self, SealedDay, SealedFile};
 
 pub async fn run(scheme: &Scheme) -> Result<Done> {
-    let mut tx = scheme.store.read().await?;
-    let waiting = scheme::sealed_days(&mut tx, true).await?;
-    drop(tx);
+    let waiting = waiting(scheme).await?;
     for day in &waiting {
         publish(scheme, day).await.with_context(|| format!("putting out the files of {}", day.business_date))?;
     }
@@ -26,9 +24,17 @@ pub async fn run(scheme: &Scheme) -> Result<Done> {
 }
 
 pub async fn dry_run(scheme: &Scheme) -> Result<Vec<String>> {
-    let mut tx = scheme.store.read().await?;
-    let waiting = scheme::sealed_days(&mut tx, true).await?;
+    let waiting = waiting(scheme).await?;
     Ok(waiting.iter().map(|day| format!("{}: its files would be put out", day.business_date)).collect())
+}
+
+/// Sealed days whose files are not out: not yet, or not any more.
+async fn waiting(scheme: &Scheme) -> Result<Vec<SealedDay>> {
+    let mut tx = scheme.store.read().await?;
+    let mut days = scheme::sealed_days(&mut tx).await?;
+    let reconciliation = scheme.config.home.join("reconciliation");
+    days.retain(|day| !day.published || !reconciliation.join(day.business_date.to_string()).exists());
+    Ok(days)
 }
 
 /// What the manifest of a sealed day says.

@@ -14,6 +14,8 @@ pub struct FileRow {
     pub file_no: i64,
     pub feed: String,
     pub kind: String,
+    /// Who reports the money in it.
+    pub provider: String,
     pub merchant_id: String,
     pub name: String,
     /// Its name in the archive or quarantine, and of its acknowledgement.
@@ -63,7 +65,8 @@ impl Counts {
     }
 }
 
-const FILE_COLUMNS: &str = "file_no, feed, kind, merchant_id, name, kept_as, sha256, business_date, status, filed,
+const FILE_COLUMNS: &str =
+    "file_no, feed, kind, provider, merchant_id, name, kept_as, sha256, business_date, status, filed,
     code, message, last_line, ack_bytes, rejects_bytes, read_rows, accepted, declined, duplicate, conflict, pending,
     rejected";
 
@@ -73,6 +76,7 @@ const FILE: Table = Table {
         "file_no",
         "feed",
         "kind",
+        "provider",
         "merchant_id",
         "name",
         "kept_as",
@@ -108,6 +112,7 @@ pub async fn save_file(tx: &mut Tx, file: &FileRow) -> Result<()> {
         file.file_no,
         file.feed.as_str(),
         file.kind.as_str(),
+        file.provider.as_str(),
         file.merchant_id.as_str(),
         file.name.as_str(),
         file.kept_as.as_str(),
@@ -131,11 +136,14 @@ pub async fn save_file(tx: &mut Tx, file: &FileRow) -> Result<()> {
     bulk::upsert(tx, &FILE, cells.into_iter().collect()).await
 }
 
-/// The file that was taken, or is being read, with these bytes.
-pub async fn file_with_bytes(tx: &mut Tx, sha256: &str) -> Result<Option<FileRow>> {
-    let sql = format!("SELECT {FILE_COLUMNS} FROM file WHERE sha256 = $1 AND status IN ('reading', 'taken')");
+/// The file of this kind and merchant that was taken, or is being read, with these bytes.
+pub async fn file_with_bytes(tx: &mut Tx, merchant: &str, kind: &str, sha256: &str) -> Result<Option<FileRow>> {
+    let sql = format!(
+        "SELECT {FILE_COLUMNS} FROM file
+         WHERE merchant_id = $1 AND kind = $2 AND sha256 = $3 AND status IN ('reading', 'taken')"
+    );
     let sql = sqlx::AssertSqlSafe(sql);
-    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(sha256).fetch_optional(c).await?))
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(kind).bind(sha256).fetch_optional(c).await?))
 }
 
 /// Files of a feed under a name, in the order in which they came.
@@ -265,10 +273,10 @@ pub async fn rows_of_order(tx: &mut Tx, merchant: &str, order_id: &str) -> Resul
     Ok(rows.into_iter().map(|named| (named.row, named.name)).collect())
 }
 
-/// Money rows of a merchant that were in suspense at the end of a day, with their feed.
+/// Money rows of a merchant that were in suspense at the end of a day, with their provider.
 pub async fn suspended_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<(InputRow, String)>> {
     let sql = "SELECT r.file_no, r.line, r.merchant_id, r.kind, r.row_key, r.order_id, r.outcome, r.code, r.message,
-                      r.content, r.fingerprint, r.amount_minor, r.currency, r.opened_on, r.resolved_on, f.feed AS name
+                      r.content, r.fingerprint, r.amount_minor, r.currency, r.opened_on, r.resolved_on, f.provider AS name
                FROM input_row r JOIN file f ON f.file_no = r.file_no
                WHERE r.merchant_id = $1 AND r.kind IN ('payments', 'refunds') AND r.content <> ''
                  AND r.opened_on <= $2 AND (r.resolved_on IS NULL OR r.resolved_on > $2)
@@ -277,10 +285,10 @@ pub async fn suspended_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result
     Ok(rows.into_iter().map(|named| (named.row, named.name)).collect())
 }
 
-/// Payments and refunds of a day that contradict what is booked, with their feed and the booked amount.
+/// Payments and refunds of a day that contradict what is booked, with their provider and the booked amount.
 pub async fn money_conflicts_on(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<(InputRow, String, i64)>> {
     let sql = "SELECT r.file_no, r.line, r.merchant_id, r.kind, r.row_key, r.order_id, r.outcome, r.code, r.message,
-                      r.content, r.fingerprint, r.amount_minor, r.currency, r.opened_on, r.resolved_on, f.feed AS name,
+                      r.content, r.fingerprint, r.amount_minor, r.currency, r.opened_on, r.resolved_on, f.provider AS name,
                       COALESCE(k.amount_minor, 0) AS booked_minor
                FROM input_row r
                JOIN file f ON f.file_no = r.file_no

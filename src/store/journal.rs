@@ -78,21 +78,42 @@ pub async fn last_entry_no(tx: &mut Tx, merchant: &str) -> Result<i64> {
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).fetch_one(c).await?))
 }
 
-/// What the books of a day have for these orders, in total for each movement. Money in suspense is not an order's.
+/// What the books of a day have for these orders, in total for each movement: all but late fees, of which a position
+/// keeps the sum, and money in suspense, which is no order's.
 pub async fn recorded(
     tx: &mut Tx,
     merchant: &str,
     order_ids: &[&str],
     day: NaiveDate,
 ) -> Result<HashMap<String, Vec<Recorded>>> {
-    let sql = sql_for(
-        tx,
+    sums(tx, merchant, order_ids, day, "kind <> 'late_fee' AND kind <> 'suspense'").await
+}
+
+/// The same for late fees only, added up from every entry.
+pub async fn recorded_late_fees(
+    tx: &mut Tx,
+    merchant: &str,
+    order_ids: &[&str],
+    day: NaiveDate,
+) -> Result<HashMap<String, Vec<Recorded>>> {
+    sums(tx, merchant, order_ids, day, "kind = 'late_fee'").await
+}
+
+async fn sums(
+    tx: &mut Tx,
+    merchant: &str,
+    order_ids: &[&str],
+    day: NaiveDate,
+    which: &'static str,
+) -> Result<HashMap<String, Vec<Recorded>>> {
+    let sql = format!(
         "SELECT order_id, kind, instalment, debit_account, credit_account, cause,
                 CAST(SUM(amount_minor) AS BIGINT), MIN(effective_on), MIN(file_no), MIN(line)
-         FROM journal WHERE merchant_id = $1 AND order_id IN {keys $2} AND kind <> 'suspense' AND business_date <= $3
+         FROM journal WHERE merchant_id = $1 AND order_id IN {{keys $2}} AND {which} AND business_date <= $3
          GROUP BY order_id, kind, instalment, debit_account, credit_account, cause
-         ORDER BY order_id, kind, instalment, debit_account, credit_account, cause",
+         ORDER BY order_id, kind, instalment, debit_account, credit_account, cause"
     );
+    let sql = sql_for(tx, &sql);
     let keys = key_set(order_ids.iter().copied());
     type Row = (String, String, i64, i16, i16, String, i64, NaiveDate, i64, i64);
     let rows: Vec<Row> =
@@ -141,11 +162,17 @@ pub async fn rows(tx: &mut Tx, merchant: &str, after: i64, upto: i64, limit: i64
 
 /// The rows of one order, in the order in which they were booked.
 pub async fn of_order(tx: &mut Tx, merchant: &str, order_id: &str) -> Result<Vec<JournalRow>> {
-    let sql =
-        sqlx::AssertSqlSafe(format!("{SELECT_ROW} WHERE j.merchant_id = $1 AND j.order_id = $2 ORDER BY j.entry_no"));
-    let rows: Vec<StoredRow> =
-        on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(order_id).fetch_all(c).await?);
-    rows.into_iter().map(StoredRow::into_row).collect()
+    let mut all = Vec::new();
+    // One query for each of the two indexes by order.
+    for which in ["j.kind <> 'late_fee'", "j.kind = 'late_fee'"] {
+        let sql = format!("{SELECT_ROW} WHERE j.merchant_id = $1 AND j.order_id = $2 AND {which}");
+        let sql = sqlx::AssertSqlSafe(sql);
+        let rows: Vec<StoredRow> =
+            on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(order_id).fetch_all(c).await?);
+        all.extend(rows);
+    }
+    all.sort_by_key(|row| row.entry_no);
+    all.into_iter().map(StoredRow::into_row).collect()
 }
 
 /// An account's movements over a range of entries.

@@ -124,10 +124,27 @@ pub async fn queue(tx: &mut Tx, mails: &[MailRow], reminders: &[ReminderRow]) ->
     bulk::insert(tx, &REMINDER, cells).await
 }
 
-/// Which steps these orders have had, sent or suppressed, as (order, instalment, step).
-pub async fn steps_had(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<Vec<(String, i64, String)>> {
-    let sql = "SELECT order_id, instalment, step FROM reminder WHERE merchant_id = $1 AND order_id IN {keys $2}";
-    let sql = sql_for(tx, sql);
+/// A step that an instalment has had, sent or suppressed.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct StepHad {
+    pub order_id: String,
+    pub instalment: i64,
+    pub step: String,
+    pub template: String,
+    pub business_date: NaiveDate,
+    /// Its mail was given up.
+    pub failed: bool,
+}
+
+/// Which steps these orders have had.
+pub async fn steps_had(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<Vec<StepHad>> {
+    let sql = sql_for(
+        tx,
+        "SELECT r.order_id, r.instalment, r.step, r.template, r.business_date,
+                COALESCE(m.status = 'failed', FALSE) AS failed
+         FROM reminder r LEFT JOIN mail m ON m.mail_no = r.mail_no
+         WHERE r.merchant_id = $1 AND r.order_id IN {keys $2}",
+    );
     let keys = key_set(order_ids.iter().copied());
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(keys).fetch_all(c).await?))
 }

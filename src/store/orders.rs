@@ -60,6 +60,7 @@ const INSTALMENT: Table = Table {
         "paid_minor",
         "refunded_minor",
         "outstanding_minor",
+        "late_fee_charged_minor",
         "late_fee_minor",
         "late_fee_paid_minor",
         "days_past_due",
@@ -171,6 +172,7 @@ pub async fn save_positions(tx: &mut Tx, merchant: &str, positions: &[(String, P
             position.paid,
             position.refunded,
             position.outstanding(),
+            position.late_fee_charged,
             position.late_fee,
             position.late_fee_paid,
             position.days_past_due,
@@ -330,7 +332,7 @@ pub struct OpenPosition {
 }
 
 const SELECT_OPEN: &str = "SELECT i.order_id, i.instalment, i.principal_minor, i.due_on, i.paid_minor,
-        i.refunded_minor, i.late_fee_minor, i.late_fee_paid_minor, i.days_past_due, i.credit_status, i.credit_since,
+        i.refunded_minor, i.late_fee_charged_minor, i.late_fee_minor, i.late_fee_paid_minor, i.days_past_due, i.credit_status, i.credit_since,
         i.flagged_on, i.hold, i.decided_on, i.next_action_on, o.customer_id, o.item, o.currency, o.policy_version
     FROM instalment i JOIN orders o ON o.merchant_id = i.merchant_id AND o.order_id = i.order_id";
 
@@ -428,7 +430,7 @@ const SELECT_ORDER: &str = "SELECT merchant_id, order_id, customer_id, amount_mi
     FROM orders";
 
 const SELECT_POSITION: &str = "SELECT order_id, instalment, principal_minor, due_on, paid_minor, refunded_minor,
-    late_fee_minor, late_fee_paid_minor, days_past_due, credit_status, credit_since, flagged_on, hold, decided_on,
+    late_fee_charged_minor, late_fee_minor, late_fee_paid_minor, days_past_due, credit_status, credit_since, flagged_on, hold, decided_on,
     next_action_on FROM instalment";
 
 #[derive(sqlx::FromRow)]
@@ -480,6 +482,7 @@ struct PositionRow {
     due_on: Option<NaiveDate>,
     paid_minor: i64,
     refunded_minor: i64,
+    late_fee_charged_minor: i64,
     late_fee_minor: i64,
     late_fee_paid_minor: i64,
     days_past_due: i64,
@@ -500,6 +503,7 @@ impl PositionRow {
             due_on: self.due_on,
             paid: self.paid_minor,
             refunded: self.refunded_minor,
+            late_fee_charged: self.late_fee_charged_minor,
             late_fee: self.late_fee_minor,
             late_fee_paid: self.late_fee_paid_minor,
             days_past_due: self.days_past_due,

@@ -61,8 +61,8 @@ pub async fn latest(tx: &mut Tx) -> Result<Vec<RunRow>> {
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).fetch_all(c).await?))
 }
 
-/// When a job was last due and claimed.
+/// The latest due time for which a job ended, well or not. A run that was cut off is due again.
 pub async fn last_scheduled(tx: &mut Tx, job: &str) -> Result<Option<DateTime<Utc>>> {
-    let sql = "SELECT MAX(scheduled_for) FROM run WHERE job = $1";
+    let sql = "SELECT MAX(scheduled_for) FROM run WHERE job = $1 AND status <> 'running'";
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(job).fetch_one(c).await?))
 }

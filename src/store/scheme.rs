@@ -10,22 +10,30 @@ use crate::domain::journal::Account;
 use crate::domain::money::Currency;
 
 /// The open day, and the first there was.
-#[derive(Debug, Clone, Copy, sqlx::FromRow)]
+#[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Days {
     pub started_on: NaiveDate,
+    pub time_zone: String,
     pub business_date: NaiveDate,
 }
 
-/// The scheme's days; on an empty store they begin at `starts_on`.
-pub async fn begin(tx: &mut Tx, starts_on: NaiveDate) -> Result<Days> {
-    let sql = "INSERT INTO scheme (id, started_on, business_date) VALUES (1, $1, $1) ON CONFLICT (id) DO NOTHING";
-    on_engine!(tx, |c| sqlx::query(sql).bind(starts_on).execute(c).await.map(|_| ()))?;
-    days(tx).await?.context("the scheme has no row")
+/// The scheme's days; on an empty store they begin at `starts_on`. Its time zone can't be changed afterwards.
+pub async fn begin(tx: &mut Tx, starts_on: NaiveDate, time_zone: &str) -> Result<Days> {
+    let sql = "INSERT INTO scheme (id, started_on, business_date, time_zone) VALUES (1, $1, $1, $2)
+               ON CONFLICT (id) DO NOTHING";
+    on_engine!(tx, |c| sqlx::query(sql).bind(starts_on).bind(time_zone).execute(c).await.map(|_| ()))?;
+    let days = days(tx).await?.context("the scheme has no row")?;
+    anyhow::ensure!(
+        days.time_zone == time_zone,
+        "the books were begun in the time zone {}; its days can't become those of {time_zone}",
+        days.time_zone
+    );
+    Ok(days)
 }
 
 /// The scheme's days; none on an empty store.
 pub async fn days(tx: &mut Tx) -> Result<Option<Days>> {
-    let sql = "SELECT started_on, business_date FROM scheme WHERE id = 1";
+    let sql = "SELECT started_on, time_zone, business_date FROM scheme WHERE id = 1";
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).fetch_optional(c).await?))
 }
 
@@ -53,12 +61,13 @@ const SEALED_FILE: Table =
     Table { name: "sealed_file", columns: &["business_date", "name", "row_count", "totals", "sha256"], key: 2 };
 
 /// Seals a day with its files and opens the next.
-pub async fn seal(tx: &mut Tx, day: &SealedDay, files: &[SealedFile], next: NaiveDate) -> Result<()> {
-    let sql = "INSERT INTO sealed_day (business_date, sequence, previous_seal, seal, published)
-               VALUES ($1, $2, $3, $4, FALSE)";
+pub async fn seal(tx: &mut Tx, day: &SealedDay, files: &[SealedFile], buckets: &[i64], next: NaiveDate) -> Result<()> {
+    let sql = "INSERT INTO sealed_day (business_date, sequence, previous_seal, seal, buckets, published)
+               VALUES ($1, $2, $3, $4, $5, FALSE)";
+    let buckets = serde_json::to_string(buckets).context("buckets as JSON")?;
     on_engine!(tx, |c| {
         let query = sqlx::query(sql).bind(day.business_date).bind(day.sequence).bind(&day.previous_seal);
-        query.bind(&day.seal).execute(c).await.map(|_| ())
+        query.bind(&day.seal).bind(&buckets).execute(c).await.map(|_| ())
     })?;
     let mut cells = Vec::with_capacity(files.len() * SEALED_FILE.columns.len());
     for file in files {
@@ -80,16 +89,28 @@ pub async fn last_sealed(tx: &mut Tx) -> Result<Option<SealedDay>> {
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).fetch_optional(c).await?))
 }
 
-/// Sealed days in order; all of them, or those whose files are not out yet.
-pub async fn sealed_days(tx: &mut Tx, unpublished_only: bool) -> Result<Vec<SealedDay>> {
-    let sql = "SELECT business_date, sequence, previous_seal, seal, published FROM sealed_day
-               WHERE NOT (published AND $1) ORDER BY sequence";
-    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(unpublished_only).fetch_all(c).await?))
+/// Sealed days in order.
+pub async fn sealed_days(tx: &mut Tx) -> Result<Vec<SealedDay>> {
+    let sql = "SELECT business_date, sequence, previous_seal, seal, published FROM sealed_day ORDER BY sequence";
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).fetch_all(c).await?))
 }
 
 pub async fn sealed_files(tx: &mut Tx, day: NaiveDate) -> Result<Vec<SealedFile>> {
     let sql = "SELECT name, row_count, totals, sha256 FROM sealed_file WHERE business_date = $1 ORDER BY name";
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(day).fetch_all(c).await?))
+}
+
+/// The merchants whose books were sealed with a day.
+pub async fn merchants_of_day(tx: &mut Tx, day: NaiveDate) -> Result<Vec<String>> {
+    let sql = "SELECT merchant_id FROM merchant_day WHERE business_date = $1 ORDER BY merchant_id";
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(day).fetch_all(c).await?))
+}
+
+/// The delinquency buckets that a day was sealed with.
+pub async fn buckets_of_day(tx: &mut Tx, day: NaiveDate) -> Result<Vec<i64>> {
+    let sql = "SELECT buckets FROM sealed_day WHERE business_date = $1";
+    let json: String = on_engine!(tx, |c| sqlx::query_scalar(sql).bind(day).fetch_one(c).await?);
+    serde_json::from_str(&json).context("sealed buckets")
 }
 
 /// Notes that a day's files and manifest are out.
@@ -197,22 +218,12 @@ pub async fn use_policy_version(
 /// Totals of what happened on the days from..=to.
 #[derive(Debug, Clone, Default)]
 pub struct Happened {
-    pub orders_accepted: i64,
-    pub orders_declined: i64,
-    /// Kind and count of facts.
-    pub facts: Vec<(String, i64)>,
     pub credit_steps: Vec<(String, i64)>,
     /// Late fees charged less what was taken back, by currency, over sealed days.
     pub late_fees: Vec<(Currency, i64)>,
 }
 
 pub async fn happened(tx: &mut Tx, from: NaiveDate, to: NaiveDate) -> Result<Happened> {
-    let orders = "SELECT CAST(COUNT(*) - COUNT(declined) AS BIGINT), COUNT(declined) FROM orders
-                  WHERE booked_on BETWEEN $1 AND $2";
-    let (orders_accepted, orders_declined): (i64, i64) =
-        on_engine!(tx, |c| sqlx::query_as(orders).bind(from).bind(to).fetch_one(c).await?);
-    let facts = "SELECT kind, COUNT(*) FROM fact WHERE booked_on BETWEEN $1 AND $2 GROUP BY kind ORDER BY kind";
-    let facts = on_engine!(tx, |c| sqlx::query_as(facts).bind(from).bind(to).fetch_all(c).await?);
     let steps =
         "SELECT status, COUNT(*) FROM credit_step WHERE since BETWEEN $1 AND $2 GROUP BY status ORDER BY status";
     let credit_steps = on_engine!(tx, |c| sqlx::query_as(steps).bind(from).bind(to).fetch_all(c).await?);
@@ -222,5 +233,5 @@ pub async fn happened(tx: &mut Tx, from: NaiveDate, to: NaiveDate) -> Result<Hap
     let fees: Vec<(String, i64)> =
         on_engine!(tx, |c| sqlx::query_as(fees).bind(income).bind(from).bind(to).fetch_all(c).await?);
     let late_fees = fees.into_iter().map(|(code, minor)| Ok((currency(&code)?, minor))).collect::<Result<_>>()?;
-    Ok(Happened { orders_accepted, orders_declined, facts, credit_steps, late_fees })
+    Ok(Happened { credit_steps, late_fees })
 }

@@ -178,10 +178,8 @@ impl Told<'_> {
                 amount.map(|(minor, currency)| format!(" of {} {currency}", currency.plain(minor))).unwrap_or_default();
             let source = format!("{file}:{}", row.line);
             if !row.content.is_empty() {
-                let waits = format!(
-                    "{} {}{amount} came before its order, or cannot be booked on it; it waits",
-                    row.kind, row.row_key
-                );
+                let why = if row.outcome == "pending" { &row.message } else { "its order was not known yet" };
+                let waits = format!("{} {}{amount} waits: {why}", row.kind, row.row_key);
                 self.tell(row.opened_on, FROM_FILE, waits, source.clone());
             }
             match (&row.resolved_on, row.outcome.as_str()) {
@@ -407,6 +405,7 @@ fn now(positions: &[crate::domain::position::Position], currency: Currency, open
         let status = position.credit.status.name();
         let late = match position.days_past_due_on(open_day) {
             0 => String::new(),
+            days if position.outstanding() == 0 => format!(", paid {} late", words::days(days)),
             days => format!(", {} past due", words::days(days)),
         };
         lines.push(format!(

@@ -68,7 +68,7 @@ pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
         if is_settled_matter(&mut tx, feed, &found, &examined.sha256).await? {
             continue;
         }
-        let taken = inputs::file_with_bytes(&mut tx, &examined.sha256).await?;
+        let taken = inputs::file_with_bytes(&mut tx, merchant_of(feed), feed.kind.name(), &examined.sha256).await?;
         would.push(match (taken, &examined.trust) {
             (Some(file), _) if file.status == "taken" => {
                 format!(
@@ -125,7 +125,7 @@ async fn take(scheme: &Scheme, feed: &Feed, found: &Found, today: NaiveDate) -> 
     if is_settled_matter(&mut tx, feed, found, &examined.sha256).await? {
         return Ok(None);
     }
-    let same = inputs::file_with_bytes(&mut tx, &examined.sha256).await?;
+    let same = inputs::file_with_bytes(&mut tx, merchant_of(feed), feed.kind.name(), &examined.sha256).await?;
     if let Some(file) = same.as_ref().filter(|file| file.status == "reading") {
         let theirs = (file.feed.as_str(), file.name.as_str());
         if theirs == (feed.name.as_str(), found.name.as_str()) {
@@ -187,7 +187,8 @@ async fn claim(tx: &mut Tx, feed: &Feed, found: &Found, sha256: &str, today: Nai
         file_no: inputs::next_file_no(tx).await?,
         feed: feed.name.clone(),
         kind: feed.kind.name().to_owned(),
-        merchant_id: feed.merchant.clone().unwrap_or_default(),
+        provider: feed.provider.clone().unwrap_or_else(|| feed.name.clone()),
+        merchant_id: merchant_of(feed).to_owned(),
         name: found.name.clone(),
         kept_as,
         sha256: sha256.to_owned(),
@@ -252,9 +253,12 @@ async fn decide(tx: &mut Tx, scheme: &Scheme, feed: &Feed, chunk: &Chunk<'_>) ->
     }
 }
 
+fn merchant_of(feed: &Feed) -> &str {
+    feed.merchant.as_deref().unwrap_or_default()
+}
+
 fn merchant<'s>(scheme: &'s Scheme, feed: &Feed) -> Result<&'s Merchant> {
-    let id = feed.merchant.as_deref().unwrap_or_default();
-    scheme.config.merchant(id).with_context(|| format!("feed {} has no merchant", feed.name))
+    scheme.config.merchant(merchant_of(feed)).with_context(|| format!("feed {} has no merchant", feed.name))
 }
 
 fn acknowledge(

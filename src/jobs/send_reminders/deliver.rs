@@ -40,7 +40,7 @@ pub async fn run(scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> Resul
         let page = mails::unsent(&mut tx, last, PAGE).await?;
         let (Some(first), Some(end)) = (page.first(), page.last()) else { break };
         let (first, end) = (first.mail_no, end.mail_no);
-        let (ready, given_up) = sort_out(scheme, page, today);
+        let (ready, given_up) = sort_out(&mut tx, scheme, page, today, now).await?;
         delivered.failed += give_up(&mut tx, today, &given_up).await?;
         let about = mails::reminders_in(&mut tx, first, end).await?;
         let letters = letters(&mut tx, scheme, &ready, &about).await?;
@@ -56,21 +56,33 @@ pub async fn run(scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> Resul
     Ok(delivered)
 }
 
-/// Apart from mails that can be sent: those of another day, and those that may have been sent already.
-fn sort_out(scheme: &Scheme, page: Vec<MailRow>, today: NaiveDate) -> (Vec<MailRow>, Vec<(MailRow, &'static str)>) {
+/// What can be sent now, and what has to be given up: mails of a day that is over, and those that may have been sent
+/// already. A mail outside its customer's contact hours is neither; it waits for a later run of its day.
+async fn sort_out(
+    tx: &mut Tx,
+    scheme: &Scheme,
+    page: Vec<MailRow>,
+    today: NaiveDate,
+    now: DateTime<Utc>,
+) -> Result<(Vec<MailRow>, Vec<(MailRow, &'static str)>)> {
     let repeatable = !matches!(*scheme.transport, Transport::Smtp(_));
+    let on_the_wall = scheme.config.clock == Clock::Wall;
+    let is_over = on_the_wall && now.with_timezone(&scheme.config.zone).date_naive() != today;
+    let who: Vec<&str> = page.iter().map(|mail| mail.customer_id.as_str()).collect();
+    let people = customers::load(tx, &who).await?;
     let mut ready = Vec::new();
     let mut given_up = Vec::new();
     for mail in page {
+        let zone = people.get(&mail.customer_id).map_or(scheme.config.zone, |customer| customer.time_zone);
         if mail.status == "sending" && !repeatable {
             given_up.push((mail, "unknown"));
-        } else if mail.business_date != today {
+        } else if mail.business_date != today || is_over {
             given_up.push((mail, "failed"));
-        } else {
+        } else if !on_the_wall || scheme.config.mail.contact_hours.next_allowed(now, zone) <= now {
             ready.push(mail);
         }
     }
-    (ready, given_up)
+    Ok((ready, given_up))
 }
 
 async fn give_up(tx: &mut Tx, today: NaiveDate, mails: &[(MailRow, &'static str)]) -> Result<i64> {

@@ -1,0 +1,237 @@
+//! The documentation against the code: links lead somewhere, the two commands of the README stand there word for word, and
+//! no code, column or key is without a word about it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const PAGES: &[&str] = &[
+    "README.md",
+    "docs/file-formats.md",
+    "docs/for-finance.md",
+    "docs/operating.md",
+    "docs/rules.md",
+    "sample-data/README.md",
+];
+
+#[test]
+fn relative_links_lead_somewhere() {
+    let mut broken = Vec::new();
+    for page in PAGES {
+        for target in links(&read(page)) {
+            if target.contains("://") {
+                continue;
+            }
+            let (file, anchor) = target.split_once('#').unwrap_or((&target, ""));
+            let folder = Path::new(page).parent().unwrap_or(Path::new(""));
+            let path = if file.is_empty() { PathBuf::from(page) } else { folder.join(file) };
+            if !root().join(&path).exists() {
+                broken.push(format!("{page}: {target}"));
+            } else if !anchor.is_empty() && !anchors(&read(&path)).contains(anchor) {
+                broken.push(format!("{page}: {target}, no such heading"));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "links that lead nowhere:\n{}", broken.join("\n"));
+}
+
+#[test]
+fn the_readme_has_the_two_commands() {
+    let readme = read("README.md");
+    for command in ["cargo run --release -- --config sample-data/paylater.toml close --through 2026-03-31", ".ci/test"]
+    {
+        assert!(readme.contains(&format!("```\n{command}\n```\n")), "no code block of its own for {command}");
+    }
+}
+
+#[test]
+fn every_code_is_explained() {
+    let page = read("docs/file-formats.md");
+    let mut codes = BTreeSet::new();
+    for folder in ["src/domain", "src/files", "src/jobs"] {
+        for path in rust_files(Path::new(folder)) {
+            codes.extend(quoted(&without_tests(&read(&path))).into_iter().filter(|text| is_code(text)));
+        }
+    }
+    assert!(codes.contains("OVER_LIMIT") && codes.contains("FILE_EMPTY"), "codes are not found any more: {codes:?}");
+    let missing: Vec<_> = codes.iter().filter(|code| !page.contains(&format!("`{code}`"))).collect();
+    assert!(missing.is_empty(), "docs/file-formats.md does not mention {missing:?}");
+}
+
+#[test]
+fn every_report_column_is_described_in_its_place() {
+    let page = read("docs/file-formats.md");
+    for report in ["summary", "detail", "positions", "settlement", "matching", "exceptions", "credit_impact"] {
+        let source = read(Path::new("src/files/outgoing").join(format!("{report}.rs")));
+        let header = list_after(&source, "HEADER");
+        assert!(!header.is_empty(), "{report} has no HEADER any more");
+        let described: Vec<String> =
+            table_of(&page, &report.replace('_', "-")).into_iter().map(|(column, _)| column).collect();
+        assert_eq!(described, header, "columns of {report}");
+    }
+}
+
+#[test]
+fn every_column_that_a_file_must_have_is_described_in_its_place() {
+    let page = read("docs/file-formats.md");
+    for (kind, source, list) in [
+        ("customers", "customers.rs", "const COLUMNS"),
+        ("agreements", "customers.rs", "const AGREEMENT_COLUMNS"),
+        ("orders", "orders.rs", "const COLUMNS"),
+        ("fulfilments", "facts.rs", "const FULFILMENT_COLUMNS"),
+        ("holds", "facts.rs", "const HOLD_COLUMNS"),
+        ("extensions", "facts.rs", "const EXTENSION_COLUMNS"),
+        ("payments", "facts.rs", "const PAYMENT_COLUMNS"),
+        ("refunds", "facts.rs", "const REFUND_COLUMNS"),
+        ("waivers", "facts.rs", "const WAIVER_COLUMNS"),
+    ] {
+        let required = list_after(&read(Path::new("src/files/incoming").join(source)), list);
+        assert!(!required.is_empty(), "{source} has no {list} any more");
+        let described = table_of(&page, kind).into_iter().filter(|(_, note)| note != "optional");
+        let described: Vec<String> = described.map(|(column, _)| column).collect();
+        assert_eq!(described, required, "required columns of {kind}");
+    }
+}
+
+#[test]
+fn every_key_of_configuration_is_described() {
+    let pages = read("docs/operating.md") + &read("docs/rules.md");
+    let mut missing = Vec::new();
+    let mut count = 0;
+    for source in ["src/config/mod.rs", "src/config/policy_file.rs", "src/config/job_file.rs"] {
+        for key in raw_keys(&read(source)) {
+            count += 1;
+            let forms = [format!("`{key}`"), format!("`[{key}]`"), format!("`[[{key}]]`"), format!("[version.{key}")];
+            // In a list such as `{ score, limit, term }` a key stands among others.
+            let in_list = [format!("{{ {key},"), format!(", {key},"), format!(", {key} }}")];
+            if !forms.iter().chain(&in_list).any(|form| pages.contains(form.as_str())) {
+                missing.push(format!("{source}: {key}"));
+            }
+        }
+    }
+    assert!(count > 50, "keys are not found any more: {count}");
+    assert!(missing.is_empty(), "keys that no page mentions:\n{}", missing.join("\n"));
+}
+
+#[test]
+fn every_variable_of_the_environment_is_described() {
+    let page = read("docs/operating.md");
+    let mut missing = BTreeSet::new();
+    for path in rust_files(Path::new("src")) {
+        let names = quoted(&without_tests(&read(&path))).into_iter().filter(|text| text.starts_with("PAYLATER_"));
+        missing.extend(names.filter(|name| !page.contains(&format!("`{name}`"))));
+    }
+    assert!(missing.is_empty(), "docs/operating.md does not mention {missing:?}");
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|why| panic!("reading {}: {why}", path.display()))
+}
+
+/// All Rust files below a folder, relative to the project.
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(root().join(folder)).unwrap_or_else(|why| panic!("{}: {why}", folder.display()));
+    let mut files = Vec::new();
+    for entry in entries.flatten() {
+        let path = folder.join(entry.file_name());
+        if root().join(&path).is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+/// Tests come last in a file.
+fn without_tests(source: &str) -> String {
+    source.split("#[cfg(test)]").next().unwrap_or_default().to_owned()
+}
+
+/// What stands between quotes, line by line. Texts with quotes in them come out in pieces, which is good enough here.
+fn quoted(source: &str) -> Vec<String> {
+    source.lines().flat_map(|line| line.split('"').skip(1).step_by(2)).map(str::to_owned).collect()
+}
+
+/// `OVER_LIMIT`, but not `CNY`.
+fn is_code(text: &str) -> bool {
+    text.len() > 3
+        && text.starts_with(|c: char| c.is_ascii_uppercase())
+        && text.chars().all(|c| c.is_ascii_uppercase() || c == '_')
+}
+
+/// The texts of the list that a constant is set to.
+fn list_after(source: &str, constant: &str) -> Vec<String> {
+    let Some((_, rest)) = source.split_once(constant) else { return Vec::new() };
+    let Some((_, rest)) = rest.split_once('=') else { return Vec::new() };
+    quoted(rest.split("];").next().unwrap_or_default())
+}
+
+/// Of the table under the heading `### name`, the first two cells of each row, the first without its back-ticks.
+fn table_of(page: &str, name: &str) -> Vec<(String, String)> {
+    let heading = format!("### {name}");
+    let mut rows = Vec::new();
+    for line in page.lines().skip_while(|line| *line != heading).skip(1).take_while(|line| !line.starts_with('#')) {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        if let [_, first, second, ..] = cells.as_slice()
+            && let Some(column) = first.strip_prefix('`').and_then(|rest| rest.strip_suffix('`'))
+        {
+            rows.push((column.to_owned(), (*second).to_owned()));
+        }
+    }
+    rows
+}
+
+/// The keys of the structs that configuration is read into, under the names they have in files.
+fn raw_keys(source: &str) -> Vec<String> {
+    let mut keys = Vec::new();
+    let mut inside = false;
+    let mut renamed: Option<String> = None;
+    for line in source.lines() {
+        let line = line.trim();
+        if line.starts_with("struct Raw") {
+            inside = line.ends_with('{');
+        } else if line == "}" {
+            inside = false;
+        } else if inside && line.starts_with("#[serde") {
+            renamed = line.split_once("rename = \"").and_then(|(_, rest)| Some(rest.split_once('"')?.0.to_owned()));
+        } else if inside && let Some((field, _)) = line.split_once(": ") {
+            keys.push(renamed.take().unwrap_or_else(|| field.to_owned()));
+        }
+    }
+    keys
+}
+
+/// Targets of the links of a page, outside of code.
+fn links(page: &str) -> Vec<String> {
+    let mut targets = Vec::new();
+    let mut in_code = false;
+    for line in page.lines() {
+        if line.starts_with("```") {
+            in_code = !in_code;
+        }
+        if in_code || line.starts_with("    ") {
+            continue;
+        }
+        let ends = line.split("](").skip(1);
+        targets.extend(ends.filter_map(|rest| rest.split_once(')')).map(|(target, _)| target.to_owned()));
+    }
+    targets
+}
+
+/// The anchors that a page's headings get: lower case, words joined by hyphens, other signs left out.
+fn anchors(page: &str) -> BTreeSet<String> {
+    let headings = page.lines().filter(|line| line.starts_with('#'));
+    headings
+        .map(|line| {
+            let heading = line.trim_start_matches('#').trim().to_lowercase();
+            let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+            kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+        })
+        .collect()
+}

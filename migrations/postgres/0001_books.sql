@@ -82,7 +82,7 @@ CREATE TABLE orders (
     next_action_on DATE,                 -- first day on which anything about it can change by itself
     PRIMARY KEY (merchant_id, order_id)
 );
-CREATE INDEX orders_owed ON orders (merchant_id, customer_id) WHERE owed_minor > 0;
+CREATE INDEX orders_owed ON orders (merchant_id, customer_id, owed_minor, oldest_due_on) WHERE owed_minor > 0;
 CREATE INDEX orders_to_decide ON orders (merchant_id, next_action_on) WHERE next_action_on IS NOT NULL;
 
 CREATE TABLE instalment (

@@ -3,16 +3,16 @@
 
 CREATE TABLE scheme (
     id            BIGINT NOT NULL PRIMARY KEY CHECK (id = 1), -- there is one scheme
-    started_on    DATE   NOT NULL,                            -- the first business date
+    started_on    TEXT   NOT NULL,                            -- the first business date
     time_zone     TEXT   NOT NULL,                           -- days are days of this zone, for good
-    business_date DATE   NOT NULL                             -- the open day; moved only by the close
+    business_date TEXT   NOT NULL                             -- the open day; moved only by the close
 );
 
 CREATE TABLE policy_version (
     merchant_id    TEXT NOT NULL, -- whose terms
-    effective_from DATE NOT NULL, -- the version's name
+    effective_from TEXT NOT NULL, -- the version's name
     fingerprint    TEXT NOT NULL, -- SHA-256 of the terms when an order was first decided on them
-    first_used_on  DATE NOT NULL, -- business date
+    first_used_on  TEXT NOT NULL, -- business date
     PRIMARY KEY (merchant_id, effective_from)
 ) WITHOUT ROWID;
 
@@ -26,10 +26,10 @@ CREATE TABLE customer (
     real_name_verified BOOLEAN NOT NULL,             -- real name checked
     bank_card_bound    BOOLEAN NOT NULL,             -- a card to pay with is bound
     content            BIGINT  NOT NULL,             -- fingerprint of the row's content
-    booked_on          DATE    NOT NULL,             -- business date of this content
+    booked_on          TEXT    NOT NULL,             -- business date of this content
     file_no            BIGINT  NOT NULL,             -- where it came from
     line               BIGINT  NOT NULL,             -- and the line in it
-    mail_failed_on     DATE                          -- the address was refused for good on this business date
+    mail_failed_on     TEXT                          -- the address was refused for good on this business date
 ) WITHOUT ROWID;
 
 CREATE TABLE agreement (
@@ -37,10 +37,10 @@ CREATE TABLE agreement (
     agreement_id     TEXT        NOT NULL, -- the sender's key
     customer_id      TEXT        NOT NULL, -- by whom
     status           TEXT        NOT NULL, -- open or closed
-    changed_at       TIMESTAMPTZ NOT NULL, -- when the status last changed
+    changed_at       TEXT        NOT NULL, -- when the status last changed
     score_authorised BOOLEAN     NOT NULL, -- the score may be queried
     content          BIGINT      NOT NULL, -- fingerprint of the row's content
-    booked_on        DATE        NOT NULL, -- business date of this content
+    booked_on        TEXT        NOT NULL, -- business date of this content
     file_no          BIGINT      NOT NULL, -- where it came from
     line             BIGINT      NOT NULL, -- and the line in it
     PRIMARY KEY (merchant_id, agreement_id)
@@ -53,7 +53,7 @@ CREATE TABLE replaced_record (
     record_key  TEXT   NOT NULL, -- its key; an agreement's with its merchant
     file_no     BIGINT NOT NULL, -- the file that replaced it
     line        BIGINT NOT NULL, -- and the line in it
-    replaced_on DATE   NOT NULL, -- business date
+    replaced_on TEXT   NOT NULL, -- business date
     content     TEXT   NOT NULL, -- the former content, as JSON
     PRIMARY KEY (kind, record_key, file_no, line)
 ) WITHOUT ROWID;
@@ -64,25 +64,25 @@ CREATE TABLE orders (
     customer_id    TEXT        NOT NULL, -- who owes
     amount_minor   BIGINT      NOT NULL, -- as ordered
     currency       TEXT        NOT NULL, -- ISO 4217
-    ordered_at     TIMESTAMPTZ NOT NULL, -- instant of the purchase
-    ordered_on     DATE        NOT NULL, -- its day by the policy's cut-off
+    ordered_at     TEXT        NOT NULL, -- instant of the purchase
+    ordered_on     TEXT        NOT NULL, -- its day by the policy's cut-off
     item           TEXT,                 -- what was bought, for the mail
     declined       TEXT,                 -- why it was declined; null when accepted
     credit_score   BIGINT,               -- the score it was decided on
     agreement_id   TEXT,                 -- the agreement it was decided on
     term           BIGINT      NOT NULL, -- days to pay, from the score band
-    policy_version DATE        NOT NULL, -- the terms it keeps
+    policy_version TEXT        NOT NULL, -- the terms it keeps
     content        BIGINT      NOT NULL, -- fingerprint of the row's content
-    booked_on      DATE        NOT NULL, -- business date
+    booked_on      TEXT        NOT NULL, -- business date
     file_no        BIGINT      NOT NULL, -- where it came from
     line           BIGINT      NOT NULL, -- and the line in it
     owed_minor     BIGINT      NOT NULL, -- principal outstanding over all instalments
-    oldest_due_on  DATE,                 -- due date of the oldest instalment with principal left
-    closed_on      DATE,                 -- business date on which nothing was owed any more
-    next_action_on DATE,                 -- first day on which anything about it can change by itself
+    oldest_due_on  TEXT,                 -- due date of the oldest instalment with principal left
+    closed_on      TEXT,                 -- business date on which nothing was owed any more
+    next_action_on TEXT,                 -- first day on which anything about it can change by itself
     PRIMARY KEY (merchant_id, order_id)
 ) WITHOUT ROWID;
-CREATE INDEX orders_owed ON orders (merchant_id, customer_id) WHERE owed_minor > 0;
+CREATE INDEX orders_owed ON orders (merchant_id, customer_id, owed_minor, oldest_due_on) WHERE owed_minor > 0;
 CREATE INDEX orders_to_decide ON orders (merchant_id, next_action_on) WHERE next_action_on IS NOT NULL;
 
 CREATE TABLE instalment (
@@ -90,7 +90,7 @@ CREATE TABLE instalment (
     order_id            TEXT   NOT NULL, -- as in orders
     instalment          BIGINT NOT NULL, -- 1, 2, …
     principal_minor     BIGINT NOT NULL, -- as ordered
-    due_on              DATE,            -- null until the clock has started
+    due_on              TEXT,            -- null until the clock has started
     paid_minor          BIGINT NOT NULL, -- principal paid
     refunded_minor      BIGINT NOT NULL, -- principal refunded
     outstanding_minor   BIGINT NOT NULL, -- principal left
@@ -99,11 +99,11 @@ CREATE TABLE instalment (
     late_fee_paid_minor BIGINT NOT NULL, -- of it paid
     days_past_due       BIGINT NOT NULL, -- at the end of decided_on
     credit_status       TEXT   NOT NULL, -- clear, on_time, notice_due, …
-    credit_since        DATE,            -- business date of that status
-    flagged_on          DATE,            -- business date of the flag, if ever
+    credit_since        TEXT,            -- business date of that status
+    flagged_on          TEXT,            -- business date of the flag, if ever
     hold                TEXT,            -- reason of the hold in force
-    decided_on          DATE   NOT NULL, -- the day this row was decided for
-    next_action_on      DATE,            -- first day on which it can change by itself
+    decided_on          TEXT   NOT NULL, -- the day this row was decided for
+    next_action_on      TEXT,            -- first day on which it can change by itself
     PRIMARY KEY (merchant_id, order_id, instalment)
 ) WITHOUT ROWID;
 CREATE INDEX instalment_open ON instalment (merchant_id, order_id, instalment)
@@ -117,12 +117,12 @@ CREATE TABLE fact (
     order_id     TEXT        NOT NULL, -- which order
     kind         TEXT        NOT NULL, -- fulfilment, payment, refund, extension, hold, waiver, notice
     fact_id      TEXT        NOT NULL, -- the sender's key; of a fulfilment, order and event
-    effective_at TIMESTAMPTZ NOT NULL, -- when it happened
-    effective_on DATE        NOT NULL, -- its day by the policy's cut-off
-    booked_on    DATE        NOT NULL, -- business date
+    effective_at TEXT        NOT NULL, -- when it happened
+    effective_on TEXT        NOT NULL, -- its day by the policy's cut-off
+    booked_on    TEXT        NOT NULL, -- business date
     amount_minor BIGINT,               -- payment, refund, waiver
     days         BIGINT,               -- extension
-    ends_on      DATE,                 -- hold: last day, if the file named one
+    ends_on      TEXT,                 -- hold: last day, if the file named one
     detail       TEXT,                 -- event, hold reason, or the notice's instalment
     note         TEXT,                 -- channel, reason or who approved, as the file says
     suspended    BOOLEAN     NOT NULL, -- money booked in suspense before its order was known
@@ -146,8 +146,8 @@ INSERT INTO account (code, name) VALUES
 CREATE TABLE journal (
     merchant_id    TEXT     NOT NULL, -- whose books
     entry_no       BIGINT   NOT NULL, -- 1, 2, … without a gap for each merchant
-    business_date  DATE     NOT NULL, -- the day it was booked on
-    effective_on   DATE     NOT NULL, -- the day it counts for
+    business_date  TEXT     NOT NULL, -- the day it was booked on
+    effective_on   TEXT     NOT NULL, -- the day it counts for
     kind           TEXT     NOT NULL, -- why money moved
     order_id       TEXT     NOT NULL, -- for which order
     instalment     BIGINT   NOT NULL, -- 0 when it concerns the order as a whole
@@ -158,7 +158,7 @@ CREATE TABLE journal (
     cause          TEXT     NOT NULL, -- key of the payment, refund or cancellation; empty when a rule is the cause
     file_no        BIGINT   NOT NULL, -- where the cause came from; 0 for a rule
     line           BIGINT   NOT NULL, -- and the line in it
-    policy_version DATE,              -- the terms it was decided on
+    policy_version TEXT,              -- the terms it was decided on
     reason         TEXT     NOT NULL, -- new, accrued, corrected
     PRIMARY KEY (merchant_id, entry_no)
 ) WITHOUT ROWID;
@@ -172,7 +172,7 @@ CREATE TABLE credit_step (
     instalment    BIGINT NOT NULL, -- as in instalment
     step_no       BIGINT NOT NULL, -- 1, 2, …
     status        TEXT   NOT NULL, -- the status entered
-    since         DATE   NOT NULL, -- business date
+    since         TEXT   NOT NULL, -- business date
     days_past_due BIGINT NOT NULL, -- at that day's end
     amount_minor  BIGINT NOT NULL, -- principal owed then
     reason        TEXT   NOT NULL, -- in words

@@ -9,7 +9,7 @@ CREATE TABLE file (
     name          TEXT   NOT NULL,             -- as it came
     kept_as       TEXT   NOT NULL,             -- its name in archive/ or quarantine/ and of its acknowledgement
     sha256        TEXT   NOT NULL,             -- fingerprint of its bytes
-    business_date DATE   NOT NULL,             -- the day it was taken on
+    business_date TEXT   NOT NULL,             -- the day it was taken on
     status        TEXT   NOT NULL,             -- reading, taken, duplicate, quarantined
     filed         BOOLEAN NOT NULL,            -- acknowledged and moved out of the inbox
     code          TEXT,                        -- why it is a duplicate or in quarantine
@@ -44,8 +44,8 @@ CREATE TABLE input_row (
     fingerprint  BIGINT NOT NULL, -- of the row's content
     amount_minor BIGINT,          -- money it carries
     currency     TEXT,            -- and its currency
-    opened_on    DATE   NOT NULL, -- business date
-    resolved_on  DATE,            -- business date on which a pending row was resolved
+    opened_on    TEXT   NOT NULL, -- business date
+    resolved_on  TEXT,            -- business date on which a pending row was resolved
     PRIMARY KEY (file_no, line)
 );
 CREATE INDEX input_row_pending ON input_row (merchant_id, order_id) WHERE outcome = 'pending';
@@ -64,8 +64,8 @@ CREATE TABLE exception (
     line         BIGINT NOT NULL, -- and the line in it
     amount_minor BIGINT,          -- money in question
     currency     TEXT,            -- and its currency
-    opened_on    DATE   NOT NULL, -- business date
-    resolved_on  DATE,            -- business date
+    opened_on    TEXT   NOT NULL, -- business date
+    resolved_on  TEXT,            -- business date
     message      TEXT   NOT NULL, -- in words, without personal data
     PRIMARY KEY (merchant_id, exception_no)
 ) WITHOUT ROWID;
@@ -74,11 +74,11 @@ CREATE INDEX exception_open ON exception (merchant_id, row_key) WHERE resolved_o
 CREATE TABLE mail (
     mail_no       BIGINT NOT NULL PRIMARY KEY, -- 1, 2, …
     customer_id   TEXT   NOT NULL,             -- to whom
-    business_date DATE   NOT NULL,             -- one a customer a day
+    business_date TEXT   NOT NULL,             -- one a customer a day
     template      TEXT   NOT NULL,             -- the gravest of what it is about
     locale        TEXT   NOT NULL,             -- the customer's, when it was written
     message_id    TEXT   NOT NULL,             -- one for ever, so that a repeat can be recognised
-    send_at       TIMESTAMPTZ NOT NULL,        -- within contact hours
+    send_at       TEXT        NOT NULL,        -- within contact hours
     status        TEXT   NOT NULL,             -- queued, sending, sent, failed, unknown
     attempts      BIGINT NOT NULL,             -- times it was handed to the transport
     error         TEXT                         -- the last answer, without addresses
@@ -92,11 +92,11 @@ CREATE TABLE reminder (
     order_id          TEXT   NOT NULL, -- as in instalment
     instalment        BIGINT NOT NULL, -- as in instalment
     step              TEXT   NOT NULL, -- days around the due date, or the notice and the day it fell due
-    business_date     DATE   NOT NULL, -- the day it was right
+    business_date     TEXT   NOT NULL, -- the day it was right
     mail_no           BIGINT,          -- the mail it went into; null when suppressed
     suppressed        TEXT,            -- why it was not sent
     template          TEXT   NOT NULL, -- what it said
-    due_on            DATE   NOT NULL, -- and of which due date
+    due_on            TEXT   NOT NULL, -- and of which due date
     outstanding_minor BIGINT NOT NULL, -- principal owed when it was written
     late_fee_minor    BIGINT NOT NULL, -- late fee owed when it was written
     days_past_due     BIGINT NOT NULL, -- then
@@ -107,18 +107,18 @@ CREATE INDEX reminder_by_day ON reminder (business_date);
 
 CREATE TABLE run (
     job           TEXT NOT NULL,        -- name of the job
-    scheduled_for TIMESTAMPTZ NOT NULL, -- the time it was due; unique, so that no run happens twice
-    business_date DATE NOT NULL,        -- the open day it worked for
+    scheduled_for TEXT        NOT NULL, -- the time it was due; unique, so that no run happens twice
+    business_date TEXT NOT NULL,        -- the open day it worked for
     status        TEXT NOT NULL,        -- running, done, failed
-    started_at    TIMESTAMPTZ NOT NULL, -- wall clock
-    finished_at   TIMESTAMPTZ,          -- wall clock
+    started_at    TEXT        NOT NULL, -- wall clock
+    finished_at   TEXT       ,          -- wall clock
     outcome       TEXT,                 -- what it did, or why it failed
     PRIMARY KEY (job, scheduled_for)
 );
 
 CREATE TABLE account_balance (
     merchant_id   TEXT     NOT NULL, -- whose books
-    business_date DATE     NOT NULL, -- a sealed day
+    business_date TEXT     NOT NULL, -- a sealed day
     currency      TEXT     NOT NULL, -- ISO 4217
     account       SMALLINT NOT NULL, -- account.code
     opening_minor BIGINT   NOT NULL, -- debit less credit before the day
@@ -130,13 +130,13 @@ CREATE TABLE account_balance (
 
 CREATE TABLE merchant_day (
     merchant_id   TEXT   NOT NULL, -- whose books
-    business_date DATE   NOT NULL, -- a sealed day
+    business_date TEXT   NOT NULL, -- a sealed day
     last_entry_no BIGINT NOT NULL, -- the journal of the day ends here
     PRIMARY KEY (merchant_id, business_date)
 ) WITHOUT ROWID;
 
 CREATE TABLE sealed_day (
-    business_date DATE    NOT NULL PRIMARY KEY, -- never changes again
+    business_date TEXT    NOT NULL PRIMARY KEY, -- never changes again
     sequence      BIGINT  NOT NULL UNIQUE,      -- 1, 2, … without a gap
     previous_seal TEXT    NOT NULL,             -- of the day before; empty for the first
     seal          TEXT    NOT NULL,             -- SHA-256 over the day's files and the seal before
@@ -145,7 +145,7 @@ CREATE TABLE sealed_day (
 );
 
 CREATE TABLE sealed_file (
-    business_date DATE   NOT NULL, -- as in sealed_day
+    business_date TEXT   NOT NULL, -- as in sealed_day
     name          TEXT   NOT NULL, -- relative to the manifest
     row_count     BIGINT NOT NULL, -- rows, the header not counted
     totals        TEXT   NOT NULL, -- JSON: column and currency to sum

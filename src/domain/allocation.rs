@@ -73,10 +73,7 @@ impl Ledger<'_> {
                 What::Payment { minor, suspended } => self.pay(&mut replayed, fact, minor, suspended),
                 What::Refund { minor, suspended } => self.refund(&mut replayed, fact, minor, suspended),
                 // A cancelled order is refunded whole: what earlier refunds have left of it.
-                What::Fulfilment(_) => {
-                    let left = self.order.amount_minor - replayed.refunded;
-                    self.refund(&mut replayed, fact, left.max(0), false);
-                }
+                What::Fulfilment(_) => self.refund(&mut replayed, fact, self.order.amount_minor, false),
                 _ => {}
             }
         }
@@ -146,10 +143,12 @@ impl Ledger<'_> {
         replayed.declare(Kind::Payment, 0, from, Account::CustomerCredit, left, fact);
     }
 
-    /// Principal first, latest instalment first; beyond what is left it gives back what was paid.
+    /// Principal first, latest instalment first; beyond what is left it gives back what was paid. Never more than was
+    /// ordered: a cancellation that happened before this refund, but came to light after it, has left nothing of it.
     fn refund(&self, replayed: &mut Replayed, fact: &Fact, minor: i64, suspended: bool) {
         let from = if suspended { Account::Suspense } else { Account::MerchantPayable };
-        let mut left = minor;
+        let refunded = minor.min(self.order.amount_minor - replayed.refunded);
+        let mut left = refunded;
         for i in (0..replayed.slots.len()).rev() {
             let slot = &mut replayed.slots[i];
             let taken = slot.principal.now().min(left);
@@ -159,8 +158,11 @@ impl Ledger<'_> {
             let instalment = slot.due.instalment;
             replayed.declare(Kind::Refund, instalment, from, Account::ReceivablePrincipal, taken, fact);
         }
-        replayed.refunded += minor;
+        replayed.refunded += refunded;
         replayed.declare(Kind::Refund, 0, from, Account::CustomerCredit, left, fact);
+        if suspended {
+            replayed.declare(Kind::Refund, 0, from, Account::MerchantPayable, minor - refunded, fact);
+        }
     }
 }
 

@@ -173,7 +173,9 @@ mod tests {
     #[test]
     fn steps_by_day() {
         // paid on, known on, notice sent on, held on → steps
-        let cases: &[(Option<&str>, Option<&str>, Option<&str>, &[&str], &[&str])] = &[
+        type Days = &'static [&'static str];
+        type On = Option<&'static str>;
+        let cases: &[(On, On, On, Days, Days)] = &[
             (Some("05"), None, None, &[], &["10 on_time"]),
             (Some("10"), None, None, &[], &["10 on_time"]),
             (Some("12"), None, None, &[], &[]),

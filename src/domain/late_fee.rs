@@ -65,6 +65,7 @@ impl LateFee {
 
     /// The first day after `day` on which the fee can change by itself while the instalment stays as it is.
     pub fn next_change(&self, on: &Overdue<'_>, day: NaiveDate) -> Option<NaiveDate> {
+        // Without principal the fee is what it is: none grows on it, and none begins.
         if self.kind == FeeKind::None || on.principal.left(day) == 0 {
             return None;
         }
@@ -153,6 +154,10 @@ impl Principal {
 
     /// The days d in (due_on, day] with P(d) > 0.
     pub fn days_past_due(&self, due_on: NaiveDate, day: NaiveDate) -> i64 {
+        // A share of a very small order can be nothing.
+        if self.ordered == 0 {
+            return 0;
+        }
         // Principal never grows again, so the unpaid days are one stretch that begins after the due date.
         let gone_on = self.changes.iter().find(|(_, left)| *left == 0).map(|(day, _)| *day);
         let last_unpaid = gone_on.map_or(day, |gone_on| plus(gone_on, -1).min(day));

@@ -19,6 +19,7 @@ pub(super) struct Table {
 }
 
 /// One value of a row.
+#[derive(PartialEq)]
 pub(super) enum Cell {
     Null,
     Int(i64),
@@ -111,13 +112,18 @@ async fn write_sqlite(
     existing: Existing,
 ) -> Result<()> {
     let width = table.columns.len();
-    let rows_a_statement = SQLITE_ROWS.min(SQLITE_BINDS / width);
+    let said_once = said_once(&cells, width);
+    let bound = said_once.iter().filter(|literal| literal.is_none()).count().max(1);
+    let rows_a_statement = SQLITE_ROWS.min(SQLITE_BINDS / bound);
     let mut cells = cells.into_iter();
     while cells.len() > 0 {
         let rows = rows_a_statement.min(cells.len() / width);
         let mut arguments = SqliteArguments::default();
-        arguments.reserve(rows * width, 0);
-        for cell in cells.by_ref().take(rows * width) {
+        arguments.reserve(rows * bound, 0);
+        for (i, cell) in cells.by_ref().take(rows * width).enumerate() {
+            if said_once[i % width].is_some() {
+                continue;
+            }
             let added = match cell {
                 Cell::Null => arguments.add(None::<i64>),
                 Cell::Int(value) => Arguments::add(&mut arguments, value),
@@ -130,15 +136,40 @@ async fn write_sqlite(
             };
             added.map_err(sqlx::Error::Encode)?;
         }
-        let statement = sqlite_statement(table, rows, existing);
+        let statement = sqlite_statement(table, rows, &said_once, existing);
         sqlx::query_with(AssertSqlSafe(statement), arguments).execute(&mut *connection).await?;
     }
     Ok(())
 }
 
-fn sqlite_statement(table: &Table, rows: usize, existing: Existing) -> String {
+/// Columns that say the same in every row, as SQL. Binding is most of the cost of a row on SQLite, and of many rows
+/// the merchant, the day, the file and much else are the same. Only plain values are written into a statement.
+fn said_once(cells: &[Cell], width: usize) -> Vec<Option<String>> {
+    let literal = |cell: &Cell| match cell {
+        Cell::Null => Some("NULL".to_owned()),
+        Cell::Int(value) => Some(value.to_string()),
+        Cell::Bool(value) => Some(i64::from(*value).to_string()),
+        Cell::Date(value) => Some(format!("'{value}'")),
+        Cell::Text(value) => {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_ .".contains(&byte);
+            (value.len() <= 64 && value.bytes().all(plain)).then(|| format!("'{value}'"))
+        }
+        Cell::Instant(_) => None,
+    };
+    // A few rows are not worth a statement of their own; one text for all of them stays in the statement cache.
+    let many = cells.len() / width >= 50;
+    let same = |column: usize| {
+        let first = &cells[column];
+        let same = many && cells.iter().skip(column).step_by(width).all(|cell| cell == first);
+        if same { literal(first) } else { None }
+    };
+    (0..width).map(same).collect()
+}
+
+fn sqlite_statement(table: &Table, rows: usize, said_once: &[Option<String>], existing: Existing) -> String {
     let columns = table.columns.join(", ");
-    let row = format!("({})", vec!["?"; table.columns.len()].join(","));
+    let cells: Vec<&str> = said_once.iter().map(|literal| literal.as_deref().unwrap_or("?")).collect();
+    let row = format!("({})", cells.join(","));
     let values = vec![row.as_str(); rows].join(",");
     match existing {
         Existing::Refuse => format!("INSERT INTO {} ({columns}) VALUES {values}", table.name),

@@ -24,7 +24,7 @@ use crate::store::inputs::{self, Counts, FileRow};
 use crate::store::{Tx, exceptions};
 
 /// Rows that are decided and committed together. Bounds memory, and what a stop throws away.
-const CHUNK: usize = 10_000;
+const CHUNK: usize = 20_000;
 
 pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
     let mut tx = scheme.store.read().await?;
@@ -207,13 +207,14 @@ async fn claim(tx: &mut Tx, feed: &Feed, found: &Found, sha256: &str, today: Nai
 async fn read(scheme: &Scheme, feed: &Feed, found: &Found, mut file: FileRow, today: NaiveDate) -> Result<FileRow> {
     let mut rows = Rows::open(&found.path, feed.kind, feed.zone, file.last_line)?;
     let answers = scheme.folder(&format!("outbox/{}", feed.name))?;
+    let mut customers = orders::Customers::default();
     let mut ack = Acknowledgement::open(&answers, &file.kept_as, file.ack_bytes, file.rejects_bytes)?;
     loop {
         let lines = rows.take(CHUNK)?;
         let finished = lines.len() < CHUNK;
         let mut tx = scheme.store.write().await?;
         let chunk = Chunk { file: &file, header: rows.header(), lines: &lines, today };
-        let verdicts = decide(&mut tx, scheme, feed, &chunk).await?;
+        let verdicts = decide(&mut tx, scheme, feed, &mut customers, &chunk).await?;
         ensure!(verdicts.len() == lines.len(), "{} rows got {} outcomes", lines.len(), verdicts.len());
         verdict::record(&mut tx, feed.kind, &chunk, &verdicts).await?;
         acknowledge(&mut ack, rows.header(), &lines, &verdicts, &mut file.counts)?;
@@ -244,11 +245,17 @@ struct Chunk<'a> {
     today: NaiveDate,
 }
 
-async fn decide(tx: &mut Tx, scheme: &Scheme, feed: &Feed, chunk: &Chunk<'_>) -> Result<Vec<Verdict>> {
+async fn decide(
+    tx: &mut Tx,
+    scheme: &Scheme,
+    feed: &Feed,
+    customers: &mut orders::Customers,
+    chunk: &Chunk<'_>,
+) -> Result<Vec<Verdict>> {
     match feed.kind {
         Kind::Customers => records::customers(tx, chunk).await,
         Kind::Agreements => records::agreements(tx, scheme, chunk).await,
-        Kind::Orders => orders::decide(tx, scheme, merchant(scheme, feed)?, chunk).await,
+        Kind::Orders => orders::decide(tx, scheme, merchant(scheme, feed)?, customers, chunk).await,
         _ => facts::decide(tx, scheme, merchant(scheme, feed)?, feed.kind, chunk).await,
     }
 }

@@ -21,8 +21,55 @@ use crate::store::facts::NewFact;
 use crate::store::orders::StoredOrder;
 use crate::store::{Tx, customers, orders, scheme};
 
-pub async fn decide(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, chunk: &Chunk<'_>) -> Result<Vec<Verdict>> {
-    let mut desk = Desk::open(tx, scheme, merchant, chunk).await?;
+/// What is known of customers while a file is read. Nothing else changes it in the meantime: whoever takes in orders
+/// is the only one at work on the books.
+#[derive(Default)]
+pub struct Customers(HashMap<String, Standing>);
+
+/// A customer as the merchant's next order finds them.
+#[derive(Default)]
+struct Standing {
+    applicant: Option<Applicant>,
+    agreement: Option<Agreement>,
+    exposure: Exposure,
+}
+
+/// Customers kept in mind between chunks. More are looked up again; memory stays bounded.
+const KEPT_IN_MIND: usize = 300_000;
+
+impl Customers {
+    /// Looks up those of the customers who are not in mind yet.
+    async fn meet(&mut self, tx: &mut Tx, merchant: &Merchant, rows: &[&OrderRow]) -> Result<()> {
+        if self.0.len() > KEPT_IN_MIND {
+            self.0.clear();
+        }
+        let mut who: Vec<&str> = rows.iter().map(|row| row.customer_id.as_str()).collect();
+        who.retain(|id| !self.0.contains_key(*id));
+        who.sort_unstable();
+        who.dedup();
+        if who.is_empty() {
+            return Ok(());
+        }
+        let mut applicants = customers::applicants(tx, &who).await?;
+        let mut agreements = customers::agreements(tx, &merchant.id, &who).await?;
+        let exposures = orders::exposures(tx, &merchant.id, &who).await?;
+        for id in who {
+            let (applicant, agreement) = (applicants.remove(id), agreements.remove(id));
+            let exposure = exposures.get(id).copied().unwrap_or_default();
+            self.0.insert(id.to_owned(), Standing { applicant, agreement, exposure });
+        }
+        Ok(())
+    }
+}
+
+pub async fn decide(
+    tx: &mut Tx,
+    scheme: &Scheme,
+    merchant: &Merchant,
+    customers: &mut Customers,
+    chunk: &Chunk<'_>,
+) -> Result<Vec<Verdict>> {
+    let mut desk = Desk::open(tx, scheme, merchant, customers, chunk).await?;
     let mut verdicts = Vec::with_capacity(chunk.lines.len());
     for line in chunk.lines {
         verdicts.push(match (&line.parsed, order_row(line)) {
@@ -52,29 +99,29 @@ struct Desk<'a> {
     chunk: &'a Chunk<'a>,
     /// Orders known before, and those of this chunk: the content's fingerprint.
     known: HashMap<String, i64>,
-    applicants: HashMap<String, Applicant>,
-    agreements: HashMap<String, Agreement>,
-    exposures: HashMap<String, Exposure>,
+    customers: &'a mut Customers,
     decided: Vec<NewOrder>,
     events: Vec<NewFact>,
 }
 
 impl<'a> Desk<'a> {
-    async fn open(tx: &mut Tx, scheme: &'a Scheme, merchant: &'a Merchant, chunk: &'a Chunk<'a>) -> Result<Desk<'a>> {
+    async fn open(
+        tx: &mut Tx,
+        scheme: &'a Scheme,
+        merchant: &'a Merchant,
+        customers: &'a mut Customers,
+        chunk: &'a Chunk<'a>,
+    ) -> Result<Desk<'a>> {
         let rows: Vec<&OrderRow> = chunk.lines.iter().filter_map(order_row).collect();
         let ids: Vec<&str> = rows.iter().map(|row| row.order_id.as_str()).collect();
-        let mut who: Vec<&str> = rows.iter().map(|row| row.customer_id.as_str()).collect();
-        who.sort_unstable();
-        who.dedup();
+        customers.meet(tx, merchant, &rows).await?;
         let known = orders::known(tx, &merchant.id, &ids).await?;
         Ok(Desk {
             scheme,
             merchant,
             chunk,
             known: known.into_iter().map(|(id, (fingerprint, _))| (id, fingerprint)).collect(),
-            applicants: customers::applicants(tx, &who).await?,
-            agreements: customers::agreements(tx, &merchant.id, &who).await?,
-            exposures: orders::exposures(tx, &merchant.id, &who).await?,
+            customers,
             decided: Vec::with_capacity(rows.len()),
             events: Vec::new(),
         })
@@ -97,10 +144,9 @@ impl<'a> Desk<'a> {
             ordered_at: row.ordered_at,
             today: self.chunk.today,
         };
-        let applicant = self.applicants.get(&row.customer_id);
-        let agreement = self.agreements.get(&row.customer_id);
-        let exposure = self.exposures.get(&row.customer_id).copied().unwrap_or_default();
-        let answer = eligibility::decide(&request, applicant, agreement, exposure, terms);
+        let customer = self.customers.0.entry(row.customer_id.clone()).or_default();
+        let (applicant, agreement) = (customer.applicant.as_ref(), customer.agreement.as_ref());
+        let answer = eligibility::decide(&request, applicant, agreement, customer.exposure, terms);
         let order = Order {
             merchant_id: self.merchant.id.clone(),
             order_id: row.order_id.clone(),
@@ -128,7 +174,8 @@ impl<'a> Desk<'a> {
                 let facts = self.events_of(row, terms, order.source);
                 let case = Case { order, facts };
                 let decision = decide_position(&case, terms, &[], self.chunk.today);
-                self.exposures.entry(row.customer_id.clone()).or_default().minor += decision.outstanding();
+                let customer = self.customers.0.entry(row.customer_id.clone()).or_default();
+                customer.exposure.minor += decision.outstanding();
                 self.decided.push(NewOrder { stored, fingerprint, accepted: Some((case, decision)) });
                 Outcome::Accepted
             }

@@ -1,0 +1,338 @@
+//! What holds of every order, whatever its terms and whatever happens to it.
+//!
+//! The facts are random, and come in as the daemon takes them: each is booked on a day, in order, and refused
+//! where a rule refuses it. Some are dated before the day they are booked on, some after.
+
+#[path = "support/day_by_day.rs"]
+mod day_by_day;
+#[path = "support/random_orders.rs"]
+mod random_orders;
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use paylater::domain::calendar::plus;
+use paylater::domain::credit::{Standing, Status};
+use paylater::domain::journal::{Account, Declared, Entry, Kind, Movement, Recorded, difference};
+use paylater::domain::money::split;
+use paylater::domain::order::{Case, Fact, Source, What};
+use paylater::domain::policy::Terms;
+use paylater::domain::position::{CreditStep, Decision, Position, decide};
+use proptest::prelude::*;
+use random_orders::{HORIZON, ORDERED_ON, any_day, known_order, shares};
+use rust_decimal::Decimal;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(5_000))]
+
+    /// The day-by-day computation agrees on every figure.
+    #[test]
+    fn a_slow_walk_through_the_days_comes_to_the_same((terms, case) in known_order(), today in any_day()) {
+        let decision = decide(&case, &terms, &[], today);
+        let (walked, credit) = day_by_day::walk(&case, &terms, today);
+        let decided: Vec<_> = decision.positions.iter().map(walked_as).collect();
+        prop_assert_eq!(decided, walked);
+        prop_assert_eq!(-balance(&decision.movements, Account::CustomerCredit), credit);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    /// The accounts that the movements imply are what the positions say, and nothing is negative.
+    #[test]
+    fn movements_add_up_to_the_positions((terms, case) in known_order(), today in any_day()) {
+        let Decision { positions, movements, .. } = decide(&case, &terms, &[], today);
+        for position in &positions {
+            prop_assert!(position.paid >= 0 && position.refunded >= 0 && position.outstanding() >= 0);
+            prop_assert!(0 <= position.late_fee_paid && position.late_fee_paid <= position.late_fee);
+            prop_assert!(position.days_past_due >= 0);
+        }
+        prop_assert!(movements.iter().all(|declared| declared.minor > 0));
+        prop_assert_eq!(net(&movements).len(), movements.len(), "each movement is declared once");
+
+        let balance = |account| balance(&movements, account);
+        let outstanding: i64 = positions.iter().map(Position::outstanding).sum();
+        let fee_owed: i64 = positions.iter().map(Position::fee_owed).sum();
+        let late_fees: i64 = positions.iter().map(|position| position.late_fee).sum();
+        prop_assert_eq!(balance(Account::ReceivablePrincipal), outstanding);
+        prop_assert_eq!(balance(Account::ReceivableLateFee), fee_owed);
+        prop_assert_eq!(-balance(Account::IncomeLateFee), late_fees);
+
+        let money = Money::of(&case, today);
+        prop_assert_eq!(balance(Account::CashClearing), money.paid);
+        prop_assert_eq!(balance(Account::Suspense), money.from_suspense);
+        let service_fee = -balance(Account::IncomeServiceFee);
+        prop_assert!(0 <= service_fee && service_fee <= case.order.amount_minor);
+        let credit = -balance(Account::CustomerCredit);
+        prop_assert!(0 <= credit && credit <= money.paid_in_all, "no credit for what was never paid");
+        prop_assert_eq!(Account::ALL.into_iter().map(balance).sum::<i64>(), 0);
+    }
+
+    #[test]
+    fn a_fee_never_passes_a_cap((terms, case) in known_order(), today in any_day()) {
+        let caps = terms.late_fee.caps;
+        for position in decide(&case, &terms, &[], today).positions {
+            let fee = Decimal::from(position.late_fee);
+            if let Some(amount) = caps.amount {
+                prop_assert!(position.late_fee <= amount);
+            }
+            if let Some(share) = caps.order_share {
+                prop_assert!(fee <= share * Decimal::from(case.order.amount_minor));
+            }
+            if let Some(rate) = caps.annual_rate {
+                let days = Decimal::from(position.days_past_due);
+                prop_assert!(fee * Decimal::from(365) <= rate * Decimal::from(position.principal) * days);
+            }
+        }
+    }
+
+    /// Whatever happens afterwards, with the principal gone what is charged can only come down. Before waivers that is so
+    /// of each instalment; after them of the order, as a waiver is the order's and goes to its oldest fees first.
+    #[test]
+    fn a_fee_never_grows_after_the_principal_is_gone((terms, case) in known_order()) {
+        let mut charged_when_gone: BTreeMap<i64, i64> = BTreeMap::new();
+        let mut owed_when_gone = i64::MAX;
+        for today in days() {
+            let decision = decide(&case, &terms, &[], today);
+            for position in decision.positions.iter().filter(|position| position.outstanding() == 0) {
+                let charged = charged(&decision, position.instalment);
+                let before = *charged_when_gone.entry(position.instalment).or_insert(charged);
+                prop_assert!(charged <= before, "{today}: {charged} after {before}");
+            }
+            if decision.outstanding() == 0 {
+                let owed = decision.positions.iter().map(|position| position.late_fee).sum();
+                prop_assert!(owed <= owed_when_gone, "{today}: {owed} after {owed_when_gone}");
+                owed_when_gone = owed;
+            }
+        }
+    }
+
+    #[test]
+    fn the_order_in_which_facts_are_listed_is_no_matter(
+        ((terms, case), shuffled) in known_order().prop_flat_map(|(terms, case)| {
+            let shuffled = Just(case.facts.clone()).prop_shuffle();
+            (Just((terms, case)), shuffled)
+        }),
+        today in any_day(),
+    ) {
+        let shuffled = Case { order: case.order.clone(), facts: shuffled };
+        prop_assert_eq!(decide(&case, &terms, &[], today), decide(&shuffled, &terms, &[], today));
+    }
+
+    /// Until the next action nothing moves, and days past due are those that the position foretells.
+    #[test]
+    fn nothing_changes_by_itself_before_the_next_action((terms, case) in known_order(), decided_on in any_day()) {
+        let decision = decide(&case, &terms, &[], decided_on);
+        let standings = standings(&decision);
+        let until = decision.next_action_on.unwrap_or(NaiveDate::MAX).min(plus(decided_on, HORIZON));
+        prop_assert!(decision.next_action_on.is_none_or(|next| next > decided_on));
+        for today in decided_on.iter_days().take_while(|day| *day < until) {
+            let later = decide(&case, &terms, &standings, today);
+            prop_assert_eq!(net(&later.movements), net(&decision.movements), "{}", today);
+            prop_assert_eq!(&later.credit_steps, &[], "{}", today);
+            for (before, after) in decision.positions.iter().zip(&later.positions) {
+                prop_assert_eq!(before.days_past_due_on(today), after.days_past_due, "{}", today);
+                prop_assert_eq!(timeless(before), timeless(after), "{}", today);
+            }
+        }
+    }
+
+    #[test]
+    fn splitting_loses_no_unit(minor in 0_i64..1_000_000, shares in shares()) {
+        let shares: Vec<Decimal> = shares.iter().map(|share| share.share).collect();
+        let parts = split(minor, &shares);
+        prop_assert_eq!(parts.iter().sum::<i64>(), minor);
+        for (part, share) in parts.iter().zip(&shares) {
+            let exact = share * Decimal::from(minor);
+            prop_assert!((Decimal::from(*part) - exact).abs() < Decimal::ONE, "{part} for {exact}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Closing every day posts what deciding once at the end would have posted, whichever days were missed.
+    #[test]
+    fn missed_days_make_no_difference_to_the_books(
+        (terms, case) in known_order(),
+        open in proptest::collection::vec(any::<bool>(), usize::try_from(HORIZON).unwrap() + 1),
+    ) {
+        let (mut daily, mut now_and_then) = (Books::default(), Books::default());
+        for (today, open) in days().zip(open) {
+            daily.close(&case, &terms, today);
+            prop_assert_eq!(&daily.net(), &net(&decide(&case.as_known_on(today), &terms, &[], today).movements));
+            if open {
+                now_and_then.close(&case, &terms, today);
+                prop_assert_eq!(&now_and_then.net(), &daily.net(), "{}", today);
+            }
+        }
+    }
+
+    #[test]
+    fn deciding_twice_posts_nothing((terms, case) in known_order()) {
+        let mut books = Books::default();
+        for today in days().step_by(5) {
+            books.close(&case, &terms, today);
+            let (positions, steps) = (books.positions.clone(), books.steps.len());
+            prop_assert_eq!(books.close(&case, &terms, today), []);
+            prop_assert_eq!((&books.positions, books.steps.len()), (&positions, steps));
+        }
+    }
+
+    /// A close looks only at orders with a new fact or whose next action has come. That is enough: books, positions and
+    /// credit record are those of one who looks at every order every day. A notice goes out `delay` days after it is due.
+    #[test]
+    fn working_by_the_next_action_misses_nothing((terms, mut case) in known_order(), delay in 0_i64..3) {
+        let (mut daily, mut woken) = (Books::default(), Books::default());
+        for today in days() {
+            daily.close(&case, &terms, today);
+            let has_news = case.facts.iter().any(|fact| fact.booked_on == today) || today == ORDERED_ON;
+            if has_news || woken.next_action_on.is_some_and(|next| next <= today) {
+                woken.close(&case, &terms, today);
+            }
+            prop_assert_eq!(&woken.net(), &daily.net(), "{}", today);
+            prop_assert_eq!(&woken.steps, &daily.steps, "{}", today);
+            for (woken, daily) in woken.positions.iter().zip(&daily.positions) {
+                prop_assert_eq!(timeless(woken), timeless(daily), "{}", today);
+                prop_assert_eq!(woken.days_past_due_on(today), daily.days_past_due, "{}", today);
+            }
+            let due = daily.steps.iter().filter(|(on, step)| *on == today && step.status == Status::NoticeDue);
+            case.facts.extend(due.map(|(_, step)| notice(step.instalment, plus(today, delay + 1))));
+        }
+        // No flag without a notice that was sent, and none before its time.
+        for (on, step) in daily.steps.iter().filter(|(_, step)| step.status == Status::Flagged) {
+            let rule = terms.credit.unwrap();
+            let sent = case.facts.iter().filter(|fact| fact.what == What::Notice { instalment: step.instalment });
+            prop_assert!(sent.map(|fact| plus(fact.effective_on, rule.flag_after)).any(|day| day <= *on));
+            prop_assert!(step.days_past_due >= rule.notice_after && step.minor > 0);
+        }
+    }
+}
+
+/// What has been posted and recorded so far, as the store keeps it.
+#[derive(Default)]
+struct Books {
+    recorded: Vec<Recorded>,
+    positions: Vec<Position>,
+    steps: Vec<(NaiveDate, CreditStep)>,
+    next_action_on: Option<NaiveDate>,
+}
+
+impl Books {
+    /// Decides with what is known on the day and posts the difference.
+    fn close(&mut self, case: &Case, terms: &Terms, today: NaiveDate) -> Vec<Entry> {
+        let standings: Vec<Standing> = self.positions.iter().map(|position| position.credit).collect();
+        let decision = decide(&case.as_known_on(today), terms, &standings, today);
+        let entries = difference(&decision.movements, &self.recorded);
+        self.recorded.extend(entries.iter().map(|entry| Recorded {
+            movement: entry.movement.clone(),
+            minor: entry.minor,
+            effective_on: entry.effective_on,
+            source: entry.source,
+        }));
+        self.positions = decision.positions;
+        self.steps.extend(decision.credit_steps.into_iter().map(|step| (today, step)));
+        self.next_action_on = decision.next_action_on;
+        entries
+    }
+
+    fn net(&self) -> BTreeMap<Movement, i64> {
+        net_of(self.recorded.iter().map(|row| (&row.movement, row.minor)))
+    }
+}
+
+/// Payments effective by a day, and what came out of suspense: all of each fact that had waited there.
+#[derive(Default)]
+struct Money {
+    paid: i64,
+    paid_in_all: i64,
+    from_suspense: i64,
+}
+
+impl Money {
+    fn of(case: &Case, today: NaiveDate) -> Money {
+        let mut money = Money::default();
+        for fact in case.effective_by(today) {
+            match fact.what {
+                What::Payment { minor, suspended } => {
+                    money.paid_in_all += minor;
+                    if suspended {
+                        money.from_suspense += minor;
+                    } else {
+                        money.paid += minor;
+                    }
+                }
+                What::Refund { minor, suspended: true } => money.from_suspense += minor,
+                _ => {}
+            }
+        }
+        money
+    }
+}
+
+fn days() -> impl Iterator<Item = NaiveDate> {
+    ORDERED_ON.iter_days().take_while(|day| *day <= plus(ORDERED_ON, HORIZON))
+}
+
+fn notice(instalment: i64, on: NaiveDate) -> Fact {
+    Fact {
+        id: format!("notice {instalment} {on}"),
+        effective_at: on.and_hms_opt(9, 0, 0).unwrap().and_utc(),
+        effective_on: on,
+        booked_on: on,
+        source: Source::default(),
+        what: What::Notice { instalment },
+    }
+}
+
+fn walked_as(position: &Position) -> day_by_day::Instalment {
+    day_by_day::Instalment {
+        due_on: position.due_on,
+        ordered: position.principal,
+        paid: position.paid,
+        refunded: position.refunded,
+        fee: position.late_fee,
+        fee_paid: position.late_fee_paid,
+        past_due: position.days_past_due,
+    }
+}
+
+fn standings(decision: &Decision) -> Vec<Standing> {
+    decision.positions.iter().map(|position| position.credit).collect()
+}
+
+/// An instalment's late fee before waivers.
+fn charged(decision: &Decision, instalment: i64) -> i64 {
+    let of =
+        |declared: &&Declared| (declared.movement.kind, declared.movement.instalment) == (Kind::LateFee, instalment);
+    decision.movements.iter().filter(of).map(|declared| declared.minor).sum()
+}
+
+/// A position but for the day it was decided on.
+fn timeless(position: &Position) -> Position {
+    Position { decided_on: NaiveDate::MIN, days_past_due: 0, ..position.clone() }
+}
+
+/// Debits less credits.
+fn balance(movements: &[Declared], account: Account) -> i64 {
+    let side = |movement: &Movement| i64::from(movement.debit == account) - i64::from(movement.credit == account);
+    movements.iter().map(|declared| side(&declared.movement) * declared.minor).sum()
+}
+
+fn net(movements: &[Declared]) -> BTreeMap<Movement, i64> {
+    net_of(movements.iter().map(|declared| (&declared.movement, declared.minor)))
+}
+
+/// Movements in total, what was posted the other way round taken off.
+fn net_of<'m>(movements: impl Iterator<Item = (&'m Movement, i64)>) -> BTreeMap<Movement, i64> {
+    let mut net = BTreeMap::new();
+    for (movement, minor) in movements {
+        let (debit, credit) = (movement.debit.min(movement.credit), movement.debit.max(movement.credit));
+        let sign = if debit == movement.debit { 1 } else { -1 };
+        *net.entry(Movement { debit, credit, ..movement.clone() }).or_insert(0) += sign * minor;
+    }
+    net.retain(|_, minor| *minor != 0);
+    net
+}

@@ -1,0 +1,300 @@
+//! A second, slow and obvious computation of an order's positions: it walks the days, keeps what is left, and adds
+//! up. It shares the facts and terms with the program, and no line of its arithmetic.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use paylater::domain::hold::Effect;
+use paylater::domain::late_fee::FeeKind;
+use paylater::domain::order::{Case, Event, Fact, What};
+use paylater::domain::policy::{Allocation, Clock, Terms};
+use rust_decimal::Decimal;
+
+/// An instalment at the end of a day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instalment {
+    pub due_on: Option<NaiveDate>,
+    pub ordered: i64,
+    pub paid: i64,
+    pub refunded: i64,
+    pub fee: i64,
+    pub fee_paid: i64,
+    pub past_due: i64,
+}
+
+/// The order at the end of a day, and the customer's credit from it.
+pub fn walk(case: &Case, terms: &Terms, today: NaiveDate) -> (Vec<Instalment>, i64) {
+    let mut walk = Walk { case, terms, today, slots: Vec::new(), credit: 0, refunded: 0 };
+    walk.slots = walk.schedule();
+    let first = case.facts.iter().map(|fact| fact.effective_on).min().unwrap_or(today).min(today);
+    for day in first.iter_days().take_while(|day| *day <= today) {
+        let mut of_the_day: Vec<&Fact> = walk.facts().filter(|fact| fact.effective_on == day).collect();
+        of_the_day.sort_by_key(|fact| {
+            let is_payment = matches!(fact.what, What::Payment { .. });
+            (fact.effective_at, is_payment, fact.id.clone())
+        });
+        for fact in of_the_day {
+            match fact.what {
+                What::Payment { minor, .. } => walk.pay(minor, day),
+                What::Refund { minor, .. } => walk.refund(minor),
+                What::Fulfilment(Event::Cancelled) => walk.refund(case.order.amount_minor),
+                _ => {}
+            }
+        }
+        for slot in &mut walk.slots {
+            slot.left_at_end_of.insert(day, slot.left);
+        }
+    }
+    let fees = walk.fees(today);
+    let mut credit = walk.credit;
+    let rows = walk.slots.iter().zip(fees).map(|(slot, fee)| {
+        credit += (slot.fee_paid - fee).max(0);
+        Instalment {
+            due_on: slot.due_on,
+            ordered: slot.ordered,
+            paid: slot.paid,
+            refunded: slot.refunded,
+            fee,
+            fee_paid: slot.fee_paid.min(fee),
+            past_due: slot.past_due(today),
+        }
+    });
+    let rows = rows.collect();
+    (rows, credit)
+}
+
+struct Slot {
+    due_on: Option<NaiveDate>,
+    ordered: i64,
+    left: i64,
+    left_at_end_of: BTreeMap<NaiveDate, i64>,
+    paid: i64,
+    refunded: i64,
+    fee_paid: i64,
+}
+
+impl Slot {
+    /// Principal left at the end of a day.
+    fn left_on(&self, day: NaiveDate) -> i64 {
+        self.left_at_end_of.range(..=day).next_back().map_or(self.ordered, |(_, left)| *left)
+    }
+
+    fn past_due(&self, today: NaiveDate) -> i64 {
+        let Some(due_on) = self.due_on else { return 0 };
+        let unpaid = days_after(due_on, today).filter(|day| self.left_on(*day) > 0);
+        unpaid.map(|_| 1).sum()
+    }
+}
+
+struct Walk<'a> {
+    case: &'a Case,
+    terms: &'a Terms,
+    today: NaiveDate,
+    slots: Vec<Slot>,
+    credit: i64,
+    refunded: i64,
+}
+
+impl<'a> Walk<'a> {
+    fn facts(&self) -> impl Iterator<Item = &'a Fact> + use<'a> {
+        let today = self.today;
+        self.case.facts.iter().filter(move |fact| fact.effective_on <= today)
+    }
+
+    fn held(&self, effect: Effect, day: NaiveDate) -> bool {
+        self.facts().any(|fact| match fact.what {
+            What::Hold { reason, ends_on } => {
+                let rule = self.terms.hold_rule(reason);
+                let covers = match ends_on {
+                    Some(last) => fact.effective_on <= day && day <= last,
+                    None => fact.effective_on <= day && (day - fact.effective_on).num_days() < rule.days,
+                };
+                covers && rule.effects.contains(&effect)
+            }
+            _ => false,
+        })
+    }
+
+    /// The n-th day after `from` that no hold with this effect covers.
+    fn nth_free_day(&self, from: NaiveDate, n: i64, effect: Effect) -> NaiveDate {
+        let mut day = from;
+        let mut counted = 0;
+        while counted < n {
+            day = day.succ_opt().unwrap();
+            if !self.held(effect, day) {
+                counted += 1;
+            }
+        }
+        day
+    }
+
+    fn clock_day(&self) -> Option<NaiveDate> {
+        // What was confirmed was delivered, and what was delivered was shipped.
+        let shipped = [Event::Shipped, Event::Delivered, Event::Confirmed];
+        let first_of = |events: &[Event]| {
+            let seen = self.facts().filter(|fact| events.iter().any(|event| fact.what == What::Fulfilment(*event)));
+            seen.map(|fact| fact.effective_on).min()
+        };
+        match self.terms.clock {
+            Clock::Ordered => Some(self.case.order.ordered_on),
+            Clock::Shipped => first_of(&shipped),
+            Clock::Delivered => first_of(&shipped[1..]),
+            Clock::Confirmed { auto } => {
+                let by_itself = auto.and_then(|auto| {
+                    let from = if auto.after == Event::Shipped { &shipped[..] } else { &shipped[1..] };
+                    let on = self.nth_free_day(first_of(from)?, auto.days, Effect::Clock);
+                    (on <= self.today).then_some(on)
+                });
+                [first_of(&shipped[2..]), by_itself].into_iter().flatten().min()
+            }
+        }
+    }
+
+    fn schedule(&self) -> Vec<Slot> {
+        let one = [(Decimal::ONE, self.case.order.term)];
+        let several: Vec<_> = self.terms.instalments.iter().map(|share| (share.share, share.term)).collect();
+        let parts = if several.is_empty() { &one[..] } else { &several[..] };
+        let exact = |share: Decimal| {
+            let (over, under) = fraction(share);
+            (i128::from(self.case.order.amount_minor) * over, under)
+        };
+        let mut amounts: Vec<i128> = parts.iter().map(|(share, _)| exact(*share).0 / exact(*share).1).collect();
+        // One unit after the other goes to the part that is furthest below its exact share.
+        while amounts.iter().sum::<i128>() < i128::from(self.case.order.amount_minor) {
+            let behind = |i: usize| {
+                let (over, under) = exact(parts[i].0);
+                Decimal::from_i128_with_scale(over - amounts[i] * under, 0) / Decimal::from_i128_with_scale(under, 0)
+            };
+            let mut next = 0;
+            for i in 1..parts.len() {
+                if behind(i) > behind(next) {
+                    next = i;
+                }
+            }
+            amounts[next] += 1;
+        }
+        let clock_day = self.clock_day();
+        let slot = |(amount, (_, term)): (i128, &(Decimal, i64))| {
+            let ordered = i64::try_from(amount).unwrap();
+            let due_on = clock_day.map(|clock_day| {
+                let mut due_on = self.nth_free_day(clock_day, *term, Effect::Clock);
+                for fact in self.facts() {
+                    if let What::Extension { days } = fact.what {
+                        due_on += chrono::TimeDelta::days(days);
+                    }
+                }
+                due_on
+            });
+            let left_at_end_of = BTreeMap::new();
+            Slot { due_on, ordered, left: ordered, left_at_end_of, paid: 0, refunded: 0, fee_paid: 0 }
+        };
+        amounts.into_iter().zip(parts).map(slot).collect()
+    }
+
+    /// What is owed in late fees at the end of a day, by instalment, after caps and waivers.
+    fn fees(&self, day: NaiveDate) -> Vec<i64> {
+        let mut waivers = 0;
+        for fact in self.facts().filter(|fact| fact.effective_on <= day) {
+            if let What::Waiver { minor } = fact.what {
+                waivers += minor;
+            }
+        }
+        let mut fees = Vec::new();
+        for slot in &self.slots {
+            let fee = self.fee(slot, day);
+            let waived = fee.min(waivers);
+            waivers -= waived;
+            fees.push(fee - waived);
+        }
+        fees
+    }
+
+    fn fee(&self, slot: &Slot, day: NaiveDate) -> i64 {
+        let Some(due_on) = slot.due_on else { return 0 };
+        let grace_end = self.nth_free_day(due_on, self.terms.late_fee.grace, Effect::Fees);
+        if grace_end > day || slot.left_on(grace_end) == 0 {
+            return 0;
+        }
+        let mut fee = match self.terms.late_fee.kind {
+            FeeKind::None => 0,
+            FeeKind::Flat(minor) => minor,
+            FeeKind::Percent(rate) => nearest(slot.left_on(grace_end), rate),
+            FeeKind::Daily { rate, from_due } => {
+                let after = if from_due { due_on } else { grace_end };
+                let free = days_after(after, day).filter(|day| !self.held(Effect::Fees, *day));
+                nearest(free.map(|day| slot.left_on(day)).sum(), rate)
+            }
+        };
+        let caps = self.terms.late_fee.caps;
+        if let Some(amount) = caps.amount {
+            fee = fee.min(amount);
+        }
+        if let Some(share) = caps.order_share {
+            let (over, under) = fraction(share);
+            fee = fee.min(floor(i128::from(self.case.order.amount_minor) * over, under));
+        }
+        if let Some(rate) = caps.annual_rate {
+            let (over, under) = fraction(rate);
+            let of_the_year = i128::from(slot.ordered) * over * i128::from(slot.past_due(day));
+            fee = fee.min(floor(of_the_year, under * 365));
+        }
+        fee
+    }
+
+    fn pay(&mut self, minor: i64, day: NaiveDate) {
+        let fees = self.fees(day.pred_opt().unwrap());
+        let mut purse = minor;
+        // Terms rise from instalment to instalment, so the first is the oldest due.
+        for (slot, fee) in self.slots.iter_mut().zip(fees) {
+            let owed = (fee - slot.fee_paid).max(0);
+            let (to_fee, to_principal) = match self.terms.allocation {
+                Allocation::FeeFirst => {
+                    let to_fee = owed.min(purse);
+                    (to_fee, slot.left.min(purse - to_fee))
+                }
+                Allocation::PrincipalFirst => {
+                    let to_principal = slot.left.min(purse);
+                    (owed.min(purse - to_principal), to_principal)
+                }
+            };
+            slot.fee_paid += to_fee;
+            slot.paid += to_principal;
+            slot.left -= to_principal;
+            purse -= to_fee + to_principal;
+        }
+        self.credit += purse;
+    }
+
+    fn refund(&mut self, minor: i64) {
+        // Whole is whole: once a cancellation has refunded everything, nothing is left for a later refund.
+        let mut purse = minor.min(self.case.order.amount_minor - self.refunded);
+        self.refunded += purse;
+        for slot in self.slots.iter_mut().rev() {
+            let part = slot.left.min(purse);
+            slot.left -= part;
+            slot.refunded += part;
+            purse -= part;
+        }
+        self.credit += purse;
+    }
+}
+
+/// The days d with after < d ≤ upto.
+fn days_after(after: NaiveDate, upto: NaiveDate) -> impl Iterator<Item = NaiveDate> {
+    after.iter_days().skip(1).take_while(move |day| *day <= upto)
+}
+
+/// A rate as a whole number over a power of ten.
+fn fraction(rate: Decimal) -> (i128, i128) {
+    (rate.mantissa(), 10_i128.pow(rate.scale()))
+}
+
+fn floor(over: i128, under: i128) -> i64 {
+    i64::try_from(over / under).unwrap()
+}
+
+/// Half a unit or more is a unit.
+fn nearest(minor: i64, rate: Decimal) -> i64 {
+    let (over, under) = fraction(rate);
+    floor(2 * i128::from(minor) * over + under, 2 * under)
+}

@@ -1,0 +1,209 @@
+//! Random terms, orders and facts for properties: small numbers, so that edges meet often.
+
+use chrono::NaiveDate;
+use paylater::domain::admission::admit;
+use paylater::domain::calendar::plus;
+use paylater::domain::hold::{Effect, HoldReason, HoldRule};
+use paylater::domain::late_fee::{Caps, FeeKind, LateFee};
+use paylater::domain::money::Currency;
+use paylater::domain::order::{Case, Event, Fact, Order, Source, What};
+use paylater::domain::policy::{Allocation, AutoConfirm, Clock, CreditRule, ExtensionLimits, Share, Terms};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+use rust_decimal::Decimal;
+
+pub const ORDERED_ON: NaiveDate = NaiveDate::from_ymd_opt(2026, 3, 1).unwrap();
+/// How many days after the order are looked at; by then most of what happens has had its effect.
+pub const HORIZON: i64 = 75;
+
+pub fn any_day() -> impl Strategy<Value = NaiveDate> {
+    (0..=HORIZON).prop_map(|days| plus(ORDERED_ON, days))
+}
+
+/// Terms, and an order under them with everything that was taken.
+pub fn known_order() -> impl Strategy<Value = (Terms, Case)> {
+    let amount = prop_oneof![1 => 1_i64..10, 4 => 100_i64..20_000];
+    (terms(), amount, 0_i64..15, vec(any_fact(), 0..12)).prop_map(|(terms, amount_minor, term, facts)| {
+        let order = Order {
+            merchant_id: "shop".into(),
+            order_id: "order".into(),
+            customer_id: "customer".into(),
+            amount_minor,
+            currency: terms.currency,
+            ordered_at: ORDERED_ON.and_hms_opt(9, 0, 0).unwrap().and_utc(),
+            ordered_on: ORDERED_ON,
+            term,
+            policy_version: terms.effective_from,
+            booked_on: ORDERED_ON,
+            source: Source { file_no: 1, line: 2 },
+        };
+        let mut case = Case { order, facts: Vec::new() };
+        let mut arriving: Vec<Fact> = (1..).zip(facts).map(|(line, fact)| fact.happened(&case.order, line)).collect();
+        arriving.sort_by_key(|fact| fact.booked_on);
+        for fact in arriving {
+            if admit(&case, &terms, &fact.what, fact.effective_on).is_ok() {
+                case.facts.push(fact);
+            }
+        }
+        (terms, case)
+    })
+}
+
+/// Shares of one, by rising term.
+pub fn shares() -> impl Strategy<Value = Vec<Share>> {
+    let weights = vec(1_i64..100, 2..5);
+    (weights, vec(0_i64..15, 5)).prop_map(|(weights, days)| {
+        let total: i64 = weights.iter().sum();
+        // In ten-thousandths; the last one takes what is left of the whole.
+        let mut shares: Vec<i64> = weights.iter().map(|weight| weight * 10_000 / total).collect();
+        let last = shares.len() - 1;
+        shares[last] += 10_000 - shares.iter().sum::<i64>();
+        let mut term = 0;
+        let with_term = shares.into_iter().zip(days).map(|(share, days)| {
+            term += days;
+            Share { share: Decimal::new(share, 4), term }
+        });
+        with_term.collect()
+    })
+}
+
+fn terms() -> impl Strategy<Value = Terms> {
+    let instalments = prop_oneof![3 => Just(Vec::new()), 2 => shares()];
+    let allocation = select(vec![Allocation::FeeFirst, Allocation::PrincipalFirst]);
+    let extension = (1_i64..4, 1_i64..15, option::of(0_i64..10), any::<bool>())
+        .prop_map(|(times, days, ask_within, when_overdue)| ExtensionLimits { times, days, ask_within, when_overdue });
+    let credit = (1_i64..6, 0_i64..6).prop_map(|(notice_after, flag_after)| CreditRule { notice_after, flag_after });
+    let refund_window = option::of(0_i64..60);
+    let parts = (
+        clock(),
+        instalments,
+        rate(50_000),
+        refund_window,
+        allocation,
+        late_fee(),
+        option::weighted(0.8, extension),
+        vec(hold_rule(), 0..3),
+        option::weighted(0.8, credit),
+    );
+    parts.prop_map(
+        |(clock, instalments, service_fee, refund_window, allocation, late_fee, extension, holds, credit)| Terms {
+            effective_from: ORDERED_ON,
+            currency: Currency::parse("CNY").unwrap(),
+            clock,
+            cut_off: None,
+            bands: Vec::new(),
+            freeze_when_overdue: None,
+            instalments,
+            service_fee,
+            payable_after: 0,
+            refund_window,
+            allocation,
+            late_fee,
+            extension,
+            holds,
+            reminder_steps: Vec::new(),
+            credit,
+        },
+    )
+}
+
+fn clock() -> impl Strategy<Value = Clock> {
+    let auto = (select(vec![Event::Shipped, Event::Delivered]), 0_i64..12);
+    prop_oneof![
+        2 => Just(Clock::Ordered),
+        1 => Just(Clock::Shipped),
+        2 => Just(Clock::Delivered),
+        2 => option::weighted(0.8, auto).prop_map(|auto| {
+            Clock::Confirmed { auto: auto.map(|(after, days)| AutoConfirm { after, days }) }
+        }),
+    ]
+}
+
+fn late_fee() -> impl Strategy<Value = LateFee> {
+    let kind = prop_oneof![
+        1 => Just(FeeKind::None),
+        2 => (0_i64..1_000).prop_map(FeeKind::Flat),
+        2 => rate(200_000).prop_map(FeeKind::Percent),
+        4 => (rate(20_000), any::<bool>()).prop_map(|(rate, from_due)| FeeKind::Daily { rate, from_due }),
+    ];
+    let caps = (
+        option::weighted(0.2, 0_i64..2_000),
+        option::weighted(0.2, rate(300_000)),
+        option::weighted(0.3, rate(400_000)),
+    )
+        .prop_map(|(amount, order_share, annual_rate)| Caps { amount, order_share, annual_rate });
+    (kind, 0_i64..6, caps).prop_map(|(kind, grace, caps)| LateFee { kind, grace, caps })
+}
+
+fn hold_rule() -> impl Strategy<Value = HoldRule> {
+    let effects = vec![Effect::Clock, Effect::Fees, Effect::Contact, Effect::Credit, Effect::Debit];
+    (select(HoldReason::ALL.to_vec()), 1_i64..15, subsequence(effects, 0..=5))
+        .prop_map(|(reason, days, effects)| HoldRule { reason, days, effects })
+}
+
+/// Up to so many millionths.
+fn rate(most: i64) -> impl Strategy<Value = Decimal> {
+    (0..=most).prop_map(|millionths| Decimal::new(millionths, 6))
+}
+
+/// Something that happens to an order some days after it was placed.
+#[derive(Debug, Clone)]
+struct AnyFact {
+    days: i64,
+    hour: u32,
+    /// Days from when it happened to when it is booked; below zero it is announced before.
+    lag: i64,
+    what: AnyWhat,
+}
+
+#[derive(Debug, Clone)]
+enum AnyWhat {
+    /// Amounts are per cent of the order.
+    Payment(i64, bool),
+    Refund(i64, bool),
+    Waiver(i64),
+    Hold(HoldReason, Option<i64>),
+    Other(What),
+}
+
+fn any_fact() -> impl Strategy<Value = AnyFact> {
+    let event = select(vec![Event::Shipped, Event::Delivered, Event::Delivered, Event::Confirmed]);
+    let suspended = || prop::bool::weighted(0.1);
+    let what = prop_oneof![
+        6 => (1_i64..130, suspended()).prop_map(|(share, suspended)| AnyWhat::Payment(share, suspended)),
+        3 => (1_i64..100, suspended()).prop_map(|(share, suspended)| AnyWhat::Refund(share, suspended)),
+        2 => (1_i64..20).prop_map(AnyWhat::Waiver),
+        3 => (select(HoldReason::ALL.to_vec()), option::weighted(0.8, 0_i64..12)).prop_map(|(reason, days)| AnyWhat::Hold(reason, days)),
+        3 => (1_i64..15).prop_map(|days| AnyWhat::Other(What::Extension { days })),
+        5 => event.prop_map(|event| AnyWhat::Other(What::Fulfilment(event))),
+        1 => Just(AnyWhat::Other(What::Fulfilment(Event::Cancelled))),
+        2 => (1_i64..4).prop_map(|instalment| AnyWhat::Other(What::Notice { instalment })),
+    ];
+    let days = prop_oneof![1 => -2_i64..0, 5 => 0_i64..10, 10 => 10_i64..50];
+    let lag = prop_oneof![6 => Just(0_i64), 3 => 1_i64..20, 1 => -6_i64..0];
+    (days, select(vec![0_u32, 9, 15]), lag, what).prop_map(|(days, hour, lag, what)| AnyFact { days, hour, lag, what })
+}
+
+impl AnyFact {
+    fn happened(self, order: &Order, line: i64) -> Fact {
+        let effective_on = plus(ORDERED_ON, self.days);
+        let part = |share: i64| (order.amount_minor * share / 100).max(1);
+        let what = match self.what {
+            AnyWhat::Payment(share, suspended) => What::Payment { minor: part(share), suspended },
+            AnyWhat::Refund(share, suspended) => What::Refund { minor: part(share), suspended },
+            AnyWhat::Waiver(share) => What::Waiver { minor: part(share) },
+            AnyWhat::Hold(reason, days) => What::Hold { reason, ends_on: days.map(|days| plus(effective_on, days)) },
+            AnyWhat::Other(what) => what,
+        };
+        Fact {
+            id: format!("fact {line:02}"),
+            effective_at: effective_on.and_hms_opt(self.hour, 0, 0).unwrap().and_utc(),
+            effective_on,
+            booked_on: plus(effective_on, self.lag).max(ORDERED_ON),
+            source: Source { file_no: 2, line },
+            what,
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! A small language for tests of the rules: terms, what happened and what should be true, in words and tables.
+//!
+//! The order is of 100.00, placed on March 1st 2026 at noon, and to be paid 14 days after delivery, unless the terms or
+//! the story say otherwise. Days are those of that March (`16`); later ones name their month (`04-13`). Facts
+//! happen at noon unless a time follows the day, and are booked on their day unless the story says `known 20`.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono_tz::Asia::Shanghai;
+use paylater::domain::admission::admit;
+use paylater::domain::calendar::{day_of, instant_of, plus};
+use paylater::domain::credit::Standing;
+use paylater::domain::due::ClockDay;
+use paylater::domain::hold::{Effect, HoldReason, HoldRule};
+use paylater::domain::journal::{Account, Movement};
+use paylater::domain::late_fee::{Caps, FeeKind, LateFee};
+use paylater::domain::money::Currency;
+use paylater::domain::order::{Case, Event, Fact, Order, Source, What};
+use paylater::domain::policy::{Allocation, AutoConfirm, Band, Clock, CreditRule, ExtensionLimits, Share, Terms};
+use paylater::domain::position::{Decision, decide};
+use rust_decimal::Decimal;
+
+/// Every row of the table is true at the end of its day. The first line names the columns: `day`, then, with
+/// several instalments, `no`, then any of those in [`cell`].
+#[track_caller]
+pub fn check(terms: &str, story: &str, table: &str) {
+    let mut lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).filter(|row| !row.is_empty());
+    let columns = lines.next().expect("a table begins with its columns");
+    let expected: Vec<Vec<&str>> = lines.collect();
+    let last = expected.iter().map(|row| day(row[0])).max().expect("a table has rows");
+    let closed = closed_days(terms, story, last);
+    let found = expected.iter().map(|row| {
+        let number = if columns[1] == "no" { row[1].parse().unwrap() } else { 1 };
+        columns.iter().map(|column| cell(column, &closed[&day(row[0])], row[0], number)).collect::<Vec<_>>()
+    });
+    let found: Vec<Vec<String>> = found.collect();
+    let expected: Vec<Vec<String>> =
+        expected.into_iter().map(|row| row.into_iter().map(str::to_owned).collect()).collect();
+    let laid_out = |rows: &[Vec<String>]| rows.iter().map(|row| row.join("  ")).collect::<Vec<_>>().join("\n");
+    assert!(
+        found == expected,
+        "{terms}\n{story}\n{}\nexpected\n{}\nfound\n{}",
+        columns.join("  "),
+        laid_out(&expected),
+        laid_out(&found)
+    );
+}
+
+/// The due date as it stands at the end of April, or `-`.
+pub fn due_on(terms: &str, story: &str) -> String {
+    let end = day("04-30");
+    short(closed_days(terms, story, end)[&end].positions[0].due_on)
+}
+
+/// The credit record up to the end of April: each step with its day, and with its instalment if it is not the first.
+pub fn record(terms: &str, story: &str) -> String {
+    let closed = closed_days(terms, story, day("04-30"));
+    let steps = closed.iter().flat_map(|(on, decision)| decision.credit_steps.iter().map(move |step| (on, step)));
+    let words = steps.map(|(on, step)| match step.instalment {
+        1 => format!("{} {}", short(Some(*on)), step.status.name()),
+        number => format!("{} no {number} {}", short(Some(*on)), step.status.name()),
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// All movements of the order as the books have them at the end of a day: kind, instalment, accounts, amount, cause.
+pub fn books(terms: &str, story: &str, on: &str) -> Vec<String> {
+    let closed = closed_days(terms, story, day(on));
+    let mut declared = closed[&day(on)].movements.clone();
+    declared.sort_by(|a, b| a.movement.cmp(&b.movement));
+    let row = |(movement, minor): (&Movement, i64)| {
+        let (debit, credit) = (movement.debit.name(), movement.credit.name());
+        let text = format!("{} {} {debit} {credit} {}", movement.kind.name(), movement.instalment, money(minor));
+        format!("{text} {}", movement.cause).trim_end().to_owned()
+    };
+    declared.iter().map(|declared| row((&declared.movement, declared.minor))).collect()
+}
+
+/// Whether one more fact would be taken after the story: `ok`, or the code of the refusal.
+pub fn asked(terms: &str, story: &str, fact: &str) -> &'static str {
+    let (terms, case) = read(terms, story);
+    let fact = read_fact(fact, &terms, case.facts.len() + 1);
+    admit(&case, &terms, &fact.what, fact.effective_on).map_or_else(|refusal| refusal.code(), |()| "ok")
+}
+
+/// Decides every day from the order's on, as the closes would, each with what was known by then.
+fn closed_days(terms: &str, story: &str, through: NaiveDate) -> BTreeMap<NaiveDate, Decision> {
+    let (terms, case) = read(terms, story);
+    let mut standings: Vec<Standing> = Vec::new();
+    let mut closed = BTreeMap::new();
+    let mut today = case.order.ordered_on;
+    while today <= through {
+        let decision = decide(&case.as_known_on(today), &terms, &standings, today);
+        standings = decision.positions.iter().map(|position| position.credit).collect();
+        closed.insert(today, decision);
+        today = plus(today, 1);
+    }
+    closed
+}
+
+fn cell(column: &str, decision: &Decision, asked_on: &str, number: i64) -> String {
+    let position = decision.positions.iter().find(|position| position.instalment == number).unwrap();
+    match column {
+        "day" => asked_on.to_owned(),
+        "no" => number.to_string(),
+        "clock" => match decision.clock {
+            ClockDay::Started { on, by_itself: true } => format!("{}-by-itself", short(Some(on))),
+            clock => short(clock.on()),
+        },
+        "due" => short(position.due_on),
+        "principal" => money(position.principal),
+        "paid" => money(position.paid),
+        "refunded" => money(position.refunded),
+        "left" => money(position.outstanding()),
+        "fee" => money(position.late_fee),
+        "fee_paid" => money(position.late_fee_paid),
+        "past_due" => position.days_past_due.to_string(),
+        "record" => position.credit.status.name().to_owned(),
+        "hold" => position.hold.map_or("-", HoldReason::name).to_owned(),
+        "next" => short(decision.next_action_on),
+        "credit" => money(-balance(decision, Account::CustomerCredit)),
+        "cash" => money(balance(decision, Account::CashClearing)),
+        "suspense" => money(-balance(decision, Account::Suspense)),
+        "merchant" => money(-balance(decision, Account::MerchantPayable)),
+        "service_fee" => money(-balance(decision, Account::IncomeServiceFee)),
+        other => panic!("no column {other}"),
+    }
+}
+
+/// Debits less credits.
+fn balance(decision: &Decision, account: Account) -> i64 {
+    let side = |movement: &Movement| i64::from(movement.debit == account) - i64::from(movement.credit == account);
+    decision.movements.iter().map(|declared| side(&declared.movement) * declared.minor).sum()
+}
+
+fn read(terms: &str, story: &str) -> (Terms, Case) {
+    let (terms, amount_minor, term) = read_terms(terms);
+    let mut ordered = "ordered 01";
+    let mut facts = Vec::new();
+    for text in sentences(story) {
+        if text.starts_with("ordered") {
+            ordered = text;
+        } else {
+            facts.push(read_fact(text, &terms, facts.len() + 1));
+        }
+    }
+    let mut words = ordered.split_whitespace().skip(1).peekable();
+    let (ordered_at, ordered_on) = when(&mut words, &terms);
+    let order = Order {
+        merchant_id: "shop".into(),
+        order_id: "order".into(),
+        customer_id: "customer".into(),
+        amount_minor,
+        currency: terms.currency,
+        ordered_at,
+        ordered_on,
+        term,
+        policy_version: terms.effective_from,
+        booked_on: ordered_on,
+        source: Source { file_no: 1, line: 2 },
+    };
+    (terms, Case { order, facts })
+}
+
+/// The terms, the order's amount, and the days to pay.
+fn read_terms(text: &str) -> (Terms, i64, i64) {
+    let (mut amount_minor, mut term) = (10_000, 14);
+    let mut terms = Terms {
+        effective_from: day("01"),
+        currency: Currency::parse("CNY").unwrap(),
+        clock: Clock::Delivered,
+        cut_off: None,
+        bands: vec![Band { score: 600, limit_minor: 1_000_000, term }],
+        freeze_when_overdue: None,
+        instalments: Vec::new(),
+        service_fee: Decimal::ZERO,
+        payable_after: 0,
+        refund_window: None,
+        allocation: Allocation::FeeFirst,
+        late_fee: LateFee { kind: FeeKind::None, grace: 0, caps: Caps::default() },
+        extension: None,
+        holds: Vec::new(),
+        reminder_steps: Vec::new(),
+        credit: None,
+    };
+    for sentence in sentences(text) {
+        let words: Vec<&str> = sentence.split_whitespace().collect();
+        match words.as_slice() {
+            ["order", amount] => amount_minor = minor(amount),
+            ["term", days] => term = number(days),
+            ["clock", "ordered"] => terms.clock = Clock::Ordered,
+            ["clock", "shipped"] => terms.clock = Clock::Shipped,
+            ["clock", "delivered"] => terms.clock = Clock::Delivered,
+            ["clock", "confirmed"] => terms.clock = Clock::Confirmed { auto: None },
+            ["clock", "confirmed", "by", "itself", days, "after", event] => {
+                let auto = AutoConfirm { after: Event::parse(event).unwrap(), days: number(days) };
+                terms.clock = Clock::Confirmed { auto: Some(auto) };
+            }
+            ["cut-off", time] => terms.cut_off = Some(clock_time(time)),
+            ["instalments", parts @ ..] => {
+                let share = |part: &&str| {
+                    let (share, term) = part.split_once('@').unwrap();
+                    Share { share: decimal(share), term: number(term) }
+                };
+                terms.instalments = parts.iter().map(share).collect();
+            }
+            ["service", "fee", rate] => terms.service_fee = decimal(rate),
+            ["refunds", "within", days] => terms.refund_window = Some(number(days)),
+            ["principal", "first"] => terms.allocation = Allocation::PrincipalFirst,
+            ["fee", "flat", amount] => terms.late_fee.kind = FeeKind::Flat(minor(amount)),
+            ["fee", "percent", rate] => terms.late_fee.kind = FeeKind::Percent(decimal(rate)),
+            ["fee", "daily", rate, from_due @ ..] => {
+                let from_due = from_due == ["from", "due"];
+                terms.late_fee.kind = FeeKind::Daily { rate: decimal(rate), from_due };
+            }
+            ["grace", days] => terms.late_fee.grace = number(days),
+            ["cap", amount] => terms.late_fee.caps.amount = Some(minor(amount)),
+            ["cap", "share", rate] => terms.late_fee.caps.order_share = Some(decimal(rate)),
+            ["cap", "year", rate] => terms.late_fee.caps.annual_rate = Some(decimal(rate)),
+            ["extensions", times, "of", days, limits @ ..] => {
+                let within = limits.iter().position(|word| *word == "within").map(|at| number(limits[at + 1]));
+                terms.extension = Some(ExtensionLimits {
+                    times: number(times),
+                    days: number(days),
+                    ask_within: within,
+                    when_overdue: limits.contains(&"overdue"),
+                });
+            }
+            ["hold", reason, days, "stops", effects @ ..] => {
+                let reason = HoldReason::parse(reason).unwrap();
+                let effects = effects.iter().map(|word| effect(word)).collect();
+                terms.holds.push(HoldRule { reason, days: number(days), effects });
+            }
+            ["notice", "after", notice, "flag", "after", flag] => {
+                terms.credit = Some(CreditRule { notice_after: number(notice), flag_after: number(flag) });
+            }
+            _ => panic!("no such terms: {sentence}"),
+        }
+    }
+    (terms, amount_minor, term)
+}
+
+fn read_fact(text: &str, terms: &Terms, place: usize) -> Fact {
+    let mut words = text.split_whitespace().peekable();
+    let verb = words.next().unwrap();
+    let (effective_at, effective_on) = when(&mut words, terms);
+    let mut take = || words.next().unwrap_or_else(|| panic!("something is missing in: {text}"));
+    let what = match verb {
+        "pay" => What::Payment { minor: minor(take()), suspended: false },
+        "refund" => What::Refund { minor: minor(take()), suspended: false },
+        "waive" => What::Waiver { minor: minor(take()) },
+        "extend" => What::Extension { days: number(take()) },
+        "notice" => What::Notice { instalment: number(take()) },
+        "hold" => match take() {
+            "to" => {
+                let ends_on = Some(day(take()));
+                What::Hold { reason: HoldReason::parse(take()).unwrap(), ends_on }
+            }
+            reason => What::Hold { reason: HoldReason::parse(reason).unwrap(), ends_on: None },
+        },
+        event => What::Fulfilment(Event::parse(event).unwrap_or_else(|| panic!("no such fact: {text}"))),
+    };
+    let source = Source { file_no: 2, line: i64::try_from(place).unwrap() };
+    let mut fact =
+        Fact { id: format!("{verb}-{place}"), effective_at, effective_on, booked_on: effective_on, source, what };
+    while let Some(word) = words.next() {
+        match (word, &mut fact.what) {
+            ("known", _) => fact.booked_on = day(words.next().unwrap()),
+            ("suspended", What::Payment { suspended, .. } | What::Refund { suspended, .. }) => *suspended = true,
+            _ => panic!("no such fact: {text}"),
+        }
+    }
+    fact
+}
+
+/// A day and perhaps a time, and the day it counts for.
+fn when<'w>(
+    words: &mut std::iter::Peekable<impl Iterator<Item = &'w str>>,
+    terms: &Terms,
+) -> (DateTime<Utc>, NaiveDate) {
+    let on = day(words.next().expect("a fact has a day"));
+    let time = words.next_if(|word| word.contains(':')).unwrap_or("12:00");
+    let at = instant_of(on.and_time(clock_time(time)), Shanghai);
+    (at, day_of(at, Shanghai, terms.cut_off))
+}
+
+fn sentences(text: &str) -> impl Iterator<Item = &str> {
+    text.split('|').map(str::trim).filter(|sentence| !sentence.is_empty())
+}
+
+fn day(text: &str) -> NaiveDate {
+    let text = if text.len() == 2 { format!("2026-03-{text}") } else { format!("2026-{text}") };
+    text.parse().unwrap_or_else(|_| panic!("no day: {text}"))
+}
+
+fn short(day: Option<NaiveDate>) -> String {
+    let text = day.map_or("-".to_owned(), |day| day.format("%m-%d").to_string());
+    text.strip_prefix("03-").map_or(text.clone(), str::to_owned)
+}
+
+fn clock_time(text: &str) -> NaiveTime {
+    let text = if text.len() == 5 { format!("{text}:00") } else { text.to_owned() };
+    text.parse().unwrap()
+}
+
+fn minor(text: &str) -> i64 {
+    Currency::parse("CNY").unwrap().parse_minor(text).unwrap()
+}
+
+fn money(minor: i64) -> String {
+    Currency::parse("CNY").unwrap().plain(minor)
+}
+
+fn number(text: &str) -> i64 {
+    text.parse().unwrap_or_else(|_| panic!("no number: {text}"))
+}
+
+fn decimal(text: &str) -> Decimal {
+    Decimal::from_str_exact(text).unwrap()
+}
+
+fn effect(word: &str) -> Effect {
+    match word {
+        "clock" => Effect::Clock,
+        "fees" => Effect::Fees,
+        "contact" => Effect::Contact,
+        "credit" => Effect::Credit,
+        "debit" => Effect::Debit,
+        other => panic!("no effect {other}"),
+    }
+}

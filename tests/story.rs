@@ -22,6 +22,11 @@ async fn the_month_is_the_same_to_the_byte_on_both_engines() {
         let verified = scheme.run(&["verify"]);
         assert!(verified.starts_with("All is as it was sealed: 474 orders"), "{verified}");
     }
+    // The documentation shows how to make this day's seal by hand.
+    let manifest: serde_json::Value =
+        serde_json::from_str(&sqlite.read("sample-run/reconciliation/2026-03-24/manifest.json")).unwrap();
+    let shown = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/file-formats.md")).unwrap();
+    assert!(shown.contains(manifest["seal"].as_str().unwrap()), "docs/file-formats.md shows another seal: {manifest}");
     for order in ["T-STAR", "T-NOWHERE", "T-FROZEN", "G-CAP", "B-AUTO"] {
         let explain = ["explain", order];
         assert_eq!(sqlite.run(&explain), postgres.run(&explain), "{order}");

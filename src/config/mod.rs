@@ -5,7 +5,7 @@ mod job_file;
 mod policy_file;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -249,7 +249,7 @@ impl RawConfig {
             zone,
             starts_on: self.scheme.starts_on,
             clock: self.scheme.clock,
-            home: base.join(self.scheme.home),
+            home: without_detours(&base.join(self.scheme.home)),
             store_url,
             mail: self.mail.resolve(base)?,
             merchants,
@@ -322,6 +322,22 @@ fn sender(from: &str) -> Result<(String, String)> {
     let (name, address) = parts.unwrap_or(("", from.trim()));
     ensure!(address.contains('@'), "mail.from {from:?}: write it like \"Tea Corner <no-reply@example.com>\"");
     Ok((name.to_owned(), address.to_owned()))
+}
+
+/// `a/../b` is `b`: how people would write the path.
+fn without_detours(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        let inside = matches!(plain.components().next_back(), Some(Component::Normal(_)));
+        match part {
+            Component::ParentDir if inside => {
+                plain.pop();
+            }
+            Component::CurDir => {}
+            part => plain.push(part),
+        }
+    }
+    if plain.as_os_str().is_empty() { PathBuf::from(".") } else { plain }
 }
 
 /// Names become folder and file names, so they are kept plain.

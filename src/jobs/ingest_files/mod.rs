@@ -23,8 +23,12 @@ use crate::files::reader::{self, Line, Rows};
 use crate::store::inputs::{self, Counts, FileRow};
 use crate::store::{Tx, exceptions};
 
-/// Rows that are decided and committed together. Bounds memory, and what a stop throws away.
+/// Rows that are decided together. Bounds memory.
 const CHUNK: usize = 20_000;
+
+/// Chunks that are committed together. Bounds what a stop throws away; each commit writes every page of an index that
+/// was touched since the last, and of an index by customer that is nearly every page.
+const CHUNKS_A_COMMIT: i64 = 5;
 
 pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
     let mut tx = scheme.store.read().await?;
@@ -209,26 +213,29 @@ async fn read(scheme: &Scheme, feed: &Feed, found: &Found, mut file: FileRow, to
     let answers = scheme.folder(&format!("outbox/{}", feed.name))?;
     let mut customers = orders::Customers::default();
     let mut ack = Acknowledgement::open(&answers, &file.kept_as, file.ack_bytes, file.rejects_bytes)?;
-    loop {
+    let mut tx = scheme.store.write().await?;
+    for taken in 1.. {
         let lines = rows.take(CHUNK)?;
         let finished = lines.len() < CHUNK;
-        let mut tx = scheme.store.write().await?;
         let chunk = Chunk { file: &file, header: rows.header(), lines: &lines, today };
         let verdicts = decide(&mut tx, scheme, feed, &mut customers, &chunk).await?;
         ensure!(verdicts.len() == lines.len(), "{} rows got {} outcomes", lines.len(), verdicts.len());
         verdict::record(&mut tx, feed.kind, &chunk, &verdicts).await?;
         acknowledge(&mut ack, rows.header(), &lines, &verdicts, &mut file.counts)?;
-        (file.ack_bytes, file.rejects_bytes) = ack.checkpoint()?;
         file.last_line = lines.last().map_or(file.last_line, |line| line.number);
+        (scheme.progress)(&format!("{today} {}: {} rows", file.name, file.counts.rows));
         if finished {
             ensure!(file.counts.adds_up(), "the outcomes of {} don't add up to its rows: {:?}", file.name, file.counts);
             file.status = "taken".to_owned();
         }
-        inputs::save_file(&mut tx, &file).await?;
-        tx.commit().await?;
-        (scheme.progress)(&format!("{today} {}: {} rows", file.name, file.counts.rows));
-        if finished {
-            break;
+        if finished || taken % CHUNKS_A_COMMIT == 0 {
+            (file.ack_bytes, file.rejects_bytes) = ack.checkpoint()?;
+            inputs::save_file(&mut tx, &file).await?;
+            tx.commit().await?;
+            if finished {
+                break;
+            }
+            tx = scheme.store.write().await?;
         }
     }
     drop(ack);

@@ -89,3 +89,37 @@ fn a_notice_that_could_not_be_sent_is_tried_again_until_it_is() {
     assert!(told.contains("2026-03-22  credit record: reported as late"), "{told}");
     scheme.run(&["verify"]);
 }
+
+#[test]
+fn nobody_is_reminded_of_what_they_paid_this_morning() {
+    let scheme = Scheme::shop(
+        "[[version]]\neffective_from = \"2026-01-01\"\ncurrency = \"CNY\"\nclock = \"ordered\"\n\
+         bands = [ { score = 500, limit = \"1000.00\", term = 0 } ]\nlate_fee = { kind = \"none\" }\n\
+         reminders = { steps = [0] }\n",
+    );
+    scheme.write(
+        "inbox/customers-2026-03-01.csv",
+        "customer_id,name,email,locale,time_zone,credit_score,real_name_verified,bank_card_bound\n\
+         C1,Ann,c1@example.com,en,Asia/Shanghai,700,true,true\nC2,Bob,c2@example.com,en,Asia/Shanghai,700,true,true\n",
+    );
+    scheme.write(
+        "inbox/agreements-2026-03-01.csv",
+        "agreement_id,customer_id,merchant_id,status,changed_at,score_authorised\n\
+         A1,C1,SHOP,open,2026-02-01,true\nA2,C2,SHOP,open,2026-02-01,true\n",
+    );
+    scheme.write(
+        "inbox/orders-2026-03-01.csv",
+        "order_id,customer_id,amount,currency,ordered_at\nO1,C1,5.00,CNY,2026-03-01\nO2,C2,5.00,CNY,2026-03-01\n",
+    );
+    scheme.run(&["job", "ingest_files"]);
+    scheme.run(&["job", "assess_positions"]);
+    scheme.write(
+        "inbox/payments-2026-03-01.csv",
+        "payment_id,order_id,amount,currency,paid_at\nP1,O1,5.00,CNY,2026-03-01 08:00:00\n",
+    );
+    scheme.run(&["job", "ingest_files"]);
+    scheme.run(&["job", "send_reminders"]);
+    let mails = support::files_below(&scheme.path("run"), &["mail"]);
+    let to: Vec<bool> = mails.values().map(|mail| String::from_utf8_lossy(mail).contains("c2@example.com")).collect();
+    assert_eq!(to, [true], "only the customer who has not paid is written to");
+}

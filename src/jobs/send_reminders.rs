@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{Done, Scheme};
+use super::{Done, Scheme, assess_positions};
 use crate::config::Clock;
 use crate::domain::calendar::plus;
 use crate::domain::customer::Customer;
@@ -23,6 +23,8 @@ use crate::store::orders::{self, OpenPosition};
 use crate::store::{Tx, customers};
 
 pub async fn run(scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> Result<Done> {
+    // Nobody is dunned for what they have paid: what came in since the last decision is decided first.
+    assess_positions::run(scheme, today).await?;
     let mut tx = scheme.store.write().await?;
     let queued = queue(&mut tx, scheme, today, now).await?;
     tx.commit().await?;

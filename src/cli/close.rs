@@ -35,7 +35,7 @@ impl Close {
             );
             return Err(Misconfigured(why).into());
         }
-        let closed = business_day::close_through(&work.scheme, self.through, |_| ()).await;
+        let closed = business_day::close_through(&work.scheme, self.through).await;
         work.progress.finish();
         let days = closed?;
         let (Some(first), Some(last)) = (days.first(), days.last()) else {

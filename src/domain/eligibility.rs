@@ -48,6 +48,24 @@ pub enum Decline {
 }
 
 impl Decline {
+    pub const ALL: [Decline; 10] = [
+        Decline::Currency,
+        Decline::NoCustomer,
+        Decline::NoAgreement,
+        Decline::AgreementClosed,
+        Decline::ScoreNotAuthorised,
+        Decline::NotVerified,
+        Decline::NoBankCard,
+        Decline::ScoreTooLow,
+        Decline::AccountOverdue,
+        Decline::OverLimit,
+    ];
+
+    /// The reason of a code, as the store keeps it.
+    pub fn parse(code: &str) -> Option<Decline> {
+        Decline::ALL.into_iter().find(|decline| decline.code() == code)
+    }
+
     pub fn code(self) -> &'static str {
         match self {
             Decline::Currency => "CURRENCY",

@@ -7,12 +7,8 @@ use super::{Done, Job, Scheme};
 use crate::clock;
 use crate::store::runs;
 
-/// Does every job of every open day up to `through`, in order. Tells of each day as it is sealed.
-pub async fn close_through(
-    scheme: &Scheme,
-    through: NaiveDate,
-    mut closed: impl FnMut(NaiveDate),
-) -> Result<Vec<NaiveDate>> {
+/// Does every job of every open day up to `through`, in order, and tells which days those were.
+pub async fn close_through(scheme: &Scheme, through: NaiveDate) -> Result<Vec<NaiveDate>> {
     let mut days = Vec::new();
     loop {
         let today = scheme.business_date().await?;
@@ -23,7 +19,6 @@ pub async fn close_through(
             let Some(job) = Job::parse(&job.name) else { continue };
             run_recorded(scheme, job, today).await?;
         }
-        closed(today);
         days.push(today);
     }
     if days.is_empty() {

@@ -84,12 +84,6 @@ impl Job {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Done(pub Vec<(&'static str, i64)>);
 
-impl Done {
-    pub fn is_nothing(&self) -> bool {
-        self.0.iter().all(|(_, count)| *count == 0)
-    }
-}
-
 impl std::fmt::Display for Done {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let done: Vec<String> =

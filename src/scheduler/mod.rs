@@ -116,7 +116,7 @@ async fn due(scheme: &Scheme, file: &JobFile, now: DateTime<Utc>) -> Result<Opti
 /// Closes every day that is over, each as it would have been closed on time.
 async fn close_days_over(scheme: &Scheme, now: DateTime<Utc>) -> Result<String> {
     let yesterday = plus(now.with_timezone(&scheme.config.zone).date_naive(), -1);
-    let days = business_day::close_through(scheme, yesterday, |_| ()).await?;
+    let days = business_day::close_through(scheme, yesterday).await?;
     Ok(match days.last() {
         Some(last) => format!("days closed {}, the last {last}", days.len()),
         None => "nothing to do".to_owned(),

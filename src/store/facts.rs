@@ -108,16 +108,14 @@ pub async fn with_notes(
 pub struct BookedPayment {
     pub fact_id: String,
     pub order_id: String,
-    pub kind: String,
     pub amount_minor: i64,
     pub currency: String,
-    pub effective_on: NaiveDate,
     pub provider: String,
 }
 
 /// Payments and refunds that reached their order on a business date, by key.
 pub async fn money_booked_on(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<BookedPayment>> {
-    let sql = "SELECT f.fact_id, f.order_id, f.kind, f.amount_minor, o.currency, f.effective_on, s.provider
+    let sql = "SELECT f.fact_id, f.order_id, f.amount_minor, o.currency, s.provider
                FROM fact f
                JOIN orders o ON o.merchant_id = f.merchant_id AND o.order_id = f.order_id
                JOIN file s ON s.file_no = f.file_no

@@ -160,7 +160,7 @@ impl Told<'_> {
                 format!("ordered {at} and accepted: {score}{limit}, {} to pay{agreement}", words::days(order.term))
             }
             Some(code) => {
-                let words = decline_words(code);
+                let words = Decline::parse(code).map_or("", Decline::words);
                 let known: Vec<String> = [score].into_iter().filter(|text| !text.is_empty()).collect();
                 let known =
                     if known.is_empty() { String::new() } else { format!(" ({}{agreement})", known.join(", ")) };
@@ -364,26 +364,6 @@ fn reason_words(reason: &str) -> &str {
         "corrected" => "what came to light today changed what should have been",
         other => other,
     }
-}
-
-fn decline_words(code: &str) -> &'static str {
-    use Decline::{
-        AccountOverdue, AgreementClosed, Currency, NoAgreement, NoBankCard, NoCustomer, NotVerified, OverLimit,
-        ScoreNotAuthorised, ScoreTooLow,
-    };
-    let all = [
-        Currency,
-        NoCustomer,
-        NoAgreement,
-        AgreementClosed,
-        ScoreNotAuthorised,
-        NotVerified,
-        NoBankCard,
-        ScoreTooLow,
-        AccountOverdue,
-        OverLimit,
-    ];
-    all.into_iter().find(|decline| decline.code() == code).map_or("", Decline::words)
 }
 
 fn credit_words(status: Status) -> &'static str {

@@ -1,6 +1,6 @@
 //! Decides every position on which something can change today, and posts the difference to the books.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use chrono::NaiveDate;
 
 use super::deciding::{Changed, PAGE, decide_orders};
@@ -10,16 +10,20 @@ use crate::store::orders;
 pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
     let mut changed = Changed::default();
     for merchant in &scheme.config.merchants {
-        let mut after = String::new();
+        let mut before: Vec<String> = Vec::new();
         loop {
             let mut tx = scheme.store.write().await?;
-            let page = orders::to_decide(&mut tx, &merchant.id, today, &after, PAGE).await?;
-            let Some(last) = page.last() else { break };
+            let page = orders::to_decide(&mut tx, &merchant.id, today, PAGE).await?;
+            if page.is_empty() {
+                break;
+            }
+            // What was decided today has nothing to decide before tomorrow.
+            ensure!(page.first() != before.first(), "order {} is never done being decided for {today}", page[0]);
             let ids: Vec<&str> = page.iter().map(String::as_str).collect();
             changed.add(decide_orders(&mut tx, scheme, &merchant.id, &ids, today).await?);
             tx.commit().await?;
-            (scheme.progress)(&format!("{today} {}: {} positions decided", merchant.id, changed.decided));
-            after.clone_from(last);
+            (scheme.progress)(&format!("{today} {}: {} orders decided", merchant.id, changed.decided));
+            before = page;
         }
     }
     Ok(Done(vec![

@@ -1,6 +1,6 @@
 //! Load, decide, record: the middle of every job that touches positions.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use anyhow::Result;
 use chrono::NaiveDate;
@@ -11,8 +11,8 @@ use crate::domain::journal::{Recorded, difference};
 use crate::domain::order::{Case, Fact};
 use crate::domain::position::{Decision, Position, decide};
 use crate::store::journal::Posting;
-use crate::store::orders::{Outcome, StoredOrder};
-use crate::store::{Tx, facts, journal, orders};
+use crate::store::orders::{Decided, StoredOrder};
+use crate::store::{Tx, exposure, facts, journal, orders};
 
 /// How many orders are decided in one transaction. Bounds memory, and what a stop throws away.
 pub const PAGE: i64 = 2_000;
@@ -53,35 +53,8 @@ pub async fn decide_orders(
         let decision = decide(case, terms, &standings, today);
         let mut booked = recorded.remove(order_id).unwrap_or_default();
         booked.extend(before.iter().map(Position::late_fee_booked).filter(|fee| fee.minor != 0));
-        recording.take(case, decision, &booked, before, stored.closed_on, today);
+        recording.take(stored, decision, &booked, before, today);
     }
-    recording.write(tx, merchant, today).await
-}
-
-/// An order that was decided on just now.
-pub struct NewOrder {
-    pub stored: StoredOrder,
-    pub fingerprint: i64,
-    /// None when it was declined.
-    pub accepted: Option<(Case, Decision)>,
-}
-
-/// Records orders that were decided on just now, of which nothing is in the books yet.
-pub async fn record_new(tx: &mut Tx, merchant: &str, today: NaiveDate, fresh: Vec<NewOrder>) -> Result<Changed> {
-    let mut recording = Recording { fresh: true, ..Recording::default() };
-    let mut rows = Vec::with_capacity(fresh.len());
-    for NewOrder { stored, fingerprint, accepted } in fresh {
-        let outcome = match accepted {
-            Some((case, decision)) => {
-                let outcome = outcome_of(&decision, None, today);
-                recording.take(&case, decision, &[], &[], None, today);
-                outcome
-            }
-            None => Outcome { closed_on: Some(today), ..Outcome::default() },
-        };
-        rows.push((stored, fingerprint, outcome));
-    }
-    orders::add(tx, merchant, &rows).await?;
     recording.write(tx, merchant, today).await
 }
 
@@ -107,9 +80,9 @@ pub fn into_cases(loaded: Vec<StoredOrder>, mut facts: HashMap<String, Vec<Fact>
 /// What is to be written for a page of orders.
 #[derive(Default)]
 struct Recording {
-    /// The orders are new: their rows are written by who accepted them.
-    fresh: bool,
-    decided: Vec<(String, Outcome)>,
+    decided: Vec<(String, Decided)>,
+    /// By customer, what they owe more, or less.
+    exposures: BTreeMap<String, i64>,
     positions: Vec<(String, Position)>,
     postings: Vec<Posting>,
     credit_steps: Vec<(String, crate::domain::position::CreditStep)>,
@@ -118,16 +91,17 @@ struct Recording {
 impl Recording {
     fn take(
         &mut self,
-        case: &Case,
+        stored: &StoredOrder,
         decision: Decision,
         booked: &[Recorded],
         before: &[Position],
-        closed_on: Option<NaiveDate>,
         today: NaiveDate,
     ) {
-        let order = &case.order;
+        let order = &stored.order;
         let id = || order.order_id.clone();
-        self.decided.push((id(), outcome_of(&decision, closed_on, today)));
+        let owed_more = decision.outstanding() - stored.owed_minor;
+        *self.exposures.entry(order.customer_id.clone()).or_default() += owed_more;
+        self.decided.push((id(), outcome_of(&decision, stored.closed_on, today)));
         self.postings.extend(difference(&decision.movements, booked).into_iter().map(|entry| Posting {
             order_id: id(),
             currency: order.currency,
@@ -149,18 +123,18 @@ impl Recording {
             entries: count(self.postings.len()),
             credit_steps: count(self.credit_steps.len()),
         };
-        if !self.fresh {
-            orders::update_decided(tx, merchant, &self.decided).await?;
-        }
-        orders::save_positions(tx, merchant, &self.positions, self.fresh).await?;
+        orders::update_decided(tx, merchant, &self.decided).await?;
+        let exposures: Vec<(&str, i64)> = self.exposures.iter().map(|(id, minor)| (id.as_str(), *minor)).collect();
+        exposure::add(tx, merchant, &exposures).await?;
+        orders::save_positions(tx, merchant, &self.positions).await?;
         journal::post(tx, merchant, today, &self.postings).await?;
         orders::add_credit_steps(tx, merchant, today, &self.credit_steps).await?;
         Ok(changed)
     }
 }
 
-fn outcome_of(decision: &Decision, closed_on: Option<NaiveDate>, today: NaiveDate) -> Outcome {
-    Outcome {
+fn outcome_of(decision: &Decision, closed_on: Option<NaiveDate>, today: NaiveDate) -> Decided {
+    Decided {
         owed_minor: decision.outstanding(),
         oldest_due_on: decision.oldest_due_on(),
         closed_on: if decision.is_open() { None } else { closed_on.or(Some(today)) },

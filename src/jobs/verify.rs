@@ -15,7 +15,7 @@ use crate::domain::journal::difference;
 use crate::domain::position::decide;
 use crate::files::outgoing::{seal, sha256};
 use crate::store::scheme::SealedDay;
-use crate::store::{Tx, facts, journal, orders, scheme};
+use crate::store::{Tx, exposure, facts, journal, orders, scheme};
 
 /// What was looked at, and what was wrong.
 #[derive(Debug, Default, serde::Serialize)]
@@ -47,6 +47,10 @@ pub async fn run(scheme: &Scheme) -> Result<Verified> {
 /// Every order, decided again at the end of the last sealed day, says what the journal and its positions say.
 async fn verify_orders(tx: &mut Tx, scheme: &Scheme, day: NaiveDate, verified: &mut Verified) -> Result<()> {
     for merchant in &scheme.config.merchants {
+        for customer in exposure::untrue(tx, &merchant.id, PAGE).await? {
+            let problem = "what they owe in all is not the sum of their orders";
+            verified.problems.push(format!("{} customer {customer}: {problem}", merchant.id));
+        }
         let mut after = String::new();
         loop {
             let page = orders::accepted(tx, &merchant.id, &after, PAGE).await?;

@@ -1,6 +1,7 @@
 //! Writing many rows at once, natively on each engine: statements of about a thousand rows on SQLite, COPY on
 //! PostgreSQL. Row by row is an order of magnitude slower on both.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use anyhow::Result;
@@ -20,40 +21,46 @@ pub(super) struct Table {
 
 /// One value of a row.
 #[derive(PartialEq)]
-pub(super) enum Cell {
+pub(super) enum Cell<'a> {
     Null,
     Int(i64),
     Bool(bool),
-    Text(String),
+    Text(Cow<'a, str>),
     Date(NaiveDate),
     Instant(DateTime<Utc>),
 }
 
 macro_rules! cell_from {
     ($($type:ty => $variant:ident),*) => {$(
-        impl From<$type> for Cell {
-            fn from(value: $type) -> Cell {
+        impl From<$type> for Cell<'_> {
+            fn from(value: $type) -> Self {
                 Cell::$variant(value)
             }
         }
     )*};
 }
-cell_from!(i64 => Int, bool => Bool, String => Text, NaiveDate => Date, DateTime<Utc> => Instant);
+cell_from!(i64 => Int, bool => Bool, NaiveDate => Date, DateTime<Utc> => Instant);
 
-impl From<&str> for Cell {
-    fn from(value: &str) -> Cell {
-        Cell::Text(value.to_owned())
+impl<'a> From<&'a str> for Cell<'a> {
+    fn from(value: &'a str) -> Self {
+        Cell::Text(Cow::Borrowed(value))
     }
 }
 
-impl From<i16> for Cell {
-    fn from(value: i16) -> Cell {
+impl From<String> for Cell<'_> {
+    fn from(value: String) -> Self {
+        Cell::Text(Cow::Owned(value))
+    }
+}
+
+impl From<i16> for Cell<'_> {
+    fn from(value: i16) -> Self {
         Cell::Int(i64::from(value))
     }
 }
 
-impl<T: Into<Cell>> From<Option<T>> for Cell {
-    fn from(value: Option<T>) -> Cell {
+impl<'a, T: Into<Cell<'a>>> From<Option<T>> for Cell<'a> {
+    fn from(value: Option<T>) -> Self {
         value.map_or(Cell::Null, Into::into)
     }
 }
@@ -71,26 +78,33 @@ enum Existing {
     Refuse,
     /// All columns but the key take the new values.
     Replace,
+    /// All columns but the key are added to what is there.
+    AddUp,
     /// Only rows that are there change; the columns after the key take the new values.
     Update,
 }
 
 /// Adds rows whose keys are new. A key that is there already fails the transaction.
-pub(super) async fn insert(tx: &mut Tx, table: &Table, cells: Vec<Cell>) -> Result<()> {
+pub(super) async fn insert(tx: &mut Tx, table: &Table, cells: Vec<Cell<'_>>) -> Result<()> {
     write(tx, table, cells, Existing::Refuse).await
 }
 
 /// Adds rows, replacing those whose key is there already.
-pub(super) async fn upsert(tx: &mut Tx, table: &Table, cells: Vec<Cell>) -> Result<()> {
+pub(super) async fn upsert(tx: &mut Tx, table: &Table, cells: Vec<Cell<'_>>) -> Result<()> {
     write(tx, table, cells, Existing::Replace).await
 }
 
+/// Adds rows, adding the columns after the key to those of a row whose key is there already.
+pub(super) async fn add_up(tx: &mut Tx, table: &Table, cells: Vec<Cell<'_>>) -> Result<()> {
+    write(tx, table, cells, Existing::AddUp).await
+}
+
 /// Changes rows that are there, found by key.
-pub(super) async fn update(tx: &mut Tx, table: &Table, cells: Vec<Cell>) -> Result<()> {
+pub(super) async fn update(tx: &mut Tx, table: &Table, cells: Vec<Cell<'_>>) -> Result<()> {
     write(tx, table, cells, Existing::Update).await
 }
 
-async fn write(tx: &mut Tx, table: &Table, cells: Vec<Cell>, existing: Existing) -> Result<()> {
+async fn write(tx: &mut Tx, table: &Table, cells: Vec<Cell<'_>>, existing: Existing) -> Result<()> {
     if cells.is_empty() {
         return Ok(());
     }
@@ -108,7 +122,7 @@ const SQLITE_ROWS: usize = 1_000;
 async fn write_sqlite(
     connection: &mut SqliteConnection,
     table: &Table,
-    cells: Vec<Cell>,
+    cells: Vec<Cell<'_>>,
     existing: Existing,
 ) -> Result<()> {
     let width = table.columns.len();
@@ -116,36 +130,52 @@ async fn write_sqlite(
     let bound = said_once.iter().filter(|literal| literal.is_none()).count().max(1);
     let rows_a_statement = SQLITE_ROWS.min(SQLITE_BINDS / bound);
     let mut cells = cells.into_iter();
-    while cells.len() > 0 {
-        let rows = rows_a_statement.min(cells.len() / width);
-        let mut arguments = SqliteArguments::default();
-        arguments.reserve(rows * bound, 0);
-        for (i, cell) in cells.by_ref().take(rows * width).enumerate() {
-            if said_once[i % width].is_some() {
-                continue;
-            }
-            let added = match cell {
-                Cell::Null => arguments.add(None::<i64>),
-                Cell::Int(value) => Arguments::add(&mut arguments, value),
-                Cell::Bool(value) => Arguments::add(&mut arguments, value),
-                Cell::Text(value) => Arguments::add(&mut arguments, value),
-                Cell::Date(value) => Arguments::add(&mut arguments, value.to_string()),
-                Cell::Instant(value) => {
-                    Arguments::add(&mut arguments, value.to_rfc3339_opts(SecondsFormat::AutoSi, false))
-                }
-            };
-            added.map_err(sqlx::Error::Encode)?;
-        }
-        let statement = sqlite_statement(table, rows, &said_once, existing);
-        sqlx::query_with(AssertSqlSafe(statement), arguments).execute(&mut *connection).await?;
+    let mut next = sqlite_arguments(&mut cells, &said_once, rows_a_statement)?;
+    while let Some((rows, arguments)) = next {
+        let statement = AssertSqlSafe(sqlite_statement(table, rows, &said_once, existing));
+        let run = sqlx::query_with(statement, arguments).execute(&mut *connection);
+        // While SQLite's thread runs a statement, the next one is made ready.
+        let (done, made) = tokio::join!(run, async { sqlite_arguments(&mut cells, &said_once, rows_a_statement) });
+        done?;
+        next = made?;
     }
     Ok(())
 }
 
+/// The values of the next rows, at most `limit`, and how many rows they are. None when there is nothing left.
+fn sqlite_arguments(
+    cells: &mut std::vec::IntoIter<Cell<'_>>,
+    said_once: &[Option<String>],
+    limit: usize,
+) -> Result<Option<(usize, SqliteArguments)>> {
+    let width = said_once.len();
+    let rows = limit.min(cells.len() / width);
+    if rows == 0 {
+        return Ok(None);
+    }
+    let mut arguments = SqliteArguments::default();
+    arguments.reserve(rows * width, 0);
+    for (i, cell) in cells.take(rows * width).enumerate() {
+        if said_once[i % width].is_some() {
+            continue;
+        }
+        let added = match cell {
+            Cell::Null => arguments.add(None::<i64>),
+            Cell::Int(value) => Arguments::add(&mut arguments, value),
+            Cell::Bool(value) => Arguments::add(&mut arguments, value),
+            Cell::Text(value) => Arguments::add(&mut arguments, value.into_owned()),
+            Cell::Date(value) => Arguments::add(&mut arguments, value.to_string()),
+            Cell::Instant(value) => Arguments::add(&mut arguments, value.to_rfc3339_opts(SecondsFormat::AutoSi, false)),
+        };
+        added.map_err(sqlx::Error::Encode)?;
+    }
+    Ok(Some((rows, arguments)))
+}
+
 /// Columns that say the same in every row, as SQL. Binding is most of the cost of a row on SQLite, and of many rows
 /// the merchant, the day, the file and much else are the same. Only plain values are written into a statement.
-fn said_once(cells: &[Cell], width: usize) -> Vec<Option<String>> {
-    let literal = |cell: &Cell| match cell {
+fn said_once(cells: &[Cell<'_>], width: usize) -> Vec<Option<String>> {
+    let literal = |cell: &Cell<'_>| match cell {
         Cell::Null => Some("NULL".to_owned()),
         Cell::Int(value) => Some(value.to_string()),
         Cell::Bool(value) => Some(i64::from(*value).to_string()),
@@ -173,8 +203,8 @@ fn sqlite_statement(table: &Table, rows: usize, said_once: &[Option<String>], ex
     let values = vec![row.as_str(); rows].join(",");
     match existing {
         Existing::Refuse => format!("INSERT INTO {} ({columns}) VALUES {values}", table.name),
-        Existing::Replace => {
-            format!("INSERT INTO {} ({columns}) VALUES {values} {}", table.name, table.on_conflict())
+        Existing::Replace | Existing::AddUp => {
+            format!("INSERT INTO {} ({columns}) VALUES {values} {}", table.name, table.on_conflict(existing))
         }
         Existing::Update => {
             // The columns of a VALUES list are called column1, column2, … on both engines.
@@ -188,7 +218,7 @@ fn sqlite_statement(table: &Table, rows: usize, said_once: &[Option<String>], ex
 async fn write_postgres(
     connection: &mut PgConnection,
     table: &Table,
-    cells: &[Cell],
+    cells: &[Cell<'_>],
     existing: Existing,
 ) -> Result<()> {
     let columns = table.columns.join(", ");
@@ -202,8 +232,9 @@ async fn write_postgres(
     sqlx::raw_sql(AssertSqlSafe(make)).execute(&mut *connection).await?;
     copy(connection, &format!("COPY {stage} ({columns}) FROM STDIN"), table, cells).await?;
     let merge = match existing {
-        Existing::Replace => {
-            format!("INSERT INTO {} ({columns}) SELECT {columns} FROM {stage} {}", table.name, table.on_conflict())
+        Existing::Replace | Existing::AddUp => {
+            let then = table.on_conflict(existing);
+            format!("INSERT INTO {} ({columns}) SELECT {columns} FROM {stage} {then}", table.name)
         }
         Existing::Refuse | Existing::Update => {
             format!("{} FROM {stage} AS fresh {}", table.update_set(), table.same_key())
@@ -213,7 +244,7 @@ async fn write_postgres(
     Ok(())
 }
 
-async fn copy(connection: &mut PgConnection, statement: &str, table: &Table, cells: &[Cell]) -> Result<()> {
+async fn copy(connection: &mut PgConnection, statement: &str, table: &Table, cells: &[Cell<'_>]) -> Result<()> {
     let mut text = String::with_capacity(cells.len() * 12);
     for row in cells.chunks(table.columns.len()) {
         for (i, cell) in row.iter().enumerate() {
@@ -230,7 +261,7 @@ async fn copy(connection: &mut PgConnection, statement: &str, table: &Table, cel
     Ok(())
 }
 
-fn push_copy_text(text: &mut String, cell: &Cell) {
+fn push_copy_text(text: &mut String, cell: &Cell<'_>) {
     let written = match cell {
         Cell::Null => {
             text.push_str("\\N");
@@ -260,10 +291,13 @@ fn push_copy_text(text: &mut String, cell: &Cell) {
 }
 
 impl Table {
-    fn on_conflict(&self) -> String {
+    fn on_conflict(&self, existing: Existing) -> String {
         let key = self.columns[..self.key].join(", ");
-        let set: Vec<String> =
-            self.columns[self.key..].iter().map(|column| format!("{column} = excluded.{column}")).collect();
+        let value = |column: &&str| match existing {
+            Existing::AddUp => format!("{column} = {}.{column} + excluded.{column}", self.name),
+            _ => format!("{column} = excluded.{column}"),
+        };
+        let set: Vec<String> = self.columns[self.key..].iter().map(value).collect();
         format!("ON CONFLICT ({key}) DO UPDATE SET {}", set.join(", "))
     }
 

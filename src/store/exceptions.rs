@@ -57,7 +57,7 @@ pub async fn open(tx: &mut Tx, merchant: &str, today: NaiveDate, exceptions: &[N
             exception.source.file_no,
             exception.source.line,
             exception.amount_minor,
-            exception.currency.clone(),
+            exception.currency.as_deref(),
             today,
             None::<NaiveDate>,
             exception.message.as_str(),

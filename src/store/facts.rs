@@ -67,7 +67,7 @@ pub async fn add(tx: &mut Tx, merchant: &str, facts: &[NewFact]) -> Result<()> {
             columns.days,
             columns.ends_on,
             columns.detail,
-            note.clone(),
+            note.as_deref(),
             columns.suspended,
             *fingerprint,
             fact.source.file_no,

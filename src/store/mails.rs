@@ -100,7 +100,7 @@ pub async fn queue(tx: &mut Tx, mails: &[MailRow], reminders: &[ReminderRow]) ->
             mail.send_at,
             mail.status.as_str(),
             mail.attempts,
-            mail.error.clone(),
+            mail.error.as_deref(),
         ]);
     }
     bulk::insert(tx, &MAIL, cells).await?;
@@ -113,7 +113,7 @@ pub async fn queue(tx: &mut Tx, mails: &[MailRow], reminders: &[ReminderRow]) ->
             reminder.step.as_str(),
             reminder.business_date,
             reminder.mail_no,
-            reminder.suppressed.clone(),
+            reminder.suppressed.as_deref(),
             reminder.template.as_str(),
             reminder.due_on,
             reminder.outstanding_minor,

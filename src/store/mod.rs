@@ -9,6 +9,7 @@ mod engine;
 
 pub mod customers;
 pub mod exceptions;
+pub mod exposure;
 pub mod facts;
 pub mod inputs;
 pub mod journal;

@@ -9,7 +9,6 @@ use super::bulk::{self, Table, row};
 use super::engine::{Tx, key_set, on_engine, sql_for};
 use super::journal::currency;
 use crate::domain::credit::{Standing, Status};
-use crate::domain::eligibility::Exposure;
 use crate::domain::hold::HoldReason;
 use crate::domain::money::Currency;
 use crate::domain::order::{Order, Source};
@@ -99,13 +98,15 @@ pub struct StoredOrder {
     pub declined: Option<String>,
     pub credit_score: Option<i64>,
     pub agreement_id: Option<String>,
+    /// Principal outstanding when it was last decided.
+    pub owed_minor: i64,
     /// Business date on which nothing was owed any more.
     pub closed_on: Option<NaiveDate>,
 }
 
 /// What follows from deciding an order, as far as its own row keeps it.
 #[derive(Debug, Clone, Default)]
-pub struct Outcome {
+pub struct Decided {
     pub owed_minor: i64,
     pub oldest_due_on: Option<NaiveDate>,
     pub closed_on: Option<NaiveDate>,
@@ -113,7 +114,7 @@ pub struct Outcome {
 }
 
 /// Adds orders that were just decided on.
-pub async fn add(tx: &mut Tx, merchant: &str, orders: &[(StoredOrder, i64, Outcome)]) -> Result<()> {
+pub async fn add(tx: &mut Tx, merchant: &str, orders: &[(StoredOrder, i64, Decided)]) -> Result<()> {
     let mut cells = Vec::with_capacity(orders.len() * ORDERS.columns.len());
     for (StoredOrder { order, item, declined, credit_score, agreement_id, .. }, fingerprint, outcome) in orders {
         cells.extend(row![
@@ -124,10 +125,10 @@ pub async fn add(tx: &mut Tx, merchant: &str, orders: &[(StoredOrder, i64, Outco
             order.currency.code(),
             order.ordered_at,
             order.ordered_on,
-            item.clone(),
-            declined.clone(),
+            item.as_deref(),
+            declined.as_deref(),
             *credit_score,
-            agreement_id.clone(),
+            agreement_id.as_deref(),
             order.term,
             order.policy_version,
             *fingerprint,
@@ -144,7 +145,7 @@ pub async fn add(tx: &mut Tx, merchant: &str, orders: &[(StoredOrder, i64, Outco
 }
 
 /// Writes what was decided of orders known before.
-pub async fn update_decided(tx: &mut Tx, merchant: &str, decided: &[(String, Outcome)]) -> Result<()> {
+pub async fn update_decided(tx: &mut Tx, merchant: &str, decided: &[(String, Decided)]) -> Result<()> {
     let mut cells = Vec::with_capacity(decided.len() * DECIDED.columns.len());
     for (order_id, outcome) in decided {
         cells.extend(row![
@@ -159,8 +160,8 @@ pub async fn update_decided(tx: &mut Tx, merchant: &str, decided: &[(String, Out
     bulk::update(tx, &DECIDED, cells).await
 }
 
-/// Writes positions; `fresh` when none of them is there yet.
-pub async fn save_positions(tx: &mut Tx, merchant: &str, positions: &[(String, Position)], fresh: bool) -> Result<()> {
+/// Writes positions, new ones and changed ones.
+pub async fn save_positions(tx: &mut Tx, merchant: &str, positions: &[(String, Position)]) -> Result<()> {
     let mut cells = Vec::with_capacity(positions.len() * INSTALMENT.columns.len());
     for (order_id, position) in positions {
         cells.extend(row![
@@ -184,7 +185,7 @@ pub async fn save_positions(tx: &mut Tx, merchant: &str, positions: &[(String, P
             position.next_action_on,
         ]);
     }
-    if fresh { bulk::insert(tx, &INSTALMENT, cells).await } else { bulk::upsert(tx, &INSTALMENT, cells).await }
+    bulk::upsert(tx, &INSTALMENT, cells).await
 }
 
 /// Adds dated rows to the credit record.
@@ -235,26 +236,11 @@ pub async fn known(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<Ha
     Ok(rows.into_iter().map(|(id, content, accepted)| (id, (content, accepted))).collect())
 }
 
-/// What these customers owe the merchant.
-pub async fn exposures(tx: &mut Tx, merchant: &str, customers: &[&str]) -> Result<HashMap<String, Exposure>> {
-    let sql = sql_for(
-        tx,
-        "SELECT customer_id, CAST(SUM(owed_minor) AS BIGINT), MIN(oldest_due_on) FROM orders
-         WHERE merchant_id = $1 AND owed_minor > 0 AND customer_id IN {keys $2} GROUP BY customer_id",
-    );
-    let keys = key_set(customers.iter().copied());
-    let rows: Vec<(String, i64, Option<NaiveDate>)> =
-        on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(keys).fetch_all(c).await?);
-    Ok(rows.into_iter().map(|(id, minor, oldest_due_on)| (id, Exposure { minor, oldest_due_on })).collect())
-}
-
-/// Orders to decide by the end of `today`, by key, after `after`.
-pub async fn to_decide(tx: &mut Tx, merchant: &str, today: NaiveDate, after: &str, limit: i64) -> Result<Vec<String>> {
-    let sql = "SELECT order_id FROM orders
-               WHERE merchant_id = $1 AND next_action_on <= $2 AND order_id > $3 ORDER BY order_id LIMIT $4";
-    Ok(on_engine!(tx, |c| {
-        sqlx::query_scalar(sql).bind(merchant).bind(today).bind(after).bind(limit).fetch_all(c).await?
-    }))
+/// The next orders to decide by the end of `today`, those that have waited longest first.
+pub async fn to_decide(tx: &mut Tx, merchant: &str, today: NaiveDate, limit: i64) -> Result<Vec<String>> {
+    let sql = "SELECT order_id FROM orders WHERE merchant_id = $1 AND next_action_on <= $2
+               ORDER BY next_action_on, order_id LIMIT $3";
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(today).bind(limit).fetch_all(c).await?))
 }
 
 /// How many orders are left to decide by the end of `today`.
@@ -426,7 +412,7 @@ pub async fn credit_steps_of(tx: &mut Tx, merchant: &str, order_ids: &[&str]) ->
 }
 
 const SELECT_ORDER: &str = "SELECT merchant_id, order_id, customer_id, amount_minor, currency, ordered_at, ordered_on,
-    item, declined, credit_score, agreement_id, term, policy_version, booked_on, file_no, line, closed_on
+    item, declined, credit_score, agreement_id, term, policy_version, booked_on, file_no, line, owed_minor, closed_on
     FROM orders";
 
 const SELECT_POSITION: &str = "SELECT order_id, instalment, principal_minor, due_on, paid_minor, refunded_minor,
@@ -451,6 +437,7 @@ struct OrderRow {
     booked_on: NaiveDate,
     file_no: i64,
     line: i64,
+    owed_minor: i64,
     closed_on: Option<NaiveDate>,
 }
 
@@ -469,8 +456,8 @@ impl OrderRow {
             booked_on: self.booked_on,
             source: Source { file_no: self.file_no, line: self.line },
         };
-        let OrderRow { item, declined, credit_score, agreement_id, closed_on, .. } = self;
-        Ok(StoredOrder { order, item, declined, credit_score, agreement_id, closed_on })
+        let OrderRow { item, declined, credit_score, agreement_id, owed_minor, closed_on, .. } = self;
+        Ok(StoredOrder { order, item, declined, credit_score, agreement_id, owed_minor, closed_on })
     }
 }
 

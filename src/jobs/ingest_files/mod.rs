@@ -7,10 +7,12 @@ mod orders;
 mod records;
 mod verdict;
 
+use std::io;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use chrono::NaiveDate;
+use tokio::sync::mpsc;
 
 use self::verdict::{Outcome, Verdict};
 use super::{Done, Scheme};
@@ -26,9 +28,9 @@ use crate::store::{Tx, exceptions};
 /// Rows that are decided together. Bounds memory.
 const CHUNK: usize = 20_000;
 
-/// Chunks that are committed together. Bounds what a stop throws away; each commit writes every page of an index that
-/// was touched since the last, and of an index by customer that is nearly every page.
-const CHUNKS_A_COMMIT: i64 = 5;
+/// Chunks that are committed together. Bounds what a stop throws away; each commit writes what customers owe anew, and
+/// a large file names nearly all of them again and again.
+const CHUNKS_A_COMMIT: i64 = 25;
 
 pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
     let mut tx = scheme.store.read().await?;
@@ -209,19 +211,21 @@ async fn claim(tx: &mut Tx, feed: &Feed, found: &Found, sha256: &str, today: Nai
 }
 
 async fn read(scheme: &Scheme, feed: &Feed, found: &Found, mut file: FileRow, today: NaiveDate) -> Result<FileRow> {
-    let mut rows = Rows::open(&found.path, feed.kind, feed.zone, file.last_line)?;
+    let rows = Rows::open(&found.path, feed.kind, feed.zone, file.last_line)?;
+    let header = rows.header().to_vec();
+    let mut chunks = read_ahead(rows);
     let answers = scheme.folder(&format!("outbox/{}", feed.name))?;
     let mut customers = orders::Customers::default();
     let mut ack = Acknowledgement::open(&answers, &file.kept_as, file.ack_bytes, file.rejects_bytes)?;
     let mut tx = scheme.store.write().await?;
     for taken in 1.. {
-        let lines = rows.take(CHUNK)?;
+        let lines = chunks.recv().await.context("the file's reader has stopped")??;
         let finished = lines.len() < CHUNK;
-        let chunk = Chunk { file: &file, header: rows.header(), lines: &lines, today };
+        let chunk = Chunk { file: &file, header: &header, lines: &lines, today };
         let verdicts = decide(&mut tx, scheme, feed, &mut customers, &chunk).await?;
         ensure!(verdicts.len() == lines.len(), "{} rows got {} outcomes", lines.len(), verdicts.len());
         verdict::record(&mut tx, feed.kind, &chunk, &verdicts).await?;
-        acknowledge(&mut ack, rows.header(), &lines, &verdicts, &mut file.counts)?;
+        acknowledge(&mut ack, &header, &lines, &verdicts, &mut file.counts)?;
         file.last_line = lines.last().map_or(file.last_line, |line| line.number);
         (scheme.progress)(&format!("{today} {}: {} rows", file.name, file.counts.rows));
         if finished {
@@ -229,6 +233,7 @@ async fn read(scheme: &Scheme, feed: &Feed, found: &Found, mut file: FileRow, to
             file.status = "taken".to_owned();
         }
         if finished || taken % CHUNKS_A_COMMIT == 0 {
+            customers.record(&mut tx, &file.merchant_id).await?;
             (file.ack_bytes, file.rejects_bytes) = ack.checkpoint()?;
             inputs::save_file(&mut tx, &file).await?;
             tx.commit().await?;
@@ -242,6 +247,22 @@ async fn read(scheme: &Scheme, feed: &Feed, found: &Found, mut file: FileRow, to
     file_away(scheme, file.clone()).await?;
     tracing::debug!(file = file.name, rows = file.counts.rows, "file taken in");
     Ok(file)
+}
+
+/// Reads and parses a file on a thread of its own, a chunk ahead of whoever decides on its rows. Only the last chunk is
+/// not full.
+fn read_ahead(mut rows: Rows) -> mpsc::Receiver<io::Result<Vec<Line>>> {
+    let (ahead, chunks) = mpsc::channel(1);
+    tokio::task::spawn_blocking(move || {
+        loop {
+            let lines = rows.take(CHUNK);
+            let last = lines.as_ref().is_ok_and(|lines| lines.len() < CHUNK) || lines.is_err();
+            if ahead.blocking_send(lines).is_err() || last {
+                break;
+            }
+        }
+    });
+    chunks
 }
 
 /// Rows of a file that are decided together.

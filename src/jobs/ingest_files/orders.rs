@@ -4,22 +4,20 @@ use std::collections::HashMap;
 
 use anyhow::{Context, Result};
 
-use super::super::deciding::{NewOrder, record_new};
 use super::super::{Scheme, version_fingerprint};
 use super::verdict::{Outcome, Verdict};
 use super::{Chunk, facts};
 use crate::config::Merchant;
 use crate::domain::calendar::day_of;
 use crate::domain::eligibility::{self, Agreement, Applicant, Exposure, Request};
-use crate::domain::order::{Case, Fact, FactRow, Order, OrderRow, Source, What};
+use crate::domain::order::{Fact, FactRow, Order, OrderRow, Source, What};
 use crate::domain::policy::Terms;
-use crate::domain::position::decide as decide_position;
 use crate::files::incoming::facts::{fingerprint_of, fulfilment_id};
 use crate::files::incoming::{Kind, Row};
 use crate::files::reader::Line;
 use crate::store::facts::NewFact;
-use crate::store::orders::StoredOrder;
-use crate::store::{Tx, customers, orders, scheme};
+use crate::store::orders::{Decided, StoredOrder};
+use crate::store::{Tx, customers, exposure, orders, scheme};
 
 /// What is known of customers while a file is read. Nothing else changes it in the meantime: whoever takes in orders
 /// is the only one at work on the books.
@@ -32,6 +30,8 @@ struct Standing {
     applicant: Option<Applicant>,
     agreement: Option<Agreement>,
     exposure: Exposure,
+    /// What of the exposure the store does not say yet.
+    unrecorded: i64,
 }
 
 /// Customers kept in mind between chunks. More are looked up again; memory stays bounded.
@@ -41,6 +41,7 @@ impl Customers {
     /// Looks up those of the customers who are not in mind yet.
     async fn meet(&mut self, tx: &mut Tx, merchant: &Merchant, rows: &[&OrderRow]) -> Result<()> {
         if self.0.len() > KEPT_IN_MIND {
+            self.record(tx, &merchant.id).await?;
             self.0.clear();
         }
         let mut who: Vec<&str> = rows.iter().map(|row| row.customer_id.as_str()).collect();
@@ -52,13 +53,22 @@ impl Customers {
         }
         let mut applicants = customers::applicants(tx, &who).await?;
         let mut agreements = customers::agreements(tx, &merchant.id, &who).await?;
-        let exposures = orders::exposures(tx, &merchant.id, &who).await?;
+        let exposures = exposure::of(tx, &merchant.id, &who).await?;
         for id in who {
             let (applicant, agreement) = (applicants.remove(id), agreements.remove(id));
             let exposure = exposures.get(id).copied().unwrap_or_default();
-            self.0.insert(id.to_owned(), Standing { applicant, agreement, exposure });
+            self.0.insert(id.to_owned(), Standing { applicant, agreement, exposure, unrecorded: 0 });
         }
         Ok(())
+    }
+
+    /// Writes what they owe more. Belongs into every transaction that their orders are in.
+    pub async fn record(&mut self, tx: &mut Tx, merchant: &str) -> Result<()> {
+        let changed = self.0.iter_mut().filter(|(_, customer)| customer.unrecorded != 0);
+        let mut changes: Vec<(&str, i64)> =
+            changed.map(|(id, customer)| (id.as_str(), std::mem::take(&mut customer.unrecorded))).collect();
+        changes.sort_unstable();
+        exposure::add(tx, merchant, &changes).await
     }
 }
 
@@ -100,7 +110,7 @@ struct Desk<'a> {
     /// Orders known before, and those of this chunk: the content's fingerprint.
     known: HashMap<String, i64>,
     customers: &'a mut Customers,
-    decided: Vec<NewOrder>,
+    decided: Vec<(StoredOrder, i64, Decided)>,
     events: Vec<NewFact>,
 }
 
@@ -144,7 +154,7 @@ impl<'a> Desk<'a> {
             ordered_at: row.ordered_at,
             today: self.chunk.today,
         };
-        let customer = self.customers.0.entry(row.customer_id.clone()).or_default();
+        let customer = self.customers.0.get_mut(&row.customer_id).expect("everyone in the chunk has been met");
         let (applicant, agreement) = (customer.applicant.as_ref(), customer.agreement.as_ref());
         let answer = eligibility::decide(&request, applicant, agreement, customer.exposure, terms);
         let order = Order {
@@ -161,34 +171,37 @@ impl<'a> Desk<'a> {
             source: Source { file_no: self.chunk.file.file_no, line },
         };
         let stored = StoredOrder {
-            order: order.clone(),
+            order,
             item: row.item.clone(),
             declined: answer.as_ref().err().map(|decline| decline.code().to_owned()),
             credit_score: applicant.map(|applicant| applicant.credit_score),
             agreement_id: agreement.map(|agreement| agreement.agreement_id.clone()),
+            owed_minor: 0,
             closed_on: None,
         };
         self.known.insert(row.order_id.clone(), fingerprint);
+        let source = stored.order.source;
         match answer {
             Ok(_) => {
-                let facts = self.events_of(row, terms, order.source);
-                let case = Case { order, facts };
-                let decision = decide_position(&case, terms, &[], self.chunk.today);
-                let customer = self.customers.0.entry(row.customer_id.clone()).or_default();
-                customer.exposure.minor += decision.outstanding();
-                self.decided.push(NewOrder { stored, fingerprint, accepted: Some((case, decision)) });
+                customer.exposure.minor += row.amount_minor;
+                customer.unrecorded += row.amount_minor;
+                self.events_of(row, terms, source);
+                // Owed in full until the day's positions are assessed.
+                let today = Some(self.chunk.today);
+                let owed = Decided { owed_minor: row.amount_minor, next_action_on: today, ..Decided::default() };
+                self.decided.push((stored, fingerprint, owed));
                 Outcome::Accepted
             }
             Err(decline) => {
-                self.decided.push(NewOrder { stored, fingerprint, accepted: None });
+                let closed = Decided { closed_on: Some(self.chunk.today), ..Decided::default() };
+                self.decided.push((stored, fingerprint, closed));
                 Outcome::Declined { code: decline.code(), message: decline.words().to_owned() }
             }
         }
     }
 
     /// Fulfilment that the order's own row carries, as facts of their own.
-    fn events_of(&mut self, row: &OrderRow, terms: &Terms, source: Source) -> Vec<Fact> {
-        let mut facts = Vec::new();
+    fn events_of(&mut self, row: &OrderRow, terms: &Terms, source: Source) {
         for (event, at) in &row.events {
             let fact_row = FactRow {
                 id: fulfilment_id(&row.order_id, *event),
@@ -198,35 +211,32 @@ impl<'a> Desk<'a> {
                 currency: None,
                 note: None,
             };
+            let fingerprint = fingerprint_of(&fact_row);
             let fact = Fact {
-                id: fact_row.id.clone(),
+                id: fact_row.id,
                 effective_at: *at,
                 effective_on: day_of(*at, self.scheme.config.zone, terms.cut_off),
                 booked_on: self.chunk.today,
                 source,
-                what: fact_row.what.clone(),
+                what: fact_row.what,
             };
-            facts.push(fact.clone());
-            let (order_id, fingerprint) = (row.order_id.clone(), fingerprint_of(&fact_row));
-            self.events.push(NewFact { order_id, fact, note: None, fingerprint });
+            self.events.push(NewFact { order_id: fact_row.order_id, fact, note: None, fingerprint });
         }
-        facts
     }
 
     async fn write(self, tx: &mut Tx) -> Result<()> {
         let Desk { scheme, merchant, chunk, decided, events, .. } = self;
-        let mut versions: Vec<_> = decided.iter().map(|new| new.stored.order.policy_version).collect();
+        let mut versions: Vec<_> = decided.iter().map(|(stored, ..)| stored.order.policy_version).collect();
         versions.sort_unstable();
         versions.dedup();
         for version in versions {
             let fingerprint = version_fingerprint(merchant, version).context("a policy version without fingerprint")?;
             scheme::use_policy_version(tx, &merchant.id, version, fingerprint, chunk.today).await?;
         }
-        let ids: Vec<String> = decided.iter().map(|new| new.stored.order.order_id.clone()).collect();
-        record_new(tx, &merchant.id, chunk.today, decided).await?;
+        orders::add(tx, &merchant.id, &decided).await?;
         crate::store::facts::add(tx, &merchant.id, &events).await?;
         // Rows that came before their order can be looked at again.
-        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let ids: Vec<&str> = decided.iter().map(|(stored, ..)| stored.order.order_id.as_str()).collect();
         facts::retry_pending(tx, scheme, merchant, &ids, chunk.today).await
     }
 }

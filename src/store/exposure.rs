@@ -1,0 +1,43 @@
+//! What customers owe a merchant: a sum for each, kept up by whoever changes what an order owes.
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+use chrono::NaiveDate;
+
+use super::bulk::{self, Table, row};
+use super::engine::{Tx, key_set, on_engine, sql_for};
+use crate::domain::eligibility::Exposure;
+
+const EXPOSURE: Table = Table { name: "exposure", columns: &["merchant_id", "customer_id", "owed_minor"], key: 2 };
+
+/// Adds to what customers owe, or takes off it. Fastest with customers in order.
+pub async fn add(tx: &mut Tx, merchant: &str, changes: &[(&str, i64)]) -> Result<()> {
+    let changes = changes.iter().filter(|(_, minor)| *minor != 0);
+    let cells = changes.flat_map(|(customer, minor)| row![merchant, *customer, *minor]).collect();
+    bulk::add_up(tx, &EXPOSURE, cells).await
+}
+
+/// What these customers owe the merchant, and since when.
+pub async fn of(tx: &mut Tx, merchant: &str, customers: &[&str]) -> Result<HashMap<String, Exposure>> {
+    let sql = sql_for(
+        tx,
+        "SELECT customer_id, owed_minor,
+                (SELECT MIN(o.oldest_due_on) FROM orders o WHERE o.merchant_id = e.merchant_id
+                    AND o.customer_id = e.customer_id AND o.oldest_due_on IS NOT NULL)
+         FROM exposure e WHERE merchant_id = $1 AND customer_id IN {keys $2}",
+    );
+    let keys = key_set(customers.iter().copied());
+    let rows: Vec<(String, i64, Option<NaiveDate>)> =
+        on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(keys).fetch_all(c).await?);
+    Ok(rows.into_iter().map(|(id, minor, oldest_due_on)| (id, Exposure { minor, oldest_due_on })).collect())
+}
+
+/// Customers whose sum is not that of their orders; at most `limit` of them.
+pub async fn untrue(tx: &mut Tx, merchant: &str, limit: i64) -> Result<Vec<String>> {
+    let sql = "SELECT customer_id FROM (
+                   SELECT customer_id, owed_minor FROM exposure WHERE merchant_id = $1
+                   UNION ALL SELECT customer_id, -owed_minor FROM orders WHERE merchant_id = $1 AND owed_minor <> 0
+               ) AS both_sides GROUP BY customer_id HAVING SUM(owed_minor) <> 0 ORDER BY customer_id LIMIT $2";
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(limit).fetch_all(c).await?))
+}

@@ -61,7 +61,17 @@ fn every_code_is_explained() {
 #[test]
 fn every_report_column_is_described_in_its_place() {
     let page = read("docs/file-formats.md");
-    for report in ["summary", "detail", "positions", "settlement", "matching", "exceptions", "credit_impact"] {
+    for report in [
+        "summary",
+        "detail",
+        "positions",
+        "settlement",
+        "matching",
+        "debit_instructions",
+        "credit_payouts",
+        "exceptions",
+        "credit_impact",
+    ] {
         let source = read(Path::new("src/files/outgoing").join(format!("{report}.rs")));
         let header = list_after(&source, "HEADER");
         assert!(!header.is_empty(), "{report} has no HEADER any more");
@@ -82,8 +92,10 @@ fn every_column_that_a_file_must_have_is_described_in_its_place() {
         ("holds", "facts.rs", "const HOLD_COLUMNS"),
         ("extensions", "facts.rs", "const EXTENSION_COLUMNS"),
         ("payments", "facts.rs", "const PAYMENT_COLUMNS"),
+        ("debit_results", "results.rs", "const DEBIT_COLUMNS"),
         ("refunds", "facts.rs", "const REFUND_COLUMNS"),
         ("waivers", "facts.rs", "const WAIVER_COLUMNS"),
+        ("payout_results", "results.rs", "const PAYOUT_COLUMNS"),
     ] {
         let required = list_after(&read(Path::new("src/files/incoming").join(source)), list);
         assert!(!required.is_empty(), "{source} has no {list} any more");

@@ -1,5 +1,6 @@
 //! `paylater explain`: an order's story, day by day, every number with its rule and source.
 
+mod bank;
 mod story;
 mod words;
 

@@ -1,5 +1,7 @@
 //! `paylater status`: where the scheme stands.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -10,7 +12,7 @@ use super::open::At;
 use super::say;
 use crate::clock;
 use crate::domain::calendar::plus;
-use crate::store::{exceptions, inputs, mails, runs, scheme};
+use crate::store::{exceptions, inputs, instructions, mails, runs, scheme};
 
 #[derive(clap::Args)]
 pub struct Status {}
@@ -38,6 +40,12 @@ impl Status {
         let files = inputs::files_between(&mut tx, since, today).await?;
         let mails = mails::counts(&mut tx, since, today).await?;
         let open = exceptions::count_open(&mut tx).await?;
+        let mut unanswered: BTreeMap<String, i64> = BTreeMap::new();
+        for merchant in &scheme.config.merchants {
+            for (direction, count) in instructions::count_open(&mut tx, &merchant.id).await? {
+                *unanswered.entry(direction).or_default() += count;
+            }
+        }
         let failed = latest.iter().any(|run| run.status == "failed");
         let zone = scheme.config.zone;
         let shown = |at: DateTime<Utc>| at.with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string();
@@ -70,8 +78,9 @@ impl Status {
                                                   "seal": day.seal, "published": day.published })
             });
             let status = json!({ "business_date": today, "begun": true, "last_sealed": sealed, "jobs": jobs, "files": files,
-                                 "mails": mails.into_iter().collect::<std::collections::BTreeMap<_, _>>(),
-                                 "open_exceptions": open.into_iter().collect::<std::collections::BTreeMap<_, _>>() });
+                                 "mails": mails.into_iter().collect::<BTreeMap<_, _>>(),
+                                 "instructions_without_answer": unanswered,
+                                 "open_exceptions": open.into_iter().collect::<BTreeMap<_, _>>() });
             say!("{}", serde_json::to_string_pretty(&status)?);
             return Ok(if failed { Ending::Failures } else { Ending::Done });
         }
@@ -88,7 +97,7 @@ impl Status {
             ),
             None => say!("last sealed day     none"),
         }
-        let mut by_status = std::collections::BTreeMap::new();
+        let mut by_status = BTreeMap::new();
         for file in &files {
             *by_status.entry(file.status.clone()).or_insert(0) += 1;
         }
@@ -102,6 +111,7 @@ impl Status {
             );
         }
         say!("mails in {DAYS_BACK} days     {}", listed(&mails));
+        say!("bank not answered   {}", listed(&unanswered.into_iter().collect::<Vec<_>>()));
         say!("open exceptions     {}", listed(&open));
         let mut table = comfy_table::Table::new();
         table.load_style(comfy_table::presets::UTF8_BORDERS_ONLY);

@@ -17,6 +17,8 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("ingest_files", include_str!("../../jobs/ingest_files.toml")),
     ("assess_positions", include_str!("../../jobs/assess_positions.toml")),
     ("send_reminders", include_str!("../../jobs/send_reminders.toml")),
+    ("collect_debits", include_str!("../../jobs/collect_debits.toml")),
+    ("pay_out_credit", include_str!("../../jobs/pay_out_credit.toml")),
     ("close_day", include_str!("../../jobs/close_day.toml")),
     ("write_reconciliation", include_str!("../../jobs/write_reconciliation.toml")),
 ];

@@ -9,10 +9,13 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 
 use super::{parse_toml, read, time_of_day};
+use crate::domain::debit::DebitRule;
 use crate::domain::hold::{Effect, HoldReason, HoldRule};
+use crate::domain::instruction::Retry;
 use crate::domain::late_fee::{Caps, FeeKind, LateFee};
 use crate::domain::money::Currency;
 use crate::domain::order::Event;
+use crate::domain::pay_out::PayOutRule;
 use crate::domain::policy::{Allocation, AutoConfirm, Band, Clock, CreditRule, ExtensionLimits, Policy, Share, Terms};
 use crate::files::outgoing::sha256;
 
@@ -89,6 +92,8 @@ struct RawVersion {
     #[serde(default)]
     reminders: RawReminders,
     credit: Option<RawCredit>,
+    debit: Option<RawDebit>,
+    pay_out: Option<RawPayOut>,
 }
 
 #[derive(Deserialize)]
@@ -157,6 +162,35 @@ struct RawCredit {
     flag_after: i64,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDebit {
+    #[serde(default)]
+    days_before: i64,
+    retry_after: Option<toml::Value>,
+    retry_every: Option<i64>,
+    retry_at_most: Option<i64>,
+    assume_failed_after: Option<i64>,
+    #[serde(default = "default_no_answer")]
+    no_answer_after: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPayOut {
+    after: i64,
+    retry_after: Option<toml::Value>,
+    retry_every: Option<i64>,
+    retry_at_most: Option<i64>,
+    #[serde(default = "default_no_answer")]
+    no_answer_after: i64,
+}
+
+/// Banks answer within a few days.
+fn default_no_answer() -> i64 {
+    5
+}
+
 impl RawVersion {
     fn resolve(self) -> Result<Terms> {
         let currency = Currency::parse(&self.currency)
@@ -192,6 +226,8 @@ impl RawVersion {
                 .collect::<Result<_>>()?,
             reminder_steps: reminder_steps(self.reminders.steps)?,
             credit: self.credit.map(RawCredit::resolve).transpose().context("credit")?,
+            debit: self.debit.map(RawDebit::resolve).transpose().context("debit")?,
+            pay_out: self.pay_out.map(RawPayOut::resolve).transpose().context("pay_out")?,
         })
     }
 }
@@ -321,6 +357,59 @@ impl RawCredit {
         let notice_after = in_days("notice_after", self.notice_after, 1)?;
         Ok(CreditRule { notice_after, flag_after: in_days("flag_after", self.flag_after, 0)? })
     }
+}
+
+impl RawDebit {
+    fn resolve(self) -> Result<DebitRule> {
+        Ok(DebitRule {
+            days_before: in_days("days_before", self.days_before, 0)?,
+            retry: retry(self.retry_after, self.retry_every, self.retry_at_most)?,
+            assume_failed_after: self
+                .assume_failed_after
+                .map(|days| in_days("assume_failed_after", days, 1))
+                .transpose()?,
+            no_answer_after: in_days("no_answer_after", self.no_answer_after, 1)?,
+        })
+    }
+}
+
+impl RawPayOut {
+    fn resolve(self) -> Result<PayOutRule> {
+        Ok(PayOutRule {
+            after: in_days("after", self.after, 0)?,
+            retry: retry(self.retry_after, self.retry_every, self.retry_at_most)?,
+            no_answer_after: in_days("no_answer_after", self.no_answer_after, 1)?,
+        })
+    }
+}
+
+/// The most attempts that a plan may have.
+const MOST_ATTEMPTS: i64 = 366;
+
+fn retry(after: Option<toml::Value>, every: Option<i64>, at_most: Option<i64>) -> Result<Retry> {
+    let how = "write days such as [1, 3, 7], or \"until_success\"; leave it out for one attempt only";
+    let until_success = after.as_ref().and_then(toml::Value::as_str) == Some("until_success");
+    ensure!(
+        until_success || (every.is_none() && at_most.is_none()),
+        "retry_every and retry_at_most go with retry_after = \"until_success\" only"
+    );
+    let days = match after {
+        None => return Ok(Retry::Never),
+        Some(_) if until_success => {
+            let at_most = at_most.context("retry_after \"until_success\" needs retry_at_most: how often, at most")?;
+            ensure!((1..MOST_ATTEMPTS).contains(&at_most), "retry_at_most {at_most}: write 1 to {}", MOST_ATTEMPTS - 1);
+            return Ok(Retry::UntilSuccess { every: in_days("retry_every", every.unwrap_or(1), 1)?, at_most });
+        }
+        Some(toml::Value::Array(days)) => days,
+        Some(other) => bail!("retry_after {other}: {how}"),
+    };
+    let days = days
+        .iter()
+        .map(|day| in_days("retry_after", day.as_integer().with_context(|| format!("retry_after {day}: {how}"))?, 1))
+        .collect::<Result<Vec<_>>>()?;
+    ensure!(!days.is_empty(), "retry_after []: {how}");
+    ensure!(days.windows(2).all(|pair| pair[0] < pair[1]), "retry_after: list the days rising, each once");
+    Ok(Retry::After(days))
 }
 
 fn in_days(key: &str, days: i64, from: i64) -> Result<i64> {

@@ -46,9 +46,12 @@ pub fn admit(case: &Case, terms: &Terms, what: &What, effective_on: NaiveDate) -
     match what {
         What::Refund { minor, .. } => admit_refund(case, terms, *minor, effective_on),
         What::Extension { days } => admit_extension(case, terms, *days, effective_on),
-        What::Fulfilment(_) | What::Payment { .. } | What::Hold { .. } | What::Waiver { .. } | What::Notice { .. } => {
-            Ok(())
-        }
+        What::Fulfilment(_)
+        | What::Payment { .. }
+        | What::Hold { .. }
+        | What::Waiver { .. }
+        | What::Notice { .. }
+        | What::PayOut { .. } => Ok(()),
     }
 }
 

@@ -40,6 +40,8 @@ pub struct Replayed {
     pub movements: Vec<Declared>,
     /// Refunds and cancellation together, whether they came off principal or gave back what was paid.
     pub refunded: i64,
+    /// Customer credit so far, but for fees that were paid and are not owed any more: those are known at the end only.
+    credit: i64,
 }
 
 /// The fixed surroundings of a replay.
@@ -62,7 +64,7 @@ impl Ledger<'_> {
             refunded: 0,
             fee_paid: 0,
         });
-        let mut replayed = Replayed { slots: slots.collect(), movements: Vec::new(), refunded: 0 };
+        let mut replayed = Replayed { slots: slots.collect(), movements: Vec::new(), refunded: 0, credit: 0 };
         let mut events: Vec<&Fact> = self.facts.iter().copied().filter(|fact| moves_money(fact)).collect();
         events.sort_by(|a, b| {
             let rank = |fact: &Fact| matches!(fact.what, What::Payment { .. });
@@ -74,6 +76,7 @@ impl Ledger<'_> {
                 What::Refund { minor, suspended } => self.refund(&mut replayed, fact, minor, suspended),
                 // A cancelled order is refunded whole: what earlier refunds have left of it.
                 What::Fulfilment(_) => self.refund(&mut replayed, fact, self.order.amount_minor, false),
+                What::PayOut { minor } => self.pay_out(&mut replayed, fact, minor),
                 _ => {}
             }
         }
@@ -140,6 +143,7 @@ impl Ledger<'_> {
             replayed.declare(Kind::Payment, instalment, from, Account::ReceivableLateFee, to_fee, fact);
             replayed.declare(Kind::Payment, instalment, from, Account::ReceivablePrincipal, to_principal, fact);
         }
+        replayed.credit += left;
         replayed.declare(Kind::Payment, 0, from, Account::CustomerCredit, left, fact);
     }
 
@@ -159,10 +163,35 @@ impl Ledger<'_> {
             replayed.declare(Kind::Refund, instalment, from, Account::ReceivablePrincipal, taken, fact);
         }
         replayed.refunded += refunded;
+        replayed.credit += left;
         replayed.declare(Kind::Refund, 0, from, Account::CustomerCredit, left, fact);
         if suspended {
             replayed.declare(Kind::Refund, 0, from, Account::MerchantPayable, minor - refunded, fact);
         }
+    }
+
+    /// From credit first, then from fees that were paid: those not owed any more, and then those that late news or more
+    /// days past due make owed again. A fee that went back to the customer is not paid any more: if it is owed, it is
+    /// open. What late news turned from credit into principal stays overdrawn, for finance to see.
+    fn pay_out(&self, replayed: &mut Replayed, fact: &Fact, minor: i64) {
+        let fees = self.fees(&replayed.slots, plus(fact.effective_on, -1));
+        let mut left = minor - replayed.credit.clamp(0, minor);
+        let mut given_back = vec![0; fees.len()];
+        for is_owed in [false, true] {
+            for (i, slot) in replayed.slots.iter_mut().enumerate() {
+                let kept = if is_owed { 0 } else { fees[i].net() };
+                let back = (slot.fee_paid - kept).clamp(0, left);
+                slot.fee_paid -= back;
+                given_back[i] += back;
+                left -= back;
+            }
+        }
+        for (i, back) in given_back.iter().enumerate() {
+            let (instalment, fee) = (replayed.slots[i].due.instalment, Account::ReceivableLateFee);
+            replayed.declare(Kind::FeeReturned, instalment, fee, Account::CustomerCredit, *back, fact);
+        }
+        replayed.credit -= minor - given_back.iter().sum::<i64>();
+        replayed.declare(Kind::PayOut, 0, Account::CustomerCredit, Account::CashClearing, minor, fact);
     }
 }
 
@@ -192,5 +221,6 @@ impl Replayed {
 }
 
 fn moves_money(fact: &Fact) -> bool {
-    matches!(fact.what, What::Payment { .. } | What::Refund { .. } | What::Fulfilment(Event::Cancelled))
+    let cancelled = fact.what == What::Fulfilment(Event::Cancelled);
+    cancelled || matches!(fact.what, What::Payment { .. } | What::Refund { .. } | What::PayOut { .. })
 }

@@ -122,6 +122,12 @@ impl Covered {
         self.0.iter().any(|(first, last)| (*first..=*last).contains(&day))
     }
 
+    /// The first day from `day` on that is not covered.
+    pub fn first_free(&self, day: NaiveDate) -> NaiveDate {
+        let covering = self.0.iter().find(|(first, last)| (*first..=*last).contains(&day));
+        covering.map_or(day, |(_, last)| plus(*last, 1))
+    }
+
     /// The n-th day after `from` that is not covered; `from` itself for n = 0.
     pub fn advance(&self, from: NaiveDate, n: i64) -> NaiveDate {
         if n <= 0 {
@@ -158,8 +164,13 @@ impl Covered {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
+
+    /// A hold that stops debits, by what holds when a policy is silent.
+    pub fn debit_hold(first: NaiveDate, last: NaiveDate) -> HoldSpan {
+        HoldSpan { reason: HoldReason::Dispute, first, last }
+    }
 
     fn day(text: &str) -> NaiveDate {
         format!("2026-03-{text}").parse().unwrap()
@@ -180,6 +191,9 @@ mod tests {
             ("10", 1, "11"),
         ] {
             assert_eq!(covered.advance(day(from), n), day(expected), "{n} days after {from}");
+        }
+        for (from, free) in [("04", "04"), ("05", "08"), ("07", "08"), ("10", "11")] {
+            assert_eq!(covered.first_free(day(from)), day(free), "from {from}");
         }
         for (after, upto, free) in [("01", "04", 3), ("01", "08", 4), ("04", "07", 0), ("05", "11", 3), ("09", "08", 0)]
         {

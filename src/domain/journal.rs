@@ -74,10 +74,12 @@ pub enum Kind {
     FeeReturned,
     /// Money that names no order known here.
     Suspense,
+    /// Customer credit that left for the customer's bank.
+    PayOut,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 9] = [
         Kind::Order,
         Kind::ServiceFee,
         Kind::Payment,
@@ -86,6 +88,7 @@ impl Kind {
         Kind::Waiver,
         Kind::FeeReturned,
         Kind::Suspense,
+        Kind::PayOut,
     ];
 
     pub fn name(self) -> &'static str {
@@ -98,6 +101,7 @@ impl Kind {
             Kind::Waiver => "waiver",
             Kind::FeeReturned => "fee_returned",
             Kind::Suspense => "suspense",
+            Kind::PayOut => "pay_out",
         }
     }
 

@@ -72,6 +72,10 @@ pub enum What {
     Notice {
         instalment: i64,
     },
+    /// Customer credit that the bank confirmed as paid out.
+    PayOut {
+        minor: i64,
+    },
 }
 
 /// What a fulfilment row says, in the order in which it happens.
@@ -111,6 +115,7 @@ impl What {
             What::Hold { .. } => "hold",
             What::Waiver { .. } => "waiver",
             What::Notice { .. } => "notice",
+            What::PayOut { .. } => "pay_out",
         }
     }
 }

@@ -5,10 +5,12 @@
 use chrono::{NaiveDate, NaiveTime};
 use rust_decimal::Decimal;
 
+use super::debit::DebitRule;
 use super::hold::{HoldReason, HoldRule};
 use super::late_fee::LateFee;
 use super::money::Currency;
 use super::order::Event;
+use super::pay_out::PayOutRule;
 
 /// All versions of a merchant's terms, oldest first, each with its own effective date.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +57,10 @@ pub struct Terms {
     /// Days around the due date, ascending.
     pub reminder_steps: Vec<i64>,
     pub credit: Option<CreditRule>,
+    /// None: nothing is collected by debit.
+    pub debit: Option<DebitRule>,
+    /// None: customer credit stays in the books.
+    pub pay_out: Option<PayOutRule>,
 }
 
 impl Terms {
@@ -155,6 +161,8 @@ pub mod tests {
             holds: Vec::new(),
             reminder_steps: vec![-3, -1, 0, 1, 3, 7],
             credit: Some(CreditRule { notice_after: 3, flag_after: 5 }),
+            debit: None,
+            pay_out: None,
         }
     }
 

@@ -6,13 +6,16 @@ use anyhow::Result;
 use chrono::NaiveDate;
 
 use super::Scheme;
+use crate::domain::calendar::plus;
 use crate::domain::credit::Standing;
-use crate::domain::journal::{Recorded, difference};
+use crate::domain::instruction::Direction;
+use crate::domain::journal::{Account, Movement, Recorded, difference};
 use crate::domain::order::{Case, Fact};
+use crate::domain::policy::Terms;
 use crate::domain::position::{Decision, Position, decide};
 use crate::store::journal::Posting;
 use crate::store::orders::{Decided, StoredOrder};
-use crate::store::{Tx, exposure, facts, journal, orders};
+use crate::store::{Tx, exposure, facts, instructions, journal, orders};
 
 /// How many orders are decided in one transaction. Bounds memory, and what a stop throws away.
 pub const PAGE: i64 = 2_000;
@@ -53,6 +56,8 @@ pub async fn decide_orders(
         let decision = decide(case, terms, &standings, today);
         let mut booked = recorded.remove(order_id).unwrap_or_default();
         booked.extend(before.iter().map(Position::late_fee_booked).filter(|fee| fee.minor != 0));
+        recording.debits.extend(debit_plan(order_id, terms, &decision, before, today));
+        recording.pay_outs.extend(pay_out_plan(order_id, terms, &decision, &booked, today));
         recording.take(stored, decision, &booked, before, today);
     }
     recording.write(tx, merchant, today).await
@@ -86,6 +91,9 @@ struct Recording {
     positions: Vec<(String, Position)>,
     postings: Vec<Posting>,
     credit_steps: Vec<(String, crate::domain::position::CreditStep)>,
+    /// Plans of debits and pay-outs to look at, and when.
+    debits: Vec<(String, NaiveDate)>,
+    pay_outs: Vec<(String, NaiveDate)>,
 }
 
 impl Recording {
@@ -129,8 +137,39 @@ impl Recording {
         orders::save_positions(tx, merchant, &self.positions).await?;
         journal::post(tx, merchant, today, &self.postings).await?;
         orders::add_credit_steps(tx, merchant, today, &self.credit_steps).await?;
+        instructions::look_at(tx, merchant, Direction::Debit, &self.debits).await?;
+        instructions::look_at(tx, merchant, Direction::PayOut, &self.pay_outs).await?;
         Ok(changed)
     }
+}
+
+/// When the order's debits are looked at. Whatever changed may change what the bank is asked for, and take back what it
+/// was to be asked for today; of a new order nothing is under way, and the first that may be due will do.
+fn debit_plan(
+    order_id: &str,
+    terms: &Terms,
+    decision: &Decision,
+    before: &[Position],
+    today: NaiveDate,
+) -> Option<(String, NaiveDate)> {
+    let rule = terms.debit.as_ref()?;
+    let first_due = decision.positions.iter().filter_map(|position| position.due_on).min();
+    let look_on = if before.is_empty() { plus(first_due?, -rule.days_before).max(today) } else { today };
+    Some((order_id.to_owned(), look_on))
+}
+
+/// When the order's credit is looked at: whenever it has, or had, any.
+fn pay_out_plan(
+    order_id: &str,
+    terms: &Terms,
+    decision: &Decision,
+    booked: &[Recorded],
+    today: NaiveDate,
+) -> Option<(String, NaiveDate)> {
+    let declared = decision.movements.iter().map(|declared| &declared.movement);
+    let mut movements = declared.chain(booked.iter().map(|recorded| &recorded.movement));
+    let is_credit = |movement: &Movement| [movement.debit, movement.credit].contains(&Account::CustomerCredit);
+    (terms.pay_out.is_some() && movements.any(is_credit)).then(|| (order_id.to_owned(), today))
 }
 
 fn outcome_of(decision: &Decision, closed_on: Option<NaiveDate>, today: NaiveDate) -> Decided {

@@ -3,8 +3,11 @@
 
 mod assess_positions;
 mod close_day;
+mod collect_debits;
 mod deciding;
 mod ingest_files;
+mod instructing;
+mod pay_out_credit;
 mod proof;
 mod reconciliation;
 mod send_reminders;
@@ -34,19 +37,30 @@ pub enum Job {
     IngestFiles,
     AssessPositions,
     SendReminders,
+    CollectDebits,
+    PayOutCredit,
     CloseDay,
     WriteReconciliation,
 }
 
 impl Job {
-    pub const ALL: [Job; 5] =
-        [Job::IngestFiles, Job::AssessPositions, Job::SendReminders, Job::CloseDay, Job::WriteReconciliation];
+    pub const ALL: [Job; 7] = [
+        Job::IngestFiles,
+        Job::AssessPositions,
+        Job::SendReminders,
+        Job::CollectDebits,
+        Job::PayOutCredit,
+        Job::CloseDay,
+        Job::WriteReconciliation,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
             Job::IngestFiles => "ingest_files",
             Job::AssessPositions => "assess_positions",
             Job::SendReminders => "send_reminders",
+            Job::CollectDebits => "collect_debits",
+            Job::PayOutCredit => "pay_out_credit",
             Job::CloseDay => "close_day",
             Job::WriteReconciliation => "write_reconciliation",
         }
@@ -62,6 +76,8 @@ impl Job {
             Job::IngestFiles => ingest_files::run(scheme, today).await,
             Job::AssessPositions => assess_positions::run(scheme, today).await,
             Job::SendReminders => send_reminders::run(scheme, today, now).await,
+            Job::CollectDebits => collect_debits::run(scheme, today).await,
+            Job::PayOutCredit => pay_out_credit::run(scheme, today).await,
             Job::CloseDay => close_day::run(scheme, today).await,
             Job::WriteReconciliation => write_reconciliation::run(scheme).await,
         };
@@ -74,6 +90,8 @@ impl Job {
             Job::IngestFiles => ingest_files::dry_run(scheme, today).await,
             Job::AssessPositions => assess_positions::dry_run(scheme, today).await,
             Job::SendReminders => send_reminders::dry_run(scheme, today).await,
+            Job::CollectDebits => collect_debits::dry_run(scheme, today).await,
+            Job::PayOutCredit => pay_out_credit::dry_run(scheme, today).await,
             Job::CloseDay => close_day::dry_run(scheme, today).await,
             Job::WriteReconciliation => write_reconciliation::dry_run(scheme).await,
         }

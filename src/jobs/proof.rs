@@ -7,10 +7,12 @@ use anyhow::Result;
 use chrono::NaiveDate;
 
 use super::Scheme;
+use super::instructing::uses;
 use super::reconciliation::{AccountDay, MerchantSums};
+use crate::domain::instruction::Direction;
 use crate::domain::journal::Account;
 use crate::domain::money::Currency;
-use crate::store::{Tx, inputs, orders};
+use crate::store::{Tx, inputs, instructions, orders};
 
 /// What does not hold, line by line.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +37,15 @@ pub async fn nothing_left(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, broken
         let left = orders::count_to_decide(tx, &merchant.id, today).await?;
         if left > 0 {
             broken.push(format!("{}: {left} orders are not decided yet; run assess_positions", merchant.id));
+        }
+        for (direction, job) in [(Direction::Debit, "collect_debits"), (Direction::PayOut, "pay_out_credit")] {
+            let left = instructions::count_to_look_at(tx, &merchant.id, direction, today).await?;
+            if left > 0 && uses(merchant, direction, today) {
+                broken.push(format!("{}: {left} plans of instructions are not looked at yet; run {job}", merchant.id));
+            }
+        }
+        for debit_id in instructions::beyond_what_is_owed(tx, &merchant.id, today).await? {
+            broken.push(format!("{}: debit {debit_id} asks for more than is owed", merchant.id));
         }
     }
     for file in inputs::unfiled(tx).await? {

@@ -1,6 +1,8 @@
 //! The files of a business day, rendered from the books. The open day is rendered from the recorded positions, a sealed
 //! one by deciding its orders again as they were known then: both must give the same bytes.
 
+mod instructions;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -12,6 +14,7 @@ use super::deciding::{PAGE, into_cases};
 use crate::config::Merchant;
 use crate::domain::calendar::{days_between, plus};
 use crate::domain::credit::{Standing, Status};
+use crate::domain::instruction::Direction;
 use crate::domain::journal::{Account, Kind};
 use crate::domain::money::Currency;
 use crate::domain::position::{Position, decide};
@@ -144,6 +147,9 @@ impl DayOf<'_> {
         files.extend([detail, settlement]);
         files.push(self.positions(tx, &mut sums).await?);
         files.push(self.matching(tx, &mut sums).await?);
+        for direction in Direction::ALL {
+            files.extend(self.instructions(tx, direction).await?);
+        }
         let open = exceptions::open_at(tx, id, self.day).await?;
         let rows = open.iter().map(|row| exception(row, self.day)).collect::<Result<Vec<_>>>()?;
         files.push(report(self.folder, self.name("exceptions"), &rows)?);

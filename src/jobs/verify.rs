@@ -15,7 +15,7 @@ use crate::domain::journal::difference;
 use crate::domain::position::decide;
 use crate::files::outgoing::{seal, sha256};
 use crate::store::scheme::SealedDay;
-use crate::store::{Tx, exposure, facts, journal, orders, scheme};
+use crate::store::{Tx, exposure, facts, instructions, journal, orders, scheme};
 
 /// What was looked at, and what was wrong.
 #[derive(Debug, Default, serde::Serialize)]
@@ -50,6 +50,10 @@ async fn verify_orders(tx: &mut Tx, scheme: &Scheme, day: NaiveDate, verified: &
         for customer in exposure::untrue(tx, &merchant.id, PAGE).await? {
             let problem = "what they owe in all is not the sum of their orders";
             verified.problems.push(format!("{} customer {customer}: {problem}", merchant.id));
+        }
+        for id in instructions::paid_but_not_booked(tx, &merchant.id).await? {
+            let problem = format!("{}: {id} was answered as paid, but its money is not booked", merchant.id);
+            verified.problems.push(problem);
         }
         let mut after = String::new();
         loop {

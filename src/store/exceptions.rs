@@ -1,5 +1,7 @@
 //! Exceptions: what finance must look at. Each stays listed with its age until it is resolved.
 
+use std::collections::HashSet;
+
 use anyhow::Result;
 use chrono::NaiveDate;
 
@@ -82,6 +84,19 @@ pub async fn resolve(tx: &mut Tx, merchant: &str, codes: &[&str], row_keys: &[&s
         sqlx::query(sql).bind(merchant).bind(codes).bind(row_keys).bind(today).execute(c).await.map(|_| ())
     })?;
     Ok(())
+}
+
+/// Of these rows, those about which an exception with this code is open.
+pub async fn open_about(tx: &mut Tx, merchant: &str, code: &str, row_keys: &[&str]) -> Result<HashSet<String>> {
+    let sql = sql_for(
+        tx,
+        "SELECT row_key FROM exception
+         WHERE merchant_id = $1 AND resolved_on IS NULL AND code = $2 AND row_key IN {keys $3}",
+    );
+    let keys = key_set(row_keys.iter().copied());
+    let rows: Vec<String> =
+        on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(code).bind(keys).fetch_all(c).await?);
+    Ok(rows.into_iter().collect())
 }
 
 /// An exception as it is reported.

@@ -163,7 +163,9 @@ impl Columns {
             What::Hold { reason, ends_on } => {
                 Columns { detail: Some(reason.name().to_owned()), ends_on, ..Columns::default() }
             }
-            What::Waiver { minor } => Columns { amount_minor: Some(minor), ..Columns::default() },
+            What::Waiver { minor } | What::PayOut { minor } => {
+                Columns { amount_minor: Some(minor), ..Columns::default() }
+            }
             What::Notice { instalment } => Columns { detail: Some(instalment.to_string()), ..Columns::default() },
         }
     }
@@ -196,6 +198,7 @@ impl FactRow {
                 What::Hold { reason: HoldReason::parse(detail).context("unknown reason")?, ends_on: self.ends_on }
             }
             "waiver" => What::Waiver { minor: minor()? },
+            "pay_out" => What::PayOut { minor: minor()? },
             "notice" => What::Notice { instalment: detail.parse().context("no instalment")? },
             _ => bail!("unknown kind"),
         })

@@ -12,6 +12,7 @@ pub mod exceptions;
 pub mod exposure;
 pub mod facts;
 pub mod inputs;
+pub mod instructions;
 pub mod journal;
 pub mod mails;
 pub mod orders;

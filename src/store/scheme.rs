@@ -100,6 +100,12 @@ pub async fn sealed_files(tx: &mut Tx, day: NaiveDate) -> Result<Vec<SealedFile>
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(day).fetch_all(c).await?))
 }
 
+/// Whether a day was sealed with a file of this name.
+pub async fn is_sealed_file(tx: &mut Tx, day: NaiveDate, name: &str) -> Result<bool> {
+    let sql = "SELECT COUNT(*) > 0 FROM sealed_file WHERE business_date = $1 AND name = $2";
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(day).bind(name).fetch_one(c).await?))
+}
+
 /// The merchants whose books were sealed with a day.
 pub async fn merchants_of_day(tx: &mut Tx, day: NaiveDate) -> Result<Vec<String>> {
     let sql = "SELECT merchant_id FROM merchant_day WHERE business_date = $1 ORDER BY merchant_id";

@@ -38,6 +38,7 @@ pub fn walk(case: &Case, terms: &Terms, today: NaiveDate) -> (Vec<Instalment>, i
                 What::Payment { minor, .. } => walk.pay(minor, day),
                 What::Refund { minor, .. } => walk.refund(minor),
                 What::Fulfilment(Event::Cancelled) => walk.refund(case.order.amount_minor),
+                What::PayOut { minor } => walk.pay_out(minor, day),
                 _ => {}
             }
         }
@@ -263,6 +264,22 @@ impl<'a> Walk<'a> {
             purse -= to_fee + to_principal;
         }
         self.credit += purse;
+    }
+
+    /// One unit after the other: from credit, else from a fee that was paid and is not owed, else from any that was paid.
+    fn pay_out(&mut self, minor: i64, day: NaiveDate) {
+        let fees = self.fees(day.pred_opt().unwrap());
+        for _ in 0..minor {
+            if self.credit > 0 {
+                self.credit -= 1;
+                continue;
+            }
+            let too_much = (0..fees.len()).find(|&i| self.slots[i].fee_paid > fees[i]);
+            match too_much.or((0..fees.len()).find(|&i| self.slots[i].fee_paid > 0)) {
+                Some(i) => self.slots[i].fee_paid -= 1,
+                None => self.credit -= 1,
+            }
+        }
     }
 
     fn refund(&mut self, minor: i64) {

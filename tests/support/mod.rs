@@ -45,8 +45,10 @@ impl Scheme {
             "holds",
             "extensions",
             "payments",
+            "debit_results",
             "refunds",
             "waivers",
+            "payout_results",
         ] {
             let merchant = if matches!(kind, "customers" | "agreements") { "" } else { "merchant = \"SHOP\"\n" };
             text.push_str(&format!(

@@ -4,10 +4,12 @@ use chrono::NaiveDate;
 use paylater::domain::admission::admit;
 use paylater::domain::calendar::plus;
 use paylater::domain::hold::{Effect, HoldReason, HoldRule};
+use paylater::domain::journal::{Account, Movement};
 use paylater::domain::late_fee::{Caps, FeeKind, LateFee};
 use paylater::domain::money::Currency;
 use paylater::domain::order::{Case, Event, Fact, Order, Source, What};
 use paylater::domain::policy::{Allocation, AutoConfirm, Clock, CreditRule, ExtensionLimits, Share, Terms};
+use paylater::domain::position::{Decision, decide};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -41,14 +43,35 @@ pub fn known_order() -> impl Strategy<Value = (Terms, Case)> {
         };
         let mut case = Case { order, facts: Vec::new() };
         let mut arriving: Vec<Fact> = (1..).zip(facts).map(|(line, fact)| fact.happened(&case.order, line)).collect();
-        arriving.sort_by_key(|fact| fact.booked_on);
-        for fact in arriving {
+        arriving.sort_by_key(|fact| (fact.booked_on, matches!(fact.what, What::PayOut { .. })));
+        for mut fact in arriving {
+            // The bank is asked at the end of a day for no more than the credit there is, one pay-out at a time.
+            if let What::PayOut { minor } = &mut fact.what {
+                let asked_on = fact.booked_on;
+                let under_way = |fact: &Fact| matches!(fact.what, What::PayOut { .. }) && fact.effective_on > asked_on;
+                *minor = (*minor).min(customer_credit(&decide(&case, &terms, &[], asked_on)));
+                if *minor <= 0 || case.facts.iter().any(under_way) {
+                    continue;
+                }
+                let next_day = plus(asked_on, 1).and_hms_opt(0, 0, 0).unwrap().and_utc();
+                fact.effective_at = fact.effective_at.max(next_day);
+                fact.effective_on = fact.effective_at.date_naive();
+                fact.booked_on = fact.effective_on;
+            }
             if admit(&case, &terms, &fact.what, fact.effective_on).is_ok() {
                 case.facts.push(fact);
             }
         }
         (terms, case)
     })
+}
+
+/// What the movements owe the customer.
+fn customer_credit(decision: &Decision) -> i64 {
+    let side = |movement: &Movement| {
+        i64::from(movement.credit == Account::CustomerCredit) - i64::from(movement.debit == Account::CustomerCredit)
+    };
+    decision.movements.iter().map(|declared| side(&declared.movement) * declared.minor).sum()
 }
 
 /// Shares of one, by rising term.
@@ -105,6 +128,8 @@ fn terms() -> impl Strategy<Value = Terms> {
             holds,
             reminder_steps: Vec::new(),
             credit,
+            debit: None,
+            pay_out: None,
         },
     )
 }
@@ -164,6 +189,7 @@ enum AnyWhat {
     Payment(i64, bool),
     Refund(i64, bool),
     Waiver(i64),
+    PayOut(i64),
     Hold(HoldReason, Option<i64>),
     Other(What),
 }
@@ -175,6 +201,7 @@ fn any_fact() -> impl Strategy<Value = AnyFact> {
         6 => (1_i64..130, suspended()).prop_map(|(share, suspended)| AnyWhat::Payment(share, suspended)),
         3 => (1_i64..100, suspended()).prop_map(|(share, suspended)| AnyWhat::Refund(share, suspended)),
         2 => (1_i64..20).prop_map(AnyWhat::Waiver),
+        3 => (1_i64..130).prop_map(AnyWhat::PayOut),
         3 => (select(HoldReason::ALL.to_vec()), option::weighted(0.8, 0_i64..12)).prop_map(|(reason, days)| AnyWhat::Hold(reason, days)),
         3 => (1_i64..15).prop_map(|days| AnyWhat::Other(What::Extension { days })),
         5 => event.prop_map(|event| AnyWhat::Other(What::Fulfilment(event))),
@@ -194,6 +221,7 @@ impl AnyFact {
             AnyWhat::Payment(share, suspended) => What::Payment { minor: part(share), suspended },
             AnyWhat::Refund(share, suspended) => What::Refund { minor: part(share), suspended },
             AnyWhat::Waiver(share) => What::Waiver { minor: part(share) },
+            AnyWhat::PayOut(share) => What::PayOut { minor: part(share) },
             AnyWhat::Hold(reason, days) => What::Hold { reason, ends_on: days.map(|days| plus(effective_on, days)) },
             AnyWhat::Other(what) => what,
         };

@@ -183,6 +183,8 @@ fn read_terms(text: &str) -> (Terms, i64, i64) {
         holds: Vec::new(),
         reminder_steps: Vec::new(),
         credit: None,
+        debit: None,
+        pay_out: None,
     };
     for sentence in sentences(text) {
         let words: Vec<&str> = sentence.split_whitespace().collect();

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use anyhow::Result;
 use chrono::NaiveDate;
 
-use super::words;
+use super::{bank, words};
 use crate::config::Merchant;
 use crate::domain::credit::Status;
 use crate::domain::due::ClockDay;
@@ -14,7 +14,7 @@ use crate::domain::journal::{Account, Kind};
 use crate::domain::money::Currency;
 use crate::domain::order::{Case, Fact, Source, What};
 use crate::domain::policy::Terms;
-use crate::domain::position::decide;
+use crate::domain::position::{Position, decide};
 use crate::jobs::Scheme;
 use crate::store::inputs::InputRow;
 use crate::store::journal::JournalRow;
@@ -37,12 +37,13 @@ pub struct Story {
     pub now: Vec<String>,
 }
 
-/// Within a day: files come in, then decisions, then mails, then the credit record.
+/// Within a day: files come in, then decisions, then the bank, then mails, then the credit record.
 const FROM_FILE: i64 = 0;
 const DUE: i64 = 1;
 const MONEY: i64 = 2;
-const MAIL: i64 = 3;
-const CREDIT: i64 = 4;
+const BANK: i64 = 3;
+const MAIL: i64 = 4;
+const CREDIT: i64 = 5;
 
 impl Story {
     pub async fn load(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, order_id: &str) -> Result<Story> {
@@ -57,7 +58,9 @@ impl Story {
             return Ok(Story { headline, events: told.events, now: Vec::new() });
         };
         let facts = facts::with_notes(tx, &merchant.id, &ids).await?;
+        let asked = bank::load(tx, &merchant.id, order_id).await?;
         let sources = facts.iter().map(|(_, fact, _)| fact.source.file_no).chain([stored.order.source.file_no]);
+        let sources = sources.chain(asked.iter().map(|asked| asked.answer_source.file_no));
         told.names = inputs::file_names(tx, &sources.collect::<Vec<_>>()).await?;
         told.ordered(scheme, &stored);
         if stored.declined.is_some() {
@@ -81,6 +84,12 @@ impl Story {
         let open_day = scheme::days(tx).await?.map_or(stored.order.booked_on, |days| days.business_date);
         told.due_dates(&case, terms, open_day);
         told.money(&journal::of_order(tx, &merchant.id, order_id).await?, terms);
+        for line in bank::told(&case, terms, &asked, open_day) {
+            match line.source {
+                Some(source) => told.tell(line.on, FROM_FILE, line.what, told.source(source)),
+                None => told.tell(line.on, BANK, line.what, format!("policy {}", terms.effective_from)),
+            }
+        }
         for (reminder, mail) in mails::of_order(tx, &merchant.id, order_id).await? {
             let what = match (&mail, &reminder.suppressed) {
                 (Some(mail), _) => format!("mail {} ({}) {}", reminder.template, reminder.step, mail.status),
@@ -105,11 +114,10 @@ impl Story {
             told.tell(step.since, CREDIT, format!("credit record: {words}{owed}"), step.reason);
         }
         told.events.sort_by_key(|event| (event.on, event.rank));
-        let now = now(
-            &orders::positions(tx, &merchant.id, &ids).await?.remove(order_id).unwrap_or_default(),
-            stored.order.currency,
-            open_day,
-        );
+        let positions = orders::positions(tx, &merchant.id, &ids).await?.remove(order_id).unwrap_or_default();
+        let now = now(&positions, stored.order.currency, open_day, |position| {
+            bank::next_debit(&case, terms, position, &asked, open_day)
+        });
         Ok(Story { headline: told.headline(&stored, Some(terms)), events: told.events, now })
     }
 }
@@ -140,6 +148,8 @@ impl Told<'_> {
         ];
         if let Some(terms) = terms {
             lines.push(format!("Late fee: {}", words::late_fee(&terms.late_fee, order.currency)));
+            lines.extend(terms.debit.as_ref().map(|rule| format!("What is owed: {}", bank::debit_rule(rule))));
+            lines.extend(terms.pay_out.as_ref().map(|rule| format!("Customer credit: {}", bank::pay_out_rule(rule))));
         }
         lines
     }
@@ -210,7 +220,8 @@ impl Told<'_> {
                 format!("hold {} ({}) from {} {until}", fact.id, reason.name(), fact.effective_on)
             }
             What::Waiver { minor } => format!("late fee of up to {} waived, {}", amount(*minor), fact.id),
-            What::Notice { .. } => return,
+            // Told with the pay-out that it confirms.
+            What::Notice { .. } | What::PayOut { .. } => return,
         };
         let note = note.map(|note| format!(", {note}")).unwrap_or_default();
         let late = if fact.effective_on < fact.booked_on {
@@ -336,6 +347,7 @@ fn movement_words(row: &JournalRow) -> Option<String> {
         Kind::FeeReturned => row.movement.debit == Account::ReceivableLateFee,
         Kind::Order | Kind::ServiceFee | Kind::LateFee => return None,
         Kind::Suspense => row.movement.credit == Account::Suspense,
+        Kind::PayOut => row.movement.debit == Account::CustomerCredit,
     };
     let target = if usual_debit { row.movement.credit } else { row.movement.debit };
     let to = match target {
@@ -349,9 +361,13 @@ fn movement_words(row: &JournalRow) -> Option<String> {
         Kind::Refund => format!("of refund {cause}, {amount} comes off {to}")
             .replace("comes off the customer's", "goes to the customer's"),
         Kind::Waiver => format!("{amount} of the late fee is waived"),
+        Kind::FeeReturned if !cause.is_empty() => {
+            format!("{amount} that had been paid as late fee went back to the customer with {cause}")
+        }
         Kind::FeeReturned => {
             format!("{amount} paid as late fee is not owed any more and becomes the customer's credit")
         }
+        Kind::PayOut => format!("{amount} of the customer's credit is paid out, {cause}"),
         _ => format!("{amount} of {cause} lies in suspense"),
     };
     let way = if usual_debit { String::new() } else { "taken back: ".to_owned() };
@@ -378,7 +394,12 @@ fn credit_words(status: Status) -> &'static str {
     }
 }
 
-fn now(positions: &[crate::domain::position::Position], currency: Currency, open_day: NaiveDate) -> Vec<String> {
+fn now(
+    positions: &[Position],
+    currency: Currency,
+    open_day: NaiveDate,
+    next_debit: impl Fn(&Position) -> Option<String>,
+) -> Vec<String> {
     let mut lines = Vec::new();
     for position in positions {
         let due = position.due_on.map_or("no due date yet".to_owned(), |due_on| format!("due {due_on}"));
@@ -399,6 +420,7 @@ fn now(positions: &[crate::domain::position::Position], currency: Currency, open
             .next_action_on
             .map_or("nothing changes by itself".to_owned(), |day| format!("something changes by itself on {day}"));
         lines.push(format!("     {next}"));
+        lines.extend(next_debit(position).map(|next| format!("     {next}")));
     }
     lines
 }

@@ -39,7 +39,7 @@ pub fn parse(kind: Kind, cells: &Cells<'_>) -> Result<Parsed, Rejection> {
             note: cells.text("approved_by")?,
         },
         Kind::Holds => hold(order_id, cells)?,
-        Kind::Customers | Kind::Agreements | Kind::Orders => {
+        Kind::Customers | Kind::Agreements | Kind::Orders | Kind::DebitResults | Kind::PayoutResults => {
             return Err(Rejection::new("BAD_VALUE", format!("{} are not facts of an order", kind.name())));
         }
     };
@@ -61,6 +61,16 @@ pub fn fingerprint_of(fact: &FactRow) -> i64 {
         .and_maybe(fact.currency)
         .and_maybe(fact.note.as_ref())
         .finish()
+}
+
+/// The content of a payment that is booked because a debit was answered as paid. A provider that lists the same payment
+/// under its debit_id may give it another time and channel.
+pub fn fingerprint_of_debit(fact: &FactRow) -> i64 {
+    let minor = match fact.what {
+        What::Payment { minor, .. } => minor,
+        _ => 0,
+    };
+    Fingerprint::of("debit").and(&fact.order_id).and(minor).and_maybe(fact.currency).finish()
 }
 
 fn money(kind: Kind, order_id: String, cells: &Cells<'_>) -> Result<FactRow, Rejection> {

@@ -3,12 +3,15 @@
 mod customers;
 pub mod facts;
 mod orders;
+mod results;
 
 use sha2::{Digest, Sha256};
 
 use super::cell::{Cells, Rejection};
 use crate::domain::customer::{Customer, Opening};
 use crate::domain::order::{FactRow, OrderRow};
+
+pub use results::ResultRow;
 
 /// What the rows of a file are. The order is the one in which files of a day are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize)]
@@ -21,12 +24,14 @@ pub enum Kind {
     Holds,
     Extensions,
     Payments,
+    DebitResults,
     Refunds,
     Waivers,
+    PayoutResults,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 9] = [
+    pub const ALL: [Kind; 11] = [
         Kind::Customers,
         Kind::Agreements,
         Kind::Orders,
@@ -34,8 +39,10 @@ impl Kind {
         Kind::Holds,
         Kind::Extensions,
         Kind::Payments,
+        Kind::DebitResults,
         Kind::Refunds,
         Kind::Waivers,
+        Kind::PayoutResults,
     ];
 
     pub fn name(self) -> &'static str {
@@ -47,8 +54,10 @@ impl Kind {
             Kind::Holds => "holds",
             Kind::Extensions => "extensions",
             Kind::Payments => "payments",
+            Kind::DebitResults => "debit_results",
             Kind::Refunds => "refunds",
             Kind::Waivers => "waivers",
+            Kind::PayoutResults => "payout_results",
         }
     }
 
@@ -66,6 +75,11 @@ impl Kind {
         matches!(self, Kind::Payments | Kind::Refunds)
     }
 
+    /// What a bank says became of our instructions.
+    pub fn is_result(self) -> bool {
+        matches!(self, Kind::DebitResults | Kind::PayoutResults)
+    }
+
     /// Columns that a file must have; every kind may have more, in any order.
     pub fn required(self) -> &'static [&'static str] {
         match self {
@@ -76,8 +90,10 @@ impl Kind {
             Kind::Holds => facts::HOLD_COLUMNS,
             Kind::Extensions => facts::EXTENSION_COLUMNS,
             Kind::Payments => facts::PAYMENT_COLUMNS,
+            Kind::DebitResults => results::DEBIT_COLUMNS,
             Kind::Refunds => facts::REFUND_COLUMNS,
             Kind::Waivers => facts::WAIVER_COLUMNS,
+            Kind::PayoutResults => results::PAYOUT_COLUMNS,
         }
     }
 
@@ -103,6 +119,7 @@ pub enum Row {
     Opening(Opening),
     Order(OrderRow),
     Fact(FactRow),
+    Result(ResultRow),
 }
 
 /// Reads a row of a kind.
@@ -111,6 +128,7 @@ pub fn parse(kind: Kind, cells: &Cells<'_>) -> Result<Parsed, Rejection> {
         Kind::Customers => customers::parse(cells),
         Kind::Agreements => customers::parse_agreement(cells),
         Kind::Orders => orders::parse(cells),
+        Kind::DebitResults | Kind::PayoutResults => results::parse(kind, cells),
         _ => facts::parse(kind, cells),
     }
 }

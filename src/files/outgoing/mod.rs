@@ -1,6 +1,8 @@
 //! Reports: one file a kind. The same rows give the same bytes, on any machine and on any day.
 
 mod credit_impact;
+mod credit_payouts;
+mod debit_instructions;
 mod detail;
 mod exceptions;
 mod manifest;
@@ -21,6 +23,8 @@ use super::atomic;
 use crate::domain::money::Currency;
 
 pub use credit_impact::CreditImpact;
+pub use credit_payouts::CreditPayout;
+pub use debit_instructions::DebitInstruction;
 pub use detail::Detail;
 pub use exceptions::Exception;
 pub use manifest::{Manifest, ManifestFile, seal};

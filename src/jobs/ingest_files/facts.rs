@@ -17,6 +17,7 @@ use crate::domain::journal::{Account, Entry, Kind as EntryKind, Movement, Reason
 use crate::domain::money::Currency;
 use crate::domain::order::{Case, Fact, FactRow, Source, What};
 use crate::files::cell::Cells;
+use crate::files::incoming::facts::fingerprint_of_debit;
 use crate::files::incoming::{self, Kind, Row};
 use crate::files::reader::Line;
 use crate::store::facts::{self, NewFact};
@@ -57,7 +58,7 @@ pub async fn decide(
 fn fact_row(line: &Line) -> Option<&FactRow> {
     match &line.parsed.as_ref().ok()?.row {
         Row::Fact(row) => Some(row),
-        Row::Customer(_) | Row::Opening(_) | Row::Order(_) => None,
+        Row::Customer(_) | Row::Opening(_) | Row::Order(_) | Row::Result(_) => None,
     }
 }
 
@@ -176,7 +177,13 @@ impl<'a> Desk<'a> {
     fn decide(&mut self, row: &FactRow, fingerprint: i64, source: Source, waited: bool) -> Outcome {
         let known_as = key(row.what.kind(), &row.id);
         if let Some(known) = self.known.get(&known_as) {
-            let outcome = Outcome::of_known(*known, fingerprint, row.what.kind(), &row.id);
+            // The same payment was booked before, because the bank answered a debit as paid.
+            let is_debit = matches!(row.what, What::Payment { .. }) && *known == fingerprint_of_debit(row);
+            let outcome = if is_debit {
+                Outcome::Duplicate
+            } else {
+                Outcome::of_known(*known, fingerprint, row.what.kind(), &row.id)
+            };
             return self.not_taken(row, source, waited, outcome);
         }
         let outcome = self.judge(row, source, fingerprint, waited);

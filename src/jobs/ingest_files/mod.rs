@@ -5,6 +5,7 @@
 mod facts;
 mod orders;
 mod records;
+mod results;
 mod verdict;
 
 use std::io;
@@ -284,6 +285,9 @@ async fn decide(
         Kind::Customers => records::customers(tx, chunk).await,
         Kind::Agreements => records::agreements(tx, scheme, chunk).await,
         Kind::Orders => orders::decide(tx, scheme, merchant(scheme, feed)?, customers, chunk).await,
+        Kind::DebitResults | Kind::PayoutResults => {
+            results::decide(tx, scheme, merchant(scheme, feed)?, feed.kind, chunk).await
+        }
         _ => facts::decide(tx, scheme, merchant(scheme, feed)?, feed.kind, chunk).await,
     }
 }

@@ -98,7 +98,7 @@ pub async fn decide(
 fn order_row(line: &Line) -> Option<&OrderRow> {
     match &line.parsed.as_ref().ok()?.row {
         Row::Order(row) => Some(row),
-        Row::Customer(_) | Row::Opening(_) | Row::Fact(_) => None,
+        Row::Customer(_) | Row::Opening(_) | Row::Fact(_) | Row::Result(_) => None,
     }
 }
 

@@ -103,10 +103,10 @@ pub async fn record(tx: &mut Tx, kind: Kind, chunk: &Chunk<'_>, verdicts: &[Verd
     let Chunk { file, lines, today, .. } = *chunk;
     let mut kept = Vec::new();
     let mut opened = Vec::new();
-    let mut accepted_payments = Vec::new();
+    let mut accepted = Vec::new();
     for (line, verdict) in lines.iter().zip(verdicts) {
         match &verdict.outcome {
-            Outcome::Accepted if kind == Kind::Payments => accepted_payments.push(verdict.key.as_str()),
+            Outcome::Accepted if rejected_code(kind).is_some() => accepted.push(verdict.key.as_str()),
             Outcome::Accepted | Outcome::Duplicate => continue,
             _ => {}
         }
@@ -118,8 +118,20 @@ pub async fn record(tx: &mut Tx, kind: Kind, chunk: &Chunk<'_>, verdicts: &[Verd
     }
     inputs::save_rows(tx, &kept).await?;
     exceptions::open(tx, &file.merchant_id, today, &opened).await?;
-    // A payment that was rejected before has come again, mended.
-    exceptions::resolve(tx, &file.merchant_id, &["PAYMENT_REJECTED"], &accepted_payments, today).await
+    // A row that was rejected before has come again, mended.
+    match rejected_code(kind) {
+        Some(code) => exceptions::resolve(tx, &file.merchant_id, &[code], &accepted, today).await,
+        None => Ok(()),
+    }
+}
+
+/// The exception that a rejected row of a kind makes: money may have moved without us knowing.
+fn rejected_code(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Payments => Some("PAYMENT_REJECTED"),
+        kind if kind.is_result() => Some("RESULT_REJECTED"),
+        _ => None,
+    }
 }
 
 fn input_row(chunk: &Chunk<'_>, kind: Kind, line: &Line, verdict: &Verdict) -> InputRow {
@@ -153,6 +165,7 @@ fn named_order(row: &Row) -> (String, Option<(i64, Currency)>) {
     use crate::domain::order::What;
     match row {
         Row::Customer(_) | Row::Opening(_) => (String::new(), None),
+        Row::Result(result) => (result.order_id.clone().unwrap_or_default(), None),
         Row::Order(order) => (order.order_id.clone(), Some((order.amount_minor, order.currency))),
         Row::Fact(fact) => {
             let minor = match fact.what {
@@ -176,7 +189,7 @@ fn exception_about(kind: Kind, outcome: &Outcome, row: &InputRow) -> Option<NewE
     let code = match outcome {
         Outcome::Conflict { .. } => "CONFLICT",
         Outcome::Pending { code, .. } if kind.is_money() => code,
-        Outcome::Rejected { .. } if kind == Kind::Payments => "PAYMENT_REJECTED",
+        Outcome::Rejected { .. } => rejected_code(kind)?,
         _ => return None,
     };
     Some(NewException {

@@ -1,0 +1,133 @@
+//! What an order's bank was asked for, what it answered, and what comes next, in words.
+
+use anyhow::Result;
+use chrono::NaiveDate;
+
+use super::words;
+use crate::domain::calendar::plus;
+use crate::domain::debit::{self, DebitRule};
+use crate::domain::hold::{Covered, Effect, spans};
+use crate::domain::instruction::{Answer, Attempt, Direction, Next, Retry};
+use crate::domain::order::{Case, Source};
+use crate::domain::pay_out::PayOutRule;
+use crate::domain::policy::Terms;
+use crate::domain::position::Position;
+use crate::store::instructions::StoredInstruction;
+use crate::store::{Tx, instructions};
+
+/// Something that went to a bank or came back.
+pub struct Told {
+    pub on: NaiveDate,
+    pub what: String,
+    /// The line of the answer; none of an instruction, which the policy makes.
+    pub source: Option<Source>,
+}
+
+/// The instructions of an order, debits first, with what came back.
+pub async fn load(tx: &mut Tx, merchant: &str, order_id: &str) -> Result<Vec<StoredInstruction>> {
+    let mut all = Vec::new();
+    for direction in Direction::ALL {
+        let mut of_order = instructions::of_orders(tx, merchant, direction, &[order_id]).await?;
+        all.extend(of_order.remove(order_id).unwrap_or_default());
+    }
+    Ok(all)
+}
+
+pub fn told(case: &Case, terms: &Terms, all: &[StoredInstruction], open_day: NaiveDate) -> Vec<Told> {
+    let mut lines = Vec::new();
+    for stored in all {
+        let Attempt { id, number, minor, due_on, instructed_on, answer, .. } = &stored.attempt;
+        let amount = format!("{} {}", stored.currency.plain(*minor), stored.currency);
+        let asked = match (stored.direction, due_on) {
+            (Direction::Debit, Some(due_on)) => {
+                let put_off = put_off(case, terms, all, &stored.attempt);
+                format!("to collect {amount}, due {due_on}{}", put_off.unwrap_or_default())
+            }
+            (Direction::Debit, None) => format!("to collect {amount}"),
+            (Direction::PayOut, _) => format!("to send {amount} of credit back to the customer"),
+        };
+        let draft = if *instructed_on >= open_day { "; it goes out once the day is sealed" } else { "" };
+        let what = format!("the bank is asked {asked} (attempt {number}, {id}){draft}");
+        lines.push(Told { on: *instructed_on, what, source: None });
+        if let Some(((answer, _), answered_on)) = answer.zip(stored.answered_on) {
+            let result = match (answer, stored.direction) {
+                (Answer::Paid, Direction::Debit) => "collected",
+                (Answer::Paid, Direction::PayOut) => "sent to the customer",
+                (Answer::Failed, _) => "it did not work",
+                (Answer::Refused, _) => "refused for good",
+            };
+            let why = stored.note.as_ref().map(|note| format!(", {note}")).unwrap_or_default();
+            let what = format!("the bank answers to {id}: {result}{why}");
+            lines.push(Told { on: answered_on, what, source: Some(stored.answer_source) });
+        }
+    }
+    lines
+}
+
+/// Why a plan began later than it was meant to, if a hold was the reason.
+fn put_off(case: &Case, terms: &Terms, all: &[StoredInstruction], attempt: &Attempt) -> Option<String> {
+    let meant_for = plus(attempt.due_on?, -terms.debit.as_ref()?.days_before);
+    let plan = |other: &&StoredInstruction| {
+        (other.attempt.instalment, other.attempt.due_on) == (attempt.instalment, attempt.due_on)
+    };
+    let is_first = all.iter().find(plan).is_some_and(|first| first.attempt.id == attempt.id);
+    let known = case.as_known_on(attempt.instructed_on);
+    let held = Covered::by(Effect::Debit, &spans(&known.effective_by(attempt.instructed_on), terms), terms);
+    let by_hold = is_first && held.covers(meant_for) && held.first_free(meant_for) == attempt.instructed_on;
+    by_hold.then(|| format!("; a hold put it off from {meant_for}"))
+}
+
+/// When the bank is asked for an instalment next, if it is.
+pub fn next_debit(
+    case: &Case,
+    terms: &Terms,
+    position: &Position,
+    all: &[StoredInstruction],
+    open_day: NaiveDate,
+) -> Option<String> {
+    let rule = terms.debit.as_ref()?;
+    let facts = case.effective_by(open_day);
+    let held = Covered::by(Effect::Debit, &spans(&facts, terms), terms);
+    let of_instalment = all.iter().filter(|stored| stored.direction == Direction::Debit);
+    let attempts: Vec<&Attempt> = of_instalment
+        .map(|stored| &stored.attempt)
+        .filter(|attempt| attempt.instalment == position.instalment && attempt.instructed_on < open_day)
+        .collect();
+    let by_hold = if held.covers(open_day) { ", as a hold stops debits until then" } else { "" };
+    Some(match debit::next(rule, position, &attempts, &held, open_day) {
+        Next::Now(_) => "the bank is asked for it with today's files".to_owned(),
+        Next::On(day) => format!("the bank is asked for it on {day}{by_hold}"),
+        Next::Nothing if position.is_open() && position.due_on.is_some() => "the bank has not answered yet".to_owned(),
+        Next::Nothing => return None,
+        Next::Exhausted => "the bank is not asked for it again".to_owned(),
+    })
+}
+
+pub fn debit_rule(rule: &DebitRule) -> String {
+    let first = match rule.days_before {
+        0 => "on the due date".to_owned(),
+        days => format!("{} before the due date", words::days(days)),
+    };
+    format!("collected by debit {first}, {}", retry(&rule.retry))
+}
+
+pub fn pay_out_rule(rule: &PayOutRule) -> String {
+    let first = match rule.after {
+        0 => "on its day".to_owned(),
+        days => format!("after {}", words::days(days)),
+    };
+    format!("paid out {first}, {}", retry(&rule.retry))
+}
+
+fn retry(retry: &Retry) -> String {
+    match retry {
+        Retry::Never => "once".to_owned(),
+        Retry::After(days) => {
+            let days: Vec<String> = days.iter().map(|count| words::days(*count)).collect();
+            format!("and, if it does not work, {} after the first attempt", days.join(", "))
+        }
+        Retry::UntilSuccess { every, at_most } => {
+            format!("and, until it works, every {} up to {at_most} times", words::days(*every))
+        }
+    }
+}

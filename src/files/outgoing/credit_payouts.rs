@@ -1,0 +1,39 @@
+//! Credit pay-outs: what the bank is asked to send back to customers.
+
+use chrono::NaiveDate;
+
+use super::{ReportRow, defused};
+use crate::domain::money::Currency;
+
+pub struct CreditPayout<'a> {
+    pub payout_id: &'a str,
+    pub customer_id: &'a str,
+    pub order_id: &'a str,
+    pub minor: i64,
+    pub currency: Currency,
+    pub attempt: i64,
+    pub merchant_id: &'a str,
+    pub business_date: NaiveDate,
+}
+
+impl ReportRow for CreditPayout<'_> {
+    const HEADER: &'static [&'static str] =
+        &["payout_id", "customer_id", "order_id", "amount", "currency", "attempt", "merchant_id", "business_date"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.payout_id.to_owned(),
+            defused(self.customer_id).into_owned(),
+            defused(self.order_id).into_owned(),
+            self.currency.plain(self.minor),
+            self.currency.to_string(),
+            self.attempt.to_string(),
+            defused(self.merchant_id).into_owned(),
+            self.business_date.to_string(),
+        ]
+    }
+
+    fn amounts(&self) -> Vec<(&'static str, Currency, i64)> {
+        vec![("amount", self.currency, self.minor)]
+    }
+}

@@ -1,0 +1,58 @@
+//! Makes the day's debit instructions: for each instalment whose plan says so, what the bank is asked to collect. Comes
+//! last before the close, so that nothing paid or held that day is asked for.
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+use chrono::NaiveDate;
+
+use super::deciding::load_cases;
+use super::instructing::{self, Asked, Findings, sooner};
+use super::{Done, Scheme};
+use crate::domain::debit;
+use crate::domain::hold::{Covered, Effect, spans};
+use crate::domain::instruction::{Attempt, Direction};
+use crate::store::instructions::Plan;
+use crate::store::{instructions, orders};
+
+pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
+    instructing::run(scheme, Direction::Debit, today, async |tx, merchant, page| {
+        let ids: Vec<&str> = page.iter().map(|plan| plan.order_id.as_str()).collect();
+        let cases = load_cases(tx, &merchant.id, &ids).await?;
+        let positions = orders::positions(tx, &merchant.id, &ids).await?;
+        let mut earlier = instructions::of_orders(tx, &merchant.id, Direction::Debit, &ids).await?;
+        let mut findings = Findings::new(Direction::Debit, today);
+        for (_, case) in &cases {
+            let order = &case.order;
+            let terms = scheme.terms(&merchant.id, order.policy_version)?;
+            let Some(rule) = &terms.debit else { continue };
+            let facts = case.effective_by(today);
+            let held = Covered::by(Effect::Debit, &spans(&facts, terms), terms);
+            let earlier = earlier.remove(&order.order_id).unwrap_or_default();
+            let mut look_on = findings.ask_after(&earlier, rule.no_answer_after);
+            let mut by_instalment: HashMap<i64, Vec<&Attempt>> = HashMap::new();
+            for stored in &earlier {
+                by_instalment.entry(stored.attempt.instalment).or_default().push(&stored.attempt);
+            }
+            for position in positions.get(&order.order_id).into_iter().flatten() {
+                let attempts = by_instalment.remove(&position.instalment).unwrap_or_default();
+                let asked = Asked {
+                    merchant: &merchant.id,
+                    order_id: &order.order_id,
+                    instalment: position.instalment,
+                    currency: order.currency,
+                    no_answer_after: rule.no_answer_after,
+                };
+                let next = debit::next(rule, position, &attempts, &held, today);
+                look_on = sooner(look_on, findings.take(&asked, next, &attempts, position.due_on));
+            }
+            findings.plan(Plan { order_id: order.order_id.clone(), look_on, since: None });
+        }
+        Ok(findings)
+    })
+    .await
+}
+
+pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
+    instructing::dry_run(scheme, Direction::Debit, today).await
+}

@@ -1,0 +1,210 @@
+//! What banks answer to instructions. A debit that was paid becomes a payment under its debit_id, a pay-out that was
+//! paid takes the customer's credit out of the books; anything else only moves the plan on.
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+use chrono::NaiveTime;
+
+use super::super::Scheme;
+use super::Chunk;
+use super::verdict::{Outcome, Verdict};
+use crate::config::Merchant;
+use crate::domain::calendar::{day_of, instant_of, plus};
+use crate::domain::instruction::{Answer, Direction};
+use crate::domain::order::{Fact, FactRow, Source, What};
+use crate::files::incoming::facts::fingerprint_of_debit;
+use crate::files::incoming::{Kind, ResultRow, Row};
+use crate::files::reader::Line;
+use crate::store::facts::{self, NewFact};
+use crate::store::instructions::{self, NewAnswer, StoredInstruction};
+use crate::store::{Tx, exceptions, orders};
+
+pub async fn decide(
+    tx: &mut Tx,
+    scheme: &Scheme,
+    merchant: &Merchant,
+    kind: Kind,
+    chunk: &Chunk<'_>,
+) -> Result<Vec<Verdict>> {
+    let direction = if kind == Kind::DebitResults { Direction::Debit } else { Direction::PayOut };
+    let rows: Vec<&ResultRow> = chunk.lines.iter().filter_map(result_row).collect();
+    let mut desk = Desk::open(tx, scheme, merchant, direction, &rows, chunk).await?;
+    let mut verdicts = Vec::with_capacity(chunk.lines.len());
+    for line in chunk.lines {
+        verdicts.push(match (&line.parsed, result_row(line)) {
+            (Ok(parsed), Some(row)) => {
+                Verdict { key: parsed.key.clone(), outcome: desk.decide(row, parsed.fingerprint, line.number) }
+            }
+            (Err(rejection), _) => Verdict::unreadable(kind, chunk.header, line, rejection),
+            (Ok(_), None) => unreachable!("a file of results holds results"),
+        });
+    }
+    desk.write(tx).await?;
+    Ok(verdicts)
+}
+
+fn result_row(line: &Line) -> Option<&ResultRow> {
+    match &line.parsed.as_ref().ok()?.row {
+        Row::Result(row) => Some(row),
+        Row::Customer(_) | Row::Opening(_) | Row::Order(_) | Row::Fact(_) => None,
+    }
+}
+
+/// What deciding a chunk of answers needs, loaded in one go, and what comes of it.
+struct Desk<'a> {
+    scheme: &'a Scheme,
+    merchant: &'a Merchant,
+    direction: Direction,
+    chunk: &'a Chunk<'a>,
+    /// Instructions that are out, by id.
+    out: HashMap<String, StoredInstruction>,
+    /// Payments that are booked under the ids of debits, by id, with their order.
+    booked: HashMap<String, (String, What)>,
+    answers: Vec<NewAnswer>,
+    accepted: Vec<NewFact>,
+    /// Orders with an answer.
+    answered: Vec<String>,
+}
+
+impl<'a> Desk<'a> {
+    async fn open(
+        tx: &mut Tx,
+        scheme: &'a Scheme,
+        merchant: &'a Merchant,
+        direction: Direction,
+        rows: &[&ResultRow],
+        chunk: &'a Chunk<'a>,
+    ) -> Result<Desk<'a>> {
+        let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+        let out = instructions::out_before(tx, &merchant.id, direction, &ids, chunk.today).await?;
+        let mut booked = HashMap::new();
+        if direction == Direction::Debit && !facts::known(tx, &merchant.id, "payment", &ids).await?.is_empty() {
+            let mut order_ids: Vec<&str> = out.values().map(|stored| stored.order_id.as_str()).collect();
+            order_ids.sort_unstable();
+            order_ids.dedup();
+            for (order_id, facts) in facts::of_orders(tx, &merchant.id, &order_ids).await? {
+                let payments = facts.into_iter().filter(|fact| matches!(fact.what, What::Payment { .. }));
+                booked.extend(payments.map(|fact| (fact.id, (order_id.clone(), fact.what))));
+            }
+        }
+        Ok(Desk {
+            scheme,
+            merchant,
+            direction,
+            chunk,
+            out,
+            booked,
+            answers: Vec::new(),
+            accepted: Vec::new(),
+            answered: Vec::new(),
+        })
+    }
+
+    fn decide(&mut self, row: &ResultRow, fingerprint: i64, line: i64) -> Outcome {
+        let what = match self.direction {
+            Direction::Debit => "debit",
+            Direction::PayOut => "pay-out",
+        };
+        let Some(stored) = self.out.get_mut(&row.id) else {
+            let message =
+                format!("no {what} {} has gone out to the bank; send the id as it stands in our file", row.id);
+            return Outcome::Rejected { code: "UNKNOWN_INSTRUCTION", message };
+        };
+        if let Some(known) = stored.content {
+            return Outcome::of_known(known, fingerprint, "answer to", &row.id);
+        }
+        if let Some(order_id) = row.order_id.as_ref().filter(|order_id| **order_id != stored.order_id) {
+            let message =
+                format!("column order_id, value {order_id:?}: {what} {} is of order {}", row.id, stored.order_id);
+            return Outcome::Rejected { code: "WRONG_ORDER", message };
+        }
+        let instructed_on = stored.attempt.instructed_on;
+        let Some(terms) = self.merchant.policy.version(stored.policy_version) else {
+            let version = stored.policy_version;
+            let message = format!("version {version} of the policy, which order {} keeps, is gone", stored.order_id);
+            return Outcome::Rejected { code: "NO_POLICY", message };
+        };
+        let zone = self.scheme.config.zone;
+        let said_on = day_of(row.at, zone, terms.cut_off);
+        if said_on < instructed_on {
+            let message = format!("column at: {said_on} is before the day of the instruction, {instructed_on}");
+            return Outcome::Rejected { code: "BAD_TIME", message };
+        }
+        // Credit was counted at the end of the day of the instruction and cannot have left before.
+        let at = match self.direction {
+            Direction::Debit => row.at,
+            Direction::PayOut => row.at.max(instant_of(plus(instructed_on, 1).and_time(NaiveTime::MIN), zone)),
+        };
+        let settled_on = day_of(at, zone, terms.cut_off);
+        let source = Source { file_no: self.chunk.file.file_no, line };
+        if row.answer == Answer::Paid {
+            let minor = stored.attempt.minor;
+            match self.booked.get(&row.id) {
+                // The provider's payments file came first.
+                Some((order_id, What::Payment { minor: booked, .. }))
+                    if (order_id, *booked) == (&stored.order_id, minor) => {}
+                Some(_) => {
+                    let message = format!("a payment with the id of {what} {} is booked with another amount", row.id);
+                    return Outcome::Conflict { message };
+                }
+                None => {
+                    let (what, fingerprint) = match self.direction {
+                        Direction::Debit => {
+                            let what = What::Payment { minor, suspended: false };
+                            let row = payment_row(row, stored, what.clone());
+                            (what, fingerprint_of_debit(&row))
+                        }
+                        Direction::PayOut => (What::PayOut { minor }, fingerprint),
+                    };
+                    let fact = Fact {
+                        id: row.id.clone(),
+                        effective_at: at,
+                        effective_on: settled_on,
+                        booked_on: self.chunk.today,
+                        source,
+                        what,
+                    };
+                    let (order_id, note) = (stored.order_id.clone(), row.reason.clone());
+                    self.accepted.push(NewFact { order_id, fact, note, fingerprint });
+                }
+            }
+        }
+        stored.content = Some(fingerprint);
+        self.answered.push(stored.order_id.clone());
+        self.answers.push(NewAnswer {
+            instruction_id: row.id.clone(),
+            answer: row.answer,
+            note: row.reason.clone(),
+            settled_on,
+            fingerprint,
+            source,
+        });
+        Outcome::Accepted
+    }
+
+    async fn write(mut self, tx: &mut Tx) -> Result<()> {
+        let (merchant, today) = (&self.merchant.id, self.chunk.today);
+        facts::add(tx, merchant, &self.accepted).await?;
+        let touched: Vec<&str> = self.accepted.iter().map(|new| new.order_id.as_str()).collect();
+        orders::wake(tx, merchant, &touched, today).await?;
+        instructions::answer(tx, merchant, today, &self.answers).await?;
+        self.answered.sort_unstable();
+        self.answered.dedup();
+        let look: Vec<_> = self.answered.into_iter().map(|order_id| (order_id, today)).collect();
+        instructions::look_at(tx, merchant, self.direction, &look).await?;
+        let ids: Vec<&str> = self.answers.iter().map(|new| new.instruction_id.as_str()).collect();
+        exceptions::resolve(tx, merchant, &["DEBIT_NO_ANSWER", "PAYOUT_NO_ANSWER"], &ids, today).await
+    }
+}
+
+fn payment_row(row: &ResultRow, stored: &StoredInstruction, what: What) -> FactRow {
+    FactRow {
+        id: row.id.clone(),
+        order_id: stored.order_id.clone(),
+        effective_at: row.at,
+        what,
+        currency: Some(stored.currency),
+        note: None,
+    }
+}

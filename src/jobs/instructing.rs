@@ -1,0 +1,196 @@
+//! What the jobs that instruct banks share: looking at the plans whose day has come, page by page, and recording what
+//! follows. Instructions of the open day are drafts, made anew each time a plan is looked at; they go out with the
+//! day's files once it is sealed.
+
+use anyhow::Result;
+use chrono::NaiveDate;
+
+use super::deciding::PAGE;
+use super::{Done, Scheme};
+use crate::config::Merchant;
+use crate::domain::calendar::plus;
+use crate::domain::instruction::{Attempt, Direction, Next};
+use crate::domain::money::Currency;
+use crate::domain::policy::Terms;
+use crate::files::outgoing::sha256;
+use crate::store::exceptions::NewException;
+use crate::store::instructions::{Plan, StoredInstruction};
+use crate::store::{Tx, exceptions, instructions};
+
+/// Whether any version of a merchant's policy up to a day has to do with a direction.
+pub fn uses(merchant: &Merchant, direction: Direction, day: NaiveDate) -> bool {
+    let in_terms = |terms: &Terms| match direction {
+        Direction::Debit => terms.debit.is_some(),
+        Direction::PayOut => terms.pay_out.is_some(),
+    };
+    merchant.policy.versions.iter().filter(|terms| terms.effective_from <= day).any(in_terms)
+}
+
+/// What looking at a page of plans found.
+pub struct Findings {
+    pub today: NaiveDate,
+    direction: Direction,
+    plans: Vec<Plan>,
+    instructions: Vec<(String, Currency, Attempt)>,
+    asked_after: Vec<String>,
+    opened: Vec<NewException>,
+    /// Codes and keys of exceptions that are settled.
+    pub settled: Vec<(&'static str, String)>,
+}
+
+impl Findings {
+    pub fn new(direction: Direction, today: NaiveDate) -> Findings {
+        Findings {
+            today,
+            direction,
+            plans: Vec::new(),
+            instructions: Vec::new(),
+            asked_after: Vec::new(),
+            opened: Vec::new(),
+            settled: Vec::new(),
+        }
+    }
+
+    pub fn plan(&mut self, plan: Plan) {
+        self.plans.push(plan);
+    }
+
+    pub fn open(&mut self, exception: NewException) {
+        self.opened.push(exception);
+    }
+
+    /// Asks a bank, if now is the time, and tells on which day to look again.
+    pub fn take(
+        &mut self,
+        order: &Asked<'_>,
+        next: Next,
+        earlier: &[&Attempt],
+        due_on: Option<NaiveDate>,
+    ) -> Option<NaiveDate> {
+        let minor = match next {
+            Next::Now(minor) => minor,
+            Next::On(day) => return Some(day),
+            Next::Nothing | Next::Exhausted => return None,
+        };
+        let number = earlier.iter().map(|attempt| attempt.number).max().unwrap_or(0) + 1;
+        let attempt = Attempt {
+            id: instruction_id(self.direction, order, number),
+            instalment: order.instalment,
+            number,
+            minor,
+            due_on,
+            instructed_on: self.today,
+            answer: None,
+            asked_after: false,
+        };
+        let look_on = attempt.ask_on(order.no_answer_after);
+        self.instructions.push((order.order_id.to_owned(), order.currency, attempt));
+        look_on
+    }
+
+    /// Tells finance about answers that stay away, and on which day to look after the others.
+    pub fn ask_after(&mut self, earlier: &[StoredInstruction], no_answer_after: i64) -> Option<NaiveDate> {
+        let mut look_on = None;
+        for stored in earlier {
+            match stored.attempt.ask_on(no_answer_after) {
+                Some(day) if day <= self.today => {
+                    self.asked_after.push(stored.attempt.id.clone());
+                    self.opened.push(no_answer(stored));
+                }
+                Some(day) => look_on = sooner(look_on, Some(day)),
+                None => {}
+            }
+        }
+        look_on
+    }
+
+    async fn write(self, tx: &mut Tx, merchant: &str) -> Result<i64> {
+        instructions::add(tx, merchant, self.direction, &self.instructions).await?;
+        instructions::asked_after(tx, merchant, self.today, &self.asked_after).await?;
+        instructions::save_plans(tx, merchant, self.direction, &self.plans).await?;
+        for (code, row_key) in &self.settled {
+            exceptions::resolve(tx, merchant, &[code], &[row_key], self.today).await?;
+        }
+        exceptions::open(tx, merchant, self.today, &self.opened).await?;
+        Ok(i64::try_from(self.instructions.len()).unwrap_or(i64::MAX))
+    }
+}
+
+/// What an instruction is about.
+pub struct Asked<'a> {
+    pub merchant: &'a str,
+    pub order_id: &'a str,
+    /// 0 of a pay-out.
+    pub instalment: i64,
+    pub currency: Currency,
+    pub no_answer_after: i64,
+}
+
+/// Looks at every plan whose day has come; `look` says what is to be done about a page of them.
+pub async fn run<F>(scheme: &Scheme, direction: Direction, today: NaiveDate, look: F) -> Result<Done>
+where
+    F: AsyncFn(&mut Tx, &Merchant, Vec<Plan>) -> Result<Findings>,
+{
+    let (mut looked_at, mut made) = (0, 0);
+    for merchant in scheme.config.merchants.iter().filter(|merchant| uses(merchant, direction, today)) {
+        let mut after = (NaiveDate::default(), String::new());
+        loop {
+            let mut tx = scheme.store.write().await?;
+            let page =
+                instructions::to_look_at(&mut tx, &merchant.id, direction, today, (after.0, &after.1), PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = (last.look_on.unwrap_or(today), last.order_id.clone());
+            looked_at += i64::try_from(page.len()).unwrap_or(i64::MAX);
+            let ids: Vec<&str> = page.iter().map(|plan| plan.order_id.as_str()).collect();
+            instructions::withdraw(&mut tx, &merchant.id, direction, &ids, today).await?;
+            let findings = look(&mut tx, merchant, page).await?;
+            made += findings.write(&mut tx, &merchant.id).await?;
+            tx.commit().await?;
+            (scheme.progress)(&format!("{today} {}: {looked_at} plans looked at", merchant.id));
+        }
+    }
+    Ok(Done(vec![("plans looked at", looked_at), ("instructions", made)]))
+}
+
+pub async fn dry_run(scheme: &Scheme, direction: Direction, today: NaiveDate) -> Result<Vec<String>> {
+    let mut tx = scheme.store.read().await?;
+    let mut would = Vec::new();
+    for merchant in scheme.config.merchants.iter().filter(|merchant| uses(merchant, direction, today)) {
+        let count = instructions::count_to_look_at(&mut tx, &merchant.id, direction, today).await?;
+        would.push(format!("{}: {count} plans would be looked at for {today}", merchant.id));
+    }
+    Ok(would)
+}
+
+pub fn sooner(a: Option<NaiveDate>, b: Option<NaiveDate>) -> Option<NaiveDate> {
+    a.into_iter().chain(b).min()
+}
+
+/// The same attempt has the same id, however often its draft is made.
+fn instruction_id(direction: Direction, order: &Asked<'_>, number: i64) -> String {
+    let letter = match direction {
+        Direction::Debit => 'D',
+        Direction::PayOut => 'P',
+    };
+    let Asked { merchant, order_id, instalment, .. } = order;
+    let what = format!("{}\u{1f}{merchant}\u{1f}{order_id}\u{1f}{instalment}\u{1f}{number}", direction.name());
+    format!("{letter}{}", &sha256(what.as_bytes())[..20])
+}
+
+fn no_answer(stored: &StoredInstruction) -> NewException {
+    let Attempt { id, minor, instructed_on, .. } = &stored.attempt;
+    let (code, what) = match stored.direction {
+        Direction::Debit => ("DEBIT_NO_ANSWER", "debit"),
+        Direction::PayOut => ("PAYOUT_NO_ANSWER", "pay-out"),
+    };
+    let out = plus(*instructed_on, 1);
+    NewException {
+        code: code.to_owned(),
+        row_key: id.clone(),
+        order_id: stored.order_id.clone(),
+        amount_minor: Some(*minor),
+        currency: Some(stored.currency.code().to_owned()),
+        message: format!("{what} {id} of {instructed_on}, out since {out}, has no answer yet; ask the bank"),
+        ..NewException::default()
+    }
+}

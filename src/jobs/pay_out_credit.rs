@@ -1,0 +1,105 @@
+//! Makes the day's credit pay-outs: customer credit that has stood long enough goes back to the customer. Nothing is
+//! booked before the bank confirms it. Tells finance of credit that was paid out and turned out not to be theirs.
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+use chrono::NaiveDate;
+
+use super::instructing::{self, Asked, Findings, sooner};
+use super::{Done, Scheme};
+use crate::domain::instruction::{Attempt, Direction, Next};
+use crate::domain::journal::{Account, Recorded};
+use crate::domain::pay_out::{self, Credit};
+use crate::domain::position::Position;
+use crate::store::exceptions::NewException;
+use crate::store::instructions::Plan;
+use crate::store::{exceptions, instructions, journal, orders};
+
+pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
+    instructing::run(scheme, Direction::PayOut, today, async |tx, merchant, page| {
+        let ids: Vec<&str> = page.iter().map(|plan| plan.order_id.as_str()).collect();
+        let known = orders::load(tx, &merchant.id, &ids).await?;
+        let booked = journal::recorded(tx, &merchant.id, &ids, today).await?;
+        let positions = orders::positions(tx, &merchant.id, &ids).await?;
+        let earlier = instructions::of_orders(tx, &merchant.id, Direction::PayOut, &ids).await?;
+        let told_failed = exceptions::open_about(tx, &merchant.id, "PAYOUT_FAILED", &ids).await?;
+        let told_overpaid = exceptions::open_about(tx, &merchant.id, "CREDIT_OVERPAID", &ids).await?;
+        let mut findings = Findings::new(Direction::PayOut, today);
+        let plans: HashMap<&str, &Plan> = page.iter().map(|plan| (plan.order_id.as_str(), plan)).collect();
+        for stored in &known {
+            let order = &stored.order;
+            let terms = scheme.terms(&merchant.id, order.policy_version)?;
+            let Some(rule) = &terms.pay_out else { continue };
+            let id = order.order_id.as_str();
+            let earlier = earlier.get(id).map(Vec::as_slice).unwrap_or_default();
+            let attempts: Vec<&Attempt> = earlier.iter().map(|stored| &stored.attempt).collect();
+            let minor = booked.get(id).map_or(0, |booked| customer_credit(booked));
+            let since = plans.get(id).and_then(|plan| plan.since).unwrap_or(today);
+            let since = (minor > 0).then_some(since);
+            let in_arrears = positions.get(id).is_some_and(|all| all.iter().any(|position| is_late(position, today)));
+            let credit = Credit { minor, since: since.unwrap_or(today), in_arrears };
+            let next = pay_out::next(rule, credit, &attempts, today);
+            let asked = Asked {
+                merchant: &merchant.id,
+                order_id: id,
+                instalment: 0,
+                currency: order.currency,
+                no_answer_after: rule.no_answer_after,
+            };
+            let look_on =
+                sooner(findings.ask_after(earlier, rule.no_answer_after), findings.take(&asked, next, &attempts, None));
+            findings.plan(Plan { order_id: id.to_owned(), look_on, since });
+
+            let exception = |code: &str, minor: i64, message: String| NewException {
+                code: code.to_owned(),
+                row_key: id.to_owned(),
+                order_id: id.to_owned(),
+                amount_minor: Some(minor),
+                currency: Some(order.currency.code().to_owned()),
+                message,
+                ..NewException::default()
+            };
+            match (next == Next::Exhausted, told_failed.contains(id)) {
+                (true, false) => findings.open(exception(
+                    "PAYOUT_FAILED",
+                    minor,
+                    "the bank did not pay it out, and the policy has no further attempt; settle it with the customer"
+                        .to_owned(),
+                )),
+                (false, true) => findings.settled.push(("PAYOUT_FAILED", id.to_owned())),
+                _ => {}
+            }
+            match (minor < 0, told_overpaid.contains(id)) {
+                (true, false) => findings.open(exception(
+                    "CREDIT_OVERPAID",
+                    -minor,
+                    "paid out before it came to light that it was not the customer's; later credit of the order is \
+                     netted with it, or ask for it back"
+                        .to_owned(),
+                )),
+                (false, true) => findings.settled.push(("CREDIT_OVERPAID", id.to_owned())),
+                _ => {}
+            }
+        }
+        Ok(findings)
+    })
+    .await
+}
+
+pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
+    instructing::dry_run(scheme, Direction::PayOut, today).await
+}
+
+/// What the books owe the customer; below zero when more was paid out than there was.
+fn customer_credit(booked: &[Recorded]) -> i64 {
+    let side = |row: &Recorded| {
+        let (debit, credit) = (row.movement.debit, row.movement.credit);
+        i64::from(credit == Account::CustomerCredit) - i64::from(debit == Account::CustomerCredit)
+    };
+    booked.iter().map(|row| side(row) * row.minor).sum()
+}
+
+fn is_late(position: &Position, today: NaiveDate) -> bool {
+    position.is_open() && position.due_on.is_some_and(|due_on| due_on < today)
+}

@@ -1,0 +1,373 @@
+//! Instructions to banks, their answers, and the index of what to look at next.
+
+use std::collections::HashMap;
+
+use anyhow::{Context, Result};
+use chrono::NaiveDate;
+
+use super::bulk::{self, Table, row};
+use super::engine::{Tx, key_set, on_engine, sql_for};
+use super::journal::currency;
+use crate::domain::instruction::{Answer, Attempt, Direction};
+use crate::domain::money::Currency;
+use crate::domain::order::Source;
+
+const INSTRUCTION: Table = Table {
+    name: "instruction",
+    columns: &[
+        "merchant_id",
+        "instruction_id",
+        "direction",
+        "order_id",
+        "instalment",
+        "attempt",
+        "amount_minor",
+        "currency",
+        "due_on",
+        "instructed_on",
+    ],
+    key: 2,
+};
+
+const ANSWER: Table = Table {
+    name: "instruction",
+    columns: &[
+        "merchant_id",
+        "instruction_id",
+        "answer",
+        "note",
+        "settled_on",
+        "answered_on",
+        "content",
+        "file_no",
+        "line",
+    ],
+    key: 2,
+};
+
+const ASKED_AFTER: Table =
+    Table { name: "instruction", columns: &["merchant_id", "instruction_id", "no_answer_on"], key: 2 };
+
+const LOOK: Table =
+    Table { name: "instruction_plan", columns: &["merchant_id", "direction", "order_id", "look_on"], key: 3 };
+
+const PLAN: Table =
+    Table { name: "instruction_plan", columns: &["merchant_id", "direction", "order_id", "look_on", "since"], key: 3 };
+
+/// When an order's plan is looked at next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    pub order_id: String,
+    /// None: not until something happens.
+    pub look_on: Option<NaiveDate>,
+    /// Since when there has been credit to pay out.
+    pub since: Option<NaiveDate>,
+}
+
+/// Has the plans of these orders looked at on a day, each its own.
+pub async fn look_at(tx: &mut Tx, merchant: &str, direction: Direction, orders: &[(String, NaiveDate)]) -> Result<()> {
+    let mut cells = Vec::with_capacity(orders.len() * LOOK.columns.len());
+    for (order_id, look_on) in orders {
+        cells.extend(row![merchant, direction.name(), order_id.as_str(), *look_on]);
+    }
+    bulk::upsert(tx, &LOOK, cells).await
+}
+
+/// Orders whose plan is to be looked at by the end of `today`, by day and key, after `after`.
+pub async fn to_look_at(
+    tx: &mut Tx,
+    merchant: &str,
+    direction: Direction,
+    today: NaiveDate,
+    after: (NaiveDate, &str),
+    limit: i64,
+) -> Result<Vec<Plan>> {
+    let sql = "SELECT order_id, look_on, since FROM instruction_plan
+               WHERE merchant_id = $1 AND direction = $2 AND look_on <= $3 AND (look_on, order_id) > ($4, $5)
+               ORDER BY look_on, order_id LIMIT $6";
+    let rows: Vec<(String, Option<NaiveDate>, Option<NaiveDate>)> = on_engine!(tx, |c| {
+        let query = sqlx::query_as(sql).bind(merchant).bind(direction.name()).bind(today).bind(after.0).bind(after.1);
+        query.bind(limit).fetch_all(c).await?
+    });
+    Ok(rows.into_iter().map(|(order_id, look_on, since)| Plan { order_id, look_on, since }).collect())
+}
+
+/// How many plans are left to look at by the end of `today`.
+pub async fn count_to_look_at(tx: &mut Tx, merchant: &str, direction: Direction, today: NaiveDate) -> Result<i64> {
+    let sql = "SELECT COUNT(*) FROM instruction_plan WHERE merchant_id = $1 AND direction = $2 AND look_on <= $3";
+    Ok(on_engine!(tx, |c| {
+        sqlx::query_scalar(sql).bind(merchant).bind(direction.name()).bind(today).fetch_one(c).await?
+    }))
+}
+
+/// Writes when plans are looked at next. One with nothing to remember is dropped.
+pub async fn save_plans(tx: &mut Tx, merchant: &str, direction: Direction, plans: &[Plan]) -> Result<()> {
+    let mut cells = Vec::with_capacity(plans.len() * PLAN.columns.len());
+    for plan in plans {
+        cells.extend(row![merchant, direction.name(), plan.order_id.as_str(), plan.look_on, plan.since]);
+    }
+    bulk::upsert(tx, &PLAN, cells).await?;
+    let sql = sql_for(
+        tx,
+        "DELETE FROM instruction_plan
+         WHERE merchant_id = $1 AND direction = $2 AND order_id IN {keys $3} AND look_on IS NULL AND since IS NULL",
+    );
+    let keys = key_set(plans.iter().map(|plan| plan.order_id.as_str()));
+    on_engine!(tx, |c| {
+        sqlx::query(sql).bind(merchant).bind(direction.name()).bind(keys).execute(c).await.map(|_| ())
+    })?;
+    Ok(())
+}
+
+/// Takes back these orders' instructions of the open day: they are not out before it is sealed.
+pub async fn withdraw(
+    tx: &mut Tx,
+    merchant: &str,
+    direction: Direction,
+    order_ids: &[&str],
+    today: NaiveDate,
+) -> Result<()> {
+    let sql = sql_for(
+        tx,
+        "DELETE FROM instruction
+         WHERE merchant_id = $1 AND direction = $2 AND order_id IN {keys $3} AND instructed_on = $4",
+    );
+    let keys = key_set(order_ids.iter().copied());
+    on_engine!(tx, |c| {
+        let query = sqlx::query(sql).bind(merchant).bind(direction.name()).bind(keys).bind(today);
+        query.execute(c).await.map(|_| ())
+    })?;
+    Ok(())
+}
+
+/// An instruction with the order it belongs to and what came back.
+#[derive(Debug, Clone)]
+pub struct StoredInstruction {
+    pub order_id: String,
+    pub customer_id: String,
+    pub policy_version: NaiveDate,
+    pub direction: Direction,
+    pub currency: Currency,
+    pub attempt: Attempt,
+    /// Why, as the bank says.
+    pub note: Option<String>,
+    pub answered_on: Option<NaiveDate>,
+    /// Fingerprint of the answer's row.
+    pub content: Option<i64>,
+    pub answer_source: Source,
+}
+
+/// Adds instructions of the open day.
+pub async fn add(
+    tx: &mut Tx,
+    merchant: &str,
+    direction: Direction,
+    instructions: &[(String, Currency, Attempt)],
+) -> Result<()> {
+    let mut cells = Vec::with_capacity(instructions.len() * INSTRUCTION.columns.len());
+    for (order_id, currency, attempt) in instructions {
+        cells.extend(row![
+            merchant,
+            attempt.id.as_str(),
+            direction.name(),
+            order_id.as_str(),
+            attempt.instalment,
+            attempt.number,
+            attempt.minor,
+            currency.code(),
+            attempt.due_on,
+            attempt.instructed_on,
+        ]);
+    }
+    bulk::insert(tx, &INSTRUCTION, cells).await
+}
+
+/// An answer to write beside its instruction.
+#[derive(Debug, Clone)]
+pub struct NewAnswer {
+    pub instruction_id: String,
+    pub answer: Answer,
+    pub note: Option<String>,
+    pub settled_on: NaiveDate,
+    pub fingerprint: i64,
+    pub source: Source,
+}
+
+/// Writes answers to instructions that have none yet.
+pub async fn answer(tx: &mut Tx, merchant: &str, today: NaiveDate, answers: &[NewAnswer]) -> Result<()> {
+    let mut cells = Vec::with_capacity(answers.len() * ANSWER.columns.len());
+    for new in answers {
+        cells.extend(row![
+            merchant,
+            new.instruction_id.as_str(),
+            new.answer.name(),
+            new.note.clone(),
+            new.settled_on,
+            today,
+            new.fingerprint,
+            new.source.file_no,
+            new.source.line,
+        ]);
+    }
+    bulk::update(tx, &ANSWER, cells).await
+}
+
+/// Notes that finance was told today that these have no answer.
+pub async fn asked_after(tx: &mut Tx, merchant: &str, today: NaiveDate, ids: &[String]) -> Result<()> {
+    let cells = ids.iter().flat_map(|id| row![merchant, id.as_str(), today]).collect();
+    bulk::update(tx, &ASKED_AFTER, cells).await
+}
+
+const SELECT: &str = "SELECT i.instruction_id, i.direction, i.order_id, o.customer_id, o.policy_version, i.instalment,
+        i.attempt, i.amount_minor, i.currency, i.due_on, i.instructed_on, i.answer, i.note, i.settled_on, i.answered_on,
+        i.content, i.file_no, i.line, i.no_answer_on
+    FROM instruction i JOIN orders o ON o.merchant_id = i.merchant_id AND o.order_id = i.order_id";
+
+/// The instructions of these orders, each order's by instalment and attempt.
+pub async fn of_orders(
+    tx: &mut Tx,
+    merchant: &str,
+    direction: Direction,
+    order_ids: &[&str],
+) -> Result<HashMap<String, Vec<StoredInstruction>>> {
+    let sql = format!(
+        "{SELECT} WHERE i.merchant_id = $1 AND i.direction = $2 AND i.order_id IN {{keys $3}}
+         ORDER BY i.order_id, i.instalment, i.attempt"
+    );
+    let sql = sql_for(tx, &sql);
+    let keys = key_set(order_ids.iter().copied());
+    let rows: Vec<InstructionRow> = on_engine!(tx, |c| {
+        sqlx::query_as(sql).bind(merchant).bind(direction.name()).bind(keys).fetch_all(c).await?
+    });
+    let mut of_orders: HashMap<String, Vec<StoredInstruction>> = HashMap::new();
+    for row in rows {
+        let stored = row.into_instruction()?;
+        of_orders.entry(stored.order_id.clone()).or_default().push(stored);
+    }
+    Ok(of_orders)
+}
+
+/// The instructions under these ids that went out before `today`, by id.
+pub async fn out_before(
+    tx: &mut Tx,
+    merchant: &str,
+    direction: Direction,
+    ids: &[&str],
+    today: NaiveDate,
+) -> Result<HashMap<String, StoredInstruction>> {
+    let sql = format!(
+        "{SELECT} WHERE i.merchant_id = $1 AND i.direction = $2 AND i.instruction_id IN {{keys $3}}
+           AND i.instructed_on < $4"
+    );
+    let sql = sql_for(tx, &sql);
+    let keys = key_set(ids.iter().copied());
+    let rows: Vec<InstructionRow> = on_engine!(tx, |c| {
+        sqlx::query_as(sql).bind(merchant).bind(direction.name()).bind(keys).bind(today).fetch_all(c).await?
+    });
+    rows.into_iter().map(|row| row.into_instruction().map(|stored| (stored.attempt.id.clone(), stored))).collect()
+}
+
+/// A day's instructions by order and instalment, after (order, instalment).
+pub async fn of_day(
+    tx: &mut Tx,
+    merchant: &str,
+    direction: Direction,
+    day: NaiveDate,
+    after: (&str, i64),
+    limit: i64,
+) -> Result<Vec<StoredInstruction>> {
+    let sql = format!(
+        "{SELECT} WHERE i.merchant_id = $1 AND i.direction = $2 AND i.instructed_on = $3
+           AND (i.order_id, i.instalment) > ($4, $5)
+         ORDER BY i.order_id, i.instalment LIMIT $6"
+    );
+    let sql = sqlx::AssertSqlSafe(sql);
+    let rows: Vec<InstructionRow> = on_engine!(tx, |c| {
+        let query = sqlx::query_as(sql).bind(merchant).bind(direction.name()).bind(day).bind(after.0).bind(after.1);
+        query.bind(limit).fetch_all(c).await?
+    });
+    rows.into_iter().map(InstructionRow::into_instruction).collect()
+}
+
+/// Debits of a day that ask for more than is owed of their instalment, by id. There must be none.
+pub async fn beyond_what_is_owed(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<String>> {
+    let sql = "SELECT i.instruction_id FROM instruction i
+               LEFT JOIN instalment p
+                 ON p.merchant_id = i.merchant_id AND p.order_id = i.order_id AND p.instalment = i.instalment
+               WHERE i.merchant_id = $1 AND i.direction = 'debit' AND i.instructed_on = $2
+                 AND i.amount_minor > COALESCE(p.outstanding_minor + p.late_fee_minor - p.late_fee_paid_minor, 0)
+               ORDER BY i.instruction_id";
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(day).fetch_all(c).await?))
+}
+
+/// Instructions answered as paid whose money is not among the facts of their order, by id. There must be none.
+pub async fn paid_but_not_booked(tx: &mut Tx, merchant: &str) -> Result<Vec<String>> {
+    let sql = "SELECT i.instruction_id FROM instruction i
+               LEFT JOIN fact f
+                 ON f.merchant_id = i.merchant_id AND f.order_id = i.order_id AND f.fact_id = i.instruction_id
+                AND f.kind = CASE i.direction WHEN 'debit' THEN 'payment' ELSE 'pay_out' END
+               WHERE i.merchant_id = $1 AND i.answer = 'paid' AND (f.amount_minor IS NULL OR f.amount_minor <> i.amount_minor)
+               ORDER BY i.instruction_id";
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).fetch_all(c).await?))
+}
+
+/// A merchant's instructions without an answer, by direction.
+pub async fn count_open(tx: &mut Tx, merchant: &str) -> Result<Vec<(String, i64)>> {
+    let sql = "SELECT direction, COUNT(*) FROM instruction WHERE merchant_id = $1 AND answer IS NULL
+               GROUP BY direction ORDER BY direction";
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).fetch_all(c).await?))
+}
+
+#[derive(sqlx::FromRow)]
+struct InstructionRow {
+    instruction_id: String,
+    direction: String,
+    order_id: String,
+    customer_id: String,
+    policy_version: NaiveDate,
+    instalment: i64,
+    attempt: i64,
+    amount_minor: i64,
+    currency: String,
+    due_on: Option<NaiveDate>,
+    instructed_on: NaiveDate,
+    answer: Option<String>,
+    note: Option<String>,
+    settled_on: Option<NaiveDate>,
+    answered_on: Option<NaiveDate>,
+    content: Option<i64>,
+    file_no: Option<i64>,
+    line: Option<i64>,
+    no_answer_on: Option<NaiveDate>,
+}
+
+impl InstructionRow {
+    fn into_instruction(self) -> Result<StoredInstruction> {
+        let answer = match self.answer.as_deref().zip(self.settled_on) {
+            Some((word, on)) => Some((Answer::parse(word).context("the store has an unknown answer")?, on)),
+            None => None,
+        };
+        let attempt = Attempt {
+            id: self.instruction_id,
+            instalment: self.instalment,
+            number: self.attempt,
+            minor: self.amount_minor,
+            due_on: self.due_on,
+            instructed_on: self.instructed_on,
+            answer,
+            asked_after: self.no_answer_on.is_some(),
+        };
+        Ok(StoredInstruction {
+            order_id: self.order_id,
+            customer_id: self.customer_id,
+            policy_version: self.policy_version,
+            direction: Direction::parse(&self.direction).context("the store has an unknown direction")?,
+            currency: currency(&self.currency)?,
+            attempt,
+            note: self.note,
+            answered_on: self.answered_on,
+            content: self.content,
+            answer_source: Source { file_no: self.file_no.unwrap_or(0), line: self.line.unwrap_or(0) },
+        })
+    }
+}

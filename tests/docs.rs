@@ -110,7 +110,13 @@ fn every_key_of_configuration_is_described() {
     let pages = read("docs/operating.md") + &read("docs/rules.md");
     let mut missing = Vec::new();
     let mut count = 0;
-    for source in ["src/config/mod.rs", "src/config/policy_file.rs", "src/config/job_file.rs"] {
+    for source in [
+        "src/config/mod.rs",
+        "src/config/policy_file.rs",
+        "src/config/late_fee.rs",
+        "src/config/reference_rates.rs",
+        "src/config/job_file.rs",
+    ] {
         for key in raw_keys(&read(source)) {
             count += 1;
             let forms = [format!("`{key}`"), format!("`[{key}]`"), format!("`[[{key}]]`"), format!("[version.{key}")];

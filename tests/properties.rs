@@ -13,11 +13,14 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use paylater::domain::calendar::plus;
 use paylater::domain::credit::{Standing, Status};
+use paylater::domain::hold::spans;
 use paylater::domain::journal::{Account, Declared, Entry, Kind, Movement, Recorded, difference};
+use paylater::domain::late_fee::{CapScope, Charge, FeeKind};
 use paylater::domain::money::split;
 use paylater::domain::order::{Case, Fact, Source, What};
 use paylater::domain::policy::Terms;
 use paylater::domain::position::{CreditStep, Decision, Position, decide};
+use paylater::domain::reference_rate::AnnualRate;
 use proptest::prelude::*;
 use random_orders::{HORIZON, ORDERED_ON, any_day, known_order, shares};
 use rust_decimal::Decimal;
@@ -74,19 +77,65 @@ proptest! {
 
     #[test]
     fn a_fee_never_passes_a_cap((terms, case) in known_order(), today in any_day()) {
-        let caps = terms.late_fee.caps;
-        for position in decide(&case, &terms, &[], today).positions {
-            let fee = Decimal::from(position.late_fee);
-            if let Some(amount) = caps.amount {
-                prop_assert!(position.late_fee <= amount);
+        let rule = terms.late_fee.of(case.order.amount_minor);
+        let positions = decide(&case, &terms, &[], today).positions;
+        let fees: Vec<i64> = positions.iter().map(|position| position.late_fee_charged).collect();
+        let in_all: i64 = fees.iter().sum();
+        let capped = match rule.caps.scope {
+            CapScope::Instalment => fees.iter().copied().max().unwrap(),
+            CapScope::Order => in_all,
+        };
+        prop_assert!(rule.caps.amount.is_none_or(|amount| capped <= amount));
+        if let Some(share) = rule.caps.order_share {
+            prop_assert!(Decimal::from(capped) <= share * Decimal::from(case.order.amount_minor));
+        }
+        for position in positions {
+            let fee = Decimal::from(position.late_fee_charged);
+            prop_assert!(position.late_fee <= position.late_fee_charged);
+            if let Some(rate) = &rule.caps.annual_rate {
+                let ordered_on = case.order.ordered_on;
+                let highest = (-5..=HORIZON).map(|days| rate.sum(ordered_on, plus(ORDERED_ON, days - 1), plus(ORDERED_ON, days)));
+                let most = highest.max().unwrap() * Decimal::from(position.days_past_due);
+                prop_assert!(fee * Decimal::from(365) <= most * Decimal::from(position.principal));
             }
-            if let Some(share) = caps.order_share {
-                prop_assert!(fee <= share * Decimal::from(case.order.amount_minor));
+            if let FeeKind::Steps(steps) = &rule.kind {
+                let counted = steps.iter().take(rule.caps.steps.unwrap_or(usize::MAX));
+                let charges = counted.map(|step| match step.charge {
+                    Charge::Amount(minor) => Decimal::from(minor),
+                    Charge::Rate(rate) => rate * Decimal::from(position.principal) + Decimal::ONE,
+                });
+                prop_assert!(fee <= charges.sum::<Decimal>());
             }
-            if let Some(rate) = caps.annual_rate {
-                let days = Decimal::from(position.days_past_due);
-                prop_assert!(fee * Decimal::from(365) <= rate * Decimal::from(position.principal) * days);
+        }
+    }
+
+    /// From one next action to the next: the fee stays as it is until the day foretold, and is another on that day, unless
+    /// the order woke for a due date, for the end of a hold, or to look at rates that may still be added to.
+    #[test]
+    fn the_next_change_of_a_fee_is_foretold_exactly((terms, case) in known_order(), decided_on in any_day()) {
+        let terms = Terms { credit: None, ..terms };
+        let facts: Vec<Fact> = case.effective_by(decided_on).into_iter().cloned().collect();
+        let holds_end = spans(&facts.iter().collect::<Vec<_>>(), &terms).into_iter().map(|span| plus(span.last, 1));
+        let wakes: Vec<NaiveDate> = holds_end.collect();
+        let case = Case { order: case.order, facts };
+        let rule = terms.late_fee.of(case.order.amount_minor);
+        let open_rates = rule.caps.annual_rate.as_ref().is_some_and(AnnualRate::may_change);
+        let end = plus(decided_on, HORIZON);
+        let mut today = decided_on;
+        while today < end {
+            let decision = decide(&case, &terms, &[], today);
+            if decision.clock.on().is_none() {
+                break;
             }
+            let next = decision.next_action_on.unwrap_or(end).min(end);
+            for later in today.iter_days().skip(1).take_while(|later| *later < next) {
+                prop_assert_eq!(fees(&decide(&case, &terms, &[], later)), fees(&decision), "{} to {}", today, later);
+            }
+            let due = decision.positions.iter().any(|position| position.due_on == Some(next));
+            if next < end && !due && !wakes.contains(&next) && !open_rates {
+                prop_assert_ne!(fees(&decide(&case, &terms, &[], next)), fees(&decision), "{} to {}", today, next);
+            }
+            today = next;
         }
     }
 
@@ -94,11 +143,14 @@ proptest! {
     /// of each instalment; after them of the order, as a waiver is the order's and goes to its oldest fees first.
     #[test]
     fn a_fee_never_grows_after_the_principal_is_gone((terms, case) in known_order()) {
+        // Under a cap of the whole order, a fee that an extension gives back makes room for another instalment's.
+        let together = terms.late_fee.of(case.order.amount_minor).caps.scope == CapScope::Order;
         let mut charged_when_gone: BTreeMap<i64, i64> = BTreeMap::new();
         let mut owed_when_gone = i64::MAX;
         for today in days() {
             let decision = decide(&case, &terms, &[], today);
-            for position in decision.positions.iter().filter(|position| position.outstanding() == 0) {
+            let gone = decision.positions.iter().filter(|position| position.outstanding() == 0 && !together);
+            for position in gone {
                 let charged = charged(&decision, position.instalment);
                 let before = *charged_when_gone.entry(position.instalment).or_insert(charged);
                 prop_assert!(charged <= before, "{today}: {charged} after {before}");
@@ -308,7 +360,12 @@ fn standings(decision: &Decision) -> Vec<Standing> {
     decision.positions.iter().map(|position| position.credit).collect()
 }
 
-/// An instalment's late fee before waivers.
+/// Late fees by instalment before waivers.
+fn fees(decision: &Decision) -> Vec<i64> {
+    decision.positions.iter().map(|position| position.late_fee_charged).collect()
+}
+
+/// An instalment's late fee before waivers, as declared to the books.
 fn charged(decision: &Decision, instalment: i64) -> i64 {
     let of =
         |declared: &&Declared| (declared.movement.kind, declared.movement.instalment) == (Kind::LateFee, instalment);

@@ -51,6 +51,10 @@ impl Check {
                 .collect();
             say!("  merchant {}: policy versions {}", merchant.id, versions.join(", "));
         }
+        for (name, table) in &config.rates.tables {
+            let latest = table.entries().last().map(|(from, rate)| format!("latest {rate}, from {from} on"));
+            say!("  reference rate {name}: {}", latest.unwrap_or_default());
+        }
         for job in &config.jobs {
             let zone = job.zone;
             let times: Vec<String> = next_runs(&job.name)

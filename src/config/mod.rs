@@ -2,23 +2,28 @@
 //! what is wrong is said with file, place and what to write instead. Nothing is read from the store.
 
 mod job_file;
+mod late_fee;
 mod policy_file;
+mod reference_rates;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use chrono::{NaiveDate, NaiveTime};
 use chrono_tz::Tz;
+use rust_decimal::Decimal;
 use serde::Deserialize;
 
 use crate::domain::policy::Policy;
 use crate::domain::reminders::ContactHours;
 use crate::files::inbox::NamePattern;
 use crate::files::incoming::Kind;
+use reference_rates::{RawLegal, RawTable};
 
 pub use job_file::{CatchUp, JobFile};
+pub use reference_rates::Rates;
 
 /// Everything paylater is told before it starts.
 #[derive(Debug)]
@@ -32,6 +37,7 @@ pub struct Config {
     /// `sqlite:` or `postgres://`. May hold a password: never shown.
     pub store_url: String,
     pub mail: Mail,
+    pub rates: Rates,
     pub merchants: Vec<Merchant>,
     pub feeds: Vec<Feed>,
     /// First days of the delinquency buckets.
@@ -130,6 +136,10 @@ struct RawConfig {
     scheme: RawScheme,
     store: RawStore,
     mail: RawMail,
+    #[serde(default)]
+    reference_rates: BTreeMap<String, RawTable>,
+    #[serde(default)]
+    legal: BTreeMap<String, RawLegal>,
     #[serde(default, rename = "merchant")]
     merchants: Vec<RawMerchant>,
     #[serde(default, rename = "feed")]
@@ -229,10 +239,11 @@ impl RawConfig {
         let store_url = std::env::var("PAYLATER_STORE_URL").unwrap_or(self.store.url);
         let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|start| store_url.starts_with(start));
         ensure!(known, "the store's url must begin with sqlite: or postgres://");
+        let rates = Rates::resolve(self.reference_rates, self.legal, base)?;
         let mut merchants = Vec::new();
         for raw in self.merchants {
             let path = base.join(&raw.policy);
-            let (policy, fingerprints) = policy_file::load(&path)?;
+            let (policy, fingerprints) = policy_file::load(&path, &rates)?;
             ensure!(is_name(&raw.id), "merchant {:?}: an id is letters, digits, - and _", raw.id);
             merchants.push(Merchant { id: raw.id, name: raw.name, name_zh: raw.name_zh, policy, fingerprints });
         }
@@ -252,6 +263,7 @@ impl RawConfig {
             home: without_detours(&base.join(self.scheme.home)),
             store_url,
             mail: self.mail.resolve(base)?,
+            rates,
             merchants,
             feeds,
             buckets: self.scheme.buckets,
@@ -360,4 +372,13 @@ fn time_zone(key: &str, name: &str) -> Result<Tz> {
 
 pub(crate) fn time_of_day(key: &str, text: &str) -> Result<NaiveTime> {
     NaiveTime::parse_from_str(text, "%H:%M").ok().with_context(|| format!("{key} {text:?}: write a time like 08:00"))
+}
+
+pub(crate) fn share_of_one(key: &str, share: Decimal) -> Result<Decimal> {
+    let sensible = share >= Decimal::ZERO && share <= Decimal::ONE && share.scale() <= 10;
+    ensure!(
+        sensible,
+        "{key} {share}: write a share from 0 to 1 with at most 10 digits, in quotes, such as \"0.25\" for 25 %"
+    );
+    Ok(share.normalize())
 }

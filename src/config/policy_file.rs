@@ -8,11 +8,12 @@ use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 
-use super::{parse_toml, read, time_of_day};
+use super::late_fee::{self, RawLateFee, Surroundings};
+use super::reference_rates::Rates;
+use super::{parse_toml, read, share_of_one, time_of_day};
 use crate::domain::debit::DebitRule;
 use crate::domain::hold::{Effect, HoldReason, HoldRule};
 use crate::domain::instruction::Retry;
-use crate::domain::late_fee::{Caps, FeeKind, LateFee};
 use crate::domain::money::Currency;
 use crate::domain::order::Event;
 use crate::domain::pay_out::PayOutRule;
@@ -23,14 +24,14 @@ use crate::files::outgoing::sha256;
 const LONGEST: i64 = 3_660;
 
 /// A policy with, for each version, a fingerprint of what it decides.
-pub fn load(path: &Path) -> Result<(Policy, Vec<String>)> {
+pub fn load(path: &Path, rates: &Rates) -> Result<(Policy, Vec<String>)> {
     let text = read(path)?;
     let raw: RawPolicy = parse_toml(path, &text)?;
     let fingerprints = fingerprints(&parse_toml(path, &text)?)?;
     let mut versions: Vec<Terms> = Vec::new();
     for raw in raw.versions {
         let from = raw.effective_from;
-        let terms = raw.resolve().with_context(|| format!("in {}, version {from}", path.display()))?;
+        let terms = raw.resolve(rates).with_context(|| format!("in {}, version {from}", path.display()))?;
         if let Some(before) = versions.last() {
             let last = before.effective_from;
             ensure!(
@@ -42,6 +43,11 @@ pub fn load(path: &Path) -> Result<(Policy, Vec<String>)> {
         versions.push(terms);
     }
     ensure!(!versions.is_empty(), "in {}: there is no [[version]]", path.display());
+    for (i, terms) in versions.iter().enumerate() {
+        let followed_on = versions.get(i + 1).map(|next| next.effective_from);
+        let lawful = late_fee::lawful(terms, followed_on, rates);
+        lawful.with_context(|| format!("in {}, version {}", path.display(), terms.effective_from))?;
+    }
     Ok((Policy { versions }, fingerprints))
 }
 
@@ -120,20 +126,6 @@ struct RawShare {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawLateFee {
-    kind: String,
-    rate: Option<Decimal>,
-    amount: Option<Decimal>,
-    #[serde(default)]
-    grace: i64,
-    accrue_from: Option<String>,
-    cap_amount: Option<Decimal>,
-    cap_order_share: Option<Decimal>,
-    cap_annual_rate: Option<Decimal>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct RawExtension {
     times: i64,
     days: i64,
@@ -192,9 +184,10 @@ fn default_no_answer() -> i64 {
 }
 
 impl RawVersion {
-    fn resolve(self) -> Result<Terms> {
+    fn resolve(self, rates: &Rates) -> Result<Terms> {
         let currency = Currency::parse(&self.currency)
             .with_context(|| format!("currency {:?}: write an ISO 4217 code in capitals such as CNY", self.currency))?;
+        let around = Surroundings { currency, effective_from: self.effective_from, rates };
         Ok(Terms {
             effective_from: self.effective_from,
             currency,
@@ -214,7 +207,7 @@ impl RawVersion {
                 Some("principal_first") => Allocation::PrincipalFirst,
                 Some(other) => bail!("allocation {other:?}: write fee_first or principal_first"),
             },
-            late_fee: self.late_fee.resolve(currency).context("late_fee")?,
+            late_fee: self.late_fee.resolve(&around).context("late_fee")?,
             extension: self.extension.map(RawExtension::resolve).transpose().context("extension")?,
             holds: self
                 .holds
@@ -285,47 +278,6 @@ fn instalments(raw: Vec<RawShare>) -> Result<Vec<Share>> {
     ensure!(shares.is_empty() || sum == Decimal::ONE, "instalments: the shares add up to {sum}; they must make 1");
     ensure!(shares.windows(2).all(|pair| pair[0].term <= pair[1].term), "instalments: list them by rising term");
     Ok(shares)
-}
-
-impl RawLateFee {
-    fn resolve(self, currency: Currency) -> Result<LateFee> {
-        let takes = |key: &str, given: bool, wanted: bool| match (given, wanted) {
-            (true, false) => bail!("kind {:?} takes no {key}; leave it out", self.kind),
-            (false, true) => bail!("kind {:?} needs {key}", self.kind),
-            _ => Ok(()),
-        };
-        let (rate, amount) = match self.kind.as_str() {
-            "none" => (false, false),
-            "flat" => (false, true),
-            "percent" | "daily" => (true, false),
-            other => bail!("kind {other:?}: write none, flat, percent or daily"),
-        };
-        takes("rate", self.rate.is_some(), rate)?;
-        takes("amount", self.amount.is_some(), amount)?;
-        ensure!(self.accrue_from.is_none() || self.kind == "daily", "accrue_from goes with kind = \"daily\" only");
-        let from_due = match self.accrue_from.as_deref() {
-            None | Some("grace") => false,
-            Some("due") => true,
-            Some(other) => bail!("accrue_from {other:?}: write grace or due"),
-        };
-        let rate = self.rate.map(|rate| share_of_one("rate", rate)).transpose()?;
-        let amount = self.amount.map(|amount| minor("amount", amount, currency)).transpose()?;
-        let kind = match (self.kind.as_str(), rate, amount) {
-            ("flat", _, Some(amount)) => FeeKind::Flat(amount),
-            ("percent", Some(rate), _) => FeeKind::Percent(rate),
-            ("daily", Some(rate), _) => FeeKind::Daily { rate, from_due },
-            _ => FeeKind::None,
-        };
-        Ok(LateFee {
-            kind,
-            grace: in_days("grace", self.grace, 0)?,
-            caps: Caps {
-                amount: self.cap_amount.map(|amount| minor("cap_amount", amount, currency)).transpose()?,
-                order_share: self.cap_order_share.map(|share| share_of_one("cap_order_share", share)).transpose()?,
-                annual_rate: self.cap_annual_rate.map(|rate| share_of_one("cap_annual_rate", rate)).transpose()?,
-            },
-        })
-    }
 }
 
 impl RawExtension {
@@ -412,21 +364,12 @@ fn retry(after: Option<toml::Value>, every: Option<i64>, at_most: Option<i64>) -
     Ok(Retry::After(days))
 }
 
-fn in_days(key: &str, days: i64, from: i64) -> Result<i64> {
+pub(super) fn in_days(key: &str, days: i64, from: i64) -> Result<i64> {
     ensure!((from..=LONGEST).contains(&days), "{key} {days}: write days from {from} to {LONGEST}");
     Ok(days)
 }
 
-fn share_of_one(key: &str, share: Decimal) -> Result<Decimal> {
-    let sensible = share >= Decimal::ZERO && share <= Decimal::ONE && share.scale() <= 10;
-    ensure!(
-        sensible,
-        "{key} {share}: write a share from 0 to 1 with at most 10 digits, in quotes, such as \"0.25\" for 25 %"
-    );
-    Ok(share.normalize())
-}
-
-fn minor(key: &str, amount: Decimal, currency: Currency) -> Result<i64> {
+pub(super) fn minor(key: &str, amount: Decimal, currency: Currency) -> Result<i64> {
     let minor = currency.minor_of(amount).map_err(|why| anyhow::anyhow!("{key} {amount}: {why}"))?;
     ensure!(minor >= 0, "{key} {amount}: must not be below 0");
     Ok(minor)

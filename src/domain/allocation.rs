@@ -6,7 +6,7 @@ use super::calendar::plus;
 use super::due::Due;
 use super::hold::Covered;
 use super::journal::{Account, Declared, Kind, Movement};
-use super::late_fee::{Overdue, Principal};
+use super::late_fee::{LateFee, Overdue, Principal, Workings};
 use super::order::{Event, Fact, Order, Source, What};
 use super::policy::{Allocation, Terms};
 
@@ -93,23 +93,41 @@ impl Ledger<'_> {
                 _ => 0,
             })
             .sum();
-        let fee = |slot: &Slot| {
-            let total = self.overdue(slot).map_or(0, |on| self.terms.late_fee.total(&on, day));
+        let totals = self.late_fee().totals(self.order.amount_minor, self.overdue(slots), day);
+        let net_of_waivers = totals.into_iter().map(|total| {
             let waived = waivers.min(total);
             waivers -= waived;
             Fee { total, waived }
-        };
-        slots.iter().map(fee).collect()
+        });
+        net_of_waivers.collect()
     }
 
-    /// What the late fee of an instalment depends on; nothing while it has no due date.
-    pub fn overdue<'s>(&'s self, slot: &'s Slot) -> Option<Overdue<'s>> {
-        Some(Overdue {
-            due_on: slot.due.due_on?,
-            order_minor: self.order.amount_minor,
-            instalment_minor: slot.due.minor,
-            principal: &slot.principal,
-            held: self.held,
+    /// The first day after `day` on which each fee can change by itself.
+    pub fn fee_changes(&self, slots: &[Slot], fees: &[Fee], day: NaiveDate) -> Vec<Option<NaiveDate>> {
+        let charged = fees.iter().map(|fee| fee.total).sum();
+        self.late_fee().next_changes(self.order.amount_minor, self.overdue(slots), charged, day).collect()
+    }
+
+    /// How each fee comes about at the end of a day.
+    pub fn fee_workings(&self, slots: &[Slot], day: NaiveDate) -> Vec<Workings> {
+        self.late_fee().workings(self.order.amount_minor, self.overdue(slots), day)
+    }
+
+    fn late_fee(&self) -> &LateFee {
+        self.terms.late_fee.of(self.order.amount_minor)
+    }
+
+    /// What the late fee of each instalment depends on; nothing while it has no due date.
+    fn overdue<'s>(&'s self, slots: &'s [Slot]) -> impl Iterator<Item = Option<Overdue<'s>>> + Clone {
+        slots.iter().map(|slot| {
+            Some(Overdue {
+                ordered_on: self.order.ordered_on,
+                due_on: slot.due.due_on?,
+                order_minor: self.order.amount_minor,
+                instalment_minor: slot.due.minor,
+                principal: &slot.principal,
+                held: self.held,
+            })
         })
     }
 

@@ -20,4 +20,5 @@ pub mod order;
 pub mod pay_out;
 pub mod policy;
 pub mod position;
+pub mod reference_rate;
 pub mod reminders;

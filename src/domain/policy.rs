@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 
 use super::debit::DebitRule;
 use super::hold::{HoldReason, HoldRule};
-use super::late_fee::LateFee;
+use super::late_fee::LateFees;
 use super::money::Currency;
 use super::order::Event;
 use super::pay_out::PayOutRule;
@@ -51,7 +51,7 @@ pub struct Terms {
     /// Days after the clock day within which a refund is taken.
     pub refund_window: Option<i64>,
     pub allocation: Allocation,
-    pub late_fee: LateFee,
+    pub late_fee: LateFees,
     pub extension: Option<ExtensionLimits>,
     pub holds: Vec<HoldRule>,
     /// Days around the due date, ascending.
@@ -136,7 +136,7 @@ pub struct CreditRule {
 
 #[cfg(test)]
 pub mod tests {
-    use super::super::late_fee::{Caps, FeeKind};
+    use super::super::late_fee::LateFee;
     use super::*;
 
     /// Plain terms to start a test from: 14 days after delivery, no fee.
@@ -156,7 +156,7 @@ pub mod tests {
             payable_after: 1,
             refund_window: Some(30),
             allocation: Allocation::FeeFirst,
-            late_fee: LateFee { kind: FeeKind::None, grace: 0, caps: Caps::default() },
+            late_fee: LateFees::same_for_all(LateFee::none()),
             extension: Some(ExtensionLimits { times: 1, days: 7, ask_within: Some(5), when_overdue: false }),
             holds: Vec::new(),
             reminder_steps: vec![-3, -1, 0, 1, 3, 7],

@@ -11,6 +11,7 @@ use super::credit::{self, Evidence, Standing, Status};
 use super::due::{ClockDay, clock_day, schedule};
 use super::hold::{Covered, Effect, HoldReason, HoldSpan, spans};
 use super::journal::{Account, Declared, Kind, Movement, Recorded};
+use super::late_fee::Workings;
 use super::money::rated;
 use super::order::{Case, Event, Fact, Source, What};
 use super::policy::Terms;
@@ -127,6 +128,7 @@ pub fn decide(case: &Case, terms: &Terms, standings: &[Standing], today: NaiveDa
     let mut replayed = ledger.replay(schedule(order, terms, &facts, &spans, clock));
     let slots = std::mem::take(&mut replayed.slots);
     let fees = ledger.fees(&slots, today);
+    let fee_changes = ledger.fee_changes(&slots, &fees, today);
 
     let booked = (order.ordered_on, order.source);
     let by_rule = (today, Source::default());
@@ -150,12 +152,24 @@ pub fn decide(case: &Case, terms: &Terms, standings: &[Standing], today: NaiveDa
     let mut positions = Vec::with_capacity(slots.len());
     for (i, (slot, fee)) in slots.iter().zip(&fees).enumerate() {
         let standing = standings.get(i).copied().unwrap_or_default();
-        positions.push(surroundings.position(&ledger, slot, *fee, standing, &mut credit_steps));
+        positions.push(surroundings.position(slot, *fee, fee_changes[i], standing, &mut credit_steps));
     }
 
     let waiting = surroundings.wakes(clock);
     let next_action_on = positions.iter().filter_map(|position| position.next_action_on).chain(waiting).min();
     Decision { clock, positions, movements: replayed.movements, credit_steps, next_action_on }
+}
+
+/// How the late fee of each instalment comes about at the end of `today`, for those who tell it. Computed as
+/// [`decide`] does.
+pub fn fee_workings(case: &Case, terms: &Terms, today: NaiveDate) -> Vec<Workings> {
+    let facts = case.effective_by(today);
+    let spans = spans(&facts, terms);
+    let clock = clock_day(&case.order, terms, &facts, &spans, today);
+    let held = Covered::by(Effect::Fees, &spans, terms);
+    let ledger = Ledger { order: &case.order, terms, facts: &facts, held: &held };
+    let replayed = ledger.replay(schedule(&case.order, terms, &facts, &spans, clock));
+    ledger.fee_workings(&replayed.slots, today)
 }
 
 fn late_fee_movement(instalment: i64) -> Movement {
@@ -181,21 +195,18 @@ struct Surroundings<'a> {
 impl Surroundings<'_> {
     fn position(
         &self,
-        ledger: &Ledger<'_>,
         slot: &Slot,
         fee: Fee,
+        fee_changes_on: Option<NaiveDate>,
         mut standing: Standing,
         steps: &mut Vec<CreditStep>,
     ) -> Position {
         let due_on = slot.due.due_on;
         let days_past_due = due_on.map_or(0, |due_on| slot.principal.days_past_due(due_on, self.today));
-        let mut next_action_on = None;
+        let mut next_action_on = fee_changes_on;
         if let Some(due_on) = due_on {
             if slot.principal.now() > 0 && due_on > self.today {
-                next_action_on = Some(due_on);
-            }
-            if let Some(on) = ledger.overdue(slot) {
-                next_action_on = earlier(next_action_on, self.terms.late_fee.next_change(&on, self.today));
+                next_action_on = earlier(next_action_on, Some(due_on));
             }
             if let Some(rule) = self.terms.credit {
                 let evidence = self.evidence(slot, due_on);

@@ -9,7 +9,7 @@ use chrono::NaiveDate;
 
 use super::proof::{self, BrokenBooks};
 use super::reconciliation::{Books, Rendered, render};
-use super::{Done, Scheme};
+use super::{Done, Scheme, reference_rates};
 use crate::clock;
 use crate::config::Clock;
 use crate::domain::calendar::plus;
@@ -63,6 +63,7 @@ async fn seal_day(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, rendered: Rend
     for (merchant, sums) in &rendered.merchants {
         scheme::save_balances(tx, merchant, today, &sums.balances(), sums.last_entry_no).await?;
     }
+    reference_rates::keep(tx, scheme, today).await?;
     let before = scheme::last_sealed(tx).await?;
     if let Some(before) = &before {
         let expected = plus(before.business_date, 1);

@@ -10,6 +10,7 @@ mod instructing;
 mod pay_out_credit;
 mod proof;
 mod reconciliation;
+mod reference_rates;
 mod send_reminders;
 mod write_reconciliation;
 
@@ -158,7 +159,7 @@ impl Scheme {
         })
     }
 
-    /// Refuses to go on if a policy version that orders keep was changed in its file.
+    /// Refuses to go on if a policy version that orders keep, or a reference rate that days were closed on, was changed.
     pub async fn check_policy_versions(&self, tx: &mut Tx) -> Result<()> {
         for merchant in &self.config.merchants {
             for (version, recorded) in scheme::policy_versions(tx, &merchant.id).await? {
@@ -170,7 +171,7 @@ impl Scheme {
                 );
             }
         }
-        Ok(())
+        reference_rates::check(tx, self).await
     }
 }
 

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use paylater::domain::hold::Effect;
-use paylater::domain::late_fee::FeeKind;
+use paylater::domain::late_fee::{CapScope, Charge, FeeKind, LateFee};
 use paylater::domain::order::{Case, Event, Fact, What};
 use paylater::domain::policy::{Allocation, Clock, Terms};
+use paylater::domain::reference_rate::{AnnualRate, RateOf};
 use rust_decimal::Decimal;
 
 /// An instalment at the end of a day.
@@ -201,8 +202,7 @@ impl<'a> Walk<'a> {
             }
         }
         let mut fees = Vec::new();
-        for slot in &self.slots {
-            let fee = self.fee(slot, day);
+        for fee in self.charged(day) {
             let waived = fee.min(waivers);
             waivers -= waived;
             fees.push(fee - waived);
@@ -210,14 +210,104 @@ impl<'a> Walk<'a> {
         fees
     }
 
+    /// What is charged by the end of a day, by instalment, before waivers. Under a cap of the whole order each day's
+    /// charges are taken one after the other, as long as there is room.
+    fn charged(&self, day: NaiveDate) -> Vec<i64> {
+        let by_then: Vec<i64> = self.slots.iter().map(|slot| self.fee(slot, day)).collect();
+        let within = by_then.iter().sum::<i64>() <= self.lasting_cap();
+        if self.rule().caps.scope == CapScope::Instalment || within {
+            return by_then;
+        }
+        let mut charged = vec![0; self.slots.len()];
+        let first = self.slots.iter().filter_map(|slot| slot.due_on).min().unwrap_or(day);
+        for today in first.iter_days().take_while(|today| *today <= day) {
+            for i in 0..self.slots.len() {
+                let yesterday = today.pred_opt().unwrap();
+                let more = self.fee(&self.slots[i], today) - self.fee(&self.slots[i], yesterday);
+                charged[i] += more.min(self.lasting_cap() - charged.iter().sum::<i64>());
+            }
+        }
+        charged
+    }
+
+    /// The rule of the last tier that the order reaches.
+    fn rule(&self) -> &LateFee {
+        let mut rule = &self.terms.late_fee.lowest;
+        for tier in &self.terms.late_fee.higher {
+            if self.case.order.amount_minor >= tier.from_minor {
+                rule = &tier.fee;
+            }
+        }
+        rule
+    }
+
+    /// The smaller of an amount and a share of the order.
+    fn lasting_cap(&self) -> i64 {
+        let caps = &self.rule().caps;
+        let mut cap = caps.amount.unwrap_or(i64::MAX);
+        if let Some(share) = caps.order_share {
+            let (over, under) = fraction(share);
+            cap = cap.min(floor(i128::from(self.case.order.amount_minor) * over, under));
+        }
+        cap
+    }
+
     fn fee(&self, slot: &Slot, day: NaiveDate) -> i64 {
         let Some(due_on) = slot.due_on else { return 0 };
-        let grace_end = self.nth_free_day(due_on, self.terms.late_fee.grace, Effect::Fees);
+        let rule = self.rule();
+        let mut fee = match &rule.kind {
+            FeeKind::Steps(_) => self.steps(slot, due_on, day),
+            _ => self.after_grace(slot, due_on, day),
+        };
+        if rule.caps.scope == CapScope::Instalment {
+            fee = fee.min(self.lasting_cap());
+        }
+        if let Some(annual_rate) = &rule.caps.annual_rate {
+            // In parts of a ten-thousand-millionth, finer than any rate here.
+            let under = 10_i128.pow(10);
+            let mut over = 0;
+            for unpaid in days_after(due_on, day).filter(|day| slot.left_on(*day) > 0) {
+                let rate = match annual_rate {
+                    AnnualRate::Fixed(rate) => *rate,
+                    AnnualRate::Reference(reference) => {
+                        let asked = if reference.of == RateOf::EachDay { unpaid } else { self.case.order.ordered_on };
+                        let mut known = reference.table.entries().iter().filter(|(from, _)| *from <= asked);
+                        known.next_back().unwrap().1 * reference.times
+                    }
+                };
+                let (rate_over, rate_under) = fraction(rate);
+                over += rate_over * (under / rate_under);
+            }
+            fee = fee.min(floor(i128::from(slot.ordered) * over, under * 365));
+        }
+        fee
+    }
+
+    fn steps(&self, slot: &Slot, due_on: NaiveDate, day: NaiveDate) -> i64 {
+        let FeeKind::Steps(steps) = &self.rule().kind else { return 0 };
+        let mut fee = 0;
+        let mut charges = 0;
+        for step in steps {
+            let on = self.nth_free_day(due_on, step.after, Effect::Fees);
+            if on <= day && slot.left_on(on) > 0 && self.rule().caps.steps.is_none_or(|most| charges < most) {
+                charges += 1;
+                fee += match step.charge {
+                    Charge::Amount(minor) => minor,
+                    Charge::Rate(rate) => nearest(slot.left_on(on), rate),
+                };
+            }
+        }
+        fee
+    }
+
+    fn after_grace(&self, slot: &Slot, due_on: NaiveDate, day: NaiveDate) -> i64 {
+        let rule = self.rule();
+        let grace_end = self.nth_free_day(due_on, rule.grace, Effect::Fees);
         if grace_end > day || slot.left_on(grace_end) == 0 {
             return 0;
         }
-        let mut fee = match self.terms.late_fee.kind {
-            FeeKind::None => 0,
+        match rule.kind {
+            FeeKind::None | FeeKind::Steps(_) => 0,
             FeeKind::Flat(minor) => minor,
             FeeKind::Percent(rate) => nearest(slot.left_on(grace_end), rate),
             FeeKind::Daily { rate, from_due } => {
@@ -225,21 +315,7 @@ impl<'a> Walk<'a> {
                 let free = days_after(after, day).filter(|day| !self.held(Effect::Fees, *day));
                 nearest(free.map(|day| slot.left_on(day)).sum(), rate)
             }
-        };
-        let caps = self.terms.late_fee.caps;
-        if let Some(amount) = caps.amount {
-            fee = fee.min(amount);
         }
-        if let Some(share) = caps.order_share {
-            let (over, under) = fraction(share);
-            fee = fee.min(floor(i128::from(self.case.order.amount_minor) * over, under));
-        }
-        if let Some(rate) = caps.annual_rate {
-            let (over, under) = fraction(rate);
-            let of_the_year = i128::from(slot.ordered) * over * i128::from(slot.past_due(day));
-            fee = fee.min(floor(of_the_year, under * 365));
-        }
-        fee
     }
 
     fn pay(&mut self, minor: i64, day: NaiveDate) {

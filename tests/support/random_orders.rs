@@ -5,11 +5,12 @@ use paylater::domain::admission::admit;
 use paylater::domain::calendar::plus;
 use paylater::domain::hold::{Effect, HoldReason, HoldRule};
 use paylater::domain::journal::{Account, Movement};
-use paylater::domain::late_fee::{Caps, FeeKind, LateFee};
+use paylater::domain::late_fee::{CapScope, Caps, Charge, FeeKind, LateFee, LateFees, Step, Tier};
 use paylater::domain::money::Currency;
 use paylater::domain::order::{Case, Event, Fact, Order, Source, What};
 use paylater::domain::policy::{Allocation, AutoConfirm, Clock, CreditRule, ExtensionLimits, Share, Terms};
 use paylater::domain::position::{Decision, decide};
+use paylater::domain::reference_rate::{AnnualRate, RateOf, RateTable, ReferenceRate};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -105,7 +106,7 @@ fn terms() -> impl Strategy<Value = Terms> {
         rate(50_000),
         refund_window,
         allocation,
-        late_fee(),
+        late_fees(),
         option::weighted(0.8, extension),
         vec(hold_rule(), 0..3),
         option::weighted(0.8, credit),
@@ -146,20 +147,72 @@ fn clock() -> impl Strategy<Value = Clock> {
     ]
 }
 
+fn late_fees() -> impl Strategy<Value = LateFees> {
+    let higher = vec((1_i64..10_000, late_fee()), 1..3).prop_map(|tiers| {
+        let mut from_minor = 0;
+        let rising = tiers.into_iter().map(|(more, fee)| {
+            from_minor += more;
+            Tier { from_minor, fee }
+        });
+        rising.collect()
+    });
+    let higher = prop_oneof![2 => Just(Vec::new()), 1 => higher];
+    (late_fee(), higher).prop_map(|(lowest, higher)| LateFees { lowest, higher })
+}
+
 fn late_fee() -> impl Strategy<Value = LateFee> {
     let kind = prop_oneof![
         1 => Just(FeeKind::None),
         2 => (0_i64..1_000).prop_map(FeeKind::Flat),
         2 => rate(200_000).prop_map(FeeKind::Percent),
         4 => (rate(20_000), any::<bool>()).prop_map(|(rate, from_due)| FeeKind::Daily { rate, from_due }),
+        3 => steps().prop_map(FeeKind::Steps),
     ];
     let caps = (
-        option::weighted(0.2, 0_i64..2_000),
-        option::weighted(0.2, rate(300_000)),
-        option::weighted(0.3, rate(400_000)),
+        option::weighted(0.3, 0_i64..2_000),
+        option::weighted(0.3, rate(300_000)),
+        select(vec![CapScope::Instalment, CapScope::Order]),
+        option::weighted(0.3, annual_rate()),
+        option::weighted(0.2, 1_usize..4),
     )
-        .prop_map(|(amount, order_share, annual_rate)| Caps { amount, order_share, annual_rate });
+        .prop_map(|(amount, order_share, scope, annual_rate, steps)| Caps {
+            amount,
+            order_share,
+            scope,
+            annual_rate,
+            steps,
+        });
     (kind, 0_i64..6, caps).prop_map(|(kind, grace, caps)| LateFee { kind, grace, caps })
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let charge = prop_oneof![2 => (0_i64..1_000).prop_map(Charge::Amount), 1 => rate(200_000).prop_map(Charge::Rate)];
+    (0_i64..4, vec((1_i64..10, charge), 1..5)).prop_map(|(first, charges)| {
+        let mut after = first - 1;
+        let rising = charges.into_iter().map(|(days, charge)| {
+            after = if after < first { first } else { after + days };
+            Step { after, charge }
+        });
+        rising.collect()
+    })
+}
+
+fn annual_rate() -> impl Strategy<Value = AnnualRate> {
+    let entry = (1_i64..40, rate(200_000));
+    let later = vec(entry, 0..3);
+    let of = select(vec![RateOf::EachDay, RateOf::OrderDay]);
+    let reference = (rate(200_000), later, 1_i64..80, of).prop_map(|(first, later, halves, of)| {
+        // The first entry is there on the day of the order at the latest, as loading sees to.
+        let mut from = plus(ORDERED_ON, -3);
+        let mut entries = vec![(from, first)];
+        for (days, rate) in later {
+            from = plus(from, days);
+            entries.push((from, rate));
+        }
+        let table = RateTable::new(entries).unwrap();
+        ReferenceRate { name: "lpr".into(), times: Decimal::new(halves * 5, 1), of, table }
+    });
+    prop_oneof![1 => rate(400_000).prop_map(AnnualRate::Fixed), 1 => reference.prop_map(AnnualRate::Reference)]
 }
 
 fn hold_rule() -> impl Strategy<Value = HoldRule> {

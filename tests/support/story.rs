@@ -14,11 +14,12 @@ use paylater::domain::credit::Standing;
 use paylater::domain::due::ClockDay;
 use paylater::domain::hold::{Effect, HoldReason, HoldRule};
 use paylater::domain::journal::{Account, Movement};
-use paylater::domain::late_fee::{Caps, FeeKind, LateFee};
+use paylater::domain::late_fee::{CapScope, Charge, FeeKind, LateFee, LateFees, Step, Tier};
 use paylater::domain::money::Currency;
 use paylater::domain::order::{Case, Event, Fact, Order, Source, What};
 use paylater::domain::policy::{Allocation, AutoConfirm, Band, Clock, CreditRule, ExtensionLimits, Share, Terms};
 use paylater::domain::position::{Decision, decide};
+use paylater::domain::reference_rate::{AnnualRate, RateOf, RateTable, ReferenceRate};
 use rust_decimal::Decimal;
 
 /// Every row of the table is true at the end of its day. The first line names the columns: `day`, then, with
@@ -178,7 +179,7 @@ fn read_terms(text: &str) -> (Terms, i64, i64) {
         payable_after: 0,
         refund_window: None,
         allocation: Allocation::FeeFirst,
-        late_fee: LateFee { kind: FeeKind::None, grace: 0, caps: Caps::default() },
+        late_fee: LateFees::same_for_all(LateFee::none()),
         extension: None,
         holds: Vec::new(),
         reminder_steps: Vec::new(),
@@ -210,16 +211,11 @@ fn read_terms(text: &str) -> (Terms, i64, i64) {
             ["service", "fee", rate] => terms.service_fee = decimal(rate),
             ["refunds", "within", days] => terms.refund_window = Some(number(days)),
             ["principal", "first"] => terms.allocation = Allocation::PrincipalFirst,
-            ["fee", "flat", amount] => terms.late_fee.kind = FeeKind::Flat(minor(amount)),
-            ["fee", "percent", rate] => terms.late_fee.kind = FeeKind::Percent(decimal(rate)),
-            ["fee", "daily", rate, from_due @ ..] => {
-                let from_due = from_due == ["from", "due"];
-                terms.late_fee.kind = FeeKind::Daily { rate: decimal(rate), from_due };
+            // What follows is of orders from this amount on.
+            ["tier", from] => {
+                terms.late_fee.higher.push(Tier { from_minor: minor(from), fee: LateFee::none() });
             }
-            ["grace", days] => terms.late_fee.grace = number(days),
-            ["cap", amount] => terms.late_fee.caps.amount = Some(minor(amount)),
-            ["cap", "share", rate] => terms.late_fee.caps.order_share = Some(decimal(rate)),
-            ["cap", "year", rate] => terms.late_fee.caps.annual_rate = Some(decimal(rate)),
+            ["fee" | "grace" | "cap", ..] => read_fee(&words, highest_tier(&mut terms.late_fee)),
             ["extensions", times, "of", days, limits @ ..] => {
                 let within = limits.iter().position(|word| *word == "within").map(|at| number(limits[at + 1]));
                 terms.extension = Some(ExtensionLimits {
@@ -241,6 +237,49 @@ fn read_terms(text: &str) -> (Terms, i64, i64) {
         }
     }
     (terms, amount_minor, term)
+}
+
+fn highest_tier(fees: &mut LateFees) -> &mut LateFee {
+    fees.higher.last_mut().map_or(&mut fees.lowest, |tier| &mut tier.fee)
+}
+
+fn read_fee(words: &[&str], fee: &mut LateFee) {
+    match words {
+        ["fee", "none"] => fee.kind = FeeKind::None,
+        ["fee", "flat", amount] => fee.kind = FeeKind::Flat(minor(amount)),
+        ["fee", "percent", rate] => fee.kind = FeeKind::Percent(decimal(rate)),
+        ["fee", "daily", rate, from_due @ ..] => {
+            fee.kind = FeeKind::Daily { rate: decimal(rate), from_due: from_due == ["from", "due"] };
+        }
+        // `0:10.00 7:2%`
+        ["fee", "steps", steps @ ..] => {
+            let step = |step: &&str| {
+                let (after, charge) = step.split_once(':').unwrap();
+                let rate = charge.strip_suffix('%').map(|percent| decimal(percent) / Decimal::ONE_HUNDRED);
+                let charge = rate.map_or_else(|| Charge::Amount(minor(charge)), Charge::Rate);
+                Step { after: number(after), charge }
+            };
+            fee.kind = FeeKind::Steps(steps.iter().map(step).collect());
+        }
+        ["grace", days] => fee.grace = number(days),
+        ["cap", "share", rate] => fee.caps.order_share = Some(decimal(rate)),
+        ["cap", "steps", count] => fee.caps.steps = Some(count.parse().unwrap()),
+        ["cap", "of", "order"] => fee.caps.scope = CapScope::Order,
+        ["cap", "year", rate] => fee.caps.annual_rate = Some(AnnualRate::Fixed(decimal(rate))),
+        // `4 times 01:0.0310 20:0.0300`, each day's or the order day's
+        ["cap", "year", times, "times", of @ ("each-day" | "order-day"), entries @ ..] => {
+            let entry = |entry: &&str| {
+                let (from, rate) = entry.split_once(':').unwrap();
+                (day(from), decimal(rate))
+            };
+            let of = if *of == "each-day" { RateOf::EachDay } else { RateOf::OrderDay };
+            let table = RateTable::new(entries.iter().map(entry)).unwrap();
+            let reference = ReferenceRate { name: "lpr".into(), times: decimal(times), of, table };
+            fee.caps.annual_rate = Some(AnnualRate::Reference(reference));
+        }
+        ["cap", amount] => fee.caps.amount = Some(minor(amount)),
+        _ => panic!("no such terms: {}", words.join(" ")),
+    }
 }
 
 fn read_fact(text: &str, terms: &Terms, place: usize) -> Fact {

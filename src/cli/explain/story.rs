@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use anyhow::Result;
 use chrono::NaiveDate;
 
-use super::{bank, words};
+use super::{bank, late_fee, words};
 use crate::config::Merchant;
 use crate::domain::credit::Status;
 use crate::domain::due::ClockDay;
@@ -83,7 +83,7 @@ impl Story {
         }
         let open_day = scheme::days(tx).await?.map_or(stored.order.booked_on, |days| days.business_date);
         told.due_dates(&case, terms, open_day);
-        told.money(&journal::of_order(tx, &merchant.id, order_id).await?, terms);
+        told.money(&journal::of_order(tx, &merchant.id, order_id).await?, &case, terms);
         for line in bank::told(&case, terms, &asked, open_day) {
             match line.source {
                 Some(source) => told.tell(line.on, FROM_FILE, line.what, told.source(source)),
@@ -147,7 +147,8 @@ impl Told<'_> {
             format!("Customer {}, policy version {}", order.customer_id, order.policy_version),
         ];
         if let Some(terms) = terms {
-            lines.push(format!("Late fee: {}", words::late_fee(&terms.late_fee, order.currency)));
+            lines
+                .push(format!("Late fee: {}", late_fee::of_order(&terms.late_fee, order.amount_minor, order.currency)));
             lines.extend(terms.debit.as_ref().map(|rule| format!("What is owed: {}", bank::debit_rule(rule))));
             lines.extend(terms.pay_out.as_ref().map(|rule| format!("Customer credit: {}", bank::pay_out_rule(rule))));
         }
@@ -271,25 +272,25 @@ impl Told<'_> {
         }
     }
 
-    fn money(&mut self, rows: &[JournalRow], terms: &Terms) {
+    fn money(&mut self, rows: &[JournalRow], case: &Case, terms: &Terms) {
+        let grows_by_the_day = late_fee::grows_by_the_day(terms.late_fee.of(case.order.amount_minor));
         let mut fee_total = 0;
-        let mut growing: Option<(NaiveDate, NaiveDate, i64)> = None;
+        let mut growing: Option<Growing> = None;
         for row in rows {
             let amount = |minor: i64| format!("{} {}", row.currency.plain(minor), row.currency);
             if row.movement.kind == Kind::LateFee {
                 let charged = row.movement.debit == Account::ReceivableLateFee;
                 fee_total += if charged { row.minor } else { -row.minor };
                 if charged && row.reason != "corrected" {
-                    let (first, _, sum) = growing.unwrap_or((row.business_date, row.business_date, 0));
-                    growing = Some((first, row.business_date, sum + row.minor));
+                    if !grows_by_the_day {
+                        self.fee_grew(growing.take(), case, terms);
+                    }
+                    let (first, sum) = growing.map_or((row.business_date, 0), |before| (before.first, before.sum));
+                    let (last, instalment) = (row.business_date, row.movement.instalment);
+                    growing = Some(Growing { first, last, instalment, sum: sum + row.minor, total: fee_total });
                     continue;
                 }
-                self.fee_grew(
-                    growing.take(),
-                    fee_total + if charged { -row.minor } else { row.minor },
-                    row.currency,
-                    terms,
-                );
+                self.fee_grew(growing.take(), case, terms);
                 let direction = if charged { "more" } else { "taken back" };
                 let what = format!(
                     "late fee of {} {direction}, {} in all: {}",
@@ -300,7 +301,7 @@ impl Told<'_> {
                 self.tell(row.business_date, MONEY, what, format!("policy {}", terms.effective_from));
                 continue;
             }
-            self.fee_grew(growing.take(), fee_total, row.currency, terms);
+            self.fee_grew(growing.take(), case, terms);
             if let Some(what) = movement_words(row) {
                 let source = if row.source.is_empty() {
                     format!("policy {}", terms.effective_from)
@@ -310,28 +311,34 @@ impl Told<'_> {
                 self.tell(row.business_date, MONEY, what, source);
             }
         }
-        if let Some(row) = rows.first() {
-            self.fee_grew(growing, fee_total, row.currency, terms);
-        }
+        self.fee_grew(growing, case, terms);
     }
 
     /// A late fee that grew day by day is told in one line.
-    fn fee_grew(
-        &mut self,
-        growing: Option<(NaiveDate, NaiveDate, i64)>,
-        total: i64,
-        currency: Currency,
-        terms: &Terms,
-    ) {
-        let Some((first, last, sum)) = growing else { return };
+    fn fee_grew(&mut self, growing: Option<Growing>, case: &Case, terms: &Terms) {
+        let Some(Growing { first, last, instalment, sum, total }) = growing else { return };
+        let currency = case.order.currency;
         let (sum, total) = (currency.plain(sum), currency.plain(total));
         let when = if first == last { String::new() } else { format!(" day by day until {last}") };
+        let one_of_several = terms.instalments.len() > 1 && first == last;
+        let which = if one_of_several { format!(" for instalment {instalment}") } else { String::new() };
         let what = format!(
-            "late fee of {sum} {currency} charged{when}, {total} {currency} in all: {}",
-            words::late_fee(&terms.late_fee, currency)
+            "late fee of {sum} {currency} charged{which}{when}, {total} {currency} in all: {}",
+            late_fee::on_day(case, terms, instalment, last)
         );
         self.tell(first, MONEY, what, format!("policy {}", terms.effective_from));
     }
+}
+
+/// Charges of a late fee that are told together, with what all late fees of the order then came to.
+#[derive(Clone, Copy)]
+struct Growing {
+    first: NaiveDate,
+    last: NaiveDate,
+    /// The last one's.
+    instalment: i64,
+    sum: i64,
+    total: i64,
 }
 
 fn movement_words(row: &JournalRow) -> Option<String> {

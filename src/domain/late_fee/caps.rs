@@ -1,0 +1,72 @@
+//! What a late fee may come to at most. The smallest cap wins, and caps round down.
+
+use chrono::NaiveDate;
+use rust_decimal::Decimal;
+
+use super::Overdue;
+use crate::domain::money::rated_down;
+use crate::domain::reference_rate::AnnualRate;
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Caps {
+    pub amount: Option<i64>,
+    /// Of the order's amount.
+    pub order_share: Option<Decimal>,
+    /// What `amount` and `order_share` are caps of.
+    pub scope: CapScope,
+    /// Of the instalment as ordered, by the year: × days past due ÷ 365.
+    pub annual_rate: Option<AnnualRate>,
+    /// Only so many of the steps count, the first ones.
+    pub steps: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CapScope {
+    /// Of each instalment's fee by itself.
+    #[default]
+    Instalment,
+    /// Of the fees of all instalments together, in the order of the days on which they are charged; on the day that
+    /// reaches the cap, earlier instalments first.
+    Order,
+}
+
+/// One cap with what it comes to, for those who tell why a fee is what it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cap {
+    pub by: CapKind,
+    pub minor: i64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CapKind {
+    Amount,
+    OrderShare,
+    AnnualRate,
+}
+
+impl Caps {
+    /// Those of an instalment by itself, at the end of a day: the smallest.
+    pub(super) fn of_instalment(&self, on: &Overdue<'_>, day: NaiveDate) -> Option<Cap> {
+        let by_the_year = self.annual_rate.as_ref().map(|rate| {
+            let unpaid_until = on.principal.unpaid_until(on.due_on, day);
+            let rates = rate.sum(on.ordered_on, on.due_on, unpaid_until);
+            // Multiply before dividing, so that what is exact stays exact; rounding down twice is rounding down once.
+            Cap { by: CapKind::AnnualRate, minor: rated_down(on.instalment_minor, rates) / 365 }
+        });
+        let lasting = if self.scope == CapScope::Instalment { self.lasting(on.order_minor) } else { None };
+        lasting.into_iter().chain(by_the_year).min_by_key(|cap| cap.minor)
+    }
+
+    /// Those of all instalments of an order together: the smallest.
+    pub(super) fn of_order(&self, order_minor: i64) -> Option<Cap> {
+        if self.scope == CapScope::Order { self.lasting(order_minor) } else { None }
+    }
+
+    /// The caps that don't change with time.
+    fn lasting(&self, order_minor: i64) -> Option<Cap> {
+        let amount = self.amount.map(|minor| Cap { by: CapKind::Amount, minor });
+        let share =
+            self.order_share.map(|share| Cap { by: CapKind::OrderShare, minor: rated_down(order_minor, share) });
+        amount.into_iter().chain(share).min_by_key(|cap| cap.minor)
+    }
+}

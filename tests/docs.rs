@@ -115,6 +115,8 @@ fn every_key_of_configuration_is_described() {
         "src/config/policy_file.rs",
         "src/config/late_fee.rs",
         "src/config/reference_rates.rs",
+        "src/config/policy_file/due_dates.rs",
+        "src/config/calendar_file.rs",
         "src/config/job_file.rs",
     ] {
         for key in raw_keys(&read(source)) {
@@ -212,14 +214,15 @@ fn raw_keys(source: &str) -> Vec<String> {
     let mut renamed: Option<String> = None;
     for line in source.lines() {
         let line = line.trim();
-        if line.starts_with("struct Raw") {
+        if line.trim_start_matches("pub ").starts_with("struct Raw") {
             inside = line.ends_with('{');
         } else if line == "}" {
             inside = false;
         } else if inside && line.starts_with("#[serde") {
             renamed = line.split_once("rename = \"").and_then(|(_, rest)| Some(rest.split_once('"')?.0.to_owned()));
         } else if inside && let Some((field, _)) = line.split_once(": ") {
-            keys.push(renamed.take().unwrap_or_else(|| field.to_owned()));
+            let field = field.trim_start_matches("pub ").to_owned();
+            keys.push(renamed.take().unwrap_or(field));
         }
     }
     keys

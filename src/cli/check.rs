@@ -1,14 +1,16 @@
 //! `paylater check`: everything paylater is told, looked at before anything runs.
 
 use anyhow::Result;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::json;
 
 use super::open::{At, mail};
 use super::say;
 use super::{Ending, Misconfigured};
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Clock, Config};
+use crate::domain::business_days::years_in_words;
+use crate::domain::due;
 
 #[derive(clap::Args)]
 pub struct Check {
@@ -21,7 +23,10 @@ impl Check {
     pub async fn run(self, at: &At) -> Result<Ending> {
         let config = at.load_config()?;
         mail(&config).map_err(Misconfigured)?;
-        let warnings = warnings(&config);
+        let today = clock::now().with_timezone(&config.zone).date_naive();
+        let day = if config.clock == Clock::Wall { today.max(config.starts_on) } else { config.starts_on };
+        config.check_calendars(day).map_err(Misconfigured)?;
+        let warnings = warnings(&config, day);
         let next_runs = |name: &str| -> Vec<DateTime<Utc>> {
             let Some(job) = config.job(name) else { return Vec::new() };
             std::iter::successors(job.next_after(clock::now()), |at| job.next_after(*at)).take(self.runs).collect()
@@ -32,7 +37,13 @@ impl Check {
                 .iter()
                 .map(|job| json!({ "job": job.name, "cron": job.cron_text, "time_zone": job.zone.name(), "next": next_runs(&job.name) }))
                 .collect();
-            say!("{}", serde_json::to_string_pretty(&json!({ "ok": true, "warnings": warnings, "jobs": jobs }))?);
+            let calendars: Vec<_> = config
+                .calendars
+                .all()
+                .map(|named| json!({ "calendar": named.calendar.name, "years": named.calendar.years, "file": named.path }))
+                .collect();
+            let told = json!({ "ok": true, "warnings": warnings, "calendars": calendars, "jobs": jobs });
+            say!("{}", serde_json::to_string_pretty(&told)?);
             return Ok(Ending::Done);
         }
         say!(
@@ -55,6 +66,10 @@ impl Check {
             let latest = table.entries().last().map(|(from, rate)| format!("latest {rate}, from {from} on"));
             say!("  reference rate {name}: {}", latest.unwrap_or_default());
         }
+        for named in config.calendars.all() {
+            let from = named.path.as_ref().map_or("built in".to_owned(), |path| path.display().to_string());
+            say!("  calendar {}: {} ({from})", named.calendar.name, years_in_words(&named.calendar.years));
+        }
         for job in &config.jobs {
             let zone = job.zone;
             let times: Vec<String> = next_runs(&job.name)
@@ -72,7 +87,7 @@ impl Check {
 }
 
 /// What is allowed, but hardly meant.
-fn warnings(config: &Config) -> Vec<String> {
+fn warnings(config: &Config, day: NaiveDate) -> Vec<String> {
     let mut warnings = Vec::new();
     for feed in &config.feeds {
         if !feed.folder.is_dir() {
@@ -84,6 +99,16 @@ fn warnings(config: &Config) -> Vec<String> {
         if first > config.starts_on {
             warnings
                 .push(format!("merchant {}: no policy is in force from {} to {first}", merchant.id, config.starts_on));
+        }
+        for terms in merchant.policy.versions.iter().filter(|terms| terms.days_off.is_some()) {
+            let from = day.max(terms.effective_from);
+            if let Err(no_year) = due::latest(terms, from, terms.longest_delay()) {
+                warnings.push(format!(
+                    "merchant {}, policy version {}: an order of {from}, held and extended as long as it may be, can fall \
+                     due later than its calendar knows; rows that lead there are rejected until it does: {no_year}",
+                    merchant.id, terms.effective_from
+                ));
+            }
         }
         if !config.feeds.iter().any(|feed| feed.merchant.as_ref() == Some(&merchant.id)) {
             warnings.push(format!("merchant {}: no feed brings its files", merchant.id));

@@ -1,6 +1,7 @@
 //! Configuration: `paylater.toml`, the policies it names and the jobs' files. Everything is checked while it is read;
 //! what is wrong is said with file, place and what to write instead. Nothing is read from the store.
 
+mod calendar_file;
 mod job_file;
 mod late_fee;
 mod policy_file;
@@ -16,13 +17,16 @@ use chrono_tz::Tz;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 
+use crate::domain::due;
 use crate::domain::policy::Policy;
 use crate::domain::reminders::ContactHours;
 use crate::files::inbox::NamePattern;
 use crate::files::incoming::Kind;
 use reference_rates::{RawLegal, RawTable};
 
+pub use calendar_file::Calendars;
 pub use job_file::{CatchUp, JobFile};
+pub use policy_file::{Changed, changed};
 pub use reference_rates::Rates;
 
 /// Everything paylater is told before it starts.
@@ -38,6 +42,7 @@ pub struct Config {
     pub store_url: String,
     pub mail: Mail,
     pub rates: Rates,
+    pub calendars: Calendars,
     pub merchants: Vec<Merchant>,
     pub feeds: Vec<Feed>,
     /// First days of the delinquency buckets.
@@ -119,6 +124,21 @@ impl Config {
     pub fn job(&self, name: &str) -> Option<&JobFile> {
         self.jobs.iter().find(|job| job.name == name)
     }
+
+    /// Refuses to go on if an order of `day` could fall due in a year that its policy's calendar does not know.
+    pub fn check_calendars(&self, day: NaiveDate) -> Result<()> {
+        for merchant in &self.merchants {
+            let Some(terms) = merchant.policy.in_force(day) else { continue };
+            due::latest(terms, day, 0).with_context(|| {
+                format!(
+                    "merchant {}, policy version {}: the due date of an order whose term starts on {day} cannot be told; \
+                     add the year to the calendar: a file of your own under [calendars] takes the place of a built-in one",
+                    merchant.id, terms.effective_from
+                )
+            })?;
+        }
+        Ok(())
+    }
 }
 
 pub(crate) fn read(path: &Path) -> Result<String> {
@@ -140,6 +160,8 @@ struct RawConfig {
     reference_rates: BTreeMap<String, RawTable>,
     #[serde(default)]
     legal: BTreeMap<String, RawLegal>,
+    #[serde(default)]
+    calendars: BTreeMap<String, PathBuf>,
     #[serde(default, rename = "merchant")]
     merchants: Vec<RawMerchant>,
     #[serde(default, rename = "feed")]
@@ -239,11 +261,12 @@ impl RawConfig {
         let store_url = std::env::var("PAYLATER_STORE_URL").unwrap_or(self.store.url);
         let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|start| store_url.starts_with(start));
         ensure!(known, "the store's url must begin with sqlite: or postgres://");
+        let calendars = Calendars::load(base, self.calendars)?;
         let rates = Rates::resolve(self.reference_rates, self.legal, base)?;
         let mut merchants = Vec::new();
         for raw in self.merchants {
             let path = base.join(&raw.policy);
-            let (policy, fingerprints) = policy_file::load(&path, &rates)?;
+            let (policy, fingerprints) = policy_file::load(&path, &calendars, &rates)?;
             ensure!(is_name(&raw.id), "merchant {:?}: an id is letters, digits, - and _", raw.id);
             merchants.push(Merchant { id: raw.id, name: raw.name, name_zh: raw.name_zh, policy, fingerprints });
         }
@@ -264,6 +287,7 @@ impl RawConfig {
             store_url,
             mail: self.mail.resolve(base)?,
             rates,
+            calendars,
             merchants,
             feeds,
             buckets: self.scheme.buckets,

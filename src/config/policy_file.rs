@@ -1,5 +1,7 @@
 //! Policy files: how a merchant's terms are written down, and whether they make sense.
 
+mod due_dates;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -8,30 +10,33 @@ use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 
+use self::due_dates::{RawDueDay, RawShare, instalments};
+use super::calendar_file::{self, Calendars};
 use super::late_fee::{self, RawLateFee, Surroundings};
 use super::reference_rates::Rates;
 use super::{parse_toml, read, share_of_one, time_of_day};
+use crate::domain::business_days::Count;
 use crate::domain::debit::DebitRule;
 use crate::domain::hold::{Effect, HoldReason, HoldRule};
 use crate::domain::instruction::Retry;
 use crate::domain::money::Currency;
 use crate::domain::order::Event;
 use crate::domain::pay_out::PayOutRule;
-use crate::domain::policy::{Allocation, AutoConfirm, Band, Clock, CreditRule, ExtensionLimits, Policy, Share, Terms};
+use crate::domain::policy::{Allocation, AutoConfirm, Band, Clock, CreditRule, ExtensionLimits, Policy, Terms};
 use crate::files::outgoing::sha256;
 
 /// The longest term, in days. Longer is a typing error.
 const LONGEST: i64 = 3_660;
 
 /// A policy with, for each version, a fingerprint of what it decides.
-pub fn load(path: &Path, rates: &Rates) -> Result<(Policy, Vec<String>)> {
+pub fn load(path: &Path, calendars: &Calendars, rates: &Rates) -> Result<(Policy, Vec<String>)> {
     let text = read(path)?;
     let raw: RawPolicy = parse_toml(path, &text)?;
-    let fingerprints = fingerprints(&parse_toml(path, &text)?)?;
+    let mut fingerprints = fingerprints(&parse_toml(path, &text)?)?;
     let mut versions: Vec<Terms> = Vec::new();
     for raw in raw.versions {
         let from = raw.effective_from;
-        let terms = raw.resolve(rates).with_context(|| format!("in {}, version {from}", path.display()))?;
+        let terms = raw.resolve(calendars, rates).with_context(|| format!("in {}, version {from}", path.display()))?;
         if let Some(before) = versions.last() {
             let last = before.effective_from;
             ensure!(
@@ -47,6 +52,12 @@ pub fn load(path: &Path, rates: &Rates) -> Result<(Policy, Vec<String>)> {
         let followed_on = versions.get(i + 1).map(|next| next.effective_from);
         let lawful = late_fee::lawful(terms, followed_on, rates);
         lawful.with_context(|| format!("in {}, version {}", path.display(), terms.effective_from))?;
+    }
+    for (terms, fingerprint) in versions.iter().zip(&mut fingerprints) {
+        if let Some(days_off) = &terms.days_off {
+            let years = calendar_file::fingerprints(&days_off.calendar);
+            *fingerprint = format!("{fingerprint} {}", years.join(" "));
+        }
     }
     Ok((Policy { versions }, fingerprints))
 }
@@ -66,6 +77,20 @@ fn fingerprints(policy: &toml::Table) -> Result<Vec<String>> {
     versions.iter().map(fingerprint).collect()
 }
 
+/// What makes a version decide otherwise than when its fingerprint was recorded.
+pub enum Changed {
+    Terms,
+    /// A year of a calendar, such as `cn/2026`.
+    Days(String),
+}
+
+/// What was changed since a fingerprint was recorded. That the calendar has learned a year is no change.
+pub fn changed(recorded: &str, now: &str) -> Option<Changed> {
+    let now: Vec<&str> = now.split(' ').collect();
+    let part = recorded.split(' ').find(|part| !now.contains(part))?;
+    Some(part.split_once('=').map_or(Changed::Terms, |(year, _)| Changed::Days(year.to_owned())))
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawPolicy {
@@ -81,6 +106,10 @@ struct RawVersion {
     clock: String,
     auto_confirm: Option<RawAutoConfirm>,
     cut_off: Option<String>,
+    calendar: Option<String>,
+    count: Option<String>,
+    roll: Option<String>,
+    due_day: Option<RawDueDay>,
     bands: Vec<RawBand>,
     freeze_when_overdue: Option<i64>,
     #[serde(default)]
@@ -114,14 +143,7 @@ struct RawAutoConfirm {
 struct RawBand {
     score: i64,
     limit: Decimal,
-    term: i64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawShare {
-    share: Decimal,
-    term: i64,
+    term: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -184,7 +206,9 @@ fn default_no_answer() -> i64 {
 }
 
 impl RawVersion {
-    fn resolve(self, rates: &Rates) -> Result<Terms> {
+    fn resolve(self, calendars: &Calendars, rates: &Rates) -> Result<Terms> {
+        let days_off = self.days_off(calendars)?;
+        let counted = days_off.as_ref().map_or(Count::Calendar, |days_off| days_off.count);
         let currency = Currency::parse(&self.currency)
             .with_context(|| format!("currency {:?}: write an ISO 4217 code in capitals such as CNY", self.currency))?;
         let around = Surroundings { currency, effective_from: self.effective_from, rates };
@@ -193,12 +217,14 @@ impl RawVersion {
             currency,
             clock: clock(&self.clock, self.auto_confirm)?,
             cut_off: self.cut_off.map(|text| time_of_day("cut_off", &text)).transpose()?,
-            bands: bands(self.bands, currency)?,
+            bands: bands(self.bands, currency, self.due_day.is_some() || !self.instalments.is_empty())?,
+            due_day: self.due_day.map(RawDueDay::resolve).transpose()?,
+            days_off,
             freeze_when_overdue: self
                 .freeze_when_overdue
                 .map(|days| in_days("freeze_when_overdue", days, 0))
                 .transpose()?,
-            instalments: instalments(self.instalments)?,
+            instalments: instalments(self.instalments, counted)?,
             service_fee: share_of_one("service_fee", self.service_fee)?,
             payable_after: in_days("payable_after", self.payable_after, 0)?,
             refund_window: self.refund_window.map(|days| in_days("refund_window", days, 0)).transpose()?,
@@ -246,13 +272,15 @@ fn clock(text: &str, auto: Option<RawAutoConfirm>) -> Result<Clock> {
     })
 }
 
-fn bands(raw: Vec<RawBand>, currency: Currency) -> Result<Vec<Band>> {
+/// `elsewhere`: due days or instalments say when it is due, and a band needs no term.
+fn bands(raw: Vec<RawBand>, currency: Currency, elsewhere: bool) -> Result<Vec<Band>> {
     ensure!(!raw.is_empty(), "bands: write at least one, such as {{ score = 550, limit = \"500.00\", term = 7 }}");
     let mut bands: Vec<Band> = Vec::new();
     for RawBand { score, limit, term } in raw {
         let limit_minor = minor("bands.limit", limit, currency)?;
         ensure!(limit_minor > 0, "bands: the limit of score {score} must be more than 0");
-        let term = in_days("bands.term", term, 0)?;
+        ensure!(term.is_some() || elsewhere, "bands: score {score} has no term; write the days to pay, or a due_day");
+        let term = in_days("bands.term", term.unwrap_or(0), 0)?;
         if let Some(lower) = bands.last() {
             ensure!(lower.score < score, "bands: score {score} comes after {}; list them lowest first", lower.score);
             ensure!(
@@ -264,20 +292,6 @@ fn bands(raw: Vec<RawBand>, currency: Currency) -> Result<Vec<Band>> {
         bands.push(Band { score, limit_minor, term });
     }
     Ok(bands)
-}
-
-fn instalments(raw: Vec<RawShare>) -> Result<Vec<Share>> {
-    let mut shares = Vec::new();
-    for RawShare { share, term } in raw {
-        shares.push(Share {
-            share: share_of_one("instalments.share", share)?,
-            term: in_days("instalments.term", term, 0)?,
-        });
-    }
-    let sum: Decimal = shares.iter().map(|share| share.share).sum();
-    ensure!(shares.is_empty() || sum == Decimal::ONE, "instalments: the shares add up to {sum}; they must make 1");
-    ensure!(shares.windows(2).all(|pair| pair[0].term <= pair[1].term), "instalments: list them by rising term");
-    Ok(shares)
 }
 
 impl RawExtension {

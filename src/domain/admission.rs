@@ -1,11 +1,12 @@
 //! Whether a fact that names a known order can be taken: refunds and extensions have limits.
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, NaiveTime};
 
+use super::business_days::NoYear;
 use super::calendar::days_between;
-use super::due::{clock_day, schedule};
+use super::due::{can_be_told, clock_day, schedule};
 use super::hold::spans;
-use super::order::{Case, What};
+use super::order::{Case, Fact, Source, What};
 use super::policy::Terms;
 
 /// Why a well-formed row about a known order is rejected. The message says what the limit was.
@@ -25,6 +26,8 @@ pub enum Refusal {
     ExtensionTooEarly { before: i64, due_on: NaiveDate, within: i64 },
     #[error("asked for on {asked_on}, after the due date {due_on}; the policy grants none once overdue")]
     ExtensionTooLate { asked_on: NaiveDate, due_on: NaiveDate },
+    #[error("its due date cannot be told: {0}")]
+    NoCalendarYear(#[from] NoYear),
 }
 
 impl Refusal {
@@ -37,6 +40,7 @@ impl Refusal {
             Refusal::ExtensionTooLong { .. } => "EXTENSION_TOO_LONG",
             Refusal::ExtensionTooEarly { .. } => "EXTENSION_TOO_EARLY",
             Refusal::ExtensionTooLate { .. } => "EXTENSION_TOO_LATE",
+            Refusal::NoCalendarYear(_) => "NO_CALENDAR_YEAR",
         }
     }
 }
@@ -45,14 +49,31 @@ impl Refusal {
 pub fn admit(case: &Case, terms: &Terms, what: &What, effective_on: NaiveDate) -> Result<(), Refusal> {
     match what {
         What::Refund { minor, .. } => admit_refund(case, terms, *minor, effective_on),
-        What::Extension { days } => admit_extension(case, terms, *days, effective_on),
-        What::Fulfilment(_)
-        | What::Payment { .. }
-        | What::Hold { .. }
-        | What::Waiver { .. }
-        | What::Notice { .. }
-        | What::PayOut { .. } => Ok(()),
+        What::Extension { days } => {
+            admit_extension(case, terms, *days, effective_on)?;
+            admit_due_dates(case, terms, what, effective_on)
+        }
+        What::Fulfilment(_) | What::Hold { .. } => admit_due_dates(case, terms, what, effective_on),
+        What::Payment { .. } | What::Waiver { .. } | What::Notice { .. } | What::PayOut { .. } => Ok(()),
     }
+}
+
+/// A row that would move a due date to where the calendar knows no days is refused: nobody could decide the order
+/// any more, and a slip such as a hold until 2062 must not stop the books.
+fn admit_due_dates(case: &Case, terms: &Terms, what: &What, effective_on: NaiveDate) -> Result<(), Refusal> {
+    if terms.days_off.is_none() {
+        return Ok(());
+    }
+    let mut joined = case.clone();
+    joined.facts.push(Fact {
+        id: String::new(),
+        effective_at: effective_on.and_time(NaiveTime::MIN).and_utc(),
+        effective_on,
+        booked_on: effective_on,
+        source: Source::default(),
+        what: what.clone(),
+    });
+    Ok(can_be_told(&joined, terms)?)
 }
 
 fn admit_refund(case: &Case, terms: &Terms, minor: i64, refunded_on: NaiveDate) -> Result<(), Refusal> {
@@ -93,7 +114,7 @@ fn admit_extension(case: &Case, terms: &Terms, days: i64, asked_on: NaiveDate) -
     let facts = case.effective_by(asked_on);
     let spans = spans(&facts, terms);
     let clock = clock_day(&case.order, terms, &facts, &spans, asked_on);
-    let due = schedule(&case.order, terms, &facts, &spans, clock);
+    let due = schedule(&case.order, terms, &facts, &spans, clock)?;
     // Without a due date there is nothing yet that could be too near or too far.
     if let Some(due_on) = due.iter().filter_map(|due| due.due_on).max() {
         let before = days_between(asked_on, due_on);

@@ -1,12 +1,13 @@
-//! When an instalment is due: due_on = advance(clock day, term) + extension days.
+//! When an instalment is due: due_on = roll(advance(clock day, term) + extension days).
 
 use chrono::NaiveDate;
 
-use super::calendar::plus;
-use super::hold::{Covered, Effect, HoldSpan};
+use super::business_days::{Count, NoYear};
+use super::calendar::{days_between, plus};
+use super::hold::{Covered, Effect, HoldSpan, spans};
 use super::money::split;
-use super::order::{Event, Fact, Order, What};
-use super::policy::{Clock, Terms};
+use super::order::{Case, Event, Fact, Order, What};
+use super::policy::{Clock, Term, Terms};
 
 /// An amount owed, and the day it is due once the clock has started.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +72,93 @@ pub fn clock_day(order: &Order, terms: &Terms, facts: &[&Fact], spans: &[HoldSpa
 }
 
 /// The order's instalments with their due dates.
-pub fn schedule(order: &Order, terms: &Terms, facts: &[&Fact], spans: &[HoldSpan], clock: ClockDay) -> Vec<Due> {
+pub fn schedule(
+    order: &Order,
+    terms: &Terms,
+    facts: &[&Fact],
+    spans: &[HoldSpan],
+    clock: ClockDay,
+) -> Result<Vec<Due>, NoYear> {
+    let ways = ways(order, terms, facts, spans, clock)?;
+    let due_on = |way: Option<Way>| way.map(|way| way.due_on);
+    if terms.instalments.is_empty() {
+        let minor = order.amount_minor;
+        return Ok(ways.into_iter().map(|way| Due { instalment: 1, minor, due_on: due_on(way) }).collect());
+    }
+    let shares: Vec<_> = terms.instalments.iter().map(|share| share.share).collect();
+    let amounts = split(order.amount_minor, &shares);
+    let numbered = ways.into_iter().zip(amounts).zip(1..);
+    Ok(numbered.map(|((way, minor), instalment)| Due { instalment, minor, due_on: due_on(way) }).collect())
+}
+
+/// How a due date came about, step by step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Way {
+    pub clock_on: NaiveDate,
+    pub term: Term,
+    /// Where the term leads, with days that don't count left out.
+    pub term_ends_on: NaiveDate,
+    /// Days of a hold are among those left out.
+    pub held: bool,
+    /// Days by extensions.
+    pub extension: i64,
+    pub due_on: NaiveDate,
+}
+
+impl Way {
+    /// Where the due date would be if it were not moved off a day off.
+    pub fn before_roll(&self) -> NaiveDate {
+        plus(self.term_ends_on, self.extension)
+    }
+}
+
+/// How each instalment's due date comes about by what is effective on a day; nothing for one without a due date.
+pub fn ways_on(case: &Case, terms: &Terms, day: NaiveDate) -> Result<Vec<Option<Way>>, NoYear> {
+    let facts = case.effective_by(day);
+    let spans = spans(&facts, terms);
+    ways(&case.order, terms, &facts, &spans, clock_day(&case.order, terms, &facts, &spans, day))
+}
+
+/// Whether every due date can be told that what is known leads to, also what is dated ahead.
+pub fn can_be_told(case: &Case, terms: &Terms) -> Result<(), NoYear> {
+    if terms.days_off.is_some() {
+        ways_on(case, terms, NaiveDate::MAX)?;
+    }
+    Ok(())
+}
+
+/// The latest due date of an order that is placed, shipped, delivered or confirmed on `day`, if it is neither held
+/// nor extended by more than `extension` days.
+pub fn latest(terms: &Terms, day: NaiveDate, extension: i64) -> Result<NaiveDate, NoYear> {
+    let by_itself = match terms.clock {
+        Clock::Confirmed { auto: Some(auto) } => auto.days,
+        _ => 0,
+    };
+    let clock_on = plus(day, by_itself + i64::from(terms.cut_off.is_some()));
+    let counting = Counting { terms, held: Covered::default(), extension };
+    let mut latest = clock_on;
+    for term in all_terms(terms) {
+        latest = latest.max(counting.way(clock_on, term)?.due_on);
+    }
+    Ok(latest)
+}
+
+/// Every term that an order on these terms can have.
+fn all_terms(terms: &Terms) -> Vec<Term> {
+    match (terms.due_day, terms.instalments.as_slice()) {
+        (Some(due_day), _) => vec![Term::Until(due_day)],
+        (None, []) => terms.bands.iter().map(|band| Term::Days(band.term)).collect(),
+        (None, shares) => shares.iter().map(|share| share.term).collect(),
+    }
+}
+
+fn ways(
+    order: &Order,
+    terms: &Terms,
+    facts: &[&Fact],
+    spans: &[HoldSpan],
+    clock: ClockDay,
+) -> Result<Vec<Option<Way>>, NoYear> {
     let extension: i64 = facts
         .iter()
         .map(|fact| match fact.what {
@@ -79,13 +166,164 @@ pub fn schedule(order: &Order, terms: &Terms, facts: &[&Fact], spans: &[HoldSpan
             _ => 0,
         })
         .sum();
-    let held = Covered::by(Effect::Clock, spans, terms);
-    let due_on = |term: i64| clock.on().map(|on| plus(held.advance(on, term), extension));
-    if terms.instalments.is_empty() {
-        return vec![Due { instalment: 1, minor: order.amount_minor, due_on: due_on(order.term) }];
+    let counting = Counting { terms, held: Covered::by(Effect::Clock, spans, terms), extension };
+    let way = |term: Term| clock.on().map(|on| counting.way(on, term)).transpose();
+    match (terms.due_day, terms.instalments.as_slice()) {
+        (Some(due_day), _) => Ok(vec![way(Term::Until(due_day))?]),
+        (None, []) => Ok(vec![way(Term::Days(order.term))?]),
+        (None, shares) => shares.iter().map(|share| way(share.term)).collect(),
     }
-    let shares: Vec<_> = terms.instalments.iter().map(|share| share.share).collect();
-    let amounts = split(order.amount_minor, &shares);
-    let numbered = terms.instalments.iter().zip(amounts).zip(1..);
-    numbered.map(|((share, minor), instalment)| Due { instalment, minor, due_on: due_on(share.term) }).collect()
+}
+
+/// What all due dates of an order are counted with.
+struct Counting<'a> {
+    terms: &'a Terms,
+    /// Days covered by holds with effect `clock`.
+    held: Covered,
+    extension: i64,
+}
+
+impl Counting<'_> {
+    fn way(&self, clock_on: NaiveDate, term: Term) -> Result<Way, NoYear> {
+        let term_ends_on = match term {
+            Term::Days(days) => self.advance(clock_on, days)?,
+            // A held day before it moves the day of the month on by one, as it would the end of a term.
+            Term::Until(due_day) => self.held.advance(clock_on, days_between(clock_on, due_day.after(clock_on))),
+        };
+        let held = self.held.free_days(clock_on, term_ends_on) < days_between(clock_on, term_ends_on);
+        let mut way = Way { clock_on, term, term_ends_on, held, extension: self.extension, due_on: term_ends_on };
+        way.due_on = match &self.terms.days_off {
+            Some(days_off) => days_off.roll.apply(way.before_roll(), &days_off.calendar)?,
+            None => way.before_roll(),
+        };
+        Ok(way)
+    }
+
+    /// The n-th day after `from` that counts: not held, and no day off where business days are counted.
+    fn advance(&self, from: NaiveDate, n: i64) -> Result<NaiveDate, NoYear> {
+        let business = self.terms.days_off.as_ref().filter(|days_off| days_off.count == Count::Business);
+        let Some(days_off) = business else { return Ok(self.held.advance(from, n)) };
+        let mut day = from;
+        let mut counted = 0;
+        while counted < n {
+            day = plus(day, 1);
+            if let Some(last) = self.held.covered_until(day) {
+                day = last;
+            } else if !days_off.calendar.is_off(day)? {
+                counted += 1;
+            }
+        }
+        Ok(day)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::business_days::Roll;
+    use super::super::business_days::tests::october;
+    use super::super::order::Source;
+    use super::super::policy::tests::terms;
+    use super::super::policy::{AutoConfirm, DaysOff, DueDay, Share};
+    use super::*;
+
+    fn day(text: &str) -> NaiveDate {
+        format!("2026-{text}").parse().unwrap()
+    }
+
+    /// Bands of 7 and 14 days after delivery, moved to the next business day.
+    fn october_terms() -> Terms {
+        let days_off = DaysOff { calendar: Arc::new(october()), count: Count::Calendar, roll: Roll::Following };
+        Terms { days_off: Some(days_off), ..terms() }
+    }
+
+    #[test]
+    fn the_latest_due_date_is_that_of_the_longest_term() {
+        let due_day = DueDay { day: 8, month: 1 };
+        let half = |term| Share { share: "0.5".parse().unwrap(), term };
+        let by_itself = Clock::Confirmed { auto: Some(AutoConfirm { after: Event::Shipped, days: 10 }) };
+        let business = DaysOff { count: Count::Business, ..october_terms().days_off.unwrap() };
+        for (what, terms, extension, latest_on) in [
+            ("14 days", terms(), 0, "10-07"),
+            ("moved", Terms { bands: terms().bands[..1].to_vec(), ..october_terms() }, 0, "09-30"),
+            (
+                "14 business days: October 1st and 2nd are off, the 10th is worked",
+                Terms { days_off: Some(business), ..terms() },
+                0,
+                "10-14",
+            ),
+            ("extended to Sunday the 11th", october_terms(), 4, "10-12"),
+            (
+                "after the cut-off",
+                Terms { cut_off: chrono::NaiveTime::from_hms_opt(22, 0, 0), ..october_terms() },
+                0,
+                "10-08",
+            ),
+            ("confirmed by itself, on Saturday the 17th", Terms { clock: by_itself, ..october_terms() }, 0, "10-19"),
+            ("a due day", Terms { due_day: Some(due_day), ..october_terms() }, 0, "10-08"),
+            (
+                "instalments",
+                Terms {
+                    instalments: vec![half(Term::Days(0)), half(Term::Until(DueDay { day: 31, month: 1 }))],
+                    ..october_terms()
+                },
+                0,
+                "11-02",
+            ),
+        ] {
+            assert_eq!(latest(&terms, day("09-23"), extension), Ok(day(latest_on)), "{what}");
+        }
+        assert_eq!(latest(&october_terms(), day("12-17"), 0), Ok(day("12-31")));
+        assert_eq!(latest(&october_terms(), day("12-18"), 0).unwrap_err().year, 2027);
+        assert_eq!(latest(&october_terms(), day("12-10"), 8).unwrap_err().year, 2027);
+    }
+
+    #[test]
+    fn a_due_date_tells_how_it_came_about() {
+        let order = Order {
+            merchant_id: "shop".into(),
+            order_id: "order".into(),
+            customer_id: "customer".into(),
+            amount_minor: 10_000,
+            currency: terms().currency,
+            ordered_at: day("09-23").and_hms_opt(4, 0, 0).unwrap().and_utc(),
+            ordered_on: day("09-23"),
+            term: 7,
+            policy_version: terms().effective_from,
+            booked_on: day("09-23"),
+            source: Source::default(),
+        };
+        let fact = |on: &str, what: What| Fact {
+            id: String::new(),
+            effective_at: day(on).and_hms_opt(4, 0, 0).unwrap().and_utc(),
+            effective_on: day(on),
+            booked_on: day(on),
+            source: Source::default(),
+            what,
+        };
+        let held = What::Hold { reason: super::super::hold::HoldReason::Return, ends_on: Some(day("09-26")) };
+        let facts = vec![
+            fact("09-23", What::Fulfilment(Event::Delivered)),
+            fact("09-25", held),
+            fact("09-28", What::Extension { days: 1 }),
+        ];
+        let case = Case { order, facts };
+        // day asked, where the term ends, held, extension, due
+        for (asked, ends_on, held, extension, due_on) in [
+            ("09-23", "09-30", false, 0, "09-30"),
+            ("09-25", "10-02", true, 0, "10-05"),
+            ("09-28", "10-02", true, 1, "10-05"),
+        ] {
+            let way = ways_on(&case, &october_terms(), day(asked)).unwrap()[0].unwrap();
+            assert_eq!((way.clock_on, way.term), (day("09-23"), Term::Days(7)), "{asked}");
+            assert_eq!((way.term_ends_on, way.held), (day(ends_on), held), "{asked}");
+            assert_eq!((way.extension, way.due_on), (extension, day(due_on)), "{asked}");
+        }
+        assert_eq!(ways_on(&case, &october_terms(), day("09-22")), Ok(vec![None]));
+        // Delivered on December 30th it falls due in 2027, which is an error only where a calendar is asked.
+        let early = Case { facts: vec![fact("12-30", What::Fulfilment(Event::Delivered))], ..case };
+        assert_eq!(can_be_told(&early, &october_terms()).unwrap_err().year, 2027);
+        assert_eq!(can_be_told(&early, &terms()), Ok(()));
+    }
 }

@@ -119,7 +119,12 @@ impl Covered {
     }
 
     pub fn covers(&self, day: NaiveDate) -> bool {
-        self.0.iter().any(|(first, last)| (*first..=*last).contains(&day))
+        self.covered_until(day).is_some()
+    }
+
+    /// The last day of the stretch that covers a day.
+    pub fn covered_until(&self, day: NaiveDate) -> Option<NaiveDate> {
+        self.0.iter().find(|(first, last)| (*first..=*last).contains(&day)).map(|(_, last)| *last)
     }
 
     /// The first day from `day` on that is not covered.

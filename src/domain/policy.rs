@@ -2,11 +2,15 @@
 //!
 //! How a policy is written down is `config`'s business; here are only terms that were found to make sense.
 
-use chrono::{NaiveDate, NaiveTime};
+use std::sync::Arc;
+
+use chrono::{Datelike, Months, NaiveDate, NaiveTime};
 use rust_decimal::Decimal;
 
+use super::business_days::{Calendar, Count, Roll};
+use super::calendar::plus;
 use super::debit::DebitRule;
-use super::hold::{HoldReason, HoldRule};
+use super::hold::{Effect, HoldReason, HoldRule};
 use super::late_fee::LateFees;
 use super::money::Currency;
 use super::order::Event;
@@ -40,6 +44,10 @@ pub struct Terms {
     pub cut_off: Option<NaiveTime>,
     /// By score, lowest first.
     pub bands: Vec<Band>,
+    /// In place of the band's term.
+    pub due_day: Option<DueDay>,
+    /// How due dates keep clear of days off; none: every day is like any other.
+    pub days_off: Option<DaysOff>,
     /// A customer with anything more than so many days overdue gets no further order.
     pub freeze_when_overdue: Option<i64>,
     /// Empty: one instalment, with the band's term.
@@ -69,6 +77,14 @@ impl Terms {
         self.bands.iter().rev().find(|band| band.score <= score)
     }
 
+    /// The most days by which extensions, and one hold of each reason, put a due date off.
+    pub fn longest_delay(&self) -> i64 {
+        let extended = self.extension.map_or(0, |limits| limits.times * limits.days);
+        let rules = HoldReason::ALL.into_iter().map(|reason| self.hold_rule(reason));
+        let held: i64 = rules.filter(|rule| rule.effects.contains(&Effect::Clock)).map(|rule| rule.days).sum();
+        extended + held
+    }
+
     pub fn hold_rule(&self, reason: HoldReason) -> HoldRule {
         self.holds.iter().find(|rule| rule.reason == reason).cloned().unwrap_or_else(|| HoldRule::default_for(reason))
     }
@@ -93,6 +109,38 @@ pub struct AutoConfirm {
     pub days: i64,
 }
 
+/// A day of a month after the clock day's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DueDay {
+    /// From 1 to 31; a month that is too short has it on its last day.
+    pub day: u32,
+    /// From 1 on: 1 is the next month.
+    pub month: u32,
+}
+
+impl DueDay {
+    pub fn after(self, clock_day: NaiveDate) -> NaiveDate {
+        let first = plus(clock_day, 1 - i64::from(clock_day.day()));
+        let month = first.checked_add_months(Months::new(self.month)).unwrap_or(NaiveDate::MAX);
+        month.with_day(self.day.min(u32::from(month.num_days_in_month()))).unwrap_or(month)
+    }
+}
+
+/// What days are off, and what that means for due dates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DaysOff {
+    pub calendar: Arc<Calendar>,
+    pub count: Count,
+    pub roll: Roll,
+}
+
+/// How long after the clock day something falls due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Term {
+    Days(i64),
+    Until(DueDay),
+}
+
 /// From a score on: how much may be owed, and how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Band {
@@ -105,7 +153,7 @@ pub struct Band {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Share {
     pub share: Decimal,
-    pub term: i64,
+    pub term: Term,
 }
 
 /// Within an instalment, what a payment goes to first.
@@ -150,6 +198,8 @@ pub mod tests {
                 Band { score: 550, limit_minor: 50_000, term: 7 },
                 Band { score: 650, limit_minor: 200_000, term: 14 },
             ],
+            due_day: None,
+            days_off: None,
             freeze_when_overdue: Some(5),
             instalments: Vec::new(),
             service_fee: Decimal::ZERO,
@@ -180,6 +230,42 @@ pub mod tests {
         ] {
             let found = policy.in_force(day.parse().unwrap()).map(|terms| terms.effective_from.to_string());
             assert_eq!(found.as_deref(), version, "{day}");
+        }
+    }
+
+    #[test]
+    fn the_longest_delay_is_every_extension_and_a_hold_of_each_reason_that_stops_the_clock() {
+        let rule = |days, effects| HoldRule { reason: HoldReason::Hardship, days, effects };
+        let twice = ExtensionLimits { times: 2, days: 7, ask_within: None, when_overdue: false };
+        for (what, terms, days) in [
+            ("one of 7, and 28 + 21 of return and late delivery", terms(), 56),
+            ("no extension", Terms { extension: None, ..terms() }, 49),
+            ("two of 7", Terms { extension: Some(twice), ..terms() }, 63),
+            ("hardship too", Terms { holds: vec![rule(60, vec![Effect::Clock])], ..terms() }, 116),
+            ("hardship stops fees", Terms { holds: vec![rule(60, vec![Effect::Fees])], ..terms() }, 56),
+        ] {
+            assert_eq!(terms.longest_delay(), days, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_due_day_lies_in_a_month_after_the_clock_days() {
+        // clock day, day, month, due
+        for (clock_day, day, month, due) in [
+            ("2026-03-01", 8, 1, "2026-04-08"),
+            ("2026-03-31", 8, 1, "2026-04-08"),
+            ("2026-03-31", 8, 2, "2026-05-08"),
+            ("2026-03-31", 31, 1, "2026-04-30"),
+            ("2026-01-31", 31, 1, "2026-02-28"),
+            ("2026-01-31", 29, 1, "2026-02-28"),
+            ("2028-01-15", 30, 1, "2028-02-29"),
+            ("2028-01-15", 28, 1, "2028-02-28"),
+            ("2026-12-05", 8, 1, "2027-01-08"),
+            ("2026-12-31", 31, 14, "2028-02-29"),
+            ("2026-01-31", 31, 2, "2026-03-31"),
+        ] {
+            let found = DueDay { day, month }.after(clock_day.parse().unwrap());
+            assert_eq!(found.to_string(), due, "day {day} of month {month} after {clock_day}");
         }
     }
 

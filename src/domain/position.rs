@@ -6,6 +6,7 @@
 use chrono::NaiveDate;
 
 use super::allocation::{Fee, Ledger, Slot};
+use super::business_days::NoYear;
 use super::calendar::{days_between, plus};
 use super::credit::{self, Evidence, Standing, Status};
 use super::due::{ClockDay, clock_day, schedule};
@@ -116,8 +117,9 @@ impl Decision {
 }
 
 /// Decides an order at the end of `today`, on the terms it was ordered under. `standings` is the credit record so
-/// far, by instalment; empty for an order not decided before.
-pub fn decide(case: &Case, terms: &Terms, standings: &[Standing], today: NaiveDate) -> Decision {
+/// far, by instalment; empty for an order not decided before. Fails only where a due date would need a year that the
+/// terms' calendar does not know.
+pub fn decide(case: &Case, terms: &Terms, standings: &[Standing], today: NaiveDate) -> Result<Decision, NoYear> {
     let order = &case.order;
     let facts = case.effective_by(today);
     let spans = spans(&facts, terms);
@@ -125,7 +127,7 @@ pub fn decide(case: &Case, terms: &Terms, standings: &[Standing], today: NaiveDa
     let held_fees = Covered::by(Effect::Fees, &spans, terms);
     let ledger = Ledger { order, terms, facts: &facts, held: &held_fees };
 
-    let mut replayed = ledger.replay(schedule(order, terms, &facts, &spans, clock));
+    let mut replayed = ledger.replay(schedule(order, terms, &facts, &spans, clock)?);
     let slots = std::mem::take(&mut replayed.slots);
     let fees = ledger.fees(&slots, today);
     let fee_changes = ledger.fee_changes(&slots, &fees, today);
@@ -157,19 +159,19 @@ pub fn decide(case: &Case, terms: &Terms, standings: &[Standing], today: NaiveDa
 
     let waiting = surroundings.wakes(clock);
     let next_action_on = positions.iter().filter_map(|position| position.next_action_on).chain(waiting).min();
-    Decision { clock, positions, movements: replayed.movements, credit_steps, next_action_on }
+    Ok(Decision { clock, positions, movements: replayed.movements, credit_steps, next_action_on })
 }
 
 /// How the late fee of each instalment comes about at the end of `today`, for those who tell it. Computed as
 /// [`decide`] does.
-pub fn fee_workings(case: &Case, terms: &Terms, today: NaiveDate) -> Vec<Workings> {
+pub fn fee_workings(case: &Case, terms: &Terms, today: NaiveDate) -> Result<Vec<Workings>, NoYear> {
     let facts = case.effective_by(today);
     let spans = spans(&facts, terms);
     let clock = clock_day(&case.order, terms, &facts, &spans, today);
     let held = Covered::by(Effect::Fees, &spans, terms);
     let ledger = Ledger { order: &case.order, terms, facts: &facts, held: &held };
-    let replayed = ledger.replay(schedule(&case.order, terms, &facts, &spans, clock));
-    ledger.fee_workings(&replayed.slots, today)
+    let replayed = ledger.replay(schedule(&case.order, terms, &facts, &spans, clock)?);
+    Ok(ledger.fee_workings(&replayed.slots, today))
 }
 
 fn late_fee_movement(instalment: i64) -> Movement {

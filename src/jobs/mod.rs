@@ -22,11 +22,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail};
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::clock;
-use crate::config::{Clock, Config, JobFile, Merchant};
+use crate::config::{Changed, Clock, Config, JobFile, Merchant, changed};
 use crate::domain::policy::Terms;
 use crate::mail::compose::{Sender, Templates};
 use crate::mail::transport::Transport;
@@ -163,12 +163,21 @@ impl Scheme {
     pub async fn check_policy_versions(&self, tx: &mut Tx) -> Result<()> {
         for merchant in &self.config.merchants {
             for (version, recorded) in scheme::policy_versions(tx, &merchant.id).await? {
-                ensure!(
-                    version_fingerprint(merchant, version) == Some(recorded.as_str()),
-                    "version {version} of the policy of {} was changed after orders were decided on it; \
-                     put it back as it was and add a new [[version]] with its own effective_from",
-                    merchant.id
-                );
+                let now = version_fingerprint(merchant, version).unwrap_or_default();
+                match changed(&recorded, now) {
+                    None => {}
+                    Some(Changed::Terms) => bail!(
+                        "version {version} of the policy of {} was changed after orders were decided on it; \
+                         put it back as it was and add a new [[version]] with its own effective_from",
+                        merchant.id
+                    ),
+                    Some(Changed::Days(year)) => bail!(
+                        "days of the calendar year {year} were changed after orders were decided on version {version} of the \
+                         policy of {}; put them back as they were, write the calendar under another name, and add a new \
+                         [[version]] that names it",
+                        merchant.id
+                    ),
+                }
             }
         }
         reference_rates::check(tx, self).await

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
 use super::Scheme;
-use super::deciding::{PAGE, into_cases};
+use super::deciding::{PAGE, into_cases, which_order};
 use crate::config::Merchant;
 use crate::domain::calendar::{days_between, plus};
 use crate::domain::credit::{Standing, Status};
@@ -305,7 +305,7 @@ impl DayOf<'_> {
             let order = &case.order;
             let terms = self.scheme.terms(&self.merchant.id, order.policy_version)?;
             let standings = standings_on(&steps, &order.order_id, self.day)?;
-            let decision = decide(&case, terms, &standings, self.day);
+            let decision = decide(&case, terms, &standings, self.day).with_context(|| which_order(&case))?;
             for position in decision.positions.iter().filter(|position| position.is_open()) {
                 let row = (order.order_id.as_str(), order.customer_id.as_str(), order.currency, position);
                 self.position(report, sums, row)?;

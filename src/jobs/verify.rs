@@ -3,11 +3,11 @@
 
 use std::fs;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
 use super::Scheme;
-use super::deciding::{PAGE, differs, into_cases};
+use super::deciding::{PAGE, differs, into_cases, which_order};
 use super::proof;
 use super::reconciliation::{Books, render, standings_on};
 use super::write_reconciliation::manifest;
@@ -77,7 +77,7 @@ async fn verify_orders(tx: &mut Tx, scheme: &Scheme, day: NaiveDate, verified: &
                 let id = &case.order.order_id;
                 let terms = scheme.terms(&merchant.id, case.order.policy_version)?;
                 let standings = standings_on(&steps, id, day)?;
-                let decision = decide(&case, terms, &standings, day);
+                let decision = decide(&case, terms, &standings, day).with_context(|| which_order(&case))?;
                 let booked = recorded.get(id).map(Vec::as_slice).unwrap_or_default();
                 for entry in difference(&decision.movements, booked) {
                     let amount = case.order.currency.plain(entry.minor);

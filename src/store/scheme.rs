@@ -204,7 +204,7 @@ pub async fn policy_versions(tx: &mut Tx, merchant: &str) -> Result<Vec<(NaiveDa
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).fetch_all(c).await?))
 }
 
-/// Notes that orders are decided on a policy version from today on.
+/// Notes that orders are decided on a policy version from today on. Its calendar may have learned a year since.
 pub async fn use_policy_version(
     tx: &mut Tx,
     merchant: &str,
@@ -213,7 +213,8 @@ pub async fn use_policy_version(
     today: NaiveDate,
 ) -> Result<()> {
     let sql = "INSERT INTO policy_version (merchant_id, effective_from, fingerprint, first_used_on)
-               VALUES ($1, $2, $3, $4) ON CONFLICT (merchant_id, effective_from) DO NOTHING";
+               VALUES ($1, $2, $3, $4)
+               ON CONFLICT (merchant_id, effective_from) DO UPDATE SET fingerprint = excluded.fingerprint";
     on_engine!(tx, |c| {
         let query = sqlx::query(sql).bind(merchant).bind(version).bind(fingerprint).bind(today);
         query.execute(c).await.map(|_| ())

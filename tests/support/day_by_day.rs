@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
+use chrono::{Datelike, NaiveDate};
+use paylater::domain::business_days::{Count, Roll};
 use paylater::domain::hold::Effect;
 use paylater::domain::late_fee::{CapScope, Charge, FeeKind, LateFee};
 use paylater::domain::order::{Case, Event, Fact, What};
-use paylater::domain::policy::{Allocation, Clock, Terms};
+use paylater::domain::policy::{Allocation, Clock, Term, Terms};
 use paylater::domain::reference_rate::{AnnualRate, RateOf};
 use rust_decimal::Decimal;
 
@@ -130,6 +131,62 @@ impl<'a> Walk<'a> {
         day
     }
 
+    /// Walks from the clock day, ticking off what is left of the term on each day that counts.
+    fn end_of_term(&self, clock_day: NaiveDate, term: Term) -> NaiveDate {
+        let mut left = match term {
+            Term::Days(days) => days,
+            // As many days as there are on the wall calendar up to the day of the month.
+            Term::Until(due_day) => {
+                let mut months_on = 0;
+                let mut day = clock_day;
+                let mut days = 0;
+                loop {
+                    let next = day.succ_opt().unwrap();
+                    let last_of_month = next.month() != day.month();
+                    if months_on == due_day.month && (day.day() == due_day.day || last_of_month) {
+                        break days;
+                    }
+                    months_on += u32::from(last_of_month);
+                    (day, days) = (next, days + 1);
+                }
+            }
+        };
+        let business = matches!(term, Term::Days(_))
+            && self.terms.days_off.as_ref().is_some_and(|days_off| days_off.count == Count::Business);
+        let mut day = clock_day;
+        while left > 0 {
+            day = day.succ_opt().unwrap();
+            let skipped = self.held(Effect::Clock, day) || (business && self.is_off(day));
+            if !skipped {
+                left -= 1;
+            }
+        }
+        day
+    }
+
+    fn is_off(&self, day: NaiveDate) -> bool {
+        let Some(days_off) = &self.terms.days_off else { return false };
+        let of_the_week = days_off.calendar.weekly_off.contains(&day.weekday());
+        let special = days_off.calendar.special.iter().find(|special| special.day == day);
+        special.map_or(of_the_week, |special| special.off)
+    }
+
+    fn off_days_off(&self, due_on: NaiveDate) -> NaiveDate {
+        let roll = self.terms.days_off.as_ref().map_or(Roll::None, |days_off| days_off.roll);
+        let next = due_on.iter_days().find(|day| !self.is_off(*day)).unwrap();
+        let mut before = due_on;
+        while self.is_off(before) {
+            before = before.pred_opt().unwrap();
+        }
+        match roll {
+            Roll::None => due_on,
+            Roll::Following => next,
+            Roll::Preceding => before,
+            Roll::ModifiedFollowing if next.month() == due_on.month() => next,
+            Roll::ModifiedFollowing => before,
+        }
+    }
+
     fn clock_day(&self) -> Option<NaiveDate> {
         // What was confirmed was delivered, and what was delivered was shipped.
         let shipped = [Event::Shipped, Event::Delivered, Event::Confirmed];
@@ -153,7 +210,7 @@ impl<'a> Walk<'a> {
     }
 
     fn schedule(&self) -> Vec<Slot> {
-        let one = [(Decimal::ONE, self.case.order.term)];
+        let one = [(Decimal::ONE, self.terms.due_day.map_or(Term::Days(self.case.order.term), Term::Until))];
         let several: Vec<_> = self.terms.instalments.iter().map(|share| (share.share, share.term)).collect();
         let parts = if several.is_empty() { &one[..] } else { &several[..] };
         let exact = |share: Decimal| {
@@ -176,16 +233,16 @@ impl<'a> Walk<'a> {
             amounts[next] += 1;
         }
         let clock_day = self.clock_day();
-        let slot = |(amount, (_, term)): (i128, &(Decimal, i64))| {
+        let slot = |(amount, (_, term)): (i128, &(Decimal, Term))| {
             let ordered = i64::try_from(amount).unwrap();
             let due_on = clock_day.map(|clock_day| {
-                let mut due_on = self.nth_free_day(clock_day, *term, Effect::Clock);
+                let mut due_on = self.end_of_term(clock_day, *term);
                 for fact in self.facts() {
                     if let What::Extension { days } = fact.what {
                         due_on += chrono::TimeDelta::days(days);
                     }
                 }
-                due_on
+                self.off_days_off(due_on)
             });
             let left_at_end_of = BTreeMap::new();
             Slot { due_on, ordered, left: ordered, left_at_end_of, paid: 0, refunded: 0, fee_paid: 0 }
@@ -321,7 +378,8 @@ impl<'a> Walk<'a> {
     fn pay(&mut self, minor: i64, day: NaiveDate) {
         let fees = self.fees(day.pred_opt().unwrap());
         let mut purse = minor;
-        // Terms rise from instalment to instalment, so the first is the oldest due.
+        // Terms rise from instalment to instalment, and moving due dates off days off keeps their order, so the first is
+        // the oldest due.
         for (slot, fee) in self.slots.iter_mut().zip(fees) {
             let owed = (fee - slot.fee_paid).max(0);
             let (to_fee, to_principal) = match self.terms.allocation {

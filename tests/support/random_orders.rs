@@ -1,17 +1,22 @@
 //! Random terms, orders and facts for properties: small numbers, so that edges meet often.
 
-use chrono::NaiveDate;
+use std::sync::Arc;
+
+use chrono::{NaiveDate, Weekday};
 use paylater::domain::admission::admit;
+use paylater::domain::business_days::{Calendar, Count, Roll, Special};
 use paylater::domain::calendar::plus;
 use paylater::domain::hold::{Effect, HoldReason, HoldRule};
 use paylater::domain::journal::{Account, Movement};
 use paylater::domain::late_fee::{CapScope, Caps, Charge, FeeKind, LateFee, LateFees, Step, Tier};
 use paylater::domain::money::Currency;
 use paylater::domain::order::{Case, Event, Fact, Order, Source, What};
-use paylater::domain::policy::{Allocation, AutoConfirm, Clock, CreditRule, ExtensionLimits, Share, Terms};
+use paylater::domain::policy::{
+    Allocation, AutoConfirm, Clock, CreditRule, DaysOff, DueDay, ExtensionLimits, Share, Term, Terms,
+};
 use paylater::domain::position::{Decision, decide};
 use paylater::domain::reference_rate::{AnnualRate, RateOf, RateTable, ReferenceRate};
-use proptest::collection::vec;
+use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -50,7 +55,7 @@ pub fn known_order() -> impl Strategy<Value = (Terms, Case)> {
             if let What::PayOut { minor } = &mut fact.what {
                 let asked_on = fact.booked_on;
                 let under_way = |fact: &Fact| matches!(fact.what, What::PayOut { .. }) && fact.effective_on > asked_on;
-                *minor = (*minor).min(customer_credit(&decide(&case, &terms, &[], asked_on)));
+                *minor = (*minor).min(customer_credit(&decide(&case, &terms, &[], asked_on).unwrap()));
                 if *minor <= 0 || case.facts.iter().any(under_way) {
                     continue;
                 }
@@ -87,14 +92,13 @@ pub fn shares() -> impl Strategy<Value = Vec<Share>> {
         let mut term = 0;
         let with_term = shares.into_iter().zip(days).map(|(share, days)| {
             term += days;
-            Share { share: Decimal::new(share, 4), term }
+            Share { share: Decimal::new(share, 4), term: Term::Days(term) }
         });
         with_term.collect()
     })
 }
 
 fn terms() -> impl Strategy<Value = Terms> {
-    let instalments = prop_oneof![3 => Just(Vec::new()), 2 => shares()];
     let allocation = select(vec![Allocation::FeeFirst, Allocation::PrincipalFirst]);
     let extension = (1_i64..4, 1_i64..15, option::of(0_i64..10), any::<bool>())
         .prop_map(|(times, days, ask_within, when_overdue)| ExtensionLimits { times, days, ask_within, when_overdue });
@@ -102,7 +106,7 @@ fn terms() -> impl Strategy<Value = Terms> {
     let refund_window = option::of(0_i64..60);
     let parts = (
         clock(),
-        instalments,
+        due_dates(),
         rate(50_000),
         refund_window,
         allocation,
@@ -112,12 +116,24 @@ fn terms() -> impl Strategy<Value = Terms> {
         option::weighted(0.8, credit),
     );
     parts.prop_map(
-        |(clock, instalments, service_fee, refund_window, allocation, late_fee, extension, holds, credit)| Terms {
+        |(
+            clock,
+            (due_day, instalments, days_off),
+            service_fee,
+            refund_window,
+            allocation,
+            late_fee,
+            extension,
+            holds,
+            credit,
+        )| Terms {
             effective_from: ORDERED_ON,
             currency: Currency::parse("CNY").unwrap(),
             clock,
             cut_off: None,
             bands: Vec::new(),
+            due_day,
+            days_off,
             freeze_when_overdue: None,
             instalments,
             service_fee,
@@ -133,6 +149,48 @@ fn terms() -> impl Strategy<Value = Terms> {
             pay_out: None,
         },
     )
+}
+
+/// What an order's due dates follow from: the order's own term, a day of a month, or instalments of either kind; and
+/// perhaps a calendar.
+fn due_dates() -> impl Strategy<Value = (Option<DueDay>, Vec<Share>, Option<DaysOff>)> {
+    let by_due_day = (shares(), due_day(), any::<bool>()).prop_map(|(mut shares, first, at_once)| {
+        for (share, month) in shares.iter_mut().zip(first.month..) {
+            share.term = Term::Until(DueDay { month, ..first });
+        }
+        if at_once {
+            shares[0].term = Term::Days(0);
+        }
+        shares
+    });
+    let due = prop_oneof![
+        4 => Just((None, Vec::new())),
+        2 => due_day().prop_map(|due_day| (Some(due_day), Vec::new())),
+        3 => shares().prop_map(|shares| (None, shares)),
+        1 => by_due_day.prop_map(|shares| (None, shares)),
+    ];
+    (due, option::of(days_off())).prop_map(|((due_day, instalments), days_off)| (due_day, instalments, days_off))
+}
+
+fn due_day() -> impl Strategy<Value = DueDay> {
+    (prop_oneof![Just(8_u32), 1_u32..=31], 1_u32..3).prop_map(|(day, month)| DueDay { day, month })
+}
+
+/// Days off here and there in 2026, on top of up to three days of the week, some of which are worked.
+fn days_off() -> impl Strategy<Value = DaysOff> {
+    let week = [Weekday::Mon, Weekday::Tue, Weekday::Wed, Weekday::Thu, Weekday::Fri, Weekday::Sat, Weekday::Sun];
+    let special = btree_map(0_i64..150, any::<bool>(), 0..40);
+    let count = select(vec![Count::Calendar, Count::Business]);
+    let roll = select(vec![Roll::None, Roll::Following, Roll::Preceding, Roll::ModifiedFollowing]);
+    (subsequence(week.to_vec(), 0..=3), special, count, roll).prop_map(|(weekly_off, special, count, roll)| {
+        let special = special.into_iter().map(|(days, off)| {
+            let day = plus(ORDERED_ON, days - 30);
+            Special { day, off, name: "holiday".into() }
+        });
+        let calendar =
+            Calendar { name: "random".into(), weekly_off, years: vec![2025, 2026, 2027], special: special.collect() };
+        DaysOff { calendar: Arc::new(calendar), count, roll }
+    })
 }
 
 fn clock() -> impl Strategy<Value = Clock> {

@@ -1,14 +1,19 @@
 //! A small language for tests of the rules: terms, what happened and what should be true, in words and tables.
 //!
 //! The order is of 100.00, placed on March 1st 2026 at noon, and to be paid 14 days after delivery, unless the terms or
-//! the story say otherwise. Days are those of that March (`16`); later ones name their month (`04-13`). Facts
-//! happen at noon unless a time follows the day, and are booked on their day unless the story says `known 20`.
+//! the story say otherwise. Days are those of that March (`16`); later ones name their month (`04-13`), those of other
+//! years their year (`2025-10-09`). A due day `8/1` is day 8 of the month after. Facts happen at noon unless a time follows the day, and are booked on their day unless the story says `known 20`.
+
+#![allow(dead_code, reason = "every test file takes the part it needs")]
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use chrono_tz::Asia::Shanghai;
+use paylater::config::Calendars;
 use paylater::domain::admission::admit;
+use paylater::domain::business_days::{Count, Roll};
 use paylater::domain::calendar::{day_of, instant_of, plus};
 use paylater::domain::credit::Standing;
 use paylater::domain::due::ClockDay;
@@ -17,7 +22,9 @@ use paylater::domain::journal::{Account, Movement};
 use paylater::domain::late_fee::{CapScope, Charge, FeeKind, LateFee, LateFees, Step, Tier};
 use paylater::domain::money::Currency;
 use paylater::domain::order::{Case, Event, Fact, Order, Source, What};
-use paylater::domain::policy::{Allocation, AutoConfirm, Band, Clock, CreditRule, ExtensionLimits, Share, Terms};
+use paylater::domain::policy::{
+    Allocation, AutoConfirm, Band, Clock, CreditRule, DaysOff, DueDay, ExtensionLimits, Share, Term, Terms,
+};
 use paylater::domain::position::{Decision, decide};
 use paylater::domain::reference_rate::{AnnualRate, RateOf, RateTable, ReferenceRate};
 use rust_decimal::Decimal;
@@ -48,9 +55,9 @@ pub fn check(terms: &str, story: &str, table: &str) {
     );
 }
 
-/// The due date as it stands at the end of April, or `-`.
+/// The due date as it stands at the end of April, or two months after the order if that is later; `-` without one.
 pub fn due_on(terms: &str, story: &str) -> String {
-    let end = day("04-30");
+    let end = day("04-30").max(plus(read(terms, story).1.order.ordered_on, 60));
     short(closed_days(terms, story, end)[&end].positions[0].due_on)
 }
 
@@ -92,7 +99,7 @@ fn closed_days(terms: &str, story: &str, through: NaiveDate) -> BTreeMap<NaiveDa
     let mut closed = BTreeMap::new();
     let mut today = case.order.ordered_on;
     while today <= through {
-        let decision = decide(&case.as_known_on(today), &terms, &standings, today);
+        let decision = decide(&case.as_known_on(today), &terms, &standings, today).unwrap();
         standings = decision.positions.iter().map(|position| position.credit).collect();
         closed.insert(today, decision);
         today = plus(today, 1);
@@ -173,6 +180,8 @@ fn read_terms(text: &str) -> (Terms, i64, i64) {
         clock: Clock::Delivered,
         cut_off: None,
         bands: vec![Band { score: 600, limit_minor: 1_000_000, term }],
+        due_day: None,
+        days_off: None,
         freeze_when_overdue: None,
         instalments: Vec::new(),
         service_fee: Decimal::ZERO,
@@ -204,10 +213,18 @@ fn read_terms(text: &str) -> (Terms, i64, i64) {
             ["instalments", parts @ ..] => {
                 let share = |part: &&str| {
                     let (share, term) = part.split_once('@').unwrap();
-                    Share { share: decimal(share), term: number(term) }
+                    let term = if term.contains('/') { Term::Until(due_day(term)) } else { Term::Days(number(term)) };
+                    Share { share: decimal(share), term }
                 };
                 terms.instalments = parts.iter().map(share).collect();
             }
+            ["due", "day", due] => terms.due_day = Some(due_day(due)),
+            ["calendar", name] => {
+                let calendar = Calendars::load(Path::new("."), BTreeMap::new()).unwrap().get(name).unwrap();
+                terms.days_off = Some(DaysOff { calendar, count: Count::Calendar, roll: Roll::None });
+            }
+            ["count", "business"] => terms.days_off.as_mut().unwrap().count = Count::Business,
+            ["roll", roll] => terms.days_off.as_mut().unwrap().roll = self::roll(roll),
             ["service", "fee", rate] => terms.service_fee = decimal(rate),
             ["refunds", "within", days] => terms.refund_window = Some(number(days)),
             ["principal", "first"] => terms.allocation = Allocation::PrincipalFirst,
@@ -331,13 +348,18 @@ fn sentences(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn day(text: &str) -> NaiveDate {
-    let text = if text.len() == 2 { format!("2026-03-{text}") } else { format!("2026-{text}") };
+    let text = match text.len() {
+        2 => format!("2026-03-{text}"),
+        5 => format!("2026-{text}"),
+        _ => text.to_owned(),
+    };
     text.parse().unwrap_or_else(|_| panic!("no day: {text}"))
 }
 
 fn short(day: Option<NaiveDate>) -> String {
-    let text = day.map_or("-".to_owned(), |day| day.format("%m-%d").to_string());
-    text.strip_prefix("03-").map_or(text.clone(), str::to_owned)
+    let text = day.map_or("-".to_owned(), |day| day.to_string());
+    let text = text.strip_prefix("2026-").unwrap_or(&text);
+    text.strip_prefix("03-").unwrap_or(text).to_owned()
 }
 
 fn clock_time(text: &str) -> NaiveTime {
@@ -359,6 +381,22 @@ fn number(text: &str) -> i64 {
 
 fn decimal(text: &str) -> Decimal {
     Decimal::from_str_exact(text).unwrap()
+}
+
+/// `8/1` is day 8 of the month after.
+fn due_day(text: &str) -> DueDay {
+    let (day, month) = text.split_once('/').unwrap_or_else(|| panic!("no due day: {text}"));
+    DueDay { day: day.parse().unwrap(), month: month.parse().unwrap() }
+}
+
+fn roll(word: &str) -> Roll {
+    match word {
+        "none" => Roll::None,
+        "following" => Roll::Following,
+        "preceding" => Roll::Preceding,
+        "modified" => Roll::ModifiedFollowing,
+        other => panic!("no roll {other}"),
+    }
 }
 
 fn effect(word: &str) -> Effect {

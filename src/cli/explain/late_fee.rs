@@ -34,7 +34,8 @@ pub fn on_day(case: &Case, terms: &Terms, instalment: i64, day: NaiveDate) -> St
     let order = &case.order;
     let fee = terms.late_fee.of(order.amount_minor);
     let rule = rule(fee, order.currency);
-    let all = fee_workings(&case.as_known_on(day), terms, day);
+    // Days that no calendar knows are told with the due date.
+    let all = fee_workings(&case.as_known_on(day), terms, day).unwrap_or_default();
     let of_instalment = usize::try_from(instalment - 1).ok().and_then(|place| all.get(place).copied());
     let Some((workings, cut)) = of_instalment.and_then(|workings| Some((workings, workings.cut?))) else { return rule };
     let (from, to) = (order.currency.plain(workings.uncapped), order.currency.plain(workings.total));

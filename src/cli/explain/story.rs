@@ -8,7 +8,7 @@ use chrono::NaiveDate;
 use super::{bank, late_fee, words};
 use crate::config::Merchant;
 use crate::domain::credit::Status;
-use crate::domain::due::ClockDay;
+use crate::domain::due::{ClockDay, ways_on};
 use crate::domain::eligibility::Decline;
 use crate::domain::journal::{Account, Kind};
 use crate::domain::money::Currency;
@@ -82,7 +82,7 @@ impl Story {
             );
         }
         let open_day = scheme::days(tx).await?.map_or(stored.order.booked_on, |days| days.business_date);
-        told.due_dates(&case, terms, open_day);
+        told.due_dates(&case, terms, open_day)?;
         told.money(&journal::of_order(tx, &merchant.id, order_id).await?, &case, terms);
         for line in bank::told(&case, terms, &asked, open_day) {
             match line.source {
@@ -168,7 +168,8 @@ impl Told<'_> {
                     format!(", limit {} from score {}", order.currency.plain(band.limit_minor), band.score)
                 });
                 let limit = limit.unwrap_or_default();
-                format!("ordered {at} and accepted: {score}{limit}, {} to pay{agreement}", words::days(order.term))
+                let term = words::time_to_pay(terms, order.term);
+                format!("ordered {at} and accepted: {score}{limit}, {term}{agreement}")
             }
             Some(code) => {
                 let words = Decline::parse(code).map_or("", Decline::words);
@@ -238,16 +239,18 @@ impl Told<'_> {
     }
 
     /// Due dates as they were known day by day.
-    fn due_dates(&mut self, case: &Case, terms: &Terms, open_day: NaiveDate) {
+    fn due_dates(&mut self, case: &Case, terms: &Terms, open_day: NaiveDate) -> Result<()> {
         let mut before: Vec<Option<NaiveDate>> = Vec::new();
         let mut day = Some(case.order.booked_on);
         let booked: Vec<NaiveDate> = case.facts.iter().map(|fact| fact.booked_on).collect();
         while let Some(today) = day {
             let known = case.as_known_on(today);
-            let decision = decide(&known, terms, &[], today);
+            let decision = decide(&known, terms, &[], today)?;
             let due: Vec<Option<NaiveDate>> = decision.positions.iter().map(|position| position.due_on).collect();
             if due != before && due.iter().any(Option::is_some) {
-                for (position, former) in decision.positions.iter().zip(before.iter().chain(std::iter::repeat(&None))) {
+                let former_dates = before.iter().chain(std::iter::repeat(&None));
+                let ways = ways_on(&known, terms, today)?;
+                for ((position, way), former) in decision.positions.iter().zip(ways).zip(former_dates) {
                     let Some(due_on) = position.due_on.filter(|due_on| Some(*due_on) != *former) else { continue };
                     let which = if decision.positions.len() > 1 {
                         format!("instalment {} ", position.instalment)
@@ -262,7 +265,8 @@ impl Told<'_> {
                     };
                     let was = former.map(|former| format!(" instead of {former}")).unwrap_or_default();
                     let version = format!("policy {}", terms.effective_from);
-                    self.tell(today, DUE, format!("{which}due {due_on}{was}{from}"), version);
+                    let how = way.map(|way| words::way(terms, &way)).transpose()?.unwrap_or_default();
+                    self.tell(today, DUE, format!("{which}due {due_on}{was}{from}{how}"), version);
                 }
                 before = due;
             }
@@ -270,6 +274,7 @@ impl Told<'_> {
             let by_fact = booked.iter().copied().filter(|day| *day > today).min();
             day = by_itself.into_iter().chain(by_fact).min().filter(|day| *day <= open_day);
         }
+        Ok(())
     }
 
     fn money(&mut self, rows: &[JournalRow], case: &Case, terms: &Terms) {

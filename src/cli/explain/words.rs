@@ -2,8 +2,9 @@
 
 use rust_decimal::Decimal;
 
-use crate::domain::due::ClockDay;
-use crate::domain::policy::{Clock, Terms};
+use crate::domain::business_days::{Count, NoYear};
+use crate::domain::due::{ClockDay, Way};
+use crate::domain::policy::{Clock, DueDay, Term, Terms};
 
 /// A share as per cent: 0.0005 is 0.05 %.
 pub fn percent(share: Decimal) -> String {
@@ -23,6 +24,56 @@ pub fn clock(terms: &Terms, clock: ClockDay) -> String {
             format!("{rule}, which counts by itself {} days after the order was {}", auto.days, auto.after.name())
         }
         _ => rule.to_owned(),
+    }
+}
+
+/// How long the customer has, as it was told when the order was accepted.
+pub fn time_to_pay(terms: Option<&Terms>, term: i64) -> String {
+    match terms.map(|terms| (terms, terms.due_day, terms.instalments.len())) {
+        Some((_, Some(due_day), _)) => format!("to pay by {}", day_of_month(due_day)),
+        Some((terms, None, 0)) => format!("{} to pay", days_counted(terms, term)),
+        Some((_, None, instalments)) => format!("to pay in {instalments} instalments"),
+        None => format!("{} to pay", days(term)),
+    }
+}
+
+/// What came between the clock day and the due date, where it is more than so many days.
+pub fn way(terms: &Terms, way: &Way) -> Result<String, NoYear> {
+    let mut steps = match (way.term, &terms.days_off) {
+        (Term::Days(_), None) => return Ok(String::new()),
+        (Term::Days(count), Some(_)) => format!("; {} after it", days_counted(terms, count)),
+        (Term::Until(due_day), _) => format!("; {}", day_of_month(due_day)),
+    };
+    if way.held {
+        steps += ", without the days held,";
+    }
+    steps += &format!(" is {}", way.term_ends_on);
+    if way.extension > 0 {
+        steps += &format!(", {} more is {}", days(way.extension), way.before_roll());
+    }
+    let Some(days_off) = &terms.days_off else { return Ok(steps) };
+    if way.due_on != way.before_roll() {
+        let why = days_off.calendar.why_off(way.before_roll())?.unwrap_or_default();
+        let to = if way.due_on > way.before_roll() { "the next business day" } else { "the business day before" };
+        steps += &format!(", a day off ({why}): moved to {to}");
+    }
+    Ok(format!("{steps}, calendar {}", days_off.calendar.name))
+}
+
+fn days_counted(terms: &Terms, count: i64) -> String {
+    let business = terms.days_off.as_ref().is_some_and(|days_off| days_off.count == Count::Business);
+    match (business, count) {
+        (false, _) => days(count),
+        (true, 1) => "1 business day".to_owned(),
+        (true, _) => format!("{count} business days"),
+    }
+}
+
+fn day_of_month(DueDay { day, month }: DueDay) -> String {
+    match month {
+        1 => format!("day {day} of the next month"),
+        2 => format!("day {day} of the month after next"),
+        _ => format!("day {day} of the {month}th month after"),
     }
 }
 

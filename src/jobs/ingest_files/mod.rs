@@ -37,6 +37,7 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
     let mut tx = scheme.store.read().await?;
     let unfiled = inputs::unfiled(&mut tx).await?;
     scheme.check_policy_versions(&mut tx).await?;
+    scheme.config.check_calendars(today)?;
     drop(tx);
     // A stop may have come between recording a file and putting it away.
     for file in unfiled.into_iter().filter(|file| file.status != "reading") {

@@ -3,14 +3,18 @@
 use std::collections::HashMap;
 
 use anyhow::{Context, Result};
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 
 use super::super::{Scheme, version_fingerprint};
 use super::verdict::{Outcome, Verdict};
 use super::{Chunk, facts};
 use crate::config::Merchant;
+use crate::domain::business_days::NoYear;
 use crate::domain::calendar::day_of;
+use crate::domain::due::can_be_told;
 use crate::domain::eligibility::{self, Agreement, Applicant, Exposure, Request};
-use crate::domain::order::{Fact, FactRow, Order, OrderRow, Source, What};
+use crate::domain::order::{Case, Event, Fact, FactRow, Order, OrderRow, Source, What};
 use crate::domain::policy::Terms;
 use crate::files::incoming::facts::{fingerprint_of, fulfilment_id};
 use crate::files::incoming::{Kind, Row};
@@ -179,13 +183,17 @@ impl<'a> Desk<'a> {
             owed_minor: 0,
             closed_on: None,
         };
-        self.known.insert(row.order_id.clone(), fingerprint);
-        let source = stored.order.source;
         match answer {
             Ok(_) => {
+                let events = events_of(row, terms, &stored.order, self.scheme.config.zone);
+                if let Err(no_year) = due_dates_can_be_told(&stored.order, &events, terms) {
+                    let message = format!("its due date cannot be told: {no_year}");
+                    return Outcome::Rejected { code: "NO_CALENDAR_YEAR", message };
+                }
+                self.known.insert(row.order_id.clone(), fingerprint);
+                self.events.extend(events);
                 customer.exposure.minor += row.amount_minor;
                 customer.unrecorded += row.amount_minor;
-                self.events_of(row, terms, source);
                 // Owed in full until the day's positions are assessed.
                 let today = Some(self.chunk.today);
                 let owed = Decided { owed_minor: row.amount_minor, next_action_on: today, ..Decided::default() };
@@ -193,34 +201,11 @@ impl<'a> Desk<'a> {
                 Outcome::Accepted
             }
             Err(decline) => {
+                self.known.insert(row.order_id.clone(), fingerprint);
                 let closed = Decided { closed_on: Some(self.chunk.today), ..Decided::default() };
                 self.decided.push((stored, fingerprint, closed));
                 Outcome::Declined { code: decline.code(), message: decline.words().to_owned() }
             }
-        }
-    }
-
-    /// Fulfilment that the order's own row carries, as facts of their own.
-    fn events_of(&mut self, row: &OrderRow, terms: &Terms, source: Source) {
-        for (event, at) in &row.events {
-            let fact_row = FactRow {
-                id: fulfilment_id(&row.order_id, *event),
-                order_id: row.order_id.clone(),
-                effective_at: *at,
-                what: What::Fulfilment(*event),
-                currency: None,
-                note: None,
-            };
-            let fingerprint = fingerprint_of(&fact_row);
-            let fact = Fact {
-                id: fact_row.id,
-                effective_at: *at,
-                effective_on: day_of(*at, self.scheme.config.zone, terms.cut_off),
-                booked_on: self.chunk.today,
-                source,
-                what: fact_row.what,
-            };
-            self.events.push(NewFact { order_id: fact_row.order_id, fact, note: None, fingerprint });
         }
     }
 
@@ -239,4 +224,38 @@ impl<'a> Desk<'a> {
         let ids: Vec<&str> = decided.iter().map(|(stored, ..)| stored.order.order_id.as_str()).collect();
         facts::retry_pending(tx, scheme, merchant, &ids, chunk.today).await
     }
+}
+
+/// Fulfilment that the order's own row carries, as facts of their own.
+fn events_of(row: &OrderRow, terms: &Terms, order: &Order, zone: Tz) -> Vec<NewFact> {
+    let event = |(event, at): &(Event, DateTime<Utc>)| {
+        let fact_row = FactRow {
+            id: fulfilment_id(&row.order_id, *event),
+            order_id: row.order_id.clone(),
+            effective_at: *at,
+            what: What::Fulfilment(*event),
+            currency: None,
+            note: None,
+        };
+        let fingerprint = fingerprint_of(&fact_row);
+        let fact = Fact {
+            id: fact_row.id,
+            effective_at: *at,
+            effective_on: day_of(*at, zone, terms.cut_off),
+            booked_on: order.booked_on,
+            source: order.source,
+            what: fact_row.what,
+        };
+        NewFact { order_id: fact_row.order_id, fact, note: None, fingerprint }
+    };
+    row.events.iter().map(event).collect()
+}
+
+/// A row that leads where the calendar knows no days is refused now; later nobody could decide the order.
+fn due_dates_can_be_told(order: &Order, events: &[NewFact], terms: &Terms) -> Result<(), NoYear> {
+    if terms.days_off.is_none() {
+        return Ok(());
+    }
+    let facts = events.iter().map(|new| new.fact.clone()).collect();
+    can_be_told(&Case { order: order.clone(), facts }, terms)
 }

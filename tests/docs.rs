@@ -94,6 +94,7 @@ fn every_column_that_a_file_must_have_is_described_in_its_place() {
         ("payments", "facts.rs", "const PAYMENT_COLUMNS"),
         ("debit_results", "results.rs", "const DEBIT_COLUMNS"),
         ("refunds", "facts.rs", "const REFUND_COLUMNS"),
+        ("chargebacks", "facts.rs", "const CHARGEBACK_COLUMNS"),
         ("waivers", "facts.rs", "const WAIVER_COLUMNS"),
         ("payout_results", "results.rs", "const PAYOUT_COLUMNS"),
     ] {

@@ -193,6 +193,15 @@ fn configuration_that_makes_no_sense_is_refused_with_what_to_write() {
     insta::assert_snapshot!("check_unknown_key", policy("refund_window", "refund_windw"));
     insta::assert_snapshot!("check_currency", policy("\"CNY\"", "\"RMB\""));
     insta::assert_snapshot!("check_fee", policy("{ kind = \"none\" }", "{ kind = \"daily\" }"));
+    let with = |rule: &'static str| {
+        let rule = format!("{POLICY}{rule}");
+        told(&move |scheme: &Scheme| scheme.write("policy.toml", &rule))
+    };
+    let step_too_late = with("reminders = { steps = [0, 7] }\nwrite_off = { after = 7 }");
+    insta::assert_snapshot!("check_step_after_write_off", step_too_late);
+    let flag_too_late = with("credit = { notice_after = 3, flag_after = 4 }\nwrite_off = { after = 7 }");
+    insta::assert_snapshot!("check_flag_after_write_off", flag_too_late);
+    insta::assert_snapshot!("check_hold_stops_nothing", with("holds.return = { days = 3, effects = [] }"));
     insta::assert_snapshot!("check_bands", policy("[ {", "[ { score = 600, limit = \"1\", term = 7 }, {"));
     insta::assert_snapshot!(
         "check_merchant",

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use paylater::domain::calendar::plus;
 use paylater::domain::credit::{Standing, Status};
-use paylater::domain::hold::spans;
+use paylater::domain::hold::{Effect, spans};
 use paylater::domain::journal::{Account, Declared, Entry, Kind, Movement, Recorded, difference};
 use paylater::domain::late_fee::{CapScope, Charge, FeeKind};
 use paylater::domain::money::split;
@@ -50,6 +50,12 @@ proptest! {
             prop_assert!(position.paid >= 0 && position.refunded >= 0 && position.outstanding() >= 0);
             prop_assert!(0 <= position.late_fee_paid && position.late_fee_paid <= position.late_fee);
             prop_assert!(position.days_past_due >= 0);
+            prop_assert!(0 <= position.recovered && position.recovered <= position.written_off);
+            if position.written_off_on.is_some() {
+                prop_assert!(!position.is_open(), "what is written off is no receivable any more");
+            } else {
+                prop_assert_eq!(position.written_off, 0);
+            }
         }
         prop_assert!(movements.iter().all(|declared| declared.minor > 0));
         prop_assert_eq!(net(&movements).len(), movements.len(), "each movement is declared once");
@@ -62,6 +68,11 @@ proptest! {
         prop_assert_eq!(balance(Account::ReceivableLateFee), fee_owed);
         prop_assert_eq!(-balance(Account::IncomeLateFee), late_fees);
 
+        let written_off: i64 = positions.iter().map(|position| position.written_off).sum();
+        let recovered: i64 = positions.iter().map(|position| position.recovered).sum();
+        prop_assert_eq!(balance(Account::ExpensesBadDebt), written_off);
+        prop_assert_eq!(-balance(Account::IncomeRecovery), recovered);
+
         let money = Money::of(&case, today);
         prop_assert_eq!(balance(Account::CashClearing), money.paid - money.paid_out);
         prop_assert_eq!(balance(Account::Suspense), money.from_suspense);
@@ -69,9 +80,11 @@ proptest! {
         prop_assert!(0 <= service_fee && service_fee <= case.order.amount_minor);
         let credit = -balance(Account::CustomerCredit);
         prop_assert!(credit + money.paid_out <= money.paid_in_all, "no credit for what was never paid");
-        // Only credit that was paid out before late news took it back can be missing, and never more than that.
+        prop_assert!(money.paid_out > 0 || credit <= money.paid_in_all - money.taken_back, "nor for what is not any more");
+        // Only credit that was paid out before late news or a chargeback took it back can be missing, and never more than that.
         let on_time = case.facts.iter().all(|fact| fact.booked_on <= fact.effective_on.max(ORDERED_ON));
-        prop_assert!(if on_time { 0 } else { -money.paid_out } <= credit, "credit {credit}");
+        let certain = on_time && money.taken_back == 0;
+        prop_assert!(if certain { 0 } else { -money.paid_out } <= credit, "credit {credit}");
         prop_assert_eq!(Account::ALL.into_iter().map(balance).sum::<i64>(), 0);
     }
 
@@ -110,7 +123,7 @@ proptest! {
     }
 
     /// From one next action to the next: the fee stays as it is until the day foretold, and is another on that day, unless
-    /// the order woke for a due date, for the end of a hold, or to look at rates that may still be added to.
+    /// the order woke for a due date, a write-off, the end of a hold, or to look at rates that may still be added to.
     #[test]
     fn the_next_change_of_a_fee_is_foretold_exactly((terms, case) in known_order(), decided_on in any_day()) {
         let terms = Terms { credit: None, ..terms };
@@ -132,33 +145,43 @@ proptest! {
                 prop_assert_eq!(fees(&decide(&case, &terms, &[], later).unwrap()), fees(&decision), "{} to {}", today, later);
             }
             let due = decision.positions.iter().any(|position| position.due_on == Some(next));
-            if next < end && !due && !wakes.contains(&next) && !open_rates {
-                prop_assert_ne!(fees(&decide(&case, &terms, &[], next).unwrap()), fees(&decision), "{} to {}", today, next);
+            let then = decide(&case, &terms, &[], next).unwrap();
+            let written_off = then.positions.iter().any(|position| position.written_off_on == Some(next));
+            if next < end && !due && !written_off && !wakes.contains(&next) && !open_rates {
+                prop_assert_ne!(fees(&then), fees(&decision), "{} to {}", today, next);
             }
             today = next;
         }
     }
 
-    /// Whatever happens afterwards, with the principal gone what is charged can only come down. Before waivers that is so
-    /// of each instalment; after them of the order, as a waiver is the order's and goes to its oldest fees first.
+    /// Whatever happens afterwards, with the principal gone what is charged can only come down, until a payment is taken
+    /// back or what is left is written off. Before waivers that is so of each instalment; after them of the order, as a
+    /// waiver is the order's and goes to its oldest fees first.
     #[test]
     fn a_fee_never_grows_after_the_principal_is_gone((terms, case) in known_order()) {
         // Under a cap of the whole order, a fee that an extension gives back makes room for another instalment's.
         let together = terms.late_fee.of(case.order.amount_minor).caps.scope == CapScope::Order;
-        let mut charged_when_gone: BTreeMap<i64, i64> = BTreeMap::new();
-        let mut owed_when_gone = i64::MAX;
+        let mut charged_when_gone: BTreeMap<(i64, Option<NaiveDate>), i64> = BTreeMap::new();
+        let mut owed_when_gone: BTreeMap<Vec<Option<NaiveDate>>, i64> = BTreeMap::new();
         for today in days() {
             let decision = decide(&case, &terms, &[], today).unwrap();
-            let gone = decision.positions.iter().filter(|position| position.outstanding() == 0 && !together);
-            for position in gone {
+            for position in &decision.positions {
+                if position.outstanding() > 0 {
+                    charged_when_gone.retain(|(instalment, _), _| *instalment != position.instalment);
+                    continue;
+                }
                 let charged = charged(&decision, position.instalment);
-                let before = *charged_when_gone.entry(position.instalment).or_insert(charged);
-                prop_assert!(charged <= before, "{today}: {charged} after {before}");
+                let gone = (position.instalment, position.written_off_on);
+                let before = *charged_when_gone.entry(gone).or_insert(charged);
+                prop_assert!(together || charged <= before, "{today}: {charged} after {before}");
             }
-            if decision.outstanding() == 0 {
+            if decision.outstanding() > 0 {
+                owed_when_gone.clear();
+            } else {
+                let gone = decision.positions.iter().map(|position| position.written_off_on).collect();
                 let owed = decision.positions.iter().map(|position| position.late_fee).sum();
-                prop_assert!(owed <= owed_when_gone, "{today}: {owed} after {owed_when_gone}");
-                owed_when_gone = owed;
+                let before = owed_when_gone.insert(gone, owed);
+                prop_assert!(before.is_none_or(|before| owed <= before), "{today}: {owed} after {before:?}");
             }
         }
     }
@@ -256,12 +279,54 @@ proptest! {
             let due = daily.steps.iter().filter(|(on, step)| *on == today && step.status == Status::NoticeDue);
             case.facts.extend(due.map(|(_, step)| notice(step.instalment, plus(today, delay + 1))));
         }
-        // No flag without a notice that was sent, and none before its time.
+        // No flag without a notice that was sent since it last fell due, and none before its time.
         for (on, step) in daily.steps.iter().filter(|(_, step)| step.status == Status::Flagged) {
             let rule = terms.credit.unwrap();
+            let fell_due = daily.steps.iter().filter(|(due, other)| {
+                other.instalment == step.instalment && other.status == Status::NoticeDue && due <= on
+            });
+            let fell_due_on = fell_due.map(|(due, _)| *due).max();
             let sent = case.facts.iter().filter(|fact| fact.what == What::Notice { instalment: step.instalment });
-            prop_assert!(sent.map(|fact| plus(fact.effective_on, rule.flag_after)).any(|day| day <= *on));
+            let mut sent_on = sent.map(|fact| fact.effective_on);
+            prop_assert!(sent_on.any(|day| Some(day) >= fell_due_on && plus(day, rule.flag_after) <= *on));
             prop_assert!(step.days_past_due >= rule.notice_after && step.minor > 0);
+        }
+    }
+
+    /// What the record says of a customer is borne out by the days, as they are known when it says so.
+    #[test]
+    fn the_credit_record_says_what_the_days_say((terms, mut case) in known_order(), delay in 0_i64..3) {
+        let mut books = Books::default();
+        for today in days() {
+            books.close(&case, &terms, today);
+            let known = case.as_known_on(today);
+            for position in &books.positions {
+                let Some(rule) = terms.credit else { continue };
+                let (record, days) =
+                    (position.credit, day_by_day::left_since_due(&known, &terms, position.instalment, today));
+                let late: Vec<NaiveDate> = days.iter().skip(1).filter(|(_, left)| *left > 0).map(|(day, _)| *day).collect();
+                let unpaid = days.last().is_some_and(|(_, left)| *left > 0);
+                let late_enough = |on: NaiveDate| late.contains(&on) && late.iter().filter(|day| **day <= on).count() >= usize::try_from(rule.notice_after).unwrap();
+                // A flag that stands was right on its day, by what is known now.
+                prop_assert!(record.flagged_on.is_none_or(late_enough), "{today}: {record:?} {days:?}");
+                let in_words = format!("{today}: {record:?}, late on {late:?}, written off {:?}", position.written_off_on);
+                match record.status {
+                    Status::OnTime => prop_assert!(days.is_empty() || (late.is_empty() && days[0].1 == 0), "{in_words}"),
+                    Status::NoticeDue | Status::NoticeSent | Status::Flagged => prop_assert!(unpaid, "{in_words}"),
+                    Status::SettledLate | Status::Expired | Status::Corrected | Status::Clear => {
+                        // Long enough past due, only a hold or a write-off keeps it from being told so.
+                        let kept = position.stopped.has(Effect::Credit) || position.written_off_on.is_some();
+                        prop_assert!(kept || !unpaid || late.len() < usize::try_from(rule.notice_after).unwrap(), "{in_words}");
+                    }
+                }
+                prop_assert_eq!(record.status == Status::Flagged || record.status == Status::SettledLate, record.flagged_on.is_some() && !matches!(record.status, Status::NoticeDue | Status::NoticeSent));
+                if let (Status::SettledLate, Some(after)) = (record.status, rule.expires_after) {
+                    let settled_on = late.last().map_or(today, |day| plus(*day, 1));
+                    prop_assert!(today < plus(settled_on, after) || unpaid, "{in_words}");
+                }
+            }
+            let due = books.steps.iter().filter(|(on, step)| *on == today && step.status == Status::NoticeDue);
+            case.facts.extend(due.map(|(_, step)| notice(step.instalment, plus(today, delay + 1))));
         }
     }
 }
@@ -298,12 +363,13 @@ impl Books {
     }
 }
 
-/// Payments effective by a day, and what came out of suspense: all of each fact that had waited there.
+/// Payments effective by a day less those taken back, and what came out of suspense: all of each fact that had waited there.
 #[derive(Default)]
 struct Money {
     paid: i64,
     paid_in_all: i64,
     from_suspense: i64,
+    taken_back: i64,
     paid_out: i64,
 }
 
@@ -322,6 +388,14 @@ impl Money {
                 }
                 What::Refund { minor, suspended: true } => money.from_suspense += minor,
                 What::PayOut { minor } => money.paid_out += minor,
+                What::Chargeback { minor, suspended, .. } => {
+                    money.taken_back += minor;
+                    if suspended {
+                        money.from_suspense -= minor;
+                    } else {
+                        money.paid -= minor;
+                    }
+                }
                 _ => {}
             }
         }
@@ -353,6 +427,8 @@ fn walked_as(position: &Position) -> day_by_day::Instalment {
         fee: position.late_fee,
         fee_paid: position.late_fee_paid,
         past_due: position.days_past_due,
+        written_off: position.written_off,
+        recovered: position.recovered,
     }
 }
 

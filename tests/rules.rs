@@ -884,6 +884,309 @@ fn every_movement_stands_in_the_books_with_its_cause() {
     );
 }
 
+// Chargebacks
+
+#[test]
+fn a_payment_that_is_taken_back_reopens_the_position_from_that_day_on() {
+    // Paid on the 10th, taken back on the 20th: the due date stays, and only days on which something was owed count.
+    check(
+        "",
+        "delivered 02 | pay 10 100.00 | chargeback 20 100.00 pay-2",
+        "day  due  left    paid    past_due  cash
+         10   16   0.00    100.00  0         100.00
+         19   16   0.00    100.00  0         100.00
+         20   16   100.00  0.00    1         0.00
+         25   16   100.00  0.00    6         0.00",
+    );
+    // Paid late, taken back, paid again: 17 and 18, then 22 to 24.
+    check(
+        "",
+        "delivered 02 | pay 19 100.00 | chargeback 22 100.00 pay-2 | pay 25 100.00",
+        "day  left    past_due
+         18   100.00  2
+         19   0.00    2
+         21   0.00    2
+         22   100.00  3
+         24   100.00  5
+         25   0.00    5
+         31   0.00    5",
+    );
+    // Taken back before it was due, or on the day it was paid, or only in part.
+    check(
+        "",
+        "delivered 02 | pay 05 100.00 | chargeback 08 100.00 pay-2",
+        "day left past_due\n 08 100.00 0\n 17 100.00 1",
+    );
+    check("", "delivered 02 | pay 10 09:00 100.00 | chargeback 10 08:00 30.00 pay-2", "day left paid\n 10 30.00 70.00");
+    check("", "delivered 02 | pay 10 100.00 | chargeback 20 25.00 pay-2", "day left paid past_due\n 20 25.00 75.00 1");
+    // It comes to light late: the days since it happened count.
+    check(
+        "",
+        "delivered 02 | pay 10 100.00 | chargeback 20 100.00 pay-2 known 23",
+        "day  left    past_due
+         22   0.00    0
+         23   100.00  4",
+    );
+    // Between chargeback and payment nothing is paid twice: the second payment is not too much.
+    check(
+        "",
+        "delivered 02 | pay 10 100.00 | chargeback 12 100.00 pay-2 | pay 14 100.00",
+        "day left credit\n 14 0.00 0.00",
+    );
+}
+
+#[test]
+fn fees_after_a_chargeback_count_what_was_paid_in_between_as_paid() {
+    let story = "delivered 02 | pay 10 200.00 | chargeback 25 200.00 pay-2";
+    // Paid at the end of grace: nothing once for all, whatever happens later.
+    for once in ["fee flat 5.00 | grace 3", "fee percent 0.02 | grace 3", "fee daily 0.0005 from due | grace 3"] {
+        check(
+            &format!("order 200.00 | {once}"),
+            story,
+            "day fee left\n 19 0.00 0.00\n 25 0.00 200.00\n 31 0.00 200.00",
+        );
+    }
+    // By the day, 0.10 for each day on which something is owed.
+    check(
+        "order 200.00 | fee daily 0.0005 | grace 3",
+        story,
+        "day  fee   left    next
+         19   0.00  0.00    -
+         24   0.00  0.00    -
+         25   0.10  200.00  26
+         26   0.20  200.00  27",
+    );
+    // 20 and 21 before the payment, 25 and on after it. What was paid of the fee is taken back with the rest.
+    check(
+        "order 200.00 | fee daily 0.0005 | grace 3",
+        "delivered 02 | pay 22 200.20 | chargeback 25 200.20 pay-2",
+        "day  fee   fee_paid  left    past_due
+         22   0.20  0.20      0.00    5
+         24   0.20  0.20      0.00    5
+         25   0.30  0.00      200.00  6
+         26   0.40  0.00      200.00  7",
+    );
+    // The annual cap counts the same days: 0.1315… a day.
+    check(
+        "order 200.00 | fee daily 0.01 | cap year 0.24",
+        "delivered 02 | pay 18 200.13 | chargeback 20 200.13 pay-2",
+        "day  fee   past_due
+         17   0.13  1
+         18   0.13  1
+         19   0.13  1
+         20   0.26  2",
+    );
+}
+
+#[test]
+fn a_chargeback_undoes_what_payments_did_last_things_first() {
+    // What was paid too much goes first, whichever payment is taken back.
+    check(
+        "",
+        "delivered 02 | pay 05 100.00 | pay 06 100.00 | chargeback 08 100.00 pay-2 | chargeback 10 100.00 pay-3",
+        "day  left    paid    credit  cash
+         06   0.00    100.00  100.00  200.00
+         08   0.00    100.00  0.00    100.00
+         10   100.00  0.00    0.00    0.00",
+    );
+    // What a refund gave back is no credit any more, and the goods are refunded all the same.
+    check(
+        "",
+        "delivered 02 | pay 05 100.00 | refund 08 40.00 | chargeback 12 100.00 pay-2",
+        "day  left   paid    refunded  credit  merchant
+         08   0.00   100.00  0.00      40.00   60.00
+         12   60.00  0.00    40.00     0.00    60.00",
+    );
+    check(
+        "",
+        "delivered 02 | pay 05 100.00 | cancelled 08 | chargeback 12 100.00 pay-2",
+        "day  left  paid    refunded  credit  merchant
+         08   0.00  100.00  0.00      100.00  0.00
+         12   0.00  0.00    100.00    0.00    0.00",
+    );
+    // Fee first is undone principal first, and the other way round.
+    for (terms, left, fee_paid) in [("", "60.00", "5.00"), ("principal first |", "55.00", "0.00")] {
+        check(
+            &format!("{terms} fee flat 5.00"),
+            "delivered 02 | pay 20 105.00 | chargeback 25 60.00 pay-2",
+            &format!("day left fee_paid\n 20 0.00 5.00\n 25 {left} {fee_paid}"),
+        );
+    }
+    // Of several instalments, the one due last.
+    check(
+        IN_FOUR,
+        "pay 01 25.00 | pay 14 30.00 | chargeback 20 25.00 pay-1",
+        "day  no  left   paid   past_due
+         14   2   0.00   25.00  0
+         14   3   20.00  5.00   0
+         20   1   0.00   25.00  0
+         20   2   20.00  5.00   1
+         20   3   25.00  0.00   0",
+    );
+    assert_eq!(
+        books("fee flat 5.00", "delivered 02 | pay 20 109.00 | chargeback 25 109.00 pay-2 suspended", "25")[2..],
+        [
+            "payment 1 assets:cash-clearing assets:receivable:principal 100.00 pay-2",
+            "payment 1 assets:cash-clearing assets:receivable:late-fee 5.00 pay-2",
+            "chargeback 0 liabilities:customer-credit liabilities:suspense 4.00 chargeback-3",
+            "chargeback 1 assets:receivable:principal liabilities:suspense 100.00 chargeback-3",
+            "chargeback 1 assets:receivable:late-fee liabilities:suspense 5.00 chargeback-3",
+            "late_fee 1 assets:receivable:late-fee income:late-fee 5.00",
+        ]
+    );
+}
+
+// Write-off and recovery
+
+#[test]
+fn an_instalment_is_written_off_after_so_many_days_past_due() {
+    let terms = "fee flat 5.00 | write off after 10";
+    check(
+        terms,
+        "delivered 02",
+        "day  left    fee   past_due  written_off  bad_debt  income  next
+         16   100.00  5.00  0         0.00         0.00      5.00    26
+         25   100.00  5.00  9         0.00         0.00      5.00    26
+         26   0.00    0.00  10        100.00       100.00    0.00    -
+         31   0.00    0.00  10        100.00       100.00    0.00    -",
+    );
+    // A part of both was paid: only the rest is lost, and what was paid of the fee stays earned.
+    check(
+        terms,
+        "delivered 02 | pay 20 3.00 | pay 21 42.00",
+        "day  left   paid   fee   fee_paid  written_off  bad_debt  income
+         25   60.00  40.00  5.00  5.00      0.00         0.00      5.00
+         26   0.00   40.00  5.00  5.00      60.00        60.00     5.00",
+    );
+    check(
+        terms,
+        "delivered 02 | pay 20 3.00",
+        "day fee fee_paid income written_off\n 25 5.00 3.00 5.00 0.00\n 26 3.00 3.00 3.00 100.00",
+    );
+    // Paid on the last day, or a day too late.
+    check(
+        terms,
+        "delivered 02 | pay 26 105.00",
+        "day left written_off recovered\n 26 0.00 0.00 0.00\n 27 0.00 0.00 0.00",
+    );
+    check(terms, "delivered 02 | pay 27 105.00", "day written_off recovered credit\n 27 100.00 100.00 5.00");
+    // A fee by the day stops growing: ten days of 0.10 and nothing more.
+    check(
+        "order 200.00 | fee daily 0.0005 | write off after 10",
+        "delivered 02",
+        "day  fee   written_off  next
+         25   0.90  0.00         26
+         26   0.00  200.00       -",
+    );
+    // Days on which nothing was owed don't count: 17, 18, then 22 to 29.
+    check(
+        "write off after 10",
+        "delivered 02 | pay 19 100.00 | chargeback 22 100.00 pay-2",
+        "day  left    past_due  written_off
+         22   100.00  3         0.00
+         28   100.00  9         0.00
+         29   0.00    10        100.00",
+    );
+    // No hold stops it.
+    check("write off after 10", "delivered 02 | hold 20 hardship", "day written_off\n 25 0.00\n 26 100.00");
+    assert_eq!(
+        books(terms, "delivered 02 | pay 20 3.00", "26")[1..],
+        [
+            "payment 1 assets:cash-clearing assets:receivable:late-fee 3.00 pay-2",
+            "late_fee 1 assets:receivable:late-fee income:late-fee 5.00",
+            "write_off 1 income:late-fee assets:receivable:late-fee 2.00",
+            "write_off 1 expenses:bad-debt assets:receivable:principal 100.00",
+        ]
+    );
+}
+
+#[test]
+fn what_is_paid_after_a_write_off_is_recovered() {
+    let terms = "fee flat 5.00 | write off after 10";
+    check(
+        terms,
+        "delivered 02 | pay 28 30.00 | pay 30 80.00",
+        "day  written_off  recovered  recovery  bad_debt  credit  left
+         26   100.00       0.00       0.00      100.00    0.00    0.00
+         28   100.00       30.00      30.00     100.00    0.00    0.00
+         30   100.00       100.00     100.00    100.00    10.00   0.00",
+    );
+    // A refund makes the loss smaller: the merchant bears it.
+    check(
+        terms,
+        "delivered 02 | pay 28 30.00 | refund 29 50.00 | refund 30 50.00",
+        "day  written_off  recovered  bad_debt  merchant  credit
+         28   100.00       30.00      100.00    100.00    0.00
+         29   50.00        30.00      50.00     50.00     0.00
+         30   30.00        30.00      30.00     0.00      30.00",
+    );
+    // A payment from before the write-off that is taken back makes it larger, a recovery that is taken back is none.
+    check(
+        terms,
+        "delivered 02 | pay 10 40.00 | pay 28 30.00 | chargeback 29 40.00 pay-2 | chargeback 30 30.00 pay-3",
+        "day  paid   written_off  recovered  bad_debt  recovery  cash
+         28   40.00  60.00        30.00      60.00     30.00     70.00
+         29   30.00  70.00        0.00       70.00     0.00      30.00
+         30   0.00   100.00       0.00       100.00    0.00      0.00",
+    );
+    // A waiver of the fee that was given up gives nothing up twice.
+    check(terms, "delivered 02 | waive 28 5.00", "day fee income credit\n 26 0.00 0.00 0.00\n 28 0.00 0.00 0.00");
+}
+
+#[test]
+fn late_news_takes_a_write_off_back() {
+    let terms = "fee flat 5.00 | write off after 10";
+    // Paid before it, in full or in part, and known after it.
+    check(
+        terms,
+        "delivered 02 | pay 16 100.00 known 28",
+        "day  left  fee   written_off  bad_debt  past_due
+         26   0.00  0.00  100.00       100.00    10
+         28   0.00  0.00  0.00         0.00      0",
+    );
+    check(
+        terms,
+        "delivered 02 | pay 20 45.00 known 28",
+        "day  written_off  bad_debt  fee   paid
+         26   100.00       100.00    0.00  0.00
+         28   60.00        60.00     5.00  40.00",
+    );
+    // Paid afterwards as well: what was recovered is then the payment that it would have been.
+    check(
+        terms,
+        "delivered 02 | pay 27 100.00 | pay 20 45.00 known 28",
+        "day  recovered  recovery  bad_debt  credit
+         27   100.00     100.00    100.00    0.00
+         28   60.00      60.00     60.00     40.00",
+    );
+    // An extension that was asked for in time: due on the 23rd, so not written off before April 2nd.
+    check(
+        terms,
+        "delivered 02 | extend 15 7 known 28",
+        "day    left    fee   written_off
+         27     0.00    0.00  100.00
+         28     100.00  5.00  0.00
+         04-01  100.00  5.00  0.00
+         04-02  0.00    0.00  100.00",
+    );
+}
+
+#[test]
+fn each_instalment_is_written_off_by_itself() {
+    let terms = "clock ordered | instalments 0.5@0 0.5@14 | write off after 20";
+    check(
+        terms,
+        "pay 25 60.00",
+        "day    no  left   written_off  recovered
+         20     1   50.00  0.00         0.00
+         21     1   0.00   50.00        0.00
+         21     2   50.00  0.00         0.00
+         25     1   0.00   50.00        50.00
+         25     2   40.00  0.00         0.00
+         04-04  2   0.00   40.00        0.00",
+    );
+}
+
 // Several instalments
 
 const IN_FOUR: &str = "clock ordered | instalments 0.25@0 0.25@14 0.25@28 0.25@42";
@@ -1072,6 +1375,35 @@ fn the_credit_record_step_by_step() {
         ),
         // With the due date rewritten to the 26th, the flag of the 24th was wrong.
         ("notice 19 1 | extend 26 10", "19 notice_due, 19 notice_sent, 24 flagged, 26 corrected, 29 notice_due"),
+        // On the day of the flag itself nobody has seen it yet: it is withdrawn, not corrected.
+        ("notice 19 1 | pay 24 100.00", "19 notice_due, 19 notice_sent, 24 clear"),
+        // Taken back after it had been paid in time: on time no more, and three days later a notice.
+        ("pay 10 100.00 | chargeback 20 100.00 pay-2", "16 on_time, 20 clear, 22 notice_due"),
+        ("pay 10 100.00 | chargeback 20 100.00 pay-2 | pay 21 100.00", "16 on_time, 20 clear"),
+        ("pay 10 100.00 | chargeback 14 100.00 pay-2", "19 notice_due"),
+        ("pay 10 100.00 | chargeback 10 100.00 pay-2", "19 notice_due"),
+        // Taken back after it was settled: a notice of its own before the next flag.
+        (
+            "notice 19 1 | pay 25 100.00 | chargeback 27 100.00 pay-3",
+            "19 notice_due, 19 notice_sent, 24 flagged, 25 settled_late, 27 notice_due",
+        ),
+        (
+            "notice 19 1 | pay 25 100.00 | chargeback 27 100.00 pay-3 | notice 28 1",
+            "19 notice_due, 19 notice_sent, 24 flagged, 25 settled_late, 27 notice_due, 28 notice_sent, 04-02 flagged",
+        ),
+        (
+            "notice 19 1 | pay 25 100.00 | chargeback 27 100.00 pay-3 | pay 29 100.00",
+            "19 notice_due, 19 notice_sent, 24 flagged, 25 settled_late, 27 notice_due, 29 settled_late",
+        ),
+        // After a correction, too; and a flag is still found wrong while the next notice is under way.
+        (
+            "notice 19 1 | pay 23 100.00 known 26 | chargeback 28 100.00 pay-3",
+            "19 notice_due, 19 notice_sent, 24 flagged, 26 corrected, 28 notice_due",
+        ),
+        (
+            "notice 19 1 | pay 25 100.00 | chargeback 27 100.00 pay-3 | pay 16 100.00 known 28",
+            "19 notice_due, 19 notice_sent, 24 flagged, 25 settled_late, 27 notice_due, 28 corrected",
+        ),
         // A hold puts the steps off.
         ("hold 19 to 20 dispute", "21 notice_due"),
         ("notice 19 1 | hold 23 to 25 dispute", "19 notice_due, 19 notice_sent, 26 flagged"),
@@ -1085,6 +1417,37 @@ fn the_credit_record_step_by_step() {
         record("notice after 1 flag after 0", "delivered 02 | notice 17 1"),
         "17 notice_due, 17 notice_sent, 17 flagged"
     );
+    // A settled record runs out so long after it was settled, by what is known of that; an unpaid one does not.
+    let expiring = "notice after 3 flag after 5 | expires after 10";
+    let flagged = "19 notice_due, 19 notice_sent, 24 flagged";
+    for (happened, steps) in [
+        ("", ""),
+        ("pay 25 100.00", ", 25 settled_late, 04-04 expired"),
+        ("pay 25 100.00 known 28", ", 28 settled_late, 04-04 expired"),
+        ("pay 25 100.00 | chargeback 28 100.00 pay-3", ", 25 settled_late, 28 notice_due"),
+        (
+            "pay 25 100.00 | chargeback 28 100.00 pay-3 | pay 29 100.00",
+            ", 25 settled_late, 28 notice_due, 29 settled_late, 04-08 expired",
+        ),
+        ("pay 25 100.00 | chargeback 04-06 100.00 pay-3", ", 25 settled_late, 04-04 expired, 04-06 notice_due"),
+        ("pay 25 100.00 | hold 04-01 to 04-20 dispute", ", 25 settled_late, 04-04 expired"),
+        ("pay 25 100.00 | pay 22 100.00 known 28", ", 25 settled_late, 28 corrected"),
+    ] {
+        let story = format!("delivered 02 | notice 19 1 | {happened}");
+        assert_eq!(record(expiring, &story), format!("{flagged}{steps}"), "{happened}");
+    }
+    // Written off, the record stays: the customer still owes. But nobody is given notice any more.
+    let lost = "notice after 3 flag after 5 | write off after 12";
+    for (happened, steps) in [
+        ("notice 19 1", "19 notice_due, 19 notice_sent, 24 flagged"),
+        ("notice 19 1 | pay 30 60.00", "19 notice_due, 19 notice_sent, 24 flagged"),
+        ("notice 19 1 | pay 30 100.00", "19 notice_due, 19 notice_sent, 24 flagged, 30 settled_late"),
+        ("notice 27 1", "19 notice_due, 27 notice_sent, 04-01 flagged"),
+        ("", "19 notice_due, 28 clear"),
+        ("hold 18 to 31 dispute", ""),
+    ] {
+        assert_eq!(record(lost, &format!("delivered 02 | {happened}")), steps, "{happened}");
+    }
     let free_dispute = "notice after 3 flag after 5 | hold dispute 28 stops contact";
     assert_eq!(record(free_dispute, "delivered 02 | hold 19 to 20 dispute"), "19 notice_due");
 }
@@ -1103,6 +1466,22 @@ fn each_instalment_has_its_own_record() {
     ] {
         assert_eq!(record(terms, happened), steps, "{happened}");
     }
+}
+
+#[test]
+fn several_holds_stop_things_together() {
+    // A hardship lets mails go; a dispute in its midst does not. The one that began first is shown.
+    check(
+        "",
+        "delivered 02 | hold 05 to 20 hardship | hold 08 to 10 dispute",
+        "day  hold      stops
+         04   -         -
+         05   hardship  fees,credit,debit
+         08   hardship  fees,contact,credit,debit
+         10   hardship  fees,contact,credit,debit
+         11   hardship  fees,credit,debit
+         21   -         -",
+    );
 }
 
 // The first day on which anything can change by itself
@@ -1181,6 +1560,24 @@ fn a_refund_has_its_window_and_its_limit() {
 }
 
 #[test]
+fn a_chargeback_has_its_payment_and_its_limit() {
+    let paid = "delivered 02 | pay 05 60.00 | pay 06 50.00";
+    for (story, chargeback, answer) in [
+        (paid, "chargeback 10 60.00 pay-2", "ok"),
+        (paid, "chargeback 10 60.01 pay-2", "CHARGEBACK_TOO_MUCH"),
+        (paid, "chargeback 10 0.01 pay-3", "ok"),
+        ("delivered 02 | pay 05 60.00 | chargeback 07 20.00 pay-2", "chargeback 10 40.00 pay-2", "ok"),
+        ("delivered 02 | pay 05 60.00 | chargeback 07 20.00 pay-2", "chargeback 06 40.01 pay-2", "CHARGEBACK_TOO_MUCH"),
+        (paid, "chargeback 05 60.00 pay-2", "ok"),
+        (paid, "chargeback 04 60.00 pay-2", "CHARGEBACK_TOO_EARLY"),
+        (paid, "chargeback 10 10.00 pay-9", "UNKNOWN_PAYMENT"),
+        ("delivered 02 | refund 05 60.00", "chargeback 10 10.00 refund-2", "UNKNOWN_PAYMENT"),
+    ] {
+        assert_eq!(asked("", story, chargeback), answer, "{story}: {chargeback}");
+    }
+}
+
+#[test]
 fn an_extension_has_its_limits() {
     let (delivered, once) = ("delivered 02", "delivered 02 | extend 12 3");
     for (terms, story, extension, answer) in [
@@ -1209,6 +1606,10 @@ fn an_extension_has_its_limits() {
         ("extensions 1 of 7", delivered, "extend 17 3", "EXTENSION_TOO_LATE"),
         ("extensions 1 of 7 overdue", delivered, "extend 17 3", "ok"),
         ("extensions 1 of 7 overdue", delivered, "extend 04-30 3", "ok"),
+        // Written off on the 26th.
+        ("extensions 1 of 7 overdue | write off after 10", delivered, "extend 25 3", "ok"),
+        ("extensions 1 of 7 overdue | write off after 10", delivered, "extend 26 3", "EXTENSION_WRITTEN_OFF"),
+        ("extensions 1 of 7 overdue | write off after 10", "delivered 02 | pay 26 100.00", "extend 27 3", "ok"),
         // No due date yet.
         ("extensions 1 of 7 within 5", "shipped 02", "extend 03 3", "ok"),
     ] {

@@ -2,6 +2,7 @@
 
 mod bank;
 mod late_fee;
+mod movement;
 mod story;
 mod words;
 

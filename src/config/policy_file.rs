@@ -129,6 +129,7 @@ struct RawVersion {
     credit: Option<RawCredit>,
     debit: Option<RawDebit>,
     pay_out: Option<RawPayOut>,
+    write_off: Option<RawWriteOff>,
 }
 
 #[derive(Deserialize)]
@@ -174,6 +175,13 @@ struct RawReminders {
 struct RawCredit {
     notice_after: i64,
     flag_after: i64,
+    expires_after: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawWriteOff {
+    after: i64,
 }
 
 #[derive(Deserialize)]
@@ -212,6 +220,12 @@ impl RawVersion {
         let currency = Currency::parse(&self.currency)
             .with_context(|| format!("currency {:?}: write an ISO 4217 code in capitals such as CNY", self.currency))?;
         let around = Surroundings { currency, effective_from: self.effective_from, rates };
+        let reminder_steps = reminder_steps(self.reminders.steps)?;
+        let credit = self.credit.map(RawCredit::resolve).transpose().context("credit")?;
+        let write_off_after = self.write_off.map(|raw| in_days("write_off.after", raw.after, 1)).transpose()?;
+        if let Some(after) = write_off_after {
+            nothing_after_write_off(after, &reminder_steps, credit)?;
+        }
         Ok(Terms {
             effective_from: self.effective_from,
             currency,
@@ -240,13 +254,14 @@ impl RawVersion {
                 .into_iter()
                 .map(|(reason, raw)| {
                     let days = in_days(&format!("holds.{}.days", reason.name()), raw.days, 1)?;
-                    Ok(HoldRule { reason, days, effects: raw.effects })
+                    Ok(HoldRule { reason, days, effects: effects(reason, raw.effects)? })
                 })
                 .collect::<Result<_>>()?,
-            reminder_steps: reminder_steps(self.reminders.steps)?,
-            credit: self.credit.map(RawCredit::resolve).transpose().context("credit")?,
+            reminder_steps,
+            credit,
             debit: self.debit.map(RawDebit::resolve).transpose().context("debit")?,
             pay_out: self.pay_out.map(RawPayOut::resolve).transpose().context("pay_out")?,
+            write_off_after,
         })
     }
 }
@@ -321,7 +336,9 @@ fn reminder_steps(mut steps: Vec<i64>) -> Result<Vec<i64>> {
 impl RawCredit {
     fn resolve(self) -> Result<CreditRule> {
         let notice_after = in_days("notice_after", self.notice_after, 1)?;
-        Ok(CreditRule { notice_after, flag_after: in_days("flag_after", self.flag_after, 0)? })
+        let flag_after = in_days("flag_after", self.flag_after, 0)?;
+        let expires_after = self.expires_after.map(|days| in_days("expires_after", days, 1)).transpose()?;
+        Ok(CreditRule { notice_after, flag_after, expires_after })
     }
 }
 
@@ -376,6 +393,31 @@ fn retry(after: Option<toml::Value>, every: Option<i64>, at_most: Option<i64>) -
     ensure!(!days.is_empty(), "retry_after []: {how}");
     ensure!(days.windows(2).all(|pair| pair[0] < pair[1]), "retry_after: list the days rising, each once");
     Ok(Retry::After(days))
+}
+
+/// Once an instalment is written off, nobody is written to about it and no notice is given any more.
+fn nothing_after_write_off(after: i64, steps: &[i64], credit: Option<CreditRule>) -> Result<()> {
+    if let Some(step) = steps.iter().find(|step| **step >= after) {
+        bail!(
+            "reminders.steps: step {step} comes when write_off.after {after} is over; take it out, or write off later"
+        );
+    }
+    let flag = credit.map_or(0, |rule| rule.notice_after + rule.flag_after);
+    ensure!(
+        flag < after,
+        "credit: notice_after and flag_after make {flag} days past due, when write_off.after {after} is over; \
+         write off later than that"
+    );
+    Ok(())
+}
+
+fn effects(reason: HoldReason, effects: Vec<Effect>) -> Result<Vec<Effect>> {
+    let reason = reason.name();
+    ensure!(!effects.is_empty(), "holds.{reason}.effects: write at least one of clock, fees, contact, credit, debit");
+    for (i, effect) in effects.iter().enumerate() {
+        ensure!(!effects[..i].contains(effect), "holds.{reason}.effects: {} stands there twice", effect.name());
+    }
+    Ok(effects)
 }
 
 pub(super) fn in_days(key: &str, days: i64, from: i64) -> Result<i64> {

@@ -1,4 +1,4 @@
-//! Whether a fact that names a known order can be taken: refunds and extensions have limits.
+//! Whether a fact that names a known order can be taken: refunds, chargebacks and extensions have limits.
 
 use chrono::{NaiveDate, NaiveTime};
 
@@ -8,6 +8,7 @@ use super::due::{can_be_told, clock_day, schedule};
 use super::hold::spans;
 use super::order::{Case, Fact, Source, What};
 use super::policy::Terms;
+use super::position::{decide, is_cancelled};
 
 /// Why a well-formed row about a known order is rejected. The message says what the limit was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,6 +17,12 @@ pub enum Refusal {
     RefundTooLate { days: i64, clock_on: NaiveDate, window: i64 },
     #[error("more than the {left} of the order that earlier refunds have left")]
     RefundTooMuch { left: String },
+    #[error("charged back on {on}, but payment {payment_id} was made on {paid_on}")]
+    ChargebackTooEarly { payment_id: String, paid_on: NaiveDate, on: NaiveDate },
+    #[error("more than the {left} of payment {payment_id} that earlier chargebacks have left")]
+    ChargebackTooMuch { payment_id: String, left: String },
+    #[error("payment {payment_id} is not known")]
+    ChargebackUnknown { payment_id: String },
     #[error("the policy grants no extensions")]
     ExtensionNotOffered,
     #[error("the policy grants {times} extension(s), which the order has had")]
@@ -26,6 +33,8 @@ pub enum Refusal {
     ExtensionTooEarly { before: i64, due_on: NaiveDate, within: i64 },
     #[error("asked for on {asked_on}, after the due date {due_on}; the policy grants none once overdue")]
     ExtensionTooLate { asked_on: NaiveDate, due_on: NaiveDate },
+    #[error("asked for on {asked_on}, but instalment {instalment} was written off on {written_off_on}")]
+    ExtensionWrittenOff { asked_on: NaiveDate, instalment: i64, written_off_on: NaiveDate },
     #[error("its due date cannot be told: {0}")]
     NoCalendarYear(#[from] NoYear),
 }
@@ -35,20 +44,33 @@ impl Refusal {
         match self {
             Refusal::RefundTooLate { .. } => "REFUND_TOO_LATE",
             Refusal::RefundTooMuch { .. } => "REFUND_TOO_MUCH",
+            Refusal::ChargebackTooEarly { .. } => "CHARGEBACK_TOO_EARLY",
+            Refusal::ChargebackTooMuch { .. } => "CHARGEBACK_TOO_MUCH",
+            Refusal::ChargebackUnknown { .. } => UNKNOWN_PAYMENT,
             Refusal::ExtensionNotOffered => "EXTENSION_NOT_OFFERED",
             Refusal::ExtensionLimit { .. } => "EXTENSION_LIMIT",
             Refusal::ExtensionTooLong { .. } => "EXTENSION_TOO_LONG",
             Refusal::ExtensionTooEarly { .. } => "EXTENSION_TOO_EARLY",
             Refusal::ExtensionTooLate { .. } => "EXTENSION_TOO_LATE",
+            Refusal::ExtensionWrittenOff { .. } => "EXTENSION_WRITTEN_OFF",
             Refusal::NoCalendarYear(_) => "NO_CALENDAR_YEAR",
         }
     }
+
+    /// What may come yet and would change the answer: the row can wait for it.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Refusal::ChargebackUnknown { .. })
+    }
 }
+
+/// Of a chargeback whose payment has not been seen.
+pub const UNKNOWN_PAYMENT: &str = "UNKNOWN_PAYMENT";
 
 /// Whether `what`, effective on a day, can join what is known of the order.
 pub fn admit(case: &Case, terms: &Terms, what: &What, effective_on: NaiveDate) -> Result<(), Refusal> {
     match what {
         What::Refund { minor, .. } => admit_refund(case, terms, *minor, effective_on),
+        What::Chargeback { minor, payment_id, .. } => admit_chargeback(case, payment_id, *minor, effective_on),
         What::Extension { days } => {
             admit_extension(case, terms, *days, effective_on)?;
             admit_due_dates(case, terms, what, effective_on)
@@ -85,7 +107,7 @@ fn admit_refund(case: &Case, terms: &Terms, minor: i64, refunded_on: NaiveDate) 
             _ => 0,
         })
         .sum();
-    let left = if super::position::is_cancelled(case) { 0 } else { case.order.amount_minor - earlier };
+    let left = if is_cancelled(case) { 0 } else { case.order.amount_minor - earlier };
     if minor > left {
         return Err(Refusal::RefundTooMuch { left: case.order.currency.plain(left) });
     }
@@ -96,6 +118,29 @@ fn admit_refund(case: &Case, terms: &Terms, minor: i64, refunded_on: NaiveDate) 
         if days > window {
             return Err(Refusal::RefundTooLate { days, clock_on, window });
         }
+    }
+    Ok(())
+}
+
+fn admit_chargeback(case: &Case, payment_id: &str, minor: i64, on: NaiveDate) -> Result<(), Refusal> {
+    let payment_id = payment_id.to_owned();
+    let paid = case.facts.iter().find_map(|fact| match fact.what {
+        What::Payment { minor, .. } if fact.id == payment_id => Some((minor, fact.effective_on)),
+        _ => None,
+    });
+    let Some((paid, paid_on)) = paid else {
+        return Err(Refusal::ChargebackUnknown { payment_id });
+    };
+    if on < paid_on {
+        return Err(Refusal::ChargebackTooEarly { payment_id, paid_on, on });
+    }
+    let earlier = case.facts.iter().map(|fact| match &fact.what {
+        What::Chargeback { minor, payment_id: of, .. } if *of == payment_id => *minor,
+        _ => 0,
+    });
+    let left = paid - earlier.sum::<i64>();
+    if minor > left {
+        return Err(Refusal::ChargebackTooMuch { payment_id, left: case.order.currency.plain(left) });
     }
     Ok(())
 }
@@ -115,6 +160,13 @@ fn admit_extension(case: &Case, terms: &Terms, days: i64, asked_on: NaiveDate) -
     let spans = spans(&facts, terms);
     let clock = clock_day(&case.order, terms, &facts, &spans, asked_on);
     let due = schedule(&case.order, terms, &facts, &spans, clock)?;
+    if terms.write_off_after.is_some() {
+        let positions = decide(case, terms, &[], asked_on)?.positions;
+        let written_off = positions.iter().find_map(|position| Some((position.instalment, position.written_off_on?)));
+        if let Some((instalment, written_off_on)) = written_off {
+            return Err(Refusal::ExtensionWrittenOff { asked_on, instalment, written_off_on });
+        }
+    }
     // Without a due date there is nothing yet that could be too near or too far.
     if let Some(due_on) = due.iter().filter_map(|due| due.due_on).max() {
         let before = days_between(asked_on, due_on);

@@ -1,24 +1,36 @@
-//! Where payments and refunds go. Computed from the facts each time, like the fee: late news re-allocates.
+//! Where payments, refunds and chargebacks go, and what is written off. Computed from the facts each time, like the fee: late news re-allocates.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 
 use super::calendar::plus;
 use super::due::Due;
 use super::hold::Covered;
 use super::journal::{Account, Declared, Kind, Movement};
-use super::late_fee::{LateFee, Overdue, Principal, Workings};
+use super::late_fee::{LateFee, Overdue, Workings};
 use super::order::{Event, Fact, Order, Source, What};
 use super::policy::{Allocation, Terms};
+use super::principal::Principal;
 
 /// An instalment while the order's money is replayed.
 #[derive(Debug, Clone)]
 pub struct Slot {
     pub due: Due,
+    /// What the customer owes of the price, whether the books still have it or it was written off.
     pub principal: Principal,
     /// Principal paid and refunded.
     pub paid: i64,
     pub refunded: i64,
     pub fee_paid: i64,
+    pub written_off: Option<WriteOff>,
+    /// Principal paid after it was written off.
+    pub recovered: i64,
+}
+
+/// The day on which an instalment was written off, and the principal left then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WriteOff {
+    pub on: NaiveDate,
+    pub minor: i64,
 }
 
 /// An instalment's late fee on a day: capped, and what waivers take off it.
@@ -41,7 +53,9 @@ pub struct Replayed {
     /// Refunds and cancellation together, whether they came off principal or gave back what was paid.
     pub refunded: i64,
     /// Customer credit so far, but for fees that were paid and are not owed any more: those are known at the end only.
-    credit: i64,
+    pub(super) credit: i64,
+    /// Of it, what refunds gave back.
+    pub(super) given_back: i64,
 }
 
 /// The fixed surroundings of a replay.
@@ -55,32 +69,45 @@ pub struct Ledger<'a> {
 }
 
 impl Ledger<'_> {
-    /// Lets the money facts take effect in their order: by instant, refunds before payments, then by key.
-    pub fn replay(&self, schedule: Vec<Due>) -> Replayed {
+    /// Lets the money facts take effect in their order: by instant, refunds before payments before chargebacks, then by
+    /// key; and in between writes off what has come to it.
+    pub fn replay(&self, schedule: Vec<Due>, today: NaiveDate) -> Replayed {
         let slots = schedule.into_iter().map(|due| Slot {
             principal: Principal::new(due.minor),
             due,
             paid: 0,
             refunded: 0,
             fee_paid: 0,
+            written_off: None,
+            recovered: 0,
         });
-        let mut replayed = Replayed { slots: slots.collect(), movements: Vec::new(), refunded: 0, credit: 0 };
+        let slots = slots.collect();
+        let mut replayed = Replayed { slots, movements: Vec::new(), refunded: 0, credit: 0, given_back: 0 };
         let mut events: Vec<&Fact> = self.facts.iter().copied().filter(|fact| moves_money(fact)).collect();
-        events.sort_by(|a, b| {
-            let rank = |fact: &Fact| matches!(fact.what, What::Payment { .. });
-            (a.effective_at, rank(a), &a.id).cmp(&(b.effective_at, rank(b), &b.id))
-        });
+        events.sort_by(|a, b| (self.instant(a), rank(a), &a.id).cmp(&(self.instant(b), rank(b), &b.id)));
         for fact in events {
+            self.write_off(&mut replayed.slots, plus(fact.effective_on, -1));
             match fact.what {
                 What::Payment { minor, suspended } => self.pay(&mut replayed, fact, minor, suspended),
                 What::Refund { minor, suspended } => self.refund(&mut replayed, fact, minor, suspended),
+                What::Chargeback { minor, suspended, .. } => self.take_back(&mut replayed, fact, minor, suspended),
                 // A cancelled order is refunded whole: what earlier refunds have left of it.
                 What::Fulfilment(_) => self.refund(&mut replayed, fact, self.order.amount_minor, false),
                 What::PayOut { minor } => self.pay_out(&mut replayed, fact, minor),
                 _ => {}
             }
         }
+        self.write_off(&mut replayed.slots, today);
         replayed
+    }
+
+    /// When a fact takes effect. A payment cannot be taken back before it was made, so a chargeback that carries
+    /// no more than the day comes after the payment of that day.
+    fn instant(&self, fact: &Fact) -> DateTime<Utc> {
+        let What::Chargeback { ref payment_id, .. } = fact.what else { return fact.effective_at };
+        let is_paid_by = |other: &&&Fact| matches!(other.what, What::Payment { .. }) && other.id == *payment_id;
+        let paid = self.facts.iter().find(is_paid_by);
+        paid.map_or(fact.effective_at, |paid| paid.effective_at.max(fact.effective_at))
     }
 
     /// Every instalment's fee at the end of a day.
@@ -126,6 +153,7 @@ impl Ledger<'_> {
                 order_minor: self.order.amount_minor,
                 instalment_minor: slot.due.minor,
                 principal: &slot.principal,
+                written_off_on: slot.written_off.map(|written_off| written_off.on),
                 held: self.held,
             })
         })
@@ -136,12 +164,12 @@ impl Ledger<'_> {
     fn pay(&self, replayed: &mut Replayed, fact: &Fact, minor: i64, suspended: bool) {
         let from = if suspended { Account::Suspense } else { Account::CashClearing };
         let fees = self.fees(&replayed.slots, plus(fact.effective_on, -1));
-        let mut oldest_first: Vec<usize> = (0..replayed.slots.len()).collect();
-        oldest_first.sort_by_key(|&i| (replayed.slots[i].due.due_on.unwrap_or(NaiveDate::MAX), i));
         let mut left = minor;
-        for i in oldest_first {
+        for i in replayed.oldest_first() {
             let slot = &mut replayed.slots[i];
-            let mut to_fee = (fees[i].net() - slot.fee_paid).max(0);
+            let written_off = slot.written_off.is_some();
+            // With the principal the fee was given up.
+            let mut to_fee = if written_off { 0 } else { (fees[i].net() - slot.fee_paid).max(0) };
             let mut to_principal = slot.principal.now();
             match self.terms.allocation {
                 Allocation::FeeFirst => {
@@ -154,12 +182,17 @@ impl Ledger<'_> {
                 }
             }
             slot.fee_paid += to_fee;
-            slot.paid += to_principal;
+            *(if written_off { &mut slot.recovered } else { &mut slot.paid }) += to_principal;
             slot.principal.take(fact.effective_on, to_principal);
             left -= to_fee + to_principal;
             let instalment = slot.due.instalment;
+            let (kind, account) = if written_off {
+                (Kind::Recovery, Account::IncomeRecovery)
+            } else {
+                (Kind::Payment, Account::ReceivablePrincipal)
+            };
             replayed.declare(Kind::Payment, instalment, from, Account::ReceivableLateFee, to_fee, fact);
-            replayed.declare(Kind::Payment, instalment, from, Account::ReceivablePrincipal, to_principal, fact);
+            replayed.declare(kind, instalment, from, account, to_principal, fact);
         }
         replayed.credit += left;
         replayed.declare(Kind::Payment, 0, from, Account::CustomerCredit, left, fact);
@@ -178,10 +211,12 @@ impl Ledger<'_> {
             slot.principal.take(fact.effective_on, taken);
             left -= taken;
             let instalment = slot.due.instalment;
-            replayed.declare(Kind::Refund, instalment, from, Account::ReceivablePrincipal, taken, fact);
+            let off = slot.receivable();
+            replayed.declare(Kind::Refund, instalment, from, off, taken, fact);
         }
         replayed.refunded += refunded;
         replayed.credit += left;
+        replayed.given_back += left;
         replayed.declare(Kind::Refund, 0, from, Account::CustomerCredit, left, fact);
         if suspended {
             replayed.declare(Kind::Refund, 0, from, Account::MerchantPayable, minor - refunded, fact);
@@ -209,12 +244,35 @@ impl Ledger<'_> {
             replayed.declare(Kind::FeeReturned, instalment, fee, Account::CustomerCredit, *back, fact);
         }
         replayed.credit -= minor - given_back.iter().sum::<i64>();
+        replayed.given_back = replayed.given_back.min(replayed.credit.max(0));
         replayed.declare(Kind::PayOut, 0, Account::CustomerCredit, Account::CashClearing, minor, fact);
     }
 }
 
+impl Slot {
+    /// Where the books have the principal: what was written off is a loss.
+    pub(super) fn receivable(&self) -> Account {
+        if self.written_off.is_some() { Account::ExpensesBadDebt } else { Account::ReceivablePrincipal }
+    }
+}
+
 impl Replayed {
-    fn declare(&mut self, kind: Kind, instalment: i64, debit: Account, credit: Account, minor: i64, fact: &Fact) {
+    /// Places of the instalments in the order in which payments reach them.
+    pub(super) fn oldest_first(&self) -> Vec<usize> {
+        let mut oldest_first: Vec<usize> = (0..self.slots.len()).collect();
+        oldest_first.sort_by_key(|&i| (self.slots[i].due.due_on.unwrap_or(NaiveDate::MAX), i));
+        oldest_first
+    }
+
+    pub(super) fn declare(
+        &mut self,
+        kind: Kind,
+        instalment: i64,
+        debit: Account,
+        credit: Account,
+        minor: i64,
+        fact: &Fact,
+    ) {
         if minor > 0 {
             let movement = Movement { kind, instalment, debit, credit, cause: fact.id.clone() };
             let (effective_on, source) = (fact.effective_on, fact.source);
@@ -239,6 +297,16 @@ impl Replayed {
 }
 
 fn moves_money(fact: &Fact) -> bool {
-    let cancelled = fact.what == What::Fulfilment(Event::Cancelled);
-    cancelled || matches!(fact.what, What::Payment { .. } | What::Refund { .. } | What::PayOut { .. })
+    use What::{Chargeback, Fulfilment, PayOut, Payment, Refund};
+    let by_kind = matches!(fact.what, Payment { .. } | Refund { .. } | Chargeback { .. } | PayOut { .. });
+    by_kind || matches!(fact.what, Fulfilment(Event::Cancelled))
+}
+
+/// At one instant: refunds, cancellations and pay-outs, then payments, then chargebacks.
+fn rank(fact: &Fact) -> u8 {
+    match fact.what {
+        What::Payment { .. } => 1,
+        What::Chargeback { .. } => 2,
+        _ => 0,
+    }
 }

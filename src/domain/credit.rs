@@ -1,13 +1,16 @@
 //! Credit impact: what an instalment does to the customer's credit record, one dated step at a time.
 //!
-//! clear → notice due → notice sent → flagged → settled late, or corrected if the flag turns out wrong; on time
-//! for one that was paid when it should be. No flag without a notice that was sent.
+//! clear → notice due → notice sent → flagged → settled late → expired, or corrected if the flag turns out wrong; on
+//! time for one that was paid when it should be. No flag without a notice that was sent. A payment that is taken back
+//! begins it anew, with a notice of its own.
+//!
+//! There is no step for the export: the seal of a day exports its flags, so a flag of an earlier day than today is out.
 
 use chrono::NaiveDate;
 
 use super::calendar::plus;
-use super::late_fee::Principal;
 use super::policy::CreditRule;
+use super::principal::Principal;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Status {
@@ -19,10 +22,11 @@ pub enum Status {
     Flagged,
     SettledLate,
     Corrected,
+    Expired,
 }
 
 impl Status {
-    pub const ALL: [Status; 7] = [
+    pub const ALL: [Status; 8] = [
         Status::Clear,
         Status::OnTime,
         Status::NoticeDue,
@@ -30,6 +34,7 @@ impl Status {
         Status::Flagged,
         Status::SettledLate,
         Status::Corrected,
+        Status::Expired,
     ];
 
     pub fn name(self) -> &'static str {
@@ -41,6 +46,7 @@ impl Status {
             Status::Flagged => "flagged",
             Status::SettledLate => "settled_late",
             Status::Corrected => "corrected",
+            Status::Expired => "expired",
         }
     }
 
@@ -54,13 +60,27 @@ impl Status {
 pub struct Standing {
     pub status: Status,
     pub since: Option<NaiveDate>,
-    /// The day it was flagged, if ever.
+    /// The day of the flag that stands in the record, settled or not.
     pub flagged_on: Option<NaiveDate>,
+}
+
+impl Standing {
+    /// Where the record stands after a step of a business date.
+    pub fn after(self, status: Status, today: NaiveDate) -> Standing {
+        let flagged_on = match status {
+            Status::Flagged => Some(today),
+            // A notice on the way to a further flag leaves the former one standing.
+            Status::NoticeDue | Status::NoticeSent | Status::SettledLate => self.flagged_on,
+            Status::Clear | Status::OnTime | Status::Corrected | Status::Expired => None,
+        };
+        Standing { status, since: Some(today), flagged_on }
+    }
 }
 
 /// What the next step depends on.
 pub struct Evidence<'a> {
     pub due_on: NaiveDate,
+    /// Whether it was written off is no matter: what the customer has not paid is unpaid.
     pub principal: &'a Principal,
     /// Something was paid, and not all of the order was refunded.
     pub paid_some: bool,
@@ -68,6 +88,8 @@ pub struct Evidence<'a> {
     pub notice_sent_on: Option<NaiveDate>,
     /// A hold with effect `credit` covers today.
     pub held: bool,
+    /// Written off: nobody is written to any more, so no further notice.
+    pub written_off: bool,
 }
 
 /// The step to record today, with its reason; none when the record is as it should be.
@@ -76,26 +98,44 @@ pub fn step(at: &Standing, on: &Evidence<'_>, rule: CreditRule, today: NaiveDate
     let unpaid = on.principal.left(today) > 0;
     let late = unpaid && days >= rule.notice_after;
     let gone_when_due = on.due_on <= today && on.principal.left(on.due_on) == 0;
+    let stayed_gone = gone_when_due && days == 0;
     let noticed_on = on.notice_sent_on.filter(|sent| at.since.is_none_or(|since| *sent >= since));
+    let without_a_flag = || if at.flagged_on.is_some() { Status::SettledLate } else { Status::Clear };
     match at.status {
-        Status::Clear | Status::Corrected if late && !on.held => Some((Status::NoticeDue, "days past due reached")),
-        Status::Clear if gone_when_due && on.paid_some => Some((Status::OnTime, "paid by the due date")),
-        Status::OnTime if on.due_on <= today && !gone_when_due => {
-            Some((Status::Clear, "late news: it was not paid by the due date"))
+        Status::Flagged if at.flagged_on == Some(today) && wrongly_flagged(at, on, rule) => {
+            Some((Status::Clear, WITHDRAWN))
         }
-        Status::NoticeDue | Status::NoticeSent if !unpaid => Some((Status::Clear, "paid before a flag")),
-        Status::NoticeDue | Status::NoticeSent if !late => Some((Status::Clear, "no longer past due")),
+        _ if wrongly_flagged(at, on, rule) => {
+            Some((Status::Corrected, "the flag was wrong: paid or not due before it"))
+        }
+        Status::Clear | Status::Corrected | Status::SettledLate | Status::Expired
+            if late && !on.held && !on.written_off =>
+        {
+            Some((Status::NoticeDue, "days past due reached"))
+        }
+        Status::Clear if stayed_gone && on.paid_some => Some((Status::OnTime, "paid by the due date")),
+        Status::OnTime if on.due_on <= today && !stayed_gone => {
+            let taken_back = "paid by the due date, but the payment was taken back";
+            let never_paid = "late news: it was not paid by the due date";
+            Some((Status::Clear, if gone_when_due { taken_back } else { never_paid }))
+        }
+        Status::NoticeDue | Status::NoticeSent if !unpaid => Some((without_a_flag(), "paid before a flag")),
+        Status::NoticeDue | Status::NoticeSent if !late => Some((without_a_flag(), "no longer past due")),
         Status::NoticeDue if noticed_on.is_some() => Some((Status::NoticeSent, "notice sent")),
+        Status::NoticeDue if on.written_off => Some((without_a_flag(), "written off before a notice was sent")),
         Status::NoticeSent if !on.held && flag_day(on, rule).is_some_and(|day| day <= today) => {
             Some((Status::Flagged, "still unpaid after notice"))
         }
-        Status::Flagged | Status::SettledLate if wrongly_flagged(at, on, rule) => {
-            Some((Status::Corrected, "the flag was wrong: paid or not due before it"))
-        }
         Status::Flagged if !unpaid => Some((Status::SettledLate, "paid after the flag")),
+        Status::SettledLate if expiry(on, rule).is_some_and(|day| day <= today) => {
+            Some((Status::Expired, "the policy's time after its settlement is over"))
+        }
         _ => None,
     }
 }
+
+/// Why a flag is gone that was set and found wrong on one open day: nobody has seen it.
+pub const WITHDRAWN: &str = "the flag was wrong and is withdrawn before it was exported";
 
 /// The first day after `today` on which a step can fall due by itself.
 pub fn next_step(at: &Standing, on: &Evidence<'_>, rule: CreditRule, today: NaiveDate) -> Option<NaiveDate> {
@@ -103,14 +143,23 @@ pub fn next_step(at: &Standing, on: &Evidence<'_>, rule: CreditRule, today: Naiv
     let unpaid = on.principal.left(today) > 0;
     match at.status {
         Status::Clear if !unpaid && on.due_on > today => Some(on.due_on),
-        Status::Clear | Status::Corrected if unpaid => Some(not_before_tomorrow(plus(on.due_on, rule.notice_after))),
+        Status::Clear | Status::Corrected | Status::SettledLate | Status::Expired if unpaid && !on.written_off => {
+            let missing = rule.notice_after - on.principal.days_past_due(on.due_on, today);
+            Some(not_before_tomorrow(plus(on.due_on.max(today), missing)))
+        }
         Status::NoticeSent if unpaid => flag_day(on, rule).map(not_before_tomorrow),
+        Status::SettledLate => expiry(on, rule).map(not_before_tomorrow),
         _ => None,
     }
 }
 
 fn flag_day(on: &Evidence<'_>, rule: CreditRule) -> Option<NaiveDate> {
     on.notice_sent_on.map(|sent| plus(sent, rule.flag_after))
+}
+
+/// The day on which a settled record is to be forgotten.
+fn expiry(on: &Evidence<'_>, rule: CreditRule) -> Option<NaiveDate> {
+    Some(plus(on.principal.gone_since()?, rule.expires_after?))
 }
 
 fn wrongly_flagged(at: &Standing, on: &Evidence<'_>, rule: CreditRule) -> bool {
@@ -136,7 +185,7 @@ pub fn bucket(days_past_due: i64, starts: &[i64]) -> String {
 mod tests {
     use super::*;
 
-    const RULE: CreditRule = CreditRule { notice_after: 3, flag_after: 5 };
+    const RULE: CreditRule = CreditRule { notice_after: 3, flag_after: 5, expires_after: None };
 
     fn day(text: &str) -> NaiveDate {
         format!("2026-03-{text}").parse().unwrap()
@@ -160,10 +209,10 @@ mod tests {
                 paid_some: paid.is_some(),
                 notice_sent_on: notice.map(day).filter(|sent| *sent <= today),
                 held: held.iter().any(|held| day(held) == today),
+                written_off: false,
             };
             while let Some((status, _)) = step(&at, &evidence, RULE, today) {
-                let flagged_on = if status == Status::Flagged { Some(today) } else { at.flagged_on };
-                at = Standing { status, since: Some(today), flagged_on };
+                at = at.after(status, today);
                 steps.push(format!("{n} {}", status.name()));
             }
         }

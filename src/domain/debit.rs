@@ -64,7 +64,7 @@ impl DebitRule {
 #[cfg(test)]
 mod tests {
     use super::super::credit::Standing;
-    use super::super::hold::{HoldSpan, tests::debit_hold};
+    use super::super::hold::{HoldSpan, Stopped, tests::debit_hold};
     use super::super::policy::tests::terms;
     use super::*;
 
@@ -157,12 +157,16 @@ mod tests {
             due_on: Some(day(due)),
             paid: paid.min(10_000),
             refunded: 0,
+            written_off_on: None,
+            written_off: 0,
+            recovered: 0,
             late_fee_charged: fee,
             late_fee: fee,
             late_fee_paid: (paid - 10_000).clamp(0, fee),
             days_past_due: 0,
             credit: Standing::default(),
             hold: None,
+            stopped: Stopped::default(),
             decided_on: day(n),
             next_action_on: None,
         }

@@ -51,6 +51,20 @@ pub enum Effect {
     Debit,
 }
 
+impl Effect {
+    pub const ALL: [Effect; 5] = [Effect::Clock, Effect::Fees, Effect::Contact, Effect::Credit, Effect::Debit];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Effect::Clock => "clock",
+            Effect::Fees => "fees",
+            Effect::Contact => "contact",
+            Effect::Credit => "credit",
+            Effect::Debit => "debit",
+        }
+    }
+}
+
 /// What a policy says about a reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HoldRule {
@@ -97,6 +111,39 @@ pub fn spans(facts: &[&Fact], terms: &Terms) -> Vec<HoldSpan> {
         .collect();
     spans.sort_by_key(|span| (span.first, span.last, span.reason));
     spans
+}
+
+/// What all the holds that cover a day stop together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stopped(u8);
+
+impl Stopped {
+    pub fn on(day: NaiveDate, spans: &[HoldSpan], terms: &Terms) -> Stopped {
+        let covering = spans.iter().filter(|span| (span.first..=span.last).contains(&day));
+        covering.flat_map(|span| terms.hold_rule(span.reason).effects).collect()
+    }
+
+    pub fn has(self, effect: Effect) -> bool {
+        self.0 & (1 << effect as u8) != 0
+    }
+
+    /// The effects by name, with blanks between them.
+    pub fn names(self) -> String {
+        let names: Vec<&str> = Effect::ALL.into_iter().filter(|effect| self.has(*effect)).map(Effect::name).collect();
+        names.join(" ")
+    }
+
+    /// Reads what [`Stopped::names`] wrote.
+    pub fn parse(names: &str) -> Option<Stopped> {
+        let effect = |name: &str| Effect::ALL.into_iter().find(|effect| effect.name() == name);
+        names.split_whitespace().map(effect).collect()
+    }
+}
+
+impl FromIterator<Effect> for Stopped {
+    fn from_iter<I: IntoIterator<Item = Effect>>(effects: I) -> Stopped {
+        Stopped(effects.into_iter().fold(0, |all, effect| all | 1 << effect as u8))
+    }
 }
 
 /// The days covered by holds with one effect: merged, in order, without overlap.
@@ -179,6 +226,31 @@ pub mod tests {
 
     fn day(text: &str) -> NaiveDate {
         format!("2026-03-{text}").parse().unwrap()
+    }
+
+    #[test]
+    fn holds_of_a_day_stop_things_together() {
+        let span = |reason, first, last| HoldSpan { reason, first: day(first), last: day(last) };
+        let spans = [
+            span(HoldReason::Hardship, "05", "20"),
+            span(HoldReason::Dispute, "08", "10"),
+            span(HoldReason::Return, "10", "12"),
+        ];
+        for (on, stops) in [
+            ("04", ""),
+            ("05", "fees credit debit"),
+            ("08", "fees contact credit debit"),
+            ("10", "clock fees contact credit debit"),
+            ("12", "clock fees contact credit debit"),
+            ("13", "fees credit debit"),
+            ("21", ""),
+        ] {
+            let stopped = Stopped::on(day(on), &spans, &crate::domain::policy::tests::terms());
+            assert_eq!(stopped.names(), stops, "{on}");
+            assert_eq!(Stopped::parse(stops), Some(stopped), "{on}");
+            assert_eq!(stopped.has(Effect::Contact), stops.contains("contact"), "{on}");
+        }
+        assert_eq!(Stopped::parse("fees naps"), None);
     }
 
     #[test]

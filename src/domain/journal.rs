@@ -68,10 +68,16 @@ pub enum Kind {
     ServiceFee,
     Payment,
     Refund,
+    /// A payment that was taken back.
+    Chargeback,
     LateFee,
     Waiver,
     /// A fee that was paid and is not owed any more becomes customer credit.
     FeeReturned,
+    /// Given up after so many days past due.
+    WriteOff,
+    /// Paid after it was written off.
+    Recovery,
     /// Money that names no order known here.
     Suspense,
     /// Customer credit that left for the customer's bank.
@@ -79,14 +85,17 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Kind; 9] = [
+    pub const ALL: [Kind; 12] = [
         Kind::Order,
         Kind::ServiceFee,
         Kind::Payment,
         Kind::Refund,
+        Kind::Chargeback,
         Kind::LateFee,
         Kind::Waiver,
         Kind::FeeReturned,
+        Kind::WriteOff,
+        Kind::Recovery,
         Kind::Suspense,
         Kind::PayOut,
     ];
@@ -97,9 +106,12 @@ impl Kind {
             Kind::ServiceFee => "service_fee",
             Kind::Payment => "payment",
             Kind::Refund => "refund",
+            Kind::Chargeback => "chargeback",
             Kind::LateFee => "late_fee",
             Kind::Waiver => "waiver",
             Kind::FeeReturned => "fee_returned",
+            Kind::WriteOff => "write_off",
+            Kind::Recovery => "recovery",
             Kind::Suspense => "suspense",
             Kind::PayOut => "pay_out",
         }
@@ -118,7 +130,7 @@ pub struct Movement {
     pub instalment: i64,
     pub debit: Account,
     pub credit: Account,
-    /// The key of the payment, refund or cancellation behind it; empty when a rule is.
+    /// The key of the payment, refund, chargeback or cancellation behind it; empty when a rule is.
     pub cause: String,
 }
 

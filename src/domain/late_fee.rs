@@ -5,7 +5,6 @@
 //! that no hold with effect `fees` covers, E(0) the due date. Grace is g days. D is the day asked about.
 
 mod caps;
-mod principal;
 
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
@@ -13,10 +12,10 @@ use rust_decimal::Decimal;
 use super::calendar::{days_between, plus};
 use super::hold::Covered;
 use super::money::rated;
+use super::principal::Principal;
 use super::reference_rate::AnnualRate;
 
 pub use caps::{Cap, CapKind, CapScope, Caps};
-pub use principal::Principal;
 
 /// A policy's late fees: one rule for all orders, or one for each tier of orders by their amount.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +82,8 @@ pub struct Overdue<'a> {
     pub instalment_minor: i64,
     /// Principal left at the end of days.
     pub principal: &'a Principal,
+    /// What was written off grows no more.
+    pub written_off_on: Option<NaiveDate>,
     /// Days covered by holds with effect `fees`.
     pub held: &'a Covered,
 }
@@ -177,7 +178,7 @@ impl LateFee {
     /// The first day after `day` on which the fee of an instalment by itself can change by itself.
     pub fn next_change(&self, on: &Overdue<'_>, day: NaiveDate) -> Option<NaiveDate> {
         // Without principal the fee is what it is: none grows on it, and none begins.
-        if self.kind == FeeKind::None || on.principal.left(day) == 0 {
+        if self.kind == FeeKind::None || on.principal.left(day) == 0 || on.written_off_on.is_some() {
             return None;
         }
         let from = plus(self.begins_on(on), -1).max(day);
@@ -220,6 +221,7 @@ impl LateFee {
     }
 
     fn uncapped(&self, on: &Overdue<'_>, day: NaiveDate) -> i64 {
+        let day = on.counted_to(day);
         if let FeeKind::Steps(steps) = &self.kind {
             let counted = &steps[..steps.len().min(self.caps.steps.unwrap_or(usize::MAX))];
             return counted.iter().map(|step| step.charged(on, day)).sum();
@@ -229,18 +231,22 @@ impl LateFee {
             return 0;
         }
         let at_grace_end = on.principal.left(grace_end);
-        if at_grace_end == 0 {
-            return 0;
-        }
         match self.kind {
             FeeKind::None | FeeKind::Steps(_) => 0,
+            // Principal that was paid in time may come back with a chargeback; its days from then on count.
+            FeeKind::Daily { rate, from_due: false } => rated(on.principal.sum(grace_end, day, on.held), rate),
+            _ if at_grace_end == 0 => 0,
             FeeKind::Flat(minor) => minor,
             FeeKind::Percent(rate) => rated(at_grace_end, rate),
-            FeeKind::Daily { rate, from_due } => {
-                let after = if from_due { on.due_on } else { grace_end };
-                rated(on.principal.sum(after, day, on.held), rate)
-            }
+            FeeKind::Daily { rate, from_due: true } => rated(on.principal.sum(on.due_on, day, on.held), rate),
         }
+    }
+}
+
+impl Overdue<'_> {
+    /// The day up to which a fee counts at the end of `day`.
+    fn counted_to(&self, day: NaiveDate) -> NaiveDate {
+        self.written_off_on.map_or(day, |written_off_on| written_off_on.min(day))
     }
 }
 

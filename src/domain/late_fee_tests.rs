@@ -31,6 +31,7 @@ fn check(kind: &FeeKind, grace: i64, caps: &Caps, paid: &[(&str, i64)], held: &[
         order_minor: 30_000,
         instalment_minor: 20_000,
         principal: &principal,
+        written_off_on: None,
         held: &held,
     };
     let fee = LateFee { kind: kind.clone(), grace, caps: caps.clone() };
@@ -185,6 +186,7 @@ fn a_cap_of_the_order_is_filled_day_by_day_and_by_earlier_instalments_first() {
                 order_minor: 16_000,
                 instalment_minor: 4_000,
                 principal: &principal,
+                written_off_on: None,
                 held: &nothing_held,
             })
         })

@@ -57,6 +57,12 @@ pub enum What {
         minor: i64,
         suspended: bool,
     },
+    /// The bank or provider took a payment back, or a part of it.
+    Chargeback {
+        minor: i64,
+        payment_id: String,
+        suspended: bool,
+    },
     Extension {
         days: i64,
     },
@@ -111,6 +117,7 @@ impl What {
             What::Fulfilment(_) => "fulfilment",
             What::Payment { .. } => "payment",
             What::Refund { .. } => "refund",
+            What::Chargeback { .. } => "chargeback",
             What::Extension { .. } => "extension",
             What::Hold { .. } => "hold",
             What::Waiver { .. } => "waiver",
@@ -160,7 +167,7 @@ pub struct FactRow {
     pub order_id: String,
     pub effective_at: DateTime<Utc>,
     pub what: What,
-    /// Of a payment, refund or waiver.
+    /// Of a payment, refund, chargeback or waiver.
     pub currency: Option<Currency>,
     /// Channel, reason or who approved, as the file says.
     pub note: Option<String>,

@@ -69,6 +69,8 @@ pub struct Terms {
     pub debit: Option<DebitRule>,
     /// None: customer credit stays in the books.
     pub pay_out: Option<PayOutRule>,
+    /// Days past due after which an instalment is written off.
+    pub write_off_after: Option<i64>,
 }
 
 impl Terms {
@@ -180,6 +182,8 @@ pub struct CreditRule {
     pub notice_after: i64,
     /// Days from the notice to the flag.
     pub flag_after: i64,
+    /// Days after it was settled when a flagged instalment leaves the record.
+    pub expires_after: Option<i64>,
 }
 
 #[cfg(test)]
@@ -210,9 +214,10 @@ pub mod tests {
             extension: Some(ExtensionLimits { times: 1, days: 7, ask_within: Some(5), when_overdue: false }),
             holds: Vec::new(),
             reminder_steps: vec![-3, -1, 0, 1, 3, 7],
-            credit: Some(CreditRule { notice_after: 3, flag_after: 5 }),
+            credit: Some(CreditRule { notice_after: 3, flag_after: 5, expires_after: None }),
             debit: None,
             pay_out: None,
+            write_off_after: None,
         }
     }
 

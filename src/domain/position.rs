@@ -10,7 +10,7 @@ use super::business_days::NoYear;
 use super::calendar::{days_between, plus};
 use super::credit::{self, Evidence, Standing, Status};
 use super::due::{ClockDay, clock_day, schedule};
-use super::hold::{Covered, Effect, HoldReason, HoldSpan, spans};
+use super::hold::{Covered, Effect, HoldReason, HoldSpan, Stopped, spans};
 use super::journal::{Account, Declared, Kind, Movement, Recorded};
 use super::late_fee::Workings;
 use super::money::rated;
@@ -26,24 +26,36 @@ pub struct Position {
     pub due_on: Option<NaiveDate>,
     pub paid: i64,
     pub refunded: i64,
+    /// The day it was written off, and the principal given up, less what was refunded since.
+    pub written_off_on: Option<NaiveDate>,
+    pub written_off: i64,
+    /// Of that, paid since.
+    pub recovered: i64,
     /// Late fee charged in total, after caps and before waivers.
     pub late_fee_charged: i64,
-    /// Late fee owed in total, after caps and waivers.
+    /// Late fee owed in total, after caps and waivers; of a written-off instalment, what had been paid of it.
     pub late_fee: i64,
     pub late_fee_paid: i64,
     /// As of `decided_on`; [`Position::days_past_due_on`] tells a later day's.
     pub days_past_due: i64,
     pub credit: Standing,
-    /// The hold that covers `decided_on`.
+    /// The hold that covers `decided_on`; of several, the one that began first.
     pub hold: Option<HoldReason>,
+    /// What all holds that cover `decided_on` stop.
+    pub stopped: Stopped,
     pub decided_on: NaiveDate,
     pub next_action_on: Option<NaiveDate>,
 }
 
 impl Position {
-    /// Principal still owed.
+    /// Principal still owed, as far as it was not written off.
     pub fn outstanding(&self) -> i64 {
-        self.principal - self.paid - self.refunded
+        self.principal - self.paid - self.refunded - self.written_off
+    }
+
+    /// Whether the customer has not paid yet, written off or not.
+    pub fn is_unpaid(&self) -> bool {
+        self.outstanding() > 0 || self.written_off > self.recovered
     }
 
     pub fn fee_owed(&self) -> i64 {
@@ -109,9 +121,9 @@ impl Decision {
         self.positions.iter().any(Position::is_open)
     }
 
-    /// The due date of the oldest instalment with principal left.
+    /// The due date of the oldest instalment that the customer has not paid, written off or not.
     pub fn oldest_due_on(&self) -> Option<NaiveDate> {
-        let unpaid = self.positions.iter().filter(|position| position.outstanding() > 0);
+        let unpaid = self.positions.iter().filter(|position| position.is_unpaid());
         unpaid.filter_map(|position| position.due_on).min()
     }
 }
@@ -127,7 +139,7 @@ pub fn decide(case: &Case, terms: &Terms, standings: &[Standing], today: NaiveDa
     let held_fees = Covered::by(Effect::Fees, &spans, terms);
     let ledger = Ledger { order, terms, facts: &facts, held: &held_fees };
 
-    let mut replayed = ledger.replay(schedule(order, terms, &facts, &spans, clock)?);
+    let mut replayed = ledger.replay(schedule(order, terms, &facts, &spans, clock)?, today);
     let slots = std::mem::take(&mut replayed.slots);
     let fees = ledger.fees(&slots, today);
     let fee_changes = ledger.fee_changes(&slots, &fees, today);
@@ -144,12 +156,20 @@ pub fn decide(case: &Case, terms: &Terms, standings: &[Standing], today: NaiveDa
         replayed.declare_rule(Kind::Waiver, instalment, (Account::IncomeLateFee, late_fee), fee.waived, by_rule);
         let too_much = slot.fee_paid - fee.net();
         replayed.declare_rule(Kind::FeeReturned, instalment, (late_fee, Account::CustomerCredit), too_much, by_rule);
+        if let Some(written_off) = slot.written_off {
+            let by_rule = (written_off.on, Source::default());
+            let loss = (Account::ExpensesBadDebt, receivable);
+            replayed.declare_rule(Kind::WriteOff, instalment, loss, written_off.minor, by_rule);
+            // A fee that nobody pays was never earned.
+            replayed.declare_rule(Kind::WriteOff, instalment, (Account::IncomeLateFee, late_fee), -too_much, by_rule);
+        }
     }
     let kept = (order.amount_minor - replayed.refunded).max(0);
     let service_fee = (Account::MerchantPayable, Account::IncomeServiceFee);
     replayed.declare_rule(Kind::ServiceFee, 0, service_fee, rated(kept, terms.service_fee), booked);
 
-    let surroundings = Surroundings { case, terms, spans: &spans, today, kept };
+    let stopped = Stopped::on(today, &spans, terms);
+    let surroundings = Surroundings { case, terms, spans: &spans, stopped, today, kept };
     let mut credit_steps = Vec::new();
     let mut positions = Vec::with_capacity(slots.len());
     for (i, (slot, fee)) in slots.iter().zip(&fees).enumerate() {
@@ -170,7 +190,7 @@ pub fn fee_workings(case: &Case, terms: &Terms, today: NaiveDate) -> Result<Vec<
     let clock = clock_day(&case.order, terms, &facts, &spans, today);
     let held = Covered::by(Effect::Fees, &spans, terms);
     let ledger = Ledger { order: &case.order, terms, facts: &facts, held: &held };
-    let replayed = ledger.replay(schedule(&case.order, terms, &facts, &spans, clock)?);
+    let replayed = ledger.replay(schedule(&case.order, terms, &facts, &spans, clock)?, today);
     Ok(ledger.fee_workings(&replayed.slots, today))
 }
 
@@ -189,6 +209,7 @@ struct Surroundings<'a> {
     case: &'a Case,
     terms: &'a Terms,
     spans: &'a [HoldSpan],
+    stopped: Stopped,
     today: NaiveDate,
     /// The order's amount after refunds.
     kept: i64,
@@ -204,17 +225,18 @@ impl Surroundings<'_> {
         steps: &mut Vec<CreditStep>,
     ) -> Position {
         let due_on = slot.due.due_on;
-        let days_past_due = due_on.map_or(0, |due_on| slot.principal.days_past_due(due_on, self.today));
+        // The days of what was written off are not counted any further.
+        let counted_to = slot.written_off.map_or(self.today, |written_off| written_off.on);
+        let days_past_due = due_on.map_or(0, |due_on| slot.principal.days_past_due(due_on, counted_to));
         let mut next_action_on = fee_changes_on;
         if let Some(due_on) = due_on {
-            if slot.principal.now() > 0 && due_on > self.today {
-                next_action_on = earlier(next_action_on, Some(due_on));
+            if slot.written_off.is_none() {
+                next_action_on = earlier(next_action_on, self.next_day(slot, due_on, days_past_due));
             }
             if let Some(rule) = self.terms.credit {
                 let evidence = self.evidence(slot, due_on);
                 while let Some((status, reason)) = credit::step(&standing, &evidence, rule, self.today) {
-                    let flagged_on = if status == Status::Flagged { Some(self.today) } else { standing.flagged_on };
-                    standing = Standing { status, since: Some(self.today), flagged_on };
+                    standing = standing.after(status, self.today);
                     let instalment = slot.due.instalment;
                     steps.push(CreditStep { instalment, status, days_past_due, minor: slot.principal.now(), reason });
                 }
@@ -222,21 +244,35 @@ impl Surroundings<'_> {
             }
         }
         let covers_today = |span: &&HoldSpan| (span.first..=span.last).contains(&self.today);
+        let late_fee = if slot.written_off.is_some() { fee.net().min(slot.fee_paid) } else { fee.net() };
         Position {
             instalment: slot.due.instalment,
             principal: slot.due.minor,
             due_on,
             paid: slot.paid,
             refunded: slot.refunded,
+            written_off_on: slot.written_off.map(|written_off| written_off.on),
+            written_off: slot.written_off.map_or(0, |_| slot.principal.now() + slot.recovered),
+            recovered: slot.recovered,
             late_fee_charged: fee.total,
-            late_fee: fee.net(),
+            late_fee,
             late_fee_paid: slot.fee_paid.min(fee.net()),
             days_past_due,
             credit: standing,
             hold: self.spans.iter().find(covers_today).map(|span| span.reason),
+            stopped: self.stopped,
             decided_on: self.today,
             next_action_on,
         }
+    }
+
+    /// The day on which an unpaid instalment comes due, or is to be written off.
+    fn next_day(&self, slot: &Slot, due_on: NaiveDate, days_past_due: i64) -> Option<NaiveDate> {
+        let unpaid = slot.principal.now() > 0;
+        let comes_due = (unpaid && due_on > self.today).then_some(due_on);
+        let written_off = self.terms.write_off_after.filter(|_| unpaid);
+        let written_off = written_off.map(|after| plus(due_on.max(self.today), after - days_past_due));
+        earlier(comes_due, written_off)
     }
 
     fn evidence<'s>(&self, slot: &'s Slot, due_on: NaiveDate) -> Evidence<'s> {
@@ -247,7 +283,8 @@ impl Surroundings<'_> {
             principal: &slot.principal,
             paid_some: slot.paid > 0 && self.kept > 0,
             notice_sent_on: notices.map(|fact| fact.effective_on).filter(|on| *on <= self.today).max(),
-            held: Covered::by(Effect::Credit, self.spans, self.terms).covers(self.today),
+            held: self.stopped.has(Effect::Credit),
+            written_off: slot.written_off.is_some(),
         }
     }
 

@@ -101,5 +101,5 @@ fn customer_credit(booked: &[Recorded]) -> i64 {
 }
 
 fn is_late(position: &Position, today: NaiveDate) -> bool {
-    position.is_open() && position.due_on.is_some_and(|due_on| due_on < today)
+    (position.is_open() || position.is_unpaid()) && position.due_on.is_some_and(|due_on| due_on < today)
 }

@@ -13,14 +13,16 @@ use super::Scheme;
 use super::deciding::{PAGE, into_cases, which_order};
 use crate::config::Merchant;
 use crate::domain::calendar::{days_between, plus};
-use crate::domain::credit::{Standing, Status};
+use crate::domain::credit::{Standing, Status, WITHDRAWN};
 use crate::domain::instruction::Direction;
 use crate::domain::journal::{Account, Kind};
 use crate::domain::money::Currency;
 use crate::domain::position::{Position, decide};
+use crate::files::incoming::Kind as IncomingKind;
 use crate::files::outgoing::{
     CreditImpact, Detail, Exception, Matching, OpenInstalment, Report, Settlement, Summary, Written, report,
 };
+use crate::store::inputs::InputRow;
 use crate::store::journal::{JournalRow, Turnover};
 use crate::store::orders::CreditStepRow;
 use crate::store::scheme::Balance;
@@ -111,7 +113,7 @@ pub async fn render(
         merchants.push((merchant.id.clone(), sums));
     }
     let steps = orders::credit_steps_on(tx, day).await?;
-    let impact = steps.iter().map(|step| credit_impact(scheme, step)).collect::<Result<Vec<_>>>()?;
+    let impact = exported(&steps).map(|step| credit_impact(scheme, step)).collect::<Result<Vec<_>>>()?;
     files.push(report(folder, format!("credit-impact_{day}.csv"), &impact)?);
     let open = exceptions::open_at(tx, "", day).await?;
     let rows = open.iter().map(|row| exception(row, day)).collect::<Result<Vec<_>>>()?;
@@ -350,8 +352,7 @@ impl DayOf<'_> {
             })?;
         }
         for (waiting, provider) in inputs::suspended_at(tx, &self.merchant.id, self.day).await? {
-            let Some((minor, code)) = waiting.amount_minor.zip(waiting.currency.as_deref()) else { continue };
-            let currency = currency(code)?;
+            let Some((minor, currency)) = signed_amount(&waiting)? else { continue };
             *sums.suspended.entry(currency).or_default() += minor;
             report.row(&Matching {
                 provider: &provider,
@@ -365,14 +366,15 @@ impl DayOf<'_> {
             })?;
         }
         for (conflict, provider, ours) in inputs::money_conflicts_on(tx, &self.merchant.id, self.day).await? {
-            let Some((minor, code)) = conflict.amount_minor.zip(conflict.currency.as_deref()) else { continue };
+            let Some((minor, currency)) = signed_amount(&conflict)? else { continue };
+            let ours = if minor < 0 { -ours } else { ours };
             report.row(&Matching {
                 provider: &provider,
                 payment_id: &conflict.row_key,
                 order_id: &conflict.order_id,
                 provider_minor: minor,
                 our_minor: ours,
-                currency: currency(code)?,
+                currency,
                 status: "amount_differs",
                 days_open: 0,
             })?;
@@ -412,10 +414,17 @@ pub fn standings_on(steps: &[CreditStepRow], order_id: &str, day: NaiveDate) -> 
             standings.resize(at + 1, Standing::default());
         }
         let status = Status::parse(&step.status).with_context(|| format!("unknown credit status {}", step.status))?;
-        let flagged_on = if status == Status::Flagged { Some(step.since) } else { standings[at].flagged_on };
-        standings[at] = Standing { status, since: Some(step.since), flagged_on };
+        standings[at] = standings[at].after(status, step.since);
     }
     Ok(standings)
+}
+
+/// The steps of a day that its seal exports: all but flags that were withdrawn before anyone has seen them.
+fn exported(steps: &[CreditStepRow]) -> impl Iterator<Item = &CreditStepRow> {
+    let withdrawn = |step: &CreditStepRow| step.reason == WITHDRAWN;
+    let is_next_withdrawn = move |i: usize| steps.get(i + 1).is_some_and(withdrawn);
+    let kept = move |(i, step): &(usize, &CreditStepRow)| !withdrawn(step) && !is_next_withdrawn(*i);
+    steps.iter().enumerate().filter(kept).map(|(_, step)| step)
 }
 
 fn credit_impact<'r>(scheme: &Scheme, step: &'r CreditStepRow) -> Result<CreditImpact<'r>> {
@@ -453,6 +462,13 @@ fn exception(row: &exceptions::ExceptionRow, day: NaiveDate) -> Result<Exception
         days_open: days_between(row.opened_on, day),
         message: &row.message,
     })
+}
+
+/// The money of a row; of a chargeback, which takes it back, negative.
+fn signed_amount(row: &InputRow) -> Result<Option<(i64, Currency)>> {
+    let Some((minor, code)) = row.amount_minor.zip(row.currency.as_deref()) else { return Ok(None) };
+    let minor = if row.kind == IncomingKind::Chargebacks.name() { -minor } else { minor };
+    Ok(Some((minor, currency(code)?)))
 }
 
 fn currency(code: &str) -> Result<Currency> {

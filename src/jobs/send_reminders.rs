@@ -16,7 +16,6 @@ use crate::config::Clock;
 use crate::domain::calendar::plus;
 use crate::domain::customer::Customer;
 use crate::domain::hold::Effect;
-use crate::domain::policy::Terms;
 use crate::domain::reminders::{Template, due_dates};
 use crate::store::mails::{self, MailRow, ReminderRow, StepHad};
 use crate::store::orders::{self, OpenPosition};
@@ -56,7 +55,6 @@ pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
 /// An instalment about which its customer is to be written to.
 struct Item<'s> {
     merchant: &'s str,
-    terms: &'s Terms,
     open: OpenPosition,
     step: String,
     template: Template,
@@ -82,14 +80,13 @@ async fn due_today<'s>(tx: &mut Tx, scheme: &'s Scheme, today: NaiveDate) -> Res
                 let terms = scheme.terms(&merchant.id, open.policy_version)?;
                 if terms.reminder_steps.contains(&step) {
                     let template = Template::of_step(step);
-                    items.push(Item { merchant: &merchant.id, terms, open, step: step_name(step), template });
+                    items.push(Item { merchant: &merchant.id, open, step: step_name(step), template });
                 }
             }
         }
         for open in orders::notice_due(tx, &merchant.id).await? {
-            let terms = scheme.terms(&merchant.id, open.policy_version)?;
             let step = format!("notice {today}");
-            items.push(Item { merchant: &merchant.id, terms, open, step, template: Template::Notice });
+            items.push(Item { merchant: &merchant.id, open, step, template: Template::Notice });
         }
         let ids: Vec<&str> = items.iter().map(|item| item.open.order_id.as_str()).collect();
         let had = mails::steps_had(tx, &merchant.id, &ids).await?;
@@ -206,8 +203,7 @@ struct Reachable<'a> {
 
 impl Reachable<'_> {
     fn hindrance(&self, item: &Item<'_>) -> Option<&'static str> {
-        let held = item.open.position.hold.map(|reason| item.terms.hold_rule(reason));
-        if held.is_some_and(|rule| rule.effects.contains(&Effect::Contact)) {
+        if item.open.position.stopped.has(Effect::Contact) {
             Some("held")
         } else if self.customer.is_none() {
             Some("customer unknown")

@@ -18,7 +18,7 @@ pub async fn add(tx: &mut Tx, merchant: &str, changes: &[(&str, i64)]) -> Result
     bulk::add_up(tx, &EXPOSURE, cells).await
 }
 
-/// What these customers owe the merchant, and since when.
+/// What these customers owe the merchant, and since when. What was written off is in no sum, but counts as overdue.
 pub async fn of(tx: &mut Tx, merchant: &str, customers: &[&str]) -> Result<HashMap<String, Exposure>> {
     let sql = sql_for(
         tx,

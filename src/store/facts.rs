@@ -113,15 +113,28 @@ pub struct BookedPayment {
     pub provider: String,
 }
 
-/// Payments and refunds that reached their order on a business date, by key.
+/// Payments, refunds and chargebacks that reached their order on a business date, by key. A chargeback's amount is
+/// negative: it is money that went back.
 pub async fn money_booked_on(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<BookedPayment>> {
-    let sql = "SELECT f.fact_id, f.order_id, f.amount_minor, o.currency, s.provider
-               FROM fact f
-               JOIN orders o ON o.merchant_id = f.merchant_id AND o.order_id = f.order_id
-               JOIN file s ON s.file_no = f.file_no
-               WHERE f.merchant_id = $1 AND f.booked_on = $2 AND f.kind IN ('payment', 'refund')
-               ORDER BY f.kind, f.fact_id";
-    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?))
+    let mut booked: Vec<BookedPayment> = Vec::new();
+    // One query for each of the two indexes by day.
+    for (which, amount) in
+        [("f.kind IN ('payment', 'refund')", "f.amount_minor"), ("f.kind = 'chargeback'", "-f.amount_minor")]
+    {
+        let sql = format!(
+            "SELECT f.fact_id, f.order_id, {amount} AS amount_minor, o.currency, s.provider
+             FROM fact f
+             JOIN orders o ON o.merchant_id = f.merchant_id AND o.order_id = f.order_id
+             JOIN file s ON s.file_no = f.file_no
+             WHERE f.merchant_id = $1 AND f.booked_on = $2 AND {which}
+             ORDER BY f.kind, f.fact_id"
+        );
+        let sql = sqlx::AssertSqlSafe(sql);
+        let rows: Vec<BookedPayment> =
+            on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?);
+        booked.extend(rows);
+    }
+    Ok(booked)
 }
 
 #[derive(sqlx::FromRow)]
@@ -159,6 +172,10 @@ impl Columns {
             What::Payment { minor, suspended } | What::Refund { minor, suspended } => {
                 Columns { amount_minor: Some(minor), suspended, ..Columns::default() }
             }
+            What::Chargeback { minor, ref payment_id, suspended } => {
+                let detail = Some(payment_id.clone());
+                Columns { amount_minor: Some(minor), detail, suspended, ..Columns::default() }
+            }
             What::Extension { days } => Columns { days: Some(days), ..Columns::default() },
             What::Hold { reason, ends_on } => {
                 Columns { detail: Some(reason.name().to_owned()), ends_on, ..Columns::default() }
@@ -193,6 +210,10 @@ impl FactRow {
             "fulfilment" => What::Fulfilment(Event::parse(detail).context("unknown event")?),
             "payment" => What::Payment { minor: minor()?, suspended: self.suspended },
             "refund" => What::Refund { minor: minor()?, suspended: self.suspended },
+            "chargeback" => {
+                let payment_id = detail.to_owned();
+                What::Chargeback { minor: minor()?, payment_id, suspended: self.suspended }
+            }
             "extension" => What::Extension { days: self.days.context("no days")? },
             "hold" => {
                 What::Hold { reason: HoldReason::parse(detail).context("unknown reason")?, ends_on: self.ends_on }

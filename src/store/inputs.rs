@@ -1,6 +1,6 @@
 //! Files that came in, and those of their rows that were not simply recorded.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use anyhow::Result;
 use chrono::NaiveDate;
@@ -262,6 +262,16 @@ pub async fn pending_known(tx: &mut Tx, merchant: &str, kind: &str, keys: &[&str
     Ok(rows.into_iter().collect())
 }
 
+/// Of these orders, those with chargebacks that wait.
+pub async fn with_waiting_chargebacks(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<Vec<String>> {
+    // They are few: one look usually tells that there are none.
+    let sql = "SELECT DISTINCT order_id FROM input_row
+               WHERE merchant_id = $1 AND kind = 'chargebacks' AND outcome = 'pending' ORDER BY order_id";
+    let waiting: Vec<String> = on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).fetch_all(c).await?);
+    let asked: HashSet<&str> = order_ids.iter().copied().collect();
+    Ok(waiting.into_iter().filter(|order_id| asked.contains(order_id.as_str())).collect())
+}
+
 /// Rows that name an order, with the file's name, in the order in which they came.
 pub async fn rows_of_order(tx: &mut Tx, merchant: &str, order_id: &str) -> Result<Vec<(InputRow, String)>> {
     let sql = "SELECT r.file_no, r.line, r.merchant_id, r.kind, r.row_key, r.order_id, r.outcome, r.code, r.message,
@@ -278,14 +288,14 @@ pub async fn suspended_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result
     let sql = "SELECT r.file_no, r.line, r.merchant_id, r.kind, r.row_key, r.order_id, r.outcome, r.code, r.message,
                       r.content, r.fingerprint, r.amount_minor, r.currency, r.opened_on, r.resolved_on, f.provider AS name
                FROM input_row r JOIN file f ON f.file_no = r.file_no
-               WHERE r.merchant_id = $1 AND r.kind IN ('payments', 'refunds') AND r.content <> ''
+               WHERE r.merchant_id = $1 AND r.kind IN ('payments', 'refunds', 'chargebacks') AND r.content <> ''
                  AND r.opened_on <= $2 AND (r.resolved_on IS NULL OR r.resolved_on > $2)
                ORDER BY r.kind, r.row_key, r.file_no, r.line";
     let rows: Vec<NamedRow> = on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?);
     Ok(rows.into_iter().map(|named| (named.row, named.name)).collect())
 }
 
-/// Payments and refunds of a day that contradict what is booked, with their provider and the booked amount.
+/// Payments, refunds and chargebacks of a day that contradict what is booked, with their provider and the booked amount.
 pub async fn money_conflicts_on(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<(InputRow, String, i64)>> {
     let sql = "SELECT r.file_no, r.line, r.merchant_id, r.kind, r.row_key, r.order_id, r.outcome, r.code, r.message,
                       r.content, r.fingerprint, r.amount_minor, r.currency, r.opened_on, r.resolved_on, f.provider AS name,
@@ -293,9 +303,9 @@ pub async fn money_conflicts_on(tx: &mut Tx, merchant: &str, day: NaiveDate) -> 
                FROM input_row r
                JOIN file f ON f.file_no = r.file_no
                LEFT JOIN fact k ON k.merchant_id = r.merchant_id AND k.fact_id = r.row_key
-                    AND k.kind = CASE r.kind WHEN 'payments' THEN 'payment' ELSE 'refund' END
+                    AND k.kind = CASE r.kind WHEN 'payments' THEN 'payment' WHEN 'refunds' THEN 'refund' ELSE 'chargeback' END
                WHERE r.merchant_id = $1 AND r.opened_on = $2 AND r.outcome = 'conflict'
-                 AND r.kind IN ('payments', 'refunds')
+                 AND r.kind IN ('payments', 'refunds', 'chargebacks')
                ORDER BY r.kind, r.row_key, r.file_no, r.line";
     let rows: Vec<ConflictRow> = on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?);
     Ok(rows.into_iter().map(|found| (found.named.row, found.named.name, found.booked_minor)).collect())

@@ -9,7 +9,7 @@ use super::bulk::{self, Table, row};
 use super::engine::{Tx, key_set, on_engine, sql_for};
 use super::journal::currency;
 use crate::domain::credit::{Standing, Status};
-use crate::domain::hold::HoldReason;
+use crate::domain::hold::{HoldReason, Stopped};
 use crate::domain::money::Currency;
 use crate::domain::order::{Order, Source};
 use crate::domain::position::{CreditStep, Position};
@@ -69,6 +69,10 @@ const INSTALMENT: Table = Table {
         "hold",
         "decided_on",
         "next_action_on",
+        "stopped",
+        "written_off_on",
+        "written_off_minor",
+        "recovered_minor",
     ],
     key: 3,
 };
@@ -183,6 +187,10 @@ pub async fn save_positions(tx: &mut Tx, merchant: &str, positions: &[(String, P
             position.hold.map(|hold| hold.name().to_owned()),
             position.decided_on,
             position.next_action_on,
+            position.stopped.names(),
+            position.written_off_on,
+            position.written_off,
+            position.recovered,
         ]);
     }
     bulk::upsert(tx, &INSTALMENT, cells).await
@@ -319,7 +327,8 @@ pub struct OpenPosition {
 
 const SELECT_OPEN: &str = "SELECT i.order_id, i.instalment, i.principal_minor, i.due_on, i.paid_minor,
         i.refunded_minor, i.late_fee_charged_minor, i.late_fee_minor, i.late_fee_paid_minor, i.days_past_due, i.credit_status, i.credit_since,
-        i.flagged_on, i.hold, i.decided_on, i.next_action_on, o.customer_id, o.item, o.currency, o.policy_version
+        i.flagged_on, i.hold, i.decided_on, i.next_action_on, i.stopped, i.written_off_on, i.written_off_minor,
+        i.recovered_minor, o.customer_id, o.item, o.currency, o.policy_version
     FROM instalment i JOIN orders o ON o.merchant_id = i.merchant_id AND o.order_id = i.order_id";
 
 /// Open instalments of a merchant by key, after (order, instalment).
@@ -417,7 +426,7 @@ const SELECT_ORDER: &str = "SELECT merchant_id, order_id, customer_id, amount_mi
 
 const SELECT_POSITION: &str = "SELECT order_id, instalment, principal_minor, due_on, paid_minor, refunded_minor,
     late_fee_charged_minor, late_fee_minor, late_fee_paid_minor, days_past_due, credit_status, credit_since, flagged_on, hold, decided_on,
-    next_action_on FROM instalment";
+    next_action_on, stopped, written_off_on, written_off_minor, recovered_minor FROM instalment";
 
 #[derive(sqlx::FromRow)]
 struct OrderRow {
@@ -479,6 +488,10 @@ struct PositionRow {
     hold: Option<String>,
     decided_on: NaiveDate,
     next_action_on: Option<NaiveDate>,
+    stopped: String,
+    written_off_on: Option<NaiveDate>,
+    written_off_minor: i64,
+    recovered_minor: i64,
 }
 
 impl PositionRow {
@@ -490,12 +503,16 @@ impl PositionRow {
             due_on: self.due_on,
             paid: self.paid_minor,
             refunded: self.refunded_minor,
+            written_off_on: self.written_off_on,
+            written_off: self.written_off_minor,
+            recovered: self.recovered_minor,
             late_fee_charged: self.late_fee_charged_minor,
             late_fee: self.late_fee_minor,
             late_fee_paid: self.late_fee_paid_minor,
             days_past_due: self.days_past_due,
             credit: Standing { status, since: self.credit_since, flagged_on: self.flagged_on },
             hold: self.hold.as_deref().and_then(HoldReason::parse),
+            stopped: Stopped::parse(&self.stopped).context("the store has an unknown effect of a hold")?,
             decided_on: self.decided_on,
             next_action_on: self.next_action_on,
         };

@@ -22,32 +22,13 @@ pub struct Instalment {
     pub fee: i64,
     pub fee_paid: i64,
     pub past_due: i64,
+    pub written_off: i64,
+    pub recovered: i64,
 }
 
 /// The order at the end of a day, and the customer's credit from it.
 pub fn walk(case: &Case, terms: &Terms, today: NaiveDate) -> (Vec<Instalment>, i64) {
-    let mut walk = Walk { case, terms, today, slots: Vec::new(), credit: 0, refunded: 0 };
-    walk.slots = walk.schedule();
-    let first = case.facts.iter().map(|fact| fact.effective_on).min().unwrap_or(today).min(today);
-    for day in first.iter_days().take_while(|day| *day <= today) {
-        let mut of_the_day: Vec<&Fact> = walk.facts().filter(|fact| fact.effective_on == day).collect();
-        of_the_day.sort_by_key(|fact| {
-            let is_payment = matches!(fact.what, What::Payment { .. });
-            (fact.effective_at, is_payment, fact.id.clone())
-        });
-        for fact in of_the_day {
-            match fact.what {
-                What::Payment { minor, .. } => walk.pay(minor, day),
-                What::Refund { minor, .. } => walk.refund(minor),
-                What::Fulfilment(Event::Cancelled) => walk.refund(case.order.amount_minor),
-                What::PayOut { minor } => walk.pay_out(minor, day),
-                _ => {}
-            }
-        }
-        for slot in &mut walk.slots {
-            slot.left_at_end_of.insert(day, slot.left);
-        }
-    }
+    let walk = Walk::through(case, terms, today);
     let fees = walk.fees(today);
     let mut credit = walk.credit;
     let rows = walk.slots.iter().zip(fees).map(|(slot, fee)| {
@@ -57,13 +38,24 @@ pub fn walk(case: &Case, terms: &Terms, today: NaiveDate) -> (Vec<Instalment>, i
             ordered: slot.ordered,
             paid: slot.paid,
             refunded: slot.refunded,
-            fee,
+            fee: if slot.written_off_on.is_some() { fee.min(slot.fee_paid) } else { fee },
             fee_paid: slot.fee_paid.min(fee),
-            past_due: slot.past_due(today),
+            past_due: slot.past_due(slot.written_off_on.unwrap_or(today)),
+            written_off: if slot.written_off_on.is_some() { slot.ordered - slot.paid - slot.refunded } else { 0 },
+            recovered: slot.recovered,
         }
     });
     let rows = rows.collect();
     (rows, credit)
+}
+
+/// What was left of an instalment's principal at the end of each day from its due date to `today`, by what is known;
+/// nothing while it has no due date.
+pub fn left_since_due(case: &Case, terms: &Terms, instalment: i64, today: NaiveDate) -> Vec<(NaiveDate, i64)> {
+    let walk = Walk::through(case, terms, today);
+    let slot = &walk.slots[usize::try_from(instalment - 1).unwrap()];
+    let since = slot.due_on.into_iter().flat_map(|due_on| due_on.iter_days().take_while(|day| *day <= today));
+    since.map(|day| (day, slot.left_on(day))).collect()
 }
 
 struct Slot {
@@ -74,6 +66,8 @@ struct Slot {
     paid: i64,
     refunded: i64,
     fee_paid: i64,
+    written_off_on: Option<NaiveDate>,
+    recovered: i64,
 }
 
 impl Slot {
@@ -94,11 +88,60 @@ struct Walk<'a> {
     terms: &'a Terms,
     today: NaiveDate,
     slots: Vec<Slot>,
+    /// The customer's credit, below zero when more was paid out; and what of it refunds gave back.
     credit: i64,
+    given_back: i64,
     refunded: i64,
 }
 
 impl<'a> Walk<'a> {
+    fn through(case: &'a Case, terms: &'a Terms, today: NaiveDate) -> Walk<'a> {
+        let mut walk = Walk { case, terms, today, slots: Vec::new(), credit: 0, given_back: 0, refunded: 0 };
+        walk.slots = walk.schedule();
+        let first = case.facts.iter().map(|fact| fact.effective_on).min().unwrap_or(today);
+        let first = first.min(case.order.ordered_on);
+        for day in first.iter_days().take_while(|day| *day <= today) {
+            walk.live(day);
+        }
+        walk
+    }
+
+    /// Everything that happens on a day, and then its end.
+    fn live(&mut self, day: NaiveDate) {
+        let mut of_the_day: Vec<&Fact> = self.facts().filter(|fact| fact.effective_on == day).collect();
+        of_the_day.sort_by_key(|fact| {
+            let rank = match fact.what {
+                What::Payment { .. } => 1,
+                What::Chargeback { .. } => 2,
+                _ => 0,
+            };
+            // What is taken back was paid before.
+            let paid_at = self.facts().find(|paid| match &fact.what {
+                What::Chargeback { payment_id, .. } => paid.what.kind() == "payment" && paid.id == *payment_id,
+                _ => false,
+            });
+            let at = paid_at.map_or(fact.effective_at, |paid| paid.effective_at.max(fact.effective_at));
+            (at, rank, fact.id.clone())
+        });
+        for fact in of_the_day {
+            match fact.what {
+                What::Payment { minor, .. } => self.pay(minor, day),
+                What::Refund { minor, .. } => self.refund(minor),
+                What::Fulfilment(Event::Cancelled) => self.refund(self.case.order.amount_minor),
+                What::PayOut { minor } => self.pay_out(minor, day),
+                What::Chargeback { minor, .. } => (0..minor).for_each(|_| self.take_back_one()),
+                _ => {}
+            }
+        }
+        for slot in &mut self.slots {
+            slot.left_at_end_of.insert(day, slot.left);
+            let days = slot.past_due(day);
+            if slot.written_off_on.is_none() && days > 0 && self.terms.write_off_after == Some(days) {
+                slot.written_off_on = Some(day);
+            }
+        }
+    }
+
     fn facts(&self) -> impl Iterator<Item = &'a Fact> + use<'a> {
         let today = self.today;
         self.case.facts.iter().filter(move |fact| fact.effective_on <= today)
@@ -245,7 +288,17 @@ impl<'a> Walk<'a> {
                 self.off_days_off(due_on)
             });
             let left_at_end_of = BTreeMap::new();
-            Slot { due_on, ordered, left: ordered, left_at_end_of, paid: 0, refunded: 0, fee_paid: 0 }
+            Slot {
+                due_on,
+                ordered,
+                left: ordered,
+                left_at_end_of,
+                paid: 0,
+                refunded: 0,
+                fee_paid: 0,
+                written_off_on: None,
+                recovered: 0,
+            }
         };
         amounts.into_iter().zip(parts).map(slot).collect()
     }
@@ -312,6 +365,7 @@ impl<'a> Walk<'a> {
     fn fee(&self, slot: &Slot, day: NaiveDate) -> i64 {
         let Some(due_on) = slot.due_on else { return 0 };
         let rule = self.rule();
+        let day = slot.written_off_on.map_or(day, |written_off_on| day.min(written_off_on));
         let mut fee = match &rule.kind {
             FeeKind::Steps(_) => self.steps(slot, due_on, day),
             _ => self.after_grace(slot, due_on, day),
@@ -360,7 +414,12 @@ impl<'a> Walk<'a> {
     fn after_grace(&self, slot: &Slot, due_on: NaiveDate, day: NaiveDate) -> i64 {
         let rule = self.rule();
         let grace_end = self.nth_free_day(due_on, rule.grace, Effect::Fees);
-        if grace_end > day || slot.left_on(grace_end) == 0 {
+        if grace_end > day {
+            return 0;
+        }
+        // Paid in time is no fee; but one by the day counts the days on which something is owed again.
+        let by_the_day = matches!(rule.kind, FeeKind::Daily { from_due: false, .. });
+        if slot.left_on(grace_end) == 0 && !by_the_day {
             return 0;
         }
         match rule.kind {
@@ -381,7 +440,7 @@ impl<'a> Walk<'a> {
         // Terms rise from instalment to instalment, and moving due dates off days off keeps their order, so the first is
         // the oldest due.
         for (slot, fee) in self.slots.iter_mut().zip(fees) {
-            let owed = (fee - slot.fee_paid).max(0);
+            let owed = if slot.written_off_on.is_some() { 0 } else { (fee - slot.fee_paid).max(0) };
             let (to_fee, to_principal) = match self.terms.allocation {
                 Allocation::FeeFirst => {
                     let to_fee = owed.min(purse);
@@ -393,7 +452,11 @@ impl<'a> Walk<'a> {
                 }
             };
             slot.fee_paid += to_fee;
-            slot.paid += to_principal;
+            if slot.written_off_on.is_some() {
+                slot.recovered += to_principal;
+            } else {
+                slot.paid += to_principal;
+            }
             slot.left -= to_principal;
             purse -= to_fee + to_principal;
         }
@@ -414,6 +477,10 @@ impl<'a> Walk<'a> {
                 None => self.credit -= 1,
             }
         }
+        // What is not there any more was not given back by a refund either.
+        while self.given_back > 0 && self.given_back > self.credit {
+            self.given_back -= 1;
+        }
     }
 
     fn refund(&mut self, minor: i64) {
@@ -427,6 +494,42 @@ impl<'a> Walk<'a> {
             purse -= part;
         }
         self.credit += purse;
+        self.given_back += purse;
+    }
+
+    /// One unit of a payment goes back: out of the last place that money went to.
+    fn take_back_one(&mut self) {
+        let by_refunds = self.given_back.min(self.credit);
+        if self.credit > 0 && self.credit > by_refunds {
+            self.credit -= 1;
+            return;
+        }
+        // What was refunded after it was paid is still refunded, but was not paid.
+        if self.credit > 0 && by_refunds > 0 {
+            let slot = self.slots.iter_mut().rev().find(|slot| slot.paid + slot.recovered > 0);
+            let slot = slot.expect("what was given back had been paid");
+            self.credit -= 1;
+            self.given_back -= 1;
+            *(if slot.recovered > 0 { &mut slot.recovered } else { &mut slot.paid }) -= 1;
+            slot.refunded += 1;
+            return;
+        }
+        let holds_money = |slot: &&mut Slot| slot.recovered > 0 || slot.paid > 0 || slot.fee_paid > 0;
+        let Some(slot) = self.slots.iter_mut().rev().find(holds_money) else {
+            // It left as a pay-out of credit.
+            self.credit -= 1;
+            return;
+        };
+        let fee_last = self.terms.allocation == Allocation::FeeFirst;
+        if slot.recovered > 0 {
+            slot.recovered -= 1;
+            slot.left += 1;
+        } else if slot.paid > 0 && (fee_last || slot.fee_paid == 0) {
+            slot.paid -= 1;
+            slot.left += 1;
+        } else {
+            slot.fee_paid -= 1;
+        }
     }
 }
 

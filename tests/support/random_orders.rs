@@ -33,7 +33,7 @@ pub fn any_day() -> impl Strategy<Value = NaiveDate> {
 /// Terms, and an order under them with everything that was taken.
 pub fn known_order() -> impl Strategy<Value = (Terms, Case)> {
     let amount = prop_oneof![1 => 1_i64..10, 4 => 100_i64..20_000];
-    (terms(), amount, 0_i64..15, vec(any_fact(), 0..12)).prop_map(|(terms, amount_minor, term, facts)| {
+    (terms(), amount, 0_i64..15, vec(any_fact(), 0..14)).prop_map(|(terms, amount_minor, term, facts)| {
         let order = Order {
             merchant_id: "shop".into(),
             order_id: "order".into(),
@@ -64,6 +64,7 @@ pub fn known_order() -> impl Strategy<Value = (Terms, Case)> {
                 fact.effective_on = fact.effective_at.date_naive();
                 fact.booked_on = fact.effective_on;
             }
+            meant_for_a_payment(&mut fact, &case);
             if admit(&case, &terms, &fact.what, fact.effective_on).is_ok() {
                 case.facts.push(fact);
             }
@@ -78,6 +79,25 @@ fn customer_credit(decision: &Decision) -> i64 {
         i64::from(movement.credit == Account::CustomerCredit) - i64::from(movement.debit == Account::CustomerCredit)
     };
     decision.movements.iter().map(|declared| side(&declared.movement) * declared.minor).sum()
+}
+
+/// A chargeback knows only how much of some payment it takes back; here it learns of which.
+fn meant_for_a_payment(fact: &mut Fact, case: &Case) {
+    let What::Chargeback { minor, payment_id, .. } = &mut fact.what else { return };
+    let payments: Vec<(&str, i64)> = case
+        .facts
+        .iter()
+        .filter_map(|paid| match paid.what {
+            What::Payment { minor, .. } => Some((paid.id.as_str(), minor)),
+            _ => None,
+        })
+        .collect();
+    let which = usize::try_from(*minor).unwrap() % payments.len().max(1);
+    if let Some((id, paid)) = payments.get(which) {
+        // Whole more often than not.
+        *minor = if *minor > 60 { *paid } else { (paid * *minor / 100).max(1) };
+        *payment_id = (*id).to_owned();
+    }
 }
 
 /// Shares of one, by rising term.
@@ -102,7 +122,9 @@ fn terms() -> impl Strategy<Value = Terms> {
     let allocation = select(vec![Allocation::FeeFirst, Allocation::PrincipalFirst]);
     let extension = (1_i64..4, 1_i64..15, option::of(0_i64..10), any::<bool>())
         .prop_map(|(times, days, ask_within, when_overdue)| ExtensionLimits { times, days, ask_within, when_overdue });
-    let credit = (1_i64..6, 0_i64..6).prop_map(|(notice_after, flag_after)| CreditRule { notice_after, flag_after });
+    let credit = (1_i64..6, 0_i64..6, option::of(1_i64..20))
+        .prop_map(|(notice_after, flag_after, expires_after)| CreditRule { notice_after, flag_after, expires_after });
+    let write_off = option::weighted(0.4, 1_i64..25);
     let refund_window = option::of(0_i64..60);
     let parts = (
         clock(),
@@ -114,6 +136,7 @@ fn terms() -> impl Strategy<Value = Terms> {
         option::weighted(0.8, extension),
         vec(hold_rule(), 0..3),
         option::weighted(0.8, credit),
+        write_off,
     );
     parts.prop_map(
         |(
@@ -126,6 +149,7 @@ fn terms() -> impl Strategy<Value = Terms> {
             extension,
             holds,
             credit,
+            write_off_after,
         )| Terms {
             effective_from: ORDERED_ON,
             currency: Currency::parse("CNY").unwrap(),
@@ -147,6 +171,7 @@ fn terms() -> impl Strategy<Value = Terms> {
             credit,
             debit: None,
             pay_out: None,
+            write_off_after,
         },
     )
 }
@@ -299,6 +324,7 @@ enum AnyWhat {
     /// Amounts are per cent of the order.
     Payment(i64, bool),
     Refund(i64, bool),
+    Chargeback(i64, bool),
     Waiver(i64),
     PayOut(i64),
     Hold(HoldReason, Option<i64>),
@@ -311,6 +337,7 @@ fn any_fact() -> impl Strategy<Value = AnyFact> {
     let what = prop_oneof![
         6 => (1_i64..130, suspended()).prop_map(|(share, suspended)| AnyWhat::Payment(share, suspended)),
         3 => (1_i64..100, suspended()).prop_map(|(share, suspended)| AnyWhat::Refund(share, suspended)),
+        3 => (1_i64..150, suspended()).prop_map(|(share, suspended)| AnyWhat::Chargeback(share, suspended)),
         2 => (1_i64..20).prop_map(AnyWhat::Waiver),
         3 => (1_i64..130).prop_map(AnyWhat::PayOut),
         3 => (select(HoldReason::ALL.to_vec()), option::weighted(0.8, 0_i64..12)).prop_map(|(reason, days)| AnyWhat::Hold(reason, days)),
@@ -331,6 +358,9 @@ impl AnyFact {
         let what = match self.what {
             AnyWhat::Payment(share, suspended) => What::Payment { minor: part(share), suspended },
             AnyWhat::Refund(share, suspended) => What::Refund { minor: part(share), suspended },
+            AnyWhat::Chargeback(share, suspended) => {
+                What::Chargeback { minor: share, payment_id: String::new(), suspended }
+            }
             AnyWhat::Waiver(share) => What::Waiver { minor: part(share) },
             AnyWhat::PayOut(share) => What::PayOut { minor: part(share) },
             AnyWhat::Hold(reason, days) => What::Hold { reason, ends_on: days.map(|days| plus(effective_on, days)) },

@@ -121,14 +121,23 @@ fn cell(column: &str, decision: &Decision, asked_on: &str, number: i64) -> Strin
         "paid" => money(position.paid),
         "refunded" => money(position.refunded),
         "left" => money(position.outstanding()),
+        "written_off" => money(position.written_off),
+        "recovered" => money(position.recovered),
         "fee" => money(position.late_fee),
         "fee_paid" => money(position.late_fee_paid),
         "past_due" => position.days_past_due.to_string(),
         "record" => position.credit.status.name().to_owned(),
         "hold" => position.hold.map_or("-", HoldReason::name).to_owned(),
+        "stops" => match position.stopped.names() {
+            none if none.is_empty() => "-".to_owned(),
+            names => names.replace(' ', ","),
+        },
         "next" => short(decision.next_action_on),
         "credit" => money(-balance(decision, Account::CustomerCredit)),
         "cash" => money(balance(decision, Account::CashClearing)),
+        "bad_debt" => money(balance(decision, Account::ExpensesBadDebt)),
+        "income" => money(-balance(decision, Account::IncomeLateFee)),
+        "recovery" => money(-balance(decision, Account::IncomeRecovery)),
         "suspense" => money(-balance(decision, Account::Suspense)),
         "merchant" => money(-balance(decision, Account::MerchantPayable)),
         "service_fee" => money(-balance(decision, Account::IncomeServiceFee)),
@@ -195,6 +204,7 @@ fn read_terms(text: &str) -> (Terms, i64, i64) {
         credit: None,
         debit: None,
         pay_out: None,
+        write_off_after: None,
     };
     for sentence in sentences(text) {
         let words: Vec<&str> = sentence.split_whitespace().collect();
@@ -248,8 +258,14 @@ fn read_terms(text: &str) -> (Terms, i64, i64) {
                 terms.holds.push(HoldRule { reason, days: number(days), effects });
             }
             ["notice", "after", notice, "flag", "after", flag] => {
-                terms.credit = Some(CreditRule { notice_after: number(notice), flag_after: number(flag) });
+                let (notice_after, flag_after) = (number(notice), number(flag));
+                terms.credit = Some(CreditRule { notice_after, flag_after, expires_after: None });
             }
+            ["expires", "after", days] => {
+                terms.credit.as_mut().expect("what expires is noticed and flagged before").expires_after =
+                    Some(number(days));
+            }
+            ["write", "off", "after", days] => terms.write_off_after = Some(number(days)),
             _ => panic!("no such terms: {sentence}"),
         }
     }
@@ -307,6 +323,11 @@ fn read_fact(text: &str, terms: &Terms, place: usize) -> Fact {
     let what = match verb {
         "pay" => What::Payment { minor: minor(take()), suspended: false },
         "refund" => What::Refund { minor: minor(take()), suspended: false },
+        // A chargeback names the place of its payment in the story: the second fact is `pay-2`.
+        "chargeback" => {
+            let minor = minor(take());
+            What::Chargeback { minor, payment_id: take().to_owned(), suspended: false }
+        }
         "waive" => What::Waiver { minor: minor(take()) },
         "extend" => What::Extension { days: number(take()) },
         "notice" => What::Notice { instalment: number(take()) },
@@ -325,7 +346,10 @@ fn read_fact(text: &str, terms: &Terms, place: usize) -> Fact {
     while let Some(word) = words.next() {
         match (word, &mut fact.what) {
             ("known", _) => fact.booked_on = day(words.next().unwrap()),
-            ("suspended", What::Payment { suspended, .. } | What::Refund { suspended, .. }) => *suspended = true,
+            (
+                "suspended",
+                What::Payment { suspended, .. } | What::Refund { suspended, .. } | What::Chargeback { suspended, .. },
+            ) => *suspended = true,
             _ => panic!("no such fact: {text}"),
         }
     }

@@ -5,14 +5,15 @@ use std::collections::HashMap;
 use anyhow::Result;
 use chrono::NaiveDate;
 
-use super::{bank, late_fee, words};
+use super::{bank, late_fee, movement, words};
 use crate::config::Merchant;
 use crate::domain::credit::Status;
 use crate::domain::due::{ClockDay, ways_on};
 use crate::domain::eligibility::Decline;
+use crate::domain::hold::Stopped;
 use crate::domain::journal::{Account, Kind};
 use crate::domain::money::Currency;
-use crate::domain::order::{Case, Fact, Source, What};
+use crate::domain::order::{Case, Fact, Order, Source, What};
 use crate::domain::policy::Terms;
 use crate::domain::position::{Position, decide};
 use crate::jobs::Scheme;
@@ -77,7 +78,7 @@ impl Story {
             told.fact(
                 fact,
                 note.as_deref(),
-                &stored,
+                (&stored.order, terms),
                 waited.iter().find(|(source, _)| *source == fact.source).map(|(_, row)| *row),
             );
         }
@@ -100,7 +101,7 @@ impl Story {
             told.tell(reminder.business_date, MAIL, what, source);
         }
         for step in orders::credit_steps_of(tx, &merchant.id, &ids).await? {
-            let words = credit_words(Status::parse(&step.status).unwrap_or_default());
+            let words = credit_words(Status::parse(&step.status).unwrap_or_default(), step.since < open_day);
             let owed = if step.amount_minor > 0 {
                 format!(
                     ", {} {} unpaid, {} past due",
@@ -149,6 +150,8 @@ impl Told<'_> {
         if let Some(terms) = terms {
             lines
                 .push(format!("Late fee: {}", late_fee::of_order(&terms.late_fee, order.amount_minor, order.currency)));
+            lines
+                .extend(terms.write_off_after.map(|days| format!("Written off after: {} past due", words::days(days))));
             lines.extend(terms.debit.as_ref().map(|rule| format!("What is owed: {}", bank::debit_rule(rule))));
             lines.extend(terms.pay_out.as_ref().map(|rule| format!("Customer credit: {}", bank::pay_out_rule(rule))));
         }
@@ -190,7 +193,11 @@ impl Told<'_> {
                 amount.map(|(minor, currency)| format!(" of {} {currency}", currency.plain(minor))).unwrap_or_default();
             let source = format!("{file}:{}", row.line);
             if !row.content.is_empty() {
-                let why = if row.outcome == "pending" { &row.message } else { "its order was not known yet" };
+                let not_known = match row.kind.as_str() {
+                    "chargebacks" => "its order or payment was not known yet",
+                    _ => "its order was not known yet",
+                };
+                let why = if row.outcome == "pending" { &row.message } else { not_known };
                 let waits = format!("{} {}{amount} waits: {why}", row.kind, row.row_key);
                 self.tell(row.opened_on, FROM_FILE, waits, source.clone());
             }
@@ -209,17 +216,23 @@ impl Told<'_> {
         }
     }
 
-    fn fact(&mut self, fact: &Fact, note: Option<&str>, stored: &StoredOrder, waited: Option<&InputRow>) {
-        let currency = stored.order.currency;
+    fn fact(&mut self, fact: &Fact, note: Option<&str>, (order, terms): (&Order, &Terms), waited: Option<&InputRow>) {
+        let currency = order.currency;
         let amount = |minor: i64| format!("{} {currency}", currency.plain(minor));
         let what = match &fact.what {
             What::Fulfilment(event) => event.name().to_owned(),
             What::Payment { minor, .. } => format!("payment {} of {}", fact.id, amount(*minor)),
             What::Refund { minor, .. } => format!("refund {} of {}", fact.id, amount(*minor)),
+            What::Chargeback { minor, payment_id, .. } => {
+                format!("chargeback {} of {}: payment {payment_id} was taken back", fact.id, amount(*minor))
+            }
             What::Extension { days } => format!("extension {} of {} granted", fact.id, words::days(*days)),
             What::Hold { reason, ends_on } => {
-                let until = ends_on.map_or("for the policy's usual time".to_owned(), |last| format!("to {last}"));
-                format!("hold {} ({}) from {} {until}", fact.id, reason.name(), fact.effective_on)
+                let rule = terms.hold_rule(*reason);
+                let usual = || format!("for the policy's usual {}", words::days(rule.days));
+                let until = ends_on.map_or_else(usual, |last| format!("to {last}"));
+                let stops = words::stops(&rule);
+                format!("hold {} ({}) from {} {until}: {stops}", fact.id, reason.name(), fact.effective_on)
             }
             What::Waiver { minor } => format!("late fee of up to {} waived, {}", amount(*minor), fact.id),
             // Told with the pay-out that it confirms.
@@ -301,13 +314,13 @@ impl Told<'_> {
                     "late fee of {} {direction}, {} in all: {}",
                     amount(row.minor),
                     amount(fee_total),
-                    reason_words(&row.reason)
+                    words::reason(&row.reason)
                 );
                 self.tell(row.business_date, MONEY, what, format!("policy {}", terms.effective_from));
                 continue;
             }
             self.fee_grew(growing.take(), case, terms);
-            if let Some(what) = movement_words(row) {
+            if let Some(what) = movement::words(row) {
                 let source = if row.source.is_empty() {
                     format!("policy {}", terms.effective_from)
                 } else {
@@ -346,63 +359,18 @@ struct Growing {
     total: i64,
 }
 
-fn movement_words(row: &JournalRow) -> Option<String> {
-    let amount = format!("{} {}", row.currency.plain(row.minor), row.currency);
-    let cause = &row.movement.cause;
-    // What was posted the other way round takes back what it says.
-    let usual_debit = match row.movement.kind {
-        Kind::Payment | Kind::Refund => !matches!(
-            row.movement.debit,
-            Account::ReceivablePrincipal | Account::ReceivableLateFee | Account::CustomerCredit
-        ),
-        Kind::Waiver => row.movement.debit == Account::IncomeLateFee,
-        Kind::FeeReturned => row.movement.debit == Account::ReceivableLateFee,
-        Kind::Order | Kind::ServiceFee | Kind::LateFee => return None,
-        Kind::Suspense => row.movement.credit == Account::Suspense,
-        Kind::PayOut => row.movement.debit == Account::CustomerCredit,
-    };
-    let target = if usual_debit { row.movement.credit } else { row.movement.debit };
-    let to = match target {
-        Account::ReceivablePrincipal => "the price",
-        Account::ReceivableLateFee => "the late fee",
-        Account::CustomerCredit => "the customer's credit, to be paid out",
-        other => other.name(),
-    };
-    let what = match row.movement.kind {
-        Kind::Payment => format!("of payment {cause}, {amount} goes to {to}"),
-        Kind::Refund => format!("of refund {cause}, {amount} comes off {to}")
-            .replace("comes off the customer's", "goes to the customer's"),
-        Kind::Waiver => format!("{amount} of the late fee is waived"),
-        Kind::FeeReturned if !cause.is_empty() => {
-            format!("{amount} that had been paid as late fee went back to the customer with {cause}")
-        }
-        Kind::FeeReturned => {
-            format!("{amount} paid as late fee is not owed any more and becomes the customer's credit")
-        }
-        Kind::PayOut => format!("{amount} of the customer's credit is paid out, {cause}"),
-        _ => format!("{amount} of {cause} lies in suspense"),
-    };
-    let way = if usual_debit { String::new() } else { "taken back: ".to_owned() };
-    let why = if row.reason == "corrected" { format!(" ({})", reason_words(&row.reason)) } else { String::new() };
-    Some(format!("{way}{what}{why}"))
-}
-
-fn reason_words(reason: &str) -> &str {
-    match reason {
-        "corrected" => "what came to light today changed what should have been",
-        other => other,
-    }
-}
-
-fn credit_words(status: Status) -> &'static str {
+/// `reported`: the day of the step is sealed, so the report is out.
+fn credit_words(status: Status, reported: bool) -> &'static str {
     match status {
         Status::Clear => "clear again, nothing is reported",
         Status::OnTime => "paid on time, which is reported in the customer's favour",
         Status::NoticeDue => "a notice has to be sent before anything may be reported",
         Status::NoticeSent => "the notice was sent",
-        Status::Flagged => "reported as late",
+        Status::Flagged if reported => "reported as late",
+        Status::Flagged => "to be reported as late when the day is closed",
         Status::SettledLate => "reported as settled late",
         Status::Corrected => "the report was wrong and is withdrawn",
+        Status::Expired => "the report has run out and is taken off",
     }
 }
 
@@ -418,6 +386,7 @@ fn now(
         let status = position.credit.status.name();
         let late = match position.days_past_due_on(open_day) {
             0 => String::new(),
+            days if position.written_off_on.is_some() => format!(", {} past due when written off", words::days(days)),
             days if position.outstanding() == 0 => format!(", paid {} late", words::days(days)),
             days => format!(", {} past due", words::days(days)),
         };
@@ -428,6 +397,16 @@ fn now(
             currency.plain(position.fee_owed()),
             currency.plain(position.late_fee),
         ));
+        if let Some(on) = position.written_off_on {
+            lines.push(format!(
+                "     written off on {on}: {} {currency}, of which {} paid since",
+                currency.plain(position.written_off),
+                currency.plain(position.recovered)
+            ));
+        }
+        if position.stopped != Stopped::default() {
+            lines.push(format!("     held, which stops: {}", position.stopped.names().replace(' ', ", ")));
+        }
         let next = position
             .next_action_on
             .map_or("nothing changes by itself".to_owned(), |day| format!("something changes by itself on {day}"));

@@ -4,6 +4,7 @@ use rust_decimal::Decimal;
 
 use crate::domain::business_days::{Count, NoYear};
 use crate::domain::due::{ClockDay, Way};
+use crate::domain::hold::{Effect, HoldRule};
 use crate::domain::policy::{Clock, DueDay, Term, Terms};
 
 /// A share as per cent: 0.0005 is 0.05 %.
@@ -74,6 +75,26 @@ fn day_of_month(DueDay { day, month }: DueDay) -> String {
         1 => format!("day {day} of the next month"),
         2 => format!("day {day} of the month after next"),
         _ => format!("day {day} of the {month}th month after"),
+    }
+}
+
+/// What a hold stops.
+pub fn stops(rule: &HoldRule) -> String {
+    let words = rule.effects.iter().map(|effect| match effect {
+        Effect::Clock => "its days don't count towards the due date",
+        Effect::Fees => "its days count for no late fee",
+        Effect::Contact => "no reminders",
+        Effect::Credit => "no step towards a report",
+        Effect::Debit => "no collection by debit",
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// Why an entry was posted on its day.
+pub fn reason(reason: &str) -> &str {
+    match reason {
+        "corrected" => "what came to light today changed what should have been",
+        other => other,
     }
 }
 

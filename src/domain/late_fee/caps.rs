@@ -48,8 +48,8 @@ impl Caps {
     /// Those of an instalment by itself, at the end of a day: the smallest.
     pub(super) fn of_instalment(&self, on: &Overdue<'_>, day: NaiveDate) -> Option<Cap> {
         let by_the_year = self.annual_rate.as_ref().map(|rate| {
-            let unpaid_until = on.principal.unpaid_until(on.due_on, day);
-            let rates = rate.sum(on.ordered_on, on.due_on, unpaid_until);
+            let unpaid = on.principal.unpaid(on.due_on, on.counted_to(day));
+            let rates: Decimal = unpaid.map(|(after, upto)| rate.sum(on.ordered_on, after, upto)).sum();
             // Multiply before dividing, so that what is exact stays exact; rounding down twice is rounding down once.
             Cap { by: CapKind::AnnualRate, minor: rated_down(on.instalment_minor, rates) / 365 }
         });

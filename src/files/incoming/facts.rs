@@ -13,6 +13,8 @@ pub const HOLD_COLUMNS: &[&str] = &["hold_id", "order_id", "reason", "starts_on"
 pub const EXTENSION_COLUMNS: &[&str] = &["extension_id", "order_id", "days", "requested_at"];
 pub const PAYMENT_COLUMNS: &[&str] = &["payment_id", "order_id", "amount", "currency", "paid_at"];
 pub const REFUND_COLUMNS: &[&str] = &["refund_id", "order_id", "amount", "currency", "refunded_at"];
+pub const CHARGEBACK_COLUMNS: &[&str] =
+    &["chargeback_id", "order_id", "payment_id", "amount", "currency", "charged_back_at"];
 pub const WAIVER_COLUMNS: &[&str] = &["waiver_id", "order_id", "amount", "currency", "waived_on"];
 
 pub fn parse(kind: Kind, cells: &Cells<'_>) -> Result<Parsed, Rejection> {
@@ -29,7 +31,7 @@ pub fn parse(kind: Kind, cells: &Cells<'_>) -> Result<Parsed, Rejection> {
                 note: None,
             }
         }
-        Kind::Payments | Kind::Refunds | Kind::Waivers => money(kind, order_id, cells)?,
+        Kind::Payments | Kind::Refunds | Kind::Chargebacks | Kind::Waivers => money(kind, order_id, cells)?,
         Kind::Extensions => FactRow {
             id: cells.key("extension_id")?,
             order_id,
@@ -80,6 +82,10 @@ fn money(kind: Kind, order_id: String, cells: &Cells<'_>) -> Result<FactRow, Rej
     let (id, at, what, note) = match kind {
         Kind::Payments => ("payment_id", "paid_at", What::Payment { minor, suspended }, "channel"),
         Kind::Refunds => ("refund_id", "refunded_at", What::Refund { minor, suspended }, "reason"),
+        Kind::Chargebacks => {
+            let what = What::Chargeback { minor, payment_id: cells.key("payment_id")?, suspended };
+            ("chargeback_id", "charged_back_at", what, "reason")
+        }
         _ => ("waiver_id", "waived_on", What::Waiver { minor }, "approved_by"),
     };
     Ok(FactRow {

@@ -26,12 +26,13 @@ pub enum Kind {
     Payments,
     DebitResults,
     Refunds,
+    Chargebacks,
     Waivers,
     PayoutResults,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 11] = [
+    pub const ALL: [Kind; 12] = [
         Kind::Customers,
         Kind::Agreements,
         Kind::Orders,
@@ -41,6 +42,7 @@ impl Kind {
         Kind::Payments,
         Kind::DebitResults,
         Kind::Refunds,
+        Kind::Chargebacks,
         Kind::Waivers,
         Kind::PayoutResults,
     ];
@@ -56,6 +58,7 @@ impl Kind {
             Kind::Payments => "payments",
             Kind::DebitResults => "debit_results",
             Kind::Refunds => "refunds",
+            Kind::Chargebacks => "chargebacks",
             Kind::Waivers => "waivers",
             Kind::PayoutResults => "payout_results",
         }
@@ -72,7 +75,7 @@ impl Kind {
 
     /// Rows that carry money through the books.
     pub fn is_money(self) -> bool {
-        matches!(self, Kind::Payments | Kind::Refunds)
+        matches!(self, Kind::Payments | Kind::Refunds | Kind::Chargebacks)
     }
 
     /// What a bank says became of our instructions.
@@ -92,6 +95,7 @@ impl Kind {
             Kind::Payments => facts::PAYMENT_COLUMNS,
             Kind::DebitResults => results::DEBIT_COLUMNS,
             Kind::Refunds => facts::REFUND_COLUMNS,
+            Kind::Chargebacks => facts::CHARGEBACK_COLUMNS,
             Kind::Waivers => facts::WAIVER_COLUMNS,
             Kind::PayoutResults => results::PAYOUT_COLUMNS,
         }

@@ -11,7 +11,7 @@ use super::super::deciding::into_cases;
 use super::Chunk;
 use super::verdict::{Outcome, Verdict};
 use crate::config::Merchant;
-use crate::domain::admission::admit;
+use crate::domain::admission::{UNKNOWN_PAYMENT, admit};
 use crate::domain::calendar::day_of;
 use crate::domain::journal::{Account, Entry, Kind as EntryKind, Movement, Reason};
 use crate::domain::money::Currency;
@@ -52,7 +52,24 @@ pub async fn decide(
         });
     }
     desk.write(tx).await?;
+    if kind == Kind::Payments {
+        let paid: Vec<&str> = rows.iter().map(|row| row.order_id.as_str()).collect();
+        retry_chargebacks(tx, scheme, merchant, &paid, chunk.today).await?;
+    }
     Ok(verdicts)
+}
+
+/// A chargeback may have come before its payment: tries those again that wait for payments of these orders.
+pub async fn retry_chargebacks(
+    tx: &mut Tx,
+    scheme: &Scheme,
+    merchant: &Merchant,
+    paid: &[&str],
+    today: NaiveDate,
+) -> Result<()> {
+    let waiting = inputs::with_waiting_chargebacks(tx, &merchant.id, paid).await?;
+    let waiting: Vec<&str> = waiting.iter().map(String::as_str).collect();
+    retry_pending(tx, scheme, merchant, &waiting, today).await
 }
 
 fn fact_row(line: &Line) -> Option<&FactRow> {
@@ -74,6 +91,8 @@ pub async fn retry_pending(
     if pending.is_empty() {
         return Ok(());
     }
+    // A chargeback waits for its payment, whichever of them came first.
+    pending.sort_by_key(|waiting| waiting.kind == Kind::Chargebacks.name());
     let mut rows = Vec::with_capacity(pending.len());
     for waiting in &pending {
         rows.push(read_again(scheme, waiting)?);
@@ -93,7 +112,7 @@ pub async fn retry_pending(
             resolved.push(waiting.row_key.as_str());
         }
     }
-    let waiting_for = ["UNKNOWN_ORDER", "CURRENCY", "ORDER_DECLINED"];
+    let waiting_for = ["UNKNOWN_ORDER", UNKNOWN_PAYMENT, "CURRENCY", "ORDER_DECLINED"];
     exceptions::resolve(tx, &merchant.id, &waiting_for, &resolved, today).await?;
     inputs::save_rows(tx, &pending).await?;
     desk.write(tx).await
@@ -204,13 +223,13 @@ impl<'a> Desk<'a> {
     }
 
     fn judge(&mut self, row: &FactRow, source: Source, fingerprint: i64, waited: bool) -> Outcome {
-        let is_payment = matches!(row.what, What::Payment { .. });
+        let is_payment = matches!(row.what, What::Payment { .. } | What::Chargeback { .. });
         let is_money = is_payment || matches!(row.what, What::Refund { .. });
         if self.declined.contains(&row.order_id) {
             let message = format!("order {} was declined", row.order_id);
             // Money that was paid all the same has to lie somewhere until someone decides what becomes of it.
             return if is_payment {
-                Outcome::Pending { code: "ORDER_DECLINED", message: format!("{message}; the payment is in suspense") }
+                Outcome::Pending { code: "ORDER_DECLINED", message: format!("{message}; the money is in suspense") }
             } else {
                 Outcome::Declined { code: "ORDER_DECLINED", message }
             };
@@ -235,11 +254,22 @@ impl<'a> Desk<'a> {
         };
         let effective_on = day_of(row.effective_at, self.scheme.config.zone, terms.cut_off);
         if let Err(refusal) = admit(case, terms, &row.what, effective_on) {
-            return Outcome::Rejected { code: refusal.code(), message: refusal.to_string() };
+            let (code, message) = (refusal.code(), refusal.to_string());
+            return if refusal.may_pass() {
+                Outcome::Pending {
+                    code,
+                    message: format!("{message} yet; the row waits for it, its money in suspense"),
+                }
+            } else {
+                Outcome::Rejected { code, message }
+            };
         }
         let what = match row.what {
             What::Payment { minor, .. } => What::Payment { minor, suspended: waited },
             What::Refund { minor, .. } => What::Refund { minor, suspended: waited },
+            What::Chargeback { minor, ref payment_id, .. } => {
+                What::Chargeback { minor, payment_id: payment_id.clone(), suspended: waited }
+            }
             ref what => what.clone(),
         };
         let fact = Fact {
@@ -264,12 +294,13 @@ impl<'a> Desk<'a> {
     }
 
     fn post_suspense(&mut self, row: &FactRow, source: Source, back: bool) {
-        let (from, minor) = match row.what {
-            What::Payment { minor, .. } => (Account::CashClearing, minor),
-            What::Refund { minor, .. } => (Account::MerchantPayable, minor),
+        let (debit, credit, minor) = match row.what {
+            What::Payment { minor, .. } => (Account::CashClearing, Account::Suspense, minor),
+            What::Refund { minor, .. } => (Account::MerchantPayable, Account::Suspense, minor),
+            What::Chargeback { minor, .. } => (Account::Suspense, Account::CashClearing, minor),
             _ => return,
         };
-        let (debit, credit) = if back { (Account::Suspense, from) } else { (from, Account::Suspense) };
+        let (debit, credit) = if back { (credit, debit) } else { (debit, credit) };
         let movement = Movement { kind: EntryKind::Suspense, instalment: 0, debit, credit, cause: row.id.clone() };
         let effective_on = day_of(row.effective_at, self.scheme.config.zone, None);
         let reason = if back { Reason::Corrected } else { Reason::New };

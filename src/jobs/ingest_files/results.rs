@@ -40,7 +40,12 @@ pub async fn decide(
             (Ok(_), None) => unreachable!("a file of results holds results"),
         });
     }
+    let paid: Vec<String> = desk.accepted.iter().map(|new| new.order_id.clone()).collect();
     desk.write(tx).await?;
+    if direction == Direction::Debit {
+        let paid: Vec<&str> = paid.iter().map(String::as_str).collect();
+        super::facts::retry_chargebacks(tx, scheme, merchant, &paid, chunk.today).await?;
+    }
     Ok(verdicts)
 }
 

@@ -129,6 +129,7 @@ pub async fn record(tx: &mut Tx, kind: Kind, chunk: &Chunk<'_>, verdicts: &[Verd
 fn rejected_code(kind: Kind) -> Option<&'static str> {
     match kind {
         Kind::Payments => Some("PAYMENT_REJECTED"),
+        Kind::Chargebacks => Some("CHARGEBACK_REJECTED"),
         kind if kind.is_result() => Some("RESULT_REJECTED"),
         _ => None,
     }
@@ -169,7 +170,10 @@ fn named_order(row: &Row) -> (String, Option<(i64, Currency)>) {
         Row::Order(order) => (order.order_id.clone(), Some((order.amount_minor, order.currency))),
         Row::Fact(fact) => {
             let minor = match fact.what {
-                What::Payment { minor, .. } | What::Refund { minor, .. } | What::Waiver { minor } => Some(minor),
+                What::Payment { minor, .. }
+                | What::Refund { minor, .. }
+                | What::Chargeback { minor, .. }
+                | What::Waiver { minor } => Some(minor),
                 _ => None,
             };
             (fact.order_id.clone(), minor.zip(fact.currency))

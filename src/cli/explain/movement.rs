@@ -1,0 +1,106 @@
+//! Movements of money in words. Late fees are told elsewhere: day by day they would be a long story.
+
+use super::words::reason;
+use crate::domain::journal::{Account, Kind, Movement};
+use crate::store::journal::JournalRow;
+
+/// What an entry of the journal did; none for those that say nothing new.
+pub fn words(row: &JournalRow) -> Option<String> {
+    let amount = format!("{} {}", row.currency.plain(row.minor), row.currency);
+    let cause = &row.movement.cause;
+    let (about, usual) = about(&row.movement);
+    let what = match row.movement.kind {
+        Kind::Order | Kind::ServiceFee | Kind::LateFee => return None,
+        // What was recovered becomes what was refunded: the books tell them apart, the customer owes the same.
+        Kind::Chargeback if matches!(about, Account::ExpensesBadDebt) && !from_outside(&row.movement) => return None,
+        Kind::Payment => format!("of payment {cause}, {amount} goes to {}", place(about)),
+        Kind::Refund if about == Account::CustomerCredit => {
+            format!("of refund {cause}, {amount} goes to {}", place(about))
+        }
+        Kind::Refund => format!("of refund {cause}, {amount} comes off {}", place(about)),
+        Kind::Chargeback => match about {
+            Account::ReceivablePrincipal | Account::ReceivableLateFee => {
+                format!("by chargeback {cause}, {amount} of {} is owed again", place(about))
+            }
+            Account::ExpensesBadDebt => format!("chargeback {cause} adds {amount} to what was written off"),
+            Account::IncomeRecovery => format!("chargeback {cause} takes back {amount} paid after the write-off"),
+            _ => format!("chargeback {cause} takes {amount} from {}", place(about)),
+        },
+        Kind::Waiver => format!("{amount} of the late fee is waived"),
+        Kind::FeeReturned if !cause.is_empty() => {
+            format!("{amount} that had been paid as late fee went back to the customer with {cause}")
+        }
+        Kind::FeeReturned => {
+            format!("{amount} paid as late fee is not owed any more and becomes the customer's credit")
+        }
+        Kind::WriteOff if !usual => {
+            let what = if about == Account::ExpensesBadDebt { "the price" } else { "late fee" };
+            return Some(format!("{amount} of {what} is not given up after all ({})", reason(&row.reason)));
+        }
+        Kind::WriteOff if about == Account::ExpensesBadDebt => {
+            format!("{amount} of the price is written off: the customer is not written to any more, but still owes it")
+        }
+        Kind::WriteOff => format!("{amount} of late fee is given up with it"),
+        Kind::Recovery => format!("of payment {cause}, {amount} pays what was written off"),
+        Kind::PayOut => format!("{amount} of the customer's credit is paid out, {cause}"),
+        // Waiting rows go into suspense as news, and come out of it otherwise.
+        Kind::Suspense => format!("{amount} of {cause} lies in suspense"),
+    };
+    let usual = if row.movement.kind == Kind::Suspense { row.reason == "new" } else { usual };
+    let way = if usual { "" } else { "taken back: " };
+    let why = if row.reason == "corrected" { format!(" ({})", reason(&row.reason)) } else { String::new() };
+    Some(format!("{way}{what}{why}"))
+}
+
+/// The account that a movement is about, and whether it was posted the usual way round; the other way round it takes
+/// back what it says.
+fn about(movement: &Movement) -> (Account, bool) {
+    let Movement { kind, debit, credit, .. } = *movement;
+    let (one, other) = match kind {
+        // Money comes from outside, or goes back there.
+        Kind::Chargeback | Kind::PayOut => (credit, debit),
+        _ => (debit, credit),
+    };
+    let usual = match kind {
+        Kind::Waiver => debit == Account::IncomeLateFee,
+        Kind::FeeReturned => debit == Account::ReceivableLateFee,
+        Kind::WriteOff => matches!(credit, Account::ReceivablePrincipal | Account::ReceivableLateFee),
+        _ => is_outside(one),
+    };
+    let about = match kind {
+        // A write-off is told by where the loss is booked.
+        Kind::WriteOff => {
+            if usual {
+                debit
+            } else {
+                credit
+            }
+        }
+        _ => {
+            if usual {
+                other
+            } else {
+                one
+            }
+        }
+    };
+    (about, usual)
+}
+
+fn from_outside(movement: &Movement) -> bool {
+    is_outside(movement.debit) || is_outside(movement.credit)
+}
+
+fn is_outside(account: Account) -> bool {
+    matches!(account, Account::CashClearing | Account::MerchantPayable | Account::Suspense)
+}
+
+fn place(account: Account) -> &'static str {
+    match account {
+        Account::ReceivablePrincipal => "the price",
+        Account::ReceivableLateFee => "the late fee",
+        Account::CustomerCredit => "the customer's credit, to be paid out",
+        Account::ExpensesBadDebt => "what was written off",
+        other => other.name(),
+    }
+}

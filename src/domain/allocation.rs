@@ -82,7 +82,7 @@ impl Ledger<'_> {
             recovered: 0,
         });
         let slots = slots.collect();
-        let mut replayed = Replayed { slots, movements: Vec::new(), refunded: 0, credit: 0, given_back: 0 };
+        let mut replayed = Replayed { slots, movements: Vec::with_capacity(8), refunded: 0, credit: 0, given_back: 0 };
         let mut events: Vec<&Fact> = self.facts.iter().copied().filter(|fact| moves_money(fact)).collect();
         events.sort_by(|a, b| (self.instant(a), rank(a), &a.id).cmp(&(self.instant(b), rank(b), &b.id)));
         for fact in events {

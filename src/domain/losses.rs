@@ -4,6 +4,7 @@
 use chrono::NaiveDate;
 
 use super::allocation::{Ledger, Replayed, Slot, WriteOff};
+use super::calendar::days_between;
 use super::journal::{Account, Kind};
 use super::order::Fact;
 use super::policy::Allocation;
@@ -59,7 +60,8 @@ impl Ledger<'_> {
     pub(super) fn write_off(&self, slots: &mut [Slot], day: NaiveDate) {
         let Some(after) = self.terms.write_off_after else { return };
         for slot in slots.iter_mut().filter(|slot| slot.written_off.is_none()) {
-            let comes_on = slot.due.due_on.and_then(|due_on| slot.principal.nth_day_past_due(due_on, after));
+            let long_ago = slot.due.due_on.filter(|due_on| days_between(*due_on, day) >= after);
+            let comes_on = long_ago.and_then(|due_on| slot.principal.nth_day_past_due(due_on, after));
             if let Some(on) = comes_on.filter(|on| *on <= day) {
                 slot.written_off = Some(WriteOff { on, minor: slot.principal.left(on) });
             }

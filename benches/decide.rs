@@ -98,9 +98,9 @@ fn decisions(c: &mut Criterion) {
     let held = (4, What::Hold { reason: HoldReason::Return, ends_on: Some(day(8)) });
     let kinds = [
         (30, case(&[])),
-        (30, case(&[delivered.clone()])),
+        (30, case(std::slice::from_ref(&delivered))),
         (28, case(&[delivered.clone(), (10, paid(12_990))])),
-        (8, case(&[delivered.clone()])),
+        (8, case(std::slice::from_ref(&delivered))),
         (4, case(&[delivered, held, (12, What::Extension { days: 7 }), (26, paid(5_000)), (40, paid(7_990))])),
     ];
     let today = [day(3), day(10), day(20), day(45), day(45)];

@@ -26,7 +26,7 @@ use random_orders::{HORIZON, ORDERED_ON, any_day, known_order, shares};
 use rust_decimal::Decimal;
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(5_000))]
+    #![proptest_config(ProptestConfig::with_cases(100_000))]
 
     /// The day-by-day computation agrees on every figure.
     #[test]

@@ -447,6 +447,12 @@ fn steps_are_charged_one_after_the_other_while_something_is_unpaid() {
         check(steps, &format!("delivered 02 {happened}"), &table);
     }
     check(&format!("{steps} | cap steps 1"), "delivered 02", "day fee\n 16 10.00\n 23 10.00\n 04-30 10.00");
+    // The first step found everything paid and was not charged; the one that the cap allows is the second.
+    check(
+        &format!("{steps} | cap steps 1"),
+        "delivered 02 | pay 10 100.00 | chargeback 20 100.00 pay-2",
+        "day fee\n 16 0.00\n 22 0.00\n 23 7.00\n 04-30 7.00",
+    );
     check(&format!("{steps} | cap 12.50"), "delivered 02", "day fee\n 16 10.00\n 23 12.50\n 04-30 12.50");
     // 2 % of 100.00; then 1 % of the 52.00 that a payment of 50.00 leaves, as 2.00 of it pay the fee.
     check(

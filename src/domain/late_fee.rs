@@ -223,8 +223,8 @@ impl LateFee {
     fn uncapped(&self, on: &Overdue<'_>, day: NaiveDate) -> i64 {
         let day = on.counted_to(day);
         if let FeeKind::Steps(steps) = &self.kind {
-            let counted = &steps[..steps.len().min(self.caps.steps.unwrap_or(usize::MAX))];
-            return counted.iter().map(|step| step.charged(on, day)).sum();
+            let charged = steps.iter().filter_map(|step| step.charged(on, day));
+            return charged.take(self.caps.steps.unwrap_or(usize::MAX)).sum();
         }
         let grace_end = on.held.advance(on.due_on, self.grace);
         if grace_end > day {
@@ -251,13 +251,14 @@ impl Overdue<'_> {
 }
 
 impl Step {
-    fn charged(self, on: &Overdue<'_>, day: NaiveDate) -> i64 {
+    /// None while its day has not come, and for good if nothing was left on that day.
+    fn charged(self, on: &Overdue<'_>, day: NaiveDate) -> Option<i64> {
         let falls_on = on.held.advance(on.due_on, self.after);
         let left = on.principal.left(falls_on);
         match self.charge {
-            _ if falls_on > day || left == 0 => 0,
-            Charge::Amount(minor) => minor,
-            Charge::Rate(rate) => rated(left, rate),
+            _ if falls_on > day || left == 0 => None,
+            Charge::Amount(minor) => Some(minor),
+            Charge::Rate(rate) => Some(rated(left, rate)),
         }
     }
 }

@@ -77,9 +77,10 @@ fn rule(fee: &LateFee, currency: Currency) -> String {
             format!("{} of what is unpaid for each day after the due date, charged {grace}", percent(*rate))
         }
         FeeKind::Steps(steps) => {
-            let counted = steps.iter().take(fee.caps.steps.unwrap_or(usize::MAX));
-            let words: Vec<String> = counted.map(|step| step_words(*step, currency)).collect();
-            format!("{}, each if something is still unpaid then", words.join(", then "))
+            let words: Vec<String> = steps.iter().map(|step| step_words(*step, currency)).collect();
+            let most = fee.caps.steps.filter(|most| *most < steps.len());
+            let most = most.map_or(String::new(), |most| format!(", at most {most} of them"));
+            format!("{}, each if something is still unpaid then{most}", words.join(", then "))
         }
     };
     let caps = caps(&fee.caps, currency);

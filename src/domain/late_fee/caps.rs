@@ -16,7 +16,7 @@ pub struct Caps {
     pub scope: CapScope,
     /// Of the instalment as ordered, by the year: × days past due ÷ 365.
     pub annual_rate: Option<AnnualRate>,
-    /// Only so many of the steps count, the first ones.
+    /// At most so many steps are charged, the first that apply.
     pub steps: Option<usize>,
 }
 

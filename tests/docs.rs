@@ -11,6 +11,7 @@ const PAGES: &[&str] = &[
     "docs/for-finance.md",
     "docs/operating.md",
     "docs/rules.md",
+    "docs/schemes.md",
     "sample-data/README.md",
 ];
 

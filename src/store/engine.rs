@@ -44,17 +44,18 @@ macro_rules! on_engine {
 pub(super) use on_engine;
 
 /// SQL text for the engine of `tx`. The two differ in one thing: how a JSON array becomes a set. Write
-/// `order_id IN {keys $2}`, or `mail_no IN {numbers $1}`, and bind the array as text.
+/// `order_id IN {keys $2}`, or `mail_no IN {numbers $1}`, and bind the array as text. PostgreSQL is given an array: it looks
+/// those up by index whatever it knows of a table, while it may read all of a young table to join it with a set.
 pub(super) fn sql_for(tx: &Tx, sql: &str) -> sqlx::AssertSqlSafe<String> {
     let (keys, numbers, close) = match tx.engine {
-        Engine::Sqlite(_) => ("(SELECT value FROM json_each(", "(SELECT value FROM json_each(", "))"),
+        Engine::Sqlite(_) => ("IN (SELECT value FROM json_each(", "IN (SELECT value FROM json_each(", "))"),
         Engine::Postgres(_) => (
-            "(SELECT json_array_elements_text(",
-            "(SELECT CAST(value AS BIGINT) FROM json_array_elements_text(",
-            "::json))",
+            "= ANY (ARRAY(SELECT json_array_elements_text(",
+            "= ANY (ARRAY(SELECT CAST(value AS BIGINT) FROM json_array_elements_text(",
+            "::json)))",
         ),
     };
-    sqlx::AssertSqlSafe(sql.replace("{keys ", keys).replace("{numbers ", numbers).replace('}', close))
+    sqlx::AssertSqlSafe(sql.replace("IN {keys ", keys).replace("IN {numbers ", numbers).replace('}', close))
 }
 
 /// Keys as [`sql_for`] wants them.

@@ -3,10 +3,10 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use chrono::{Datelike, NaiveDate, Weekday};
 use paylater::config::Calendars;
+use paylater::config::problems::Problems;
 use support::Scheme;
 
 /// Every day of these years is off if, and only if, the published list says so, or the week where the list is silent.
@@ -16,7 +16,7 @@ fn agrees_with(name: &str, list: &str, years: std::ops::RangeInclusive<i32>) {
         .filter(|line| !line.starts_with('#') && *line != "date,off")
         .map(|line| line.split_once(',').map(|(day, off)| (day.parse().unwrap(), off.parse().unwrap())).unwrap())
         .collect();
-    let calendar = Calendars::load(Path::new("."), BTreeMap::new()).unwrap().get(name).unwrap();
+    let calendar = Calendars::built_in(&mut Problems::default()).get(name).unwrap();
     let mut days = 0;
     for day in NaiveDate::from_ymd_opt(*years.start(), 1, 1).unwrap().iter_days() {
         if !years.contains(&day.year()) {
@@ -239,44 +239,50 @@ fn keys_that_contradict_each_other_are_refused() {
     let due_day = "due_day = { day = 8, month = 1 }\nbands = ";
     let parts = |parts: &str| format!("instalments = [ {parts} ]\nbands = ");
     for (changes, why) in [
-        (vec![(calendar, "")], "roll needs to know the days off; write calendar = \"weekends\""),
-        (vec![(calendar, ""), (roll, "count = \"business\"\n")], "count \"business\" needs to know the days off"),
-        (vec![(roll, "")], "calendar \"cn\" is named, but nothing uses it; write count"),
+        (vec![(calendar, "")], "roll: needs to know the days off; write calendar = \"weekends\""),
+        (vec![(calendar, ""), (roll, "count = \"business\"\n")], "count: \"business\" needs to know the days off"),
+        (vec![(roll, "")], "calendar: \"cn\" is named, but nothing uses it; write count"),
         (
             vec![(calendar, "calendar = \"china\"\n")],
-            "calendar \"china\": there is no such calendar; write one of cn, uk, weekends",
+            "calendar: there is no calendar \"china\"; write cn, uk or weekends",
         ),
-        (vec![(roll, "roll = \"next\"\n")], "roll \"next\": write none, following, preceding or modified_following"),
-        (vec![(roll, "count = \"working\"\n")], "count \"working\": write calendar or business"),
+        (
+            vec![(roll, "roll = \"next\"\n")],
+            "roll: \"next\" is not known; write none, following, preceding or modified_following",
+        ),
+        (vec![(roll, "count = \"working\"\n")], "count: \"working\" is not known; write calendar or business"),
         (
             vec![("bands = ", due_day)],
-            "bands: score 500 has a term, but due_day sets the due date; leave one of them out",
+            "bands.term: score 500 has a term, but due_day sets the due date; leave one of them out",
         ),
-        (vec![(", term = 7", "")], "bands: score 500 has no term; write the days to pay, or a due_day"),
+        (vec![(", term = 7", "")], "bands.term: is missing; write the days to pay, or a due_day"),
         (
             vec![("bands = ", due_day), (", term = 7", ""), (roll, "count = \"business\"\n")],
-            "count \"business\" counts the days of a term, but due_day takes its place",
+            "count: \"business\" counts the days of a term, but due_day takes its place",
         ),
         (
             vec![("bands = ", &due_day.replace('8', "32")), (", term = 7", "")],
-            "due_day.day 32: write a day of the month from 1 to 31",
+            "due_day.day: 32 is not from 1 to 31; write a day of the month",
         ),
         (
             vec![("bands = ", &due_day.replace("month = 1", "month = 0")), (", term = 7", "")],
-            "due_day.month 0: write 1 for the month",
+            "due_day.month: 0 is not from 1 to 120; write 1 for the month",
         ),
-        (vec![("bands = ", &due_day.replace(", month = 1", "")), (", term = 7", "")], "missing field `month`"),
+        (
+            vec![("bands = ", &due_day.replace(", month = 1", "")), (", term = 7", "")],
+            "due_day.month: is missing; write it",
+        ),
         (
             vec![("bands = ", &(due_day.replace("bands = ", "") + &parts("{ share = \"1\", term = 0 }"))), (band, "}")],
             "due_day: with instalments, write it in each of them",
         ),
         (
             vec![("bands = ", &parts("{ share = \"1\" }")), (", term = 7", "")],
-            "instalments: one has neither term nor due_day",
+            "instalments: has neither term nor due_day",
         ),
         (
             vec![("bands = ", &parts("{ share = \"1\", term = 3, due_day = { day = 8, month = 1 } }"))],
-            "instalments: one has both term and due_day",
+            "instalments.due_day: stands beside term",
         ),
         (
             vec![(
@@ -285,7 +291,7 @@ fn keys_that_contradict_each_other_are_refused() {
                     "{ share = \"0.5\", due_day = { day = 8, month = 2 } }, { share = \"0.5\", due_day = { day = 9, month = 1 } }",
                 ),
             )],
-            "instalments: number 2 could fall due before number 1; list them by rising term",
+            "instalments.due_day: number 2 could fall due before number 1; list instalments by rising term",
         ),
         (
             // From the last day of a month it is eight days to day 8 of the next.
@@ -293,7 +299,7 @@ fn keys_that_contradict_each_other_are_refused() {
                 "bands = ",
                 &parts("{ share = \"0.5\", term = 9 }, { share = \"0.5\", due_day = { day = 8, month = 1 } }"),
             )],
-            "instalments: number 2 could fall due before number 1",
+            "instalments.due_day: number 2 could fall due before number 1",
         ),
     ] {
         let mut policy = POLICY.to_owned();
@@ -302,6 +308,6 @@ fn keys_that_contradict_each_other_are_refused() {
             policy = policy.replace(from, to);
         }
         let refused = Scheme::shop(&policy).run_failing(&["check"], 2);
-        assert!(refused.contains(why) && refused.contains("policy.toml"), "{policy}\n{refused}");
+        assert!(refused.contains(why) && refused.contains("policy.toml:"), "{policy}\n{refused}");
     }
 }

@@ -419,20 +419,20 @@ fn a_merchant_that_uses_neither_has_neither_file() {
 #[test]
 fn plans_that_make_no_sense_are_refused() {
     for (from, to, told) in [
-        ("[2, 4]", "[4, 2]", "list the days rising"),
-        ("[2, 4]", "[]", "until_success"),
-        ("[2, 4]", "[0, 4]", "write days from 1"),
-        ("[2, 4]", "\"always\"", "until_success"),
-        ("[2, 4]", "\"until_success\"", "needs retry_at_most"),
-        ("[2, 4]", "[2, 4]\nretry_every = 1", "until_success"),
-        ("[2, 4]", "\"until_success\"\nretry_at_most = 400", "write 1 to 365"),
-        ("no_answer_after = 3", "assume_failed_after = 0", "assume_failed_after 0"),
-        ("after = 2", "after = -1", "after -1"),
+        ("[2, 4]", "[4, 2]", "policy.toml:10: debit.retry_after: 2 comes after 4; list the days rising"),
+        ("[2, 4]", "[]", "debit.retry_after: is empty; write days"),
+        ("[2, 4]", "[0, 4]", "debit.retry_after: 0 is not from 1 to 3660 days"),
+        ("[2, 4]", "\"always\"", "debit.retry_after: \"always\" is not known; write until_success"),
+        ("[2, 4]", "\"until_success\"", "debit.retry_at_most: is missing"),
+        ("[2, 4]", "[2, 4]\nretry_every = 1", "debit.retry_every: goes with"),
+        ("[2, 4]", "\"until_success\"\nretry_at_most = 400", "debit.retry_at_most: 400 is not from 1 to 365"),
+        ("no_answer_after = 3", "assume_failed_after = 0", "debit.assume_failed_after: 0 is not"),
+        ("after = 2", "after = -1", "pay_out.after: -1 is not"),
     ] {
         let scheme = shop(&[]);
         assert!(POLICY.contains(from));
         scheme.write("policy.toml", POLICY.replacen(from, to, 1));
         let refused = scheme.run_failing(&["check"], 2);
-        assert!(refused.contains(told) && refused.contains("policy.toml, version 2026-01-01"), "{to}: {refused}");
+        assert!(refused.contains(told) && refused.contains("policy.toml:"), "{to}: {refused}");
     }
 }

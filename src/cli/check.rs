@@ -1,14 +1,17 @@
 //! `paylater check`: everything paylater is told, looked at before anything runs.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use chrono::{DateTime, NaiveDate, Utc};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::open::{At, mail};
 use super::say;
 use super::{Ending, Misconfigured};
 use crate::clock;
-use crate::config::{Clock, Config};
+use crate::config::inherit::{Parent, Version};
+use crate::config::problems::AllProblems;
+use crate::config::schema::Written;
+use crate::config::{Clock, Config, Merchant, written_out};
 use crate::domain::business_days::years_in_words;
 use crate::domain::due;
 
@@ -17,11 +20,38 @@ pub struct Check {
     /// How many of each job's next runs to show.
     #[arg(long, default_value_t = 3, value_name = "N")]
     runs: usize,
+
+    /// Print a merchant's terms instead, with all that they inherit, each value with the file and line it comes from.
+    #[arg(long, value_name = "MERCHANT")]
+    policy: Option<String>,
+
+    /// Print the JSON Schema of a kind of file instead, for editors.
+    #[arg(long, value_name = "KIND", value_parser = ["policy", "config", "job"], conflicts_with = "policy")]
+    schema: Option<String>,
 }
 
 impl Check {
     pub async fn run(self, at: &At) -> Result<Ending> {
-        let config = at.load_config()?;
+        if let Some(kind) = self.schema.as_deref().and_then(Written::parse) {
+            say!("{}", serde_json::to_string_pretty(&kind.schema())?);
+            return Ok(Ending::Done);
+        }
+        let config = match at.load_config() {
+            Ok(config) => config,
+            Err(why) => {
+                if at.json {
+                    say!("{}", serde_json::to_string_pretty(&problems(&why))?);
+                }
+                return Err(why);
+            }
+        };
+        if let Some(id) = &self.policy {
+            let unknown = || format!("there is no merchant {id:?}");
+            let merchant = config.merchant(id).with_context(unknown).map_err(Misconfigured)?;
+            // The text ends its last line itself.
+            say!("{}", written_out(&merchant.written).trim_end());
+            return Ok(Ending::Done);
+        }
         mail(&config).map_err(Misconfigured)?;
         let today = clock::now().with_timezone(&config.zone).date_naive();
         let day = if config.clock == Clock::Wall { today.max(config.starts_on) } else { config.starts_on };
@@ -42,8 +72,10 @@ impl Check {
                 .all()
                 .map(|named| json!({ "calendar": named.calendar.name, "years": named.calendar.years, "file": named.path }))
                 .collect();
-            let told = json!({ "ok": true, "warnings": warnings, "calendars": calendars, "jobs": jobs });
-            say!("{}", serde_json::to_string_pretty(&told)?);
+            let policies: Vec<_> = config.merchants.iter().map(policy).collect();
+            let answer = json!({ "ok": true, "warnings": warnings, "policies": policies, "calendars": calendars,
+                                 "jobs": jobs });
+            say!("{}", serde_json::to_string_pretty(&answer)?);
             return Ok(Ending::Done);
         }
         say!(
@@ -54,13 +86,11 @@ impl Check {
             config.zone
         );
         for merchant in &config.merchants {
-            let versions: Vec<String> = merchant
-                .policy
-                .versions
-                .iter()
-                .map(|terms| format!("{} ({}, {} bands)", terms.effective_from, terms.currency, terms.bands.len()))
-                .collect();
-            say!("  merchant {}: policy versions {}", merchant.id, versions.join(", "));
+            say!("  merchant {}: {}", merchant.id, merchant.written[0].own.place.file);
+            for (terms, written) in merchant.policy.versions.iter().zip(&merchant.written) {
+                let (from, currency, bands) = (terms.effective_from, terms.currency, terms.bands.len());
+                say!("    version {from}: {currency}, {bands} bands{}", inherits(written));
+            }
         }
         for (name, table) in &config.rates.tables {
             let latest = table.entries().last().map(|(from, rate)| format!("latest {rate}, from {from} on"));
@@ -83,6 +113,48 @@ impl Check {
         }
         say!("All good.");
         Ok(Ending::Done)
+    }
+}
+
+/// What is wrong with the files, for programs.
+fn problems(why: &anyhow::Error) -> Json {
+    let all = why.downcast_ref::<Misconfigured>().and_then(|why| why.0.downcast_ref::<AllProblems>());
+    let problem = |problem: &crate::config::problems::Problem| {
+        json!({ "file": &*problem.file, "line": problem.line, "key": problem.key, "message": problem.message,
+                "inherited_by": problem.inherited_by })
+    };
+    let problems: Vec<Json> = match all {
+        Some(all) => all.0.iter().map(problem).collect(),
+        None => vec![json!({ "message": format!("{why:#}") })],
+    };
+    json!({ "ok": false, "problems": problems })
+}
+
+/// A policy and what its versions inherit, for programs.
+fn policy(merchant: &Merchant) -> Json {
+    let version = |version: &Version| {
+        let (base, same_as) = match &version.parent {
+            Parent::None => (None, None),
+            Parent::Base { file, effective_from } => {
+                (Some(json!({ "file": &**file, "effective_from": effective_from })), None)
+            }
+            Parent::Earlier(day) => (None, Some(day)),
+        };
+        json!({ "effective_from": version.effective_from, "line": version.own.place.line, "base": base, "same_as": same_as })
+    };
+    let versions: Vec<Json> = merchant.written.iter().map(version).collect();
+    json!({ "merchant": merchant.id, "file": &*merchant.written[0].own.place.file, "versions": versions })
+}
+
+/// `, the same as 2026-01-01 but for late_fee`.
+fn inherits(version: &Version) -> String {
+    let own = version.own.table().map(|table| table.iter().map(|(key, _)| key).collect::<Vec<_>>()).unwrap_or_default();
+    let own: Vec<&str> = own.into_iter().filter(|key| !matches!(*key, "effective_from" | "same_as")).collect();
+    let but = if own.is_empty() { String::new() } else { format!(" but for {}", own.join(", ")) };
+    match &version.parent {
+        Parent::None => String::new(),
+        Parent::Base { file, effective_from } => format!(", the same as {effective_from} of {file}{but}"),
+        Parent::Earlier(day) => format!(", the same as {day}{but}"),
     }
 }
 

@@ -5,11 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use chrono::{Datelike, NaiveDate, Weekday};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{is_name, parse_toml, read};
+use super::document::Node;
+use super::problems::{Problems, Rules, join, wrong};
+use super::values::is_name;
+use super::{read, read_as, shape};
 use crate::domain::business_days::{Calendar, Special};
 use crate::domain::calendar::{YEARS, days_between};
 use crate::files::outgoing::sha256;
@@ -24,8 +28,12 @@ const BUILT_IN: [(&str, &str); 3] = [
 const LONGEST_HOLIDAY: i64 = 31;
 
 /// The calendars that policies may name.
-#[derive(Debug)]
-pub struct Calendars(BTreeMap<String, Named>);
+#[derive(Debug, Default)]
+pub struct Calendars {
+    known: BTreeMap<String, Named>,
+    /// Calendars whose file can't be used. That was told, and is not held against those that name them.
+    unusable: BTreeSet<String>,
+}
 
 /// A calendar and where it was read.
 #[derive(Debug)]
@@ -36,37 +44,72 @@ pub struct Named {
 }
 
 impl Calendars {
-    /// The built-in calendars and those of a configuration, which replace built-in ones of the same name.
-    pub fn load(base: &Path, own: BTreeMap<String, PathBuf>) -> Result<Calendars> {
-        let mut calendars = BTreeMap::new();
+    pub fn built_in(problems: &mut Problems) -> Calendars {
+        let mut calendars = Calendars::default();
         for (name, text) in BUILT_IN {
-            let calendar = parse(name, Path::new(&format!("calendars/{name}.toml")), text)?;
-            calendars.insert(name.to_owned(), Named { calendar: Arc::new(calendar), path: None });
+            let calendar = parse(name, Path::new(&format!("calendars/{name}.toml")), text, problems);
+            calendars.add(name, None, calendar);
         }
-        for (name, path) in own {
-            ensure!(is_name(&name), "calendars: {name:?}: a calendar's name is letters, digits, - and _");
-            let path = base.join(path);
-            let calendar = Arc::new(parse(&name, &path, &read(&path)?)?);
-            calendars.insert(name, Named { calendar, path: Some(path) });
-        }
-        Ok(Calendars(calendars))
+        calendars
     }
 
-    pub fn get(&self, name: &str) -> Result<Arc<Calendar>> {
-        let Some(named) = self.0.get(name) else {
-            let known: Vec<&str> = self.0.keys().map(String::as_str).collect();
+    /// The built-in calendars and those of a configuration, which replace built-in ones of the same name.
+    pub(super) fn load(document: &Node, base: &Path, problems: &mut Problems) -> Calendars {
+        let mut calendars = Calendars::built_in(problems);
+        let own = document.get("calendars").and_then(Node::table);
+        for (name, node) in own.into_iter().flat_map(|table| table.iter()) {
+            let file = node.text().map(|file| base.join(file));
+            let calendar = file.as_ref().and_then(|path| own_calendar(name, path, document, problems));
+            calendars.add(name, file, calendar);
+        }
+        calendars
+    }
+
+    fn add(&mut self, name: &str, path: Option<PathBuf>, calendar: Option<Calendar>) {
+        match calendar {
+            Some(calendar) => {
+                self.known.insert(name.to_owned(), Named { calendar: Arc::new(calendar), path });
+            }
+            None => {
+                self.known.remove(name);
+                self.unusable.insert(name.to_owned());
+            }
+        }
+    }
+
+    pub fn get(&self, name: &str) -> Option<Arc<Calendar>> {
+        self.known.get(name).map(|named| Arc::clone(&named.calendar))
+    }
+
+    /// As a policy names it; none if it is there, but can't be used.
+    pub(super) fn find(&self, name: &str) -> Result<Option<Arc<Calendar>>> {
+        let calendar = self.get(name);
+        if calendar.is_none() && !self.unusable.contains(name) {
+            let known: Vec<&str> = self.known.keys().map(String::as_str).collect();
+            let meant = shape::nearest(name, &known).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
             bail!(
-                "calendar {name:?}: there is no such calendar; write one of {}, or name its file in the \
-                 configuration: [calendars] {name} = \"{name}.toml\"",
-                known.join(", ")
+                "there is no calendar {name:?}; write {}, or name its file in the configuration: [calendars] \
+                 {name} = \"{name}.toml\"{meant}",
+                shape::listed(&known)
             )
-        };
-        Ok(Arc::clone(&named.calendar))
+        }
+        Ok(calendar)
     }
 
     pub fn all(&self) -> impl Iterator<Item = &Named> {
-        self.0.values()
+        self.known.values()
     }
+}
+
+fn own_calendar(name: &str, path: &Path, document: &Node, problems: &mut Problems) -> Option<Calendar> {
+    let mut rules = Rules::new(document, problems);
+    let key = join("calendars", name);
+    if !is_name(name) {
+        rules.refuse(&key, "a calendar's name is letters, digits, - and _; write another");
+        return None;
+    }
+    let text = rules.keep(&key, read(path))?;
+    parse(name, path, &text, problems)
 }
 
 /// A fingerprint of each year's days, to notice when days that orders were decided on are changed: `cn/2026=…`. Names of
@@ -88,80 +131,114 @@ pub fn fingerprints(calendar: &Calendar) -> Vec<String> {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawCalendar {
+    /// Days of the week that are off, such as "saturday"; [] for none.
     weekly_off: Vec<String>,
+    /// The years whose days are all here; without it the calendar holds for every year.
     #[serde(default)]
-    years: Vec<i32>,
+    years: Vec<i64>,
+    /// Days that are otherwise.
     #[serde(default)]
     days_off: Vec<RawDaysOff>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawDaysOff {
+    /// What it is called.
     name: String,
+    /// The first day off.
     first: NaiveDate,
+    /// The last day off; the first if left out.
     last: Option<NaiveDate>,
+    /// Days of weekends that are worked for it.
     #[serde(default)]
     worked: Vec<NaiveDate>,
 }
 
-fn parse(name: &str, path: &Path, text: &str) -> Result<Calendar> {
-    let raw: RawCalendar = parse_toml(path, text)?;
-    raw.resolve(name).with_context(|| format!("in {}", path.display()))
+fn parse(name: &str, path: &Path, text: &str, problems: &mut Problems) -> Option<Calendar> {
+    let (raw, document) = read_as::<RawCalendar>(path, text, problems)?;
+    let before = problems.count();
+    let calendar = raw.resolve(name, &mut Rules::new(&document, problems))?;
+    (problems.count() == before).then_some(calendar)
 }
 
 impl RawCalendar {
-    fn resolve(self, name: &str) -> Result<Calendar> {
-        let weekly_off = weekly_off(&self.weekly_off)?;
-        let mut years = BTreeSet::new();
-        for year in self.years {
-            ensure!(YEARS.contains(&year), "years: {year} is not from {} to {}", YEARS.start(), YEARS.end());
-            ensure!(years.insert(year), "years: {year} stands there twice");
+    fn resolve(self, name: &str, rules: &mut Rules) -> Option<Calendar> {
+        let weekly_off = rules.keep("weekly_off", weekly_off(&self.weekly_off))?;
+        let years = years(&self.years, rules);
+        if years.is_empty() && !self.days_off.is_empty() {
+            let advice = "is missing; write which years the file has all days of, such as years = [2026]";
+            rules.refuse("years", advice);
+            return None;
         }
-        ensure!(
-            !years.is_empty() || self.days_off.is_empty(),
-            "days_off are listed, but no years; write which years the file has all days of, such as years = [2026]"
-        );
         let mut special: BTreeMap<NaiveDate, Special> = BTreeMap::new();
-        for raw in self.days_off {
-            for entry in raw.resolve(&weekly_off)? {
+        for (i, raw) in self.days_off.into_iter().enumerate() {
+            let at = format!("days_off[{i}]");
+            for entry in rules.keep(&at, raw.resolve(&weekly_off)).unwrap_or_default() {
                 let (day, year) = (entry.day, entry.day.year());
-                ensure!(years.contains(&year), "{}: {day} lies in {year}, which years does not list", entry.name);
+                if !years.contains(&year) {
+                    let message =
+                        format!("{}: {day} lies in {year}, which years does not list; add it there", entry.name);
+                    rules.refuse(&at, message);
+                    break;
+                }
                 if let Some(other) = special.insert(day, entry) {
-                    bail!("{day} stands there twice, for {} as well", other.name);
+                    let message = format!("{day} stands there twice, for {} as well; write each day once", other.name);
+                    rules.refuse(&at, message);
                 }
             }
         }
-        for year in &years {
-            ensure!(
-                special.keys().any(|day| day.year() == *year),
-                "years lists {year}, but days_off has no day of it; leave the year out until its days are known"
-            );
+        for year in years.iter().filter(|year| !special.keys().any(|day| day.year() == **year)) {
+            let message =
+                format!("{year} is listed, but days_off has no day of it; leave the year out until its days are known");
+            rules.refuse("years", message);
         }
         let years = years.into_iter().collect();
-        Ok(Calendar { name: name.to_owned(), weekly_off, years, special: special.into_values().collect() })
+        Some(Calendar { name: name.to_owned(), weekly_off, years, special: special.into_values().collect() })
     }
+}
+
+fn years(written: &[i64], rules: &mut Rules) -> BTreeSet<i32> {
+    let mut years = BTreeSet::new();
+    for (i, written) in written.iter().enumerate() {
+        let at = format!("years[{i}]");
+        match i32::try_from(*written).ok().filter(|year| YEARS.contains(year)) {
+            None => {
+                let (first, last) = (YEARS.start(), YEARS.end());
+                rules.refuse(&at, format!("{written} is not from {first} to {last}; write a year that is"));
+            }
+            Some(year) if !years.insert(year) => {
+                rules.refuse(&at, format!("{year} stands there twice; write each year once"));
+            }
+            Some(_) => {}
+        }
+    }
+    years
 }
 
 impl RawDaysOff {
     fn resolve(self, weekly_off: &[Weekday]) -> Result<Vec<Special>> {
         let RawDaysOff { name, first, last, worked } = self;
         let last = last.unwrap_or(first);
-        ensure!(first <= last, "{name}: last {last} is before first {first}");
+        if last < first {
+            return Err(wrong("last", format!("{name}: {last} is before first, {first}; write a day from then on")));
+        }
         let days = days_between(first, last) + 1;
-        ensure!(days <= LONGEST_HOLIDAY, "{name}: {first} to {last} are {days} days; at most {LONGEST_HOLIDAY} a line");
+        if days > LONGEST_HOLIDAY {
+            let message = format!("{name}: {first} to {last} are {days} days; write at most {LONGEST_HOLIDAY} a line");
+            return Err(wrong("last", message));
+        }
         let off = first.iter_days().take_while(|day| *day <= last);
         let mut special: Vec<Special> = off.map(|day| Special { day, off: true, name: name.clone() }).collect();
-        for day in worked {
-            let weekday = day.weekday();
-            ensure!(
-                weekly_off.contains(&weekday),
-                "{name}: worked {day} is a {}, which is worked anyway; leave it out",
-                day.format("%A")
-            );
+        for (i, day) in worked.into_iter().enumerate() {
+            if !weekly_off.contains(&day.weekday()) {
+                let weekday = day.format("%A");
+                let message = format!("{name}: {day} is a {weekday}, which is worked anyway; leave it out");
+                return Err(wrong(format!("worked[{i}]"), message));
+            }
             special.push(Special { day, off: false, name: name.clone() });
         }
         Ok(special)
@@ -171,13 +248,18 @@ impl RawDaysOff {
 fn weekly_off(names: &[String]) -> Result<Vec<Weekday>> {
     let mut days: Vec<Weekday> = Vec::new();
     for name in names {
-        let day: Weekday = name.parse().ok().with_context(|| {
-            format!("weekly_off {name:?}: write days of the week such as \"saturday\", or [] for none")
-        })?;
-        ensure!(!days.contains(&day), "weekly_off: {name} stands there twice");
+        let day: Weekday = name
+            .parse()
+            .ok()
+            .with_context(|| format!("{name:?}: write days of the week such as \"saturday\", or [] for none"))?;
+        if days.contains(&day) {
+            bail!("{name:?} stands there twice; write each day once");
+        }
         days.push(day);
     }
-    ensure!(days.len() < 7, "weekly_off: every day is off; leave at least one to work on");
+    if days.len() == 7 {
+        bail!("every day is off; leave at least one to work on");
+    }
     days.sort_by_key(Weekday::num_days_from_monday);
     Ok(days)
 }
@@ -187,28 +269,36 @@ mod tests {
     use super::*;
 
     fn read_calendar(text: &str) -> Result<Calendar, String> {
-        parse("own", Path::new("own.toml"), text).map_err(|why| format!("{why:#}"))
+        let mut problems = Problems::default();
+        let calendar = parse("own", Path::new("own.toml"), text, &mut problems);
+        problems.or_all(calendar).map_err(|why| why.to_string())
     }
 
     #[test]
     fn what_makes_no_sense_is_refused() {
         let weekends = "weekly_off = [\"saturday\", \"sunday\"]\n";
         for (text, why) in [
-            ("weekly_off = [\"caturday\"]", "weekly_off \"caturday\": write days of the week such as \"saturday\""),
-            ("weekly_off = [\"sunday\", \"sun\"]", "weekly_off: sun stands there twice"),
+            (
+                "weekly_off = [\"caturday\"]",
+                "own.toml:1: weekly_off: \"caturday\": write days of the week such as \"saturday\"",
+            ),
+            ("weekly_off = [\"sunday\", \"sun\"]", "weekly_off: \"sun\" stands there twice"),
             (
                 "weekly_off = [\"mon\", \"tue\", \"wed\", \"thu\", \"fri\", \"sat\", \"sun\"]",
                 "every day is off; leave at least one",
             ),
-            ("years = [2026]", "missing field `weekly_off`"),
-            (&format!("{weekends}holidays = []"), "unknown field `holidays`"),
-            (&format!("{weekends}years = [20266]"), "years: 20266 is not from 1970 to 2200"),
+            ("years = [2026]", "own.toml:1: weekly_off: is missing; write it: days of the week that are off"),
+            (&format!("{weekends}holidays = []"), "own.toml:2: holidays: there is no such key"),
+            (&format!("{weekends}years = [20266]"), "own.toml:2: years: 20266 is not from 1970 to 2200"),
             (&format!("{weekends}years = [2026, 2026]"), "years: 2026 stands there twice"),
-            (&format!("{weekends}years = [2026]"), "years lists 2026, but days_off has no day of it"),
-            (&format!("{weekends}days_off = [{{ name = \"X\", first = \"2026-01-01\" }}]"), "but no years"),
+            (&format!("{weekends}years = [2026]"), "years: 2026 is listed, but days_off has no day of it"),
+            (
+                &format!("{weekends}days_off = [{{ name = \"X\", first = \"2026-01-01\" }}]"),
+                "years: is missing; write which years",
+            ),
             (
                 &format!("{weekends}years = [2026]\ndays_off = [{{ name = \"X\", first = \"2027-01-01\" }}]"),
-                "X: 2027-01-01 lies in 2027, which years does not list",
+                "own.toml:3: days_off: X: 2027-01-01 lies in 2027, which years does not list",
             ),
             (
                 &format!(
@@ -221,21 +311,24 @@ mod tests {
                 &format!(
                     "{weekends}years = [2026]\ndays_off = [{{ name = \"X\", first = \"2026-01-03\", last = \"2026-01-01\" }}]"
                 ),
-                "X: last 2026-01-01 is before first 2026-01-03",
+                "days_off.last: X: 2026-01-01 is before first, 2026-01-03",
             ),
             (
                 &format!(
                     "{weekends}years = [2026]\ndays_off = [{{ name = \"X\", first = \"2026-01-03\", last = \"2026-11-01\" }}]"
                 ),
-                "are 303 days; at most 31 a line",
+                "are 303 days; write at most 31 a line",
             ),
             (
                 &format!(
                     "{weekends}years = [2026]\ndays_off = [{{ name = \"X\", first = \"2026-01-01\", worked = [\"2026-01-05\"] }}]"
                 ),
-                "X: worked 2026-01-05 is a Monday, which is worked anyway",
+                "days_off.worked: X: 2026-01-05 is a Monday, which is worked anyway",
             ),
-            (&format!("{weekends}days_off = [{{ name = \"X\", first = \"2026-02-30\" }}]"), "own.toml"),
+            (
+                &format!("{weekends}days_off = [{{ name = \"X\", first = \"2026-02-30\" }}]"),
+                "own.toml:2: days_off.first: \"2026-02-30\" is not a day",
+            ),
         ] {
             let found = read_calendar(text).unwrap_err();
             assert!(found.contains(why) && found.contains("own.toml"), "{text}\n{found}\n{why}");

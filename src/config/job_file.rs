@@ -1,15 +1,17 @@
 //! Job files: when each job runs. One TOML file a job in `jobs/`, under the job's name.
 
 use std::path::Path;
-use std::str::FromStr;
 
 use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{parse_toml, read};
+use super::problems::{Problems, Rules};
+use super::values::time_zone;
+use super::{read, read_as};
 use crate::domain::calendar::instant_of;
 
 /// The files that come with paylater; a folder named in the configuration can replace them.
@@ -37,7 +39,7 @@ pub struct JobFile {
 }
 
 /// What becomes of runs that were missed while the daemon was down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CatchUp {
     /// The latest missed run is made up for.
@@ -46,58 +48,79 @@ pub enum CatchUp {
     Skip,
 }
 
-#[derive(Deserialize)]
+/// When a job runs.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawJob {
+pub struct RawJob {
+    /// What it does, for people.
     about: String,
+    /// Second (may be left out), minute, hour, day, month, weekday.
     cron: String,
+    /// scheme, or an IANA name.
     time_zone: Option<String>,
+    /// Jobs that come first on a business day.
     #[serde(default)]
     after: Vec<String>,
+    /// What becomes of runs missed while the daemon was down: once makes up for the latest, skip for none.
     catch_up: CatchUp,
 }
 
-/// All jobs, in the order in which a business day runs them.
-pub fn load(folder: Option<&Path>, scheme_zone: Tz) -> Result<Vec<JobFile>> {
+/// All jobs, in the order in which a business day runs them; none with every reason among the problems.
+pub fn load(folder: Option<&Path>, scheme_zone: Tz, problems: &mut Problems) -> Option<Vec<JobFile>> {
+    let before = problems.count();
     let mut jobs = Vec::new();
     for (name, built_in) in BUILT_IN {
         let path = folder.map(|folder| folder.join(format!("{name}.toml"))).filter(|path| path.exists());
         let (shown, text) = match &path {
-            Some(path) => (path.clone(), read(path)?),
+            Some(path) => match read(path) {
+                Ok(text) => (path.clone(), text),
+                Err(why) => {
+                    problems.add_file(path, format!("can't be read: {}", why.root_cause()));
+                    continue;
+                }
+            },
             None => (format!("jobs/{name}.toml").into(), (*built_in).to_owned()),
         };
-        let raw: RawJob = parse_toml(&shown, &text)?;
-        jobs.push(raw.resolve(name, scheme_zone).with_context(|| format!("in {}", shown.display()))?);
+        jobs.extend(job(name, &shown, &text, scheme_zone, problems));
     }
-    in_order(jobs)
+    if problems.count() > before {
+        return None;
+    }
+    in_order(jobs).map_err(|why| problems.add_file(folder.unwrap_or(Path::new("jobs")), format!("{why:#}"))).ok()
+}
+
+fn job(name: &str, path: &Path, text: &str, scheme_zone: Tz, problems: &mut Problems) -> Option<JobFile> {
+    let (raw, document) = read_as::<RawJob>(path, text, problems)?;
+    raw.resolve(name, scheme_zone, &mut Rules::new(&document, problems))
 }
 
 impl RawJob {
-    fn resolve(self, name: &str, scheme_zone: Tz) -> Result<JobFile> {
-        let cron = croner::parser::CronParser::builder()
-            .seconds(croner::parser::Seconds::Optional)
-            .build()
-            .parse(&self.cron)
-            .map_err(|why| anyhow::anyhow!("cron {:?}: {why}", self.cron))?;
+    fn resolve(self, name: &str, scheme_zone: Tz, rules: &mut Rules) -> Option<JobFile> {
+        let cron = rules.keep("cron", cron(&self.cron));
         let zone = match self.time_zone.as_deref() {
-            None | Some("scheme") => scheme_zone,
-            Some(name) => {
-                Tz::from_str(name).ok().with_context(|| format!("time_zone {name:?}: write scheme or an IANA name"))?
-            }
+            None | Some("scheme") => Some(scheme_zone),
+            Some(name) => rules.keep("time_zone", time_zone(name)),
         };
         let job = JobFile {
             name: name.to_owned(),
             about: self.about,
-            cron,
+            cron: cron?,
             cron_text: self.cron,
-            zone,
+            zone: zone?,
             after: self.after,
             catch_up: self.catch_up,
         };
         // A date that never comes is found by looking for it.
-        job.next_after(DateTime::UNIX_EPOCH).with_context(|| format!("cron {:?} never comes", job.cron_text))?;
-        Ok(job)
+        let comes = job.next_after(DateTime::UNIX_EPOCH);
+        rules
+            .keep("cron", comes.with_context(|| format!("{:?} never comes; write a day that exists", job.cron_text)))?;
+        Some(job)
     }
+}
+
+fn cron(text: &str) -> Result<Cron> {
+    let parser = croner::parser::CronParser::builder().seconds(croner::parser::Seconds::Optional).build();
+    parser.parse(text).map_err(|why| anyhow::anyhow!("{text:?}: {why}; write it like \"0 30 0 * * *\""))
 }
 
 impl JobFile {

@@ -1,13 +1,14 @@
 //! How late fees are written down in a policy, and whether they make sense and are lawful.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::Result;
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::policy_file::{in_days, minor};
+use super::problems::{Rules, join, wrong};
 use super::reference_rates::{Rates, RawAnnualRate};
-use super::share_of_one;
+use super::values::{in_days, minor, share_of_one};
 use crate::domain::late_fee::{CapScope, Caps, Charge, FeeKind, LateFee, LateFees, Step, Tier};
 use crate::domain::money::Currency;
 use crate::domain::policy::Terms;
@@ -16,30 +17,75 @@ use crate::domain::reference_rate::AnnualRate;
 /// More steps are a typing error.
 const MOST_STEPS: usize = 100;
 
-/// One rule for all orders, or a list of tiers; a tier is a rule with the amount from which it holds.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+/// One rule for all orders, or a list of tiers. Keys that belong to neither are refused by the schema: serde can't, where
+/// one struct stands within another.
+#[derive(Deserialize, JsonSchema)]
 pub(super) struct RawLateFee {
-    tiers: Option<Vec<RawLateFee>>,
-    from: Option<Decimal>,
-    kind: Option<String>,
+    /// Rules by the amount of an order, lowest first, in place of all other keys here.
+    tiers: Option<Vec<RawTier>>,
+    #[serde(flatten)]
+    rule: RawRule,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct RawTier {
+    /// The amount of an order from which this tier holds; "0" for the first.
+    from: Decimal,
+    #[serde(flatten)]
+    rule: RawRule,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct RawRule {
+    /// How the fee is computed. A table with its own kind or tiers inherits no other key.
+    kind: Option<RawFeeKind>,
+    /// Of percent and daily: "0.0005" is 0.05 %.
     rate: Option<Decimal>,
+    /// Of flat.
     amount: Option<Decimal>,
+    /// Days after the due date without a fee; not of steps.
     grace: Option<i64>,
-    accrue_from: Option<String>,
+    /// Of daily: where the sum starts.
+    accrue_from: Option<RawAccrueFrom>,
+    /// Of steps: the days on which something is added, and what.
     steps: Option<Vec<RawStep>>,
+    /// The most in all.
     cap_amount: Option<Decimal>,
+    /// The most, as a share of the order.
     cap_order_share: Option<Decimal>,
-    cap_scope: Option<String>,
+    /// Whether these two are of each instalment or of all together.
+    cap_scope: Option<CapScope>,
+    /// The most by the year, as a share of the instalment.
     cap_annual_rate: Option<RawAnnualRate>,
+    /// Of steps: how many count.
     cap_steps: Option<i64>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum RawFeeKind {
+    None,
+    Flat,
+    Percent,
+    Daily,
+    Steps,
+}
+
+#[derive(Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum RawAccrueFrom {
+    Grace,
+    Due,
+}
+
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawStep {
+    /// Days after the due date.
     after: i64,
+    /// What is added then; or rate.
     amount: Option<Decimal>,
+    /// What is added then, as a share of what is overdue; or amount.
     rate: Option<Decimal>,
 }
 
@@ -51,150 +97,244 @@ pub(super) struct Surroundings<'a> {
 }
 
 impl RawLateFee {
-    pub(super) fn resolve(self, around: &Surroundings<'_>) -> Result<LateFees> {
-        ensure!(self.from.is_none(), "from goes with a tier; write [[version.late_fee.tiers]] above it");
-        let Some(tiers) = &self.tiers else { return Ok(LateFees::same_for_all(self.rule(around)?)) };
-        ensure!(!tiers.is_empty(), "tiers: write at least one [[version.late_fee.tiers]], or leave tiers out");
-        ensure!(
-            self.says_only_tiers(),
-            "with tiers nothing else stands beside them; write kind, amounts and caps in each tier"
-        );
-        let mut resolved: Vec<Tier> = Vec::new();
-        for raw in self.tiers.unwrap_or_default() {
-            let from = raw.from.context("tiers: a tier needs from, the amount of an order from which it holds")?;
-            let from_minor = minor("tiers.from", from, around.currency)?;
-            match resolved.last() {
-                None => ensure!(from_minor == 0, "tiers: the first one is from {from}; write from = \"0\""),
-                Some(below) => ensure!(
-                    below.from_minor < from_minor,
-                    "tiers: from {from} comes after {}; list them by rising amount",
-                    around.currency.plain(below.from_minor)
-                ),
-            }
-            ensure!(raw.tiers.is_none(), "tiers: the tier from {from} has tiers itself; list all of them side by side");
-            let fee = raw.rule(around).with_context(|| format!("tier from {from}"))?;
-            resolved.push(Tier { from_minor, fee });
-        }
-        let lowest = resolved.remove(0).fee;
-        Ok(LateFees { lowest, higher: resolved })
-    }
-
-    fn says_only_tiers(&self) -> bool {
-        let RawLateFee { tiers: _, from: _, kind, rate, amount, grace, accrue_from, steps, .. } = self;
-        let rule = kind.is_some() || rate.is_some() || amount.is_some() || grace.is_some() || steps.is_some();
-        !rule && accrue_from.is_none() && !self.says_caps()
-    }
-
-    fn says_caps(&self) -> bool {
-        let of_all = self.cap_amount.is_some() || self.cap_order_share.is_some() || self.cap_scope.is_some();
-        of_all || self.cap_annual_rate.is_some() || self.cap_steps.is_some()
-    }
-
-    fn rule(self, around: &Surroundings<'_>) -> Result<LateFee> {
-        let kind = self.kind.as_deref().context("write kind: none, flat, percent, daily or steps; or tiers")?;
-        let takes = |key: &str, given: bool, wanted: bool| match (given, wanted) {
-            (true, false) => bail!("kind {kind:?} takes no {key}; leave it out"),
-            (false, true) => bail!("kind {kind:?} needs {key}"),
-            _ => Ok(()),
+    pub(super) fn resolve(self, around: &Surroundings<'_>, rules: &mut Rules) -> Option<LateFees> {
+        let Some(tiers) = self.tiers else {
+            return self.rule.resolve("late_fee", around, rules).map(LateFees::same_for_all);
         };
-        let (rate, amount, steps) = match kind {
-            "none" => (false, false, false),
-            "flat" => (false, true, false),
-            "percent" | "daily" => (true, false, false),
-            "steps" => (false, false, true),
-            other => bail!("kind {other:?}: write none, flat, percent, daily or steps"),
-        };
-        takes("rate", self.rate.is_some(), rate)?;
-        takes("amount", self.amount.is_some(), amount)?;
-        takes("steps", self.steps.is_some(), steps)?;
-        ensure!(
-            self.grace.is_none() || !steps,
-            "kind \"steps\" takes no grace; write the days in each step's after, such as {{ after = 3, … }}"
-        );
-        ensure!(self.cap_steps.is_none() || steps, "cap_steps goes with kind = \"steps\" only");
-        ensure!(self.accrue_from.is_none() || kind == "daily", "accrue_from goes with kind = \"daily\" only");
-        let from_due = match self.accrue_from.as_deref() {
-            None | Some("grace") => false,
-            Some("due") => true,
-            Some(other) => bail!("accrue_from {other:?}: write grace or due"),
-        };
-        let grace = in_days("grace", self.grace.unwrap_or(0), 0)?;
-        let rate = self.rate.map(|rate| share_of_one("rate", rate)).transpose()?;
-        let amount = self.amount.map(|amount| minor("amount", amount, around.currency)).transpose()?;
-        let kind = match (kind, rate, amount, self.steps) {
-            ("flat", _, Some(amount), _) => FeeKind::Flat(amount),
-            ("percent", Some(rate), ..) => FeeKind::Percent(rate),
-            ("daily", Some(rate), ..) => FeeKind::Daily { rate, from_due },
-            ("steps", .., Some(raw)) => FeeKind::Steps(steps_of(raw, around.currency)?),
-            _ => FeeKind::None,
-        };
-        let lasting = self.cap_amount.is_some() || self.cap_order_share.is_some();
-        let scope = match self.cap_scope.as_deref() {
-            None | Some("instalment") => CapScope::Instalment,
-            Some("order") => CapScope::Order,
-            Some(other) => bail!("cap_scope {other:?}: write instalment or order"),
-        };
-        ensure!(
-            self.cap_scope.is_none() || lasting,
-            "cap_scope says what cap_amount and cap_order_share are caps of; write one of them too, or leave it out"
-        );
-        let cap_steps = self.cap_steps.map(|count| match usize::try_from(count) {
-            Ok(count) if count > 0 => Ok(count),
-            _ => bail!("cap_steps {count}: write how many steps count, from 1 on, or kind = \"none\""),
-        });
-        let annual_rate =
-            self.cap_annual_rate.map(|raw| around.rates.annual_rate("cap_annual_rate", raw)).transpose()?;
-        if let Some(AnnualRate::Reference(reference)) = &annual_rate {
-            let starts_on = reference.table.starts_on();
-            ensure!(
-                starts_on <= around.effective_from,
-                "cap_annual_rate: the reference rate {:?} is known from {starts_on} only; add the one in force on {} to \
-                 [reference_rates.{}]",
-                reference.name,
-                around.effective_from,
-                reference.name
+        for key in self.rule.given() {
+            rules.refuse(
+                &join("late_fee", key),
+                "nothing stands beside tiers; write it in each tier that it is meant for, or leave it out",
             );
         }
-        let caps = Caps {
-            amount: self.cap_amount.map(|amount| minor("cap_amount", amount, around.currency)).transpose()?,
-            order_share: self.cap_order_share.map(|share| share_of_one("cap_order_share", share)).transpose()?,
-            scope,
-            annual_rate,
-            steps: cap_steps.transpose()?,
-        };
-        Ok(LateFee { kind, grace, caps })
+        let count = tiers.len();
+        if count == 0 {
+            let advice = "is empty; write at least one [[version.late_fee.tiers]], or leave tiers out";
+            rules.refuse("late_fee.tiers", advice);
+        }
+        let mut resolved: Vec<Tier> = Vec::new();
+        let mut below = None;
+        for (i, RawTier { from, rule }) in tiers.into_iter().enumerate() {
+            let at = format!("late_fee.tiers[{i}]");
+            let from_minor = rules.keep(&at, minor("from", from, around.currency));
+            if let Some(from_minor) = from_minor {
+                rules.keep(&at, follows(below, from_minor, around.currency));
+                below = Some(from_minor);
+            }
+            let fee = rule.resolve(&at, around, rules);
+            resolved.extend(from_minor.zip(fee).map(|(from_minor, fee)| Tier { from_minor, fee }));
+        }
+        if count == 0 || resolved.len() < count {
+            return None;
+        }
+        let lowest = resolved.remove(0).fee;
+        Some(LateFees { lowest, higher: resolved })
     }
 }
 
-fn steps_of(raw: Vec<RawStep>, currency: Currency) -> Result<Vec<Step>> {
-    ensure!(
-        (1..=MOST_STEPS).contains(&raw.len()),
-        "steps: write from 1 to {MOST_STEPS}, such as {{ after = 7, amount = \"7.00\" }}"
-    );
-    let mut steps: Vec<Step> = Vec::new();
-    for RawStep { after, amount, rate } in raw {
-        let after = in_days("steps.after", after, 0)?;
-        if let Some(before) = steps.last() {
-            let last = before.after;
-            ensure!(last < after, "steps: after {after} comes after {last}; list them by rising days, each day once");
+/// Whether a tier may begin at an amount, after the one below it.
+fn follows(below: Option<i64>, from: i64, currency: Currency) -> Result<()> {
+    match below {
+        None if from != 0 => Err(wrong("from", "the first tier is for the smallest orders; write from = \"0\"")),
+        Some(below) if from <= below => {
+            let (less, more) = (currency.plain(from), currency.plain(below));
+            Err(wrong("from", format!("{less} comes after {more}; list tiers by rising amount, each amount once")))
         }
-        let charge = match (amount, rate) {
-            (Some(amount), None) => Charge::Amount(minor("steps.amount", amount, currency)?),
-            (None, Some(rate)) => Charge::Rate(share_of_one("steps.rate", rate)?),
-            _ => bail!("steps: the step after {after} days needs either amount or rate"),
-        };
-        steps.push(Step { after, charge });
+        _ => Ok(()),
     }
-    Ok(steps)
+}
+
+impl RawRule {
+    /// The keys that are there.
+    fn given(&self) -> Vec<&'static str> {
+        let keys = [
+            ("kind", self.kind.is_some()),
+            ("rate", self.rate.is_some()),
+            ("amount", self.amount.is_some()),
+            ("grace", self.grace.is_some()),
+            ("accrue_from", self.accrue_from.is_some()),
+            ("steps", self.steps.is_some()),
+            ("cap_amount", self.cap_amount.is_some()),
+            ("cap_order_share", self.cap_order_share.is_some()),
+            ("cap_scope", self.cap_scope.is_some()),
+            ("cap_annual_rate", self.cap_annual_rate.is_some()),
+            ("cap_steps", self.cap_steps.is_some()),
+        ];
+        keys.into_iter().filter_map(|(key, given)| given.then_some(key)).collect()
+    }
+
+    /// `at`: the key of the table.
+    fn resolve(self, at: &str, around: &Surroundings<'_>, rules: &mut Rules) -> Option<LateFee> {
+        let key = |name: &str| join(at, name);
+        let Some(kind) = self.kind else {
+            let or_tiers = if at == "late_fee" { ", or tiers in its place" } else { "" };
+            let advice = format!("is missing; write none, flat, percent, daily or steps{or_tiers}");
+            rules.refuse(&key("kind"), advice);
+            return None;
+        };
+        let given = self.given();
+        for name in ["rate", "amount", "grace", "accrue_from", "steps", "cap_steps"] {
+            match (given.contains(&name), kind.use_of(name)) {
+                (true, Use::None) => rules.refuse(&key(name), kind.does_not_take(name)),
+                (false, Use::Needed) => {
+                    rules.refuse(&key(name), format!("is missing, and kind = {:?} needs it", kind.name()));
+                }
+                _ => {}
+            }
+        }
+        let money = |amount: Option<Decimal>| amount.map(|amount| minor("", amount, around.currency)).transpose();
+        let share = |share: Option<Decimal>| share.map(|share| share_of_one("", share)).transpose();
+        let rate = rules.keep(&key("rate"), share(self.rate));
+        let amount = rules.keep(&key("amount"), money(self.amount));
+        let grace = rules.keep(&key("grace"), in_days("", self.grace.unwrap_or(0), 0));
+        let steps = match self.steps {
+            Some(raw) => steps_of(raw, &key("steps"), around.currency, rules).map(Some),
+            None => Some(None),
+        };
+        if self.cap_scope.is_some() && self.cap_amount.is_none() && self.cap_order_share.is_none() {
+            let advice = "says what cap_amount and cap_order_share are caps of; write one of them too, or leave it out";
+            rules.refuse(&key("cap_scope"), advice);
+        }
+        let cap_amount = rules.keep(&key("cap_amount"), money(self.cap_amount));
+        let cap_order_share = rules.keep(&key("cap_order_share"), share(self.cap_order_share));
+        let cap_steps = rules.keep(&key("cap_steps"), self.cap_steps.map(how_many).transpose());
+        let annual_rate = match self.cap_annual_rate {
+            Some(raw) => {
+                let rate = rules.keep(&key("cap_annual_rate"), around.rates.annual_rate(raw));
+                rate.flatten().filter(|rate| {
+                    rules.keep(&key("cap_annual_rate"), known_in_time(rate, around.effective_from)).is_some()
+                })
+            }
+            .map(Some),
+            None => Some(None),
+        };
+        let from_due = self.accrue_from == Some(RawAccrueFrom::Due);
+        let kind = match (kind, rate?, amount?, steps?) {
+            (RawFeeKind::None, ..) => FeeKind::None,
+            (RawFeeKind::Flat, _, Some(amount), _) => FeeKind::Flat(amount),
+            (RawFeeKind::Percent, Some(rate), ..) => FeeKind::Percent(rate),
+            (RawFeeKind::Daily, Some(rate), ..) => FeeKind::Daily { rate, from_due },
+            (RawFeeKind::Steps, .., Some(steps)) => FeeKind::Steps(steps),
+            // What it needs is missing, which was told above.
+            _ => return None,
+        };
+        let caps = Caps {
+            amount: cap_amount?,
+            order_share: cap_order_share?,
+            scope: self.cap_scope.unwrap_or_default(),
+            annual_rate: annual_rate?,
+            steps: cap_steps?,
+        };
+        Some(LateFee { kind, grace: grace?, caps })
+    }
+}
+
+/// Whether a kind of fee has a use for a key.
+enum Use {
+    None,
+    Possible,
+    Needed,
+}
+
+impl RawFeeKind {
+    fn name(self) -> &'static str {
+        match self {
+            RawFeeKind::None => "none",
+            RawFeeKind::Flat => "flat",
+            RawFeeKind::Percent => "percent",
+            RawFeeKind::Daily => "daily",
+            RawFeeKind::Steps => "steps",
+        }
+    }
+
+    fn use_of(self, key: &str) -> Use {
+        match (key, self) {
+            ("rate", RawFeeKind::Percent | RawFeeKind::Daily)
+            | ("amount", RawFeeKind::Flat)
+            | ("steps", RawFeeKind::Steps) => Use::Needed,
+            ("grace", RawFeeKind::Steps) => Use::None,
+            ("grace", _) | ("accrue_from", RawFeeKind::Daily) | ("cap_steps", RawFeeKind::Steps) => Use::Possible,
+            _ => Use::None,
+        }
+    }
+
+    fn does_not_take(self, key: &str) -> String {
+        let instead = if key == "grace" {
+            "write the days in each step's after, such as { after = 3, amount = \"5.00\" }"
+        } else {
+            "leave it out"
+        };
+        format!("kind = {:?} does not take it; {instead}", self.name())
+    }
+}
+
+fn how_many(count: i64) -> Result<usize> {
+    let advice = "is not from 1 on; write how many steps count, or kind = \"none\"";
+    usize::try_from(count).ok().filter(|count| *count > 0).ok_or_else(|| wrong("", format!("{count} {advice}")))
+}
+
+/// Whether a reference rate can be told on the first day of the terms.
+fn known_in_time(rate: &AnnualRate, effective_from: NaiveDate) -> Result<()> {
+    let AnnualRate::Reference(reference) = rate else { return Ok(()) };
+    let (name, starts_on) = (&reference.name, reference.table.starts_on());
+    if starts_on > effective_from {
+        let message = format!(
+            "the reference rate {name:?} is known from {starts_on} only; add the one in force on {effective_from} to \
+             [reference_rates.{name}]"
+        );
+        return Err(wrong("reference", message));
+    }
+    Ok(())
+}
+
+fn steps_of(raw: Vec<RawStep>, at: &str, currency: Currency, rules: &mut Rules) -> Option<Vec<Step>> {
+    let count = raw.len();
+    if !(1..=MOST_STEPS).contains(&count) {
+        let advice = format!("has {count}; write from 1 to {MOST_STEPS}, such as {{ after = 7, amount = \"7.00\" }}");
+        rules.refuse(at, advice);
+        return None;
+    }
+    let mut steps: Vec<Step> = Vec::new();
+    let mut last = None;
+    for (i, RawStep { after, amount, rate }) in raw.into_iter().enumerate() {
+        let at = format!("{at}[{i}]");
+        let after = rules.keep(&at, in_days("after", after, 0));
+        if let (Some(last), Some(after)) = (last, after)
+            && after <= last
+        {
+            let message = format!("{after} comes after {last}; list steps by rising days, each day once");
+            rules.refuse(&join(&at, "after"), message);
+        }
+        last = after.or(last);
+        let charge = match (amount, rate) {
+            (Some(amount), None) => rules.keep(&at, minor("amount", amount, currency)).map(Charge::Amount),
+            (None, Some(rate)) => rules.keep(&at, share_of_one("rate", rate)).map(Charge::Rate),
+            (Some(_), Some(_)) => {
+                rules.refuse(&join(&at, "rate"), "stands beside amount; a step adds one of them, so leave one out");
+                None
+            }
+            (None, None) => {
+                rules.refuse(&at, "adds nothing; write amount, or rate, in this step");
+                None
+            }
+        };
+        steps.extend(after.zip(charge).map(|(after, charge)| Step { after, charge }));
+    }
+    (steps.len() == count).then_some(steps)
 }
 
 /// Refuses terms whose fees the law would not allow on a day on which they can be agreed on, as far as the scheme says
 /// what the law is: an annual cap above the legal one, or a fee that grows by the day without any. The version is
-/// followed by another from `followed_on`.
-pub(super) fn lawful(terms: &Terms, followed_on: Option<NaiveDate>, rates: &Rates) -> Result<()> {
+/// followed by another from `followed_on`. The error's key is of the rule, or of its tier if the policy is `tiered`.
+pub(super) fn lawful(terms: &Terms, followed_on: Option<NaiveDate>, tiered: bool, rates: &Rates) -> Result<()> {
     let Some(legal) = rates.legal(terms.currency) else { return Ok(()) };
-    let refused = terms.late_fee.rules().find_map(|rule| against_the_law(rule, terms, legal, followed_on));
-    refused.map_or(Ok(()), |why| bail!("late_fee: {why}"))
+    for (i, rule) in terms.late_fee.rules().enumerate() {
+        if let Some(why) = against_the_law(rule, terms, legal, followed_on) {
+            let at = if tiered { format!("tiers[{i}].cap_annual_rate") } else { "cap_annual_rate".to_owned() };
+            return Err(wrong(at, why));
+        }
+    }
+    Ok(())
 }
 
 fn against_the_law(
@@ -208,7 +348,7 @@ fn against_the_law(
         let grows = matches!(rule.kind, FeeKind::Daily { .. });
         return grows.then(|| {
             format!(
-                "a daily fee grows without end, and [legal.{code}] sets a highest annual rate; write {} or less",
+                "is missing: a daily fee grows without end, and [legal.{code}] sets a highest annual rate; write {} or less",
                 as_cap(legal)
             )
         });
@@ -220,7 +360,7 @@ fn against_the_law(
     let percent = |rate: Decimal| (rate * Decimal::ONE_HUNDRED).normalize();
     let newer = if above == terms.effective_from { "" } else { " in a new [[version]] from that day on" };
     Some(format!(
-        "the annual cap of {} % is above the {} % that [legal.{code}] allows on {above}; write {} or less{newer}",
+        "{} % is above the {} % that [legal.{code}] allows on {above}; write {} or less{newer}",
         percent(cap.on(above)),
         percent(legal.on(above)),
         as_cap(legal)

@@ -2,29 +2,42 @@
 //! what is wrong is said with file, place and what to write instead. Nothing is read from the store.
 
 mod calendar_file;
+mod document;
+mod effective;
+pub mod inherit;
 mod job_file;
 mod late_fee;
 mod policy_file;
+pub mod problems;
 mod reference_rates;
+pub mod schema;
+mod scheme_file;
+mod shape;
+mod values;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
-use chrono::{NaiveDate, NaiveTime};
+use anyhow::{Context, Result};
+use chrono::NaiveDate;
 use chrono_tz::Tz;
-use rust_decimal::Decimal;
+use schemars::JsonSchema;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
+use self::document::Node;
+use self::inherit::{Named, Version};
+use self::policy_file::{Loaded, Shared};
+use self::problems::{Problems, Rules};
+use self::scheme_file::{RawConfig, Read};
 use crate::domain::due;
 use crate::domain::policy::Policy;
 use crate::domain::reminders::ContactHours;
 use crate::files::inbox::NamePattern;
 use crate::files::incoming::Kind;
-use reference_rates::{RawLegal, RawTable};
 
 pub use calendar_file::Calendars;
+pub use effective::written_out;
 pub use job_file::{CatchUp, JobFile};
 pub use policy_file::{Changed, changed};
 pub use reference_rates::Rates;
@@ -51,7 +64,7 @@ pub struct Config {
 }
 
 /// What "now" is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Clock {
     /// The wall clock.
@@ -68,6 +81,8 @@ pub struct Merchant {
     pub policy: Policy,
     /// Of each version of the policy, what it decides.
     pub fingerprints: Vec<String>,
+    /// Of each version of the policy, how it is written and what it inherits.
+    pub written: Vec<Version>,
 }
 
 /// A folder and name pattern in which files of a kind arrive.
@@ -109,12 +124,11 @@ pub enum MailTransport {
 }
 
 impl Config {
-    /// Reads a configuration file and all that it names.
+    /// Reads a configuration file and all that it names. The error tells everything that is wrong in any of them.
     pub fn load(path: &Path) -> Result<Config> {
-        let text = read(path)?;
-        let raw: RawConfig = parse_toml(path, &text)?;
-        let base = path.parent().unwrap_or(Path::new("."));
-        raw.resolve(base).with_context(|| format!("in {}", path.display()))
+        let mut problems = Problems::default();
+        let config = load(path, &mut problems);
+        Ok(problems.or_all(config)?)
     }
 
     pub fn merchant(&self, id: &str) -> Option<&Merchant> {
@@ -145,219 +159,67 @@ pub(crate) fn read(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))
 }
 
-/// Parses TOML; the error shows file, line and the line itself.
-pub(crate) fn parse_toml<T: serde::de::DeserializeOwned>(path: &Path, text: &str) -> Result<T> {
-    toml::from_str(text).map_err(|why| anyhow::anyhow!("{}: {}", path.display(), why.to_string().trim_end()))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawConfig {
-    scheme: RawScheme,
-    store: RawStore,
-    mail: RawMail,
-    #[serde(default)]
-    reference_rates: BTreeMap<String, RawTable>,
-    #[serde(default)]
-    legal: BTreeMap<String, RawLegal>,
-    #[serde(default)]
-    calendars: BTreeMap<String, PathBuf>,
-    #[serde(default, rename = "merchant")]
-    merchants: Vec<RawMerchant>,
-    #[serde(default, rename = "feed")]
-    feeds: Vec<RawFeed>,
-    #[serde(default)]
-    jobs: RawJobs,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawScheme {
-    name: String,
-    time_zone: String,
-    starts_on: NaiveDate,
-    clock: Clock,
-    home: PathBuf,
-    #[serde(default = "default_buckets")]
-    buckets: Vec<i64>,
-}
-
-fn default_buckets() -> Vec<i64> {
-    vec![1, 8, 31, 61, 91]
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawStore {
-    url: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawMail {
-    transport: String,
-    from: String,
-    reply_to: Option<String>,
-    smtp_url: Option<String>,
-    smtp_url_file: Option<PathBuf>,
-    #[serde(default = "default_hours")]
-    contact_hours: [String; 2],
-    #[serde(default = "default_weekly_cap")]
-    weekly_cap: i64,
-    templates: Option<PathBuf>,
-}
-
-fn default_hours() -> [String; 2] {
-    ["08:00".to_owned(), "22:00".to_owned()]
-}
-
-fn default_weekly_cap() -> i64 {
-    5
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawMerchant {
-    id: String,
-    name: String,
-    name_zh: Option<String>,
-    policy: PathBuf,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawFeed {
-    name: String,
-    folder: PathBuf,
-    pattern: String,
-    kind: Kind,
-    merchant: Option<String>,
-    provider: Option<String>,
-    time_zone: Option<String>,
-    #[serde(default)]
-    keep: bool,
-    #[serde(default = "default_settle")]
-    settle_seconds: u64,
-}
-
-fn default_settle() -> u64 {
-    5
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct RawJobs {
-    folder: Option<PathBuf>,
-}
-
-impl RawConfig {
-    fn resolve(self, base: &Path) -> Result<Config> {
-        let zone = time_zone("scheme.time_zone", &self.scheme.time_zone)?;
-        let ascending = self.scheme.buckets.windows(2).all(|pair| pair[0] < pair[1]);
-        ensure!(
-            ascending && self.scheme.buckets.first() > Some(&0),
-            "scheme.buckets: write first days in rising order"
-        );
-        let store_url = std::env::var("PAYLATER_STORE_URL").unwrap_or(self.store.url);
-        let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|start| store_url.starts_with(start));
-        ensure!(known, "the store's url must begin with sqlite: or postgres://");
-        let calendars = Calendars::load(base, self.calendars)?;
-        let rates = Rates::resolve(self.reference_rates, self.legal, base)?;
-        let mut merchants = Vec::new();
-        for raw in self.merchants {
-            let path = base.join(&raw.policy);
-            let (policy, fingerprints) = policy_file::load(&path, &calendars, &rates)?;
-            ensure!(is_name(&raw.id), "merchant {:?}: an id is letters, digits, - and _", raw.id);
-            merchants.push(Merchant { id: raw.id, name: raw.name, name_zh: raw.name_zh, policy, fingerprints });
-        }
-        unique("merchant", merchants.iter().map(|merchant| merchant.id.as_str()))?;
-        ensure!(!merchants.is_empty(), "there is no [[merchant]]; a scheme has at least one");
-        let mut feeds = Vec::new();
-        for raw in self.feeds {
-            let name = raw.name.clone();
-            feeds.push(raw.resolve(base, zone, &merchants).with_context(|| format!("feed {name:?}"))?);
-        }
-        unique("feed", feeds.iter().map(|feed| feed.name.as_str()))?;
-        Ok(Config {
-            name: self.scheme.name,
-            zone,
-            starts_on: self.scheme.starts_on,
-            clock: self.scheme.clock,
-            home: without_detours(&base.join(self.scheme.home)),
-            store_url,
-            mail: self.mail.resolve(base)?,
-            rates,
-            calendars,
-            merchants,
-            feeds,
-            buckets: self.scheme.buckets,
-            jobs: job_file::load(self.jobs.folder.map(|folder| base.join(folder)).as_deref(), zone)?,
-        })
+/// Reads a whole file into what it is written for; with its values, for the rules to find their lines.
+fn read_as<T: DeserializeOwned + JsonSchema>(path: &Path, text: &str, problems: &mut Problems) -> Option<(T, Node)> {
+    let mut document = document::parse(path, text, problems)?;
+    if !shape::check(&mut document, &schema::of::<T>(), "", problems) {
+        return None;
     }
+    let raw = serde_json::from_value(document.to_json()).context("it can't be read");
+    let raw = Rules::new(&document, problems).keep("", raw)?;
+    Some((raw, document))
 }
 
-impl RawFeed {
-    fn resolve(self, base: &Path, zone: Tz, merchants: &[Merchant]) -> Result<Feed> {
-        ensure!(is_name(&self.name), "a feed's name is letters, digits, - and _");
-        match (&self.merchant, self.kind.is_of_scheme()) {
-            (Some(_), true) => bail!("{} belong to the whole scheme; leave out merchant", self.kind.name()),
-            (None, false) => bail!("say whose {} these are: merchant = \"…\"", self.kind.name()),
-            (Some(id), false) if !merchants.iter().any(|merchant| merchant.id == *id) => {
-                bail!("there is no merchant {id:?}")
-            }
-            _ => {}
+fn load(path: &Path, problems: &mut Problems) -> Option<Config> {
+    let text = match read(path) {
+        Ok(text) => text,
+        Err(why) => {
+            problems.add_file(path, format!("can't be read: {}", why.root_cause()));
+            return None;
         }
-        Ok(Feed {
-            folder: base.join(self.folder),
-            pattern: NamePattern::parse(&self.pattern)
-                .map_err(|why| anyhow::anyhow!("pattern {:?}: {why}", self.pattern))?,
-            kind: self.kind,
-            merchant: self.merchant,
-            provider: self.provider,
-            zone: self.time_zone.map_or(Ok(zone), |name| time_zone("time_zone", &name))?,
-            keep: self.keep,
-            settle: Duration::from_secs(self.settle_seconds),
-            name: self.name,
-        })
+    };
+    let mut document = document::parse(path, &text, problems)?;
+    let readable = shape::check(&mut document, &schema::of::<RawConfig>(), "", problems);
+    let base = path.parent().unwrap_or(Path::new(""));
+    // Policies and jobs are looked at all the same, so that everything is told at once.
+    let calendars = Calendars::load(&document, base, problems);
+    let rates = Rates::load(&document, base, problems);
+    let policies = policies(&document, base, Shared { calendars: &calendars, rates: &rates }, problems);
+    let jobs = jobs(&document, base, problems);
+    if !readable {
+        return None;
     }
+    let raw = serde_json::from_value::<RawConfig>(document.to_json()).context("it can't be read");
+    let mut rules = Rules::new(&document, problems);
+    let raw = rules.keep("", raw)?;
+    raw.resolve(base, Read { calendars, rates, policies, jobs }, &mut rules)
 }
 
-impl RawMail {
-    fn resolve(self, base: &Path) -> Result<Mail> {
-        let transport = match self.transport.as_str() {
-            "folder" => MailTransport::Folder,
-            "smtp" => {
-                let from_file = self.smtp_url_file.map(|file| read(&base.join(file))).transpose()?;
-                let url = std::env::var("PAYLATER_SMTP_URL").ok().or(from_file).or(self.smtp_url);
-                let url =
-                    url.context("mail.transport is smtp: say where with smtp_url, smtp_url_file or PAYLATER_SMTP_URL")?;
-                MailTransport::Smtp { url: url.trim().to_owned() }
-            }
-            other => bail!("mail.transport {other:?}: write folder or smtp"),
-        };
-        let (from_name, from_address) = sender(&self.from)?;
-        let [from, until] = &self.contact_hours;
-        let (from, until) = (time_of_day("mail.contact_hours", from)?, time_of_day("mail.contact_hours", until)?);
-        ensure!(from < until, "mail.contact_hours: the first must be before the second");
-        ensure!(self.weekly_cap > 0, "mail.weekly_cap: write how many mails a customer may get in seven days");
-        Ok(Mail {
-            transport,
-            from_name,
-            from_address,
-            reply_to: self.reply_to,
-            contact_hours: ContactHours { from, until },
-            weekly_cap: self.weekly_cap,
-            templates: self.templates.map(|folder| base.join(folder)),
-        })
+/// The policy of each merchant, in their order.
+fn policies(document: &Node, base: &Path, shared: Shared<'_>, problems: &mut Problems) -> Vec<Option<Loaded>> {
+    fn named<'a>(node: Option<&'a Node>, base: &Path, key: &'a str) -> Option<Named<'a>> {
+        let node = node?;
+        Some(Named { path: without_detours(&base.join(node.text()?)), place: &node.place, key })
     }
+    let scheme_base = document.get("scheme").and_then(|scheme| scheme.get("base_policy"));
+    let scheme_base = named(scheme_base, base, "scheme.base_policy");
+    if let Some(named) = &scheme_base {
+        inherit::check_base(named, problems);
+    }
+    let merchants = document.get("merchant").map(Node::list).unwrap_or_default();
+    let policy = |merchant: &Node| {
+        let named = named(merchant.get("policy"), base, "merchant.policy")?;
+        policy_file::load(&named, scheme_base.as_ref(), shared, problems)
+    };
+    merchants.iter().map(policy).collect()
 }
 
-/// The parts of `Name <address>`.
-fn sender(from: &str) -> Result<(String, String)> {
-    let parts = from.split_once('<').and_then(|(name, rest)| Some((name.trim(), rest.strip_suffix('>')?.trim())));
-    let (name, address) = parts.unwrap_or(("", from.trim()));
-    ensure!(address.contains('@'), "mail.from {from:?}: write it like \"Tea Corner <no-reply@example.com>\"");
-    Ok((name.to_owned(), address.to_owned()))
+fn jobs(document: &Node, base: &Path, problems: &mut Problems) -> Option<Vec<JobFile>> {
+    let zone = document.get("scheme").and_then(|scheme| scheme.get("time_zone")).and_then(Node::text);
+    // A zone that is none is told where it stands; job files can be looked at in any.
+    let zone = zone.and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC);
+    let folder = document.get("jobs").and_then(|jobs| jobs.get("folder")).and_then(Node::text);
+    job_file::load(folder.map(|folder| base.join(folder)).as_deref(), zone, problems)
 }
 
 /// `a/../b` is `b`: how people would write the path.
@@ -374,35 +236,4 @@ fn without_detours(path: &Path) -> PathBuf {
         }
     }
     if plain.as_os_str().is_empty() { PathBuf::from(".") } else { plain }
-}
-
-/// Names become folder and file names, so they are kept plain.
-fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
-}
-
-fn unique<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Result<()> {
-    let mut seen = BTreeSet::new();
-    for name in names {
-        // Folders of some systems don't tell case apart.
-        ensure!(seen.insert(name.to_lowercase()), "there are two of {what} {name:?}");
-    }
-    Ok(())
-}
-
-fn time_zone(key: &str, name: &str) -> Result<Tz> {
-    name.parse().ok().with_context(|| format!("{key} {name:?}: write an IANA name such as Asia/Shanghai"))
-}
-
-pub(crate) fn time_of_day(key: &str, text: &str) -> Result<NaiveTime> {
-    NaiveTime::parse_from_str(text, "%H:%M").ok().with_context(|| format!("{key} {text:?}: write a time like 08:00"))
-}
-
-pub(crate) fn share_of_one(key: &str, share: Decimal) -> Result<Decimal> {
-    let sensible = share >= Decimal::ZERO && share <= Decimal::ONE && share.scale() <= 10;
-    ensure!(
-        sensible,
-        "{key} {share}: write a share from 0 to 1 with at most 10 digits, in quotes, such as \"0.25\" for 25 %"
-    );
-    Ok(share.normalize())
 }

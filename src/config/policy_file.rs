@@ -1,80 +1,97 @@
 //! Policy files: how a merchant's terms are written down, and whether they make sense.
 
+mod bands;
 mod due_dates;
+mod instructions;
+mod overdue;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result};
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::Value as Json;
 
+use self::bands::{RawBand, bands};
 use self::due_dates::{RawDueDay, RawShare, instalments};
+use self::instructions::{RawDebit, RawPayOut};
+use self::overdue::{RawCredit, RawReminders, RawWriteOff};
 use super::calendar_file::{self, Calendars};
+use super::inherit::{self, Named, Version};
 use super::late_fee::{self, RawLateFee, Surroundings};
+use super::problems::{Problems, Rules, wrong};
 use super::reference_rates::Rates;
-use super::{parse_toml, read, share_of_one, time_of_day};
-use crate::domain::business_days::Count;
-use crate::domain::debit::DebitRule;
+use super::values::{days_within, in_days, maybe_days, share_of_one, time_of_day};
+use super::{schema, shape};
+use crate::domain::business_days::{Count, Roll};
 use crate::domain::hold::{Effect, HoldReason, HoldRule};
-use crate::domain::instruction::Retry;
 use crate::domain::money::Currency;
 use crate::domain::order::Event;
-use crate::domain::pay_out::PayOutRule;
-use crate::domain::policy::{Allocation, AutoConfirm, Band, Clock, CreditRule, ExtensionLimits, Policy, Terms};
+use crate::domain::policy::{Allocation, AutoConfirm, Clock, ExtensionLimits, Policy, Terms};
 use crate::files::outgoing::sha256;
 
-/// The longest term, in days. Longer is a typing error.
-const LONGEST: i64 = 3_660;
+/// The longest extension that a row of a file can ask for.
+const LONGEST_EXTENSION: i64 = 366;
 
-/// A policy with, for each version, a fingerprint of what it decides.
-pub fn load(path: &Path, calendars: &Calendars, rates: &Rates) -> Result<(Policy, Vec<String>)> {
-    let text = read(path)?;
-    let raw: RawPolicy = parse_toml(path, &text)?;
-    let mut fingerprints = fingerprints(&parse_toml(path, &text)?)?;
-    let mut versions: Vec<Terms> = Vec::new();
-    for raw in raw.versions {
-        let from = raw.effective_from;
-        let terms = raw.resolve(calendars, rates).with_context(|| format!("in {}, version {from}", path.display()))?;
-        if let Some(before) = versions.last() {
-            let last = before.effective_from;
-            ensure!(
-                last < from,
-                "in {}: version {from} is not after {last}; list versions oldest first",
-                path.display()
-            );
-        }
-        versions.push(terms);
-    }
-    ensure!(!versions.is_empty(), "in {}: there is no [[version]]", path.display());
-    for (i, terms) in versions.iter().enumerate() {
-        let followed_on = versions.get(i + 1).map(|next| next.effective_from);
-        let lawful = late_fee::lawful(terms, followed_on, rates);
-        lawful.with_context(|| format!("in {}, version {}", path.display(), terms.effective_from))?;
-    }
-    for (terms, fingerprint) in versions.iter().zip(&mut fingerprints) {
-        if let Some(days_off) = &terms.days_off {
-            let years = calendar_file::fingerprints(&days_off.calendar);
-            *fingerprint = format!("{fingerprint} {}", years.join(" "));
-        }
-    }
-    Ok((Policy { versions }, fingerprints))
+/// A policy as loaded.
+#[derive(Debug)]
+pub struct Loaded {
+    pub policy: Policy,
+    /// Of each version, what it decides.
+    pub fingerprints: Vec<String>,
+    /// Of each version, how it is written and what it inherits.
+    pub written: Vec<Version>,
 }
 
-/// Fingerprints of the versions as written, to notice when one that orders keep is changed afterwards. Reminder steps
-/// may change: they decide no amount and no date.
-fn fingerprints(policy: &toml::Table) -> Result<Vec<String>> {
-    let versions = policy.get("version").and_then(toml::Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let fingerprint = |version: &toml::Value| {
-        let mut decisive = version.clone();
-        if let Some(table) = decisive.as_table_mut() {
-            table.remove("reminders");
-        }
-        // Tables sort their keys, so the order in which they were written does not matter.
-        Ok(sha256(serde_json::to_string(&decisive).context("a policy as JSON")?.as_bytes()))
-    };
-    versions.iter().map(fingerprint).collect()
+/// What a scheme's policies may name.
+#[derive(Clone, Copy)]
+pub struct Shared<'a> {
+    pub calendars: &'a Calendars,
+    pub rates: &'a Rates,
+}
+
+/// A policy with all that its versions inherit, or the reasons why it can't be used among the problems.
+pub fn load(named: &Named, scheme_base: Option<&Named>, shared: Shared<'_>, problems: &mut Problems) -> Option<Loaded> {
+    let before = problems.count();
+    let written = inherit::load(named, scheme_base, problems)?;
+    let schema = schema::whole_version();
+    let mut versions = Vec::new();
+    let mut fingerprints = Vec::new();
+    for (i, version) in written.iter().enumerate() {
+        let Some(terms) = terms(version, &schema, shared, problems) else { continue };
+        let followed_on = written.get(i + 1).map(|next| next.effective_from);
+        let tiered = version.whole.get("late_fee").is_some_and(|fee| fee.get("tiers").is_some());
+        let mut rules = Rules::of_version(version, problems);
+        rules.keep("late_fee", late_fee::lawful(&terms, followed_on, tiered, shared.rates));
+        fingerprints.extend(rules.keep("", fingerprint(version, &terms)));
+        versions.push(terms);
+    }
+    (problems.count() == before).then_some(Loaded { policy: Policy { versions }, fingerprints, written })
+}
+
+fn terms(version: &Version, schema: &Json, shared: Shared<'_>, problems: &mut Problems) -> Option<Terms> {
+    let mut whole = version.whole.clone();
+    if !shape::check(&mut whole, schema, "", problems) {
+        return None;
+    }
+    let mut rules = Rules::of_version(version, problems);
+    let raw = serde_json::from_value::<RawVersion>(whole.to_json()).context("this version can't be read");
+    rules.keep("", raw)?.resolve(shared, &mut rules)
+}
+
+/// Fingerprint of a version with all that it inherits, to notice when one that orders keep is changed afterwards, here or
+/// in its base; and of the years of its calendar. Reminder steps may change: they decide no amount and no date.
+fn fingerprint(version: &Version, terms: &Terms) -> Result<String> {
+    let mut decisive = version.whole.to_json();
+    if let Some(table) = decisive.as_object_mut() {
+        table.remove("reminders");
+    }
+    let of_terms = sha256(serde_json::to_string(&decisive).context("a policy as JSON")?.as_bytes());
+    let years = terms.days_off.as_ref().map(|days_off| calendar_file::fingerprints(&days_off.calendar));
+    Ok([vec![of_terms], years.unwrap_or_default()].concat().join(" "))
 }
 
 /// What makes a version decide otherwise than when its fingerprint was recorded.
@@ -91,342 +108,258 @@ pub fn changed(recorded: &str, now: &str) -> Option<Changed> {
     Some(part.split_once('=').map_or(Changed::Terms, |(year, _)| Changed::Days(year.to_owned())))
 }
 
-#[derive(Deserialize)]
+/// A merchant's terms, or terms that those of several merchants begin from.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawPolicy {
+#[expect(dead_code, reason = "files are read version by version; this is their schema")]
+pub struct RawPolicy {
+    /// The policy to inherit from, relative to this file; false for none. Without it: the scheme's base_policy.
+    base: Option<PathBuf>,
+    /// The terms from a day on, oldest first.
     #[serde(default, rename = "version")]
     versions: Vec<RawVersion>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawVersion {
+pub struct RawVersion {
+    /// First day on which orders get these terms, and the version's name.
     effective_from: NaiveDate,
+    /// The effective_from of an earlier version of this file, from which everything is taken that is not said here.
+    #[expect(dead_code, reason = "what is inherited was put in before")]
+    same_as: Option<NaiveDate>,
+    /// Currency of orders, limits and amounts, as in ISO 4217.
     currency: String,
-    clock: String,
+    /// What starts the term.
+    clock: RawClock,
+    /// Receipt counts as confirmed by itself; only with clock = "confirmed".
     auto_confirm: Option<RawAutoConfirm>,
+    /// What happens after this time, "HH:MM", counts for the next day.
     cut_off: Option<String>,
+    /// Which days are off; goes with count or roll.
     calendar: Option<String>,
-    count: Option<String>,
-    roll: Option<String>,
+    /// Which days a term counts.
+    count: Option<Count>,
+    /// Where a due date goes that falls on a day off.
+    roll: Option<Roll>,
+    /// A day of the month that comes so many months after the clock day's, in place of the bands' terms.
     due_day: Option<RawDueDay>,
+    /// From a credit score on: how much may be owed, and how many days there are to pay. Lowest score first.
     bands: Vec<RawBand>,
+    /// No new order while something is more than so many days overdue.
     freeze_when_overdue: Option<i64>,
+    /// Shares of an order with their own terms, making 1; without it there is one, with the band's term.
     #[serde(default)]
     instalments: Vec<RawShare>,
+    /// What the merchant pays, as a share of the order after refunds.
     #[serde(default)]
     service_fee: Decimal,
+    /// Days from booking until the merchant is owed the money.
     #[serde(default)]
     payable_after: i64,
+    /// Days after the clock day in which refunds are taken; without it there is no limit.
     refund_window: Option<i64>,
-    allocation: Option<String>,
+    /// Where a payment goes first.
+    allocation: Option<RawAllocation>,
+    /// What being late costs; kind = "none" for nothing.
     late_fee: RawLateFee,
+    /// Extensions the merchant may grant; without it none.
     extension: Option<RawExtension>,
+    /// What a hold stops, by its reason.
     #[serde(default)]
     holds: BTreeMap<HoldReason, RawHold>,
+    /// When customers are reminded; without it never.
     #[serde(default)]
     reminders: RawReminders,
+    /// When a late instalment is reported; without it never.
     credit: Option<RawCredit>,
+    /// How banks are asked to collect what is due; without it they are not.
     debit: Option<RawDebit>,
+    /// How customer credit is sent back; without it, it stays in the books.
     pay_out: Option<RawPayOut>,
+    /// When an overdue instalment is given up; without it never.
     write_off: Option<RawWriteOff>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum RawClock {
+    Ordered,
+    Shipped,
+    Delivered,
+    Confirmed,
+}
+
+#[derive(Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum RawAllocation {
+    FeeFirst,
+    PrincipalFirst,
+}
+
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawAutoConfirm {
-    after: String,
+    /// The event from which it counts.
+    after: RawAfter,
+    /// Days after that event.
     days: i64,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawBand {
-    score: i64,
-    limit: Decimal,
-    term: Option<i64>,
+#[derive(Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum RawAfter {
+    Shipped,
+    Delivered,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawExtension {
+    /// How often an order may have one.
     times: i64,
+    /// The longest, in days.
     days: i64,
+    /// Asked for at most so many days before the due date; without it any time before.
     ask_within: Option<i64>,
+    /// Still granted after the due date.
     #[serde(default)]
     when_overdue: bool,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawHold {
+    /// How long it lasts if the file names no end.
     days: i64,
+    /// What it stops.
     effects: Vec<Effect>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct RawReminders {
-    steps: Vec<i64>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawCredit {
-    notice_after: i64,
-    flag_after: i64,
-    expires_after: Option<i64>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawWriteOff {
-    after: i64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawDebit {
-    #[serde(default)]
-    days_before: i64,
-    retry_after: Option<toml::Value>,
-    retry_every: Option<i64>,
-    retry_at_most: Option<i64>,
-    assume_failed_after: Option<i64>,
-    #[serde(default = "default_no_answer")]
-    no_answer_after: i64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawPayOut {
-    after: i64,
-    retry_after: Option<toml::Value>,
-    retry_every: Option<i64>,
-    retry_at_most: Option<i64>,
-    #[serde(default = "default_no_answer")]
-    no_answer_after: i64,
-}
-
-/// Banks answer within a few days.
-fn default_no_answer() -> i64 {
-    5
-}
-
 impl RawVersion {
-    fn resolve(self, calendars: &Calendars, rates: &Rates) -> Result<Terms> {
-        let days_off = self.days_off(calendars)?;
-        let counted = days_off.as_ref().map_or(Count::Calendar, |days_off| days_off.count);
-        let currency = Currency::parse(&self.currency)
-            .with_context(|| format!("currency {:?}: write an ISO 4217 code in capitals such as CNY", self.currency))?;
-        let around = Surroundings { currency, effective_from: self.effective_from, rates };
-        let reminder_steps = reminder_steps(self.reminders.steps)?;
-        let credit = self.credit.map(RawCredit::resolve).transpose().context("credit")?;
-        let write_off_after = self.write_off.map(|raw| in_days("write_off.after", raw.after, 1)).transpose()?;
-        if let Some(after) = write_off_after {
-            nothing_after_write_off(after, &reminder_steps, credit)?;
-        }
-        Ok(Terms {
+    /// The terms, or none with every reason noted.
+    fn resolve(self, shared: Shared<'_>, rules: &mut Rules) -> Option<Terms> {
+        let currency = rules.keep("currency", currency(&self.currency));
+        let clock = rules.keep("", clock(self.clock, self.auto_confirm.as_ref()));
+        let cut_off = rules.keep("cut_off", self.cut_off.as_ref().map(|text| time_of_day("", text)).transpose());
+        let days_off = self.days_off(shared.calendars, rules);
+        let due_elsewhere = self.due_day.is_some() || !self.instalments.is_empty();
+        let bands = currency.and_then(|currency| bands(self.bands, currency, due_elsewhere, rules));
+        let due_day = rules.keep("due_day", self.due_day.map(RawDueDay::resolve).transpose());
+        let freeze_when_overdue = rules.keep("freeze_when_overdue", maybe_days(self.freeze_when_overdue, 0));
+        let instalments = instalments(self.instalments, self.count.unwrap_or_default(), rules);
+        let service_fee = rules.keep("service_fee", share_of_one("", self.service_fee));
+        let payable_after = rules.keep("payable_after", in_days("", self.payable_after, 0));
+        let refund_window = rules.keep("refund_window", maybe_days(self.refund_window, 0));
+        let allocation = match self.allocation {
+            Some(RawAllocation::PrincipalFirst) => Allocation::PrincipalFirst,
+            Some(RawAllocation::FeeFirst) | None => Allocation::FeeFirst,
+        };
+        let late_fee = currency.and_then(|currency| {
+            let around = Surroundings { currency, effective_from: self.effective_from, rates: shared.rates };
+            self.late_fee.resolve(&around, rules)
+        });
+        let extension = optional(self.extension, |raw| raw.resolve(rules));
+        let holds = holds(self.holds, rules);
+        let write_off_after = optional(self.write_off, |raw| raw.resolve(rules));
+        let reminder_steps = self.reminders.resolve(write_off_after.flatten(), rules);
+        let credit = optional(self.credit, |raw| raw.resolve(write_off_after.flatten(), rules));
+        let debit = optional(self.debit, |raw| raw.resolve(rules));
+        let pay_out = optional(self.pay_out, |raw| raw.resolve(rules));
+        Some(Terms {
             effective_from: self.effective_from,
-            currency,
-            clock: clock(&self.clock, self.auto_confirm)?,
-            cut_off: self.cut_off.map(|text| time_of_day("cut_off", &text)).transpose()?,
-            bands: bands(self.bands, currency, self.due_day.is_some() || !self.instalments.is_empty())?,
-            due_day: self.due_day.map(RawDueDay::resolve).transpose()?,
-            days_off,
-            freeze_when_overdue: self
-                .freeze_when_overdue
-                .map(|days| in_days("freeze_when_overdue", days, 0))
-                .transpose()?,
-            instalments: instalments(self.instalments, counted)?,
-            service_fee: share_of_one("service_fee", self.service_fee)?,
-            payable_after: in_days("payable_after", self.payable_after, 0)?,
-            refund_window: self.refund_window.map(|days| in_days("refund_window", days, 0)).transpose()?,
-            allocation: match self.allocation.as_deref() {
-                None | Some("fee_first") => Allocation::FeeFirst,
-                Some("principal_first") => Allocation::PrincipalFirst,
-                Some(other) => bail!("allocation {other:?}: write fee_first or principal_first"),
-            },
-            late_fee: self.late_fee.resolve(&around).context("late_fee")?,
-            extension: self.extension.map(RawExtension::resolve).transpose().context("extension")?,
-            holds: self
-                .holds
-                .into_iter()
-                .map(|(reason, raw)| {
-                    let days = in_days(&format!("holds.{}.days", reason.name()), raw.days, 1)?;
-                    Ok(HoldRule { reason, days, effects: effects(reason, raw.effects)? })
-                })
-                .collect::<Result<_>>()?,
-            reminder_steps,
-            credit,
-            debit: self.debit.map(RawDebit::resolve).transpose().context("debit")?,
-            pay_out: self.pay_out.map(RawPayOut::resolve).transpose().context("pay_out")?,
-            write_off_after,
+            currency: currency?,
+            clock: clock?,
+            cut_off: cut_off?,
+            bands: bands?,
+            due_day: due_day?,
+            days_off: days_off?,
+            freeze_when_overdue: freeze_when_overdue?,
+            instalments: instalments?,
+            service_fee: service_fee?,
+            payable_after: payable_after?,
+            refund_window: refund_window?,
+            allocation,
+            late_fee: late_fee?,
+            extension: extension?,
+            holds: holds?,
+            reminder_steps: reminder_steps?,
+            credit: credit?,
+            debit: debit?,
+            pay_out: pay_out?,
+            write_off_after: write_off_after?,
         })
     }
 }
 
-fn clock(text: &str, auto: Option<RawAutoConfirm>) -> Result<Clock> {
-    ensure!(auto.is_none() || text == "confirmed", "auto_confirm goes with clock = \"confirmed\" only");
-    Ok(match text {
-        "ordered" => Clock::Ordered,
-        "shipped" => Clock::Shipped,
-        "delivered" => Clock::Delivered,
-        "confirmed" => {
-            let resolve = |auto: RawAutoConfirm| {
-                let after = match auto.after.as_str() {
-                    "shipped" => Event::Shipped,
-                    "delivered" => Event::Delivered,
-                    other => bail!("auto_confirm.after {other:?}: write shipped or delivered"),
-                };
-                Ok(AutoConfirm { after, days: in_days("auto_confirm.days", auto.days, 0)? })
-            };
-            Clock::Confirmed { auto: auto.map(resolve).transpose()? }
-        }
-        other => bail!("clock {other:?}: write ordered, shipped, delivered or confirmed"),
+/// A table that need not be there: nothing is as good as something that makes sense.
+fn optional<R, T>(raw: Option<R>, resolve: impl FnOnce(R) -> Option<T>) -> Option<Option<T>> {
+    match raw {
+        Some(raw) => resolve(raw).map(Some),
+        None => Some(None),
+    }
+}
+
+fn currency(code: &str) -> Result<Currency> {
+    let advice = || format!("{code:?}: write an ISO 4217 code in capitals such as CNY");
+    Currency::parse(code).with_context(advice)
+}
+
+fn clock(clock: RawClock, auto: Option<&RawAutoConfirm>) -> Result<Clock> {
+    if auto.is_some() && clock != RawClock::Confirmed {
+        let advice =
+            "goes with clock = \"confirmed\" only; leave it out, or write auto_confirm = false if it is inherited";
+        return Err(wrong("auto_confirm", advice));
+    }
+    let resolve = |auto: &RawAutoConfirm| {
+        let after = match auto.after {
+            RawAfter::Shipped => Event::Shipped,
+            RawAfter::Delivered => Event::Delivered,
+        };
+        Ok::<_, anyhow::Error>(AutoConfirm { after, days: in_days("auto_confirm.days", auto.days, 0)? })
+    };
+    Ok(match clock {
+        RawClock::Ordered => Clock::Ordered,
+        RawClock::Shipped => Clock::Shipped,
+        RawClock::Delivered => Clock::Delivered,
+        RawClock::Confirmed => Clock::Confirmed { auto: auto.map(resolve).transpose()? },
     })
 }
 
-/// `elsewhere`: due days or instalments say when it is due, and a band needs no term.
-fn bands(raw: Vec<RawBand>, currency: Currency, elsewhere: bool) -> Result<Vec<Band>> {
-    ensure!(!raw.is_empty(), "bands: write at least one, such as {{ score = 550, limit = \"500.00\", term = 7 }}");
-    let mut bands: Vec<Band> = Vec::new();
-    for RawBand { score, limit, term } in raw {
-        let limit_minor = minor("bands.limit", limit, currency)?;
-        ensure!(limit_minor > 0, "bands: the limit of score {score} must be more than 0");
-        ensure!(term.is_some() || elsewhere, "bands: score {score} has no term; write the days to pay, or a due_day");
-        let term = in_days("bands.term", term.unwrap_or(0), 0)?;
-        if let Some(lower) = bands.last() {
-            ensure!(lower.score < score, "bands: score {score} comes after {}; list them lowest first", lower.score);
-            ensure!(
-                lower.limit_minor <= limit_minor,
-                "bands: score {score} has a lower limit than score {}; a better score cannot owe less",
-                lower.score
-            );
-        }
-        bands.push(Band { score, limit_minor, term });
-    }
-    Ok(bands)
-}
-
 impl RawExtension {
-    fn resolve(self) -> Result<ExtensionLimits> {
-        ensure!(
-            (1..=100).contains(&self.times),
-            "times {}: write how often, from 1 on; leave [version.extension] out for never",
-            self.times
-        );
-        let ask_within = self.ask_within.map(|days| in_days("ask_within", days, 0)).transpose()?;
-        let days = in_days("days", self.days, 1)?;
-        Ok(ExtensionLimits { times: self.times, days, ask_within, when_overdue: self.when_overdue })
+    fn resolve(self, rules: &mut Rules) -> Option<ExtensionLimits> {
+        let times = match self.times {
+            1..=100 => Ok(self.times),
+            times => Err(wrong("", format!("{times} is not from 1 to 100; for no extensions write extension = false"))),
+        };
+        let times = rules.keep("extension.times", times);
+        let days = rules.keep("extension.days", days_within("", self.days, 1, LONGEST_EXTENSION));
+        let ask_within = rules.keep("extension.ask_within", maybe_days(self.ask_within, 0));
+        let when_overdue = self.when_overdue;
+        Some(ExtensionLimits { times: times?, days: days?, ask_within: ask_within?, when_overdue })
     }
 }
 
-fn reminder_steps(mut steps: Vec<i64>) -> Result<Vec<i64>> {
-    for step in &steps {
-        ensure!((-60..=365).contains(step), "reminders.steps: {step} is not from -60 to 365 days around the due date");
+fn holds(raw: BTreeMap<HoldReason, RawHold>, rules: &mut Rules) -> Option<Vec<HoldRule>> {
+    let mut holds = Vec::new();
+    let count = raw.len();
+    for (reason, raw) in raw {
+        let days = rules.keep(&format!("holds.{}.days", reason.name()), in_days("", raw.days, 1));
+        let effects = rules.keep(&format!("holds.{}.effects", reason.name()), effects(raw.effects));
+        holds.extend(days.zip(effects).map(|(days, effects)| HoldRule { reason, days, effects }));
     }
-    let count = steps.len();
-    steps.sort_unstable();
-    steps.dedup();
-    ensure!(steps.len() == count, "reminders.steps: a step stands there twice");
-    Ok(steps)
+    (holds.len() == count).then_some(holds)
 }
 
-impl RawCredit {
-    fn resolve(self) -> Result<CreditRule> {
-        let notice_after = in_days("notice_after", self.notice_after, 1)?;
-        let flag_after = in_days("flag_after", self.flag_after, 0)?;
-        let expires_after = self.expires_after.map(|days| in_days("expires_after", days, 1)).transpose()?;
-        Ok(CreditRule { notice_after, flag_after, expires_after })
+fn effects(effects: Vec<Effect>) -> Result<Vec<Effect>> {
+    if effects.is_empty() {
+        let names = Effect::ALL.map(Effect::name).join(", ");
+        return Err(wrong("", format!("is empty; write at least one of {names}")));
     }
-}
-
-impl RawDebit {
-    fn resolve(self) -> Result<DebitRule> {
-        Ok(DebitRule {
-            days_before: in_days("days_before", self.days_before, 0)?,
-            retry: retry(self.retry_after, self.retry_every, self.retry_at_most)?,
-            assume_failed_after: self
-                .assume_failed_after
-                .map(|days| in_days("assume_failed_after", days, 1))
-                .transpose()?,
-            no_answer_after: in_days("no_answer_after", self.no_answer_after, 1)?,
-        })
-    }
-}
-
-impl RawPayOut {
-    fn resolve(self) -> Result<PayOutRule> {
-        Ok(PayOutRule {
-            after: in_days("after", self.after, 0)?,
-            retry: retry(self.retry_after, self.retry_every, self.retry_at_most)?,
-            no_answer_after: in_days("no_answer_after", self.no_answer_after, 1)?,
-        })
-    }
-}
-
-/// The most attempts that a plan may have.
-const MOST_ATTEMPTS: i64 = 366;
-
-fn retry(after: Option<toml::Value>, every: Option<i64>, at_most: Option<i64>) -> Result<Retry> {
-    let how = "write days such as [1, 3, 7], or \"until_success\"; leave it out for one attempt only";
-    let until_success = after.as_ref().and_then(toml::Value::as_str) == Some("until_success");
-    ensure!(
-        until_success || (every.is_none() && at_most.is_none()),
-        "retry_every and retry_at_most go with retry_after = \"until_success\" only"
-    );
-    let days = match after {
-        None => return Ok(Retry::Never),
-        Some(_) if until_success => {
-            let at_most = at_most.context("retry_after \"until_success\" needs retry_at_most: how often, at most")?;
-            ensure!((1..MOST_ATTEMPTS).contains(&at_most), "retry_at_most {at_most}: write 1 to {}", MOST_ATTEMPTS - 1);
-            return Ok(Retry::UntilSuccess { every: in_days("retry_every", every.unwrap_or(1), 1)?, at_most });
-        }
-        Some(toml::Value::Array(days)) => days,
-        Some(other) => bail!("retry_after {other}: {how}"),
-    };
-    let days = days
-        .iter()
-        .map(|day| in_days("retry_after", day.as_integer().with_context(|| format!("retry_after {day}: {how}"))?, 1))
-        .collect::<Result<Vec<_>>>()?;
-    ensure!(!days.is_empty(), "retry_after []: {how}");
-    ensure!(days.windows(2).all(|pair| pair[0] < pair[1]), "retry_after: list the days rising, each once");
-    Ok(Retry::After(days))
-}
-
-/// Once an instalment is written off, nobody is written to about it and no notice is given any more.
-fn nothing_after_write_off(after: i64, steps: &[i64], credit: Option<CreditRule>) -> Result<()> {
-    if let Some(step) = steps.iter().find(|step| **step >= after) {
-        bail!(
-            "reminders.steps: step {step} comes when write_off.after {after} is over; take it out, or write off later"
-        );
-    }
-    let flag = credit.map_or(0, |rule| rule.notice_after + rule.flag_after);
-    ensure!(
-        flag < after,
-        "credit: notice_after and flag_after make {flag} days past due, when write_off.after {after} is over; \
-         write off later than that"
-    );
-    Ok(())
-}
-
-fn effects(reason: HoldReason, effects: Vec<Effect>) -> Result<Vec<Effect>> {
-    let reason = reason.name();
-    ensure!(!effects.is_empty(), "holds.{reason}.effects: write at least one of clock, fees, contact, credit, debit");
     for (i, effect) in effects.iter().enumerate() {
-        ensure!(!effects[..i].contains(effect), "holds.{reason}.effects: {} stands there twice", effect.name());
+        if effects[..i].contains(effect) {
+            return Err(wrong(format!("[{i}]"), format!("{} stands there twice; write each once", effect.name())));
+        }
     }
     Ok(effects)
-}
-
-pub(super) fn in_days(key: &str, days: i64, from: i64) -> Result<i64> {
-    ensure!((from..=LONGEST).contains(&days), "{key} {days}: write days from {from} to {LONGEST}");
-    Ok(days)
-}
-
-pub(super) fn minor(key: &str, amount: Decimal, currency: Currency) -> Result<i64> {
-    let minor = currency.minor_of(amount).map_err(|why| anyhow::anyhow!("{key} {amount}: {why}"))?;
-    ensure!(minor >= 0, "{key} {amount}: must not be below 0");
-    Ok(minor)
 }

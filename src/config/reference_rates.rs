@@ -1,15 +1,20 @@
 //! Reference rates, and the highest rate by the year that the law allows: tables that the user keeps up to date. None is
 //! built in, and nothing is fetched.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
-use super::{is_name, parse_toml, read};
+use super::document::Node;
+use super::problems::{Problems, Rules, join, wrong};
+use super::values::{is_name, share_of_one};
+use super::{read, read_as, shape};
 use crate::domain::money::Currency;
 use crate::domain::reference_rate::{AnnualRate, RateOf, RateTable, ReferenceRate};
 
@@ -17,6 +22,8 @@ use crate::domain::reference_rate::{AnnualRate, RateOf, RateTable, ReferenceRate
 #[derive(Debug, Default)]
 pub struct Rates {
     pub tables: BTreeMap<String, RateTable>,
+    /// Tables that can't be used. That was told, and is not held against those that refer to them.
+    unusable: BTreeSet<String>,
     legal: BTreeMap<String, AnnualRate>,
 }
 
@@ -26,101 +33,139 @@ impl Rates {
         self.legal.get(currency.code())
     }
 
-    pub(super) fn resolve(
-        raw: BTreeMap<String, RawTable>,
-        legal: BTreeMap<String, RawLegal>,
-        base: &Path,
-    ) -> Result<Rates> {
+    pub(super) fn load(document: &Node, base: &Path, problems: &mut Problems) -> Rates {
         let mut rates = Rates::default();
-        for (name, raw) in raw {
-            ensure!(is_name(&name), "reference_rates {name:?}: a name is letters, digits, - and _");
-            let table = raw.resolve(base).with_context(|| format!("reference_rates.{name}"))?;
-            rates.tables.insert(name, table);
+        for (name, raw) in section::<RawTable>(document, "reference_rates") {
+            match raw.and_then(|raw| raw.resolve(&name, base, document, problems)) {
+                Some(table) => {
+                    rates.tables.insert(name, table);
+                }
+                None => {
+                    rates.unusable.insert(name);
+                }
+            }
         }
-        for (code, raw) in legal {
-            let currency = Currency::parse(&code);
-            ensure!(currency.is_some(), "legal.{code}: write an ISO 4217 code in capitals such as [legal.CNY]");
-            let rate = rates.annual_rate(&format!("legal.{code}.max_annual_rate"), raw.max_annual_rate)?;
-            rates.legal.insert(code, rate);
+        let mut rules = Rules::new(document, problems);
+        for (code, raw) in section::<RawLegal>(document, "legal") {
+            let key = join("legal", &code);
+            if Currency::parse(&code).is_none() {
+                rules.refuse(&key, format!("{code:?}: write an ISO 4217 code in capitals such as [legal.CNY]"));
+            }
+            let rate = raw.map(|raw| rates.annual_rate(raw.max_annual_rate));
+            let rate = rate.and_then(|rate| rules.keep(&join(&key, "max_annual_rate"), rate)?);
+            rates.legal.extend(rate.map(|rate| (code, rate)));
         }
-        Ok(rates)
+        rates
     }
 
-    pub(super) fn annual_rate(&self, key: &str, raw: RawAnnualRate) -> Result<AnnualRate> {
-        let raw = match raw {
-            RawAnnualRate::Fixed(rate) => return Ok(AnnualRate::Fixed(super::share_of_one(key, rate)?)),
+    /// As a policy or the law says it; none if it refers to a table that can't be used.
+    pub(super) fn annual_rate(&self, raw: RawAnnualRate) -> Result<Option<AnnualRate>> {
+        let RawReference { reference, times, of } = match raw {
+            RawAnnualRate::Fixed(rate) => return Ok(Some(AnnualRate::Fixed(share_of_one("", rate)?))),
             RawAnnualRate::Reference(raw) => raw,
         };
-        let Some(table) = self.tables.get(&raw.reference) else {
+        if times <= Decimal::ZERO || times > Decimal::ONE_HUNDRED || times.scale() > 4 {
+            let advice = "is not above 0 and up to 100 with at most 4 digits; write a number such as \"4\"";
+            return Err(wrong("times", format!("{times} {advice}")));
+        }
+        let Some(table) = self.tables.get(&reference) else {
+            if self.unusable.contains(&reference) {
+                return Ok(None);
+            }
             let known: Vec<&str> = self.tables.keys().map(String::as_str).collect();
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            bail!(
-                "{key}: there is no reference rate {:?} (known: {known}); add [reference_rates.{}] to the scheme's \
-                 configuration",
-                raw.reference,
-                raw.reference
-            )
+            let meant = shape::nearest(&reference, &known).map(|name| format!("; did you mean {name}?"));
+            let message = format!(
+                "there is no reference rate {reference:?}; add [reference_rates.{reference}] to the configuration{}",
+                meant.unwrap_or_default()
+            );
+            return Err(wrong("reference", message));
         };
-        let sensible = raw.times > Decimal::ZERO && raw.times <= Decimal::ONE_HUNDRED && raw.times.scale() <= 4;
-        ensure!(sensible, "{key}: times {}: write a number above 0 and up to 100, such as \"4\"", raw.times);
-        let of = match raw.of.as_deref() {
-            None | Some("each_day") => RateOf::EachDay,
-            Some("order_day") => RateOf::OrderDay,
-            Some(other) => bail!("{key}: of {other:?}: write each_day or order_day"),
-        };
-        let times = raw.times.normalize();
-        Ok(AnnualRate::Reference(ReferenceRate { name: raw.reference, times, of, table: table.clone() }))
+        let of = of.unwrap_or(RateOf::EachDay);
+        let table = table.clone();
+        Ok(Some(AnnualRate::Reference(ReferenceRate { name: reference, times: times.normalize(), of, table })))
     }
 }
 
+/// The entries of a section; none where one can't be read, which its shape told.
+fn section<T: DeserializeOwned>(document: &Node, key: &str) -> Vec<(String, Option<T>)> {
+    let entries = document.get(key).and_then(Node::table);
+    let entry = |(name, node): (&str, &Node)| (name.to_owned(), serde_json::from_value(node.to_json()).ok());
+    entries.map(|table| table.iter().map(entry).collect()).unwrap_or_default()
+}
+
 /// A rate by the year, or so many times a reference rate.
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "write a rate such as \"0.24\", or { reference = \"lpr_1y\", times = \"4\" }")]
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
 pub(super) enum RawAnnualRate {
     Fixed(Decimal),
     Reference(RawReference),
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawReference {
+    /// Which reference rate, by its name in the configuration.
     reference: String,
+    /// How many times that rate.
     times: Decimal,
-    of: Option<String>,
+    /// Which day's reference rate counts: each day's own, or that of the day of the order; each_day if left out.
+    of: Option<RateOf>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawLegal {
+    /// The highest rate by the year that the law allows.
     max_annual_rate: RawAnnualRate,
 }
 
 /// A reference rate's entries, or the file that has them.
-#[derive(Deserialize)]
-#[serde(
-    untagged,
-    expecting = "write entries such as \"2025-05-20\" = \"0.0300\", or the name of a file with such lines"
-)]
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
 pub(super) enum RawTable {
     File(PathBuf),
     Here(BTreeMap<String, Decimal>),
 }
 
 impl RawTable {
-    fn resolve(self, base: &Path) -> Result<RateTable> {
-        let entries = match self {
-            RawTable::Here(entries) => entries,
+    fn resolve(self, name: &str, base: &Path, document: &Node, problems: &mut Problems) -> Option<RateTable> {
+        let key = join("reference_rates", name);
+        let mut rules = Rules::new(document, problems);
+        if !is_name(name) {
+            rules.refuse(&key, "a reference rate's name is letters, digits, - and _; write another");
+            return None;
+        }
+        match self {
+            RawTable::Here(entries) => table(entries, &key, &mut rules),
             RawTable::File(path) => {
                 let path = base.join(path);
-                parse_toml(&path, &read(&path)?)?
+                let text = rules.keep(&key, read(&path))?;
+                let (entries, document) = read_as::<BTreeMap<String, Decimal>>(&path, &text, problems)?;
+                table(entries, "", &mut Rules::new(&document, problems))
             }
-        };
-        let entries = entries.into_iter().map(|(day, rate)| {
-            let from: Option<NaiveDate> = day.parse().ok().filter(|from: &NaiveDate| from.to_string() == day);
-            let from = from.with_context(|| format!("{day:?} is not a day; write it like \"2025-05-20\""))?;
-            Ok((from, super::share_of_one(&day, rate)?))
-        });
-        let table = RateTable::new(entries.collect::<Result<Vec<_>>>()?);
-        table.context("there is no entry; write at least one such as \"2025-05-20\" = \"0.0300\"")
+        }
     }
+}
+
+/// `at`: the key of the entries.
+fn table(entries: BTreeMap<String, Decimal>, at: &str, rules: &mut Rules) -> Option<RateTable> {
+    let count = entries.len();
+    let mut known = Vec::new();
+    for (day, rate) in entries {
+        let key = join(at, &day);
+        let from = rules.keep(&key, first_day(&day));
+        let rate = rules.keep(&key, share_of_one("", rate));
+        known.extend(from.zip(rate));
+    }
+    if known.len() < count {
+        return None;
+    }
+    let none = "there is no entry; write at least one such as \"2025-05-20\" = \"0.0300\"";
+    rules.keep(at, RateTable::new(known).context(none))
+}
+
+fn first_day(text: &str) -> Result<NaiveDate> {
+    let day: Option<NaiveDate> = text.parse().ok().filter(|day: &NaiveDate| day.to_string() == text);
+    let Some(day) = day else { bail!("this is not a day; write it like \"2025-05-20\"") };
+    Ok(day)
 }

@@ -4,6 +4,8 @@
 //! know for one without holidays. How calendars are written down is `config`'s business.
 
 use chrono::{Datelike, NaiveDate, Weekday};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use super::calendar::plus;
 
@@ -75,7 +77,8 @@ pub fn years_in_words(years: &[i32]) -> String {
 }
 
 /// Which days a term counts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Count {
     #[default]
     Calendar,
@@ -83,7 +86,8 @@ pub enum Count {
 }
 
 /// Where a due date goes that falls on a day off.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Roll {
     /// It stays.
     #[default]

@@ -1,6 +1,7 @@
 //! Holds: a reason to stop the clock or its effects for a while. A hold covers its first to its last day.
 
 use chrono::NaiveDate;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::calendar::{days_between, plus};
@@ -8,7 +9,7 @@ use super::order::{Fact, What};
 use super::policy::Terms;
 
 /// Why an order is held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HoldReason {
     Return,
@@ -36,7 +37,7 @@ impl HoldReason {
 }
 
 /// What a hold stops.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
     /// Its days don't count towards the due date, nor towards automatic confirmation.

@@ -3,6 +3,8 @@
 
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use super::calendar::{days_between, plus};
 
@@ -67,7 +69,8 @@ pub struct ReferenceRate {
 }
 
 /// Which day's reference rate counts for a day past due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum RateOf {
     /// That day's own.
     EachDay,

@@ -167,8 +167,8 @@ impl Scheme {
                 match changed(&recorded, now) {
                     None => {}
                     Some(Changed::Terms) => bail!(
-                        "version {version} of the policy of {} was changed after orders were decided on it; \
-                         put it back as it was and add a new [[version]] with its own effective_from",
+                        "version {version} of the policy of {} was changed after orders were decided on it, in its own file \
+                         or in what it inherits; put it back as it was and add a new [[version]] with its own effective_from",
                         merchant.id
                     ),
                     Some(Changed::Days(year)) => bail!(

@@ -7,11 +7,11 @@
 #![allow(dead_code, reason = "every test file takes the part it needs")]
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use chrono_tz::Asia::Shanghai;
 use paylater::config::Calendars;
+use paylater::config::problems::Problems;
 use paylater::domain::admission::admit;
 use paylater::domain::business_days::{Count, Roll};
 use paylater::domain::calendar::{day_of, instant_of, plus};
@@ -230,7 +230,7 @@ fn read_terms(text: &str) -> (Terms, i64, i64) {
             }
             ["due", "day", due] => terms.due_day = Some(due_day(due)),
             ["calendar", name] => {
-                let calendar = Calendars::load(Path::new("."), BTreeMap::new()).unwrap().get(name).unwrap();
+                let calendar = Calendars::built_in(&mut Problems::default()).get(name).unwrap();
                 terms.days_off = Some(DaysOff { calendar, count: Count::Calendar, roll: Roll::None });
             }
             ["count", "business"] => terms.days_off.as_mut().unwrap().count = Count::Business,

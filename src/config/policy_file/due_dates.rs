@@ -1,111 +1,152 @@
 //! The keys of a policy that say when something is due, and whether they go together.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::Result;
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{RawVersion, in_days, share_of_one};
+use super::RawVersion;
 use crate::config::calendar_file::Calendars;
+use crate::config::problems::{Rules, join, wrong};
+use crate::config::values::{in_days, share_of_one};
 use crate::domain::business_days::{Count, Roll};
 use crate::domain::policy::{DaysOff, DueDay, Share, Term};
 
 /// The last month that a due day may lie in, counted from the clock day's.
 const MOST_MONTHS: u32 = 120;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawDueDay {
-    day: u32,
-    month: u32,
+    /// Day of the month, 1 to 31; a shorter month's last day if it has no such day.
+    day: i64,
+    /// 1 for the month after the clock day's.
+    month: i64,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawShare {
+    /// Share of the order, such as "0.25".
     share: Decimal,
-    pub term: Option<i64>,
+    /// Days to pay it; or due_day.
+    term: Option<i64>,
+    /// The day of a month by which to pay it; or term.
     due_day: Option<RawDueDay>,
 }
 
 impl RawVersion {
     /// What days are off, after a look at whether the keys about due dates go together.
-    pub fn days_off(&self, calendars: &Calendars) -> Result<Option<DaysOff>> {
-        let count = match self.count.as_deref() {
-            None | Some("calendar") => Count::Calendar,
-            Some("business") => Count::Business,
-            Some(other) => bail!("count {other:?}: write calendar or business"),
-        };
-        let roll = match self.roll.as_deref() {
-            None | Some("none") => Roll::None,
-            Some("following") => Roll::Following,
-            Some("preceding") => Roll::Preceding,
-            Some("modified_following") => Roll::ModifiedFollowing,
-            Some(other) => bail!("roll {other:?}: write none, following, preceding or modified_following"),
-        };
-        if self.due_day.is_some() {
-            ensure!(self.instalments.is_empty(), "due_day: with instalments, write it in each of them");
-            let banded = self.bands.iter().find(|band| band.term.is_some());
-            if let Some(band) = banded {
-                bail!("bands: score {} has a term, but due_day sets the due date; leave one of them out", band.score);
+    pub fn days_off(&self, calendars: &Calendars, rules: &mut Rules) -> Option<Option<DaysOff>> {
+        let (count, roll) = (self.count.unwrap_or_default(), self.roll.unwrap_or_default());
+        if self.due_day.is_some() && !self.instalments.is_empty() {
+            let advice = "with instalments, write it in each of them; here leave it out, or write due_day = false if it \
+                          is inherited";
+            rules.refuse("due_day", advice);
+        } else if self.due_day.is_some() {
+            for (i, band) in self.bands.iter().enumerate().filter(|(_, band)| band.term.is_some()) {
+                let advice = format!(
+                    "score {} has a term, but due_day sets the due date; leave one of them out, or write due_day = false \
+                     if it is inherited",
+                    band.score
+                );
+                rules.refuse(&format!("bands[{i}].term"), advice);
             }
         }
         let counts_days = self.due_day.is_none()
             && (self.instalments.is_empty() || self.instalments.iter().any(|part| part.term.is_some()));
-        ensure!(
-            count == Count::Calendar || counts_days,
-            "count \"business\" counts the days of a term, but due_day takes its place; leave count out"
-        );
+        if count == Count::Business && !counts_days {
+            let advice = "\"business\" counts the days of a term, but due_day takes its place; leave count out, or write \
+                          count = \"calendar\" if it is inherited";
+            rules.refuse("count", advice);
+        }
         match (&self.calendar, count, roll) {
-            (None, Count::Calendar, Roll::None) => Ok(None),
+            (None, Count::Calendar, Roll::None) => Some(None),
             (None, Count::Business, _) => {
-                bail!("count \"business\" needs to know the days off; write calendar = \"weekends\" or another")
+                let advice = "\"business\" needs to know the days off; write calendar = \"weekends\" or another";
+                rules.refuse("count", advice);
+                None
             }
             (None, Count::Calendar, _) => {
-                bail!("roll needs to know the days off; write calendar = \"weekends\" or another, or leave roll out")
+                let advice = "needs to know the days off; write calendar = \"weekends\" or another, or leave roll out, or \
+                              write roll = false if it is inherited";
+                rules.refuse("roll", advice);
+                None
             }
-            (Some(name), Count::Calendar, Roll::None) => bail!(
-                "calendar {name:?} is named, but nothing uses it; write count = \"business\" or a roll such as \
-                 roll = \"following\", or leave calendar out"
-            ),
-            (Some(name), count, roll) => Ok(Some(DaysOff { calendar: calendars.get(name)?, count, roll })),
+            (Some(name), Count::Calendar, Roll::None) => {
+                let advice = format!(
+                    "{name:?} is named, but nothing uses it; write count = \"business\" or a roll such as roll = \
+                     \"following\", or leave calendar out, or write calendar = false if it is inherited"
+                );
+                rules.refuse("calendar", advice);
+                None
+            }
+            (Some(name), count, roll) => {
+                let calendar = rules.keep("calendar", calendars.find(name))??;
+                Some(Some(DaysOff { calendar, count, roll }))
+            }
         }
     }
 }
 
 impl RawDueDay {
     pub fn resolve(self) -> Result<DueDay> {
-        let RawDueDay { day, month } = self;
-        ensure!((1..=31).contains(&day), "due_day.day {day}: write a day of the month from 1 to 31");
-        ensure!(
-            (1..=MOST_MONTHS).contains(&month),
-            "due_day.month {month}: write 1 for the month after the clock day's, up to {MOST_MONTHS}"
-        );
+        let within = |number: i64, to: u32| u32::try_from(number).ok().filter(|number| (1..=to).contains(number));
+        let Some(day) = within(self.day, 31) else {
+            return Err(wrong("day", format!("{} is not from 1 to 31; write a day of the month", self.day)));
+        };
+        let Some(month) = within(self.month, MOST_MONTHS) else {
+            let advice = format!("write 1 for the month after the clock day's, up to {MOST_MONTHS}");
+            return Err(wrong("month", format!("{} is not from 1 to {MOST_MONTHS}; {advice}", self.month)));
+        };
         Ok(DueDay { day, month })
     }
 }
 
-pub fn instalments(raw: Vec<RawShare>, count: Count) -> Result<Vec<Share>> {
+pub fn instalments(raw: Vec<RawShare>, counted: Count, rules: &mut Rules) -> Option<Vec<Share>> {
     let mut shares: Vec<Share> = Vec::new();
-    for RawShare { share, term, due_day } in raw {
-        let share = share_of_one("instalments.share", share)?;
+    let count = raw.len();
+    for (i, RawShare { share, term, due_day }) in raw.into_iter().enumerate() {
+        let at = format!("instalments[{i}]");
+        let share = rules.keep(&at, share_of_one("share", share).and_then(more_than_nothing));
         let term = match (term, due_day) {
-            (Some(days), None) => Term::Days(in_days("instalments.term", days, 0)?),
-            (None, Some(due_day)) => Term::Until(due_day.resolve().context("instalments")?),
-            (Some(_), Some(_)) => bail!("instalments: one has both term and due_day; leave one of them out"),
-            (None, None) => bail!("instalments: one has neither term nor due_day; write one of them"),
+            (Some(days), None) => rules.keep(&at, in_days("term", days, 0)).map(Term::Days),
+            (None, Some(due_day)) => rules.keep(&join(&at, "due_day"), due_day.resolve()).map(Term::Until),
+            (Some(_), Some(_)) => {
+                rules.refuse(&join(&at, "due_day"), "stands beside term; leave one of them out");
+                None
+            }
+            (None, None) => {
+                let advice = "has neither term nor due_day; write one of them, such as term = 30";
+                rules.refuse(&at, advice);
+                None
+            }
         };
+        let (Some(share), Some(term)) = (share, term) else { continue };
+        if let Some(before) = shares.last().filter(|before| !in_order(before.term, term, counted)) {
+            let (key, message) = match (before.term, term) {
+                (Term::Days(before), Term::Days(days)) => ("term", format!("{days} comes after {before}")),
+                (_, Term::Days(_)) => ("term", format!("number {} could fall due before number {i}", i + 1)),
+                (_, Term::Until(_)) => ("due_day", format!("number {} could fall due before number {i}", i + 1)),
+            };
+            rules.refuse(&join(&at, key), format!("{message}; list instalments by rising term"));
+        }
         shares.push(Share { share, term });
     }
     let sum: Decimal = shares.iter().map(|share| share.share).sum();
-    ensure!(shares.is_empty() || sum == Decimal::ONE, "instalments: the shares add up to {sum}; they must make 1");
-    for (pair, number) in shares.windows(2).zip(1..) {
-        ensure!(
-            in_order(pair[0].term, pair[1].term, count),
-            "instalments: number {} could fall due before number {number}; list them by rising term",
-            number + 1
-        );
+    if shares.len() == count && count > 0 && sum != Decimal::ONE {
+        let change = if sum < Decimal::ONE { "add" } else { "take away" };
+        let left = (Decimal::ONE - sum).abs();
+        rules.refuse("instalments", format!("the shares make {sum} and must make 1; {change} {left}"));
     }
-    Ok(shares)
+    (shares.len() == count).then_some(shares)
+}
+
+fn more_than_nothing(share: Decimal) -> Result<Decimal> {
+    if share.is_zero() {
+        return Err(wrong("share", "must be more than 0; leave an instalment of nothing out"));
+    }
+    Ok(share)
 }
 
 /// Whether the second falls due no earlier than the first, whatever the clock day.

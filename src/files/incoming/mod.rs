@@ -14,7 +14,7 @@ use crate::domain::order::{FactRow, OrderRow};
 pub use results::ResultRow;
 
 /// What the rows of a file are. The order is the one in which files of a day are taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     Customers,

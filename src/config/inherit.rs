@@ -1,0 +1,215 @@
+//! What a version of a policy takes over from elsewhere. Each has at most one parent: the earlier version of its own
+//! file that `same_as` names, or else the version of the base policy in force on its day. What it says itself goes
+//! before what it inherits. A base's new version changes nobody's terms: they change on the days in the merchant's own
+//! file only.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+use serde_json::Value as Json;
+
+use super::document::{self, Node, Place, Table, Value};
+use super::problems::Problems;
+use super::{read, schema, shape, without_detours};
+
+/// A version as written, and as it is with all that it inherits.
+#[derive(Debug, Clone)]
+pub struct Version {
+    pub effective_from: NaiveDate,
+    pub own: Node,
+    pub whole: Node,
+    pub parent: Parent,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Parent {
+    None,
+    /// A version of the base policy.
+    Base {
+        file: Arc<str>,
+        effective_from: NaiveDate,
+    },
+    /// An earlier version of the same file.
+    Earlier(NaiveDate),
+}
+
+/// A file that is named in another one.
+pub struct Named<'a> {
+    pub path: PathBuf,
+    pub place: &'a Place,
+    pub key: &'a str,
+}
+
+/// The versions of a policy's file, oldest first, with what they inherit. One that has no day, or whose parent can't be
+/// found, is left out with the reason among the problems. `scheme_base` is for files that don't name a base themselves.
+pub fn load(policy: &Named, scheme_base: Option<&Named>, problems: &mut Problems) -> Option<Vec<Version>> {
+    let document = open(policy, problems)?;
+    let own_base = document.get("base").map(|node| (node, node.text()));
+    let base = match own_base {
+        Some((node, Some(file))) => {
+            let folder = policy.path.parent().unwrap_or(Path::new(""));
+            let named = Named { path: without_detours(&folder.join(file)), place: &node.place, key: "base" };
+            Some(Base::load(&named, problems)?)
+        }
+        // It says that it has none.
+        Some((_, None)) => None,
+        None => match scheme_base.filter(|base| base.path != policy.path) {
+            Some(named) => Some(Base::load(named, problems)?),
+            None => None,
+        },
+    };
+    if written(&document).is_empty() {
+        problems.add(&document.place, "version", "there is none; write [[version]] and the terms below it");
+    }
+    Some(versions(&document, base.as_ref(), problems))
+}
+
+/// Notes what is wrong with a base policy, also if nobody inherits from it.
+pub fn check_base(named: &Named, problems: &mut Problems) {
+    Base::load(named, problems);
+}
+
+/// A policy that others inherit from.
+struct Base {
+    versions: Vec<Version>,
+    path: PathBuf,
+    /// The first day on which it says something, read or not.
+    first: Option<NaiveDate>,
+}
+
+impl Base {
+    fn load(named: &Named, problems: &mut Problems) -> Option<Base> {
+        let document = open(named, problems)?;
+        if let Some(base) = document.get("base").filter(|base| base.text().is_some()) {
+            let message = "a policy that others inherit from has no base of its own; write here what it takes over";
+            problems.add(&base.place, "base", message);
+        }
+        let first = written(&document).iter().filter_map(|version| day(version, "effective_from")).min();
+        Some(Base { versions: versions(&document, None, problems), path: named.path.clone(), first })
+    }
+
+    fn in_force(&self, day: NaiveDate) -> Option<&Version> {
+        self.versions.iter().rev().find(|version| version.effective_from <= day)
+    }
+}
+
+/// Reads a policy's file but for its versions.
+fn open(named: &Named, problems: &mut Problems) -> Option<Node> {
+    let text = match read(&named.path) {
+        Ok(text) => text,
+        Err(why) => {
+            let message = format!("{} can't be read: {}", named.path.display(), why.root_cause());
+            problems.add(named.place, named.key, message);
+            return None;
+        }
+    };
+    let mut document = document::parse(&named.path, &text, problems)?;
+    let mut schema = schema::policy();
+    // Versions are looked at one by one, so that one that can't be read does not hide the others.
+    schema["properties"]["version"]["items"] = Json::Bool(true);
+    shape::check(&mut document, &schema, "", problems).then_some(document)
+}
+
+fn written(document: &Node) -> &[Node] {
+    document.get("version").map(Node::list).unwrap_or_default()
+}
+
+fn day(version: &Node, key: &str) -> Option<NaiveDate> {
+    version.get(key)?.text()?.parse().ok()
+}
+
+fn versions(document: &Node, base: Option<&Base>, problems: &mut Problems) -> Vec<Version> {
+    let schema = &schema::policy()["properties"]["version"]["items"];
+    let mut found: Vec<Version> = Vec::new();
+    let mut days: Vec<NaiveDate> = Vec::new();
+    for node in written(document) {
+        let mut own = node.clone();
+        shape::check(&mut own, schema, "", problems);
+        let Some(effective_from) = day(&own, "effective_from") else { continue };
+        if let Some(last) = days.last().filter(|last| **last >= effective_from) {
+            let message =
+                format!("{effective_from} is not after {last}; list versions oldest first, each with its own day");
+            problems.add(own.place_of("effective_from"), "effective_from", message);
+            continue;
+        }
+        if let Some((inherited, parent)) = inherited(&own, effective_from, &found, &days, base, problems) {
+            let mut whole = merged(inherited.as_ref(), &own);
+            // What is said about inheriting is not inherited itself.
+            if let Value::Table(table) = &mut whole.value {
+                table.remove("same_as");
+            }
+            found.push(Version { effective_from, own, whole: without_nothing(whole), parent });
+        }
+        days.push(effective_from);
+    }
+    found
+}
+
+/// What a version builds on. None if that can't be had.
+fn inherited(
+    own: &Node,
+    effective_from: NaiveDate,
+    before: &[Version],
+    days: &[NaiveDate],
+    base: Option<&Base>,
+    problems: &mut Problems,
+) -> Option<(Option<Node>, Parent)> {
+    if let Some(earlier) = day(own, "same_as") {
+        if !days.contains(&earlier) {
+            let advice =
+                "is not the effective_from of an earlier version in this file; name one that is, or leave it out";
+            problems.add(own.place_of("same_as"), "same_as", format!("{earlier} {advice}"));
+        }
+        let version = before.iter().find(|version| version.effective_from == earlier)?;
+        return Some((Some(version.whole.clone()), Parent::Earlier(earlier)));
+    }
+    let Some(base) = base else { return Some((None, Parent::None)) };
+    if let Some(version) = base.in_force(effective_from) {
+        let parent = Parent::Base { file: version.own.place.file.clone(), effective_from: version.effective_from };
+        return Some((Some(version.whole.clone()), parent));
+    }
+    // A base that could not be read was told already.
+    if let Some(first) = base.first.filter(|first| *first > effective_from) {
+        let message = format!(
+            "{} is in force from {first} only; write a version there that begins by {effective_from}, or base = false here",
+            base.path.display()
+        );
+        problems.add(own.place_of("effective_from"), "effective_from", message);
+    }
+    None
+}
+
+/// Tables are put together key by key; everything else is as the heir says, lists as a whole. A table that says its
+/// `kind`, or `tiers` that each have one, is taken as it stands: the keys of one kind are not those of another.
+fn merged(inherited: Option<&Node>, own: &Node) -> Node {
+    let (Some(Value::Table(above)), Value::Table(table)) = (inherited.map(|node| &node.value), &own.value) else {
+        return own.clone();
+    };
+    if table.get("kind").or(table.get("tiers")).is_some() {
+        return own.clone();
+    }
+    let mut whole = above.clone();
+    for (key, node) in table.iter() {
+        whole.set(key, merged(above.get(key), node));
+    }
+    Node { place: own.place.clone(), value: Value::Table(whole) }
+}
+
+/// Takes out keys that are `false` where that means "nothing": what need not be there and is not a yes or no.
+fn without_nothing(version: Node) -> Node {
+    fn cleared(node: Node, schema: &Json) -> Node {
+        let Value::Table(table) = node.value else { return node };
+        let required = schema["required"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let mut kept = Table::default();
+        for (key, inner) in table.iter() {
+            let schema = &schema["properties"][key];
+            let needed = required.contains(&Json::from(key)) || schema["type"] == "boolean";
+            if inner.value != Value::Bool(false) || needed {
+                kept.set(key, cleared(inner.clone(), schema));
+            }
+        }
+        Node { value: Value::Table(kept), ..node }
+    }
+    cleared(version, &schema::whole_version())
+}

@@ -1,0 +1,352 @@
+//! `paylater.toml`: what stands in the scheme's own file, and whether it makes sense. What it names is read elsewhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Result, bail, ensure};
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::policy_file::Loaded;
+use super::problems::{Rules, join, wrong};
+use super::reference_rates::{RawLegal, RawTable};
+use super::values::{is_name, time_of_day, time_zone};
+use super::{
+    Calendars, Clock, Config, Feed, JobFile, Mail, MailTransport, Merchant, Rates, read, shape, without_detours,
+};
+use crate::domain::reminders::ContactHours;
+use crate::files::inbox::NamePattern;
+use crate::files::incoming::Kind;
+
+/// What the configuration's own file names, read before it.
+pub(super) struct Read {
+    pub calendars: Calendars,
+    pub rates: Rates,
+    /// Of each merchant, in their order.
+    pub policies: Vec<Option<Loaded>>,
+    pub jobs: Option<Vec<JobFile>>,
+}
+
+/// What `paylater.toml` says.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawConfig {
+    /// The scheme as a whole.
+    scheme: RawScheme,
+    /// Where the books are kept.
+    store: RawStore,
+    /// How customers are written to.
+    mail: RawMail,
+    /// Reference rates that policies may refer to, by name.
+    #[expect(dead_code, reason = "read before, so that everything is looked at whatever else is wrong")]
+    #[serde(default)]
+    reference_rates: BTreeMap<String, RawTable>,
+    /// What the law allows, by currency.
+    #[expect(dead_code, reason = "read before, so that everything is looked at whatever else is wrong")]
+    #[serde(default)]
+    legal: BTreeMap<String, RawLegal>,
+    /// Files of calendars that policies may name, by name; one takes the place of a built-in one.
+    #[expect(dead_code, reason = "read before, so that everything is looked at whatever else is wrong")]
+    #[serde(default)]
+    calendars: BTreeMap<String, PathBuf>,
+    /// Who sells, one table each.
+    #[serde(default, rename = "merchant")]
+    merchants: Vec<RawMerchant>,
+    /// Where files of a kind arrive, one table each.
+    #[serde(default, rename = "feed")]
+    feeds: Vec<RawFeed>,
+    /// When jobs run, if not as built in.
+    #[expect(dead_code, reason = "read before, so that everything is looked at whatever else is wrong")]
+    #[serde(default)]
+    jobs: RawJobs,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawScheme {
+    /// What customers know the scheme as.
+    name: String,
+    /// IANA name such as Asia/Shanghai; a business day is this zone's day.
+    time_zone: String,
+    /// The first business date, used once, when the store is empty.
+    starts_on: NaiveDate,
+    /// What now is: wall for real life, business for samples and tests.
+    clock: Clock,
+    /// The folder for everything paylater makes.
+    home: PathBuf,
+    /// First days of the delinquency buckets, rising, from 1 on.
+    #[serde(default = "default_buckets")]
+    buckets: Vec<i64>,
+    /// The policy that every merchant's policy inherits from, unless it names another.
+    #[expect(dead_code, reason = "read before, so that everything is looked at whatever else is wrong")]
+    base_policy: Option<PathBuf>,
+}
+
+fn default_buckets() -> Vec<i64> {
+    vec![1, 8, 31, 61, 91]
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawStore {
+    /// sqlite:FILE below home, or postgres://….
+    url: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawMail {
+    /// folder, or smtp for a server.
+    transport: RawTransport,
+    /// "Name <address>" or an address.
+    from: String,
+    /// An address for answers.
+    reply_to: Option<String>,
+    /// The server: smtp:// or smtps://.
+    smtp_url: Option<String>,
+    /// A file that holds the server's URL.
+    smtp_url_file: Option<PathBuf>,
+    /// From and until, "HH:MM", by the clock of each customer.
+    #[serde(default = "default_hours")]
+    contact_hours: [String; 2],
+    /// Mails a customer may get in seven days.
+    #[serde(default = "default_weekly_cap")]
+    weekly_cap: i64,
+    /// A folder with templates that replace the built-in ones of the same name.
+    templates: Option<PathBuf>,
+}
+
+#[derive(Deserialize, JsonSchema, Clone, Copy)]
+#[serde(rename_all = "snake_case")]
+enum RawTransport {
+    Folder,
+    Smtp,
+}
+
+fn default_hours() -> [String; 2] {
+    ["08:00".to_owned(), "22:00".to_owned()]
+}
+
+fn default_weekly_cap() -> i64 {
+    5
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawMerchant {
+    /// Letters, digits, - and _; begins the names of reports.
+    id: String,
+    /// For mails and explanations.
+    name: String,
+    /// The name in Chinese mails.
+    name_zh: Option<String>,
+    /// The file with the merchant's terms.
+    #[expect(dead_code, reason = "read before, so that everything is looked at whatever else is wrong")]
+    policy: PathBuf,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawFeed {
+    /// Letters, digits, - and _.
+    name: String,
+    /// Where to look.
+    folder: PathBuf,
+    /// A file name with {date} and * in it.
+    pattern: String,
+    /// What the rows are.
+    kind: Kind,
+    /// Whose files they are; not for customers and agreements.
+    merchant: Option<String>,
+    /// Who reports the money, for the matching report.
+    provider: Option<String>,
+    /// IANA name, of times without an offset.
+    time_zone: Option<String>,
+    /// Leave files where they are and take each only once.
+    #[serde(default)]
+    keep: bool,
+    /// How long a file must have been left alone before it is taken.
+    #[serde(default = "default_settle")]
+    settle_seconds: u64,
+}
+
+fn default_settle() -> u64 {
+    5
+}
+
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields)]
+struct RawJobs {
+    /// A folder with job files that replace the built-in ones of the same name.
+    #[expect(dead_code, reason = "read before, so that everything is looked at whatever else is wrong")]
+    folder: Option<PathBuf>,
+}
+
+impl RawConfig {
+    /// The configuration, or none with every reason noted.
+    pub(super) fn resolve(self, base: &Path, read: Read, rules: &mut Rules) -> Option<Config> {
+        let zone = rules.keep("scheme.time_zone", time_zone(&self.scheme.time_zone));
+        rules.keep("scheme.buckets", buckets(&self.scheme.buckets));
+        let store_url = rules.keep("store.url", store_url(self.store.url));
+        let mail = self.mail.resolve(base, rules);
+        let ids: Vec<String> = self.merchants.iter().map(|merchant| merchant.id.clone()).collect();
+        rules.keep("merchant", ensure_any(&ids));
+        names("merchant", "id", &ids, rules);
+        let mut merchants = Vec::new();
+        for (raw, loaded) in self.merchants.into_iter().zip(read.policies) {
+            let RawMerchant { id, name, name_zh, policy: _ } = raw;
+            let merchant = |Loaded { policy, fingerprints, written }: Loaded| Merchant {
+                id,
+                name,
+                name_zh,
+                policy,
+                fingerprints,
+                written,
+            };
+            merchants.extend(loaded.map(merchant));
+        }
+        let feed_names: Vec<String> = self.feeds.iter().map(|feed| feed.name.clone()).collect();
+        names("feed", "name", &feed_names, rules);
+        let mut feeds = Vec::new();
+        for (i, raw) in self.feeds.into_iter().enumerate() {
+            feeds.extend(raw.resolve(&format!("feed[{i}]"), base, zone.unwrap_or(Tz::UTC), &ids, rules));
+        }
+        Some(Config {
+            name: self.scheme.name,
+            zone: zone?,
+            starts_on: self.scheme.starts_on,
+            clock: self.scheme.clock,
+            home: without_detours(&base.join(self.scheme.home)),
+            store_url: store_url?,
+            mail: mail?,
+            rates: read.rates,
+            calendars: read.calendars,
+            merchants,
+            feeds,
+            buckets: self.scheme.buckets,
+            jobs: read.jobs?,
+        })
+    }
+}
+
+fn buckets(first_days: &[i64]) -> Result<()> {
+    let rising = first_days.windows(2).all(|pair| pair[0] < pair[1]) && first_days.first() > Some(&0);
+    ensure!(rising, "write first days from 1 on in rising order, such as [1, 8, 31, 61, 91]");
+    Ok(())
+}
+
+/// The address of the store. It may hold a password, so that it is not shown.
+fn store_url(written: String) -> Result<String> {
+    let url = std::env::var("PAYLATER_STORE_URL").unwrap_or(written);
+    let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|start| url.starts_with(start));
+    ensure!(known, "it, or PAYLATER_STORE_URL in its place, must begin with sqlite: or postgres://");
+    Ok(url)
+}
+
+fn ensure_any(ids: &[String]) -> Result<()> {
+    ensure!(!ids.is_empty(), "there is none, and a scheme has at least one; write [[merchant]]");
+    Ok(())
+}
+
+impl RawFeed {
+    fn resolve(self, at: &str, base: &Path, zone: Tz, merchants: &[String], rules: &mut Rules) -> Option<Feed> {
+        rules.keep(&join(at, "merchant"), whose(self.kind, self.merchant.as_deref(), merchants));
+        let pattern = NamePattern::parse(&self.pattern).map_err(|why| anyhow::anyhow!("{:?}: {why}", self.pattern));
+        let pattern = rules.keep(&join(at, "pattern"), pattern);
+        let zone = rules.keep(&join(at, "time_zone"), self.time_zone.map_or(Ok(zone), |name| time_zone(&name)));
+        Some(Feed {
+            folder: base.join(self.folder),
+            pattern: pattern?,
+            kind: self.kind,
+            merchant: self.merchant,
+            provider: self.provider,
+            zone: zone?,
+            keep: self.keep,
+            settle: Duration::from_secs(self.settle_seconds),
+            name: self.name,
+        })
+    }
+}
+
+/// Whether a feed of a kind is somebody's, where it has to be.
+fn whose(kind: Kind, merchant: Option<&str>, merchants: &[String]) -> Result<()> {
+    let words: Vec<&str> = merchants.iter().map(String::as_str).collect();
+    match (merchant, kind.is_of_scheme()) {
+        (Some(_), true) => bail!("{} belong to the whole scheme; leave it out", kind.name()),
+        (None, false) => bail!("is missing; say whose {} these are: merchant = \"…\"", kind.name()),
+        (Some(id), false) if !words.contains(&id) => match shape::nearest(id, &words) {
+            Some(meant) => bail!("there is no merchant {id:?}; did you mean {meant}?"),
+            None => bail!("there is no merchant {id:?}; write {}", shape::listed(&words)),
+        },
+        _ => Ok(()),
+    }
+}
+
+impl RawMail {
+    fn resolve(self, base: &Path, rules: &mut Rules) -> Option<Mail> {
+        let transport = match self.transport {
+            RawTransport::Folder => Some(MailTransport::Folder),
+            RawTransport::Smtp => {
+                let url = smtp_url(self.smtp_url_file.map(|file| base.join(file)), self.smtp_url);
+                rules.keep("mail", url).map(|url| MailTransport::Smtp { url })
+            }
+        };
+        let from = rules.keep("mail.from", sender(&self.from));
+        let [since, until] = &self.contact_hours;
+        let since = rules.keep("mail.contact_hours[0]", time_of_day("", since));
+        let until = rules.keep("mail.contact_hours[1]", time_of_day("", until));
+        let hours = since.zip(until).and_then(|(from, until)| {
+            let forward =
+                if from < until { Ok(()) } else { Err(anyhow::anyhow!("the first must be before the second")) };
+            rules.keep("mail.contact_hours", forward).map(|()| ContactHours { from, until })
+        });
+        if self.weekly_cap <= 0 {
+            let advice = "write how many mails a customer may get in seven days, from 1 on";
+            rules.keep("mail.weekly_cap", Err::<(), _>(anyhow::anyhow!("{}: {advice}", self.weekly_cap)));
+        }
+        let (from_name, from_address) = from?;
+        Some(Mail {
+            transport: transport?,
+            from_name,
+            from_address,
+            reply_to: self.reply_to,
+            contact_hours: hours?,
+            weekly_cap: self.weekly_cap,
+            templates: self.templates.map(|folder| base.join(folder)),
+        })
+    }
+}
+
+/// Where mail goes. May hold a password, so that it is not shown.
+fn smtp_url(file: Option<PathBuf>, written: Option<String>) -> Result<String> {
+    let from_file =
+        file.map(|file| read(&file).map_err(|why| wrong("smtp_url_file", format!("{why:#}")))).transpose()?;
+    let url = std::env::var("PAYLATER_SMTP_URL").ok().or(from_file).or(written);
+    let advice = "is smtp: say where with smtp_url, smtp_url_file or PAYLATER_SMTP_URL";
+    Ok(url.ok_or_else(|| wrong("transport", advice))?.trim().to_owned())
+}
+
+/// The parts of `Name <address>`.
+fn sender(from: &str) -> Result<(String, String)> {
+    let parts = from.split_once('<').and_then(|(name, rest)| Some((name.trim(), rest.strip_suffix('>')?.trim())));
+    let (name, address) = parts.unwrap_or(("", from.trim()));
+    ensure!(address.contains('@'), "{from:?}: write it like \"Tea Corner <no-reply@example.com>\"");
+    Ok((name.to_owned(), address.to_owned()))
+}
+
+/// Names must be plain, and one of a kind.
+fn names(table: &str, key: &str, names: &[String], rules: &mut Rules) {
+    let mut seen = BTreeSet::new();
+    for (i, name) in names.iter().enumerate() {
+        let plain = match (is_name(name), seen.insert(name.to_lowercase())) {
+            (false, _) => Err(anyhow::anyhow!("{name:?}: write letters, digits, - and _ only")),
+            // Folders of some systems don't tell case apart.
+            (true, false) => Err(anyhow::anyhow!("{name:?} stands there twice; give each {table} its own")),
+            (true, true) => Ok(()),
+        };
+        rules.keep(&format!("{table}[{i}].{key}"), plain);
+    }
+}

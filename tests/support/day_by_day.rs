@@ -99,7 +99,9 @@ impl<'a> Walk<'a> {
         let mut walk = Walk { case, terms, today, slots: Vec::new(), credit: 0, given_back: 0, refunded: 0 };
         walk.slots = walk.schedule();
         let first = case.facts.iter().map(|fact| fact.effective_on).min().unwrap_or(today);
-        let first = first.min(case.order.ordered_on);
+        // A due date may have been moved to before the day that started the term.
+        let first_due = walk.slots.iter().filter_map(|slot| slot.due_on).min().unwrap_or(first);
+        let first = first.min(case.order.ordered_on).min(first_due);
         for day in first.iter_days().take_while(|day| *day <= today) {
             walk.live(day);
         }

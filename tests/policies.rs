@@ -11,6 +11,7 @@ use paylater::config::problems::AllProblems;
 use paylater::config::schema::Written;
 use paylater::config::{Config, written_out};
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use support::Scheme;
 
 const CONFIG: &str = r#"
@@ -197,7 +198,7 @@ fn saying(layer: &[Option<usize>]) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, rng_seed: RngSeed::Fixed(2026), ..ProptestConfig::default() })]
 
     #[test]
     fn terms_written_out_are_the_same_terms(base in layer(), first in layer(), second in layer()) {

@@ -13,13 +13,13 @@ use crate::domain::debit;
 use crate::domain::hold::{Covered, Effect, spans};
 use crate::domain::instruction::{Attempt, Direction};
 use crate::store::instructions::Plan;
-use crate::store::{instructions, orders};
+use crate::store::{instructions, positions};
 
 pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
     instructing::run(scheme, Direction::Debit, today, async |tx, merchant, page| {
         let ids: Vec<&str> = page.iter().map(|plan| plan.order_id.as_str()).collect();
         let cases = load_cases(tx, &merchant.id, &ids).await?;
-        let positions = orders::positions(tx, &merchant.id, &ids).await?;
+        let positions = positions::of_orders(tx, &merchant.id, &ids).await?;
         let mut earlier = instructions::of_orders(tx, &merchant.id, Direction::Debit, &ids).await?;
         let mut findings = Findings::new(Direction::Debit, today);
         for (_, case) in &cases {

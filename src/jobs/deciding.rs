@@ -15,7 +15,7 @@ use crate::domain::policy::Terms;
 use crate::domain::position::{Decision, Position, decide};
 use crate::store::journal::Posting;
 use crate::store::orders::{Decided, StoredOrder};
-use crate::store::{Tx, exposure, facts, instructions, journal, orders};
+use crate::store::{Tx, credit_record, exposure, facts, instructions, journal, orders, positions};
 
 /// How many orders are decided in one transaction. Bounds memory, and what a stop throws away.
 pub const PAGE: i64 = 2_000;
@@ -46,7 +46,7 @@ pub async fn decide_orders(
 ) -> Result<Changed> {
     let cases = load_cases(tx, merchant, order_ids).await?;
     let mut recorded = journal::recorded(tx, merchant, order_ids, today).await?;
-    let positions = orders::positions(tx, merchant, order_ids).await?;
+    let positions = positions::of_orders(tx, merchant, order_ids).await?;
     let mut recording = Recording::default();
     for (stored, case) in &cases {
         let terms = scheme.terms(merchant, case.order.policy_version)?;
@@ -140,9 +140,9 @@ impl Recording {
         orders::update_decided(tx, merchant, &self.decided).await?;
         let exposures: Vec<(&str, i64)> = self.exposures.iter().map(|(id, minor)| (id.as_str(), *minor)).collect();
         exposure::add(tx, merchant, &exposures).await?;
-        orders::save_positions(tx, merchant, &self.positions).await?;
+        positions::save(tx, merchant, &self.positions).await?;
         journal::post(tx, merchant, today, &self.postings).await?;
-        orders::add_credit_steps(tx, merchant, today, &self.credit_steps).await?;
+        credit_record::add(tx, merchant, today, &self.credit_steps).await?;
         instructions::look_at(tx, merchant, Direction::Debit, &self.debits).await?;
         instructions::look_at(tx, merchant, Direction::PayOut, &self.pay_outs).await?;
         Ok(changed)

@@ -14,14 +14,14 @@ use crate::domain::pay_out::{self, Credit};
 use crate::domain::position::Position;
 use crate::store::exceptions::NewException;
 use crate::store::instructions::Plan;
-use crate::store::{exceptions, instructions, journal, orders};
+use crate::store::{exceptions, instructions, journal, orders, positions};
 
 pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
     instructing::run(scheme, Direction::PayOut, today, async |tx, merchant, page| {
         let ids: Vec<&str> = page.iter().map(|plan| plan.order_id.as_str()).collect();
         let known = orders::load(tx, &merchant.id, &ids).await?;
         let booked = journal::recorded(tx, &merchant.id, &ids, today).await?;
-        let positions = orders::positions(tx, &merchant.id, &ids).await?;
+        let positions = positions::of_orders(tx, &merchant.id, &ids).await?;
         let earlier = instructions::of_orders(tx, &merchant.id, Direction::PayOut, &ids).await?;
         let told_failed = exceptions::open_about(tx, &merchant.id, "PAYOUT_FAILED", &ids).await?;
         let told_overpaid = exceptions::open_about(tx, &merchant.id, "CREDIT_OVERPAID", &ids).await?;

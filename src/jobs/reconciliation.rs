@@ -22,11 +22,11 @@ use crate::files::incoming::Kind as IncomingKind;
 use crate::files::outgoing::{
     CreditImpact, Detail, Exception, Matching, OpenInstalment, Report, Settlement, Summary, Written, report,
 };
+use crate::store::credit_record::{self, CreditStepRow};
 use crate::store::inputs::InputRow;
 use crate::store::journal::{JournalRow, Turnover};
-use crate::store::orders::CreditStepRow;
 use crate::store::scheme::Balance;
-use crate::store::{Tx, exceptions, facts, inputs, journal, orders, scheme};
+use crate::store::{Tx, exceptions, facts, inputs, journal, orders, positions, scheme};
 
 /// Which state of the books a day is rendered from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +112,7 @@ pub async fn render(
         let sums = page.render(tx, &mut files).await.with_context(|| format!("files of {} for {day}", merchant.id))?;
         merchants.push((merchant.id.clone(), sums));
     }
-    let steps = orders::credit_steps_on(tx, day).await?;
+    let steps = credit_record::on(tx, day).await?;
     let impact = exported(&steps).map(|step| credit_impact(scheme, step)).collect::<Result<Vec<_>>>()?;
     files.push(report(folder, format!("credit-impact_{day}.csv"), &impact)?);
     let open = exceptions::open_at(tx, "", day).await?;
@@ -268,7 +268,7 @@ impl DayOf<'_> {
             Books::Open => {
                 let mut after = (String::new(), 0);
                 loop {
-                    let page = orders::open_positions(tx, &self.merchant.id, (&after.0, after.1), PAGE).await?;
+                    let page = positions::open(tx, &self.merchant.id, (&after.0, after.1), PAGE).await?;
                     let Some(last) = page.last() else { break };
                     after = (last.order_id.clone(), last.position.instalment);
                     for open in &page {
@@ -301,7 +301,7 @@ impl DayOf<'_> {
         let ids: Vec<String> = page.iter().map(|stored| stored.order.order_id.clone()).collect();
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
         let facts = facts::of_orders(tx, &self.merchant.id, &ids).await?;
-        let steps = orders::credit_steps_of(tx, &self.merchant.id, &ids).await?;
+        let steps = credit_record::of_orders(tx, &self.merchant.id, &ids).await?;
         for (_, case) in into_cases(page, facts) {
             let case = case.as_known_on(self.day);
             let order = &case.order;

@@ -18,7 +18,7 @@ use crate::domain::customer::Customer;
 use crate::domain::hold::Effect;
 use crate::domain::reminders::{Template, due_dates};
 use crate::store::mails::{self, MailRow, ReminderRow, StepHad};
-use crate::store::orders::{self, OpenPosition};
+use crate::store::positions::{self, OpenPosition};
 use crate::store::{Tx, customers};
 
 pub async fn run(scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> Result<Done> {
@@ -76,7 +76,7 @@ async fn due_today<'s>(tx: &mut Tx, scheme: &'s Scheme, today: NaiveDate) -> Res
         steps.sort_unstable();
         steps.dedup();
         for (due_on, step) in due_dates(&steps, today) {
-            for open in orders::unpaid_due_on(tx, &merchant.id, due_on).await? {
+            for open in positions::unpaid_due_on(tx, &merchant.id, due_on).await? {
                 let terms = scheme.terms(&merchant.id, open.policy_version)?;
                 if terms.reminder_steps.contains(&step) {
                     let template = Template::of_step(step);
@@ -84,7 +84,7 @@ async fn due_today<'s>(tx: &mut Tx, scheme: &'s Scheme, today: NaiveDate) -> Res
                 }
             }
         }
-        for open in orders::notice_due(tx, &merchant.id).await? {
+        for open in positions::notice_due(tx, &merchant.id).await? {
             let step = format!("notice {today}");
             items.push(Item { merchant: &merchant.id, open, step, template: Template::Notice });
         }

@@ -15,7 +15,7 @@ use crate::domain::journal::difference;
 use crate::domain::position::decide;
 use crate::files::outgoing::{seal, sha256};
 use crate::store::scheme::SealedDay;
-use crate::store::{Tx, exposure, facts, instructions, journal, orders, scheme};
+use crate::store::{Tx, credit_record, exposure, facts, instructions, journal, orders, positions, scheme};
 
 /// What was looked at, and what was wrong.
 #[derive(Debug, Default, serde::Serialize)]
@@ -67,8 +67,8 @@ async fn verify_orders(tx: &mut Tx, scheme: &Scheme, day: NaiveDate, verified: &
             for (order_id, fees) in journal::recorded_late_fees(tx, &merchant.id, &ids, day).await? {
                 recorded.entry(order_id).or_default().extend(fees);
             }
-            let positions = orders::positions(tx, &merchant.id, &ids).await?;
-            let steps = orders::credit_steps_of(tx, &merchant.id, &ids).await?;
+            let positions = positions::of_orders(tx, &merchant.id, &ids).await?;
+            let steps = credit_record::of_orders(tx, &merchant.id, &ids).await?;
             for (_, case) in into_cases(page, facts) {
                 if case.order.booked_on > day {
                     continue;

@@ -7,6 +7,7 @@
 mod bulk;
 mod engine;
 
+pub mod credit_record;
 pub mod customers;
 pub mod exceptions;
 pub mod exposure;
@@ -16,6 +17,7 @@ pub mod instructions;
 pub mod journal;
 pub mod mails;
 pub mod orders;
+pub mod positions;
 pub mod runs;
 pub mod scheme;
 

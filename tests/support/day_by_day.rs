@@ -384,8 +384,10 @@ impl<'a> Walk<'a> {
                     AnnualRate::Fixed(rate) => *rate,
                     AnnualRate::Reference(reference) => {
                         let asked = if reference.of == RateOf::EachDay { unpaid } else { self.case.order.ordered_on };
-                        let mut known = reference.table.entries().iter().filter(|(from, _)| *from <= asked);
-                        known.next_back().unwrap().1 * reference.times
+                        // Before the first entry there is only that one.
+                        let entries = reference.table.entries();
+                        let known = entries.iter().rfind(|(from, _)| *from <= asked).unwrap_or(&entries[0]);
+                        known.1 * reference.times
                     }
                 };
                 let (rate_over, rate_under) = fraction(rate);

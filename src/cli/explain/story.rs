@@ -20,7 +20,7 @@ use crate::jobs::Scheme;
 use crate::store::inputs::InputRow;
 use crate::store::journal::JournalRow;
 use crate::store::orders::StoredOrder;
-use crate::store::{Tx, facts, inputs, journal, mails, orders, scheme};
+use crate::store::{Tx, credit_record, facts, inputs, journal, mails, orders, positions, scheme};
 
 /// Something that happened or was decided, on its business date.
 pub struct Event {
@@ -100,7 +100,7 @@ impl Story {
             let source = mail.map(|mail| mail.message_id).unwrap_or_default();
             told.tell(reminder.business_date, MAIL, what, source);
         }
-        for step in orders::credit_steps_of(tx, &merchant.id, &ids).await? {
+        for step in credit_record::of_orders(tx, &merchant.id, &ids).await? {
             let words = credit_words(Status::parse(&step.status).unwrap_or_default(), step.since < open_day);
             let owed = if step.amount_minor > 0 {
                 format!(
@@ -115,7 +115,7 @@ impl Story {
             told.tell(step.since, CREDIT, format!("credit record: {words}{owed}"), step.reason);
         }
         told.events.sort_by_key(|event| (event.on, event.rank));
-        let positions = orders::positions(tx, &merchant.id, &ids).await?.remove(order_id).unwrap_or_default();
+        let positions = positions::of_orders(tx, &merchant.id, &ids).await?.remove(order_id).unwrap_or_default();
         let now = now(&positions, stored.order.currency, open_day, |position| {
             bank::next_debit(&case, terms, position, &asked, open_day)
         });

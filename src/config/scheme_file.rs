@@ -101,7 +101,7 @@ struct RawStore {
 struct RawMail {
     /// folder, or smtp for a server.
     transport: RawTransport,
-    /// "Name <address>" or an address.
+    /// `Name <address>`, or an address.
     from: String,
     /// An address for answers.
     reply_to: Option<String>,

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use anyhow::Result;
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
@@ -163,7 +164,8 @@ fn sqlite_arguments(
             Cell::Null => arguments.add(None::<i64>),
             Cell::Int(value) => Arguments::add(&mut arguments, value),
             Cell::Bool(value) => Arguments::add(&mut arguments, value),
-            Cell::Text(value) => Arguments::add(&mut arguments, value.into_owned()),
+            Cell::Text(Cow::Owned(value)) => Arguments::add(&mut arguments, value),
+            Cell::Text(Cow::Borrowed(value)) => Arguments::add(&mut arguments, Arc::<str>::from(value)),
             Cell::Date(value) => Arguments::add(&mut arguments, value.to_string()),
             Cell::Instant(value) => Arguments::add(&mut arguments, value.to_rfc3339_opts(SecondsFormat::AutoSi, false)),
         };

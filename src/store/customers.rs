@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::bulk::{self, Table, row};
-use super::engine::{Tx, key_set, on_engine, sql_for};
+use super::engine::{Tx, as_one, key_set, on_engine, rows_of, sql_for};
 use crate::domain::customer::{Customer, Opening};
 use crate::domain::eligibility::{Agreement, Applicant};
 use crate::domain::order::Source;
@@ -144,7 +144,7 @@ pub async fn save_agreements(
             if let Some(former) = former.get(id) {
                 let content = serde_json::json!({
                     "customer_id": former.customer_id, "status": former.status,
-                    "changed_at": former.changed_at.to_rfc3339(), "score_authorised": former.score_authorised,
+                    "changed_at": former.changed_at.to_rfc3339(), "score_authorised": former.score_authorised != 0,
                 });
                 let key = format!("{}/{id}", record.merchant_id);
                 replaced.extend(row!["agreement", key, source.file_no, source.line, today, content.to_string()]);
@@ -196,19 +196,15 @@ pub async fn load(tx: &mut Tx, ids: &[&str]) -> Result<HashMap<String, Customer>
 
 /// What deciding orders needs to know of these customers.
 pub async fn applicants(tx: &mut Tx, ids: &[&str]) -> Result<HashMap<String, Applicant>> {
-    let sql = sql_for(
-        tx,
-        "SELECT customer_id, credit_score, real_name_verified, bank_card_bound FROM customer
-         WHERE customer_id IN {keys $1}",
-    );
+    let columns = "customer_id, credit_score, CAST(real_name_verified AS INTEGER), CAST(bank_card_bound AS INTEGER)";
+    let sql = format!("SELECT {} FROM customer WHERE customer_id IN {{keys $1}}", as_one(tx, columns));
+    let sql = sql_for(tx, &sql);
     let keys = key_set(ids.iter().copied());
-    let rows: Vec<(String, i64, bool, bool)> = on_engine!(tx, |c| sqlx::query_as(sql).bind(keys).fetch_all(c).await?);
-    Ok(rows
-        .into_iter()
-        .map(|(id, credit_score, real_name_verified, bank_card_bound)| {
-            (id, Applicant { credit_score, real_name_verified, bank_card_bound })
-        })
-        .collect())
+    let rows: String = on_engine!(tx, |c| sqlx::query_scalar(sql).bind(keys).fetch_one(c).await?);
+    let applicant = |(id, credit_score, verified, bound): (String, i64, i64, i64)| {
+        (id, Applicant { credit_score, real_name_verified: verified != 0, bank_card_bound: bound != 0 })
+    };
+    Ok(rows_of(&rows)?.into_iter().map(applicant).collect())
 }
 
 /// The agreement that counts for each of these customers at a merchant: an open one before a closed one, then the
@@ -221,28 +217,28 @@ pub async fn agreements(tx: &mut Tx, merchant: &str, customers: &[&str]) -> Resu
         .map(|row| {
             let open = row.status == "open";
             let AgreementRow { agreement_id, customer_id, changed_at, score_authorised, .. } = row;
-            (customer_id, Agreement { agreement_id, open, changed_at, score_authorised })
+            (customer_id, Agreement { agreement_id, open, changed_at, score_authorised: score_authorised != 0 })
         })
         .collect())
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(serde::Deserialize)]
 struct AgreementRow {
     agreement_id: String,
     customer_id: String,
     status: String,
     changed_at: DateTime<Utc>,
-    score_authorised: bool,
+    /// 0 or 1: what is true is no JSON on SQLite.
+    score_authorised: i64,
 }
 
 async fn agreement_rows(tx: &mut Tx, merchant: &str, by: &'static str, keys: &[&str]) -> Result<Vec<AgreementRow>> {
-    let sql = format!(
-        "SELECT agreement_id, customer_id, status, changed_at, score_authorised FROM agreement
-         WHERE merchant_id = $1 AND {by} IN {{keys $2}}"
-    );
-    let sql = sql_for(tx, &sql);
+    let columns = "agreement_id, customer_id, status, changed_at, CAST(score_authorised AS INTEGER)";
+    let rows = as_one(tx, columns);
+    let sql = sql_for(tx, &format!("SELECT {rows} FROM agreement WHERE merchant_id = $1 AND {by} IN {{keys $2}}"));
     let keys = key_set(keys.iter().copied());
-    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(keys).fetch_all(c).await?))
+    let rows: String = on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(keys).fetch_one(c).await?);
+    rows_of(&rows)
 }
 
 /// Notes that mail to a customer was refused for good.

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
+use serde::de::DeserializeOwned;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, Postgres};
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, PgConnection, PgPool, SqlitePool, Transaction};
@@ -56,6 +57,20 @@ pub(super) fn sql_for(tx: &Tx, sql: &str) -> sqlx::AssertSqlSafe<String> {
         ),
     };
     sqlx::AssertSqlSafe(sql.replace("IN {keys ", keys).replace("IN {numbers ", numbers).replace('}', close))
+}
+
+/// An expression that makes one value of all rows of a query, to be read with [`rows_of`]. Where many rows come at
+/// once, SQLite's thread and ours would wake each other for each of them, which costs more than finding them.
+pub(super) fn as_one(tx: &Tx, columns: &str) -> String {
+    match tx.engine {
+        Engine::Sqlite(_) => format!("json_group_array(json_array({columns}))"),
+        Engine::Postgres(_) => format!("CAST(COALESCE(json_agg(json_build_array({columns})), '[]') AS TEXT)"),
+    }
+}
+
+/// The rows that a value of [`as_one`] holds.
+pub(super) fn rows_of<T: DeserializeOwned>(json: &str) -> Result<Vec<T>> {
+    serde_json::from_str(json).context("rows that the store gave as one value")
 }
 
 /// Keys as [`sql_for`] wants them.

@@ -6,7 +6,7 @@ use anyhow::Result;
 use chrono::NaiveDate;
 
 use super::bulk::{self, Table, row};
-use super::engine::{Tx, key_set, on_engine, sql_for};
+use super::engine::{Tx, as_one, key_set, on_engine, rows_of, sql_for};
 use crate::domain::eligibility::Exposure;
 
 const EXPOSURE: Table = Table { name: "exposure", columns: &["merchant_id", "customer_id", "owed_minor"], key: 2 };
@@ -20,17 +20,17 @@ pub async fn add(tx: &mut Tx, merchant: &str, changes: &[(&str, i64)]) -> Result
 
 /// What these customers owe the merchant, and since when. What was written off is in no sum, but counts as overdue.
 pub async fn of(tx: &mut Tx, merchant: &str, customers: &[&str]) -> Result<HashMap<String, Exposure>> {
-    let sql = sql_for(
-        tx,
-        "SELECT customer_id, owed_minor,
-                (SELECT MIN(o.oldest_due_on) FROM orders o WHERE o.merchant_id = e.merchant_id
-                    AND o.customer_id = e.customer_id AND o.oldest_due_on IS NOT NULL)
-         FROM exposure e WHERE merchant_id = $1 AND customer_id IN {keys $2}",
-    );
+    let columns = "customer_id, owed_minor,
+        (SELECT MIN(o.oldest_due_on) FROM orders o WHERE o.merchant_id = e.merchant_id
+            AND o.customer_id = e.customer_id AND o.oldest_due_on IS NOT NULL)";
+    let rows = as_one(tx, columns);
+    let sql = format!("SELECT {rows} FROM exposure e WHERE merchant_id = $1 AND customer_id IN {{keys $2}}");
+    let sql = sql_for(tx, &sql);
     let keys = key_set(customers.iter().copied());
-    let rows: Vec<(String, i64, Option<NaiveDate>)> =
-        on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(keys).fetch_all(c).await?);
-    Ok(rows.into_iter().map(|(id, minor, oldest_due_on)| (id, Exposure { minor, oldest_due_on })).collect())
+    let rows: String = on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(keys).fetch_one(c).await?);
+    let exposure =
+        |(id, minor, oldest_due_on): (String, i64, Option<NaiveDate>)| (id, Exposure { minor, oldest_due_on });
+    Ok(rows_of(&rows)?.into_iter().map(exposure).collect())
 }
 
 /// Customers whose sum is not that of their orders; at most `limit` of them.

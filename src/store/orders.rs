@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::bulk::{self, Table, row};
-use super::engine::{Tx, key_set, on_engine, sql_for};
+use super::bulk::{self, Cell, Table, row};
+use super::engine::{Tx, as_one, key_set, on_engine, rows_of, sql_for};
 use super::journal::currency;
 use crate::domain::order::{Order, Source};
 
@@ -68,8 +68,19 @@ pub struct Decided {
     pub next_action_on: Option<NaiveDate>,
 }
 
+/// An order with the fingerprint of its content and what follows from deciding it.
+pub type NewOrder = (StoredOrder, i64, Decided);
+
 /// Adds orders that were just decided on.
-pub async fn add(tx: &mut Tx, merchant: &str, orders: &[(StoredOrder, i64, Decided)]) -> Result<()> {
+pub async fn add(tx: &mut Tx, merchant: &str, orders: &[NewOrder]) -> Result<()> {
+    let (accepted, declined): (Vec<&NewOrder>, Vec<&NewOrder>) =
+        orders.iter().partition(|(stored, ..)| stored.declined.is_none());
+    // Those accepted say the same in more of their columns than both together.
+    bulk::insert(tx, &ORDERS, cells(merchant, accepted)).await?;
+    bulk::insert(tx, &ORDERS, cells(merchant, declined)).await
+}
+
+fn cells<'a>(merchant: &'a str, orders: Vec<&'a NewOrder>) -> Vec<Cell<'a>> {
     let mut cells = Vec::with_capacity(orders.len() * ORDERS.columns.len());
     for (StoredOrder { order, item, declined, credit_score, agreement_id, .. }, fingerprint, outcome) in orders {
         cells.extend(row![
@@ -96,7 +107,7 @@ pub async fn add(tx: &mut Tx, merchant: &str, orders: &[(StoredOrder, i64, Decid
             outcome.next_action_on,
         ]);
     }
-    bulk::insert(tx, &ORDERS, cells).await
+    cells
 }
 
 /// Writes what was decided of orders known before.
@@ -117,12 +128,21 @@ pub async fn update_decided(tx: &mut Tx, merchant: &str, decided: &[(String, Dec
 
 /// What is known under these order ids: the content's fingerprint, and whether the order was accepted.
 pub async fn known(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<HashMap<String, (i64, bool)>> {
-    let sql = "SELECT order_id, content, declined IS NULL FROM orders WHERE merchant_id = $1 AND order_id IN {keys $2}";
-    let sql = sql_for(tx, sql);
+    let (Some(first), Some(last)) = (order_ids.iter().min(), order_ids.iter().max()) else { return Ok(HashMap::new()) };
+    // New orders mostly have keys beyond all that are known: one look then tells that none is.
+    let sql = "SELECT EXISTS (SELECT 1 FROM orders WHERE merchant_id = $1 AND order_id BETWEEN $2 AND $3)";
+    let any: bool =
+        on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(*first).bind(*last).fetch_one(c).await?);
+    if !any {
+        return Ok(HashMap::new());
+    }
+    let rows = as_one(tx, "order_id, content, CASE WHEN declined IS NULL THEN 1 ELSE 0 END");
+    let sql = format!("SELECT {rows} FROM orders WHERE merchant_id = $1 AND order_id IN {{keys $2}}");
+    let sql = sql_for(tx, &sql);
     let keys = key_set(order_ids.iter().copied());
-    let rows: Vec<(String, i64, bool)> =
-        on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(keys).fetch_all(c).await?);
-    Ok(rows.into_iter().map(|(id, content, accepted)| (id, (content, accepted))).collect())
+    let rows: String = on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(keys).fetch_one(c).await?);
+    let known = |(id, content, accepted): (String, i64, i64)| (id, (content, accepted != 0));
+    Ok(rows_of(&rows)?.into_iter().map(known).collect())
 }
 
 /// The next orders to decide by the end of `today`, those that have waited longest first.

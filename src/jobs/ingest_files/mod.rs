@@ -11,7 +11,7 @@ mod verdict;
 use std::io;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use chrono::NaiveDate;
 use tokio::sync::mpsc;
 
@@ -24,7 +24,7 @@ use crate::files::inbox::{self, Found};
 use crate::files::incoming::Kind;
 use crate::files::reader::{self, Line, Rows};
 use crate::store::inputs::{self, Counts, FileRow};
-use crate::store::{Tx, exceptions};
+use crate::store::{Tx, exceptions, exposure};
 
 /// Rows that are decided together. Bounds memory.
 const CHUNK: usize = 20_000;
@@ -212,43 +212,125 @@ async fn claim(tx: &mut Tx, feed: &Feed, found: &Found, sha256: &str, today: Nai
     })
 }
 
-async fn read(scheme: &Scheme, feed: &Feed, found: &Found, mut file: FileRow, today: NaiveDate) -> Result<FileRow> {
+async fn read(scheme: &Scheme, feed: &Feed, found: &Found, file: FileRow, today: NaiveDate) -> Result<FileRow> {
     let rows = Rows::open(&found.path, feed.kind, feed.zone, file.last_line)?;
     let header = rows.header().to_vec();
     let mut chunks = read_ahead(rows);
     let answers = scheme.folder(&format!("outbox/{}", feed.name))?;
-    let mut customers = orders::Customers::default();
-    let mut ack = Acknowledgement::open(&answers, &file.kept_as, file.ack_bytes, file.rejects_bytes)?;
+    let ack = Acknowledgement::open(&answers, &file.kept_as, file.ack_bytes, file.rejects_bytes)?;
+    let mut desk = orders::Desk::default();
     let mut tx = scheme.store.write().await?;
+    let mut books = Books { scheme, feed, header: &header, today, file, ack };
+    let mut decided: Option<Taken> = None;
     for taken in 1.. {
         let lines = chunks.recv().await.context("the file's reader has stopped")??;
         let finished = lines.len() < CHUNK;
-        let chunk = Chunk { file: &file, header: &header, lines: &lines, today };
-        let verdicts = decide(&mut tx, scheme, feed, &mut customers, &chunk).await?;
-        ensure!(verdicts.len() == lines.len(), "{} rows got {} outcomes", lines.len(), verdicts.len());
-        verdict::record(&mut tx, feed.kind, &chunk, &verdicts).await?;
-        acknowledge(&mut ack, &header, &lines, &verdicts, &mut file.counts)?;
-        file.last_line = lines.last().map_or(file.last_line, |line| line.number);
-        (scheme.progress)(&format!("{today} {}: {} rows", file.name, file.counts.rows));
-        if finished {
-            ensure!(file.counts.adds_up(), "the outcomes of {} don't add up to its rows: {:?}", file.name, file.counts);
-            file.status = "taken".to_owned();
-        }
-        if finished || taken % CHUNKS_A_COMMIT == 0 {
-            customers.record(&mut tx, &file.merchant_id).await?;
-            (file.ack_bytes, file.rejects_bytes) = ack.checkpoint()?;
-            inputs::save_file(&mut tx, &file).await?;
-            tx.commit().await?;
-            if finished {
-                break;
+        let ends = match taken % CHUNKS_A_COMMIT {
+            _ if finished => Ends::File,
+            0 => Ends::Commit,
+            _ => Ends::Nothing,
+        };
+        if feed.kind == Kind::Orders {
+            if desk.is_full() {
+                if let Some(mut taken) = decided.take() {
+                    taken.owed.extend(desk.owed());
+                    tx = books.write(tx, taken).await?;
+                }
+                desk.clear();
             }
-            tx = scheme.store.write().await?;
+            let merchant = merchant(scheme, feed)?;
+            desk.look_up(&mut tx, merchant, &lines).await?;
+            let file = books.file.clone();
+            let chunk = Chunk { file: &file, header: &header, lines: &lines, today };
+            // While a chunk is written, the next one is decided.
+            let writing = async {
+                match decided.take() {
+                    Some(taken) => books.write(tx, taken).await,
+                    None => Ok(tx),
+                }
+            };
+            let (written, decisions) = tokio::join!(writing, desk.decide(scheme, merchant, &chunk));
+            tx = written?;
+            let decisions = Some(decisions?);
+            let owed = if ends == Ends::Nothing { Vec::new() } else { desk.owed() };
+            decided = Some(Taken { lines, decisions, owed, ends });
+        } else {
+            tx = books.write(tx, Taken { lines, decisions: None, owed: Vec::new(), ends }).await?;
+        }
+        if finished {
+            break;
         }
     }
-    drop(ack);
+    if let Some(taken) = decided {
+        tx = books.write(tx, taken).await?;
+    }
+    drop(tx);
+    let file = books.file;
     file_away(scheme, file.clone()).await?;
     tracing::debug!(file = file.name, rows = file.counts.rows, "file taken in");
     Ok(file)
+}
+
+/// A chunk on its way into the books.
+struct Taken {
+    lines: Vec<Line>,
+    /// Orders are decided before; everything else is decided as it is written.
+    decisions: Option<orders::Decisions>,
+    /// What customers owe more.
+    owed: Vec<(String, i64)>,
+    ends: Ends,
+}
+
+/// What a chunk is the last of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    Nothing,
+    Commit,
+    File,
+}
+
+/// Where the chunks of a file are written: the store and the answers, step by step together.
+struct Books<'a> {
+    scheme: &'a Scheme,
+    feed: &'a Feed,
+    header: &'a [String],
+    today: NaiveDate,
+    file: FileRow,
+    ack: Acknowledgement,
+}
+
+impl Books<'_> {
+    /// Gives back the transaction, or the next one after a commit.
+    async fn write(&mut self, mut tx: Tx, taken: Taken) -> Result<Tx> {
+        let Books { scheme, feed, header, today, file, ack } = self;
+        let Taken { lines, decisions, owed, ends } = taken;
+        let chunk = Chunk { file, header, lines: &lines, today: *today };
+        let verdicts = match decisions {
+            None => decide(&mut tx, scheme, feed, &chunk).await?,
+            Some(decisions) => {
+                decisions.write(&mut tx, scheme, merchant(scheme, feed)?, *today).await?;
+                decisions.verdicts
+            }
+        };
+        ensure!(verdicts.len() == lines.len(), "{} rows got {} outcomes", lines.len(), verdicts.len());
+        verdict::record(&mut tx, feed.kind, &chunk, &verdicts).await?;
+        acknowledge(ack, header, &lines, &verdicts, &mut file.counts)?;
+        file.last_line = lines.last().map_or(file.last_line, |line| line.number);
+        (scheme.progress)(&format!("{today} {}: {} rows", file.name, file.counts.rows));
+        let owed: Vec<(&str, i64)> = owed.iter().map(|(customer, minor)| (customer.as_str(), *minor)).collect();
+        exposure::add(&mut tx, &file.merchant_id, &owed).await?;
+        if ends == Ends::File {
+            ensure!(file.counts.adds_up(), "the outcomes of {} don't add up to its rows: {:?}", file.name, file.counts);
+            file.status = "taken".to_owned();
+        }
+        if ends != Ends::Nothing {
+            (file.ack_bytes, file.rejects_bytes) = ack.checkpoint()?;
+            inputs::save_file(&mut tx, file).await?;
+            tx.commit().await?;
+            tx = scheme.store.write().await?;
+        }
+        Ok(tx)
+    }
 }
 
 /// Reads and parses a file on a thread of its own, a chunk ahead of whoever decides on its rows. Only the last chunk is
@@ -275,17 +357,11 @@ struct Chunk<'a> {
     today: NaiveDate,
 }
 
-async fn decide(
-    tx: &mut Tx,
-    scheme: &Scheme,
-    feed: &Feed,
-    customers: &mut orders::Customers,
-    chunk: &Chunk<'_>,
-) -> Result<Vec<Verdict>> {
+async fn decide(tx: &mut Tx, scheme: &Scheme, feed: &Feed, chunk: &Chunk<'_>) -> Result<Vec<Verdict>> {
     match feed.kind {
         Kind::Customers => records::customers(tx, chunk).await,
         Kind::Agreements => records::agreements(tx, scheme, chunk).await,
-        Kind::Orders => orders::decide(tx, scheme, merchant(scheme, feed)?, customers, chunk).await,
+        Kind::Orders => bail!("orders are decided at their desk"),
         Kind::DebitResults | Kind::PayoutResults => {
             results::decide(tx, scheme, merchant(scheme, feed)?, feed.kind, chunk).await
         }

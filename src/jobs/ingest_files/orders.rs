@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use anyhow::{Context, Result};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 
 use super::super::{Scheme, version_fingerprint};
@@ -20,13 +20,17 @@ use crate::files::incoming::facts::{fingerprint_of, fulfilment_id};
 use crate::files::incoming::{Kind, Row};
 use crate::files::reader::Line;
 use crate::store::facts::NewFact;
-use crate::store::orders::{Decided, StoredOrder};
+use crate::store::orders::{Decided, NewOrder, StoredOrder};
 use crate::store::{Tx, customers, exposure, orders, scheme};
 
-/// What is known of customers while a file is read. Nothing else changes it in the meantime: whoever takes in orders
-/// is the only one at work on the books.
+/// Where a file's orders are decided, in its order. Nothing else changes what it keeps in mind: whoever takes in orders
+/// is the only one at work on the books. So it can decide on a chunk while the one before is still being written.
 #[derive(Default)]
-pub struct Customers(HashMap<String, Standing>);
+pub struct Desk {
+    customers: HashMap<String, Standing>,
+    /// The content of orders known before: those that the store has of the chunk to come, and the last chunk's.
+    known: HashMap<String, i64>,
+}
 
 /// A customer as the merchant's next order finds them.
 #[derive(Default)]
@@ -38,18 +42,41 @@ struct Standing {
     unrecorded: i64,
 }
 
-/// Customers kept in mind between chunks. More are looked up again; memory stays bounded.
-const KEPT_IN_MIND: usize = 300_000;
+/// What comes of a chunk.
+#[derive(Default)]
+pub struct Decisions {
+    pub verdicts: Vec<Verdict>,
+    orders: Vec<NewOrder>,
+    /// Fulfilments that came with the orders.
+    events: Vec<NewFact>,
+}
 
-impl Customers {
-    /// Looks up those of the customers who are not in mind yet.
-    async fn meet(&mut self, tx: &mut Tx, merchant: &Merchant, rows: &[&OrderRow]) -> Result<()> {
-        if self.0.len() > KEPT_IN_MIND {
-            self.record(tx, &merchant.id).await?;
-            self.0.clear();
-        }
+/// Customers kept in mind between chunks. More are looked up again; memory stays bounded.
+const KEPT_IN_MIND: usize = 250_000;
+
+/// Rows decided before whoever writes the chunk before is let on.
+const ROWS_A_TURN: usize = 64;
+
+impl Desk {
+    pub fn is_full(&self) -> bool {
+        self.customers.len() > KEPT_IN_MIND
+    }
+
+    /// Forgets customers. What they owe has to be recorded before.
+    pub fn clear(&mut self) {
+        self.customers.clear();
+    }
+
+    /// Looks up what deciding these rows needs: orders known before, and those of the customers not in mind yet. Has to
+    /// see all chunks but the last one decided, whose orders are still in mind.
+    pub async fn look_up(&mut self, tx: &mut Tx, merchant: &Merchant, lines: &[Line]) -> Result<()> {
+        let rows: Vec<&OrderRow> = lines.iter().filter_map(order_row).collect();
+        let ids: Vec<&str> = rows.iter().map(|row| row.order_id.as_str()).collect();
+        let stored = orders::known(tx, &merchant.id, &ids).await?;
+        self.known.extend(stored.into_iter().map(|(id, (fingerprint, _))| (id, fingerprint)));
+
         let mut who: Vec<&str> = rows.iter().map(|row| row.customer_id.as_str()).collect();
-        who.retain(|id| !self.0.contains_key(*id));
+        who.retain(|id| !self.customers.contains_key(*id));
         who.sort_unstable();
         who.dedup();
         if who.is_empty() {
@@ -61,93 +88,55 @@ impl Customers {
         for id in who {
             let (applicant, agreement) = (applicants.remove(id), agreements.remove(id));
             let exposure = exposures.get(id).copied().unwrap_or_default();
-            self.0.insert(id.to_owned(), Standing { applicant, agreement, exposure, unrecorded: 0 });
+            self.customers.insert(id.to_owned(), Standing { applicant, agreement, exposure, unrecorded: 0 });
         }
         Ok(())
     }
 
-    /// Writes what they owe more. Belongs into every transaction that their orders are in.
-    pub async fn record(&mut self, tx: &mut Tx, merchant: &str) -> Result<()> {
-        let changed = self.0.iter_mut().filter(|(_, customer)| customer.unrecorded != 0);
-        let mut changes: Vec<(&str, i64)> =
-            changed.map(|(id, customer)| (id.as_str(), std::mem::take(&mut customer.unrecorded))).collect();
-        changes.sort_unstable();
-        exposure::add(tx, merchant, &changes).await
-    }
-}
-
-pub async fn decide(
-    tx: &mut Tx,
-    scheme: &Scheme,
-    merchant: &Merchant,
-    customers: &mut Customers,
-    chunk: &Chunk<'_>,
-) -> Result<Vec<Verdict>> {
-    let mut desk = Desk::open(tx, scheme, merchant, customers, chunk).await?;
-    let mut verdicts = Vec::with_capacity(chunk.lines.len());
-    for line in chunk.lines {
-        verdicts.push(match (&line.parsed, order_row(line)) {
-            (Ok(parsed), Some(row)) => {
-                let outcome = desk.decide(row, parsed.fingerprint, line.number);
-                Verdict { key: parsed.key.clone(), outcome }
+    /// Decides on a chunk that was looked up, row by row in file order.
+    pub async fn decide(&mut self, scheme: &Scheme, merchant: &Merchant, chunk: &Chunk<'_>) -> Result<Decisions> {
+        let mut decisions = Decisions::default();
+        let known = std::mem::take(&mut self.known);
+        let mut fresh = HashMap::with_capacity(chunk.lines.len());
+        for (n, line) in chunk.lines.iter().enumerate() {
+            let verdict = match (&line.parsed, order_row(line)) {
+                (Ok(parsed), Some(row)) => {
+                    let content = parsed.fingerprint;
+                    let outcome = match fresh.get(&row.order_id).or_else(|| known.get(&row.order_id)) {
+                        Some(known) => Outcome::of_known(*known, content, "order", &row.order_id),
+                        None => self.answer(scheme, merchant, chunk, (row, content, line.number), &mut decisions),
+                    };
+                    // What is rejected leaves no trace; mended, it may come once more in the same file.
+                    if !matches!(outcome, Outcome::Rejected { .. }) {
+                        fresh.entry(row.order_id.clone()).or_insert(content);
+                    }
+                    Verdict { key: parsed.key.clone(), outcome }
+                }
+                (Err(rejection), _) => Verdict::unreadable(Kind::Orders, chunk.header, line, rejection),
+                (Ok(_), None) => unreachable!("a file of orders holds orders"),
+            };
+            decisions.verdicts.push(verdict);
+            if n % ROWS_A_TURN == 0 {
+                tokio::task::yield_now().await;
             }
-            (Err(rejection), _) => Verdict::unreadable(Kind::Orders, chunk.header, line, rejection),
-            (Ok(_), None) => unreachable!("a file of orders holds orders"),
-        });
-    }
-    desk.write(tx).await?;
-    Ok(verdicts)
-}
-
-fn order_row(line: &Line) -> Option<&OrderRow> {
-    match &line.parsed.as_ref().ok()?.row {
-        Row::Order(row) => Some(row),
-        Row::Customer(_) | Row::Opening(_) | Row::Fact(_) | Row::Result(_) => None,
-    }
-}
-
-/// Everything that deciding a chunk of orders needs, loaded in one go, and what comes of it.
-struct Desk<'a> {
-    scheme: &'a Scheme,
-    merchant: &'a Merchant,
-    chunk: &'a Chunk<'a>,
-    /// Orders known before, and those of this chunk: the content's fingerprint.
-    known: HashMap<String, i64>,
-    customers: &'a mut Customers,
-    decided: Vec<(StoredOrder, i64, Decided)>,
-    events: Vec<NewFact>,
-}
-
-impl<'a> Desk<'a> {
-    async fn open(
-        tx: &mut Tx,
-        scheme: &'a Scheme,
-        merchant: &'a Merchant,
-        customers: &'a mut Customers,
-        chunk: &'a Chunk<'a>,
-    ) -> Result<Desk<'a>> {
-        let rows: Vec<&OrderRow> = chunk.lines.iter().filter_map(order_row).collect();
-        let ids: Vec<&str> = rows.iter().map(|row| row.order_id.as_str()).collect();
-        customers.meet(tx, merchant, &rows).await?;
-        let known = orders::known(tx, &merchant.id, &ids).await?;
-        Ok(Desk {
-            scheme,
-            merchant,
-            chunk,
-            known: known.into_iter().map(|(id, (fingerprint, _))| (id, fingerprint)).collect(),
-            customers,
-            decided: Vec::with_capacity(rows.len()),
-            events: Vec::new(),
-        })
-    }
-
-    fn decide(&mut self, row: &OrderRow, fingerprint: i64, line: i64) -> Outcome {
-        if let Some(known) = self.known.get(&row.order_id) {
-            return Outcome::of_known(*known, fingerprint, "order", &row.order_id);
         }
-        let ordered = day_of(row.ordered_at, self.scheme.config.zone, None);
-        let Some(terms) = self.merchant.policy.in_force(ordered) else {
-            let first = self.merchant.policy.versions[0].effective_from;
+        // The next chunk is looked up before this one is written.
+        self.known = fresh;
+        Ok(decisions)
+    }
+
+    fn answer(
+        &mut self,
+        scheme: &Scheme,
+        merchant: &Merchant,
+        chunk: &Chunk<'_>,
+        (row, fingerprint, line): (&OrderRow, i64, i64),
+        decisions: &mut Decisions,
+    ) -> Outcome {
+        let zone = scheme.config.zone;
+        let ordered = day_of(row.ordered_at, zone, None);
+        let Some(terms) = merchant.policy.in_force(ordered) else {
+            let first = merchant.policy.versions[0].effective_from;
             let message =
                 format!("column ordered_at: no policy was in force on {ordered}; the first begins on {first}");
             return Outcome::Rejected { code: "NO_POLICY", message };
@@ -156,23 +145,23 @@ impl<'a> Desk<'a> {
             amount_minor: row.amount_minor,
             currency: row.currency,
             ordered_at: row.ordered_at,
-            today: self.chunk.today,
+            today: chunk.today,
         };
-        let customer = self.customers.0.get_mut(&row.customer_id).expect("everyone in the chunk has been met");
+        let customer = self.customers.get_mut(&row.customer_id).expect("everyone in the chunk has been looked up");
         let (applicant, agreement) = (customer.applicant.as_ref(), customer.agreement.as_ref());
         let answer = eligibility::decide(&request, applicant, agreement, customer.exposure, terms);
         let order = Order {
-            merchant_id: self.merchant.id.clone(),
+            merchant_id: merchant.id.clone(),
             order_id: row.order_id.clone(),
             customer_id: row.customer_id.clone(),
             amount_minor: row.amount_minor,
             currency: row.currency,
             ordered_at: row.ordered_at,
-            ordered_on: day_of(row.ordered_at, self.scheme.config.zone, terms.cut_off),
+            ordered_on: day_of(row.ordered_at, zone, terms.cut_off),
             term: answer.as_ref().map_or(0, |band| band.term),
             policy_version: terms.effective_from,
-            booked_on: self.chunk.today,
-            source: Source { file_no: self.chunk.file.file_no, line },
+            booked_on: chunk.today,
+            source: Source { file_no: chunk.file.file_no, line },
         };
         let stored = StoredOrder {
             order,
@@ -185,44 +174,59 @@ impl<'a> Desk<'a> {
         };
         match answer {
             Ok(_) => {
-                let events = events_of(row, terms, &stored.order, self.scheme.config.zone);
+                let events = events_of(row, terms, &stored.order, zone);
                 if let Err(no_year) = due_dates_can_be_told(&stored.order, &events, terms) {
                     let message = format!("its due date cannot be told: {no_year}");
                     return Outcome::Rejected { code: "NO_CALENDAR_YEAR", message };
                 }
-                self.known.insert(row.order_id.clone(), fingerprint);
-                self.events.extend(events);
+                decisions.events.extend(events);
                 customer.exposure.minor += row.amount_minor;
                 customer.unrecorded += row.amount_minor;
                 // Owed in full until the day's positions are assessed.
-                let today = Some(self.chunk.today);
+                let today = Some(chunk.today);
                 let owed = Decided { owed_minor: row.amount_minor, next_action_on: today, ..Decided::default() };
-                self.decided.push((stored, fingerprint, owed));
+                decisions.orders.push((stored, fingerprint, owed));
                 Outcome::Accepted
             }
             Err(decline) => {
-                self.known.insert(row.order_id.clone(), fingerprint);
-                let closed = Decided { closed_on: Some(self.chunk.today), ..Decided::default() };
-                self.decided.push((stored, fingerprint, closed));
+                let closed = Decided { closed_on: Some(chunk.today), ..Decided::default() };
+                decisions.orders.push((stored, fingerprint, closed));
                 Outcome::Declined { code: decline.code(), message: decline.words().to_owned() }
             }
         }
     }
 
-    async fn write(self, tx: &mut Tx) -> Result<()> {
-        let Desk { scheme, merchant, chunk, decided, events, .. } = self;
-        let mut versions: Vec<_> = decided.iter().map(|(stored, ..)| stored.order.policy_version).collect();
+    /// What customers owe more, by all that was decided. It belongs into the transaction that their orders are in.
+    pub fn owed(&mut self) -> Vec<(String, i64)> {
+        let changed = self.customers.iter_mut().filter(|(_, customer)| customer.unrecorded != 0);
+        let mut owed: Vec<(String, i64)> =
+            changed.map(|(id, customer)| (id.clone(), std::mem::take(&mut customer.unrecorded))).collect();
+        owed.sort_unstable();
+        owed
+    }
+}
+
+fn order_row(line: &Line) -> Option<&OrderRow> {
+    match &line.parsed.as_ref().ok()?.row {
+        Row::Order(row) => Some(row),
+        Row::Customer(_) | Row::Opening(_) | Row::Fact(_) | Row::Result(_) => None,
+    }
+}
+
+impl Decisions {
+    pub async fn write(&self, tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> Result<()> {
+        let mut versions: Vec<_> = self.orders.iter().map(|(stored, ..)| stored.order.policy_version).collect();
         versions.sort_unstable();
         versions.dedup();
         for version in versions {
             let fingerprint = version_fingerprint(merchant, version).context("a policy version without fingerprint")?;
-            scheme::use_policy_version(tx, &merchant.id, version, fingerprint, chunk.today).await?;
+            scheme::use_policy_version(tx, &merchant.id, version, fingerprint, today).await?;
         }
-        orders::add(tx, &merchant.id, &decided).await?;
-        crate::store::facts::add(tx, &merchant.id, &events).await?;
+        orders::add(tx, &merchant.id, &self.orders).await?;
+        crate::store::facts::add(tx, &merchant.id, &self.events).await?;
         // Rows that came before their order can be looked at again.
-        let ids: Vec<&str> = decided.iter().map(|(stored, ..)| stored.order.order_id.as_str()).collect();
-        facts::retry_pending(tx, scheme, merchant, &ids, chunk.today).await
+        let ids: Vec<&str> = self.orders.iter().map(|(stored, ..)| stored.order.order_id.as_str()).collect();
+        facts::retry_pending(tx, scheme, merchant, &ids, today).await
     }
 }
 

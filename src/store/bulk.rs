@@ -134,7 +134,9 @@ async fn write_sqlite(
     let mut next = sqlite_arguments(&mut cells, &said_once, rows_a_statement)?;
     while let Some((rows, arguments)) = next {
         let statement = AssertSqlSafe(sqlite_statement(table, rows, &said_once, existing));
-        let run = sqlx::query_with(statement, arguments).execute(&mut *connection);
+        // A statement of a thousand rows is large; one that won't be seen again is not worth keeping.
+        let run = sqlx::query_with(statement, arguments).persistent(rows == rows_a_statement);
+        let run = run.execute(&mut *connection);
         // While SQLite's thread runs a statement, the next one is made ready.
         let (done, made) = tokio::join!(run, async { sqlite_arguments(&mut cells, &said_once, rows_a_statement) });
         done?;

@@ -85,6 +85,9 @@ const LOCK_KEY: i64 = 0x0070_6179_6c61_7465;
 /// Rows that SQLite's thread may be ahead of us. Waking each other for every few of them costs more than reading.
 const ROWS_ACROSS: usize = 4_096;
 
+/// Prepared statements that a connection keeps; the bulk ones take a megabyte each.
+const STATEMENTS_KEPT: usize = 32;
+
 impl Store {
     /// Connects and brings the schema up to date. `sqlite:` paths are relative to `home`.
     pub async fn open(url: &str, home: &Path) -> Result<Store> {
@@ -105,6 +108,7 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .row_buffer_size(ROWS_ACROSS)
+            .statement_cache_capacity(STATEMENTS_KEPT)
             // Pages that many commits touch are folded into the database once for all of them.
             .pragma("wal_autocheckpoint", "20000")
             .pragma("cache_size", "-65536")

@@ -27,11 +27,11 @@ use crate::store::inputs::{self, Counts, FileRow};
 use crate::store::{Tx, exceptions, exposure};
 
 /// Rows that are decided together. Bounds memory.
-const CHUNK: usize = 20_000;
+const CHUNK: usize = 10_000;
 
 /// Chunks that are committed together. Bounds what a stop throws away; each commit writes what customers owe anew, and
 /// a large file names nearly all of them again and again.
-const CHUNKS_A_COMMIT: i64 = 25;
+const CHUNKS_A_COMMIT: i64 = 50;
 
 pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
     let mut tx = scheme.store.read().await?;

@@ -2,6 +2,8 @@
 //! one by deciding its orders again as they were known then: both must give the same bytes.
 
 mod instructions;
+mod matching;
+mod positions;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,23 +12,20 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
 use super::Scheme;
-use super::deciding::{PAGE, into_cases, which_order};
+use super::deciding::PAGE;
 use crate::config::Merchant;
 use crate::domain::calendar::{days_between, plus};
-use crate::domain::credit::{Standing, Status, WITHDRAWN};
+use crate::domain::credit::WITHDRAWN;
 use crate::domain::instruction::Direction;
 use crate::domain::journal::{Account, Kind};
 use crate::domain::money::Currency;
-use crate::domain::position::{Position, decide};
-use crate::files::incoming::Kind as IncomingKind;
-use crate::files::outgoing::{
-    CreditImpact, Detail, Exception, Matching, OpenInstalment, Report, Settlement, Summary, Written, report,
-};
+use crate::files::outgoing::{CreditImpact, Detail, Exception, Report, Settlement, Summary, Written, report};
 use crate::store::credit_record::{self, CreditStepRow};
-use crate::store::inputs::InputRow;
 use crate::store::journal::{JournalRow, Turnover};
 use crate::store::scheme::Balance;
-use crate::store::{Tx, exceptions, facts, inputs, journal, orders, positions, scheme};
+use crate::store::{Tx, exceptions, journal, scheme};
+
+pub use positions::standings_on;
 
 /// Which state of the books a day is rendered from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -261,126 +260,6 @@ impl DayOf<'_> {
         let terms = version.and_then(|version| policy.version(version)).or_else(|| policy.in_force(self.day));
         terms.map_or(0, |terms| terms.payable_after)
     }
-
-    async fn positions(&self, tx: &mut Tx, sums: &mut MerchantSums) -> Result<Written> {
-        let mut report = Report::begin::<OpenInstalment<'_>>(self.folder, self.name("positions"))?;
-        match self.books {
-            Books::Open => {
-                let mut after = (String::new(), 0);
-                loop {
-                    let page = positions::open(tx, &self.merchant.id, (&after.0, after.1), PAGE).await?;
-                    let Some(last) = page.last() else { break };
-                    after = (last.order_id.clone(), last.position.instalment);
-                    for open in &page {
-                        let row = (open.order_id.as_str(), open.customer_id.as_str(), open.currency, &open.position);
-                        self.position(&mut report, sums, row)?;
-                    }
-                }
-            }
-            Books::Sealed => {
-                let mut after = String::new();
-                loop {
-                    let page = orders::open_at(tx, &self.merchant.id, self.day, &after, PAGE).await?;
-                    let Some(last) = page.last() else { break };
-                    after.clone_from(&last.order.order_id);
-                    self.positions_again(tx, page, &mut report, sums).await?;
-                }
-            }
-        }
-        Ok(report.finish()?)
-    }
-
-    /// Decides a page of orders as they were known at the end of the day.
-    async fn positions_again(
-        &self,
-        tx: &mut Tx,
-        page: Vec<orders::StoredOrder>,
-        report: &mut Report,
-        sums: &mut MerchantSums,
-    ) -> Result<()> {
-        let ids: Vec<String> = page.iter().map(|stored| stored.order.order_id.clone()).collect();
-        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        let facts = facts::of_orders(tx, &self.merchant.id, &ids).await?;
-        let steps = credit_record::of_orders(tx, &self.merchant.id, &ids).await?;
-        for (_, case) in into_cases(page, facts) {
-            let case = case.as_known_on(self.day);
-            let order = &case.order;
-            let terms = self.scheme.terms(&self.merchant.id, order.policy_version)?;
-            let standings = standings_on(&steps, &order.order_id, self.day)?;
-            let decision = decide(&case, terms, &standings, self.day).with_context(|| which_order(&case))?;
-            for position in decision.positions.iter().filter(|position| position.is_open()) {
-                let row = (order.order_id.as_str(), order.customer_id.as_str(), order.currency, position);
-                self.position(report, sums, row)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn position(
-        &self,
-        report: &mut Report,
-        sums: &mut MerchantSums,
-        (order_id, customer_id, currency, position): (&str, &str, Currency, &Position),
-    ) -> Result<()> {
-        *sums.outstanding.entry(currency).or_default() += position.outstanding();
-        *sums.fees_owed.entry(currency).or_default() += position.fee_owed();
-        report.row(&OpenInstalment {
-            merchant_id: &self.merchant.id,
-            business_date: self.day,
-            order_id,
-            customer_id,
-            currency,
-            position,
-            buckets: self.buckets,
-        })?;
-        Ok(())
-    }
-
-    /// Money that reached its order today, money that still waits for one, and contradictions of today.
-    async fn matching(&self, tx: &mut Tx, sums: &mut MerchantSums) -> Result<Written> {
-        let mut report = Report::begin::<Matching<'_>>(self.folder, self.name("matching"))?;
-        for booked in facts::money_booked_on(tx, &self.merchant.id, self.day).await? {
-            report.row(&Matching {
-                provider: &booked.provider,
-                payment_id: &booked.fact_id,
-                order_id: &booked.order_id,
-                provider_minor: booked.amount_minor,
-                our_minor: booked.amount_minor,
-                currency: currency(&booked.currency)?,
-                status: "matched",
-                days_open: 0,
-            })?;
-        }
-        for (waiting, provider) in inputs::suspended_at(tx, &self.merchant.id, self.day).await? {
-            let Some((minor, currency)) = signed_amount(&waiting)? else { continue };
-            *sums.suspended.entry(currency).or_default() += minor;
-            report.row(&Matching {
-                provider: &provider,
-                payment_id: &waiting.row_key,
-                order_id: &waiting.order_id,
-                provider_minor: minor,
-                our_minor: 0,
-                currency,
-                status: "missing_here",
-                days_open: days_between(waiting.opened_on, self.day),
-            })?;
-        }
-        for (conflict, provider, ours) in inputs::money_conflicts_on(tx, &self.merchant.id, self.day).await? {
-            let Some((minor, currency)) = signed_amount(&conflict)? else { continue };
-            let ours = if minor < 0 { -ours } else { ours };
-            report.row(&Matching {
-                provider: &provider,
-                payment_id: &conflict.row_key,
-                order_id: &conflict.order_id,
-                provider_minor: minor,
-                our_minor: ours,
-                currency,
-                status: "amount_differs",
-                days_open: 0,
-            })?;
-        }
-        Ok(report.finish()?)
-    }
 }
 
 /// How an order changed what its merchant is owed.
@@ -403,20 +282,6 @@ impl Settled {
         }
         self.policy_version = self.policy_version.or(row.policy_version);
     }
-}
-
-/// The credit record of an order as it was at the end of a day, by instalment.
-pub fn standings_on(steps: &[CreditStepRow], order_id: &str, day: NaiveDate) -> Result<Vec<Standing>> {
-    let mut standings: Vec<Standing> = Vec::new();
-    for step in steps.iter().filter(|step| step.order_id == order_id && step.since <= day) {
-        let at = usize::try_from(step.instalment - 1).context("an instalment below 1")?;
-        if standings.len() <= at {
-            standings.resize(at + 1, Standing::default());
-        }
-        let status = Status::parse(&step.status).with_context(|| format!("unknown credit status {}", step.status))?;
-        standings[at] = standings[at].after(status, step.since);
-    }
-    Ok(standings)
 }
 
 /// The steps of a day that its seal exports: all but flags that were withdrawn before anyone has seen them.
@@ -462,13 +327,6 @@ fn exception(row: &exceptions::ExceptionRow, day: NaiveDate) -> Result<Exception
         days_open: days_between(row.opened_on, day),
         message: &row.message,
     })
-}
-
-/// The money of a row; of a chargeback, which takes it back, negative.
-fn signed_amount(row: &InputRow) -> Result<Option<(i64, Currency)>> {
-    let Some((minor, code)) = row.amount_minor.zip(row.currency.as_deref()) else { return Ok(None) };
-    let minor = if row.kind == IncomingKind::Chargebacks.name() { -minor } else { minor };
-    Ok(Some((minor, currency(code)?)))
 }
 
 fn currency(code: &str) -> Result<Currency> {

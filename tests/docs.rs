@@ -95,6 +95,7 @@ fn every_column_that_a_file_must_have_is_described_in_its_place() {
         ("payments", "facts.rs", "const PAYMENT_COLUMNS"),
         ("debit_results", "results.rs", "const DEBIT_COLUMNS"),
         ("refunds", "facts.rs", "const REFUND_COLUMNS"),
+        ("bills", "bills.rs", "const COLUMNS"),
         ("chargebacks", "facts.rs", "const CHARGEBACK_COLUMNS"),
         ("waivers", "facts.rs", "const WAIVER_COLUMNS"),
         ("payout_results", "results.rs", "const PAYOUT_COLUMNS"),
@@ -114,6 +115,7 @@ fn every_key_of_configuration_is_described() {
     let mut count = 0;
     for source in [
         "src/config/scheme_file.rs",
+        "src/config/bills.rs",
         "src/config/policy_file.rs",
         "src/config/late_fee.rs",
         "src/config/reference_rates.rs",

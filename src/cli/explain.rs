@@ -1,6 +1,7 @@
 //! `paylater explain`: an order's story, day by day, every number with its rule and source.
 
 mod bank;
+mod bill;
 mod late_fee;
 mod movement;
 mod story;

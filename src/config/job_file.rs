@@ -21,6 +21,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("send_reminders", include_str!("../../jobs/send_reminders.toml")),
     ("collect_debits", include_str!("../../jobs/collect_debits.toml")),
     ("pay_out_credit", include_str!("../../jobs/pay_out_credit.toml")),
+    ("match_bills", include_str!("../../jobs/match_bills.toml")),
     ("close_day", include_str!("../../jobs/close_day.toml")),
     ("write_reconciliation", include_str!("../../jobs/write_reconciliation.toml")),
 ];

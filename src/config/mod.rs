@@ -1,6 +1,7 @@
 //! Configuration: `paylater.toml`, the policies it names and the jobs' files. Everything is checked while it is read;
 //! what is wrong is said with file, place and what to write instead. Nothing is read from the store.
 
+mod bills;
 mod calendar_file;
 mod document;
 mod effective;
@@ -36,6 +37,7 @@ use crate::domain::reminders::ContactHours;
 use crate::files::inbox::NamePattern;
 use crate::files::incoming::Kind;
 
+pub use bills::Bill;
 pub use calendar_file::Calendars;
 pub use effective::written_out;
 pub use job_file::{CatchUp, JobFile};
@@ -96,6 +98,8 @@ pub struct Feed {
     pub merchant: Option<String>,
     /// Who reports the money in them, for the matching.
     pub provider: Option<String>,
+    /// What the bills in them answer for; none of other files.
+    pub bill: Option<Bill>,
     pub zone: Tz,
     /// Leave files where they are, and take each only once.
     pub keep: bool,

@@ -10,6 +10,7 @@ use chrono_tz::Tz;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::bills::{self, RawBill};
 use super::policy_file::Loaded;
 use super::problems::{Rules, join, wrong};
 use super::reference_rates::{RawLegal, RawTable};
@@ -163,6 +164,8 @@ struct RawFeed {
     merchant: Option<String>,
     /// Who reports the money, for the matching report.
     provider: Option<String>,
+    /// What bills answer for; only with kind = "bills".
+    bill: Option<RawBill>,
     /// IANA name, of times without an offset.
     time_zone: Option<String>,
     /// Leave files where they are and take each only once.
@@ -210,9 +213,18 @@ impl RawConfig {
         }
         let feed_names: Vec<String> = self.feeds.iter().map(|feed| feed.name.clone()).collect();
         names("feed", "name", &feed_names, rules);
-        let mut feeds = Vec::new();
-        for (i, raw) in self.feeds.into_iter().enumerate() {
-            feeds.extend(raw.resolve(&format!("feed[{i}]"), base, zone.unwrap_or(Tz::UTC), &ids, rules));
+        let (mut feeds, mut raw_bills) = (Vec::new(), Vec::new());
+        for (i, mut raw) in self.feeds.into_iter().enumerate() {
+            let raw_bill = raw.bill.take();
+            let at = format!("feed[{i}]");
+            if let Some(feed) = raw.resolve(&at, base, zone.unwrap_or(Tz::UTC), &ids, rules) {
+                feeds.push(feed);
+                raw_bills.push((format!("{at}.bill"), raw_bill));
+            }
+        }
+        let answers = bills::resolve(&feeds, raw_bills, rules);
+        for (feed, bill) in feeds.iter_mut().zip(answers) {
+            feed.bill = bill;
         }
         Some(Config {
             name: self.scheme.name,
@@ -263,6 +275,7 @@ impl RawFeed {
             kind: self.kind,
             merchant: self.merchant,
             provider: self.provider,
+            bill: None,
             zone: zone?,
             keep: self.keep,
             settle: Duration::from_secs(self.settle_seconds),

@@ -90,6 +90,16 @@ impl<'a> Cells<'a> {
         }
     }
 
+    /// An amount of any sign, in minor units of a currency, if there is one.
+    pub fn optional_signed_amount(&self, column: &str, currency: Currency) -> Result<Option<i64>, Rejection> {
+        let value = self.raw(column);
+        if value.is_empty() {
+            return Ok(None);
+        }
+        let minor = currency.parse_minor(value);
+        minor.map(Some).map_err(|why| self.wrong("BAD_AMOUNT", column, &why.to_string()))
+    }
+
     pub fn integer(&self, column: &str, range: std::ops::RangeInclusive<i64>) -> Result<i64, Rejection> {
         let value = self.required(column)?;
         let wrong = || {

@@ -7,6 +7,7 @@ mod collect_debits;
 mod deciding;
 mod ingest_files;
 mod instructing;
+mod match_bills;
 mod pay_out_credit;
 mod proof;
 mod reconciliation;
@@ -40,17 +41,19 @@ pub enum Job {
     SendReminders,
     CollectDebits,
     PayOutCredit,
+    MatchBills,
     CloseDay,
     WriteReconciliation,
 }
 
 impl Job {
-    pub const ALL: [Job; 7] = [
+    pub const ALL: [Job; 8] = [
         Job::IngestFiles,
         Job::AssessPositions,
         Job::SendReminders,
         Job::CollectDebits,
         Job::PayOutCredit,
+        Job::MatchBills,
         Job::CloseDay,
         Job::WriteReconciliation,
     ];
@@ -62,6 +65,7 @@ impl Job {
             Job::SendReminders => "send_reminders",
             Job::CollectDebits => "collect_debits",
             Job::PayOutCredit => "pay_out_credit",
+            Job::MatchBills => "match_bills",
             Job::CloseDay => "close_day",
             Job::WriteReconciliation => "write_reconciliation",
         }
@@ -79,6 +83,7 @@ impl Job {
             Job::SendReminders => send_reminders::run(scheme, today, now).await,
             Job::CollectDebits => collect_debits::run(scheme, today).await,
             Job::PayOutCredit => pay_out_credit::run(scheme, today).await,
+            Job::MatchBills => match_bills::run(scheme, today).await,
             Job::CloseDay => close_day::run(scheme, today).await,
             Job::WriteReconciliation => write_reconciliation::run(scheme).await,
         };
@@ -93,6 +98,7 @@ impl Job {
             Job::SendReminders => send_reminders::dry_run(scheme, today).await,
             Job::CollectDebits => collect_debits::dry_run(scheme, today).await,
             Job::PayOutCredit => pay_out_credit::dry_run(scheme, today).await,
+            Job::MatchBills => match_bills::dry_run(scheme, today).await,
             Job::CloseDay => close_day::dry_run(scheme, today).await,
             Job::WriteReconciliation => write_reconciliation::dry_run(scheme).await,
         }

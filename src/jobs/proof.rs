@@ -1,6 +1,6 @@
 //! The proof of a day: what must hold before it is sealed. A broken rule stops the close; none is passed over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use anyhow::Result;
@@ -8,6 +8,7 @@ use chrono::NaiveDate;
 
 use super::Scheme;
 use super::instructing::uses;
+use super::match_bills;
 use super::reconciliation::{AccountDay, MerchantSums};
 use crate::domain::instruction::Direction;
 use crate::domain::journal::Account;
@@ -44,6 +45,13 @@ pub async fn nothing_left(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, broken
                 broken.push(format!("{}: {left} plans of instructions are not looked at yet; run {job}", merchant.id));
             }
         }
+        let unmatched = match_bills::left(tx, scheme, merchant, today).await?.all();
+        if unmatched > 0 {
+            broken.push(format!(
+                "{}: {unmatched} rows of bills or of ours are not matched yet; run match_bills",
+                merchant.id
+            ));
+        }
         for debit_id in instructions::beyond_what_is_owed(tx, &merchant.id, today).await? {
             broken.push(format!("{}: debit {debit_id} asks for more than is owed", merchant.id));
         }
@@ -74,7 +82,7 @@ pub async fn nothing_left(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, broken
 }
 
 /// A merchant's day adds up: the detail to the summary, positions to receivables, suspense to the rows that wait,
-/// settlement to what the merchant is owed, and everything to nothing.
+/// settlement to what the merchant is owed, matching to the money of the day, and everything to nothing.
 pub fn adds_up(merchant: &str, sums: &MerchantSums, broken: &mut Vec<String>) {
     let by_key: BTreeMap<(Currency, Account), AccountDay> =
         sums.accounts.iter().map(|(key, day)| (*key, *day)).collect();
@@ -100,6 +108,16 @@ pub fn adds_up(merchant: &str, sums: &MerchantSums, broken: &mut Vec<String>) {
         if *account == Account::MerchantPayable {
             let net = sums.settled.get(currency).copied().unwrap_or(0);
             compare("settlement of the day", *currency, *account, day.credits - day.debits, net);
+        }
+    }
+    for currency in sums.money_booked.keys().chain(sums.matched.keys()).collect::<BTreeSet<_>>() {
+        let booked = sums.money_booked.get(currency).copied().unwrap_or(0);
+        let matched = sums.matched.get(currency).copied().unwrap_or(0);
+        if booked != matched {
+            let (booked, matched) = (currency.plain(booked), currency.plain(matched));
+            broken.push(format!(
+                "{merchant}: money booked on the day is {booked} {currency}, of which the matching has {matched}"
+            ));
         }
     }
     let mut totals: BTreeMap<Currency, i64> = BTreeMap::new();

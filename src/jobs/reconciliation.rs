@@ -67,6 +67,10 @@ pub struct MerchantSums {
     pub outstanding: BTreeMap<Currency, i64>,
     pub fees_owed: BTreeMap<Currency, i64>,
     pub suspended: BTreeMap<Currency, i64>,
+    /// What the matching has of the payments and refunds that were booked on the day, less chargebacks.
+    pub matched: BTreeMap<Currency, i64>,
+    /// The same from the facts themselves.
+    pub money_booked: BTreeMap<Currency, i64>,
     pub settled: BTreeMap<Currency, i64>,
 }
 

@@ -15,7 +15,7 @@ use crate::domain::journal::difference;
 use crate::domain::position::decide;
 use crate::files::outgoing::{seal, sha256};
 use crate::store::scheme::SealedDay;
-use crate::store::{Tx, credit_record, exposure, facts, instructions, journal, orders, positions, scheme};
+use crate::store::{Tx, bills, credit_record, exposure, facts, instructions, journal, orders, positions, scheme};
 
 /// What was looked at, and what was wrong.
 #[derive(Debug, Default, serde::Serialize)]
@@ -53,6 +53,11 @@ async fn verify_orders(tx: &mut Tx, scheme: &Scheme, day: NaiveDate, verified: &
         }
         for id in instructions::paid_but_not_booked(tx, &merchant.id).await? {
             let problem = format!("{}: {id} was answered as paid, but its money is not booked", merchant.id);
+            verified.problems.push(problem);
+        }
+        for (event, key) in bills::untrue(tx, &merchant.id, day, PAGE).await? {
+            let problem =
+                format!("{}: {event} {key}: what bills say of it is not matched as the books have it", merchant.id);
             verified.problems.push(problem);
         }
         let mut after = String::new();

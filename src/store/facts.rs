@@ -103,30 +103,42 @@ pub async fn with_notes(
     rows.into_iter().map(FactRow::into_fact).collect()
 }
 
-/// A payment booked on a day, for the matching report.
+/// Money booked on a day, for the matching report.
 #[derive(sqlx::FromRow)]
 pub struct BookedPayment {
+    pub event: String,
     pub fact_id: String,
     pub order_id: String,
     pub amount_minor: i64,
     pub currency: String,
     pub provider: String,
+    /// When its row came, if it waited.
+    pub waited_since: Option<NaiveDate>,
 }
 
-/// Payments, refunds and chargebacks that reached their order on a business date, by key. A chargeback's amount is
-/// negative: it is money that went back.
+/// That money is booked of which no bill has said anything by a day, nor is to say anything.
+const NO_BILL: &str = "NOT EXISTS (SELECT 1 FROM provider_line l
+             WHERE l.merchant_id = f.merchant_id AND l.event = f.kind AND l.event_key = f.fact_id AND l.business_date <= $2)
+         AND NOT EXISTS (SELECT 1 FROM awaited_line a
+             WHERE a.merchant_id = f.merchant_id AND a.event = f.kind AND a.event_key = f.fact_id
+               AND (a.closed_on IS NULL OR a.closed_on > $2))";
+
+/// Of each of the two indexes by day, what it holds and its amount. A chargeback's is negative: it is money that went back.
+const MONEY: [(&str, &str); 2] =
+    [("f.kind IN ('payment', 'refund')", "f.amount_minor"), ("f.kind = 'chargeback'", "-f.amount_minor")];
+
+/// Payments, refunds and chargebacks that reached their order on a business date and that no bill is about.
 pub async fn money_booked_on(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<BookedPayment>> {
     let mut booked: Vec<BookedPayment> = Vec::new();
-    // One query for each of the two indexes by day.
-    for (which, amount) in
-        [("f.kind IN ('payment', 'refund')", "f.amount_minor"), ("f.kind = 'chargeback'", "-f.amount_minor")]
-    {
+    for (which, amount) in MONEY {
         let sql = format!(
-            "SELECT f.fact_id, f.order_id, {amount} AS amount_minor, o.currency, s.provider
+            "SELECT f.kind AS event, f.fact_id, f.order_id, {amount} AS amount_minor, o.currency, s.provider,
+                    w.opened_on AS waited_since
              FROM fact f
              JOIN orders o ON o.merchant_id = f.merchant_id AND o.order_id = f.order_id
              JOIN file s ON s.file_no = f.file_no
-             WHERE f.merchant_id = $1 AND f.booked_on = $2 AND {which}
+             LEFT JOIN input_row w ON w.file_no = f.file_no AND w.line = f.line AND w.content <> ''
+             WHERE f.merchant_id = $1 AND f.booked_on = $2 AND {which} AND {NO_BILL}
              ORDER BY f.kind, f.fact_id"
         );
         let sql = sqlx::AssertSqlSafe(sql);
@@ -135,6 +147,25 @@ pub async fn money_booked_on(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Res
         booked.extend(rows);
     }
     Ok(booked)
+}
+
+/// All payments and refunds less chargebacks that reached their order on a business date, by currency.
+pub async fn sum_booked_on(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<HashMap<String, i64>> {
+    let mut sums: HashMap<String, i64> = HashMap::new();
+    for (which, amount) in MONEY {
+        let sql = format!(
+            "SELECT o.currency, CAST(SUM({amount}) AS BIGINT)
+             FROM fact f JOIN orders o ON o.merchant_id = f.merchant_id AND o.order_id = f.order_id
+             WHERE f.merchant_id = $1 AND f.booked_on = $2 AND {which} GROUP BY o.currency"
+        );
+        let sql = sqlx::AssertSqlSafe(sql);
+        let rows: Vec<(String, i64)> =
+            on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?);
+        for (currency, minor) in rows {
+            *sums.entry(currency).or_default() += minor;
+        }
+    }
+    Ok(sums)
 }
 
 #[derive(sqlx::FromRow)]

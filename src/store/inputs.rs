@@ -258,17 +258,26 @@ pub async fn pending_for(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Res
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(keys).fetch_all(c).await?))
 }
 
-/// The fingerprints of pending rows of a kind under these keys.
-pub async fn pending_known(tx: &mut Tx, merchant: &str, kind: &str, keys: &[&str]) -> Result<HashMap<String, i64>> {
+/// What a pending row says.
+#[derive(Debug, sqlx::FromRow)]
+pub struct Waiting {
+    pub row_key: String,
+    pub order_id: String,
+    pub amount_minor: Option<i64>,
+    pub currency: Option<String>,
+    pub fingerprint: i64,
+    pub opened_on: NaiveDate,
+}
+
+/// Pending rows of a kind under these keys.
+pub async fn pending_known(tx: &mut Tx, merchant: &str, kind: &str, keys: &[&str]) -> Result<Vec<Waiting>> {
     let sql = sql_for(
         tx,
-        "SELECT row_key, fingerprint FROM input_row
+        "SELECT row_key, order_id, amount_minor, currency, fingerprint, opened_on FROM input_row
          WHERE merchant_id = $1 AND kind = $2 AND outcome = 'pending' AND row_key IN {keys $3}",
     );
     let keys = key_set(keys.iter().copied());
-    let rows: Vec<(String, i64)> =
-        on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(kind).bind(keys).fetch_all(c).await?);
-    Ok(rows.into_iter().collect())
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(kind).bind(keys).fetch_all(c).await?))
 }
 
 /// Of these orders, those with chargebacks that wait.
@@ -292,19 +301,25 @@ pub async fn rows_of_order(tx: &mut Tx, merchant: &str, order_id: &str) -> Resul
     Ok(rows.into_iter().map(|named| (named.row, named.name)).collect())
 }
 
-/// Money rows of a merchant that were in suspense at the end of a day, with their provider.
-pub async fn suspended_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<(InputRow, String)>> {
+/// Money rows of a merchant that were in suspense at the end of a day, with their provider and whether a bill had said
+/// something about them by then.
+pub async fn suspended_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<(InputRow, String, bool)>> {
     let sql = "SELECT r.file_no, r.line, r.merchant_id, r.kind, r.row_key, r.order_id, r.outcome, r.code, r.message,
-                      r.content, r.fingerprint, r.amount_minor, r.currency, r.opened_on, r.resolved_on, f.provider AS name
+                      r.content, r.fingerprint, r.amount_minor, r.currency, r.opened_on, r.resolved_on, f.provider AS name,
+                      EXISTS (SELECT 1 FROM provider_line l
+                              WHERE l.merchant_id = r.merchant_id AND l.event_key = r.row_key AND l.business_date <= $2
+                                AND l.event = CASE r.kind WHEN 'payments' THEN 'payment' WHEN 'refunds' THEN 'refund' END)
+                      AS in_bill
                FROM input_row r JOIN file f ON f.file_no = r.file_no
                WHERE r.merchant_id = $1 AND r.kind IN ('payments', 'refunds', 'chargebacks') AND r.content <> ''
                  AND r.opened_on <= $2 AND (r.resolved_on IS NULL OR r.resolved_on > $2)
                ORDER BY r.kind, r.row_key, r.file_no, r.line";
-    let rows: Vec<NamedRow> = on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?);
-    Ok(rows.into_iter().map(|named| (named.row, named.name)).collect())
+    let rows: Vec<SuspendedRow> = on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?);
+    Ok(rows.into_iter().map(|found| (found.named.row, found.named.name, found.in_bill)).collect())
 }
 
 /// Payments, refunds and chargebacks of a day that contradict what is booked, with their provider and the booked amount.
+/// What bills say is kept as such.
 pub async fn money_conflicts_on(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<(InputRow, String, i64)>> {
     let sql = "SELECT r.file_no, r.line, r.merchant_id, r.kind, r.row_key, r.order_id, r.outcome, r.code, r.message,
                       r.content, r.fingerprint, r.amount_minor, r.currency, r.opened_on, r.resolved_on, f.provider AS name,
@@ -313,8 +328,9 @@ pub async fn money_conflicts_on(tx: &mut Tx, merchant: &str, day: NaiveDate) -> 
                JOIN file f ON f.file_no = r.file_no
                LEFT JOIN fact k ON k.merchant_id = r.merchant_id AND k.fact_id = r.row_key
                     AND k.kind = CASE r.kind WHEN 'payments' THEN 'payment' WHEN 'refunds' THEN 'refund' ELSE 'chargeback' END
+                    AND k.booked_on <= $2
                WHERE r.merchant_id = $1 AND r.opened_on = $2 AND r.outcome = 'conflict'
-                 AND r.kind IN ('payments', 'refunds', 'chargebacks')
+                 AND r.kind IN ('payments', 'refunds', 'chargebacks') AND f.kind <> 'bills'
                ORDER BY r.kind, r.row_key, r.file_no, r.line";
     let rows: Vec<ConflictRow> = on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?);
     Ok(rows.into_iter().map(|found| (found.named.row, found.named.name, found.booked_minor)).collect())
@@ -358,6 +374,13 @@ struct NamedRow {
     #[sqlx(flatten)]
     row: InputRow,
     name: String,
+}
+
+#[derive(sqlx::FromRow)]
+struct SuspendedRow {
+    #[sqlx(flatten)]
+    named: NamedRow,
+    in_bill: bool,
 }
 
 #[derive(sqlx::FromRow)]

@@ -7,6 +7,8 @@
 mod bulk;
 mod engine;
 
+pub mod awaited;
+pub mod bills;
 pub mod credit_record;
 pub mod customers;
 pub mod exceptions;

@@ -47,6 +47,7 @@ impl Scheme {
             "payments",
             "debit_results",
             "refunds",
+            "bills",
             "chargebacks",
             "waivers",
             "payout_results",

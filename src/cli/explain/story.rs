@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use anyhow::Result;
 use chrono::NaiveDate;
 
+use super::bill::Bills;
 use super::{bank, late_fee, movement, words};
 use crate::config::Merchant;
 use crate::domain::credit::Status;
@@ -61,6 +62,8 @@ impl Story {
         let facts = facts::with_notes(tx, &merchant.id, &ids).await?;
         let asked = bank::load(tx, &merchant.id, order_id).await?;
         let sources = facts.iter().map(|(_, fact, _)| fact.source.file_no).chain([stored.order.source.file_no]);
+        let bills = Bills::load(tx, &merchant.id, order_id).await?;
+        let sources = sources.chain(bills.files());
         let sources = sources.chain(asked.iter().map(|asked| asked.answer_source.file_no));
         told.names = inputs::file_names(tx, &sources.collect::<Vec<_>>()).await?;
         told.ordered(scheme, &stored);
@@ -75,9 +78,11 @@ impl Story {
         };
         let case = Case { order: stored.order.clone(), facts: facts.iter().map(|(_, fact, _)| fact.clone()).collect() };
         for (_, fact, note) in &facts {
+            let note =
+                format!("{}{}", note.as_ref().map(|note| format!(", {note}")).unwrap_or_default(), bills.fee_of(fact));
             told.fact(
                 fact,
-                note.as_deref(),
+                &note,
                 (&stored.order, terms),
                 waited.iter().find(|(source, _)| *source == fact.source).map(|(_, row)| *row),
             );
@@ -90,6 +95,11 @@ impl Story {
                 Some(source) => told.tell(line.on, FROM_FILE, line.what, told.source(source)),
                 None => told.tell(line.on, BANK, line.what, format!("policy {}", terms.effective_from)),
             }
+        }
+        let booked: Vec<&Fact> = facts.iter().map(|(_, fact, _)| fact).collect();
+        for line in bills.told(&booked, open_day)? {
+            let source = line.source.map(|source| told.source(source)).unwrap_or_default();
+            told.tell(line.on, BANK, line.what, source);
         }
         for (reminder, mail) in mails::of_order(tx, &merchant.id, order_id).await? {
             let what = match (&mail, &reminder.suppressed) {
@@ -216,7 +226,7 @@ impl Told<'_> {
         }
     }
 
-    fn fact(&mut self, fact: &Fact, note: Option<&str>, (order, terms): (&Order, &Terms), waited: Option<&InputRow>) {
+    fn fact(&mut self, fact: &Fact, note: &str, (order, terms): (&Order, &Terms), waited: Option<&InputRow>) {
         let currency = order.currency;
         let amount = |minor: i64| format!("{} {currency}", currency.plain(minor));
         let what = match &fact.what {
@@ -238,7 +248,6 @@ impl Told<'_> {
             // Told with the pay-out that it confirms.
             What::Notice { .. } | What::PayOut { .. } => return,
         };
-        let note = note.map(|note| format!(", {note}")).unwrap_or_default();
         let late = if fact.effective_on < fact.booked_on {
             format!("; it counts for {}, known only today", fact.effective_on)
         } else if fact.effective_on > fact.booked_on {

@@ -5,6 +5,7 @@ use chrono::NaiveTime;
 use super::{Fingerprint, Kind, Parsed, Row};
 use crate::domain::calendar::instant_of;
 use crate::domain::hold::HoldReason;
+use crate::domain::money::Currency;
 use crate::domain::order::{Event, FactRow, What};
 use crate::files::cell::{Cells, Rejection};
 
@@ -41,7 +42,7 @@ pub fn parse(kind: Kind, cells: &Cells<'_>) -> Result<Parsed, Rejection> {
             note: cells.text("approved_by")?,
         },
         Kind::Holds => hold(order_id, cells)?,
-        Kind::Customers | Kind::Agreements | Kind::Orders | Kind::DebitResults | Kind::PayoutResults => {
+        Kind::Customers | Kind::Agreements | Kind::Orders | Kind::DebitResults | Kind::Bills | Kind::PayoutResults => {
             return Err(Rejection::new("BAD_VALUE", format!("{} are not facts of an order", kind.name())));
         }
     };
@@ -65,14 +66,11 @@ pub fn fingerprint_of(fact: &FactRow) -> i64 {
         .finish()
 }
 
-/// The content of a payment that is booked because a debit was answered as paid. A provider that lists the same payment
-/// under its debit_id may give it another time and channel.
-pub fn fingerprint_of_debit(fact: &FactRow) -> i64 {
-    let minor = match fact.what {
-        What::Payment { minor, .. } => minor,
-        _ => 0,
-    };
-    Fingerprint::of("debit").and(&fact.order_id).and(minor).and_maybe(fact.currency).finish()
+/// What counts of a payment or refund where two sources tell of it: one may give it another time or channel than the
+/// other. It is all that a bill's row, or the answer to a debit, is known by.
+pub fn fingerprint_of_money(what: &str, order_id: &str, minor: i64, currency: Option<Currency>) -> i64 {
+    let what = if what == "payment" { "debit" } else { what };
+    Fingerprint::of(what).and(order_id).and(minor).and_maybe(currency).finish()
 }
 
 fn money(kind: Kind, order_id: String, cells: &Cells<'_>) -> Result<FactRow, Rejection> {

@@ -1,5 +1,6 @@
 //! Rows that come in: one file a kind, from cells to a typed row with its key.
 
+pub mod bills;
 mod customers;
 pub mod facts;
 mod orders;
@@ -11,6 +12,7 @@ use super::cell::{Cells, Rejection};
 use crate::domain::customer::{Customer, Opening};
 use crate::domain::order::{FactRow, OrderRow};
 
+pub use bills::BillRow;
 pub use results::ResultRow;
 
 /// What the rows of a file are. The order is the one in which files of a day are taken.
@@ -26,13 +28,14 @@ pub enum Kind {
     Payments,
     DebitResults,
     Refunds,
+    Bills,
     Chargebacks,
     Waivers,
     PayoutResults,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 12] = [
+    pub const ALL: [Kind; 13] = [
         Kind::Customers,
         Kind::Agreements,
         Kind::Orders,
@@ -42,6 +45,7 @@ impl Kind {
         Kind::Payments,
         Kind::DebitResults,
         Kind::Refunds,
+        Kind::Bills,
         Kind::Chargebacks,
         Kind::Waivers,
         Kind::PayoutResults,
@@ -58,6 +62,7 @@ impl Kind {
             Kind::Payments => "payments",
             Kind::DebitResults => "debit_results",
             Kind::Refunds => "refunds",
+            Kind::Bills => "bills",
             Kind::Chargebacks => "chargebacks",
             Kind::Waivers => "waivers",
             Kind::PayoutResults => "payout_results",
@@ -75,7 +80,7 @@ impl Kind {
 
     /// Rows that carry money through the books.
     pub fn is_money(self) -> bool {
-        matches!(self, Kind::Payments | Kind::Refunds | Kind::Chargebacks)
+        matches!(self, Kind::Payments | Kind::Refunds | Kind::Bills | Kind::Chargebacks)
     }
 
     /// What a bank says became of our instructions.
@@ -95,6 +100,7 @@ impl Kind {
             Kind::Payments => facts::PAYMENT_COLUMNS,
             Kind::DebitResults => results::DEBIT_COLUMNS,
             Kind::Refunds => facts::REFUND_COLUMNS,
+            Kind::Bills => bills::COLUMNS,
             Kind::Chargebacks => facts::CHARGEBACK_COLUMNS,
             Kind::Waivers => facts::WAIVER_COLUMNS,
             Kind::PayoutResults => results::PAYOUT_COLUMNS,
@@ -124,6 +130,7 @@ pub enum Row {
     Order(OrderRow),
     Fact(FactRow),
     Result(ResultRow),
+    Bill(BillRow),
 }
 
 /// Reads a row of a kind.
@@ -133,6 +140,7 @@ pub fn parse(kind: Kind, cells: &Cells<'_>) -> Result<Parsed, Rejection> {
         Kind::Agreements => customers::parse_agreement(cells),
         Kind::Orders => orders::parse(cells),
         Kind::DebitResults | Kind::PayoutResults => results::parse(kind, cells),
+        Kind::Bills => bills::parse(cells),
         _ => facts::parse(kind, cells),
     }
 }

@@ -14,11 +14,22 @@ pub struct Matching<'a> {
     /// matched, missing_here, missing_there, amount_differs, timing.
     pub status: &'a str,
     pub days_open: i64,
+    /// What the provider keeps of it, if it says so; negative is given back.
+    pub provider_fee: Option<i64>,
 }
 
 impl ReportRow for Matching<'_> {
-    const HEADER: &'static [&'static str] =
-        &["provider", "payment_id", "order_id", "provider_amount", "our_amount", "currency", "status", "days_open"];
+    const HEADER: &'static [&'static str] = &[
+        "provider",
+        "payment_id",
+        "order_id",
+        "provider_amount",
+        "our_amount",
+        "currency",
+        "status",
+        "days_open",
+        "provider_fee",
+    ];
 
     fn cells(&self) -> Vec<String> {
         vec![
@@ -30,10 +41,14 @@ impl ReportRow for Matching<'_> {
             self.currency.to_string(),
             self.status.to_owned(),
             self.days_open.to_string(),
+            self.provider_fee.map(|minor| self.currency.plain(minor)).unwrap_or_default(),
         ]
     }
 
     fn amounts(&self) -> Vec<(&'static str, Currency, i64)> {
-        vec![("provider_amount", self.currency, self.provider_minor), ("our_amount", self.currency, self.our_minor)]
+        let fee = self.provider_fee.map(|minor| ("provider_fee", self.currency, minor));
+        let both =
+            [("provider_amount", self.currency, self.provider_minor), ("our_amount", self.currency, self.our_minor)];
+        both.into_iter().chain(fee).collect()
     }
 }

@@ -17,7 +17,7 @@ use crate::domain::journal::{Account, Entry, Kind as EntryKind, Movement, Reason
 use crate::domain::money::Currency;
 use crate::domain::order::{Case, Fact, FactRow, Source, What};
 use crate::files::cell::Cells;
-use crate::files::incoming::facts::fingerprint_of_debit;
+use crate::files::incoming::facts::fingerprint_of_money;
 use crate::files::incoming::{self, Kind, Row};
 use crate::files::reader::Line;
 use crate::store::facts::{self, NewFact};
@@ -34,11 +34,7 @@ pub async fn decide(
 ) -> Result<Vec<Verdict>> {
     let rows: Vec<&FactRow> = chunk.lines.iter().filter_map(fact_row).collect();
     let mut desk = Desk::open(tx, scheme, merchant, &rows, chunk.today).await?;
-    let keys: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
-    let waiting = inputs::pending_known(tx, &merchant.id, kind.name(), &keys).await?;
-    if let Some(row) = rows.first() {
-        desk.known.extend(waiting.into_iter().map(|(id, fingerprint)| (key(row.what.kind(), &id), fingerprint)));
-    }
+    desk.load_waiting(tx, kind, &rows).await?;
     let mut verdicts = Vec::with_capacity(chunk.lines.len());
     for line in chunk.lines {
         verdicts.push(match (&line.parsed, fact_row(line)) {
@@ -52,7 +48,7 @@ pub async fn decide(
         });
     }
     desk.write(tx).await?;
-    if kind == Kind::Payments {
+    if matches!(kind, Kind::Payments | Kind::Bills) {
         let paid: Vec<&str> = rows.iter().map(|row| row.order_id.as_str()).collect();
         retry_chargebacks(tx, scheme, merchant, &paid, chunk.today).await?;
     }
@@ -75,6 +71,7 @@ pub async fn retry_chargebacks(
 fn fact_row(line: &Line) -> Option<&FactRow> {
     match &line.parsed.as_ref().ok()?.row {
         Row::Fact(row) => Some(row),
+        Row::Bill(row) => Some(&row.fact),
         Row::Customer(_) | Row::Opening(_) | Row::Order(_) | Row::Result(_) => None,
     }
 }
@@ -149,6 +146,8 @@ struct Desk<'a> {
     declined: Vec<String>,
     /// Content by key, of recorded facts, of waiting rows, and of this chunk's.
     known: HashMap<String, i64>,
+    /// Of waiting rows, what counts of their money.
+    waiting: HashMap<String, i64>,
     accepted: Vec<NewFact>,
     suspense: Vec<Posting>,
 }
@@ -187,18 +186,39 @@ impl<'a> Desk<'a> {
             cases: cases.map(|(_, case)| (case.order.order_id.clone(), case)).collect(),
             declined,
             known,
+            waiting: HashMap::new(),
             accepted: Vec::new(),
             suspense: Vec::new(),
         })
+    }
+
+    /// A bill's rows wait as the payments and refunds that they are, and either may have come by its own file before.
+    async fn load_waiting(&mut self, tx: &mut Tx, kind: Kind, rows: &[&FactRow]) -> Result<()> {
+        let kinds: &[Kind] = if kind == Kind::Bills { &[Kind::Payments, Kind::Refunds] } else { &[kind] };
+        for kind in kinds {
+            let of_kind =
+                |row: &&&FactRow| kinds.len() == 1 || (row.what.kind() == "refund") == (*kind == Kind::Refunds);
+            let of_kind: Vec<&&FactRow> = rows.iter().filter(of_kind).collect();
+            let Some(what) = of_kind.first().map(|row| row.what.kind()) else { continue };
+            let keys: Vec<&str> = of_kind.iter().map(|row| row.id.as_str()).collect();
+            for waiting in inputs::pending_known(tx, &self.merchant.id, kind.name(), &keys).await? {
+                let known_as = key(what, &waiting.row_key);
+                let money = waiting.amount_minor.zip(waiting.currency.as_deref().and_then(Currency::parse));
+                if let Some((minor, currency)) = money {
+                    let money = fingerprint_of_money(what, &waiting.order_id, minor, Some(currency));
+                    self.waiting.insert(known_as.clone(), money);
+                }
+                self.known.insert(known_as, waiting.fingerprint);
+            }
+        }
+        Ok(())
     }
 
     /// `waited`: the row came before its order, and its money lies in suspense.
     fn decide(&mut self, row: &FactRow, fingerprint: i64, source: Source, waited: bool) -> Outcome {
         let known_as = key(row.what.kind(), &row.id);
         if let Some(known) = self.known.get(&known_as) {
-            // The same payment was booked before, because the bank answered a debit as paid.
-            let is_debit = matches!(row.what, What::Payment { .. }) && *known == fingerprint_of_debit(row);
-            let outcome = if is_debit {
+            let outcome = if self.is_same_money(row, *known, fingerprint) {
                 Outcome::Duplicate
             } else {
                 Outcome::of_known(*known, fingerprint, row.what.kind(), &row.id)
@@ -220,6 +240,30 @@ impl<'a> Desk<'a> {
             }
             other => self.not_taken(row, source, waited, other),
         }
+    }
+
+    /// Whether a payment or refund is the one that another source told of: a bill, or the bank's answer to a debit. Only
+    /// order and money must be the same.
+    fn is_same_money(&self, row: &FactRow, known: i64, fingerprint: i64) -> bool {
+        let (What::Payment { minor, .. } | What::Refund { minor, .. }) = row.what else { return false };
+        let money = fingerprint_of_money(row.what.kind(), &row.order_id, minor, row.currency);
+        if known == money {
+            return true;
+        }
+        let is_word_of_another = fingerprint == money;
+        let booked = || {
+            let case = self.cases.get(&row.order_id).filter(|case| row.currency == Some(case.order.currency));
+            let is_it = |fact: &Fact| {
+                let of_fact = match fact.what {
+                    What::Payment { minor, .. } | What::Refund { minor, .. } => minor,
+                    _ => return false,
+                };
+                (fact.id.as_str(), fact.what.kind(), of_fact) == (row.id.as_str(), row.what.kind(), minor)
+            };
+            case.is_some_and(|case| case.facts.iter().any(is_it))
+        };
+        let waits = || self.waiting.get(&key(row.what.kind(), &row.id)) == Some(&money);
+        is_word_of_another && (waits() || booked())
     }
 
     fn judge(&mut self, row: &FactRow, source: Source, fingerprint: i64, waited: bool) -> Outcome {

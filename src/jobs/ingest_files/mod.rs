@@ -2,6 +2,7 @@
 //! reached in the file and the lengths of the acknowledgement are one transaction, so a stop loses nothing and
 //! repeats nothing.
 
+mod bills;
 mod facts;
 mod orders;
 mod records;
@@ -195,7 +196,7 @@ async fn claim(tx: &mut Tx, feed: &Feed, found: &Found, sha256: &str, today: Nai
         file_no: inputs::next_file_no(tx).await?,
         feed: feed.name.clone(),
         kind: feed.kind.name().to_owned(),
-        provider: feed.provider.clone().unwrap_or_else(|| feed.name.clone()),
+        provider: feed.provider().to_owned(),
         merchant_id: merchant_of(feed).to_owned(),
         name: found.name.clone(),
         kept_as,
@@ -365,6 +366,7 @@ async fn decide(tx: &mut Tx, scheme: &Scheme, feed: &Feed, chunk: &Chunk<'_>) ->
         Kind::DebitResults | Kind::PayoutResults => {
             results::decide(tx, scheme, merchant(scheme, feed)?, feed.kind, chunk).await
         }
+        Kind::Bills => bills::decide(tx, scheme, merchant(scheme, feed)?, chunk).await,
         _ => facts::decide(tx, scheme, merchant(scheme, feed)?, feed.kind, chunk).await,
     }
 }

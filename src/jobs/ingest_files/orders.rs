@@ -209,7 +209,7 @@ impl Desk {
 fn order_row(line: &Line) -> Option<&OrderRow> {
     match &line.parsed.as_ref().ok()?.row {
         Row::Order(row) => Some(row),
-        Row::Customer(_) | Row::Opening(_) | Row::Fact(_) | Row::Result(_) => None,
+        Row::Customer(_) | Row::Opening(_) | Row::Fact(_) | Row::Result(_) | Row::Bill(_) => None,
     }
 }
 

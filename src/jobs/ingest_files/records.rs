@@ -85,7 +85,7 @@ pub async fn agreements(tx: &mut Tx, scheme: &Scheme, chunk: &Chunk<'_>) -> Resu
 fn opening(line: &Line) -> Option<&Opening> {
     match &line.parsed.as_ref().ok()?.row {
         Row::Opening(opening) => Some(opening),
-        Row::Customer(_) | Row::Order(_) | Row::Fact(_) | Row::Result(_) => None,
+        Row::Customer(_) | Row::Order(_) | Row::Fact(_) | Row::Result(_) | Row::Bill(_) => None,
     }
 }
 

@@ -12,8 +12,8 @@ use super::verdict::{Outcome, Verdict};
 use crate::config::Merchant;
 use crate::domain::calendar::{day_of, instant_of, plus};
 use crate::domain::instruction::{Answer, Direction};
-use crate::domain::order::{Fact, FactRow, Source, What};
-use crate::files::incoming::facts::fingerprint_of_debit;
+use crate::domain::order::{Fact, Source, What};
+use crate::files::incoming::facts::fingerprint_of_money;
 use crate::files::incoming::{Kind, ResultRow, Row};
 use crate::files::reader::Line;
 use crate::store::facts::{self, NewFact};
@@ -52,7 +52,7 @@ pub async fn decide(
 fn result_row(line: &Line) -> Option<&ResultRow> {
     match &line.parsed.as_ref().ok()?.row {
         Row::Result(row) => Some(row),
-        Row::Customer(_) | Row::Opening(_) | Row::Order(_) | Row::Fact(_) => None,
+        Row::Customer(_) | Row::Opening(_) | Row::Order(_) | Row::Fact(_) | Row::Bill(_) => None,
     }
 }
 
@@ -156,9 +156,9 @@ impl<'a> Desk<'a> {
                 None => {
                     let (what, fingerprint) = match self.direction {
                         Direction::Debit => {
-                            let what = What::Payment { minor, suspended: false };
-                            let row = payment_row(row, stored, what.clone());
-                            (what, fingerprint_of_debit(&row))
+                            let fingerprint =
+                                fingerprint_of_money("payment", &stored.order_id, minor, Some(stored.currency));
+                            (What::Payment { minor, suspended: false }, fingerprint)
                         }
                         Direction::PayOut => (What::PayOut { minor }, fingerprint),
                     };
@@ -200,16 +200,5 @@ impl<'a> Desk<'a> {
         instructions::look_at(tx, merchant, self.direction, &look).await?;
         let ids: Vec<&str> = self.answers.iter().map(|new| new.instruction_id.as_str()).collect();
         exceptions::resolve(tx, merchant, &["DEBIT_NO_ANSWER", "PAYOUT_NO_ANSWER"], &ids, today).await
-    }
-}
-
-fn payment_row(row: &ResultRow, stored: &StoredInstruction, what: What) -> FactRow {
-    FactRow {
-        id: row.id.clone(),
-        order_id: stored.order_id.clone(),
-        effective_at: row.at,
-        what,
-        currency: Some(stored.currency),
-        note: None,
     }
 }

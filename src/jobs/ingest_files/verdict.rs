@@ -1,12 +1,14 @@
 //! What becomes of a row: its one outcome, and what is kept of it besides its record.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 
 use super::Chunk;
 use crate::domain::money::Currency;
 use crate::domain::order::Source;
 use crate::files::cell::Rejection;
-use crate::files::incoming::{Kind, Parsed, Row};
+use crate::files::incoming::{Kind, Parsed, Row, bills};
 use crate::files::reader::Line;
 use crate::store::Tx;
 use crate::store::exceptions::{self, NewException};
@@ -84,8 +86,17 @@ pub struct Verdict {
 impl Verdict {
     /// The verdict on a row that could not be read: rejected, under whatever stands in the key's column.
     pub fn unreadable(kind: Kind, header: &[String], line: &Line, rejection: &Rejection) -> Verdict {
-        Verdict { key: short(raw(header, line, kind.key_column())), outcome: Outcome::from(rejection) }
+        let (_, key_column) = told(kind, header, line);
+        Verdict { key: short(raw(header, line, key_column)), outcome: Outcome::from(rejection) }
     }
+}
+
+/// What a row tells of, and the column of its key: a bill's of a payment or of a refund.
+fn told(kind: Kind, header: &[String], line: &Line) -> (Kind, &'static str) {
+    if kind != Kind::Bills {
+        return (kind, kind.key_column());
+    }
+    bills::about(|column| raw(header, line, column))
 }
 
 fn raw<'a>(header: &[String], line: &'a Line, column: &str) -> &'a str {
@@ -100,37 +111,41 @@ fn short(text: &str) -> String {
 
 /// Keeps what is to be kept of the rows that were not simply recorded, and opens the exceptions they make.
 pub async fn record(tx: &mut Tx, kind: Kind, chunk: &Chunk<'_>, verdicts: &[Verdict]) -> Result<()> {
-    let Chunk { file, lines, today, .. } = *chunk;
+    let Chunk { file, header, lines, today } = *chunk;
     let mut kept = Vec::new();
     let mut opened = Vec::new();
-    let mut accepted = Vec::new();
+    let mut mended: BTreeMap<&'static str, Vec<&str>> = BTreeMap::new();
     for (line, verdict) in lines.iter().zip(verdicts) {
-        match &verdict.outcome {
-            Outcome::Accepted if rejected_code(kind).is_some() => accepted.push(verdict.key.as_str()),
-            Outcome::Accepted | Outcome::Duplicate => continue,
-            _ => {}
+        let (of, _) = told(kind, header, line);
+        // What a bill says may be known from elsewhere.
+        let is_known = verdict.outcome == Outcome::Duplicate && kind == Kind::Bills;
+        if let Some(code) = rejected_code(kind, of).filter(|_| is_known || verdict.outcome == Outcome::Accepted) {
+            mended.entry(code).or_default().push(verdict.key.as_str());
         }
-        let row = input_row(chunk, kind, line, verdict);
-        opened.extend(exception_about(kind, &verdict.outcome, &row));
-        if verdict.outcome != Outcome::Accepted {
-            kept.push(row);
+        if matches!(verdict.outcome, Outcome::Accepted | Outcome::Duplicate) {
+            continue;
         }
+        let row = input_row(chunk, of, line, verdict);
+        opened.extend(exception_about(kind, of, &verdict.outcome, &row));
+        kept.push(row);
     }
     inputs::save_rows(tx, &kept).await?;
     exceptions::open(tx, &file.merchant_id, today, &opened).await?;
     // A row that was rejected before has come again, mended.
-    match rejected_code(kind) {
-        Some(code) => exceptions::resolve(tx, &file.merchant_id, &[code], &accepted, today).await,
-        None => Ok(()),
+    for (code, keys) in mended {
+        exceptions::resolve(tx, &file.merchant_id, &[code], &keys, today).await?;
     }
+    Ok(())
 }
 
-/// The exception that a rejected row of a kind makes: money may have moved without us knowing.
-fn rejected_code(kind: Kind) -> Option<&'static str> {
-    match kind {
+/// The exception that a rejected row makes, by the file's kind and what the row tells of: money may have moved without
+/// us knowing.
+fn rejected_code(kind: Kind, of: Kind) -> Option<&'static str> {
+    match of {
         Kind::Payments => Some("PAYMENT_REJECTED"),
+        Kind::Refunds if kind == Kind::Bills => Some("REFUND_REJECTED"),
         Kind::Chargebacks => Some("CHARGEBACK_REJECTED"),
-        kind if kind.is_result() => Some("RESULT_REJECTED"),
+        of if of.is_result() => Some("RESULT_REJECTED"),
         _ => None,
     }
 }
@@ -153,7 +168,7 @@ fn input_row(chunk: &Chunk<'_>, kind: Kind, line: &Line, verdict: &Verdict) -> I
         outcome: verdict.outcome.name().to_owned(),
         code: code.to_owned(),
         message: message.to_owned(),
-        content: if pending { content(header, &line.cells) } else { String::new() },
+        content: if pending { content(header, line) } else { String::new() },
         fingerprint: line.parsed.as_ref().map_or(0, |parsed| parsed.fingerprint),
         amount_minor: amount.map(|(minor, _)| minor),
         currency: amount.map(|(_, currency)| currency.code().to_owned()),
@@ -168,6 +183,7 @@ fn named_order(row: &Row) -> (String, Option<(i64, Currency)>) {
         Row::Customer(_) | Row::Opening(_) => (String::new(), None),
         Row::Result(result) => (result.order_id.clone().unwrap_or_default(), None),
         Row::Order(order) => (order.order_id.clone(), Some((order.amount_minor, order.currency))),
+        Row::Bill(bill) => (bill.fact.order_id.clone(), Some((bill.minor, bill.currency))),
         Row::Fact(fact) => {
             let minor = match fact.what {
                 What::Payment { minor, .. }
@@ -182,18 +198,22 @@ fn named_order(row: &Row) -> (String, Option<(i64, Currency)>) {
 }
 
 /// The cells as a JSON object by column, so that the row can be read again.
-fn content(header: &[String], cells: &csv::StringRecord) -> String {
-    let by_column: std::collections::BTreeMap<&str, &str> =
-        header.iter().map(String::as_str).zip(cells.iter()).collect();
+fn content(header: &[String], line: &Line) -> String {
+    if let Ok(Parsed { row: Row::Bill(bill), .. }) = &line.parsed {
+        return serde_json::to_string(&bill.own_cells()).expect("strings always make JSON");
+    }
+    let by_column: BTreeMap<&str, &str> = header.iter().map(String::as_str).zip(line.cells.iter()).collect();
     serde_json::to_string(&by_column).expect("strings always make JSON")
 }
 
 /// What finance must look at: contradictions, money without its order, and money that could not be read.
-fn exception_about(kind: Kind, outcome: &Outcome, row: &InputRow) -> Option<NewException> {
+fn exception_about(kind: Kind, of: Kind, outcome: &Outcome, row: &InputRow) -> Option<NewException> {
     let code = match outcome {
         Outcome::Conflict { .. } => "CONFLICT",
         Outcome::Pending { code, .. } if kind.is_money() => code,
-        Outcome::Rejected { .. } => rejected_code(kind)?,
+        Outcome::Rejected { .. } => rejected_code(kind, of)?,
+        // The provider has given money back all the same.
+        Outcome::Declined { .. } if kind == Kind::Bills => rejected_code(kind, of)?,
         _ => return None,
     };
     Some(NewException {

@@ -1,4 +1,6 @@
-//! Matching: what providers report against what the books have.
+//! Matching: what providers report against what the books have. Where a provider sends bills, its side is what they have
+//! said; elsewhere the file that brings a payment is the provider's word on it. Everything is told from dated rows, so
+//! that a sealed day comes out the same again.
 
 use anyhow::Result;
 
@@ -7,55 +9,215 @@ use crate::domain::calendar::days_between;
 use crate::domain::money::Currency;
 use crate::files::incoming::Kind;
 use crate::files::outgoing::{Matching, Report, Written};
+use crate::store::awaited::AwaitedRow;
+use crate::store::bills::LineRow;
+use crate::store::facts::BookedPayment;
 use crate::store::inputs::InputRow;
-use crate::store::{Tx, facts, inputs};
+use crate::store::{Tx, awaited, bills, facts, inputs};
 
 impl DayOf<'_> {
-    /// Money that reached its order today, money that still waits for one, and contradictions of today.
+    /// First what both sides have since today, then what one side lacks, then what they contradict each other in.
     pub(super) async fn matching(&self, tx: &mut Tx, sums: &mut MerchantSums) -> Result<Written> {
-        let mut report = Report::begin::<Matching<'_>>(self.folder, self.name("matching"))?;
-        for booked in facts::money_booked_on(tx, &self.merchant.id, self.day).await? {
-            report.row(&Matching {
-                provider: &booked.provider,
-                payment_id: &booked.fact_id,
-                order_id: &booked.order_id,
-                provider_minor: booked.amount_minor,
-                our_minor: booked.amount_minor,
-                currency: currency(&booked.currency)?,
-                status: "matched",
-                days_open: 0,
-            })?;
+        let (id, day) = (&self.merchant.id, self.day);
+        let mut rows = Vec::new();
+        for booked in facts::money_booked_on(tx, id, day).await? {
+            rows.push(self.told_once(booked)?);
         }
-        for (waiting, provider) in inputs::suspended_at(tx, &self.merchant.id, self.day).await? {
+        for line in bills::settled_on(tx, id, day).await? {
+            rows.push(self.of_bill(line)?);
+        }
+        for row in awaited::open_at(tx, id, day).await? {
+            rows.push(self.awaited(row)?);
+        }
+        for (waiting, provider, in_bill) in inputs::suspended_at(tx, id, day).await? {
             let Some((minor, currency)) = signed_amount(&waiting)? else { continue };
             *sums.suspended.entry(currency).or_default() += minor;
-            report.row(&Matching {
-                provider: &provider,
-                payment_id: &waiting.row_key,
-                order_id: &waiting.order_id,
-                provider_minor: minor,
-                our_minor: 0,
-                currency,
-                status: "missing_here",
-                days_open: days_between(waiting.opened_on, self.day),
-            })?;
+            // The bill's own row stands for it.
+            if !in_bill {
+                rows.push(self.suspended(waiting, provider, minor, currency));
+            }
         }
-        for (conflict, provider, ours) in inputs::money_conflicts_on(tx, &self.merchant.id, self.day).await? {
+        for line in bills::open_at(tx, id, day).await? {
+            rows.push(self.of_bill(line)?);
+        }
+        for (conflict, provider, ours) in inputs::money_conflicts_on(tx, id, day).await? {
             let Some((minor, currency)) = signed_amount(&conflict)? else { continue };
-            let ours = if minor < 0 { -ours } else { ours };
-            report.row(&Matching {
-                provider: &provider,
-                payment_id: &conflict.row_key,
-                order_id: &conflict.order_id,
-                provider_minor: minor,
-                our_minor: ours,
-                currency,
-                status: "amount_differs",
-                days_open: 0,
-            })?;
+            rows.push(self.conflict(conflict, provider, (minor, if minor < 0 { -ours } else { ours }), currency));
+        }
+        rows.sort_by(|a, b| (a.status, a.event_rank, &a.key).cmp(&(b.status, b.event_rank, &b.key)));
+        let mut report = Report::begin::<Matching<'_>>(self.folder, self.name("matching"))?;
+        for row in &rows {
+            if let Some((currency, minor)) = row.booked_today {
+                *sums.matched.entry(currency).or_default() += minor;
+            }
+            report.row(&row.cells())?;
+        }
+        for (code, minor) in facts::sum_booked_on(tx, id, day).await? {
+            sums.money_booked.insert(currency(&code)?, minor);
         }
         Ok(report.finish()?)
     }
+
+    /// Money of which only one file tells.
+    fn told_once(&self, booked: BookedPayment) -> Result<Item> {
+        let (minor, since) = (booked.amount_minor, booked.waited_since);
+        let currency = currency(&booked.currency)?;
+        Ok(Item {
+            status: Status::Matched,
+            event_rank: rank(&booked.event),
+            provider: booked.provider,
+            key: booked.fact_id,
+            order_id: booked.order_id,
+            provider_minor: minor,
+            our_minor: minor,
+            currency,
+            fee_minor: None,
+            booked_today: Some((currency, minor)),
+            days_open: since.map_or(0, |since| days_between(since, self.day)),
+        })
+    }
+
+    /// What a bill says, beside what the books have at the end of the day.
+    fn of_bill(&self, line: LineRow) -> Result<Item> {
+        let status = match (line.settled_on, line.our_minor) {
+            (Some(settled_on), _) if settled_on <= self.day => Status::Matched,
+            (_, Some(_)) => Status::AmountDiffers,
+            (_, None) => Status::MissingHere,
+        };
+        let theirs = currency(&line.currency)?;
+        let ours = match (line.our_minor, line.our_currency.as_deref()) {
+            (Some(minor), Some(code)) => Some((currency(code)?, minor)),
+            _ => None,
+        };
+        Ok(Item {
+            status,
+            event_rank: rank(&line.event),
+            provider: line.provider,
+            key: line.event_key,
+            order_id: line.order_id,
+            provider_minor: line.amount_minor,
+            // What is booked in another currency cannot stand beside the provider's amount.
+            our_minor: ours.filter(|(currency, _)| *currency == theirs).map_or(0, |(_, minor)| minor),
+            currency: theirs,
+            fee_minor: line.fee_minor,
+            booked_today: ours.filter(|_| line.booked_on == Some(self.day)),
+            days_open: days_between(line.opened_on, self.day),
+        })
+    }
+
+    /// What the books have and a bill should have.
+    fn awaited(&self, row: AwaitedRow) -> Result<Item> {
+        let currency = currency(&row.currency)?;
+        Ok(Item {
+            status: if self.day < row.late_on { Status::Timing } else { Status::MissingThere },
+            event_rank: rank(&row.event),
+            provider: row.provider,
+            key: row.event_key,
+            order_id: row.order_id,
+            provider_minor: 0,
+            our_minor: row.amount_minor,
+            currency,
+            fee_minor: None,
+            booked_today: (row.booked_on == self.day).then_some((currency, row.amount_minor)),
+            days_open: days_between(row.booked_on, self.day),
+        })
+    }
+
+    fn suspended(&self, waiting: InputRow, provider: String, minor: i64, currency: Currency) -> Item {
+        Item {
+            status: Status::MissingHere,
+            event_rank: rank_of_file(&waiting.kind),
+            provider,
+            key: waiting.row_key,
+            order_id: waiting.order_id,
+            provider_minor: minor,
+            our_minor: 0,
+            currency,
+            fee_minor: None,
+            booked_today: None,
+            days_open: days_between(waiting.opened_on, self.day),
+        }
+    }
+
+    /// A file that tells otherwise than what is booked. It is told once, on its day.
+    fn conflict(&self, row: InputRow, provider: String, (theirs, ours): (i64, i64), currency: Currency) -> Item {
+        Item {
+            status: Status::AmountDiffers,
+            event_rank: rank_of_file(&row.kind),
+            provider,
+            key: row.row_key,
+            order_id: row.order_id,
+            provider_minor: theirs,
+            our_minor: ours,
+            currency,
+            fee_minor: None,
+            booked_today: None,
+            days_open: 0,
+        }
+    }
+}
+
+/// A payment, refund or chargeback on both sides.
+struct Item {
+    status: Status,
+    event_rank: i64,
+    provider: String,
+    key: String,
+    order_id: String,
+    provider_minor: i64,
+    our_minor: i64,
+    currency: Currency,
+    fee_minor: Option<i64>,
+    /// What was booked today, if the item stands for that.
+    booked_today: Option<(Currency, i64)>,
+    days_open: i64,
+}
+
+impl Item {
+    fn cells(&self) -> Matching<'_> {
+        Matching {
+            provider: &self.provider,
+            payment_id: &self.key,
+            order_id: &self.order_id,
+            provider_minor: self.provider_minor,
+            our_minor: self.our_minor,
+            currency: self.currency,
+            status: self.status.name(),
+            days_open: self.days_open,
+            provider_fee: self.fee_minor,
+        }
+    }
+}
+
+/// In the order of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Status {
+    Matched,
+    Timing,
+    MissingHere,
+    MissingThere,
+    AmountDiffers,
+}
+
+impl Status {
+    fn name(self) -> &'static str {
+        match self {
+            Status::Matched => "matched",
+            Status::Timing => "timing",
+            Status::MissingHere => "missing_here",
+            Status::MissingThere => "missing_there",
+            Status::AmountDiffers => "amount_differs",
+        }
+    }
+}
+
+/// Payments first, then refunds, then chargebacks.
+fn rank(event: &str) -> i64 {
+    ["payment", "refund"].iter().zip(0..).find(|(name, _)| **name == event).map_or(2, |(_, rank)| rank)
+}
+
+fn rank_of_file(kind: &str) -> i64 {
+    rank(kind.strip_suffix('s').unwrap_or(kind))
 }
 
 /// The money of a row; of a chargeback, which takes it back, negative.

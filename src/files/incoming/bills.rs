@@ -1,0 +1,153 @@
+//! A payment provider's bill: payments and refunds in one file, each with what the provider keeps of it. A row is the
+//! payment or refund that the merchant's own file would bring, and the provider's word on it.
+
+use std::collections::BTreeMap;
+
+use chrono::SecondsFormat;
+
+use super::facts::fingerprint_of_money;
+use super::{Kind, Parsed, Row};
+use crate::domain::money::Currency;
+use crate::domain::order::{FactRow, What};
+use crate::files::cell::{Cells, Rejection};
+
+pub const COLUMNS: &[&str] = &["transaction_id", "order_id", "event", "amount", "currency", "occurred_at"];
+
+/// A bill's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BillRow {
+    /// The payment, under its transaction_id, or the refund, under its refund_id.
+    pub fact: FactRow,
+    pub minor: i64,
+    pub currency: Currency,
+    /// What the provider keeps; negative is given back.
+    pub fee_minor: Option<i64>,
+    /// Of a refund, that of its payment.
+    pub transaction_id: String,
+}
+
+impl BillRow {
+    /// The kind of file that would bring the same.
+    pub fn kind(&self) -> Kind {
+        match self.fact.what {
+            What::Refund { .. } => Kind::Refunds,
+            _ => Kind::Payments,
+        }
+    }
+
+    /// The cells by which a file of that kind would bring the same, so that a row that waits is read again as one.
+    pub fn own_cells(&self) -> BTreeMap<&'static str, String> {
+        let (id, at, note) = match self.kind() {
+            Kind::Refunds => ("refund_id", "refunded_at", "reason"),
+            _ => ("payment_id", "paid_at", "channel"),
+        };
+        BTreeMap::from([
+            (id, self.fact.id.clone()),
+            ("order_id", self.fact.order_id.clone()),
+            ("amount", self.currency.plain(self.minor)),
+            ("currency", self.currency.code().to_owned()),
+            (at, self.fact.effective_at.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
+            (note, self.fact.note.clone().unwrap_or_default()),
+        ])
+    }
+}
+
+/// What a row is about and under which key, as far as it can be told when it cannot be read.
+pub fn about<'a>(cell: impl Fn(&str) -> &'a str) -> (Kind, &'static str) {
+    match (cell("event"), cell("refund_id")) {
+        ("refund", "") => (Kind::Refunds, "transaction_id"),
+        ("refund", _) => (Kind::Refunds, "refund_id"),
+        _ => (Kind::Payments, "transaction_id"),
+    }
+}
+
+pub fn parse(cells: &Cells<'_>) -> Result<Parsed, Rejection> {
+    let transaction_id = cells.key("transaction_id")?;
+    let order_id = cells.key("order_id")?;
+    let kind = |text: &str| match text {
+        "payment" => Some(Kind::Payments),
+        "refund" => Some(Kind::Refunds),
+        _ => None,
+    };
+    let kind = cells.word("event", kind, &["payment", "refund"])?;
+    let currency = cells.currency("currency")?;
+    let minor = cells.amount("amount", currency)?;
+    let (id, what) = match kind {
+        Kind::Refunds => (cells.key("refund_id")?, What::Refund { minor, suspended: false }),
+        _ => (transaction_id.clone(), What::Payment { minor, suspended: false }),
+    };
+    let fact = FactRow {
+        id,
+        order_id,
+        effective_at: cells.instant("occurred_at")?,
+        what,
+        currency: Some(currency),
+        note: cells.text("channel")?,
+    };
+    let fee_minor = cells.optional_signed_amount("fee", currency)?;
+    let fingerprint = fingerprint_of_money(fact.what.kind(), &fact.order_id, minor, Some(currency));
+    let row = BillRow { fact, minor, currency, fee_minor, transaction_id };
+    Ok(Parsed { key: row.fact.id.clone(), fingerprint, row: Row::Bill(row) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: [&str; 9] =
+        ["transaction_id", "order_id", "event", "amount", "currency", "occurred_at", "refund_id", "fee", "channel"];
+
+    fn read(row: &str) -> Result<BillRow, Rejection> {
+        let header = HEADER.map(str::to_owned);
+        let cells = csv::StringRecord::from(row.split(',').collect::<Vec<_>>());
+        match parse(&Cells { header: &header, cells: &cells, zone: chrono_tz::Asia::Shanghai })?.row {
+            Row::Bill(row) => Ok(row),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_row_is_a_payment_or_a_refund_with_its_fee() {
+        for (row, expected) in [
+            ("T1,O1,payment,100.00,CNY,2026-03-05,,0.60,alipay", "payment T1 10000 fee Some(60)"),
+            ("T1,O1,payment,100.00,CNY,2026-03-05,,0,", "payment T1 10000 fee Some(0)"),
+            ("T1,O1,payment,100.00,CNY,2026-03-05,,,", "payment T1 10000 fee None"),
+            ("T1,O1,payment,100.00,CNY,2026-03-05,R1,0.6,", "payment T1 10000 fee Some(60)"),
+            ("T1,O1,refund,40.00,CNY,2026-03-06,R1,-0.24,", "refund R1 4000 fee Some(-24)"),
+            ("T1,O1,refund,40.00,CNY,2026-03-06,T1,,", "refund T1 4000 fee None"),
+            ("T1,O1,refund,40.00,CNY,2026-03-06,,,", "MISSING_VALUE column refund_id is empty; it is required"),
+            (
+                "T1,O1,refunded,40.00,CNY,2026-03-06,R1,,",
+                "BAD_VALUE column event, value \"refunded\": write one of payment, refund",
+            ),
+            (
+                "T1,O1,payment,1.00,CNY,2026-03-06,,0.005,",
+                "BAD_AMOUNT column fee, value \"0.005\": CNY has 2 digits after the point",
+            ),
+            (
+                "T1,O1,refund,-40.00,CNY,2026-03-06,R1,,",
+                "BAD_AMOUNT column amount, value \"-40.00\": must be more than 0",
+            ),
+        ] {
+            let found = match read(row) {
+                Ok(row) => format!("{} {} {} fee {:?}", row.fact.what.kind(), row.fact.id, row.minor, row.fee_minor),
+                Err(rejection) => format!("{} {}", rejection.code, rejection.message),
+            };
+            assert_eq!(found, expected, "{row}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_waits_is_read_again_as_the_payment_or_refund_that_it_is() {
+        for row in [
+            "T1,O1,payment,100.00,CNY,2026-03-05 23:30:00,,0.60,alipay",
+            "T1,O1,refund,40.00,CNY,2026-03-06 08:00:00.5+01:00,R1,,",
+        ] {
+            let row = read(row).unwrap();
+            let (header, cells): (Vec<String>, csv::StringRecord) =
+                row.own_cells().into_iter().map(|(column, cell)| (column.to_owned(), cell)).unzip();
+            let cells = Cells { header: &header, cells: &cells, zone: chrono_tz::America::New_York };
+            assert_eq!(super::super::parse(row.kind(), &cells).unwrap().row, Row::Fact(row.fact));
+        }
+    }
+}

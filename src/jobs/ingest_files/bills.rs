@@ -1,0 +1,130 @@
+//! A provider's bill: each row is a payment or refund like any other, decided as those are, and besides the provider's
+//! word on it, which is kept whatever its outcome. Whether the books agree with it is matched at the end of the day.
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+use chrono::NaiveDate;
+
+use super::super::Scheme;
+use super::verdict::{Outcome, Verdict};
+use super::{Chunk, facts};
+use crate::config::Merchant;
+use crate::domain::calendar::day_of;
+use crate::domain::order::Source;
+use crate::files::incoming::{BillRow, Kind, Row};
+use crate::files::reader::Line;
+use crate::store::bills::{NewLine, Said};
+use crate::store::{Tx, bills, inputs};
+
+pub async fn decide(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, chunk: &Chunk<'_>) -> Result<Vec<Verdict>> {
+    let mut verdicts = facts::decide(tx, scheme, merchant, Kind::Bills, chunk).await?;
+    let rows: Vec<&BillRow> = chunk.lines.iter().filter_map(bill_row).collect();
+    let mut words = Words::load(tx, merchant, &rows).await?;
+    let mut fresh = Vec::new();
+    for (line, verdict) in chunk.lines.iter().zip(&mut verdicts) {
+        let Some(row) = bill_row(line) else { continue };
+        match words.take(row, chunk.today) {
+            Word::New { opened_on } => fresh.push(NewLine {
+                event: row.fact.what.kind(),
+                key: &row.fact.id,
+                order_id: &row.fact.order_id,
+                minor: row.minor,
+                currency: row.currency,
+                fee_minor: row.fee_minor,
+                transaction_id: &row.transaction_id,
+                provider: &chunk.file.provider,
+                occurred_on: day_of(row.fact.effective_at, scheme.config.zone, None),
+                opened_on,
+                source: Source { file_no: chunk.file.file_no, line: line.number },
+            }),
+            Word::OtherFee(before) if verdict.outcome == Outcome::Duplicate => {
+                verdict.outcome = other_fee(row, before);
+            }
+            Word::Same | Word::OtherFee(_) => {}
+        }
+    }
+    bills::add(tx, &merchant.id, chunk.today, &fresh).await?;
+    Ok(verdicts)
+}
+
+fn bill_row(line: &Line) -> Option<&BillRow> {
+    match &line.parsed.as_ref().ok()?.row {
+        Row::Bill(row) => Some(row),
+        Row::Customer(_) | Row::Opening(_) | Row::Order(_) | Row::Fact(_) | Row::Result(_) => None,
+    }
+}
+
+/// The fee is the provider's and no part of what is booked, but two fees for one payment are a contradiction.
+fn other_fee(row: &BillRow, before: Option<i64>) -> Outcome {
+    let told =
+        |fee: Option<i64>| fee.map_or("no fee".to_owned(), |minor| format!("a fee of {}", row.currency.plain(minor)));
+    let (what, id) = (row.fact.what.kind(), &row.fact.id);
+    let message = format!(
+        "{what} {id} was recorded before with {}, now with {}; nothing was changed",
+        told(before),
+        told(row.fee_minor)
+    );
+    Outcome::Conflict { message }
+}
+
+/// What a row says beside what was said before.
+enum Word {
+    New { opened_on: NaiveDate },
+    Same,
+    OtherFee(Option<i64>),
+}
+
+/// What bills have said so far about the payments and refunds of a chunk.
+struct Words<'a> {
+    said: HashMap<(&'static str, &'a str), Vec<Said>>,
+    /// Since when a bill should have had those of ours, or they have waited for their order.
+    since: HashMap<(&'static str, &'a str), NaiveDate>,
+}
+
+impl<'a> Words<'a> {
+    async fn load(tx: &mut Tx, merchant: &Merchant, rows: &[&'a BillRow]) -> Result<Words<'a>> {
+        let (mut said, mut since) = (HashMap::new(), HashMap::new());
+        for kind in [Kind::Payments, Kind::Refunds] {
+            let of_kind: Vec<&'a BillRow> = rows.iter().copied().filter(|row| row.kind() == kind).collect();
+            let Some(event) = of_kind.first().map(|row| row.fact.what.kind()) else { continue };
+            let keys: Vec<&str> = of_kind.iter().map(|row| row.fact.id.as_str()).collect();
+            let mut before = bills::said(tx, &merchant.id, event, &keys).await?;
+            let awaited = bills::awaited_since(tx, &merchant.id, event, &keys).await?;
+            let waiting = inputs::pending_known(tx, &merchant.id, kind.name(), &keys).await?;
+            let waiting: HashMap<String, NaiveDate> =
+                waiting.into_iter().map(|waiting| (waiting.row_key, waiting.opened_on)).collect();
+            for key in keys {
+                said.extend(before.remove(key).map(|words| ((event, key), words)));
+                since.extend(awaited.get(key).or(waiting.get(key)).map(|day| ((event, key), *day)));
+            }
+        }
+        Ok(Words { said, since })
+    }
+
+    fn take(&mut self, row: &'a BillRow, today: NaiveDate) -> Word {
+        let about = (row.fact.what.kind(), row.fact.id.as_str());
+        let words = self.said.entry(about).or_default();
+        let content = (row.fact.order_id.as_str(), row.minor, row.currency.code());
+        let same = |said: &&Said| (said.order_id.as_str(), said.amount_minor, said.currency.as_str()) == content;
+        if let Some(said) = words.iter().find(same) {
+            return if said.fee_minor == row.fee_minor { Word::Same } else { Word::OtherFee(said.fee_minor) };
+        }
+        // What the last word left open stays open since then.
+        let opened_on = match words.last() {
+            Some(last) if !last.settled => last.opened_on,
+            Some(_) => today,
+            None => self.since.get(&about).copied().unwrap_or(today),
+        };
+        words.push(Said {
+            event_key: row.fact.id.clone(),
+            order_id: row.fact.order_id.clone(),
+            amount_minor: row.minor,
+            currency: row.currency.code().to_owned(),
+            fee_minor: row.fee_minor,
+            opened_on,
+            settled: false,
+        });
+        Word::New { opened_on }
+    }
+}

@@ -1,0 +1,233 @@
+//! The provider's side: what bills have said, and what of our payments and refunds they have yet to say. Lines are
+//! added, never changed; only the day on which one side met the other is written, once.
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+use chrono::NaiveDate;
+
+use super::bulk::{self, Table, row};
+use super::engine::{Tx, key_set, on_engine, sql_for};
+use crate::domain::money::Currency;
+use crate::domain::order::Source;
+
+const LINE: Table = Table {
+    name: "provider_line",
+    columns: &[
+        "merchant_id",
+        "event",
+        "event_key",
+        "order_id",
+        "amount_minor",
+        "currency",
+        "fee_minor",
+        "transaction_id",
+        "provider",
+        "occurred_on",
+        "business_date",
+        "opened_on",
+        "file_no",
+        "line",
+    ],
+    key: 6,
+};
+
+/// What a bill says about a payment or refund.
+pub struct NewLine<'a> {
+    pub event: &'static str,
+    pub key: &'a str,
+    pub order_id: &'a str,
+    pub minor: i64,
+    pub currency: Currency,
+    pub fee_minor: Option<i64>,
+    pub transaction_id: &'a str,
+    pub provider: &'a str,
+    pub occurred_on: NaiveDate,
+    /// Since when one side has lacked the other.
+    pub opened_on: NaiveDate,
+    pub source: Source,
+}
+
+pub async fn add(tx: &mut Tx, merchant: &str, today: NaiveDate, lines: &[NewLine<'_>]) -> Result<()> {
+    let mut cells = Vec::with_capacity(lines.len() * LINE.columns.len());
+    for line in lines {
+        cells.extend(row![
+            merchant,
+            line.event,
+            line.key,
+            line.order_id,
+            line.minor,
+            line.currency.code(),
+            line.fee_minor,
+            line.transaction_id,
+            line.provider,
+            line.occurred_on,
+            today,
+            line.opened_on,
+            line.source.file_no,
+            line.source.line,
+        ]);
+    }
+    bulk::insert(tx, &LINE, cells).await
+}
+
+/// What a bill said before.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Said {
+    pub event_key: String,
+    pub order_id: String,
+    pub amount_minor: i64,
+    pub currency: String,
+    pub fee_minor: Option<i64>,
+    pub opened_on: NaiveDate,
+    pub settled: bool,
+}
+
+/// All that was said under these keys, each key's in the order in which it came.
+pub async fn said(tx: &mut Tx, merchant: &str, event: &str, keys: &[&str]) -> Result<HashMap<String, Vec<Said>>> {
+    let sql = sql_for(
+        tx,
+        "SELECT event_key, order_id, amount_minor, currency, fee_minor, opened_on, settled_on IS NOT NULL AS settled
+         FROM provider_line WHERE merchant_id = $1 AND event = $2 AND event_key IN {keys $3} ORDER BY file_no, line",
+    );
+    let keys = key_set(keys.iter().copied());
+    let rows: Vec<Said> =
+        on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(event).bind(keys).fetch_all(c).await?);
+    let mut said: HashMap<String, Vec<Said>> = HashMap::new();
+    for row in rows {
+        said.entry(row.event_key.clone()).or_default().push(row);
+    }
+    Ok(said)
+}
+
+/// Of these keys, those that a bill should have had, with the day on which we booked them.
+pub async fn awaited_since(
+    tx: &mut Tx,
+    merchant: &str,
+    event: &str,
+    keys: &[&str],
+) -> Result<HashMap<String, NaiveDate>> {
+    let sql = sql_for(
+        tx,
+        "SELECT event_key, booked_on FROM awaited_line
+         WHERE merchant_id = $1 AND event = $2 AND closed_on IS NULL AND event_key IN {keys $3}",
+    );
+    let keys = key_set(keys.iter().copied());
+    let rows: Vec<(String, NaiveDate)> =
+        on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(event).bind(keys).fetch_all(c).await?);
+    Ok(rows.into_iter().collect())
+}
+
+/// That the books have what line `l` says.
+const AGREES: &str = "EXISTS (SELECT 1 FROM fact f
+        JOIN orders o ON o.merchant_id = f.merchant_id AND o.order_id = f.order_id
+        WHERE f.merchant_id = l.merchant_id AND f.kind = l.event AND f.fact_id = l.event_key
+          AND f.order_id = l.order_id AND f.amount_minor = l.amount_minor AND o.currency = l.currency)";
+
+/// That nothing newer has been said about what line `l` is about.
+const LAST_WORD: &str = "NOT EXISTS (SELECT 1 FROM provider_line n
+        WHERE n.merchant_id = l.merchant_id AND n.event = l.event AND n.event_key = l.event_key
+          AND (n.file_no, n.line) > (l.file_no, l.line))";
+
+/// Settles the lines that the books agree with by now.
+pub async fn settle(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<()> {
+    let sql = format!(
+        "UPDATE provider_line AS l SET settled_on = $2
+         WHERE l.merchant_id = $1 AND l.settled_on IS NULL AND {AGREES} AND {LAST_WORD}"
+    );
+    let sql = sqlx::AssertSqlSafe(sql);
+    on_engine!(tx, |c| sqlx::query(sql).bind(merchant).bind(today).execute(c).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// How many lines there are to settle.
+pub async fn count_to_settle(tx: &mut Tx, merchant: &str) -> Result<i64> {
+    let sql = format!(
+        "SELECT COUNT(*) FROM provider_line l
+         WHERE l.merchant_id = $1 AND l.settled_on IS NULL AND {AGREES} AND {LAST_WORD}"
+    );
+    let sql = sqlx::AssertSqlSafe(sql);
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).fetch_one(c).await?))
+}
+
+/// Lines whose settlement by the end of a sealed day does not follow from the books: settled although the books did not
+/// have it, or not settled although they did.
+pub async fn untrue(tx: &mut Tx, merchant: &str, day: NaiveDate, limit: i64) -> Result<Vec<(String, String)>> {
+    let had_it_by =
+        |day: &str| AGREES.replace("f.amount_minor =", &format!("f.booked_on <= {day} AND f.amount_minor ="));
+    let (then, by_now) = (had_it_by("l.settled_on"), had_it_by("$2"));
+    let sql = format!(
+        "SELECT event, event_key FROM provider_line l
+         WHERE l.merchant_id = $1
+           AND (l.settled_on IS NOT NULL AND NOT {then}
+                OR l.settled_on IS NULL AND l.business_date <= $2 AND {by_now} AND {LAST_WORD})
+         ORDER BY event, event_key LIMIT $3"
+    );
+    let sql = sqlx::AssertSqlSafe(sql);
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).bind(limit).fetch_all(c).await?))
+}
+
+/// Keys of which an earlier, contradicting word was replaced today by one that agrees with the books.
+pub async fn corrected_on(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<Vec<String>> {
+    let sql = "SELECT l.event_key FROM provider_line l
+               WHERE l.merchant_id = $1 AND l.settled_on = $2
+                 AND EXISTS (SELECT 1 FROM provider_line e
+                             WHERE e.merchant_id = l.merchant_id AND e.event = l.event AND e.event_key = l.event_key
+                               AND e.settled_on IS NULL)
+               ORDER BY l.event_key";
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(today).fetch_all(c).await?))
+}
+
+/// A line beside what the books have under its key.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct LineRow {
+    pub event: String,
+    pub event_key: String,
+    pub order_id: String,
+    pub amount_minor: i64,
+    pub currency: String,
+    pub fee_minor: Option<i64>,
+    pub provider: String,
+    pub business_date: NaiveDate,
+    pub opened_on: NaiveDate,
+    pub settled_on: Option<NaiveDate>,
+    pub file_no: i64,
+    pub line: i64,
+    /// What is booked under its key, and since when.
+    pub our_minor: Option<i64>,
+    pub our_currency: Option<String>,
+    pub booked_on: Option<NaiveDate>,
+}
+
+const SELECT_LINE: &str = "SELECT l.event, l.event_key, l.order_id, l.amount_minor, l.currency, l.fee_minor, l.provider,
+        l.business_date, l.opened_on, l.settled_on, l.file_no, l.line, k.amount_minor AS our_minor, k.booked_on,
+        (SELECT o.currency FROM orders o WHERE o.merchant_id = k.merchant_id AND o.order_id = k.order_id) AS our_currency
+    FROM provider_line l LEFT JOIN fact k ON k.merchant_id = l.merchant_id AND k.kind = l.event AND k.fact_id = l.event_key";
+
+/// Lines that came to agree with the books on a day.
+pub async fn settled_on(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<LineRow>> {
+    let sql = format!("{SELECT_LINE} WHERE l.merchant_id = $1 AND l.settled_on = $2 ORDER BY l.event, l.event_key");
+    let sql = sqlx::AssertSqlSafe(sql);
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?))
+}
+
+/// The provider's words at the end of a day that the books did not agree with then.
+pub async fn open_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<LineRow>> {
+    let last_then = LAST_WORD.replace("AND (n.file_no", "AND n.business_date <= $2 AND (n.file_no");
+    // The second condition says less than the first, in the words of the index that holds what stayed open.
+    let sql = format!(
+        "{SELECT_LINE} AND k.booked_on <= $2
+         WHERE l.merchant_id = $1 AND l.business_date <= $2 AND (l.settled_on IS NULL OR l.settled_on > $2)
+           AND (l.settled_on IS NULL OR l.settled_on > l.business_date) AND {last_then}
+         ORDER BY l.event, l.event_key"
+    );
+    let sql = sqlx::AssertSqlSafe(sql);
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?))
+}
+
+/// What bills have said about an order's payments and refunds, in the order in which it came.
+pub async fn of_order(tx: &mut Tx, merchant: &str, order_id: &str) -> Result<Vec<LineRow>> {
+    let sql = format!("{SELECT_LINE} WHERE l.merchant_id = $1 AND l.order_id = $2 ORDER BY l.file_no, l.line");
+    let sql = sqlx::AssertSqlSafe(sql);
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(order_id).fetch_all(c).await?))
+}

@@ -56,6 +56,7 @@ impl Check {
         let today = clock::now().with_timezone(&config.zone).date_naive();
         let day = if config.clock == Clock::Wall { today.max(config.starts_on) } else { config.starts_on };
         config.check_calendars(day).map_err(Misconfigured)?;
+        config.check_expected(day).map_err(Misconfigured)?;
         let warnings = warnings(&config, day);
         let next_runs = |name: &str| -> Vec<DateTime<Utc>> {
             let Some(job) = config.job(name) else { return Vec::new() };

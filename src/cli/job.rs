@@ -9,7 +9,7 @@ use crate::jobs::{Job, business_day};
 
 #[derive(clap::Args)]
 pub struct JobCommand {
-    /// ingest_files, assess_positions, send_reminders, close_day or write_reconciliation.
+    /// Its name, such as ingest_files; those there are stand in `paylater check`.
     name: String,
 
     /// Say what it would do, and do nothing.

@@ -20,6 +20,9 @@ pub struct Status {}
 /// How many days back files and mails are counted.
 const DAYS_BACK: i64 = 7;
 
+/// How many missing files are named, the latest first.
+const MISSING_SHOWN: i64 = 20;
+
 impl Status {
     pub async fn run(self, at: &At) -> Result<Ending> {
         let scheme = at.look().await?;
@@ -40,6 +43,7 @@ impl Status {
         let files = inputs::files_between(&mut tx, since, today).await?;
         let mails = mails::counts(&mut tx, since, today).await?;
         let open = exceptions::count_open(&mut tx).await?;
+        let missing = exceptions::open_with_code(&mut tx, &["FILE_GAP", "FILE_MISSING"], MISSING_SHOWN).await?;
         let mut unanswered: BTreeMap<String, i64> = BTreeMap::new();
         for merchant in &scheme.config.merchants {
             for (direction, count) in instructions::count_open(&mut tx, &merchant.id).await? {
@@ -80,7 +84,9 @@ impl Status {
             let status = json!({ "business_date": today, "begun": true, "last_sealed": sealed, "jobs": jobs, "files": files,
                                  "mails": mails.into_iter().collect::<BTreeMap<_, _>>(),
                                  "instructions_without_answer": unanswered,
-                                 "open_exceptions": open.into_iter().collect::<BTreeMap<_, _>>() });
+                                 "open_exceptions": open.into_iter().collect::<BTreeMap<_, _>>(),
+                                 "missing_files": missing.iter().map(|e| json!({ "opened_on": e.opened_on, "code": e.code,
+                                     "merchant_id": e.merchant_id, "message": e.message })).collect::<Vec<_>>() });
             say!("{}", serde_json::to_string_pretty(&status)?);
             return Ok(if failed { Ending::Failures } else { Ending::Done });
         }
@@ -113,6 +119,9 @@ impl Status {
         say!("mails in {DAYS_BACK} days     {}", listed(&mails));
         say!("bank not answered   {}", listed(&unanswered.into_iter().collect::<Vec<_>>()));
         say!("open exceptions     {}", listed(&open));
+        for missing in &missing {
+            say!("                    {}: {}", missing.opened_on, missing.message);
+        }
         let mut table = comfy_table::Table::new();
         table.load_style(comfy_table::presets::UTF8_BORDERS_ONLY);
         table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic).set_width(110);

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use chrono::{Datelike, NaiveDate, Weekday};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::document::Node;
 use super::problems::{Problems, Rules, join, wrong};
-use super::values::is_name;
+use super::values::{is_name, weekdays};
 use super::{read, read_as, shape};
 use crate::domain::business_days::{Calendar, Special};
 use crate::domain::calendar::{YEARS, days_between};
@@ -246,21 +246,10 @@ impl RawDaysOff {
 }
 
 fn weekly_off(names: &[String]) -> Result<Vec<Weekday>> {
-    let mut days: Vec<Weekday> = Vec::new();
-    for name in names {
-        let day: Weekday = name
-            .parse()
-            .ok()
-            .with_context(|| format!("{name:?}: write days of the week such as \"saturday\", or [] for none"))?;
-        if days.contains(&day) {
-            bail!("{name:?} stands there twice; write each day once");
-        }
-        days.push(day);
-    }
+    let days = weekdays(names)?;
     if days.len() == 7 {
         bail!("every day is off; leave at least one to work on");
     }
-    days.sort_by_key(Weekday::num_days_from_monday);
     Ok(days)
 }
 

@@ -17,6 +17,7 @@ use crate::domain::calendar::instant_of;
 /// The files that come with paylater; a folder named in the configuration can replace them.
 const BUILT_IN: &[(&str, &str)] = &[
     ("ingest_files", include_str!("../../jobs/ingest_files.toml")),
+    ("watch_feeds", include_str!("../../jobs/watch_feeds.toml")),
     ("assess_positions", include_str!("../../jobs/assess_positions.toml")),
     ("send_reminders", include_str!("../../jobs/send_reminders.toml")),
     ("collect_debits", include_str!("../../jobs/collect_debits.toml")),

@@ -5,6 +5,7 @@ mod bills;
 mod calendar_file;
 mod document;
 mod effective;
+mod expected;
 pub mod inherit;
 mod job_file;
 mod late_fee;
@@ -31,6 +32,7 @@ use self::inherit::{Named, Version};
 use self::policy_file::{Loaded, Shared};
 use self::problems::{Problems, Rules};
 use self::scheme_file::{RawConfig, Read};
+use crate::domain::arrival::Expected;
 use crate::domain::due;
 use crate::domain::policy::Policy;
 use crate::domain::reminders::ContactHours;
@@ -62,6 +64,8 @@ pub struct Config {
     pub feeds: Vec<Feed>,
     /// First days of the delinquency buckets.
     pub buckets: Vec<i64>,
+    /// After how many days a row that waits for its order becomes an exception.
+    pub pending_days: i64,
     pub jobs: Vec<JobFile>,
 }
 
@@ -105,6 +109,10 @@ pub struct Feed {
     pub keep: bool,
     /// How long a file must have been left alone before it is taken.
     pub settle: Duration,
+    /// When its files should be there; none if nobody waits for them.
+    pub expected: Option<Expected>,
+    /// The number that its files begin with.
+    pub first_number: Option<i64>,
 }
 
 #[derive(Debug)]
@@ -156,6 +164,28 @@ impl Config {
             })?;
         }
         Ok(())
+    }
+
+    /// Refuses to go on if it cannot be told whether a feed's file is due on `day`.
+    pub fn check_expected(&self, day: NaiveDate) -> Result<()> {
+        for feed in &self.feeds {
+            feed.expected_on(day)?;
+        }
+        Ok(())
+    }
+}
+
+impl Feed {
+    /// The date in the name of the file that should come on a business day, if one should.
+    pub fn expected_on(&self, day: NaiveDate) -> Result<Option<NaiveDate>> {
+        let Some(expected) = &self.expected else { return Ok(None) };
+        expected.on(day).with_context(|| {
+            format!(
+                "feed {}: whether a file is expected on {day} cannot be told; add the year to the calendar: a file of your \
+                 own under [calendars] takes the place of a built-in one",
+                self.name
+            )
+        })
     }
 }
 

@@ -14,9 +14,10 @@ use super::bills::{self, RawBill};
 use super::policy_file::Loaded;
 use super::problems::{Rules, join, wrong};
 use super::reference_rates::{RawLegal, RawTable};
-use super::values::{is_name, time_of_day, time_zone};
+use super::values::{in_days, is_name, time_of_day, time_zone};
 use super::{
-    Calendars, Clock, Config, Feed, JobFile, Mail, MailTransport, Merchant, Rates, read, shape, without_detours,
+    Calendars, Clock, Config, Feed, JobFile, Mail, MailTransport, Merchant, Rates, expected, read, shape,
+    without_detours,
 };
 use crate::domain::reminders::ContactHours;
 use crate::files::inbox::NamePattern;
@@ -81,9 +82,16 @@ struct RawScheme {
     /// First days of the delinquency buckets, rising, from 1 on.
     #[serde(default = "default_buckets")]
     buckets: Vec<i64>,
+    /// After how many days a row that waits for its order becomes an exception; money does at once.
+    #[serde(default = "default_pending_days")]
+    pending_days: i64,
     /// The policy that every merchant's policy inherits from, unless it names another.
     #[expect(dead_code, reason = "read before, so that everything is looked at whatever else is wrong")]
     base_policy: Option<PathBuf>,
+}
+
+fn default_pending_days() -> i64 {
+    3
 }
 
 fn default_buckets() -> Vec<i64> {
@@ -156,7 +164,7 @@ struct RawFeed {
     name: String,
     /// Where to look.
     folder: PathBuf,
-    /// A file name with {date} and * in it.
+    /// A file name with {date}, {number} and * in it.
     pattern: String,
     /// What the rows are.
     kind: Kind,
@@ -174,6 +182,18 @@ struct RawFeed {
     /// How long a file must have been left alone before it is taken.
     #[serde(default = "default_settle")]
     settle_seconds: u64,
+    /// The time, "HH:MM" in the feed's zone, by which the day's file should be there.
+    expected_by: Option<String>,
+    /// How many days after the date in its name that is.
+    expected_after: Option<i64>,
+    /// A calendar; dates on its days off have no file.
+    calendar: Option<String>,
+    /// The days of the week whose dates have a file, such as "monday".
+    days: Option<Vec<String>>,
+    /// The first date that has a file.
+    from: Option<NaiveDate>,
+    /// The number that files begin with, each day anew if the pattern has {date} as well.
+    first_number: Option<i64>,
 }
 
 fn default_settle() -> u64 {
@@ -193,6 +213,7 @@ impl RawConfig {
     pub(super) fn resolve(self, base: &Path, read: Read, rules: &mut Rules) -> Option<Config> {
         let zone = rules.keep("scheme.time_zone", time_zone(&self.scheme.time_zone));
         rules.keep("scheme.buckets", buckets(&self.scheme.buckets));
+        let pending_days = rules.keep("scheme.pending_days", in_days("", self.scheme.pending_days, 1));
         let store_url = rules.keep("store.url", store_url(self.store.url));
         let mail = self.mail.resolve(base, rules);
         let ids: Vec<String> = self.merchants.iter().map(|merchant| merchant.id.clone()).collect();
@@ -217,7 +238,14 @@ impl RawConfig {
         for (i, mut raw) in self.feeds.into_iter().enumerate() {
             let raw_bill = raw.bill.take();
             let at = format!("feed[{i}]");
-            if let Some(feed) = raw.resolve(&at, base, zone.unwrap_or(Tz::UTC), &ids, rules) {
+            let scheme = OfScheme {
+                base,
+                zone: zone.unwrap_or(Tz::UTC),
+                starts_on: self.scheme.starts_on,
+                merchants: &ids,
+                calendars: &read.calendars,
+            };
+            if let Some(feed) = raw.resolve(&at, &scheme, rules) {
                 feeds.push(feed);
                 raw_bills.push((format!("{at}.bill"), raw_bill));
             }
@@ -239,6 +267,7 @@ impl RawConfig {
             merchants,
             feeds,
             buckets: self.scheme.buckets,
+            pending_days: pending_days?,
             jobs: read.jobs?,
         })
     }
@@ -263,15 +292,35 @@ fn ensure_any(ids: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// What feeds are resolved with.
+struct OfScheme<'a> {
+    base: &'a Path,
+    zone: Tz,
+    starts_on: NaiveDate,
+    merchants: &'a [String],
+    calendars: &'a Calendars,
+}
+
 impl RawFeed {
-    fn resolve(self, at: &str, base: &Path, zone: Tz, merchants: &[String], rules: &mut Rules) -> Option<Feed> {
-        rules.keep(&join(at, "merchant"), whose(self.kind, self.merchant.as_deref(), merchants));
+    fn resolve(self, at: &str, scheme: &OfScheme<'_>, rules: &mut Rules) -> Option<Feed> {
+        rules.keep(&join(at, "merchant"), whose(self.kind, self.merchant.as_deref(), scheme.merchants));
         let pattern = NamePattern::parse(&self.pattern).map_err(|why| anyhow::anyhow!("{:?}: {why}", self.pattern));
         let pattern = rules.keep(&join(at, "pattern"), pattern);
-        let zone = rules.keep(&join(at, "time_zone"), self.time_zone.map_or(Ok(zone), |name| time_zone(&name)));
+        let zone = rules.keep(&join(at, "time_zone"), self.time_zone.map_or(Ok(scheme.zone), |name| time_zone(&name)));
+        let pattern = pattern?;
+        let keys = expected::Keys {
+            by: self.expected_by.as_deref(),
+            after: self.expected_after,
+            calendar: self.calendar.as_deref(),
+            days: self.days.as_deref(),
+            from: self.from,
+        };
+        let expected =
+            keys.resolve(at, &pattern, zone.unwrap_or(scheme.zone), scheme.starts_on, scheme.calendars, rules);
+        let first_number = rules.keep(&join(at, "first_number"), expected::first_number(self.first_number, &pattern));
         Some(Feed {
-            folder: base.join(self.folder),
-            pattern: pattern?,
+            folder: scheme.base.join(self.folder),
+            pattern,
             kind: self.kind,
             merchant: self.merchant,
             provider: self.provider,
@@ -279,6 +328,8 @@ impl RawFeed {
             zone: zone?,
             keep: self.keep,
             settle: Duration::from_secs(self.settle_seconds),
+            expected,
+            first_number: first_number?,
             name: self.name,
         })
     }

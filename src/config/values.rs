@@ -1,8 +1,8 @@
 //! Single values as people write them: days, shares, amounts, names and times. An error names its key and what to write;
 //! the key may be empty where the caller says which one is meant.
 
-use anyhow::{Context, Result};
-use chrono::NaiveTime;
+use anyhow::{Context, Result, ensure};
+use chrono::{NaiveTime, Weekday};
 use chrono_tz::Tz;
 use rust_decimal::Decimal;
 
@@ -55,4 +55,17 @@ pub fn time_zone(name: &str) -> Result<Tz> {
 pub fn time_of_day(key: &str, text: &str) -> Result<NaiveTime> {
     let advice = || wrong(key, format!("{text:?}: write a time like \"08:00\""));
     NaiveTime::parse_from_str(text, "%H:%M").map_err(|_| advice())
+}
+
+/// Days of the week, in their order.
+pub fn weekdays(names: &[String]) -> Result<Vec<Weekday>> {
+    let mut days: Vec<Weekday> = Vec::new();
+    for name in names {
+        let advice = || format!("{name:?}: write days of the week such as \"saturday\", or [] for none");
+        let day = name.parse().ok().with_context(advice)?;
+        ensure!(!days.contains(&day), "{name:?} stands there twice; write each day once");
+        days.push(day);
+    }
+    days.sort_by_key(Weekday::num_days_from_monday);
+    Ok(days)
 }

@@ -5,6 +5,7 @@
 
 pub mod admission;
 pub mod allocation;
+pub mod arrival;
 pub mod business_days;
 pub mod calendar;
 pub mod credit;

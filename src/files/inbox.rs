@@ -10,39 +10,68 @@ use regex_lite::Regex;
 
 use super::atomic;
 
-/// A file name with `{date}` and `*` in it.
+/// What rejected rows come back under, ready to be mended: `NAME.rejects.csv`.
+const REJECTS: &str = ".rejects.csv";
+
+/// A file name with `{date}`, `{number}` and `*` in it.
 #[derive(Debug, Clone)]
 pub struct NamePattern {
     text: String,
     regex: Regex,
 }
 
+/// What a file's name says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct InName {
+    pub date: Option<NaiveDate>,
+    pub number: Option<i64>,
+}
+
 impl NamePattern {
-    /// `{date}` stands for a date like 2026-03-09 or 20260309, `*` for anything.
+    /// `{date}` stands for a date like 2026-03-09 or 20260309, `{number}` for a number, `*` for anything.
     pub fn parse(text: &str) -> Result<NamePattern, String> {
         if text.contains(['/', '\\']) {
             return Err("a pattern is a file name, without folders".to_owned());
         }
-        if text.matches("{date}").count() > 1 {
-            return Err("{date} can stand in a pattern once".to_owned());
+        for part in ["{date}", "{number}"] {
+            if text.matches(part).count() > 1 {
+                return Err(format!("{part} can stand in a pattern once"));
+            }
         }
         let escaped = regex_lite::escape(text)
             .replace(r"\{date\}", r"(?<date>[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8})")
+            .replace(r"\{number\}", "(?<number>[0-9]{1,18})")
             .replace(r"\*", ".*");
         let regex = Regex::new(&format!("^{escaped}$")).map_err(|why| why.to_string())?;
         Ok(NamePattern { text: text.to_owned(), regex })
     }
 
-    /// Whether a name fits; with the date in it, if it has one. A date that does not exist does not fit.
-    pub fn matches(&self, name: &str) -> Option<Option<NaiveDate>> {
+    /// Whether a name fits; with the date and number in it. A date that does not exist does not fit. Rejected rows fit
+    /// under the name they were handed out with, if the file they are from does.
+    pub fn matches(&self, name: &str) -> Option<InName> {
+        let mended = || {
+            let from = name.strip_suffix(REJECTS)?;
+            self.matches(from).or_else(|| self.matches(&without_count(from)?))
+        };
+        self.read(name).or_else(mended)
+    }
+
+    fn read(&self, name: &str) -> Option<InName> {
         let captures = self.regex.captures(name)?;
-        match captures.name("date") {
-            None => Some(None),
-            Some(date) => {
-                let digits = date.as_str().replace('-', "");
-                NaiveDate::parse_from_str(&digits, "%Y%m%d").ok().map(Some)
-            }
-        }
+        let date = match captures.name("date") {
+            Some(date) => Some(NaiveDate::parse_from_str(&date.as_str().replace('-', ""), "%Y%m%d").ok()?),
+            None => None,
+        };
+        let number = captures.name("number").and_then(|number| number.as_str().parse().ok());
+        Some(InName { date, number })
+    }
+
+    pub fn has_date(&self) -> bool {
+        self.text.contains("{date}")
+    }
+
+    pub fn has_number(&self) -> bool {
+        self.text.contains("{number}")
     }
 
     pub fn text(&self) -> &str {
@@ -57,11 +86,24 @@ pub struct Found {
     pub name: String,
     /// The date in its name.
     pub date: Option<NaiveDate>,
+    /// The number in its name.
+    pub number: Option<i64>,
     pub bytes: u64,
     pub modified: SystemTime,
 }
 
-/// Files of a folder that fit, by date and name. A folder that is not there has none.
+/// `orders.csv` of `orders.2.csv`, as the second file of that name is kept.
+fn without_count(kept_as: &str) -> Option<String> {
+    let is_count = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let (rest, last) = kept_as.rsplit_once('.')?;
+    if is_count(last) {
+        return Some(rest.to_owned());
+    }
+    let (stem, count) = rest.rsplit_once('.')?;
+    is_count(count).then(|| format!("{stem}.{last}"))
+}
+
+/// Files of a folder that fit, by date, number and name. A folder that is not there has none.
 pub fn look(folder: &Path, pattern: &NamePattern) -> io::Result<Vec<Found>> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -80,11 +122,13 @@ pub fn look(folder: &Path, pattern: &NamePattern) -> io::Result<Vec<Found>> {
         {
             continue;
         }
-        let Some(date) = pattern.matches(&name) else { continue };
+        let Some(InName { date, number }) = pattern.matches(&name) else { continue };
         let metadata = entry.metadata()?;
-        found.push(Found { path: entry.path(), name, date, bytes: metadata.len(), modified: metadata.modified()? });
+        let (bytes, modified) = (metadata.len(), metadata.modified()?);
+        found.push(Found { path: entry.path(), name, date, number, bytes, modified });
     }
-    found.sort_by(|a, b| (a.date, &a.name).cmp(&(b.date, &b.name)));
+    // Number 10 comes after number 9.
+    found.sort_by(|a, b| (a.date, a.number, &a.name).cmp(&(b.date, b.number, &b.name)));
     Ok(found)
 }
 
@@ -124,19 +168,34 @@ mod tests {
 
     #[test]
     fn patterns() {
-        let day = |text: &str| Some(Some(text.parse().unwrap()));
+        let day = |text: &str| Some(InName { date: Some(text.parse().unwrap()), number: None });
+        let number = |number| InName { date: None, number: Some(number) };
         for (pattern, name, expected) in [
             ("orders-{date}.csv", "orders-2026-03-09.csv", day("2026-03-09")),
             ("orders-{date}.csv", "orders-20260309.csv", day("2026-03-09")),
             ("orders-{date}.csv", "orders-2026-02-30.csv", None),
             ("orders-{date}.csv", "orders-2026-03-09.csv.part", None),
             ("orders-{date}*.csv", "orders-2026-03-09-b.csv", day("2026-03-09")),
-            ("orders.csv", "orders.csv", Some(None)),
+            ("orders.csv", "orders.csv", Some(InName::default())),
             ("orders.csv", "ordersXcsv", None),
-            ("*.csv", "a b(1).csv", Some(None)),
+            ("*.csv", "a b(1).csv", Some(InName::default())),
+            ("bill-{number}.csv", "bill-0007.csv", Some(number(7))),
+            ("bill-{number}.csv", "bill-.csv", None),
+            ("bill-{number}.csv", "bill-1234567890123456789.csv", None),
+            ("{date}{number}.csv", "2026030912.csv", Some(InName { number: Some(12), ..day("2026-03-09").unwrap() })),
+            // Rejected rows, mended, under the names they were handed out with.
+            ("orders-{date}.csv", "orders-2026-03-09.csv.rejects.csv", day("2026-03-09")),
+            ("orders-{date}.csv", "orders-2026-03-09.2.csv.rejects.csv", day("2026-03-09")),
+            ("orders-{date}.csv", "orders-2026-03-09.csv.rejects.csv.rejects.csv", day("2026-03-09")),
+            ("orders-{date}.csv", "orders-2026-03-09.csv.rejects.2.csv.rejects.csv", day("2026-03-09")),
+            ("orders-{date}.csv", "orders-2026-03-09.2.csv", None),
+            ("orders-{date}.csv", "bills-2026-03-09.csv.rejects.csv", None),
+            ("bill", "bill.12.rejects.csv", Some(InName::default())),
         ] {
             assert_eq!(NamePattern::parse(pattern).unwrap().matches(name), expected, "{pattern} {name}");
         }
-        assert!(NamePattern::parse("../{date}.csv").is_err());
+        for wrong in ["../{date}.csv", "{date}-{date}.csv", "{number}-{number}.csv"] {
+            assert!(NamePattern::parse(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use chrono::NaiveDate;
 
 use super::proof::{self, BrokenBooks};
 use super::reconciliation::{Books, Rendered, render};
-use super::{Done, Scheme, reference_rates};
+use super::{Done, Scheme, reference_rates, watch_feeds};
 use crate::clock;
 use crate::config::Clock;
 use crate::domain::calendar::plus;
@@ -27,6 +27,7 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
     }
     fs::create_dir_all(&staged).with_context(|| format!("making {}", staged.display()))?;
     let mut tx = scheme.store.write().await?;
+    watch_feeds::at_close(&mut tx, scheme, today).await?;
     let rendered = prove(&mut tx, scheme, today, Some(&staged)).await?;
     let files = i64::try_from(rendered.files.len()).unwrap_or(i64::MAX);
     let day = seal_day(&mut tx, scheme, today, rendered).await?;

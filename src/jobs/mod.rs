@@ -13,6 +13,7 @@ mod proof;
 mod reconciliation;
 mod reference_rates;
 mod send_reminders;
+mod watch_feeds;
 mod write_reconciliation;
 
 pub mod business_day;
@@ -37,6 +38,7 @@ use crate::store::{Store, Tx, scheme};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Job {
     IngestFiles,
+    WatchFeeds,
     AssessPositions,
     SendReminders,
     CollectDebits,
@@ -47,8 +49,9 @@ pub enum Job {
 }
 
 impl Job {
-    pub const ALL: [Job; 8] = [
+    pub const ALL: [Job; 9] = [
         Job::IngestFiles,
+        Job::WatchFeeds,
         Job::AssessPositions,
         Job::SendReminders,
         Job::CollectDebits,
@@ -61,6 +64,7 @@ impl Job {
     pub fn name(self) -> &'static str {
         match self {
             Job::IngestFiles => "ingest_files",
+            Job::WatchFeeds => "watch_feeds",
             Job::AssessPositions => "assess_positions",
             Job::SendReminders => "send_reminders",
             Job::CollectDebits => "collect_debits",
@@ -79,6 +83,7 @@ impl Job {
     pub async fn run(self, scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> Result<Done> {
         let done = match self {
             Job::IngestFiles => ingest_files::run(scheme, today).await,
+            Job::WatchFeeds => watch_feeds::run(scheme, today, now).await,
             Job::AssessPositions => assess_positions::run(scheme, today).await,
             Job::SendReminders => send_reminders::run(scheme, today, now).await,
             Job::CollectDebits => collect_debits::run(scheme, today).await,
@@ -92,8 +97,10 @@ impl Job {
 
     /// What the job would do, without doing it.
     pub async fn dry_run(self, scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
+        let now = scheme.config.job(self.name()).map_or_else(clock::now, |file| scheme.now(file, today));
         match self {
             Job::IngestFiles => ingest_files::dry_run(scheme, today).await,
+            Job::WatchFeeds => watch_feeds::dry_run(scheme, today, now).await,
             Job::AssessPositions => assess_positions::dry_run(scheme, today).await,
             Job::SendReminders => send_reminders::dry_run(scheme, today).await,
             Job::CollectDebits => collect_debits::dry_run(scheme, today).await,

@@ -86,6 +86,29 @@ pub async fn resolve(tx: &mut Tx, merchant: &str, codes: &[&str], row_keys: &[&s
     Ok(())
 }
 
+/// Closes what is open about a whole file, with why.
+pub async fn resolve_file(tx: &mut Tx, merchant: &str, file_no: i64, today: NaiveDate, why: &str) -> Result<()> {
+    let sql = "UPDATE exception SET resolved_on = $3, resolution = $4
+               WHERE merchant_id = $1 AND row_key = '' AND resolved_on IS NULL AND file_no = $2";
+    on_engine!(tx, |c| {
+        sqlx::query(sql).bind(merchant).bind(file_no).bind(today).bind(why).execute(c).await.map(|_| ())
+    })?;
+    Ok(())
+}
+
+/// Whether anybody was ever told that this file is missing.
+pub async fn missing_told(tx: &mut Tx, merchant: &str, row_key: &str) -> Result<bool> {
+    let sql = "SELECT COUNT(*) > 0 FROM exception WHERE merchant_id = $1 AND row_key = $2 AND code = 'FILE_MISSING'";
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(row_key).fetch_one(c).await?))
+}
+
+/// What the open exceptions with a code are about.
+pub async fn open_keys(tx: &mut Tx, merchant: &str, code: &str) -> Result<Vec<String>> {
+    let sql = "SELECT row_key FROM exception WHERE merchant_id = $1 AND resolved_on IS NULL AND code = $2
+               ORDER BY exception_no";
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(code).fetch_all(c).await?))
+}
+
 /// Of these rows, those about which an exception with this code is open.
 pub async fn open_about(tx: &mut Tx, merchant: &str, code: &str, row_keys: &[&str]) -> Result<HashSet<String>> {
     let sql = sql_for(
@@ -114,14 +137,28 @@ pub struct ExceptionRow {
     pub message: String,
 }
 
+const REPORTED: &str = "e.merchant_id, e.exception_no, e.code, e.order_id, f.name AS file, e.line, e.amount_minor,
+    e.currency, e.opened_on, e.message FROM exception e LEFT JOIN file f ON f.file_no = e.file_no";
+
 /// What was open at the end of a day, oldest first.
 pub async fn open_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<ExceptionRow>> {
-    let sql = "SELECT e.merchant_id, e.exception_no, e.code, e.order_id, f.name AS file, e.line, e.amount_minor,
-                      e.currency, e.opened_on, e.message
-               FROM exception e LEFT JOIN file f ON f.file_no = e.file_no
-               WHERE e.merchant_id = $1 AND e.opened_on <= $2 AND (e.resolved_on IS NULL OR e.resolved_on > $2)
-               ORDER BY e.exception_no";
+    let sql = sqlx::AssertSqlSafe(format!(
+        "SELECT {REPORTED}
+         WHERE e.merchant_id = $1 AND e.opened_on <= $2 AND (e.resolved_on IS NULL OR e.resolved_on > $2)
+         ORDER BY e.exception_no"
+    ));
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?))
+}
+
+/// What is open with one of these codes, over everything, the latest first, at most `limit`.
+pub async fn open_with_code(tx: &mut Tx, codes: &[&str], limit: i64) -> Result<Vec<ExceptionRow>> {
+    let sql = format!(
+        "SELECT {REPORTED} WHERE e.resolved_on IS NULL AND e.code IN {{keys $1}}
+         ORDER BY e.opened_on DESC, e.merchant_id, e.exception_no LIMIT $2"
+    );
+    let sql = sql_for(tx, &sql);
+    let codes = key_set(codes.iter().copied());
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(codes).bind(limit).fetch_all(c).await?))
 }
 
 /// Open exceptions by code, over everything.

@@ -22,6 +22,12 @@ pub struct FileRow {
     pub kept_as: String,
     pub sha256: String,
     pub business_date: NaiveDate,
+    /// The date in its name.
+    pub dated_on: Option<NaiveDate>,
+    /// The number in its name.
+    pub number: Option<i64>,
+    /// The quarantined file that it is, taken in again.
+    pub retry_of: Option<i64>,
     /// reading, taken, duplicate or quarantined.
     pub status: String,
     /// Acknowledged and moved out of the inbox.
@@ -66,9 +72,9 @@ impl Counts {
 }
 
 const FILE_COLUMNS: &str =
-    "file_no, feed, kind, provider, merchant_id, name, kept_as, sha256, business_date, status, filed,
-    code, message, last_line, ack_bytes, rejects_bytes, read_rows, accepted, declined, duplicate, conflict, pending,
-    rejected";
+    "file_no, feed, kind, provider, merchant_id, name, kept_as, sha256, business_date, dated_on, number,
+    retry_of, status, filed, code, message, last_line, ack_bytes, rejects_bytes, read_rows, accepted, declined,
+    duplicate, conflict, pending, rejected";
 
 const FILE: Table = Table {
     name: "file",
@@ -82,6 +88,9 @@ const FILE: Table = Table {
         "kept_as",
         "sha256",
         "business_date",
+        "dated_on",
+        "number",
+        "retry_of",
         "status",
         "filed",
         "code",
@@ -118,6 +127,9 @@ pub async fn save_file(tx: &mut Tx, file: &FileRow) -> Result<()> {
         file.kept_as.as_str(),
         file.sha256.as_str(),
         file.business_date,
+        file.dated_on,
+        file.number,
+        file.retry_of,
         file.status.as_str(),
         file.filed,
         file.code.as_deref(),
@@ -144,6 +156,23 @@ pub async fn file_with_bytes(tx: &mut Tx, merchant: &str, kind: &str, sha256: &s
     );
     let sql = sqlx::AssertSqlSafe(sql);
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(kind).bind(sha256).fetch_optional(c).await?))
+}
+
+/// Files of this kind and merchant that were refused with these bytes, in the order in which they came.
+pub async fn refused_with_bytes(tx: &mut Tx, merchant: &str, kind: &str, sha256: &str) -> Result<Vec<FileRow>> {
+    let sql = format!(
+        "SELECT {FILE_COLUMNS} FROM file
+         WHERE merchant_id = $1 AND kind = $2 AND sha256 = $3 AND status = 'quarantined' ORDER BY file_no"
+    );
+    let sql = sqlx::AssertSqlSafe(sql);
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(kind).bind(sha256).fetch_all(c).await?))
+}
+
+/// Files of a feed with a date in their names, in the order in which they came.
+pub async fn files_dated(tx: &mut Tx, feed: &str, dated_on: NaiveDate) -> Result<Vec<FileRow>> {
+    let sql = format!("SELECT {FILE_COLUMNS} FROM file WHERE feed = $1 AND dated_on = $2 ORDER BY file_no");
+    let sql = sqlx::AssertSqlSafe(sql);
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(feed).bind(dated_on).fetch_all(c).await?))
 }
 
 /// Files of a feed under a name, in the order in which they came.

@@ -7,6 +7,7 @@
 mod bulk;
 mod engine;
 
+pub mod arrivals;
 pub mod awaited;
 pub mod bills;
 pub mod credit_record;

@@ -2,6 +2,7 @@
 //! reached in the file and the lengths of the acknowledgement are one transaction, so a stop loses nothing and
 //! repeats nothing.
 
+mod arrival;
 mod bills;
 mod facts;
 mod orders;
@@ -165,6 +166,7 @@ async fn take(scheme: &Scheme, feed: &Feed, found: &Found, today: NaiveDate) -> 
         (None, Ok(())) => None,
     };
     exceptions::open(&mut tx, &file.merchant_id, today, opened.as_slice()).await?;
+    arrival::note(&mut tx, feed, &file, today).await?;
     inputs::save_file(&mut tx, &file).await?;
     tx.commit().await?;
     if file.status == "reading" {
@@ -202,6 +204,9 @@ async fn claim(tx: &mut Tx, feed: &Feed, found: &Found, sha256: &str, today: Nai
         kept_as,
         sha256: sha256.to_owned(),
         business_date: today,
+        dated_on: found.date,
+        number: found.number,
+        retry_of: None,
         status: "reading".to_owned(),
         filed: false,
         code: None,

@@ -1,0 +1,82 @@
+//! What a feed says of its files beyond where they arrive: by when each should be there, and the number they begin with.
+
+use std::sync::Arc;
+
+use anyhow::{Result, bail, ensure};
+use chrono::{NaiveDate, NaiveTime};
+use chrono_tz::Tz;
+
+use super::Calendars;
+use super::problems::{Rules, join};
+use super::values::{days_within, time_of_day, weekdays};
+use crate::domain::arrival::Expected;
+use crate::domain::business_days::Calendar;
+use crate::files::inbox::NamePattern;
+
+/// A file may be expected up to so many days after its date. Longer is a typing error.
+const LATEST: i64 = 31;
+
+/// The keys about when files are expected, as they are written.
+pub struct Keys<'a> {
+    pub by: Option<&'a str>,
+    pub after: Option<i64>,
+    pub calendar: Option<&'a str>,
+    pub days: Option<&'a [String]>,
+    pub from: Option<NaiveDate>,
+}
+
+impl Keys<'_> {
+    /// When a feed's files are expected; none if nobody waits for them. `at` is the feed's place among the keys.
+    pub fn resolve(
+        self,
+        at: &str,
+        pattern: &NamePattern,
+        zone: Tz,
+        starts_on: NaiveDate,
+        calendars: &Calendars,
+        rules: &mut Rules,
+    ) -> Option<Expected> {
+        let Some(by) = self.by else {
+            for key in self.idle() {
+                rules.refuse(
+                    &join(at, key),
+                    "says when files are expected, but not by which time; write expected_by as well",
+                );
+            }
+            return None;
+        };
+        let by = rules.keep(&join(at, "expected_by"), deadline(by, pattern));
+        let after = rules.keep(&join(at, "expected_after"), days_within("", self.after.unwrap_or(0), 0, LATEST));
+        let calendar = rules.keep(&join(at, "calendar"), self.calendar.map_or(Ok(None), |name| calendars.find(name)));
+        let days = rules.keep(&join(at, "days"), self.days.map_or(Ok(Vec::new()), weekdays));
+        let calendar: Option<Arc<Calendar>> = calendar?;
+        Some(Expected { by: by?, zone, after: after?, calendar, days: days?, from: self.from.unwrap_or(starts_on) })
+    }
+
+    /// Keys that mean nothing unless there is a time.
+    fn idle(&self) -> Vec<&'static str> {
+        let keys = [
+            ("expected_after", self.after.is_some()),
+            ("calendar", self.calendar.is_some()),
+            ("days", self.days.is_some()),
+            ("from", self.from.is_some()),
+        ];
+        keys.into_iter().filter(|(_, written)| *written).map(|(key, _)| key).collect()
+    }
+}
+
+fn deadline(by: &str, pattern: &NamePattern) -> Result<NaiveTime> {
+    let dated =
+        "a file is expected for a day, and the pattern does not say which; write {date} in it, or leave this out";
+    ensure!(pattern.has_date(), "{dated}");
+    time_of_day("", by)
+}
+
+/// The number that a feed's files begin with, if it says one.
+pub fn first_number(number: Option<i64>, pattern: &NamePattern) -> Result<Option<i64>> {
+    match number {
+        Some(_) if !pattern.has_number() => bail!("the pattern has no {{number}}; write it there, or leave this out"),
+        Some(number) if number < 0 => bail!("{number} is below 0; write the number in the name of the first file"),
+        number => Ok(number),
+    }
+}

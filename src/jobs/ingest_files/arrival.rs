@@ -1,0 +1,86 @@
+//! What a file's coming settles, and what it brings to light: a file that was missed is there, a number was left out, and
+//! bytes that were refused before count now.
+
+use std::ops::RangeInclusive;
+
+use anyhow::Result;
+use chrono::NaiveDate;
+
+use super::super::watch_feeds::missing_key;
+use crate::config::Feed;
+use crate::domain::arrival::left_out;
+use crate::domain::order::Source;
+use crate::store::exceptions::{self, NewException};
+use crate::store::inputs::FileRow;
+use crate::store::{Tx, arrivals, inputs};
+
+/// Notes that a file has come. Belongs before the file itself is saved.
+pub async fn note(tx: &mut Tx, feed: &Feed, file: &FileRow, today: NaiveDate) -> Result<()> {
+    if let Some(number) = file.number {
+        count(tx, feed, file, number, today).await?;
+    }
+    if file.status == "quarantined" {
+        return Ok(());
+    }
+    if let Some(date) = file.dated_on {
+        exceptions::resolve(tx, &file.merchant_id, &["FILE_MISSING"], &[&missing_key(&feed.name, date)], today).await?;
+    }
+    for refused in inputs::refused_with_bytes(tx, &file.merchant_id, &file.kind, &file.sha256).await? {
+        let why = match &file.message {
+            None => format!("taken in on {today} as file {}", file.file_no),
+            Some(message) => message.clone(),
+        };
+        exceptions::resolve_file(tx, &file.merchant_id, refused.file_no, today, &why).await?;
+    }
+    Ok(())
+}
+
+async fn count(tx: &mut Tx, feed: &Feed, file: &FileRow, number: i64, today: NaiveDate) -> Result<()> {
+    let highest = arrivals::highest_number(tx, &feed.name, file.dated_on).await?;
+    if let Some(numbers) = left_out(number, highest, feed.first_number) {
+        let exception = NewException {
+            code: "FILE_GAP".to_owned(),
+            row_key: gap_key(feed, file.dated_on, &numbers),
+            source: Source { file_no: file.file_no, line: 0 },
+            message: not_there(feed, file, &numbers),
+            ..NewException::default()
+        };
+        tracing::warn!(file = file.name, "{}", exception.message);
+        return exceptions::open(tx, &file.merchant_id, today, &[exception]).await;
+    }
+    // It may be the last that was missing of a gap.
+    for key in exceptions::open_keys(tx, &file.merchant_id, "FILE_GAP").await? {
+        let Some(numbers) = gap_of(feed, file.dated_on, &key).filter(|numbers| numbers.contains(&number)) else {
+            continue;
+        };
+        let (from, to) = (*numbers.start(), *numbers.end());
+        let mut come = arrivals::count_numbers(tx, &feed.name, file.dated_on, &numbers).await?;
+        if arrivals::count_numbers(tx, &feed.name, file.dated_on, &(number..=number)).await? == 0 {
+            come += 1;
+        }
+        if come > to - from {
+            exceptions::resolve(tx, &file.merchant_id, &["FILE_GAP"], &[&key], today).await?;
+        }
+    }
+    Ok(())
+}
+
+fn not_there(feed: &Feed, file: &FileRow, numbers: &RangeInclusive<i64>) -> String {
+    let (from, to) = (numbers.start(), numbers.end());
+    let missing = if from == to { format!("number {from} is") } else { format!("numbers {from} to {to} are") };
+    format!("{missing} missing: {} came to feed {} before", file.name, feed.name)
+}
+
+/// `bills 8-11`, or `orders 2026-03-05 8-11` where numbering begins anew each day.
+fn gap_key(feed: &Feed, date: Option<NaiveDate>, numbers: &RangeInclusive<i64>) -> String {
+    format!("{}{}-{}", before_numbers(feed, date), numbers.start(), numbers.end())
+}
+
+fn gap_of(feed: &Feed, date: Option<NaiveDate>, key: &str) -> Option<RangeInclusive<i64>> {
+    let (from, to) = key.strip_prefix(&before_numbers(feed, date))?.split_once('-')?;
+    Some(from.parse().ok()?..=to.parse().ok()?)
+}
+
+fn before_numbers(feed: &Feed, date: Option<NaiveDate>) -> String {
+    date.map_or_else(|| format!("{} ", feed.name), |date| format!("{} {date} ", feed.name))
+}

@@ -1,0 +1,82 @@
+//! Which files of a feed came, by the date and number in their names, and which rows still wait.
+
+use std::ops::RangeInclusive;
+
+use anyhow::Result;
+use chrono::NaiveDate;
+
+use super::engine::{Tx, on_engine, sql_for};
+
+/// Whether a file of a feed with this date in its name was taken in, or had been before.
+pub async fn came(tx: &mut Tx, feed: &str, dated_on: NaiveDate) -> Result<bool> {
+    let sql = "SELECT COUNT(*) > 0 FROM file WHERE feed = $1 AND dated_on = $2 AND status <> 'quarantined'";
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(feed).bind(dated_on).fetch_one(c).await?))
+}
+
+/// The highest number of a feed's files with this date in their names, or with none; whatever became of them.
+pub async fn highest_number(tx: &mut Tx, feed: &str, dated_on: Option<NaiveDate>) -> Result<Option<i64>> {
+    Ok(match dated_on {
+        Some(day) => {
+            let sql = "SELECT MAX(number) FROM file WHERE feed = $1 AND dated_on = $2";
+            on_engine!(tx, |c| sqlx::query_scalar(sql).bind(feed).bind(day).fetch_one(c).await?)
+        }
+        None => {
+            let sql = "SELECT MAX(number) FROM file WHERE feed = $1 AND dated_on IS NULL";
+            on_engine!(tx, |c| sqlx::query_scalar(sql).bind(feed).fetch_one(c).await?)
+        }
+    })
+}
+
+/// How many of these numbers have come.
+pub async fn count_numbers(
+    tx: &mut Tx,
+    feed: &str,
+    dated_on: Option<NaiveDate>,
+    numbers: &RangeInclusive<i64>,
+) -> Result<i64> {
+    let (from, to) = (*numbers.start(), *numbers.end());
+    Ok(match dated_on {
+        Some(day) => {
+            let sql = "SELECT COUNT(DISTINCT number) FROM file
+                       WHERE feed = $1 AND number BETWEEN $2 AND $3 AND dated_on = $4";
+            on_engine!(tx, |c| sqlx::query_scalar(sql).bind(feed).bind(from).bind(to).bind(day).fetch_one(c).await?)
+        }
+        None => {
+            let sql = "SELECT COUNT(DISTINCT number) FROM file
+                       WHERE feed = $1 AND number BETWEEN $2 AND $3 AND dated_on IS NULL";
+            on_engine!(tx, |c| sqlx::query_scalar(sql).bind(feed).bind(from).bind(to).fetch_one(c).await?)
+        }
+    })
+}
+
+/// A row that waits, as finance is told of it.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct WaitingRow {
+    pub file_no: i64,
+    pub line: i64,
+    pub kind: String,
+    pub row_key: String,
+    pub order_id: String,
+    pub code: String,
+    pub opened_on: NaiveDate,
+}
+
+/// Rows of a merchant that have waited since `day` or longer and that nobody was told of, at most `limit`.
+pub async fn waiting_since(tx: &mut Tx, merchant: &str, day: NaiveDate, limit: i64) -> Result<Vec<WaitingRow>> {
+    let sql = "SELECT file_no, line, kind, row_key, order_id, code, opened_on FROM input_row
+               WHERE merchant_id = $1 AND outcome = 'pending' AND told_on IS NULL AND opened_on <= $2
+               ORDER BY opened_on, file_no, line LIMIT $3";
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).bind(limit).fetch_all(c).await?))
+}
+
+/// Notes that finance was told of rows that wait.
+pub async fn told(tx: &mut Tx, rows: &[WaitingRow], today: NaiveDate) -> Result<()> {
+    for of_file in rows.chunk_by(|a, b| a.file_no == b.file_no) {
+        let lines: Vec<i64> = of_file.iter().map(|row| row.line).collect();
+        let sql = sql_for(tx, "UPDATE input_row SET told_on = $1 WHERE file_no = $2 AND line IN {numbers $3}");
+        let lines = serde_json::to_string(&lines)?;
+        let file_no = of_file[0].file_no;
+        on_engine!(tx, |c| sqlx::query(sql).bind(today).bind(file_no).bind(lines).execute(c).await.map(|_| ()))?;
+    }
+    Ok(())
+}

@@ -6,7 +6,7 @@ ALTER TABLE input_row ADD COLUMN told_on DATE; -- business date on which finance
 ALTER TABLE exception ADD COLUMN resolution TEXT; -- why it was closed, in words; null where a later row closed it
 
 CREATE INDEX file_expected ON file (feed, dated_on, number);
-CREATE INDEX file_refused ON file (merchant_id, kind, sha256) WHERE status = 'quarantined';
+CREATE INDEX file_refused ON file (feed, sha256) WHERE status = 'quarantined';
 CREATE INDEX file_retried ON file (retry_of) WHERE retry_of IS NOT NULL;
 CREATE INDEX exception_missing ON exception (merchant_id, row_key) WHERE code = 'FILE_MISSING';
 CREATE INDEX input_row_untold ON input_row (merchant_id, opened_on) WHERE outcome = 'pending' AND told_on IS NULL;

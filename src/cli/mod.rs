@@ -2,13 +2,16 @@
 
 mod check;
 mod close;
+mod exceptions;
 mod explain;
+mod files;
 pub mod generate;
 mod job;
 mod journal;
 mod open;
 mod run;
 mod status;
+mod table;
 mod verify;
 
 use std::io::IsTerminal;
@@ -29,7 +32,7 @@ struct Cli {
     #[arg(long, env = "PAYLATER_CONFIG", global = true, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// Print for programs: JSON on standard output (status, explain, check, verify, close).
+    /// Print for programs: JSON on standard output (status, files, exceptions, explain, check, verify, close).
     #[arg(long, global = true)]
     json: bool,
 
@@ -47,6 +50,10 @@ enum Command {
     Job(job::JobCommand),
     /// Show the business date, last and next runs, files, mails and exceptions.
     Status(status::Status),
+    /// List files with their counts and what waits in the inboxes; show a file's rows; try files again.
+    Files(files::Files),
+    /// List open exceptions; close one with a reason.
+    Exceptions(exceptions::Exceptions),
     /// Tell an order's story: each date, amount, refusal and mail with its rule, policy version and source line.
     Explain(explain::Explain),
     /// Prove the books again from the facts, and every sealed day's files against their seal. Changes nothing.
@@ -112,6 +119,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Ending> {
         Command::Run(command) => command.run(&at).await,
         Command::Job(command) => command.run(&at).await,
         Command::Status(command) => command.run(&at).await,
+        Command::Files(command) => command.run(&at).await,
+        Command::Exceptions(command) => command.run(&at).await,
         Command::Explain(command) => command.run(&at).await,
         Command::Verify(command) => command.run(&at).await,
         Command::Check(command) => command.run(&at).await,

@@ -44,13 +44,18 @@ impl Acknowledgement {
         message: &str,
         first: bool,
     ) -> io::Result<()> {
+        // Rows that were rejected before bring why; it is not said twice.
+        let why_before = if header.ends_with(&["code".to_owned(), "message".to_owned()]) { 2 } else { 0 };
+        let width = header.len() - why_before;
+        let kept = if cells.len() == header.len() { width } else { cells.len() };
+        let header = &header[..width];
         if first {
             let header = header.iter().map(String::as_str).chain(["code", "message"]);
             self.rejects.write_record(header).map_err(io::Error::other)?;
         }
         // A row of another length keeps its cells; code and message stay in their columns where that is possible.
         let missing = header.len().saturating_sub(cells.len());
-        let row = cells.iter().chain(std::iter::repeat_n("", missing)).chain([code, message]);
+        let row = cells.iter().take(kept).chain(std::iter::repeat_n("", missing)).chain([code, message]);
         self.rejects.write_record(row).map_err(io::Error::other)
     }
 

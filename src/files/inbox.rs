@@ -118,8 +118,7 @@ pub fn look(folder: &Path, pattern: &NamePattern) -> io::Result<Vec<Found>> {
             continue;
         }
         let Ok(name) = entry.file_name().into_string() else { continue };
-        if name.starts_with('.') || name.ends_with(".part") || name.ends_with(".tmp") || name.contains(char::is_control)
-        {
+        if final_name(&name).is_some() || name.contains(char::is_control) {
             continue;
         }
         let Some(InName { date, number }) = pattern.matches(&name) else { continue };
@@ -130,6 +129,11 @@ pub fn look(folder: &Path, pattern: &NamePattern) -> io::Result<Vec<Found>> {
     // Number 10 comes after number 9.
     found.sort_by(|a, b| (a.date, a.number, &a.name).cmp(&(b.date, b.number, &b.name)));
     Ok(found)
+}
+
+/// What a file will be called once it is whole, if its name says that it is not.
+pub fn final_name(name: &str) -> Option<&str> {
+    name.strip_prefix('.').or_else(|| name.strip_suffix(".part")).or_else(|| name.strip_suffix(".tmp"))
 }
 
 /// Whether a file is still as it was seen, and has been left alone for a while: nobody is writing it any more.

@@ -8,3 +8,4 @@ pub mod inbox;
 pub mod incoming;
 pub mod outgoing;
 pub mod reader;
+pub mod waiting;

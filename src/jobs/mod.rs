@@ -5,7 +5,6 @@ mod assess_positions;
 mod close_day;
 mod collect_debits;
 mod deciding;
-mod ingest_files;
 mod instructing;
 mod match_bills;
 mod pay_out_credit;
@@ -17,6 +16,8 @@ mod watch_feeds;
 mod write_reconciliation;
 
 pub mod business_day;
+pub mod exceptions;
+pub mod ingest_files;
 pub mod verify;
 
 use std::collections::HashSet;

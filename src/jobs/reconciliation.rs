@@ -318,9 +318,8 @@ fn exception(row: &exceptions::ExceptionRow, day: NaiveDate) -> Result<Exception
         Some((minor, code)) => Some((minor, currency(code)?)),
         None => None,
     };
-    let merchant = if row.merchant_id.is_empty() { "scheme" } else { &row.merchant_id };
     Ok(Exception {
-        exception_id: format!("{merchant}-X{}", row.exception_no),
+        exception_id: super::exceptions::name(&row.merchant_id, row.exception_no),
         code: &row.code,
         merchant_id: &row.merchant_id,
         order_id: &row.order_id,
@@ -329,7 +328,10 @@ fn exception(row: &exceptions::ExceptionRow, day: NaiveDate) -> Result<Exception
         amount,
         opened_on: row.opened_on,
         days_open: days_between(row.opened_on, day),
-        message: &row.message,
+        message: match &row.resolution {
+            Some(why) if row.resolved_on == Some(day) => format!("closed: {why}; {}", row.message).into(),
+            _ => row.message.as_str().into(),
+        },
     })
 }
 

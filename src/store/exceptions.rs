@@ -86,12 +86,66 @@ pub async fn resolve(tx: &mut Tx, merchant: &str, codes: &[&str], row_keys: &[&s
     Ok(())
 }
 
+/// Resolves what is open about single rows, for those of the given codes. Rows of different kinds may share a key.
+pub async fn resolve_rows(
+    tx: &mut Tx,
+    merchant: &str,
+    codes: &[&str],
+    rows: &[(&str, Source)],
+    today: NaiveDate,
+) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let sql = sql_for(
+        tx,
+        "UPDATE exception SET resolved_on = $5
+         WHERE merchant_id = $1 AND resolved_on IS NULL AND code IN {keys $2} AND row_key IN {keys $3}
+           AND CAST(file_no AS TEXT) || ':' || CAST(line AS TEXT) IN {keys $4}",
+    );
+    let places: Vec<String> = rows.iter().map(|(_, source)| format!("{}:{}", source.file_no, source.line)).collect();
+    let places = key_set(places.iter().map(String::as_str));
+    let (codes, row_keys) = (key_set(codes.iter().copied()), key_set(rows.iter().map(|(key, _)| *key)));
+    on_engine!(tx, |c| {
+        let query = sqlx::query(sql).bind(merchant).bind(codes).bind(row_keys).bind(places).bind(today);
+        query.execute(c).await.map(|_| ())
+    })?;
+    Ok(())
+}
+
 /// Closes what is open about a whole file, with why.
 pub async fn resolve_file(tx: &mut Tx, merchant: &str, file_no: i64, today: NaiveDate, why: &str) -> Result<()> {
     let sql = "UPDATE exception SET resolved_on = $3, resolution = $4
                WHERE merchant_id = $1 AND row_key = '' AND resolved_on IS NULL AND file_no = $2";
     on_engine!(tx, |c| {
         sqlx::query(sql).bind(merchant).bind(file_no).bind(today).bind(why).execute(c).await.map(|_| ())
+    })?;
+    Ok(())
+}
+
+/// An exception as a person may close it.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Standing {
+    pub code: String,
+    pub message: String,
+    pub resolved_on: Option<NaiveDate>,
+    /// It is about a row that still waits, of this kind.
+    pub waiting: Option<String>,
+}
+
+pub async fn standing(tx: &mut Tx, merchant: &str, number: i64) -> Result<Option<Standing>> {
+    let sql = "SELECT e.code, e.message, e.resolved_on, r.kind AS waiting FROM exception e
+               LEFT JOIN input_row r ON r.file_no = e.file_no AND r.line = e.line AND r.outcome = 'pending'
+               WHERE e.merchant_id = $1 AND e.exception_no = $2";
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(number).fetch_optional(c).await?))
+}
+
+/// Closes one exception, with why.
+pub async fn close(tx: &mut Tx, merchant: &str, number: i64, today: NaiveDate, why: &str) -> Result<()> {
+    let sql = "UPDATE exception SET resolved_on = $3, resolution = $4
+               WHERE merchant_id = $1 AND exception_no = $2 AND resolved_on IS NULL";
+    on_engine!(tx, |c| {
+        sqlx::query(sql).bind(merchant).bind(number).bind(today).bind(why).execute(c).await.map(|_| ())
     })?;
     Ok(())
 }
@@ -134,17 +188,21 @@ pub struct ExceptionRow {
     pub amount_minor: Option<i64>,
     pub currency: Option<String>,
     pub opened_on: NaiveDate,
+    pub resolved_on: Option<NaiveDate>,
     pub message: String,
+    /// Why it was closed, where that does not follow from a later row.
+    pub resolution: Option<String>,
 }
 
-const REPORTED: &str = "e.merchant_id, e.exception_no, e.code, e.order_id, f.name AS file, e.line, e.amount_minor,
-    e.currency, e.opened_on, e.message FROM exception e LEFT JOIN file f ON f.file_no = e.file_no";
+pub(super) const REPORTED: &str = "e.merchant_id, e.exception_no, e.code, e.order_id, f.name AS file, e.line, e.amount_minor,
+    e.currency, e.opened_on, e.resolved_on, e.message, e.resolution FROM exception e LEFT JOIN file f ON f.file_no = e.file_no";
 
-/// What was open at the end of a day, oldest first.
+/// What was open at the end of a day, or was closed on it with a word on why, oldest first.
 pub async fn open_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<ExceptionRow>> {
     let sql = sqlx::AssertSqlSafe(format!(
         "SELECT {REPORTED}
-         WHERE e.merchant_id = $1 AND e.opened_on <= $2 AND (e.resolved_on IS NULL OR e.resolved_on > $2)
+         WHERE e.merchant_id = $1 AND e.opened_on <= $2
+           AND (e.resolved_on IS NULL OR e.resolved_on > $2 OR (e.resolved_on = $2 AND e.resolution IS NOT NULL))
          ORDER BY e.exception_no"
     ));
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?))

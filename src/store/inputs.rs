@@ -71,7 +71,7 @@ impl Counts {
     }
 }
 
-const FILE_COLUMNS: &str =
+pub(super) const FILE_COLUMNS: &str =
     "file_no, feed, kind, provider, merchant_id, name, kept_as, sha256, business_date, dated_on, number,
     retry_of, status, filed, code, message, last_line, ack_bytes, rejects_bytes, read_rows, accepted, declined,
     duplicate, conflict, pending, rejected";
@@ -158,14 +158,14 @@ pub async fn file_with_bytes(tx: &mut Tx, merchant: &str, kind: &str, sha256: &s
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(kind).bind(sha256).fetch_optional(c).await?))
 }
 
-/// Files of this kind and merchant that were refused with these bytes, in the order in which they came.
-pub async fn refused_with_bytes(tx: &mut Tx, merchant: &str, kind: &str, sha256: &str) -> Result<Vec<FileRow>> {
+/// Files of a feed that were refused with these bytes, in the order in which they came.
+pub async fn refused_with_bytes(tx: &mut Tx, feed: &str, sha256: &str) -> Result<Vec<FileRow>> {
     let sql = format!(
         "SELECT {FILE_COLUMNS} FROM file
-         WHERE merchant_id = $1 AND kind = $2 AND sha256 = $3 AND status = 'quarantined' ORDER BY file_no"
+         WHERE feed = $1 AND sha256 = $2 AND status = 'quarantined' ORDER BY file_no"
     );
     let sql = sqlx::AssertSqlSafe(sql);
-    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(kind).bind(sha256).fetch_all(c).await?))
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(feed).bind(sha256).fetch_all(c).await?))
 }
 
 /// Files of a feed with a date in their names, in the order in which they came.
@@ -239,8 +239,13 @@ const INPUT_ROW: Table = Table {
     key: 2,
 };
 
-const INPUT_COLUMNS: &str = "file_no, line, merchant_id, kind, row_key, order_id, outcome, code, message, content,
+pub(super) const INPUT_COLUMNS: &str =
+    "file_no, line, merchant_id, kind, row_key, order_id, outcome, code, message, content,
     fingerprint, amount_minor, currency, opened_on, resolved_on";
+
+/// The same in a query that joins the rows with other tables.
+const JOINED: &str = "r.file_no, r.line, r.merchant_id, r.kind, r.row_key, r.order_id, r.outcome, r.code, r.message,
+    r.content, r.fingerprint, r.amount_minor, r.currency, r.opened_on, r.resolved_on";
 
 /// Writes rows, new or with another outcome than before.
 pub async fn save_rows(tx: &mut Tx, rows: &[InputRow]) -> Result<()> {
@@ -321,10 +326,10 @@ pub async fn with_waiting_chargebacks(tx: &mut Tx, merchant: &str, order_ids: &[
 
 /// Rows that name an order, with the file's name, in the order in which they came.
 pub async fn rows_of_order(tx: &mut Tx, merchant: &str, order_id: &str) -> Result<Vec<(InputRow, String)>> {
-    let sql = "SELECT r.file_no, r.line, r.merchant_id, r.kind, r.row_key, r.order_id, r.outcome, r.code, r.message,
-                      r.content, r.fingerprint, r.amount_minor, r.currency, r.opened_on, r.resolved_on, f.name
-               FROM input_row r JOIN file f ON f.file_no = r.file_no
-               WHERE r.merchant_id = $1 AND r.order_id = $2 ORDER BY r.file_no, r.line";
+    let sql = sqlx::AssertSqlSafe(format!(
+        "SELECT {JOINED}, f.name FROM input_row r JOIN file f ON f.file_no = r.file_no
+         WHERE r.merchant_id = $1 AND r.order_id = $2 ORDER BY r.file_no, r.line"
+    ));
     let rows: Vec<NamedRow> =
         on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(order_id).fetch_all(c).await?);
     Ok(rows.into_iter().map(|named| (named.row, named.name)).collect())
@@ -333,16 +338,17 @@ pub async fn rows_of_order(tx: &mut Tx, merchant: &str, order_id: &str) -> Resul
 /// Money rows of a merchant that were in suspense at the end of a day, with their provider and whether a bill had said
 /// something about them by then.
 pub async fn suspended_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<(InputRow, String, bool)>> {
-    let sql = "SELECT r.file_no, r.line, r.merchant_id, r.kind, r.row_key, r.order_id, r.outcome, r.code, r.message,
-                      r.content, r.fingerprint, r.amount_minor, r.currency, r.opened_on, r.resolved_on, f.provider AS name,
-                      EXISTS (SELECT 1 FROM provider_line l
-                              WHERE l.merchant_id = r.merchant_id AND l.event_key = r.row_key AND l.business_date <= $2
-                                AND l.event = CASE r.kind WHEN 'payments' THEN 'payment' WHEN 'refunds' THEN 'refund' END)
-                      AS in_bill
-               FROM input_row r JOIN file f ON f.file_no = r.file_no
-               WHERE r.merchant_id = $1 AND r.kind IN ('payments', 'refunds', 'chargebacks') AND r.content <> ''
-                 AND r.opened_on <= $2 AND (r.resolved_on IS NULL OR r.resolved_on > $2)
-               ORDER BY r.kind, r.row_key, r.file_no, r.line";
+    let sql = sqlx::AssertSqlSafe(format!(
+        "SELECT {JOINED}, f.provider AS name,
+                EXISTS (SELECT 1 FROM provider_line l
+                        WHERE l.merchant_id = r.merchant_id AND l.event_key = r.row_key AND l.business_date <= $2
+                          AND l.event = CASE r.kind WHEN 'payments' THEN 'payment' WHEN 'refunds' THEN 'refund' END)
+                AS in_bill
+         FROM input_row r JOIN file f ON f.file_no = r.file_no
+         WHERE r.merchant_id = $1 AND r.kind IN ('payments', 'refunds', 'chargebacks') AND r.content <> ''
+           AND r.opened_on <= $2 AND (r.resolved_on IS NULL OR r.resolved_on > $2)
+         ORDER BY r.kind, r.row_key, r.file_no, r.line"
+    ));
     let rows: Vec<SuspendedRow> = on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?);
     Ok(rows.into_iter().map(|found| (found.named.row, found.named.name, found.in_bill)).collect())
 }
@@ -350,17 +356,17 @@ pub async fn suspended_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result
 /// Payments, refunds and chargebacks of a day that contradict what is booked, with their provider and the booked amount.
 /// What bills say is kept as such.
 pub async fn money_conflicts_on(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<(InputRow, String, i64)>> {
-    let sql = "SELECT r.file_no, r.line, r.merchant_id, r.kind, r.row_key, r.order_id, r.outcome, r.code, r.message,
-                      r.content, r.fingerprint, r.amount_minor, r.currency, r.opened_on, r.resolved_on, f.provider AS name,
-                      COALESCE(k.amount_minor, 0) AS booked_minor
-               FROM input_row r
-               JOIN file f ON f.file_no = r.file_no
-               LEFT JOIN fact k ON k.merchant_id = r.merchant_id AND k.fact_id = r.row_key
-                    AND k.kind = CASE r.kind WHEN 'payments' THEN 'payment' WHEN 'refunds' THEN 'refund' ELSE 'chargeback' END
-                    AND k.booked_on <= $2
-               WHERE r.merchant_id = $1 AND r.opened_on = $2 AND r.outcome = 'conflict'
-                 AND r.kind IN ('payments', 'refunds', 'chargebacks') AND f.kind <> 'bills'
-               ORDER BY r.kind, r.row_key, r.file_no, r.line";
+    let sql = sqlx::AssertSqlSafe(format!(
+        "SELECT {JOINED}, f.provider AS name, COALESCE(k.amount_minor, 0) AS booked_minor
+         FROM input_row r
+         JOIN file f ON f.file_no = r.file_no
+         LEFT JOIN fact k ON k.merchant_id = r.merchant_id AND k.fact_id = r.row_key
+              AND k.kind = CASE r.kind WHEN 'payments' THEN 'payment' WHEN 'refunds' THEN 'refund' ELSE 'chargeback' END
+              AND k.booked_on <= $2
+         WHERE r.merchant_id = $1 AND r.opened_on = $2 AND r.outcome = 'conflict'
+           AND r.kind IN ('payments', 'refunds', 'chargebacks') AND f.kind <> 'bills'
+         ORDER BY r.kind, r.row_key, r.file_no, r.line"
+    ));
     let rows: Vec<ConflictRow> = on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?);
     Ok(rows.into_iter().map(|found| (found.named.row, found.named.name, found.booked_minor)).collect())
 }

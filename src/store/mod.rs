@@ -18,6 +18,7 @@ pub mod facts;
 pub mod inputs;
 pub mod instructions;
 pub mod journal;
+pub mod listing;
 pub mod mails;
 pub mod orders;
 pub mod positions;

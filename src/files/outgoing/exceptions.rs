@@ -1,5 +1,7 @@
 //! Exceptions: what finance must look at, with its age.
 
+use std::borrow::Cow;
+
 use chrono::NaiveDate;
 
 use super::{ReportRow, defused};
@@ -16,7 +18,7 @@ pub struct Exception<'a> {
     pub amount: Option<(i64, Currency)>,
     pub opened_on: NaiveDate,
     pub days_open: i64,
-    pub message: &'a str,
+    pub message: Cow<'a, str>,
 }
 
 impl ReportRow for Exception<'_> {
@@ -46,7 +48,7 @@ impl ReportRow for Exception<'_> {
             self.amount.map(|(_, currency)| currency.to_string()).unwrap_or_default(),
             self.opened_on.to_string(),
             self.days_open.to_string(),
-            defused(self.message).into_owned(),
+            defused(&self.message).into_owned(),
         ]
     }
 

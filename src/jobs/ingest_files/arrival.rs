@@ -12,25 +12,31 @@ use crate::domain::arrival::left_out;
 use crate::domain::order::Source;
 use crate::store::exceptions::{self, NewException};
 use crate::store::inputs::FileRow;
-use crate::store::{Tx, arrivals, inputs};
+use crate::store::{Tx, arrivals, inputs, listing};
 
 /// Notes that a file has come. Belongs before the file itself is saved.
 pub async fn note(tx: &mut Tx, feed: &Feed, file: &FileRow, today: NaiveDate) -> Result<()> {
     if let Some(number) = file.number {
         count(tx, feed, file, number, today).await?;
     }
-    if file.status == "quarantined" {
-        return Ok(());
+    let why = match &file.message {
+        None => format!("taken in on {today} as file {}", file.file_no),
+        Some(message) => format!("tried again on {today} as file {}: {message}", file.file_no),
+    };
+    let first = match file.retry_of {
+        Some(first) => listing::file(tx, first).await?,
+        None => None,
+    };
+    let mut settled: Vec<FileRow> = first.into_iter().map(|listed| listed.file).collect();
+    if file.status != "quarantined" {
+        settled.extend(inputs::refused_with_bytes(tx, &feed.name, &file.sha256).await?);
+        if let Some(date) = file.dated_on {
+            let missing = missing_key(&feed.name, date);
+            exceptions::resolve(tx, &file.merchant_id, &["FILE_MISSING"], &[&missing], today).await?;
+        }
     }
-    if let Some(date) = file.dated_on {
-        exceptions::resolve(tx, &file.merchant_id, &["FILE_MISSING"], &[&missing_key(&feed.name, date)], today).await?;
-    }
-    for refused in inputs::refused_with_bytes(tx, &file.merchant_id, &file.kind, &file.sha256).await? {
-        let why = match &file.message {
-            None => format!("taken in on {today} as file {}", file.file_no),
-            Some(message) => message.clone(),
-        };
-        exceptions::resolve_file(tx, &file.merchant_id, refused.file_no, today, &why).await?;
+    for refused in settled {
+        exceptions::resolve_file(tx, &refused.merchant_id, refused.file_no, today, &why).await?;
     }
     Ok(())
 }

@@ -106,11 +106,11 @@ pub async fn retry_pending(
             waiting.outcome = outcome.name().to_owned();
             waiting.resolved_on = Some(today);
             inputs::move_pending(tx, waiting.file_no, outcome.name(), 1).await?;
-            resolved.push(waiting.row_key.as_str());
+            resolved.push((waiting.row_key.as_str(), source));
         }
     }
     let waiting_for = ["UNKNOWN_ORDER", UNKNOWN_PAYMENT, "CURRENCY", "ORDER_DECLINED"];
-    exceptions::resolve(tx, &merchant.id, &waiting_for, &resolved, today).await?;
+    exceptions::resolve_rows(tx, &merchant.id, &waiting_for, &resolved, today).await?;
     inputs::save_rows(tx, &pending).await?;
     desk.write(tx).await
 }

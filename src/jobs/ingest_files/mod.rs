@@ -8,6 +8,7 @@ mod facts;
 mod orders;
 mod records;
 mod results;
+pub mod retry;
 mod verdict;
 
 use std::io;
@@ -38,6 +39,7 @@ const CHUNKS_A_COMMIT: i64 = 50;
 pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
     let mut tx = scheme.store.read().await?;
     let unfiled = inputs::unfiled(&mut tx).await?;
+    let cut_off = retry::cut_off(&mut tx).await?;
     scheme.check_policy_versions(&mut tx).await?;
     scheme.config.check_calendars(today)?;
     drop(tx);
@@ -46,11 +48,15 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
         file_away(scheme, file).await?;
     }
 
+    for file in cut_off {
+        retry::go_on(scheme, today, &file).await.with_context(|| format!("going on with {}", file.name))?;
+    }
+
     let mut files = 0;
     let mut counts = Counts::default();
     for (feed, found) in arrived(scheme, today).await? {
         let reading = || format!("reading {} file {}", feed.kind.name(), found.path.display());
-        if let Some(file) = take(scheme, feed, &found, today).await.with_context(reading)? {
+        if let Some(file) = take(scheme, feed, &found, today, None).await.with_context(reading)? {
             files += 1;
             counts.add(&file.counts);
         }
@@ -128,11 +134,17 @@ async fn wait_for_writers(found: &[(&Feed, Found)]) {
     }
 }
 
-/// Takes a file in, or goes on with it. None: it is one that lies where it lay before.
-async fn take(scheme: &Scheme, feed: &Feed, found: &Found, today: NaiveDate) -> Result<Option<FileRow>> {
+/// Takes a file in, or goes on with it; `retry_of`: one that is tried again. None: it is one that lies where it lay before.
+async fn take(
+    scheme: &Scheme,
+    feed: &Feed,
+    found: &Found,
+    today: NaiveDate,
+    retry_of: Option<i64>,
+) -> Result<Option<FileRow>> {
     let examined = reader::examine(&found.path, feed.kind)?;
     let mut tx = scheme.store.write().await?;
-    if is_settled_matter(&mut tx, feed, found, &examined.sha256).await? {
+    if retry_of.is_none() && is_settled_matter(&mut tx, feed, found, &examined.sha256).await? {
         return Ok(None);
     }
     let same = inputs::file_with_bytes(&mut tx, merchant_of(feed), feed.kind.name(), &examined.sha256).await?;
@@ -145,6 +157,7 @@ async fn take(scheme: &Scheme, feed: &Feed, found: &Found, today: NaiveDate) -> 
         }
     }
     let mut file = claim(&mut tx, feed, found, &examined.sha256, today).await?;
+    file.retry_of = retry_of;
     let opened = match (&same, &examined.trust) {
         (Some(same), _) => {
             file.status = "duplicate".to_owned();
@@ -376,6 +389,11 @@ async fn decide(tx: &mut Tx, scheme: &Scheme, feed: &Feed, chunk: &Chunk<'_>) ->
     }
 }
 
+fn feed_of<'s>(scheme: &'s Scheme, file: &FileRow) -> Result<&'s Feed> {
+    let feed = scheme.config.feeds.iter().find(|feed| feed.name == file.feed);
+    feed.with_context(|| format!("{} came by feed {}, which is no longer configured", file.name, file.feed))
+}
+
 fn merchant_of(feed: &Feed) -> &str {
     feed.merchant.as_deref().unwrap_or_default()
 }
@@ -404,9 +422,7 @@ fn acknowledge(
 
 /// Publishes the answers and moves the file out of the inbox; both can be repeated.
 async fn file_away(scheme: &Scheme, mut file: FileRow) -> Result<()> {
-    let feed = scheme.config.feeds.iter().find(|feed| feed.name == file.feed);
-    let feed =
-        feed.with_context(|| format!("{} came by feed {}, which is no longer configured", file.name, file.feed))?;
+    let feed = feed_of(scheme, &file)?;
     let answers = scheme.folder(&format!("outbox/{}", feed.name))?;
     let folder = scheme.folder(&format!(
         "{}/{}",
@@ -419,8 +435,8 @@ async fn file_away(scheme: &Scheme, mut file: FileRow) -> Result<()> {
         let (code, message) = (file.code.as_deref().unwrap_or_default(), file.message.as_deref().unwrap_or_default());
         acknowledgement::publish_refusal(&answers, &file.kept_as, &file.status, code, message)?;
     }
-    inbox::file_away(&feed.folder.join(&file.name), &folder, &file.kept_as, feed.keep)
-        .with_context(|| format!("filing {}", file.name))?;
+    let (from, keep) = retry::source(scheme, feed, &file).await?;
+    inbox::file_away(&from, &folder, &file.kept_as, keep).with_context(|| format!("filing {}", file.name))?;
     file.filed = true;
     let mut tx = scheme.store.write().await?;
     inputs::save_file(&mut tx, &file).await?;

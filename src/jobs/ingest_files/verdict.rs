@@ -87,7 +87,10 @@ impl Verdict {
     /// The verdict on a row that could not be read: rejected, under whatever stands in the key's column.
     pub fn unreadable(kind: Kind, header: &[String], line: &Line, rejection: &Rejection) -> Verdict {
         let (_, key_column) = told(kind, header, line);
-        Verdict { key: short(raw(header, line, key_column)), outcome: Outcome::from(rejection) }
+        // In a customer's row that lacks a cell, a name may stand there.
+        let may_be_a_name = kind == Kind::Customers && line.cells.len() != header.len();
+        let key = if may_be_a_name { String::new() } else { short(raw(header, line, key_column)) };
+        Verdict { key, outcome: Outcome::from(rejection) }
     }
 }
 

@@ -1,0 +1,92 @@
+//! `paylater files`: what came, what became of it, and what is to be done about it.
+
+mod list;
+mod retry;
+mod show;
+
+use anyhow::{Context, Result, bail};
+use clap::Subcommand;
+use serde_json::json;
+
+use super::open::At;
+use super::{Ending, Misconfigured};
+use crate::store::listing::ListedFile;
+use crate::store::{Tx, listing};
+
+#[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Files {
+    #[command(subcommand)]
+    command: Option<Command>,
+
+    #[command(flatten)]
+    list: list::List,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show the rows of a file that were not simply accepted.
+    Show(show::Show),
+    /// Try files again that configuration had kept out: in quarantine, or rows rejected for want of a policy or calendar.
+    Retry(retry::Retry),
+}
+
+impl Files {
+    pub async fn run(self, at: &At) -> Result<Ending> {
+        match self.command {
+            None => self.list.run(at).await,
+            Some(Command::Show(show)) => show.run(at).await,
+            Some(Command::Retry(retry)) => retry.run(at).await,
+        }
+    }
+}
+
+/// The one file that is meant by its number, or by its name as it came or as it is kept.
+async fn find(tx: &mut Tx, which: &str) -> Result<ListedFile> {
+    if let Ok(number) = which.parse() {
+        let file = listing::file(tx, number).await?;
+        return Ok(file.with_context(|| format!("there is no file {number}")).map_err(Misconfigured)?);
+    }
+    let mut called = listing::files_called(tx, which).await?;
+    // A name that a file is kept as is its alone within its feed.
+    let kept: Vec<&ListedFile> = called.iter().filter(|listed| listed.file.kept_as == which).collect();
+    if let [only] = kept.as_slice() {
+        return Ok((*only).clone());
+    }
+    match called.len() {
+        0 => {
+            Err(Misconfigured(anyhow::anyhow!("there is no file {which:?}; `paylater files` lists those there are"))
+                .into())
+        }
+        1 => Ok(called.remove(0)),
+        _ => {
+            let one = |listed: &ListedFile| {
+                let file = &listed.file;
+                format!("\n  {}  feed {}, {}, {}", file.file_no, file.feed, file.business_date, file.status)
+            };
+            let all: String = called.iter().map(one).collect();
+            bail!(Misconfigured(anyhow::anyhow!(
+                "there are several files {which:?}; write the number of one of them:{all}"
+            )))
+        }
+    }
+}
+
+/// A file for programs.
+fn as_json(listed: &ListedFile) -> serde_json::Value {
+    let file = &listed.file;
+    json!({
+        "file_no": file.file_no, "business_date": file.business_date, "feed": file.feed, "kind": file.kind,
+        "merchant_id": file.merchant_id, "name": file.name, "kept_as": file.kept_as, "sha256": file.sha256,
+        "status": file.status, "code": file.code, "message": file.message, "rows": file.counts,
+        "retry_of": file.retry_of, "retried_as": listed.retried_as,
+    })
+}
+
+/// `quarantined`, or `quarantined, then 12`.
+fn status_in_words(listed: &ListedFile) -> String {
+    match listed.retried_as {
+        Some(again) => format!("{}, then {again}", listed.file.status),
+        None => listed.file.status.clone(),
+    }
+}

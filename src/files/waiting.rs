@@ -1,0 +1,111 @@
+//! What lies in an inbox and is not taken yet, and why. Nothing is read or moved.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use chrono::NaiveDate;
+
+use super::inbox::{NamePattern, final_name};
+
+/// What takes files from a folder.
+pub struct Taker<'a> {
+    pub feed: &'a str,
+    pub pattern: &'a NamePattern,
+    pub settle: Duration,
+}
+
+/// A file that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Whose it will be; none if it fits no feed.
+    pub feed: Option<String>,
+    pub name: String,
+    pub why: String,
+}
+
+/// Files of a folder by name, at most `limit`. A folder that is not there has none.
+pub fn look(
+    folder: &Path,
+    takers: &[Taker<'_>],
+    today: NaiveDate,
+    now: SystemTime,
+    limit: usize,
+) -> io::Result<Vec<Waiting>> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(why) => return Err(why),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.extend(entry?.file_name().into_string().ok().filter(|name| !name.contains(char::is_control)));
+    }
+    names.sort_unstable();
+    let mut waiting = Vec::new();
+    for name in names {
+        // It may be taken at any moment.
+        let Ok(metadata) = fs::symlink_metadata(folder.join(&name)) else { continue };
+        if metadata.is_dir() {
+            continue;
+        }
+        let meant = final_name(&name).unwrap_or(&name);
+        let fits = takers.iter().find_map(|taker| Some((taker, taker.pattern.matches(meant)?)));
+        let age = now.duration_since(metadata.modified()?).unwrap_or_default();
+        let why = match &fits {
+            _ if !metadata.is_file() => "it is a link or no plain file; it is never taken".to_owned(),
+            None => "its name fits no feed's pattern; rename it".to_owned(),
+            Some(_) if meant != name => {
+                format!("still being written, by its name; rename it to {meant} when it is whole")
+            }
+            Some((_, says)) if says.date.is_some_and(|date| date > today) => "its day has not come".to_owned(),
+            Some((taker, _)) if age < taker.settle => "still being written: it changed just now".to_owned(),
+            Some(_) => "taken by the next ingest_files".to_owned(),
+        };
+        waiting.push(Waiting { feed: fits.map(|(taker, _)| taker.feed.to_owned()), name, why });
+        if waiting.len() == limit {
+            break;
+        }
+    }
+    Ok(waiting)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_and_why() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in
+            ["o-2026-03-01.csv", "o-2026-03-02.csv", "o-2026-03-01.csv.part", ".o-2026-03-01.csv", "x.csv", "x.csv.tmp"]
+        {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        fs::create_dir(folder.path().join("old")).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", folder.path().join("o-2026-02-28.csv")).unwrap();
+        let pattern = NamePattern::parse("o-{date}.csv").unwrap();
+        let now = SystemTime::now();
+        let looked = |settle: u64, limit: usize| {
+            let taker = Taker { feed: "orders", pattern: &pattern, settle: Duration::from_secs(settle) };
+            look(folder.path(), &[taker], "2026-03-01".parse().unwrap(), now, limit).unwrap()
+        };
+        let waiting = looked(0, 10);
+        let shown: Vec<String> =
+            waiting.iter().map(|w| format!("{} {}: {}", w.feed.as_deref().unwrap_or("-"), w.name, w.why)).collect();
+        let expected = [
+            "orders .o-2026-03-01.csv: still being written, by its name; rename it to o-2026-03-01.csv when it is whole",
+            "orders o-2026-02-28.csv: it is a link or no plain file; it is never taken",
+            "orders o-2026-03-01.csv: taken by the next ingest_files",
+            "orders o-2026-03-01.csv.part: still being written, by its name; rename it to o-2026-03-01.csv when it is whole",
+            "orders o-2026-03-02.csv: its day has not come",
+            "- x.csv: its name fits no feed's pattern; rename it",
+            "- x.csv.tmp: its name fits no feed's pattern; rename it",
+        ];
+        assert_eq!(shown, expected);
+        assert_eq!(looked(60, 10)[2].why, "still being written: it changed just now");
+        assert_eq!(looked(60, 3).len(), 3);
+        assert_eq!(look(Path::new("/nowhere"), &[], "2026-03-01".parse().unwrap(), now, 1).unwrap(), []);
+    }
+}

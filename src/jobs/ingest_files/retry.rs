@@ -1,0 +1,161 @@
+//! Files tried again after configuration was mended: refused ones as a whole, and of files that were taken the rows that
+//! configuration had rejected. They go the way of every file, on the open day; what was recorded of the first try stays.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use chrono::NaiveDate;
+
+use super::super::Scheme;
+use super::take;
+use crate::config::Feed;
+use crate::files::inbox::Found;
+use crate::files::{atomic, reader};
+use crate::store::inputs::{self, FileRow};
+use crate::store::{Tx, listing};
+
+/// What rows are rejected with because of configuration: mended, the same rows may be right.
+pub const BY_CONFIGURATION: [&str; 3] = ["NO_CALENDAR_YEAR", "NO_POLICY", "UNKNOWN_MERCHANT"];
+
+/// What became of a try.
+pub enum Tried {
+    /// It went the way of every file, as this one.
+    As(Box<FileRow>),
+    /// It would, if this were no dry run.
+    Would,
+    /// It is refused for the same reason as before; nothing was changed.
+    Still { message: String },
+    /// It cannot be tried.
+    Not { why: String },
+}
+
+/// What a try again of everything would begin with.
+pub async fn candidates(tx: &mut Tx) -> Result<Vec<FileRow>> {
+    Ok(listing::to_retry(tx, &BY_CONFIGURATION).await?.into_iter().map(|listed| listed.file).collect())
+}
+
+/// Tries files again, in the order in which a day takes files.
+pub async fn retry(
+    scheme: &Scheme,
+    today: NaiveDate,
+    mut files: Vec<FileRow>,
+    dry_run: bool,
+) -> Result<Vec<(FileRow, Tried)>> {
+    let mut tx = scheme.store.read().await?;
+    scheme.check_policy_versions(&mut tx).await?;
+    scheme.config.check_calendars(today)?;
+    drop(tx);
+    let turn = |file: &FileRow| scheme.config.feeds.iter().find(|feed| feed.name == file.feed).map(|feed| feed.kind);
+    files.sort_by_key(|file| (turn(file), file.dated_on, file.file_no));
+    let mut tried = Vec::new();
+    for file in files {
+        let outcome = try_again(scheme, today, &file, dry_run).await;
+        let outcome = outcome.with_context(|| format!("trying {} again", file.name))?;
+        tried.push((file, outcome));
+    }
+    Ok(tried)
+}
+
+/// Goes on with a try that a stop cut off.
+pub async fn go_on(scheme: &Scheme, today: NaiveDate, file: &FileRow) -> Result<Option<FileRow>> {
+    let feed = super::feed_of(scheme, file)?;
+    let (path, _) = source(scheme, feed, file).await?;
+    take(scheme, feed, &found(feed, file, path)?, today, file.retry_of).await
+}
+
+/// Where a file lies that is not filed away yet, and whether it stays there.
+pub async fn source(scheme: &Scheme, feed: &Feed, file: &FileRow) -> Result<(PathBuf, bool)> {
+    let Some(first) = file.retry_of else { return Ok((feed.folder.join(&file.name), feed.keep)) };
+    let mut tx = scheme.store.read().await?;
+    let first = listing::file(&mut tx, first).await?.with_context(|| format!("file {first} is not there"))?.file;
+    let lies = if first.status == "quarantined" { in_quarantine(scheme, &first) } else { again(scheme, &first) };
+    Ok((lies, false))
+}
+
+async fn try_again(scheme: &Scheme, today: NaiveDate, file: &FileRow, dry_run: bool) -> Result<Tried> {
+    let not = |why: String| Ok(Tried::Not { why });
+    let Ok(feed) = super::feed_of(scheme, file) else {
+        return not(format!("feed {} is no longer configured", file.feed));
+    };
+    let (path, name) = match file.status.as_str() {
+        "quarantined" => (in_quarantine(scheme, file), file.name.clone()),
+        "taken" => (again(scheme, file), format!("{}.rejects.csv", file.kept_as)),
+        status => return not(format!("it is {status}; only files in quarantine and rejected rows are tried again")),
+    };
+    if file.status == "taken" {
+        // The rows went through the same header before.
+        match rows_again(scheme, file, (!dry_run).then_some(&path)) {
+            Ok(0) => return not(format!("none of its rows was rejected with {}", BY_CONFIGURATION.join(", "))),
+            Ok(_) if dry_run => return Ok(Tried::Would),
+            Ok(_) => {}
+            Err(why) => return not(format!("its rejected rows cannot be read: {why:#}")),
+        }
+    } else if !path.is_file() {
+        return not(format!("{} is not there any more; have it sent again", path.display()));
+    }
+    let examined = reader::examine(&path, feed.kind)?;
+    if let Some(distrust) = examined.trust.err().filter(|distrust| Some(distrust.code) == file.code.as_deref()) {
+        return Ok(Tried::Still { message: distrust.message });
+    }
+    if dry_run {
+        return Ok(Tried::Would);
+    }
+    let found = found(feed, &FileRow { name, ..file.clone() }, path)?;
+    match take(scheme, feed, &found, today, Some(file.file_no)).await? {
+        Some(taken) => Ok(Tried::As(Box::new(taken))),
+        None => not("it was dealt with before".to_owned()),
+    }
+}
+
+fn in_quarantine(scheme: &Scheme, file: &FileRow) -> PathBuf {
+    scheme.config.home.join("quarantine").join(&file.feed).join(&file.kept_as)
+}
+
+fn again(scheme: &Scheme, file: &FileRow) -> PathBuf {
+    scheme.config.home.join("retry").join(&file.feed).join(format!("{}.rejects.csv", file.kept_as))
+}
+
+/// Counts those of a file's rejected rows that are worth another try, and writes them into a file of their own.
+fn rows_again(scheme: &Scheme, file: &FileRow, to: Option<&PathBuf>) -> Result<usize> {
+    let rejects = scheme.config.home.join("outbox").join(&file.feed).join(format!("{}.rejects.csv", file.kept_as));
+    let reading = || format!("they were put into {}", rejects.display());
+    let mut rows = csv::ReaderBuilder::new().flexible(true).from_path(&rejects).with_context(reading)?;
+    let mut again = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
+    again.write_record(rows.headers()?)?;
+    let mut count = 0;
+    for row in rows.records() {
+        let row = row?;
+        // The last two cells are code and message.
+        let code = row.len().checked_sub(2).and_then(|at| row.get(at)).unwrap_or_default();
+        if BY_CONFIGURATION.contains(&code) {
+            again.write_record(&row)?;
+            count += 1;
+        }
+    }
+    if let Some(to) = to.filter(|_| count > 0) {
+        fs::create_dir_all(to.parent().unwrap_or(to))?;
+        atomic::write(to, &again.into_inner()?)?;
+    }
+    Ok(count)
+}
+
+fn found(feed: &Feed, file: &FileRow, path: PathBuf) -> Result<Found> {
+    let metadata = fs::metadata(&path).with_context(|| format!("looking for {}", path.display()))?;
+    // The pattern may have been what was mended.
+    let in_name = feed.pattern.matches(&file.name).unwrap_or_default();
+    Ok(Found {
+        name: file.name.clone(),
+        date: in_name.date,
+        number: in_name.number,
+        bytes: metadata.len(),
+        modified: metadata.modified()?,
+        path,
+    })
+}
+
+/// Tries that a stop cut off.
+pub async fn cut_off(tx: &mut Tx) -> Result<Vec<FileRow>> {
+    let unfiled = inputs::unfiled(tx).await?;
+    Ok(unfiled.into_iter().filter(|file| file.status == "reading" && file.retry_of.is_some()).collect())
+}

@@ -1,0 +1,572 @@
+//! What people do about files: look at them, mend rejected rows, try refused files again, close exceptions. By the real
+//! program.
+
+mod support;
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use support::{OUTPUTS, Scheme, assert_same, files_below};
+
+const POLICY: &str = r#"
+[[version]]
+effective_from = "2026-01-01"
+currency = "CNY"
+clock = "ordered"
+bands = [ { score = 500, limit = "1000.00", term = 7 } ]
+refund_window = 7
+late_fee = { kind = "none" }
+extension = { times = 1, days = 3 }
+
+[version.debit]
+[version.pay_out]
+after = 1
+"#;
+
+const CUSTOMERS: &str = "customer_id,name,email,locale,time_zone,credit_score,real_name_verified,bank_card_bound
+C1,王芳,c1@example.com,zh-CN,Asia/Shanghai,700,true,true
+";
+const AGREEMENTS: &str = "agreement_id,customer_id,merchant_id,status,changed_at,score_authorised
+A1,C1,SHOP,open,2026-02-01,true
+";
+const ORDERS: &str = "order_id,customer_id,amount,currency,ordered_at";
+const FULFILMENTS: &str = "order_id,event,occurred_at";
+
+/// A shop with a customer, and these files.
+fn shop(files: &[(&str, &str)]) -> Scheme {
+    let scheme = Scheme::shop(POLICY);
+    scheme.write("inbox/customers-2026-03-01.csv", CUSTOMERS);
+    scheme.write("inbox/agreements-2026-03-01.csv", AGREEMENTS);
+    for (name, text) in files {
+        scheme.write(&format!("inbox/{name}"), text);
+    }
+    scheme
+}
+
+fn change_config(scheme: &Scheme, from: &str, to: &str) {
+    let config = scheme.read("paylater.toml");
+    assert!(config.contains(from), "{from:?} is not in {config}");
+    scheme.write("paylater.toml", config.replace(from, to));
+}
+
+fn ack(scheme: &Scheme, feed: &str, name: &str) -> String {
+    scheme.read(&format!("run/outbox/{feed}/{name}.ack.csv"))
+}
+
+/// The exceptions of a day: code, days open, message.
+fn exceptions(scheme: &Scheme, day: &str) -> Vec<String> {
+    let report = scheme.read(&format!("run/reconciliation/{day}/SHOP_{day}_exceptions.csv"));
+    let mut rows = csv::Reader::from_reader(report.as_bytes());
+    let row = |row: csv::StringRecord| format!("{} {} {}", &row[1], &row[9], &row[10]);
+    rows.records().map(|record| row(record.unwrap())).collect()
+}
+
+/// What the program printed, without the folder it works in.
+fn plain(scheme: &Scheme, told: &str) -> String {
+    told.replace(&scheme.path("").display().to_string(), "")
+}
+
+#[tokio::test]
+async fn files_are_listed_with_what_became_of_them() {
+    let story = |scheme: &Scheme| {
+        let orders =
+            format!("{ORDERS}\nO1,C1,5.00,CNY,2026-03-01\nO2,C1,x,CNY,2026-03-01\nO3,C1,5000.00,CNY,2026-03-01\n");
+        scheme.write("inbox/orders-2026-03-01.csv", &orders);
+        scheme.write("inbox/orders-2026-03-02.csv", &orders);
+        scheme.write("inbox/payments-2026-03-02.csv", "");
+        scheme.write(
+            "inbox/fulfilments-2026-03-02.csv",
+            format!("{FULFILMENTS}\nO1,delivered,2026-03-02\nO9,delivered,2026-03-02\nO1,lost,2026-03-02\nO8,shipped,2026-03-02\n"),
+        );
+        scheme.write("inbox/orders-2026-03-09.csv", format!("{ORDERS}\nO9,C1,5.00,CNY,2026-03-01\n"));
+        scheme.write("inbox/orders-2026-03-03.csv.part", "order_id,");
+        scheme.write("inbox/Orders of today.xlsx", "PK");
+        scheme.close("2026-03-03");
+        let list = plain(scheme, &scheme.run(&["files"]));
+        let waiting_only = scheme.run(&["files", "--status", "waiting"]);
+        assert!(list.starts_with(&waiting_only), "{waiting_only}");
+        let quarantined = scheme.run(&["files", "--status", "quarantined"]);
+        assert_eq!(quarantined.lines().count(), 2, "{quarantined}");
+        let of_feed = scheme.run(&["files", "--feed", "orders", "--date", "2026-03-01"]);
+        assert_eq!(of_feed.lines().count(), 2, "{of_feed}");
+        let json: serde_json::Value = serde_json::from_str(&scheme.run(&["--json", "files", "--limit", "2"])).unwrap();
+        assert_eq!((json["files"].as_array().unwrap().len(), &json["more"]), (2, &true.into()));
+        assert_eq!(json["waiting"].as_array().unwrap().len(), 3);
+        assert_eq!(json["files"][1]["rows"]["pending"], 2);
+        // O9 comes at last, and the row that waited for it tells so.
+        scheme.close("2026-03-09");
+        let shown = plain(scheme, &scheme.run(&["files", "show", "fulfilments-2026-03-02.csv"]));
+        let pending = scheme.run(&["files", "show", "fulfilments-2026-03-02.csv", "--outcome", "pending"]);
+        assert!(pending.contains("O8:shipped") && !pending.contains("O9"), "{pending}");
+        let json: serde_json::Value =
+            serde_json::from_str(&scheme.run(&["--json", "files", "show", "fulfilments-2026-03-02.csv"])).unwrap();
+        assert_eq!(json["rows"].as_array().unwrap().len(), 3);
+        assert_eq!(json["rows"][0]["resolved_on"], "2026-03-09");
+        // Days without files are passed over: the latest three with some go back to the first.
+        assert_eq!(scheme.run(&["files"]), scheme.run(&["files", "--all"]));
+        let none = scheme.run_failing(&["files", "show", "nothing.csv"], 2);
+        assert!(none.contains("there is no file \"nothing.csv\""), "{none}");
+        (list, shown)
+    };
+    let (list, shown) = story(&shop(&[]));
+    assert_eq!(story(&shop(&[]).on_postgres().await), (list.clone(), shown.clone()));
+    insta::assert_snapshot!("files", list.replace('\t', " | "));
+    insta::assert_snapshot!("files_show", shown.replace('\t', " | "));
+}
+
+#[test]
+fn a_name_that_came_twice_is_asked_about() {
+    let scheme = shop(&[("orders-2026-03-01.csv", &format!("{ORDERS}\nO1,C1,5.00,CNY,2026-03-01\n"))]);
+    scheme.close("2026-03-01");
+    scheme.write("inbox/orders-2026-03-01.csv", format!("{ORDERS}\nO1,C1,6.00,CNY,2026-03-01\n"));
+    // Another feed may have a file of the same name.
+    let config = scheme.read("paylater.toml")
+        + "[[feed]]\nname = \"more\"\nfolder = \"more\"\npattern = \"orders-{date}.csv\"\nkind = \"orders\"\nsettle_seconds = 0\nmerchant = \"SHOP\"\n";
+    scheme.write("paylater.toml", config);
+    std::fs::create_dir(scheme.path("more")).unwrap();
+    scheme.write("more/orders-2026-03-01.csv", format!("{ORDERS}\nO1,C1,7.00,CNY,2026-03-01\n"));
+    scheme.close("2026-03-02");
+    let told = scheme.run_failing(&["files", "show", "orders-2026-03-01.csv"], 2);
+    for line in [
+        "  3  feed orders, 2026-03-01, taken",
+        "  4  feed orders, 2026-03-02, taken",
+        "  5  feed more, 2026-03-02, taken",
+    ] {
+        assert!(told.contains(line), "{told}");
+    }
+    // The second of a name is kept under one of its own.
+    for which in ["orders-2026-03-01.2.csv", "4"] {
+        let shown = scheme.run(&["files", "show", which]);
+        assert!(shown.contains("file 4: orders-2026-03-01.2.csv of feed orders, taken on 2026-03-02"), "{shown}");
+        assert!(shown.contains("O1\tconflict\tCONFLICT"), "{shown}");
+    }
+}
+
+#[test]
+fn a_file_of_many_rows_is_shown_page_by_page() {
+    let rows: String = (0..2_500).map(|i| format!("O{i},C1,x,CNY,2026-03-01\n")).collect();
+    let scheme = shop(&[("orders-2026-03-01.csv", &format!("{ORDERS}\n{rows}"))]);
+    scheme.close("2026-03-01");
+    let name = "orders-2026-03-01.csv";
+    let lines = |arguments: &[&str]| {
+        let told = scheme.run(arguments);
+        told.lines().filter(|line| line.contains("\trejected\t")).count()
+    };
+    assert_eq!(lines(&["files", "show", name]), 100);
+    assert_eq!(lines(&["files", "show", name, "--limit", "1001"]), 1001);
+    assert_eq!(lines(&["files", "show", name, "--all"]), 2_500);
+    assert_eq!(lines(&["files", "show", name, "--all", "--outcome", "pending"]), 0);
+    let json: serde_json::Value =
+        serde_json::from_str(&scheme.run(&["--json", "files", "show", name, "--all"])).unwrap();
+    assert_eq!((json["rows"].as_array().unwrap().len(), &json["more"]), (2_500, &false.into()));
+}
+
+#[test]
+fn no_name_and_no_address_is_shown() {
+    let scheme = shop(&[]);
+    // A cell is lacking: where the key should be stands the name. And a name too long.
+    let wrong = format!(
+        "李雷,li@example.com,zh,Asia/Shanghai,600,true,true\nC8,{},x@example.com,zh,Asia/Shanghai,600,true,true\n",
+        "张".repeat(600)
+    );
+    let header = CUSTOMERS.lines().next().unwrap();
+    scheme.write("inbox/customers-2026-03-02.csv", format!("{header}\n{wrong}"));
+    scheme.close("2026-03-02");
+    let shown = scheme.run(&["files", "show", "customers-2026-03-02.csv"]);
+    assert!(shown.contains("2\t\trejected\tCOLUMN_COUNT") && shown.contains("3\tC8\trejected\tBAD_TEXT"), "{shown}");
+    let told = shown
+        + &scheme.run(&["files"])
+        + &scheme.run(&["exceptions"])
+        + &ack(&scheme, "customers", "customers-2026-03-02.csv");
+    for personal in ["李雷", "张张", "@example.com"] {
+        assert!(!told.contains(personal), "{personal} in {told}");
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_waits_too_long_is_an_exception_until_its_order_comes() {
+    let story = |scheme: &Scheme| {
+        change_config(scheme, "clock = \"business\"", "clock = \"business\"\npending_days = 2");
+        scheme.write(
+            "inbox/fulfilments-2026-03-02.csv",
+            format!("{FULFILMENTS}\nO1,delivered,2026-03-02\nO2,delivered,2026-03-02\n"),
+        );
+        // A payment under the key of the hold: what closes one must not close the other.
+        scheme.write("inbox/holds-2026-03-03.csv", "hold_id,order_id,reason,starts_on\nX1,O1,dispute,2026-03-03\n");
+        scheme.write(
+            "inbox/payments-2026-03-03.csv",
+            "payment_id,order_id,amount,currency,paid_at\nX1,O2,1.00,CNY,2026-03-03\n",
+        );
+        scheme.close("2026-03-05");
+        assert_eq!(exceptions(scheme, "2026-03-02"), [""; 0]);
+        let money = "order O2 has not been seen yet; the row waits for it; its money is in suspense";
+        assert_eq!(exceptions(scheme, "2026-03-03"), [format!("UNKNOWN_ORDER 0 {money}")]);
+        let waits = |order: &str, kind: &str, since: &str, days: i64| {
+            format!(
+                "UNKNOWN_ORDER {days} order {order} has not been seen; the row of {kind} has waited for it since {since}"
+            )
+        };
+        let delivered = |order: &str, days: i64| waits(order, "fulfilments", "2026-03-02", days);
+        assert_eq!(
+            exceptions(scheme, "2026-03-04"),
+            [format!("UNKNOWN_ORDER 1 {money}"), delivered("O1", 0), delivered("O2", 0)]
+        );
+        let hold = |days| waits("O1", "holds", "2026-03-03", days);
+        assert_eq!(
+            exceptions(scheme, "2026-03-05"),
+            [format!("UNKNOWN_ORDER 2 {money}"), delivered("O1", 1), delivered("O2", 1), hold(0)]
+        );
+        scheme.write("inbox/orders-2026-03-06.csv", format!("{ORDERS}\nO2,C1,5.00,CNY,2026-03-01\n"));
+        scheme.close("2026-03-06");
+        assert_eq!(exceptions(scheme, "2026-03-06"), [delivered("O1", 2), hold(1)]);
+        scheme.write("inbox/orders-2026-03-07.csv", format!("{ORDERS}\nO1,C1,5.00,CNY,2026-03-01\n"));
+        scheme.close("2026-03-07");
+        assert_eq!(exceptions(scheme, "2026-03-07"), [""; 0]);
+        scheme.run(&["verify"]);
+    };
+    let (sqlite, postgres) = (shop(&[]), shop(&[]).on_postgres().await);
+    story(&sqlite);
+    story(&postgres);
+    assert_same(&files_below(&sqlite.path("run"), &OUTPUTS[..2]), &files_below(&postgres.path("run"), &OUTPUTS[..2]));
+}
+
+/// The id under which the shop's only instruction of a kind went out, up to a day of March.
+fn instruction(scheme: &Scheme, kind: &str, order: &str, until: u32) -> String {
+    (1..=until)
+        .find_map(|day| {
+            let report = scheme.read(&format!("run/reconciliation/2026-03-{day:02}/SHOP_2026-03-{day:02}_{kind}.csv"));
+            let row = report.lines().find(|line| line.contains(&format!(",{order},")))?;
+            Some(row.split(',').next()?.to_owned())
+        })
+        .unwrap_or_else(|| panic!("no {kind} of {order}"))
+}
+
+#[test]
+fn rejected_rows_of_every_kind_come_back_under_the_name_they_were_handed_out_with() {
+    // Patterns that fit nothing but the day's file.
+    let scheme = Scheme::shop(POLICY);
+    change_config(&scheme, "-{date}*.csv", "-{date}.csv");
+    let header = |text: &str| text.lines().next().unwrap().to_owned();
+    let wrong = [
+        ("customers", header(CUSTOMERS), "C3,Li,c3@example.com,en,Europe/London,abc,true,true", "abc", "700"),
+        ("agreements", header(AGREEMENTS), "A3,C3,SHOP,open,2026-02-01,yes", "yes", "true"),
+        ("orders", ORDERS.to_owned(), "O3,C1,1e2,CNY,2026-03-01", "1e2", "100.00"),
+        ("fulfilments", FULFILMENTS.to_owned(), "O3,came,2026-03-02", "came", "delivered"),
+        ("holds", "hold_id,order_id,reason,starts_on".to_owned(), "H1,O3,lost,2026-03-02", "lost", "dispute"),
+        ("extensions", "extension_id,order_id,days,requested_at".to_owned(), "E1,O3,two,2026-03-02", "two", "2"),
+        (
+            "payments",
+            "payment_id,order_id,amount,currency,paid_at".to_owned(),
+            "P3,O3,5.005,CNY,2026-03-02",
+            "5.005",
+            "5.00",
+        ),
+        (
+            "refunds",
+            "refund_id,order_id,amount,currency,refunded_at".to_owned(),
+            "R3,O3,5.00,RMB,2026-03-02",
+            "RMB",
+            "CNY",
+        ),
+        (
+            "chargebacks",
+            "chargeback_id,order_id,payment_id,amount,currency,charged_back_at".to_owned(),
+            "B3,O3,P3,1.00,CNY,2026-03-32",
+            "2026-03-32",
+            "2026-03-02",
+        ),
+        (
+            "waivers",
+            "waiver_id,order_id,amount,currency,waived_on".to_owned(),
+            "W3,O3,1,00,CNY,2026-03-02",
+            "1,00",
+            "1.00",
+        ),
+    ];
+    scheme.write("inbox/customers-2026-03-01.csv", CUSTOMERS);
+    scheme.write("inbox/agreements-2026-03-01.csv", AGREEMENTS);
+    scheme.write(
+        "inbox/orders-2026-03-01.csv",
+        format!("{ORDERS}\nO1,C1,100.00,CNY,2026-03-01\nO2,C1,50.00,CNY,2026-03-01\n"),
+    );
+    // O2 is paid twice, so that the customer gets something back.
+    scheme.write(
+        "inbox/payments-2026-03-01.csv",
+        "payment_id,order_id,amount,currency,paid_at\nP2,O2,80.00,CNY,2026-03-01\n",
+    );
+    for (kind, header, row, ..) in &wrong {
+        scheme.write(&format!("inbox/{kind}-2026-03-02.csv"), format!("{header}\n{row}\n"));
+    }
+    scheme.close("2026-03-02");
+    for (kind, header, row, bad, good) in &wrong {
+        let name = format!("{kind}-2026-03-02.csv");
+        let rejects = scheme.read(&format!("run/outbox/{kind}/{name}.rejects.csv"));
+        assert!(rejects.starts_with(&format!("{header},code,message\n{row},")), "{rejects}");
+        scheme.write(&format!("inbox/{name}.rejects.csv"), rejects.replacen(bad, good, 1));
+    }
+    scheme.close("2026-03-03");
+    for (kind, _, row, ..) in &wrong {
+        let key = if *kind == "fulfilments" { "O3:delivered" } else { row.split(',').next().unwrap() };
+        let ack = ack(&scheme, kind, &format!("{kind}-2026-03-02.csv.rejects.csv"));
+        assert_eq!(ack, format!("line,key,outcome,code,message\n2,{key},accepted,,\n"), "{kind}");
+    }
+    // What the bank answers, mended likewise, but only the second time.
+    scheme.close("2026-03-09");
+    let (debit, pay_out) =
+        (instruction(&scheme, "debit-instructions", "O1", 9), instruction(&scheme, "credit-payouts", "O2", 9));
+    scheme.write(
+        "inbox/debit_results-2026-03-10.csv",
+        format!("debit_id,order_id,result,at\n{debit},O1,payed,2026-03-10\n"),
+    );
+    scheme.write("inbox/payout_results-2026-03-10.csv", format!("payout_id,result,at\n{pay_out},payed,2026-03-10\n"));
+    scheme.close("2026-03-10");
+    for kind in ["debit_results", "payout_results"] {
+        let name = format!("{kind}-2026-03-10.csv");
+        let rejects = scheme.read(&format!("run/outbox/{kind}/{name}.rejects.csv"));
+        scheme.write(&format!("inbox/{name}.rejects.csv"), rejects.replacen("payed", "Paid", 1));
+    }
+    scheme.close("2026-03-11");
+    for (kind, key) in [("debit_results", &debit), ("payout_results", &pay_out)] {
+        let name = format!("{kind}-2026-03-10.csv.rejects.csv");
+        let rejects = scheme.read(&format!("run/outbox/{kind}/{name}.rejects.csv"));
+        // Why it was rejected stands there once, however often it was.
+        assert_eq!(rejects.lines().next().unwrap().matches("message").count(), 1, "{rejects}");
+        scheme.write(&format!("inbox/{name}.rejects.csv"), rejects.replacen("Paid", "paid", 1));
+        scheme.close(if kind == "debit_results" { "2026-03-12" } else { "2026-03-13" });
+        let ack = ack(&scheme, kind, &format!("{name}.rejects.csv"));
+        assert_eq!(ack, format!("line,key,outcome,code,message\n2,{key},accepted,,\n"), "{kind}");
+    }
+    assert_eq!(exceptions(&scheme, "2026-03-13"), [""; 0]);
+    // Each counts once: the order of 100.00 was decided once, and paid and refunded once.
+    let explain = scheme.run(&["explain", "O3"]);
+    assert_eq!(explain.matches("payment P3 of 5.00").count(), 1, "{explain}");
+    // Dropped in once more, they do nothing.
+    let again = scheme.read("run/archive/payments/payments-2026-03-02.csv.rejects.csv");
+    scheme.write("inbox/payments-2026-03-02.csv.rejects.csv", again);
+    scheme.close("2026-03-14");
+    assert!(ack(&scheme, "payments", "payments-2026-03-02.csv.rejects.2.csv").contains("FILE_DUPLICATE"));
+    scheme.run(&["verify"]);
+}
+
+#[tokio::test]
+async fn a_refused_file_is_tried_again_once_configuration_is_mended() {
+    let story = |scheme: &Scheme| {
+        let misread = (
+            "name = \"orders\"\nfolder = \"inbox\"\npattern = \"orders-{date}*.csv\"\nkind = \"orders\"",
+            "name = \"orders\"\nfolder = \"inbox\"\npattern = \"orders-{date}*.csv\"\nkind = \"payments\"",
+        );
+        change_config(scheme, misread.0, misread.1);
+        scheme.write("inbox/orders-2026-03-01.csv", format!("{ORDERS}\nO1,C1,5.00,CNY,2026-03-01\n"));
+        scheme.write("inbox/orders-2026-03-02.csv", "");
+        scheme.close("2026-03-02");
+        assert!(exceptions(scheme, "2026-03-02")[0].starts_with("FILE_COLUMN_MISSING 1"));
+        // Nothing was mended yet.
+        let told = scheme.run_failing(&["files", "retry", "orders-2026-03-01.csv"], 1);
+        assert!(told.contains("refused for the same reason as before: a file of payments needs"), "{told}");
+        assert_eq!(scheme.run(&["files", "--status", "quarantined"]).lines().count(), 3);
+
+        change_config(scheme, misread.1, misread.0);
+        let would = scheme.run_failing(&["files", "retry", "--all", "--dry-run"], 1);
+        let before = scheme.run(&["files", "--all"]);
+        assert!(would.contains("3 orders-2026-03-01.csv of feed orders: would be taken in"), "{would}");
+        assert!(
+            would.contains("4 orders-2026-03-02.csv of feed orders: refused for the same reason as before"),
+            "{would}"
+        );
+        assert_eq!(before, scheme.run(&["files", "--all"]), "a dry run changes nothing");
+        let told = scheme.run_failing(&["files", "retry", "--all"], 1);
+        assert!(told.contains("taken in as file 5; 1 rows: 1 accepted"), "{told}");
+        assert!(scheme.path("run/archive/orders/orders-2026-03-01.2.csv").exists());
+        assert!(!scheme.path("run/quarantine/orders/orders-2026-03-01.csv").exists());
+        assert_eq!(
+            ack(scheme, "orders", "orders-2026-03-01.2.csv"),
+            "line,key,outcome,code,message\n2,O1,accepted,,\n"
+        );
+        // The first try stays as it was, and says what followed.
+        let shown = scheme.run(&["files", "show", "3"]);
+        assert!(shown.contains("quarantined, then 5 on 2026-03-01"), "{shown}");
+        assert!(scheme.run(&["files", "show", "5"]).contains("file 3, tried again"));
+        let again = scheme.run_failing(&["files", "retry", "3"], 1);
+        assert!(again.contains("is not there any more"), "{again}");
+        scheme.close("2026-03-04");
+        let third = exceptions(scheme, "2026-03-03");
+        assert!(
+            third[0]
+                .starts_with("FILE_COLUMN_MISSING 2 closed: taken in on 2026-03-03 as file 5; orders-2026-03-01.csv:"),
+            "{third:?}"
+        );
+        assert!(third[1].starts_with("FILE_EMPTY"), "{third:?}");
+        assert_eq!(exceptions(scheme, "2026-03-04").len(), 1);
+        scheme.run(&["verify"]);
+    };
+    story(&shop(&[]));
+    story(&shop(&[]).on_postgres().await);
+}
+
+#[test]
+fn a_file_that_is_refused_again_for_another_reason_says_that_one() {
+    let scheme = shop(&[("orders-2026-03-01.csv", &format!("{ORDERS},amount\nO1,C1,5.00,CNY,2026-03-01,6.00\n"))]);
+    let kind = "pattern = \"orders-{date}*.csv\"\nkind = ";
+    change_config(&scheme, &format!("{kind}\"orders\""), &format!("{kind}\"payments\""));
+    scheme.close("2026-03-01");
+    change_config(&scheme, &format!("{kind}\"payments\""), &format!("{kind}\"orders\""));
+    let told = scheme.run_failing(&["files", "retry", "--all"], 1);
+    assert!(
+        told.contains("quarantined as file 4: orders-2026-03-01.csv: the header has the column amount more than once"),
+        "{told}"
+    );
+    assert!(scheme.path("run/quarantine/orders/orders-2026-03-01.2.csv").exists());
+    scheme.close("2026-03-02");
+    let second = exceptions(&scheme, "2026-03-02");
+    assert!(second[0].starts_with("FILE_COLUMN_MISSING 1 closed: tried again on 2026-03-02 as file 4"), "{second:?}");
+    assert!(second[1].starts_with("FILE_COLUMN_TWICE 0"), "{second:?}");
+}
+
+#[test]
+fn bytes_that_were_refused_and_are_dropped_in_again_settle_the_matter() {
+    let orders = format!("{ORDERS}\nO1,C1,5.00,CNY,2026-03-01\n");
+    let scheme = shop(&[("orders-2026-03-01.csv", &orders)]);
+    let kind = "pattern = \"orders-{date}*.csv\"\nkind = ";
+    change_config(&scheme, &format!("{kind}\"orders\""), &format!("{kind}\"payments\""));
+    scheme.close("2026-03-01");
+    change_config(&scheme, &format!("{kind}\"payments\""), &format!("{kind}\"orders\""));
+    scheme.write("inbox/orders-2026-03-01-again.csv", &orders);
+    scheme.close("2026-03-03");
+    let second = exceptions(&scheme, "2026-03-02");
+    assert!(second[0].starts_with("FILE_COLUMN_MISSING 1 closed: taken in on 2026-03-02 as file 4"), "{second:?}");
+    assert_eq!(exceptions(&scheme, "2026-03-03"), [""; 0]);
+    // What counts already is not tried again.
+    assert_eq!(scheme.run(&["files", "retry", "--all"]), "Nothing to try again.\n");
+    scheme.run(&["files", "retry", "3"]);
+    assert!(ack(&scheme, "orders", "orders-2026-03-01.2.csv").contains("FILE_DUPLICATE"));
+}
+
+#[tokio::test]
+async fn rows_that_configuration_rejected_are_tried_again() {
+    let story = |scheme: &Scheme| {
+        scheme.write(
+            "inbox/orders-2026-03-01.csv",
+            format!("{ORDERS}\nO1,C1,5.00,CNY,2026-03-01\nO2,C1,6.00,CNY,2025-12-30\nO3,C1,x,CNY,2025-12-30\n"),
+        );
+        scheme.write(
+            "inbox/agreements-2026-03-02.csv",
+            format!("{}A7,C1,SHOP2,open,2026-02-01,true\n", AGREEMENTS.replace("A1", "A2")),
+        );
+        scheme.close("2026-03-02");
+        // The policy begins earlier now.
+        let earlier = "[[version]]\neffective_from = \"2025-01-01\"\ncurrency = \"CNY\"\nclock = \"ordered\"\nbands = [ { score = 500, limit = \"1000.00\", term = 30 } ]\nlate_fee = { kind = \"none\" }\n";
+        scheme.write("policy.toml", format!("{earlier}{POLICY}"));
+        let would = scheme.run(&["files", "retry", "--all", "--dry-run"]);
+        assert_eq!(would.matches("would be taken in").count(), 2, "{would}");
+        let told = scheme.run(&["files", "retry", "--all"]);
+        assert!(
+            told.contains("1 rows: 1 accepted, 0 declined, 0 duplicate, 0 conflict, 0 pending, 0 rejected"),
+            "{told}"
+        );
+        assert!(
+            told.contains("1 rows: 0 accepted, 0 declined, 0 duplicate, 0 conflict, 0 pending, 1 rejected"),
+            "{told}"
+        );
+        assert!(scheme.run(&["explain", "O2"]).contains("accepted"));
+        // O3 is wrong whatever is configured; the merchant is still unknown and stays a candidate.
+        assert!(ack(scheme, "orders", "orders-2026-03-01.csv.rejects.csv").ends_with("message\n2,O2,accepted,,\n"));
+        let would = scheme.run(&["files", "retry", "--all", "--dry-run"]);
+        assert_eq!(would.matches("would be taken in").count(), 1, "{would}");
+        let not = scheme.run_failing(&["files", "retry", "customers-2026-03-01.csv"], 1);
+        assert!(not.contains("not tried"), "{not}");
+        scheme.close("2026-03-03");
+        scheme.run(&["verify"]);
+    };
+    story(&shop(&[]));
+    story(&shop(&[]).on_postgres().await);
+}
+
+#[test]
+fn a_try_that_is_killed_goes_on_and_ends_the_same() {
+    let kind = "pattern = \"orders-{date}*.csv\"\nkind = ";
+    let scheme = || {
+        let rows: String = (0..12_000).map(|i| format!("O{i},C1,0.01,CNY,2026-03-01\n")).collect();
+        let scheme = shop(&[("orders-2026-03-01.csv", &format!("{ORDERS}\n{rows}"))]);
+        change_config(&scheme, &format!("{kind}\"orders\""), &format!("{kind}\"payments\""));
+        scheme.close("2026-03-01");
+        change_config(&scheme, &format!("{kind}\"payments\""), &format!("{kind}\"orders\""));
+        scheme
+    };
+    let outputs = ["reconciliation", "outbox", "archive", "quarantine"];
+    let expected = scheme();
+    std::fs::create_dir_all(expected.path("run/quarantine")).unwrap();
+    expected.run(&["files", "retry", "--all"]);
+    expected.close("2026-03-02");
+    let killed = scheme();
+    for wait in [40, 150, 300, 600, 900] {
+        let mut child =
+            killed.command(&["files", "retry", "--all"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(wait));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    // If the try was claimed, taking in files goes on with it; if not, it is still to be made.
+    killed.run(&["job", "ingest_files"]);
+    killed.run(&["files", "retry", "--all"]);
+    killed.close("2026-03-02");
+    assert_same(&files_below(&expected.path("run"), &outputs), &files_below(&killed.path("run"), &outputs));
+    killed.run(&["verify"]);
+}
+
+#[tokio::test]
+async fn an_exception_is_closed_with_a_reason_that_the_days_report_shows() {
+    let story = |scheme: &Scheme| {
+        scheme.write(
+            "inbox/orders-2026-03-01.csv",
+            format!("{ORDERS}\nO1,C1,5.00,CNY,2026-03-01\nO1,C1,6.00,CNY,2026-03-01\n"),
+        );
+        scheme.write(
+            "inbox/payments-2026-03-01.csv",
+            "payment_id,order_id,amount,currency,paid_at\nP1,NEVER,7.00,CNY,2026-03-01\nP2,O1,x,CNY,2026-03-01\n",
+        );
+        scheme.close("2026-03-01");
+        let before = files_below(&scheme.path("run"), &["reconciliation"]);
+        let list = scheme.run(&["exceptions"]);
+        let json: serde_json::Value =
+            serde_json::from_str(&scheme.run(&["--json", "exceptions", "--code", "CONFLICT"])).unwrap();
+        assert_eq!((&json["exceptions"][0]["exception_id"], &json["more"]), (&"SHOP-X1".into(), &false.into()));
+        let close = |which: &str, reason: &str| {
+            scheme.command(&["exceptions", "close", which, "--reason", reason]).output().unwrap()
+        };
+        for (which, reason, why) in [
+            ("SHOP-X1", "  ", "the reason is read by whoever signs the books"),
+            ("SHOP-X2", "never mind", "is about money in suspense"),
+            ("SHOP-X9", "gone", "there is no exception SHOP-X9"),
+            ("SHOP-9", "gone", "write its id as in the report, such as TEA-X12"),
+        ] {
+            let output = close(which, reason);
+            let told = String::from_utf8_lossy(&output.stderr);
+            assert!(!output.status.success() && told.contains(why), "{told}");
+        }
+        assert!(close("SHOP-X1", "=the shop says 5.00 is right").status.success());
+        assert!(close("SHOP-X3", "P2 was a test of the shop").status.success());
+        let again = close("SHOP-X1", "once more");
+        assert!(String::from_utf8_lossy(&again.stderr).contains("was closed on 2026-03-02"));
+        scheme.close("2026-03-03");
+        // The sealed day says what it said; the day of closing shows why; then it is gone.
+        for (name, bytes) in &before {
+            assert_eq!(std::fs::read(scheme.path("run").join(name)).unwrap(), *bytes, "{name}");
+        }
+        let second = exceptions(scheme, "2026-03-02");
+        assert_eq!(
+            second[0],
+            "CONFLICT 1 closed: =the shop says 5.00 is right; order O1 was recorded before with other content; nothing was changed"
+        );
+        assert!(second[1].starts_with("UNKNOWN_ORDER 1 order NEVER"), "{second:?}");
+        assert!(
+            second[2].starts_with("PAYMENT_REJECTED 1 closed: P2 was a test of the shop; column amount"),
+            "{second:?}"
+        );
+        assert_eq!(exceptions(scheme, "2026-03-03").len(), 1);
+        scheme.run(&["verify"]);
+        list
+    };
+    let list = story(&shop(&[]));
+    assert_eq!(list, story(&shop(&[]).on_postgres().await));
+    insta::assert_snapshot!("exceptions", list.replace('\t', " | "));
+}

@@ -4,6 +4,7 @@
 pub mod acknowledgement;
 pub mod atomic;
 pub mod cell;
+pub mod encoding;
 pub mod inbox;
 pub mod incoming;
 pub mod outgoing;

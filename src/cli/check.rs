@@ -1,12 +1,13 @@
 //! `paylater check`: everything paylater is told, looked at before anything runs.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Value as Json, json};
 
 use super::open::{At, mail};
-use super::say;
-use super::{Ending, Misconfigured};
+use super::{Ending, Misconfigured, check_file, say};
 use crate::clock;
 use crate::config::inherit::{Parent, Version};
 use crate::config::problems::AllProblems;
@@ -26,8 +27,16 @@ pub struct Check {
     policy: Option<String>,
 
     /// Print the JSON Schema of a kind of file instead, for editors.
-    #[arg(long, value_name = "KIND", value_parser = ["policy", "config", "job"], conflicts_with = "policy")]
+    #[arg(long, value_name = "KIND", value_parser = ["policy", "config", "job", "profile"], conflicts_with = "policy")]
     schema: Option<String>,
+
+    /// Show how a file would be read instead: header, columns, first rows, totals, and what would be rejected.
+    #[arg(long, value_name = "FILE", requires = "feed", conflicts_with_all = ["policy", "schema"])]
+    file: Option<PathBuf>,
+
+    /// The feed that the file is for.
+    #[arg(long, value_name = "NAME", requires = "file")]
+    feed: Option<String>,
 }
 
 impl Check {
@@ -35,6 +44,9 @@ impl Check {
         if let Some(kind) = self.schema.as_deref().and_then(Written::parse) {
             say!("{}", serde_json::to_string_pretty(&kind.schema())?);
             return Ok(Ending::Done);
+        }
+        if let (Some(file), Some(feed)) = (&self.file, &self.feed) {
+            return check_file::run(at, file, feed);
         }
         let config = match at.load_config() {
             Ok(config) => config,

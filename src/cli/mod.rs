@@ -1,6 +1,7 @@
 //! The command line: one file a command. It opens the scheme, calls a job or reads the store, and prints.
 
 mod check;
+mod check_file;
 mod close;
 mod exceptions;
 mod explain;

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -31,11 +31,12 @@ pub struct AtWork {
 
 impl At {
     pub fn load_config(&self) -> Result<Config> {
-        let load = || {
-            let missing = || anyhow!("which scheme? Name its file with --config FILE or PAYLATER_CONFIG");
-            Config::load(self.config.as_deref().ok_or_else(missing)?)
-        };
-        load().map_err(|why| Misconfigured(why).into())
+        Config::load(self.config_file()?).map_err(|why| Misconfigured(why).into())
+    }
+
+    pub fn config_file(&self) -> Result<&Path> {
+        let missing = || anyhow!("which scheme? Name its file with --config FILE or PAYLATER_CONFIG");
+        self.config.as_deref().ok_or_else(|| Misconfigured(missing()).into())
     }
 
     /// Opens the scheme to change it.

@@ -11,6 +11,7 @@ mod job_file;
 mod late_fee;
 mod policy_file;
 pub mod problems;
+pub mod profile_file;
 mod reference_rates;
 pub mod schema;
 mod scheme_file;
@@ -18,6 +19,7 @@ mod shape;
 mod values;
 
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -38,6 +40,7 @@ use crate::domain::policy::Policy;
 use crate::domain::reminders::ContactHours;
 use crate::files::inbox::NamePattern;
 use crate::files::incoming::Kind;
+use crate::files::profile::Profile;
 
 pub use bills::Bill;
 pub use calendar_file::Calendars;
@@ -98,6 +101,8 @@ pub struct Feed {
     pub folder: PathBuf,
     pub pattern: NamePattern,
     pub kind: Kind,
+    /// How they are read.
+    pub profile: Arc<Profile>,
     /// Whose files they are; none for customers and agreements.
     pub merchant: Option<String>,
     /// Who reports the money in them, for the matching.
@@ -141,6 +146,13 @@ impl Config {
         let mut problems = Problems::default();
         let config = load(path, &mut problems);
         Ok(problems.or_all(config)?)
+    }
+
+    /// Reads what concerns one feed only, whatever is wrong elsewhere.
+    pub fn load_feed(path: &Path, name: &str) -> Result<Feed> {
+        let mut problems = Problems::default();
+        let feed = scheme_file::feed(path, name, &mut problems);
+        Ok(problems.or_all(feed)?)
     }
 
     pub fn merchant(&self, id: &str) -> Option<&Merchant> {
@@ -220,13 +232,14 @@ fn load(path: &Path, problems: &mut Problems) -> Option<Config> {
     let rates = Rates::load(&document, base, problems);
     let policies = policies(&document, base, Shared { calendars: &calendars, rates: &rates }, problems);
     let jobs = jobs(&document, base, problems);
+    let profiles = profile_file::of_feeds(&document, base, problems);
     if !readable {
         return None;
     }
     let raw = serde_json::from_value::<RawConfig>(document.to_json()).context("it can't be read");
     let mut rules = Rules::new(&document, problems);
     let raw = rules.keep("", raw)?;
-    raw.resolve(base, Read { calendars, rates, policies, jobs }, &mut rules)
+    raw.resolve(base, Read { calendars, rates, policies, jobs, profiles }, &mut rules)
 }
 
 /// The policy of each merchant, in their order.

@@ -1,4 +1,4 @@
-//! JSON Schema of what people write: of policies, of `paylater.toml` and of job files. It is derived from the structs
+//! JSON Schema of what people write: of policies, of `paylater.toml`, of job files and of profiles. It is derived from the structs
 //! that these are read into, so that an editor, `check` and the program can't disagree.
 
 use schemars::JsonSchema;
@@ -6,7 +6,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Value as Json, json};
 
 use super::policy_file::{RawPolicy, RawVersion};
-use super::{job_file::RawJob, scheme_file::RawConfig};
+use super::{job_file::RawJob, profile_file::RawProfile, scheme_file::RawConfig};
 
 /// The kinds of files people write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,16 +17,19 @@ pub enum Written {
     Config,
     /// When a job runs.
     Job,
+    /// How a format is read.
+    Profile,
 }
 
 impl Written {
-    pub const ALL: [Written; 3] = [Written::Policy, Written::Config, Written::Job];
+    pub const ALL: [Written; 4] = [Written::Policy, Written::Config, Written::Job, Written::Profile];
 
     pub fn name(self) -> &'static str {
         match self {
             Written::Policy => "policy",
             Written::Config => "config",
             Written::Job => "job",
+            Written::Profile => "profile",
         }
     }
 
@@ -40,6 +43,7 @@ impl Written {
             Written::Policy => policy(),
             Written::Config => of::<RawConfig>(),
             Written::Job => of::<RawJob>(),
+            Written::Profile => of::<RawProfile>(),
         };
         // taplo, which most editors use for TOML, names schemas by this.
         schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
@@ -11,17 +12,21 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::bills::{self, RawBill};
+use super::document::Node;
 use super::policy_file::Loaded;
-use super::problems::{Rules, join, wrong};
+use super::problems::{Problems, Rules, join, wrong};
+use super::profile_file;
 use super::reference_rates::{RawLegal, RawTable};
 use super::values::{in_days, is_name, time_of_day, time_zone};
 use super::{
-    Calendars, Clock, Config, Feed, JobFile, Mail, MailTransport, Merchant, Rates, expected, read, shape,
+    Calendars, Clock, Config, Feed, JobFile, Mail, MailTransport, Merchant, Rates, document, expected, read, schema,
+    shape,
     without_detours,
 };
 use crate::domain::reminders::ContactHours;
 use crate::files::inbox::NamePattern;
 use crate::files::incoming::Kind;
+use crate::files::profile::Profile;
 
 /// What the configuration's own file names, read before it.
 pub(super) struct Read {
@@ -30,6 +35,8 @@ pub(super) struct Read {
     /// Of each merchant, in their order.
     pub policies: Vec<Option<Loaded>>,
     pub jobs: Option<Vec<JobFile>>,
+    /// Of each feed, in their order.
+    pub profiles: Vec<Option<Arc<Profile>>>,
 }
 
 /// What `paylater.toml` says.
@@ -168,6 +175,9 @@ struct RawFeed {
     pattern: String,
     /// What the rows are.
     kind: Kind,
+    /// How the files are read: canonical, another profile that comes with paylater, or the path of a .toml file.
+    #[expect(dead_code, reason = "read before, so that everything is looked at whatever else is wrong")]
+    profile: Option<String>,
     /// Whose files they are; not for customers and agreements.
     merchant: Option<String>,
     /// Who reports the money, for the matching report.
@@ -235,7 +245,7 @@ impl RawConfig {
         let feed_names: Vec<String> = self.feeds.iter().map(|feed| feed.name.clone()).collect();
         names("feed", "name", &feed_names, rules);
         let (mut feeds, mut raw_bills) = (Vec::new(), Vec::new());
-        for (i, mut raw) in self.feeds.into_iter().enumerate() {
+        for (i, (mut raw, profile)) in self.feeds.into_iter().zip(read.profiles).enumerate() {
             let raw_bill = raw.bill.take();
             let at = format!("feed[{i}]");
             let scheme = OfScheme {
@@ -245,7 +255,7 @@ impl RawConfig {
                 merchants: &ids,
                 calendars: &read.calendars,
             };
-            if let Some(feed) = raw.resolve(&at, &scheme, rules) {
+            if let Some(feed) = raw.resolve(&at, &scheme, profile, rules) {
                 feeds.push(feed);
                 raw_bills.push((format!("{at}.bill"), raw_bill));
             }
@@ -302,7 +312,16 @@ struct OfScheme<'a> {
 }
 
 impl RawFeed {
-    fn resolve(self, at: &str, scheme: &OfScheme<'_>, rules: &mut Rules) -> Option<Feed> {
+    fn resolve(
+        self,
+        at: &str,
+        scheme: &OfScheme<'_>,
+        profile: Option<Arc<Profile>>,
+        rules: &mut Rules,
+    ) -> Option<Feed> {
+        if let Some(profile) = &profile {
+            rules.keep(&join(at, "profile"), profile_file::suits(profile, self.kind));
+        }
         rules.keep(&join(at, "merchant"), whose(self.kind, self.merchant.as_deref(), scheme.merchants));
         let pattern = NamePattern::parse(&self.pattern).map_err(|why| anyhow::anyhow!("{:?}: {why}", self.pattern));
         let pattern = rules.keep(&join(at, "pattern"), pattern);
@@ -322,6 +341,7 @@ impl RawFeed {
             folder: scheme.base.join(self.folder),
             pattern,
             kind: self.kind,
+            profile: profile?,
             merchant: self.merchant,
             provider: self.provider,
             bill: None,
@@ -333,6 +353,47 @@ impl RawFeed {
             name: self.name,
         })
     }
+}
+
+/// One feed of a configuration, with its profile.
+pub(super) fn feed(path: &Path, name: &str, problems: &mut Problems) -> Option<Feed> {
+    let text = match read(path) {
+        Ok(text) => text,
+        Err(why) => {
+            problems.add_file(path, format!("can't be read: {}", why.root_cause()));
+            return None;
+        }
+    };
+    let document = document::parse(path, &text, problems)?;
+    let text_of = |node: &Node, key: &str| node.get(key).and_then(Node::text).map(str::to_owned);
+    let feeds = document.get("feed").map(Node::list).unwrap_or_default();
+    let names: Vec<String> = feeds.iter().map(|feed| text_of(feed, "name").unwrap_or_default()).collect();
+    let Some(i) = names.iter().position(|known| known == name) else {
+        let known: Vec<&str> = names.iter().map(String::as_str).collect();
+        problems.add_file(path, format!("there is no feed {name:?}; write {}", shape::listed(&known)));
+        return None;
+    };
+    let merchants = document.get("merchant").map(Node::list).unwrap_or_default();
+    let ids: Vec<String> = merchants.iter().filter_map(|merchant| text_of(merchant, "id")).collect();
+    let zone = document.get("scheme").and_then(|scheme| text_of(scheme, "time_zone"));
+    let zone = zone.and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC);
+    let (at, base) = (format!("feed[{i}]"), path.parent().unwrap_or(Path::new("")));
+    let schema = schema::of::<RawConfig>();
+    let mut node = feeds[i].clone();
+    if !shape::check(&mut node, &schema["properties"]["feed"]["items"], &at, problems) {
+        return None;
+    }
+    let named = text_of(&node, "profile");
+    let raw = serde_json::from_value::<RawFeed>(node.to_json());
+    let profile =
+        profile_file::load(named.as_deref().unwrap_or("canonical"), &join(&at, "profile"), base, &document, problems);
+    let mut rules = Rules::new(&document, problems);
+    let raw = rules.keep(&at, raw.map_err(anyhow::Error::from))?;
+    // How a file is read doesn't depend on when it is expected.
+    let raw = RawFeed { expected_by: None, expected_after: None, calendar: None, days: None, from: None, ..raw };
+    let (starts_on, calendars) = (NaiveDate::default(), Calendars::default());
+    let scheme = OfScheme { base, zone, starts_on, merchants: &ids, calendars: &calendars };
+    raw.resolve(&at, &scheme, profile, &mut rules)
 }
 
 /// Whether a feed of a kind is somebody's, where it has to be.

@@ -4,7 +4,7 @@
 //! after a stop they go on exactly where the books do.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Seek, SeekFrom};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use super::atomic;
@@ -14,20 +14,37 @@ use super::outgoing::defused;
 pub struct Acknowledgement {
     ack: csv::Writer<BufWriter<File>>,
     rejects: csv::Writer<BufWriter<File>>,
+    form: RejectsForm,
+}
+
+/// How rejected rows are written, so that they can be dropped into their feed as they are: always as UTF-8.
+#[derive(Debug, Clone)]
+pub struct RejectsForm {
+    /// The sender's column names.
+    pub header: Vec<String>,
+    pub delimiter: u8,
+    /// Begins with a byte order mark: the feed's files are in another encoding otherwise.
+    pub is_marked: bool,
 }
 
 impl Acknowledgement {
     /// Opens both beside each other as `<name>.ack.csv` and `<name>.rejects.csv`, cut to the recorded lengths.
-    pub fn open(folder: &Path, name: &str, ack_bytes: i64, rejects_bytes: i64) -> io::Result<Acknowledgement> {
+    pub fn open(
+        folder: &Path,
+        name: &str,
+        ack_bytes: i64,
+        rejects_bytes: i64,
+        form: RejectsForm,
+    ) -> io::Result<Acknowledgement> {
         fs::create_dir_all(folder)?;
         let ack_path = folder.join(format!("{name}.ack.csv"));
         let rejects_path = folder.join(format!("{name}.rejects.csv"));
-        let mut ack = writer(open_at(&atomic::part_of(&ack_path), ack_bytes)?);
-        let rejects = writer(open_at(&atomic::part_of(&rejects_path), rejects_bytes)?);
+        let mut ack = writer(open_at(&atomic::part_of(&ack_path), ack_bytes)?, b',');
+        let rejects = writer(open_at(&atomic::part_of(&rejects_path), rejects_bytes)?, form.delimiter);
         if ack_bytes == 0 {
             ack.write_record(["line", "key", "outcome", "code", "message"])?;
         }
-        Ok(Acknowledgement { ack, rejects })
+        Ok(Acknowledgement { ack, rejects, form })
     }
 
     pub fn row(&mut self, line: i64, key: &str, outcome: &str, code: &str, message: &str) -> io::Result<()> {
@@ -36,20 +53,18 @@ impl Acknowledgement {
     }
 
     /// The rejected row as it came, with why.
-    pub fn reject(
-        &mut self,
-        header: &[String],
-        cells: &csv::StringRecord,
-        code: &str,
-        message: &str,
-        first: bool,
-    ) -> io::Result<()> {
+    pub fn reject(&mut self, cells: &csv::StringRecord, code: &str, message: &str, first: bool) -> io::Result<()> {
         // Rows that were rejected before bring why; it is not said twice.
+        let header = &self.form.header;
         let why_before = if header.ends_with(&["code".to_owned(), "message".to_owned()]) { 2 } else { 0 };
         let width = header.len() - why_before;
         let kept = if cells.len() == header.len() { width } else { cells.len() };
         let header = &header[..width];
         if first {
+            if self.form.is_marked {
+                let mut file: &File = self.rejects.get_ref().get_ref();
+                file.write_all("\u{feff}".as_bytes())?;
+            }
             let header = header.iter().map(String::as_str).chain(["code", "message"]);
             self.rejects.write_record(header).map_err(io::Error::other)?;
         }
@@ -92,8 +107,8 @@ pub fn publish_refusal(folder: &Path, name: &str, outcome: &str, code: &str, mes
     atomic::write(&folder.join(format!("{name}.ack.csv")), &bytes)
 }
 
-fn writer(file: File) -> csv::Writer<BufWriter<File>> {
-    csv::WriterBuilder::new().flexible(true).from_writer(BufWriter::with_capacity(1 << 16, file))
+fn writer(file: File, delimiter: u8) -> csv::Writer<BufWriter<File>> {
+    csv::WriterBuilder::new().flexible(true).delimiter(delimiter).from_writer(BufWriter::with_capacity(1 << 16, file))
 }
 
 fn open_at(path: &Path, bytes: i64) -> io::Result<File> {

@@ -30,6 +30,17 @@ pub struct Cells<'a> {
     pub header: &'a [String],
     pub cells: &'a csv::StringRecord,
     pub zone: Tz,
+    /// What the sender wrote, where that is something else.
+    pub as_sent: Option<AsSent<'a>>,
+}
+
+/// A row as its sender knows it, for messages.
+#[derive(Clone, Copy)]
+pub struct AsSent<'a> {
+    pub header: &'a [String],
+    pub cells: &'a csv::StringRecord,
+    /// For each cell that is read, the sender's.
+    pub from: &'a [Option<usize>],
 }
 
 impl<'a> Cells<'a> {
@@ -67,8 +78,9 @@ impl<'a> Cells<'a> {
     pub fn personal(&self, column: &str) -> Result<String, Rejection> {
         match self.text(column) {
             Ok(Some(value)) => Ok(value),
-            Ok(None) => Err(missing(column)),
+            Ok(None) => Err(self.missing(column)),
             Err(wrong) => {
+                let column = self.as_sent(column).0;
                 Err(Rejection::new(wrong.code, format!("column {column}: the value is too long or has a NUL")))
             }
         }
@@ -151,20 +163,41 @@ impl<'a> Cells<'a> {
 
     fn required(&self, column: &str) -> Result<&'a str, Rejection> {
         let value = self.raw(column);
-        if value.is_empty() { Err(missing(column)) } else { Ok(value) }
+        if value.is_empty() { Err(self.missing(column)) } else { Ok(value) }
     }
 
     fn wrong(&self, code: &'static str, column: &str, why: &str) -> Rejection {
-        Rejection::new(code, format!("column {column}, value {}: {why}", quoted(self.raw(column))))
+        let (column, value) = self.as_sent(column);
+        Rejection::new(code, format!("column {column}, value {}: {why}", quoted(value)))
+    }
+
+    fn missing(&self, column: &str) -> Rejection {
+        let (column, value) = self.as_sent(column);
+        let message = match value {
+            "" => format!("column {column} is empty; it is required"),
+            // What stands for nothing was written there.
+            word => format!("column {column}, value {}: stands for nothing; it is required", quoted(word)),
+        };
+        Rejection::new("MISSING_VALUE", message)
+    }
+
+    /// What the sender calls a column, and wrote in it.
+    fn as_sent(&self, column: &str) -> (String, &'a str) {
+        let sent = self.as_sent.and_then(|sent| {
+            let at = (*sent.from.get(self.header.iter().position(|name| name == column)?)?)?;
+            Some((named(sent.header.get(at)?, column), sent.cells.get(at)?.trim()))
+        });
+        sent.unwrap_or_else(|| (column.to_owned(), self.raw(column)))
     }
 }
 
-fn missing(column: &str) -> Rejection {
-    Rejection::new("MISSING_VALUE", format!("column {column} is empty; it is required"))
+/// A column by the sender's name and ours, where they differ.
+pub fn named(sent: &str, column: &str) -> String {
+    if sent == column { column.to_owned() } else { format!("{sent} ({column})") }
 }
 
 /// A value as messages show it: short, on one line.
-fn quoted(value: &str) -> String {
+pub fn quoted(value: &str) -> String {
     const SHOWN: usize = 40;
     let shown: String = value.chars().take(SHOWN).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     let more = if value.chars().count() > SHOWN { "…" } else { "" };
@@ -211,7 +244,7 @@ mod tests {
     fn with<T>(column: &str, value: &str, read: impl Fn(&Cells<'_>) -> T) -> T {
         let header = [column.to_owned()];
         let cells = csv::StringRecord::from(vec![value]);
-        read(&Cells { header: &header, cells: &cells, zone: chrono_tz::Asia::Shanghai })
+        read(&Cells { header: &header, cells: &cells, zone: chrono_tz::Asia::Shanghai, as_sent: None })
     }
 
     #[test]

@@ -1,14 +1,19 @@
 //! Reading a file: first whether it can be trusted as a whole, then row by row, streamed.
 
-use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 use chrono_tz::Tz;
+use csv::StringRecord;
 use sha2::{Digest, Sha256};
 
-use super::cell::{Cells, Rejection};
+use super::cell::{AsSent, Cells, Rejection};
+use super::encoding::{self, Malformed, Script};
 use super::incoming::{self, Kind, Parsed};
+use super::profile::Profile;
+use super::profile::mapping;
+use super::table::{self, Layout, Table, bytes_of};
 
 /// Why none of a file's rows count.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,134 +31,107 @@ pub struct Examined {
     pub trust: Result<(), Distrust>,
 }
 
-/// Reads a file once from beginning to end, without keeping it: fingerprint, encoding, header.
-pub fn examine(path: &Path, kind: Kind) -> io::Result<Examined> {
-    let mut file = File::open(path)?;
-    let mut hash = Sha256::new();
-    let mut encoding = Utf8Check::default();
-    let mut buffer = vec![0; 1 << 18];
-    let mut bytes = 0;
-    loop {
-        let read = file.read(&mut buffer)?;
-        if read == 0 {
-            break;
-        }
-        bytes += read as u64;
-        hash.update(&buffer[..read]);
-        encoding.take(&buffer[..read]);
-    }
-    let trust = match encoding.finish() {
-        _ if bytes == 0 => Err(distrust("FILE_EMPTY", "the file is empty; even a day without rows has a header")),
-        Err(at) => {
-            Err(distrust("FILE_ENCODING", &format!("byte {at} is not UTF-8; save the file as UTF-8 and send it again")))
-        }
-        Ok(()) => read_header(path, kind).map(|_| ()),
+/// Reads a file from beginning to end, without keeping it: fingerprint, encoding, header, and what it says of itself.
+pub fn examine(path: &Path, kind: Kind, profile: &Arc<Profile>) -> io::Result<Examined> {
+    let opened = Table::open(path, profile, kind);
+    let script = match &opened {
+        Ok(table) => Some(table.layout.script),
+        // Where only one encoding is possible, that is looked at first: a header in another cannot be right.
+        Err(_) => table::possible(path, profile).ok().filter(|scripts| scripts.len() == 1).map(|scripts| scripts[0]),
     };
-    let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Examined { sha256, bytes, trust })
+    let mut bytes = Hashed { bytes: bytes_of(path)?, hash: Sha256::new(), count: 0 };
+    let malformed = script.map_or(Ok(None), |script| check(&mut bytes, script))?;
+    io::copy(&mut bytes, &mut io::sink())?;
+    let trust = match (malformed, opened) {
+        _ if bytes.count == 0 => Err(distrust("FILE_EMPTY", "the file is empty; even a day without rows has a header")),
+        (Some(malformed), _) => Err(table::malformed_in_words(malformed)),
+        (None, Err(distrust)) => Err(distrust),
+        (None, Ok(table)) => is_whole(table, profile)?,
+    };
+    let sha256 = bytes.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Examined { sha256, bytes: bytes.count, trust })
 }
 
-fn distrust(code: &'static str, message: &str) -> Distrust {
+pub fn distrust(code: &'static str, message: &str) -> Distrust {
     Distrust { code, message: message.to_owned() }
 }
 
-/// Whether bytes that come in pieces are UTF-8 as a whole.
-#[derive(Default)]
-struct Utf8Check {
-    checked: u64,
-    /// A character cut by the end of a piece.
-    rest: Vec<u8>,
-    wrong_at: Option<u64>,
+/// Bytes that are counted and hashed on their way.
+struct Hashed<R> {
+    bytes: R,
+    hash: Sha256,
+    count: u64,
 }
 
-impl Utf8Check {
-    fn take(&mut self, piece: &[u8]) {
-        if self.wrong_at.is_some() {
-            return;
-        }
-        let joined;
-        let bytes = if self.rest.is_empty() {
-            piece
-        } else {
-            joined = [self.rest.as_slice(), piece].concat();
-            &joined
-        };
-        match std::str::from_utf8(bytes) {
-            Ok(_) => {
-                self.checked += bytes.len() as u64;
-                self.rest = Vec::new();
-            }
-            Err(wrong) => {
-                let valid = wrong.valid_up_to();
-                self.checked += valid as u64;
-                match wrong.error_len() {
-                    Some(_) => self.wrong_at = Some(self.checked),
-                    None => self.rest = bytes[valid..].to_vec(),
-                }
-            }
-        }
+impl<R: Read> Read for Hashed<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let length = self.bytes.read(into)?;
+        self.hash.update(&into[..length]);
+        self.count += length as u64;
+        Ok(length)
     }
+}
 
-    fn finish(self) -> Result<(), u64> {
-        match self.wrong_at {
-            Some(at) => Err(at),
-            None if self.rest.is_empty() => Ok(()),
-            None => Err(self.checked),
+/// Whether bytes are text throughout, and where not.
+fn check(bytes: impl Read, script: Script) -> io::Result<Option<Malformed>> {
+    let mut text = encoding::checked(bytes, script)?;
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match text.read(&mut buffer) {
+            Ok(0) => return Ok(None),
+            Ok(_) => {}
+            Err(why) => return Malformed::of(&why).map(Some).ok_or(why),
         }
     }
 }
 
-fn csv_reader(file: File) -> csv::Reader<BufReader<File>> {
-    csv::ReaderBuilder::new().flexible(true).has_headers(true).from_reader(BufReader::with_capacity(1 << 18, file))
-}
-
-fn read_header(path: &Path, kind: Kind) -> Result<Vec<String>, Distrust> {
-    let unreadable = |why: &dyn std::fmt::Display| distrust("FILE_UNREADABLE", &format!("cannot be read: {why}"));
-    let file = File::open(path).map_err(|why| unreadable(&why))?;
-    let mut reader = csv_reader(file);
-    let header = reader.headers().map_err(|why| unreadable(&why))?;
-    let header: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
-    let missing: Vec<&str> =
-        kind.required().iter().copied().filter(|required| !header.iter().any(|name| name == required)).collect();
-    if !missing.is_empty() {
-        let found: String = header.join(", ").chars().filter(|c| !c.is_control()).take(200).collect();
-        let missing = missing.join(", ");
-        let message = format!("a file of {} needs the column(s) {missing}; the header has: {found}", kind.name());
-        return Err(distrust("FILE_COLUMN_MISSING", &message));
+/// Whether a file holds what it says. A mended rest of one says nothing of itself.
+fn is_whole(mut table: Table, profile: &Profile) -> io::Result<Result<(), Distrust>> {
+    if !profile.must_end() || table.layout.is_rejects {
+        return Ok(Ok(()));
     }
-    for column in kind.required() {
-        if header.iter().filter(|name| name == column).count() > 1 {
-            return Err(distrust("FILE_COLUMN_TWICE", &format!("the header has the column {column} more than once")));
-        }
+    let mut record = StringRecord::new();
+    while let Some(line) = table.next_row(&mut record)? {
+        table.count(line, &record);
     }
-    Ok(header)
+    Ok(table.audit.verdict())
 }
 
 /// A file's rows, one after the other.
 pub struct Rows {
-    reader: csv::Reader<BufReader<File>>,
-    header: Vec<String>,
+    table: Table,
     kind: Kind,
     zone: Tz,
+    /// Memory that is used again for each row.
+    read: mapping::Read,
 }
 
 /// One row: where it begins, its cells as they came, and what they say.
 pub struct Line {
     pub number: i64,
-    pub cells: csv::StringRecord,
+    pub cells: StringRecord,
+    /// Its canonical cells, where they are others.
+    read: Option<StringRecord>,
     pub parsed: Result<Parsed, Rejection>,
+}
+
+impl Line {
+    /// The cells under the header that rows are read by.
+    pub fn canonical(&self) -> &StringRecord {
+        self.read.as_ref().unwrap_or(&self.cells)
+    }
 }
 
 impl Rows {
     /// Opens an examined file, past all lines up to `after`.
-    pub fn open(path: &Path, kind: Kind, zone: Tz, after: i64) -> io::Result<Rows> {
-        let header = read_header(path, kind).map_err(|distrust| io::Error::other(distrust.message))?;
-        let mut rows = Rows { reader: csv_reader(File::open(path)?), header, kind, zone };
+    pub fn open(path: &Path, kind: Kind, profile: &Arc<Profile>, zone: Tz, after: i64) -> io::Result<Rows> {
+        let table = Table::open(path, profile, kind).map_err(|distrust| io::Error::other(distrust.message))?;
+        let mut rows = Rows { table, kind, zone, read: mapping::Read::default() };
         if after > 0 {
-            let mut record = csv::ByteRecord::new();
+            let mut record = StringRecord::new();
             // The line of a record is known once it is read; stop at the last that was done.
-            while rows.reader.read_byte_record(&mut record).map_err(io::Error::other)? {
-                if line_of(record.position()) >= after {
+            while let Some(line) = rows.table.next_row(&mut record)? {
+                if number(line) >= after {
                     break;
                 }
             }
@@ -161,31 +139,56 @@ impl Rows {
         Ok(rows)
     }
 
+    /// The names under which rows are read: the file's own, or canonical ones.
     pub fn header(&self) -> &[String] {
-        &self.header
+        self.table.mapping.as_ref().map_or(&self.table.header, |mapping| mapping.names())
+    }
+
+    /// The file's own names.
+    pub fn header_as_sent(&self) -> &[String] {
+        &self.table.header
+    }
+
+    pub fn layout(&self) -> Layout {
+        self.table.layout
     }
 
     /// The next rows, at most `limit`.
     pub fn take(&mut self, limit: usize) -> io::Result<Vec<Line>> {
         let mut lines = Vec::with_capacity(limit.min(1 << 14));
-        let mut record = csv::StringRecord::new();
-        while lines.len() < limit && self.reader.read_record(&mut record).map_err(io::Error::other)? {
-            let number = line_of(record.position());
-            let parsed = if record.len() == self.header.len() {
-                incoming::parse(self.kind, &Cells { header: &self.header, cells: &record, zone: self.zone })
-            } else {
-                let (found, expected) = (record.len(), self.header.len());
-                let message = format!("the row has {found} columns, the header {expected}; check commas and quotes");
-                Err(Rejection::new("COLUMN_COUNT", message))
-            };
-            lines.push(Line { number, cells: record.clone(), parsed });
+        let mut record = StringRecord::new();
+        while lines.len() < limit
+            && let Some(line) = self.table.next_row(&mut record)?
+        {
+            let (parsed, read) = self.parse(&record);
+            lines.push(Line { number: number(line), cells: record.clone(), read, parsed });
         }
         Ok(lines)
     }
+
+    fn parse(&mut self, record: &StringRecord) -> (Result<Parsed, Rejection>, Option<StringRecord>) {
+        let Table { header, mapping, .. } = &self.table;
+        let count = if self.table.is_full(record) {
+            Ok(())
+        } else {
+            let (found, expected) = (record.len(), header.len());
+            let message = format!("the row has {found} columns, the header {expected}; check commas and quotes");
+            Err(Rejection::new("COLUMN_COUNT", message))
+        };
+        let Some(mapping) = mapping else {
+            let cells = Cells { header, cells: record, zone: self.zone, as_sent: None };
+            return (count.and_then(|()| incoming::parse(self.kind, &cells)), None);
+        };
+        let read = mapping.read(record, &mut self.read);
+        let as_sent = Some(AsSent { header, cells: record, from: &self.read.from });
+        let cells = Cells { header: mapping.names(), cells: &self.read.cells, zone: self.zone, as_sent };
+        let parsed = count.and(read).and_then(|()| incoming::parse(self.kind, &cells));
+        (parsed, Some(self.read.cells.clone()))
+    }
 }
 
-fn line_of(position: Option<&csv::Position>) -> i64 {
-    position.map_or(0, |position| i64::try_from(position.line()).unwrap_or(i64::MAX))
+fn number(line: u64) -> i64 {
+    i64::try_from(line).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -196,7 +199,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("payments.csv");
         std::fs::write(&path, bytes).unwrap();
-        examine(&path, Kind::Payments).unwrap().trust
+        examine(&path, Kind::Payments, &Arc::new(Profile::canonical())).unwrap().trust
     }
 
     #[test]
@@ -210,16 +213,5 @@ mod tests {
         assert_eq!(code(b"payment_id,order_id,amount,amount,currency,paid_at\n"), "FILE_COLUMN_TWICE");
         assert_eq!(code(&[good.as_bytes(), b"P2,\xd6\xd0,1.00,CNY,2026-03-01\n"].concat()), "FILE_ENCODING");
         assert_eq!(code(&[good.as_bytes(), b"P2,\xe4\xb8"].concat()), "FILE_ENCODING");
-    }
-
-    #[test]
-    fn an_encoding_is_checked_across_pieces() {
-        let text = "先用后付".as_bytes();
-        for cut in 0..=text.len() {
-            let mut check = Utf8Check::default();
-            check.take(&text[..cut]);
-            check.take(&text[cut..]);
-            assert_eq!(check.finish(), Ok(()), "cut at {cut}");
-        }
     }
 }

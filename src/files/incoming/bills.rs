@@ -100,7 +100,7 @@ mod tests {
     fn read(row: &str) -> Result<BillRow, Rejection> {
         let header = HEADER.map(str::to_owned);
         let cells = csv::StringRecord::from(row.split(',').collect::<Vec<_>>());
-        match parse(&Cells { header: &header, cells: &cells, zone: chrono_tz::Asia::Shanghai })?.row {
+        match parse(&Cells { header: &header, cells: &cells, zone: chrono_tz::Asia::Shanghai, as_sent: None })?.row {
             Row::Bill(row) => Ok(row),
             other => panic!("{other:?}"),
         }
@@ -146,7 +146,7 @@ mod tests {
             let row = read(row).unwrap();
             let (header, cells): (Vec<String>, csv::StringRecord) =
                 row.own_cells().into_iter().map(|(column, cell)| (column.to_owned(), cell)).unzip();
-            let cells = Cells { header: &header, cells: &cells, zone: chrono_tz::America::New_York };
+            let cells = Cells { header: &header, cells: &cells, zone: chrono_tz::America::New_York, as_sent: None };
             assert_eq!(super::super::parse(row.kind(), &cells).unwrap().row, Row::Fact(row.fact));
         }
     }

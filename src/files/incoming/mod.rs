@@ -107,6 +107,19 @@ impl Kind {
         }
     }
 
+    /// Columns that a file may have besides.
+    pub fn optional(self) -> &'static [&'static str] {
+        match self {
+            Kind::Customers | Kind::Agreements | Kind::Fulfilments => &[],
+            Kind::Orders => &["item", "shipped_at", "delivered_at", "confirmed_at"],
+            Kind::Holds => &["ends_on"],
+            Kind::Payments => &["channel"],
+            Kind::Extensions | Kind::Waivers => &["approved_by"],
+            Kind::Refunds | Kind::Chargebacks | Kind::DebitResults | Kind::PayoutResults => &["reason"],
+            Kind::Bills => &["refund_id", "fee", "channel"],
+        }
+    }
+
     /// The column that holds a row's key, to name it even when the row is not readable.
     pub fn key_column(self) -> &'static str {
         self.required()[0]

@@ -128,7 +128,7 @@ fn read_again(scheme: &Scheme, waiting: &InputRow) -> Result<FactRow> {
         .iter()
         .find(|feed| feed.kind == kind && feed.merchant.as_deref() == Some(waiting.merchant_id.as_str()));
     let zone = feed.map_or(scheme.config.zone, |feed| feed.zone);
-    let parsed = incoming::parse(kind, &Cells { header: &header, cells: &cells, zone });
+    let parsed = incoming::parse(kind, &Cells { header: &header, cells: &cells, zone, as_sent: None });
     match parsed.map(|parsed| parsed.row) {
         Ok(Row::Fact(row)) => Ok(row),
         Ok(_) => anyhow::bail!("a pending row of kind {} is no fact", waiting.kind),

@@ -22,7 +22,8 @@ use self::verdict::{Outcome, Verdict};
 use super::{Done, Scheme};
 use crate::clock;
 use crate::config::{Feed, Merchant};
-use crate::files::acknowledgement::{self, Acknowledgement};
+use crate::files::acknowledgement::{self, Acknowledgement, RejectsForm};
+use crate::files::encoding::Encoding;
 use crate::files::inbox::{self, Found};
 use crate::files::incoming::Kind;
 use crate::files::reader::{self, Line, Rows};
@@ -79,7 +80,7 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
 pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
     let mut would = Vec::new();
     for (feed, found) in arrived(scheme, today).await? {
-        let examined = reader::examine(&found.path, feed.kind)?;
+        let examined = reader::examine(&found.path, feed.kind, &feed.profile)?;
         let mut tx = scheme.store.read().await?;
         if is_settled_matter(&mut tx, feed, &found, &examined.sha256).await? {
             continue;
@@ -142,7 +143,7 @@ async fn take(
     today: NaiveDate,
     retry_of: Option<i64>,
 ) -> Result<Option<FileRow>> {
-    let examined = reader::examine(&found.path, feed.kind)?;
+    let examined = reader::examine(&found.path, feed.kind, &feed.profile)?;
     let mut tx = scheme.store.write().await?;
     if retry_of.is_none() && is_settled_matter(&mut tx, feed, found, &examined.sha256).await? {
         return Ok(None);
@@ -232,11 +233,16 @@ async fn claim(tx: &mut Tx, feed: &Feed, found: &Found, sha256: &str, today: Nai
 }
 
 async fn read(scheme: &Scheme, feed: &Feed, found: &Found, file: FileRow, today: NaiveDate) -> Result<FileRow> {
-    let rows = Rows::open(&found.path, feed.kind, feed.zone, file.last_line)?;
+    let rows = Rows::open(&found.path, feed.kind, &feed.profile, feed.zone, file.last_line)?;
     let header = rows.header().to_vec();
+    let form = RejectsForm {
+        header: rows.header_as_sent().to_vec(),
+        delimiter: rows.layout().delimiter,
+        is_marked: feed.profile.encodings.first() != Some(&Encoding::Utf8),
+    };
     let mut chunks = read_ahead(rows);
     let answers = scheme.folder(&format!("outbox/{}", feed.name))?;
-    let ack = Acknowledgement::open(&answers, &file.kept_as, file.ack_bytes, file.rejects_bytes)?;
+    let ack = Acknowledgement::open(&answers, &file.kept_as, file.ack_bytes, file.rejects_bytes, form)?;
     let mut desk = orders::Desk::default();
     let mut tx = scheme.store.write().await?;
     let mut books = Books { scheme, feed, header: &header, today, file, ack };
@@ -333,7 +339,7 @@ impl Books<'_> {
         };
         ensure!(verdicts.len() == lines.len(), "{} rows got {} outcomes", lines.len(), verdicts.len());
         verdict::record(&mut tx, feed.kind, &chunk, &verdicts).await?;
-        acknowledge(ack, header, &lines, &verdicts, &mut file.counts)?;
+        acknowledge(ack, &lines, &verdicts, &mut file.counts)?;
         file.last_line = lines.last().map_or(file.last_line, |line| line.number);
         (scheme.progress)(&format!("{today} {}: {} rows", file.name, file.counts.rows));
         let owed: Vec<(&str, i64)> = owed.iter().map(|(customer, minor)| (customer.as_str(), *minor)).collect();
@@ -402,18 +408,12 @@ fn merchant<'s>(scheme: &'s Scheme, feed: &Feed) -> Result<&'s Merchant> {
     scheme.config.merchant(merchant_of(feed)).with_context(|| format!("feed {} has no merchant", feed.name))
 }
 
-fn acknowledge(
-    ack: &mut Acknowledgement,
-    header: &[String],
-    lines: &[Line],
-    verdicts: &[Verdict],
-    counts: &mut Counts,
-) -> Result<()> {
+fn acknowledge(ack: &mut Acknowledgement, lines: &[Line], verdicts: &[Verdict], counts: &mut Counts) -> Result<()> {
     for (line, verdict) in lines.iter().zip(verdicts) {
         let (code, message) = verdict.outcome.code_and_message();
         ack.row(line.number, &verdict.key, verdict.outcome.name(), code, message)?;
         if let Outcome::Rejected { .. } = verdict.outcome {
-            ack.reject(header, &line.cells, code, message, counts.rejected == 0)?;
+            ack.reject(&line.cells, code, message, counts.rejected == 0)?;
         }
         verdict.outcome.count(counts);
     }

@@ -94,7 +94,7 @@ async fn try_again(scheme: &Scheme, today: NaiveDate, file: &FileRow, dry_run: b
     } else if !path.is_file() {
         return not(format!("{} is not there any more; have it sent again", path.display()));
     }
-    let examined = reader::examine(&path, feed.kind)?;
+    let examined = reader::examine(&path, feed.kind, &feed.profile)?;
     if let Some(distrust) = examined.trust.err().filter(|distrust| Some(distrust.code) == file.code.as_deref()) {
         return Ok(Tried::Still { message: distrust.message });
     }

@@ -9,6 +9,7 @@ use crate::domain::money::Currency;
 use crate::domain::order::Source;
 use crate::files::cell::Rejection;
 use crate::files::incoming::{Kind, Parsed, Row, bills};
+use crate::files::profile::mapping::SET_ASIDE;
 use crate::files::reader::Line;
 use crate::store::Tx;
 use crate::store::exceptions::{self, NewException};
@@ -72,7 +73,11 @@ impl Outcome {
 
 impl From<&Rejection> for Outcome {
     fn from(rejection: &Rejection) -> Outcome {
-        Outcome::Rejected { code: rejection.code, message: rejection.message.clone() }
+        let (code, message) = (rejection.code, rejection.message.clone());
+        match code {
+            SET_ASIDE => Outcome::Declined { code, message },
+            _ => Outcome::Rejected { code, message },
+        }
     }
 }
 
@@ -104,7 +109,7 @@ fn told(kind: Kind, header: &[String], line: &Line) -> (Kind, &'static str) {
 
 fn raw<'a>(header: &[String], line: &'a Line, column: &str) -> &'a str {
     let at = header.iter().position(|name| name == column);
-    at.and_then(|i| line.cells.get(i)).unwrap_or_default().trim()
+    at.and_then(|i| line.canonical().get(i)).unwrap_or_default().trim()
 }
 
 /// A key as far as it can be one.
@@ -205,7 +210,7 @@ fn content(header: &[String], line: &Line) -> String {
     if let Ok(Parsed { row: Row::Bill(bill), .. }) = &line.parsed {
         return serde_json::to_string(&bill.own_cells()).expect("strings always make JSON");
     }
-    let by_column: BTreeMap<&str, &str> = header.iter().map(String::as_str).zip(line.cells.iter()).collect();
+    let by_column: BTreeMap<&str, &str> = header.iter().map(String::as_str).zip(line.canonical().iter()).collect();
     serde_json::to_string(&by_column).expect("strings always make JSON")
 }
 

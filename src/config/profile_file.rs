@@ -1,0 +1,526 @@
+//! Profile files: the ones that come with paylater in `profiles/`, and those that a feed names. A file says how somebody
+//! else's format is read; what makes no sense is refused.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use chrono::format::{Item, StrftimeItems};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::document::Node;
+use super::problems::{Problems, Rules, join, wrong};
+use super::{read, read_as, shape};
+use crate::files::encoding::Encoding;
+use crate::files::incoming::Kind;
+use crate::files::profile::mapping::{is_amount, is_time};
+use crate::files::profile::{
+    CellRules, Column, Condition, Header, Pattern, Profile, Rule, Said, SetAside, Sign, Total, Variant,
+};
+
+const BUILT_IN: [(&str, &str); 5] = [
+    ("canonical", include_str!("../../profiles/canonical.toml")),
+    ("alipay-merchant-bill", include_str!("../../profiles/alipay-merchant-bill.toml")),
+    ("wechat-trade-bill", include_str!("../../profiles/wechat-trade-bill.toml")),
+    ("shop-export", include_str!("../../profiles/shop-export.toml")),
+    ("klarna-settlement", include_str!("../../profiles/klarna-settlement.toml")),
+];
+
+/// The names of the profiles that come with paylater.
+pub fn names() -> Vec<&'static str> {
+    BUILT_IN.iter().map(|(name, _)| *name).collect()
+}
+
+/// The profile that a feed names: one of ours, or a file ending in `.toml`. None with every reason noted.
+pub(super) fn load(
+    named: &str,
+    at: &str,
+    base: &Path,
+    document: &Node,
+    problems: &mut Problems,
+) -> Option<Arc<Profile>> {
+    if let Some((name, text)) = BUILT_IN.iter().find(|(name, _)| *name == named) {
+        return parse(name, Path::new(&format!("profiles/{name}.toml")), text, problems);
+    }
+    let path = super::without_detours(&base.join(named));
+    let mut rules = Rules::new(document, problems);
+    let text = if named.ends_with(".toml") { read(&path) } else { Err(unknown(named)) };
+    let text = rules.keep(at, text)?;
+    let name = path.file_stem().map_or(named.to_owned(), |stem| stem.to_string_lossy().into_owned());
+    parse(&name, &path, &text, problems)
+}
+
+/// Whether a profile reads what a feed brings.
+pub(super) fn suits(profile: &Profile, kind: Kind) -> Result<()> {
+    match profile.kind {
+        Some(reads) if reads != kind => {
+            bail!(
+                "{} reads {}, and this feed's kind is {}; write another in one place",
+                profile.name,
+                reads.name(),
+                kind.name()
+            )
+        }
+        _ => Ok(()),
+    }
+}
+
+fn unknown(named: &str) -> anyhow::Error {
+    let known = names();
+    let meant = shape::nearest(named, &known).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
+    anyhow::anyhow!(
+        "there is no profile {named:?}; write {}, or the path of a .toml file{meant}",
+        shape::listed(&known)
+    )
+}
+
+/// How files of a format are read.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawProfile {
+    /// What the format is, for people.
+    #[expect(dead_code, reason = "for whoever reads the file")]
+    about: String,
+    /// What the rows are, once they are read; needed where columns are named.
+    kind: Option<Kind>,
+    /// utf-8, gb18030 (holds GBK) or utf-16; of several, the first under which the header is found.
+    #[serde(default = "utf8")]
+    encoding: OneOrMore<Encoding>,
+    /// One sign, or "tab"; of several, the first under which the header is found.
+    #[serde(default = "comma")]
+    delimiter: OneOrMore<String>,
+    /// The sign that cells with delimiters stand in, or "none".
+    #[serde(default = "quote")]
+    quote: String,
+    /// Lines before the header, if there are always as many.
+    skip_lines: Option<u64>,
+    /// The header is the first line that has the columns.
+    #[serde(default)]
+    find_header: bool,
+    /// What lines begin with that are not rows.
+    comment: Option<String>,
+    /// Rows may end in further empty cells.
+    #[serde(default)]
+    empty_ends: bool,
+    /// What is taken off cells before they are read.
+    #[serde(default)]
+    cells: RawCells,
+    /// Forms of days and times besides the canonical ones, such as "%d/%m/%Y %H:%M".
+    #[serde(default)]
+    times: Vec<String>,
+    /// Where canonical columns come from: a column, several of which the first that has a value counts, or a rule.
+    columns: Option<BTreeMap<String, RawSource>>,
+    /// Rows in which some columns come from elsewhere; the first that fits counts.
+    #[serde(default, rename = "variant")]
+    variants: Vec<RawVariant>,
+    /// Rows that are not taken, and why.
+    #[serde(default)]
+    set_aside: Vec<RawSetAside>,
+    /// A column of the table of totals that stands before or after the rows.
+    totals_heading: Option<String>,
+    /// Control totals.
+    #[serde(default, rename = "total")]
+    totals: Vec<RawTotal>,
+    /// A line that a whole file has after its rows; * stands for anything.
+    end_marker: Option<String>,
+}
+
+/// One, or a list.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum OneOrMore<T> {
+    One(T),
+    More(Vec<T>),
+}
+
+impl<T> OneOrMore<T> {
+    fn all(self) -> Vec<T> {
+        match self {
+            OneOrMore::One(one) => vec![one],
+            OneOrMore::More(all) => all,
+        }
+    }
+}
+
+fn utf8() -> OneOrMore<Encoding> {
+    OneOrMore::One(Encoding::Utf8)
+}
+
+fn comma() -> OneOrMore<String> {
+    OneOrMore::One(",".to_owned())
+}
+
+fn quote() -> String {
+    "\"".to_owned()
+}
+
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields)]
+struct RawCells {
+    /// Signs taken off both ends of a cell, besides blanks and tabs.
+    #[serde(default)]
+    trim: String,
+    /// Words for nothing.
+    #[serde(default)]
+    nothing: Vec<String>,
+    /// Stands between groups of three digits of an amount.
+    thousands: Option<String>,
+    /// Stands where an amount should have its point.
+    decimal: Option<String>,
+    /// What may stand before or after an amount, such as ¥.
+    #[serde(default)]
+    signs: Vec<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum RawSource {
+    Column(String),
+    Columns(Vec<String>),
+    Rule(RawRule),
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawRule {
+    /// The column; of several, the first that has a value.
+    from: Option<OneOrMore<String>>,
+    /// The value in every row, instead of a column.
+    constant: Option<String>,
+    /// What words mean; others are refused.
+    #[serde(default)]
+    words: BTreeMap<String, String>,
+    /// Words for nothing in this column.
+    #[serde(default)]
+    nothing: Vec<String>,
+    /// Texts that stand for others.
+    #[serde(default)]
+    replace: BTreeMap<String, String>,
+    /// What begins with it does not belong to the value.
+    until: Option<String>,
+    /// negative where an amount is written with a minus and meant without, absolute where its sign says nothing.
+    sign: Option<RawSign>,
+}
+
+#[derive(Deserialize, JsonSchema, Clone, Copy)]
+#[serde(rename_all = "snake_case")]
+enum RawSign {
+    Negative,
+    Absolute,
+}
+
+type RawCondition = BTreeMap<String, OneOrMore<String>>;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawVariant {
+    /// Columns and the values of which one must stand there; "" is nothing, "*" anything else.
+    when: RawCondition,
+    /// What comes from elsewhere in such rows.
+    columns: BTreeMap<String, RawSource>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawSetAside {
+    /// Columns and the values of which one must stand there; "" is nothing, "*" anything else.
+    #[serde(default)]
+    when: RawCondition,
+    /// But not rows with these.
+    #[serde(default)]
+    unless: RawCondition,
+    /// What such rows are; the acknowledgement says it.
+    why: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawTotal {
+    /// The line it stands in, with {count} for the number of rows, {sum} for the sum and * for anything.
+    line: Option<String>,
+    /// Its column in the table of totals, or several names for it.
+    column: Option<OneOrMore<String>>,
+    /// The column added up, or several names for it; without it rows are counted.
+    sum: Option<OneOrMore<String>>,
+    /// Only rows with these values count.
+    #[serde(default)]
+    when: RawCondition,
+    /// Signs do not count.
+    #[serde(default)]
+    unsigned: bool,
+    /// A file without it is whole all the same.
+    #[serde(default)]
+    optional: bool,
+}
+
+pub(super) fn parse(name: &str, path: &Path, text: &str, problems: &mut Problems) -> Option<Arc<Profile>> {
+    let (raw, document) = read_as::<RawProfile>(path, text, problems)?;
+    let before = problems.count();
+    let profile = raw.resolve(name, &mut Rules::new(&document, problems));
+    (problems.count() == before).then_some(Arc::new(profile))
+}
+
+impl RawProfile {
+    /// The profile; it is of use only if nothing was noted.
+    fn resolve(self, name: &str, rules: &mut Rules) -> Profile {
+        let delimiters: Vec<u8> =
+            self.delimiter.all().iter().filter_map(|text| rules.keep("delimiter", delimiter(text))).collect();
+        let quote = rules.keep("quote", quote_sign(&self.quote)).flatten();
+        let encodings = self.encoding.all();
+        for (key, is_empty) in [("encoding", encodings.is_empty()), ("delimiter", delimiters.is_empty())] {
+            if is_empty {
+                rules.refuse(key, "is empty; write at least one");
+            }
+        }
+        if self.find_header && self.skip_lines.is_some() {
+            rules.refuse(
+                "skip_lines",
+                "the header is found by its columns already; leave one of skip_lines and find_header out",
+            );
+        }
+        if self.comment.as_deref() == Some("") {
+            rules.refuse("comment", "is empty, so that every line would be one; write what such lines begin with");
+        }
+        for (i, form) in self.times.iter().enumerate() {
+            rules.keep(&format!("times[{i}]"), time_form(form));
+        }
+        if self.columns.is_some() && self.kind.is_none() {
+            rules.refuse("kind", "is missing; columns are those of a kind: write which, such as kind = \"bills\"");
+        }
+        if self.columns.is_none() && !self.variants.is_empty() {
+            rules.refuse("variant", "only changes what columns says; write [columns] first");
+        }
+        let kind = self.kind;
+        let columns = self.columns.map(|columns| of_columns("columns", columns, kind, rules));
+        if let (Some(kind), Some(columns)) = (kind, &columns) {
+            let variants = self.variants.iter().flat_map(|variant| variant.columns.keys());
+            let there: Vec<&str> =
+                columns.iter().map(|column| column.name.as_str()).chain(variants.map(String::as_str)).collect();
+            for missing in kind.required().iter().filter(|name| !there.contains(name)) {
+                rules.refuse(
+                    "columns",
+                    format!(
+                        "{missing} is missing, which every row of {} needs; write where it comes from",
+                        kind.name()
+                    ),
+                );
+            }
+        }
+        let mut variants = Vec::new();
+        for (i, raw) in self.variants.into_iter().enumerate() {
+            let at = format!("variant[{i}]");
+            let when = rules.keep(&join(&at, "when"), asked(raw.when)).unwrap_or_default();
+            variants.push(Variant { when, columns: of_columns(&join(&at, "columns"), raw.columns, kind, rules) });
+        }
+        let mut set_aside = Vec::new();
+        for (i, raw) in self.set_aside.into_iter().enumerate() {
+            let at = format!("set_aside[{i}]");
+            if raw.when.is_empty() && raw.unless.is_empty() {
+                rules.refuse(&at, "would set every row aside; write when or unless");
+            }
+            set_aside.push(SetAside { when: condition(raw.when), unless: condition(raw.unless), why: raw.why });
+        }
+        let mut totals = Vec::new();
+        for (i, raw) in self.totals.into_iter().enumerate() {
+            totals.extend(rules.keep(&format!("total[{i}]"), raw.resolve(self.totals_heading.is_some())));
+        }
+        if self.totals_heading.is_some() && !totals.iter().any(|total| matches!(total.said, Said::Column(_))) {
+            rules.refuse("totals_heading", "no [[total]] names a column of that table; write one, or leave it out");
+        }
+        let end_marker = self.end_marker.and_then(|text| rules.keep("end_marker", pattern("", &text)));
+        Profile {
+            name: name.to_owned(),
+            kind,
+            encodings,
+            delimiters,
+            quote,
+            header: if self.find_header { Header::Found } else { Header::After(self.skip_lines.unwrap_or(0)) },
+            comment: self.comment,
+            empty_ends: self.empty_ends,
+            cells: rules.keep("cells", self.cells.resolve()).unwrap_or_default(),
+            times: self.times,
+            columns,
+            variants,
+            set_aside,
+            totals_heading: self.totals_heading,
+            totals,
+            end_marker,
+        }
+    }
+}
+
+fn delimiter(text: &str) -> Result<u8> {
+    match text.as_bytes() {
+        _ if text == "tab" => Ok(b'\t'),
+        [sign] if sign.is_ascii_punctuation() && !matches!(sign, b'"' | b'\'') || *sign == b'\t' => Ok(*sign),
+        _ => bail!("{text:?}: write one sign such as \",\", \";\" or \"|\", or \"tab\""),
+    }
+}
+
+fn quote_sign(text: &str) -> Result<Option<u8>> {
+    match text.as_bytes() {
+        _ if text == "none" => Ok(None),
+        [sign @ (b'"' | b'\'')] => Ok(Some(*sign)),
+        _ => bail!("{text:?}: write '\"' or \"'\", or \"none\" where quotes are signs like others"),
+    }
+}
+
+fn time_form(form: &str) -> Result<()> {
+    let advice = "write a form such as \"%Y/%m/%d %H:%M\": %Y year, %m month, %d day, %H:%M:%S time, %z offset";
+    if StrftimeItems::new(form).any(|item| matches!(item, Item::Error)) || !form.contains('%') {
+        bail!("{form:?}: {advice}");
+    }
+    Ok(())
+}
+
+fn pattern(key: &str, text: &str) -> Result<Pattern> {
+    Pattern::parse(text).map_err(|why| wrong(key, format!("{text:?}: {why}")))
+}
+
+fn asked(raw: RawCondition) -> Result<Condition> {
+    if raw.is_empty() {
+        bail!("is empty; write a column and what stands there in such rows");
+    }
+    Ok(condition(raw))
+}
+
+fn condition(raw: RawCondition) -> Condition {
+    Condition(raw.into_iter().map(|(name, values)| (name, values.all())).collect())
+}
+
+fn of_columns(at: &str, raw: BTreeMap<String, RawSource>, kind: Option<Kind>, rules: &mut Rules) -> Vec<Column> {
+    let mut columns = Vec::new();
+    for (name, source) in raw {
+        let key = join(at, &name);
+        if let Some(kind) = kind {
+            rules.keep(&key, column_of(kind, &name));
+        }
+        if let Some(rule) = rules.keep(&key, source.resolve(&name)) {
+            columns.push(Column { name, rule });
+        }
+    }
+    // In the order in which the kind's own columns are written down.
+    let known = kind.map(|kind| [kind.required(), kind.optional()].concat()).unwrap_or_default();
+    columns.sort_by_key(|column| known.iter().position(|name| *name == column.name));
+    columns
+}
+
+fn column_of(kind: Kind, name: &str) -> Result<()> {
+    let known = [kind.required(), kind.optional()].concat();
+    if known.contains(&name) {
+        return Ok(());
+    }
+    let meant = shape::nearest(name, &known).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
+    bail!("{} have no such column; here belong {}{meant}", kind.name(), known.join(", "))
+}
+
+impl RawSource {
+    fn resolve(self, name: &str) -> Result<Rule> {
+        let raw = match self {
+            RawSource::Column(from) => return Ok(Rule { from: vec![from], ..Rule::default() }),
+            RawSource::Columns(from) if from.is_empty() => bail!("is empty; write at least one column"),
+            RawSource::Columns(from) => return Ok(Rule { from, ..Rule::default() }),
+            RawSource::Rule(raw) => raw,
+        };
+        if raw.from.is_some() == raw.constant.is_some() {
+            bail!("write either from or constant");
+        }
+        if raw.sign.is_some() && !is_amount(name) {
+            return Err(wrong("sign", "is for amounts; leave it out"));
+        }
+        if !raw.words.is_empty() && (is_amount(name) || is_time(name)) {
+            return Err(wrong("words", "are for columns of words; leave them out"));
+        }
+        if raw.replace.contains_key("") || raw.until.as_deref() == Some("") {
+            return Err(wrong("replace", "an empty text stands everywhere; write one that does not"));
+        }
+        Ok(Rule {
+            from: raw.from.map(OneOrMore::all).unwrap_or_default(),
+            constant: raw.constant,
+            words: raw.words.into_iter().collect(),
+            nothing: raw.nothing,
+            replace: raw.replace.into_iter().collect(),
+            until: raw.until,
+            sign: match raw.sign {
+                None => Sign::Kept,
+                Some(RawSign::Negative) => Sign::Turned,
+                Some(RawSign::Absolute) => Sign::Dropped,
+            },
+        })
+    }
+}
+
+impl RawCells {
+    fn resolve(self) -> Result<CellRules> {
+        let one = |key: &str, text: Option<String>| {
+            let sign = text.map(|text| {
+                let mut signs = text.chars();
+                match (signs.next(), signs.next()) {
+                    (Some(sign), None) if !sign.is_ascii_digit() && sign != '-' => Ok(sign),
+                    _ => Err(wrong(key, format!("{text:?}: write one sign such as \",\""))),
+                }
+            });
+            sign.transpose()
+        };
+        let (thousands, decimal) = (one("thousands", self.thousands)?, one("decimal", self.decimal)?);
+        if thousands.is_some() && thousands == Some(decimal.unwrap_or('.')) {
+            return Err(wrong(
+                "thousands",
+                "stands where the decimal point does; write which of them is the other sign",
+            ));
+        }
+        Ok(CellRules {
+            trim: self.trim.chars().collect(),
+            nothing: self.nothing,
+            thousands,
+            decimal,
+            signs: self.signs,
+        })
+    }
+}
+
+impl RawTotal {
+    fn resolve(self, has_table: bool) -> Result<Total> {
+        let sum = self.sum.map(OneOrMore::all).unwrap_or_default();
+        let said = match (self.line, self.column) {
+            (Some(text), None) => {
+                let line = pattern("line", &text)?;
+                if line.has("{sum}") == sum.is_empty() {
+                    return Err(wrong(
+                        "line",
+                        format!("{text:?}: {{sum}} and the key sum belong together; write both or none"),
+                    ));
+                }
+                if !line.has("{sum}") && !line.has("{count}") {
+                    return Err(wrong("line", format!("{text:?}: says no total; write {{count}} or {{sum}} in it")));
+                }
+                Said::Line(line)
+            }
+            (None, Some(names)) if has_table => Said::Column(names.all()),
+            (None, Some(_)) => return Err(wrong("column", "of which table? write totals_heading as well")),
+            _ => bail!("write either line or column"),
+        };
+        Ok(Total { said, sum, when: condition(self.when), unsigned: self.unsigned, optional: self.optional })
+    }
+}
+
+/// Profiles of all feeds of a configuration, in their order.
+pub(super) fn of_feeds(document: &Node, base: &Path, problems: &mut Problems) -> Vec<Option<Arc<Profile>>> {
+    let feeds = document.get("feed").map(Node::list).unwrap_or_default();
+    let profile = |(i, feed): (usize, &Node)| {
+        let named = feed.get("profile").and_then(Node::text).unwrap_or("canonical");
+        load(named, &format!("feed[{i}].profile"), base, document, problems)
+    };
+    feeds.iter().enumerate().map(profile).collect()
+}
+
+/// A profile that comes with paylater, for tests and tools.
+pub fn built_in(name: &str) -> Result<Arc<Profile>> {
+    let (name, text) =
+        BUILT_IN.iter().find(|(known, _)| *known == name).with_context(|| format!("no profile {name}"))?;
+    let mut problems = Problems::default();
+    let profile = parse(name, Path::new(&format!("profiles/{name}.toml")), text, &mut problems);
+    Ok(problems.or_all(profile)?)
+}

@@ -1,0 +1,268 @@
+//! A profile and a header put together: where each canonical column of a row comes from. Found once a file; for each row only
+//! the cells are looked at.
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime};
+use csv::StringRecord;
+
+use super::{ANY, Column, Condition, Profile, Rule, Sign};
+use crate::files::cell::{self, Rejection};
+use crate::files::incoming::Kind;
+
+/// The code of rows that a profile sets aside.
+pub const SET_ASIDE: &str = "SET_ASIDE";
+
+/// How the rows of a file are read.
+#[derive(Debug)]
+pub struct Mapping {
+    profile: std::sync::Arc<Profile>,
+    /// Canonical names, in the order in which a row is given.
+    names: Vec<String>,
+    /// The sender's names.
+    header: Vec<String>,
+    base: Vec<Bound>,
+    variants: Vec<(Asked, Vec<Bound>)>,
+    set_aside: Vec<(Asked, Asked, String)>,
+}
+
+/// A rule and the places in the file of the columns it names, of those that are there.
+#[derive(Debug, Clone)]
+struct Bound {
+    at: Vec<usize>,
+    rule: Rule,
+}
+
+/// A condition, by places. A column that is not there is empty.
+#[derive(Debug)]
+struct Asked(Vec<(Option<usize>, Vec<String>)>);
+
+/// A row in canonical columns. Kept from row to row, so that its memory is used again.
+#[derive(Debug, Default)]
+pub struct Read {
+    pub cells: StringRecord,
+    /// For each of them, the place of the sender's cell.
+    pub from: Vec<Option<usize>>,
+}
+
+impl Mapping {
+    /// None: the file lacks a column that its kind needs. The answer names canonical columns and what could be theirs.
+    pub fn of(profile: &std::sync::Arc<Profile>, kind: Kind, header: &[String]) -> Result<Mapping, Vec<String>> {
+        let own: Vec<Column>;
+        let columns = match &profile.columns {
+            Some(columns) => columns,
+            None => {
+                let as_it_is = |name: &String| {
+                    let rule = Rule { from: vec![name.clone()], ..Rule::default() };
+                    Column { name: name.clone(), rule }
+                };
+                own = header.iter().map(as_it_is).collect();
+                &own
+            }
+        };
+        let mut names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
+        for column in profile.variants.iter().flat_map(|variant| &variant.columns) {
+            if !names.contains(&column.name) {
+                names.push(column.name.clone());
+            }
+        }
+        let bind = |overriding: &[Column]| -> Vec<Bound> {
+            let rule = |name: &String| {
+                let of = |columns: &[Column]| columns.iter().find(|column| column.name == *name).cloned();
+                of(overriding).or_else(|| of(columns)).map(|column| column.rule).unwrap_or_default()
+            };
+            let bound = |rule: Rule| {
+                let at = rule.from.iter().filter_map(|name| header.iter().position(|found| found == name));
+                Bound { at: at.collect(), rule }
+            };
+            names.iter().map(|name| bound(rule(name))).collect()
+        };
+        let asked = |condition: &Condition| {
+            let place = |(name, values): &(String, Vec<String>)| {
+                (header.iter().position(|found| found == name), values.clone())
+            };
+            Asked(condition.0.iter().map(place).collect())
+        };
+        let base = bind(&[]);
+        let variants: Vec<_> =
+            profile.variants.iter().map(|variant| (asked(&variant.when), bind(&variant.columns))).collect();
+        let set_aside = profile.set_aside.iter();
+        let set_aside = set_aside.map(|row| (asked(&row.when), asked(&row.unless), row.why.clone())).collect();
+        let mapping = Mapping { profile: profile.clone(), names, header: header.to_vec(), base, variants, set_aside };
+        let missing = mapping.missing(kind, columns);
+        if missing.is_empty() { Ok(mapping) } else { Err(missing) }
+    }
+
+    fn missing(&self, kind: Kind, columns: &[Column]) -> Vec<String> {
+        let mut missing = Vec::new();
+        for required in kind.required() {
+            let at = self.names.iter().position(|name| name == required);
+            let all = std::iter::once(&self.base).chain(self.variants.iter().map(|(_, bound)| bound));
+            let is_there = |bound: &Bound| !bound.at.is_empty() || bound.rule.constant.is_some();
+            if at.is_some_and(|at| all.clone().any(|bound| is_there(&bound[at]))) {
+                continue;
+            }
+            let from =
+                columns.iter().find(|column| column.name == *required).map(|column| column.rule.from.join(" or "));
+            missing.push(match from {
+                Some(from) if from != *required => format!("{from} ({required})"),
+                _ => (*required).to_owned(),
+            });
+        }
+        missing
+    }
+
+    /// Canonical names, in the order of the cells of a row that was read.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The columns of the file that are read, with what they are read as.
+    pub fn sources(&self) -> Vec<(String, Vec<String>)> {
+        let mut sources = Vec::new();
+        for (i, name) in self.names.iter().enumerate() {
+            let mut from: Vec<String> = Vec::new();
+            for bound in std::iter::once(&self.base).chain(self.variants.iter().map(|(_, bound)| bound)) {
+                let columns = bound[i].at.iter().map(|at| self.header[*at].clone());
+                let constant = bound[i].rule.constant.iter().map(|value| format!("always {value:?}"));
+                for source in columns.chain(constant) {
+                    if !from.contains(&source) {
+                        from.push(source);
+                    }
+                }
+            }
+            sources.push((name.clone(), from));
+        }
+        sources
+    }
+
+    /// Whether a column of the file plays a part, also in telling rows apart.
+    pub fn uses(&self, column: &str) -> bool {
+        let at = self.header.iter().position(|name| name == column);
+        let bound = std::iter::once(&self.base).chain(self.variants.iter().map(|(_, bound)| bound)).flatten();
+        let asked = self.variants.iter().map(|(asked, _)| asked);
+        let asked = asked.chain(self.set_aside.iter().flat_map(|(when, unless, _)| [when, unless]));
+        bound.flat_map(|bound| &bound.at).any(|used| Some(*used) == at)
+            || asked.flat_map(|asked| &asked.0).any(|(used, _)| *used == at)
+    }
+
+    /// Reads a row into canonical columns.
+    pub fn read(&self, row: &StringRecord, into: &mut Read) -> Result<(), Rejection> {
+        into.cells.clear();
+        into.from.clear();
+        let rules =
+            self.variants.iter().find(|(asked, _)| self.fits(asked, row)).map_or(&self.base, |(_, rules)| rules);
+        let mut refused = None;
+        for (name, bound) in self.names.iter().zip(rules) {
+            let (at, value) = self.value(bound, row);
+            into.from.push(at);
+            let wrong = |code, why: String| {
+                let raw = at.and_then(|at| row.get(at)).unwrap_or_default().trim();
+                let column = cell::named(at.map_or(name, |at| &self.header[at]), name);
+                Rejection::new(code, format!("column {column}, value {}: {why}", cell::quoted(raw)))
+            };
+            match self.meant(name, &bound.rule, value) {
+                Ok(text) => into.cells.push_field(&text),
+                Err((code, why)) => {
+                    into.cells.push_field(value);
+                    refused.get_or_insert(wrong(code, why));
+                }
+            }
+        }
+        // Only now, so that a row that is not taken still has its key.
+        for (when, unless, why) in &self.set_aside {
+            if self.fits(when, row) && (unless.0.is_empty() || !self.fits(unless, row)) {
+                let message = format!("{why}; the profile {} sets such rows aside", self.profile.name);
+                return Err(Rejection::new(SET_ASIDE, message));
+            }
+        }
+        refused.map_or(Ok(()), Err)
+    }
+
+    /// The sender's column and the cleaned cell that a rule takes.
+    fn value<'r>(&'r self, bound: &'r Bound, row: &'r StringRecord) -> (Option<usize>, &'r str) {
+        if let Some(constant) = &bound.rule.constant {
+            return (None, constant);
+        }
+        for at in &bound.at {
+            let value = self.profile.cells.clean(row.get(*at).unwrap_or_default());
+            if !value.is_empty() && !bound.rule.nothing.iter().any(|word| word == value) {
+                return (Some(*at), value);
+            }
+        }
+        (bound.at.first().copied(), "")
+    }
+
+    /// What a cell means, in canonical form; or the code and the words to refuse it with.
+    fn meant<'r>(
+        &self,
+        name: &str,
+        rule: &'r Rule,
+        value: &'r str,
+    ) -> Result<std::borrow::Cow<'r, str>, (&'static str, String)> {
+        use std::borrow::Cow;
+        if value.is_empty() || rule.constant.is_some() {
+            return Ok(Cow::Borrowed(value));
+        }
+        let value =
+            rule.until.as_ref().and_then(|until| value.split_once(until.as_str())).map_or(value, |(value, _)| value);
+        let mut value = Cow::Borrowed(value);
+        for (written, meant) in &rule.replace {
+            if value.contains(written.as_str()) {
+                value = Cow::Owned(value.replace(written.as_str(), meant));
+            }
+        }
+        if !rule.words.is_empty() {
+            return match rule.words.iter().find(|(written, _)| *written == *value) {
+                Some((_, meant)) => Ok(Cow::Borrowed(meant)),
+                None => {
+                    let known: Vec<&str> = rule.words.iter().map(|(written, _)| written.as_str()).collect();
+                    Err(("BAD_VALUE", format!("the profile {} knows {}", self.profile.name, known.join(", "))))
+                }
+            };
+        }
+        if is_amount(name) {
+            let number = self.profile.cells.number(&value);
+            return match (rule.sign, number.strip_prefix('-')) {
+                (Sign::Turned | Sign::Dropped, Some(positive)) => Ok(Cow::Owned(positive.to_owned())),
+                (Sign::Turned, None) if !number.chars().all(|c| matches!(c, '0' | '.')) => {
+                    Err(("BAD_AMOUNT", "this format writes such amounts with a minus, and here is none".to_owned()))
+                }
+                _ => Ok(Cow::Owned(number)),
+            };
+        }
+        if is_time(name)
+            && let Some(time) = self.profile.times.iter().find_map(|form| canonical_time(&value, form))
+        {
+            return Ok(Cow::Owned(time));
+        }
+        Ok(value)
+    }
+
+    fn fits(&self, asked: &Asked, row: &StringRecord) -> bool {
+        asked.0.iter().all(|(at, values)| {
+            let cell = at.and_then(|at| row.get(at)).unwrap_or_default();
+            let cell = self.profile.cells.clean(cell);
+            values.iter().any(|value| value == cell || value == ANY && !cell.is_empty())
+        })
+    }
+}
+
+/// Canonical columns that hold amounts.
+pub fn is_amount(column: &str) -> bool {
+    matches!(column, "amount" | "fee")
+}
+
+/// Canonical columns that hold days or times.
+pub fn is_time(column: &str) -> bool {
+    column == "at" || column.ends_with("_at") || column.ends_with("_on")
+}
+
+/// A time written in a form of `chrono`'s, as canonical files write it.
+fn canonical_time(text: &str, form: &str) -> Option<String> {
+    if let Ok(at) = DateTime::parse_from_str(text, form) {
+        return Some(at.to_rfc3339());
+    }
+    if let Ok(at) = NaiveDateTime::parse_from_str(text, form) {
+        return Some(at.format("%Y-%m-%d %H:%M:%S").to_string());
+    }
+    NaiveDate::parse_from_str(text, form).ok().map(|day| day.to_string())
+}

@@ -1,0 +1,297 @@
+//! A file as a table: in which encoding it is, where its header stands, which lines are rows. What cells mean is not known
+//! here.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use csv::StringRecord;
+
+use super::encoding::{self, Malformed, Script};
+use super::incoming::Kind;
+use super::profile::mapping::Mapping;
+use super::profile::totals::Audit;
+use super::profile::{Header, Profile};
+use super::reader::{Distrust, distrust};
+
+/// Lines in which a header is looked for.
+const BEFORE_HEADER: u64 = 200;
+
+/// What our rejects files have after the sender's columns.
+const ADDED: [&str; 2] = ["code", "message"];
+
+/// A file's bytes. The one place where files are opened for reading.
+pub fn bytes_of(path: &Path) -> io::Result<Box<dyn Read + Send>> {
+    Ok(Box::new(File::open(path)?))
+}
+
+/// How a file turned out to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    pub script: Script,
+    pub delimiter: u8,
+    /// Rows that we rejected, mended: UTF-8 and one header, without the lines that a format has around its rows.
+    pub is_rejects: bool,
+}
+
+/// An open file, past its header.
+pub struct Table {
+    pub layout: Layout,
+    /// The sender's column names.
+    pub header: Vec<String>,
+    pub header_line: u64,
+    /// None: cells can be taken as they stand.
+    pub mapping: Option<Mapping>,
+    /// What the file says of itself, as far as it was read.
+    pub audit: Audit,
+    profile: Arc<Profile>,
+    reader: csv::Reader<Box<dyn Read + Send>>,
+    /// The totals have been read, after which there should be no row.
+    ended: bool,
+}
+
+impl Table {
+    /// Opens a file in the first of the ways its profile allows under which its header is found.
+    pub fn open(path: &Path, profile: &Arc<Profile>, kind: Kind) -> Result<Table, Distrust> {
+        let scripts = possible(path, profile)?;
+        let mut forms = vec![false];
+        if !profile.is_plain() || profile.has_other_lines() || profile.header != Header::After(0) {
+            forms.insert(0, true);
+        }
+        let mut why = None;
+        for is_rejects in forms {
+            for script in &scripts {
+                for delimiter in &profile.delimiters {
+                    let layout = Layout { script: *script, delimiter: *delimiter, is_rejects };
+                    match Table::open_as(path, profile, kind, layout) {
+                        Ok(table) => return Ok(table),
+                        Err(_) if is_rejects => {}
+                        Err(distrust) => why = why.or(Some(distrust)),
+                    }
+                }
+            }
+        }
+        Err(why.unwrap_or_else(|| distrust("FILE_UNREADABLE", "the profile names no encoding or no delimiter")))
+    }
+
+    fn open_as(path: &Path, profile: &Arc<Profile>, kind: Kind, layout: Layout) -> Result<Table, Distrust> {
+        let text =
+            bytes_of(path).and_then(|bytes| encoding::trusted(bytes, layout.script)).map_err(|why| unreadable(&why))?;
+        let quote = if layout.is_rejects { Some(b'"') } else { profile.quote };
+        let reader = csv::ReaderBuilder::new()
+            .flexible(true)
+            .has_headers(false)
+            .delimiter(layout.delimiter)
+            .quoting(quote.is_some())
+            .quote(quote.unwrap_or(b'"'))
+            // Lines end with LF; the CR before it is taken off later. Only so the lines can be counted.
+            .terminator(csv::Terminator::Any(b'\n'))
+            .buffer_capacity(1 << 18)
+            .from_reader(Box::new(text.chain(&b"\n"[..])) as Box<dyn Read + Send>);
+        let audit = Audit::new(profile);
+        let (header, mapping) = (Vec::new(), None);
+        let mut table =
+            Table { layout, header, header_line: 0, mapping, audit, profile: profile.clone(), reader, ended: false };
+        table.find_header(kind)?;
+        table.audit.header(&table.header);
+        table.ended = false;
+        Ok(table)
+    }
+
+    fn find_header(&mut self, kind: Kind) -> Result<(), Distrust> {
+        let mut record = StringRecord::new();
+        let mut nearest: Option<(u64, Vec<String>)> = None;
+        let mut looked_at = 0;
+        while looked_at < BEFORE_HEADER {
+            let line = match self.next_row(&mut record).map_err(|why| unreadable(&why))? {
+                Some(line) => line,
+                None => break,
+            };
+            if matches!(self.profile.header, Header::After(lines) if line <= lines) && !self.layout.is_rejects {
+                continue;
+            }
+            looked_at += 1;
+            let header: Vec<String> = record.iter().map(|name| self.profile.cells.clean(name).to_owned()).collect();
+            if self.layout.is_rejects && !header.ends_with(&ADDED.map(str::to_owned)) {
+                break;
+            }
+            match Mapping::of(&self.profile, kind, &header) {
+                Ok(mapping) => {
+                    twice(&mapping, kind, &header, self.profile.is_plain())?;
+                    self.mapping = (!self.profile.is_plain()).then_some(mapping);
+                    (self.header, self.header_line) = (header, line);
+                    return Ok(());
+                }
+                Err(missing) => {
+                    if nearest.as_ref().is_none_or(|(_, fewest)| missing.len() < fewest.len()) {
+                        nearest = Some((line, missing));
+                    }
+                    if self.layout.is_rejects || self.profile.header != Header::Found {
+                        return Err(lacks(&header, kind, nearest.map(|(_, missing)| missing).unwrap_or_default()));
+                    }
+                }
+            }
+        }
+        let all = Mapping::of(&self.profile, kind, &[]).err().unwrap_or_default();
+        let name = &self.profile.name;
+        Err(match nearest {
+            Some((line, missing)) if missing.len() < all.len() => distrust(
+                "FILE_COLUMN_MISSING",
+                &format!(
+                    "none of the first {looked_at} lines is the header that the profile {name} looks for; nearest is line {line}, \
+                     which lacks the column(s) {}",
+                    missing.join(", ")
+                ),
+            ),
+            Some(_) if self.profile.header == Header::Found => distrust(
+                "FILE_COLUMN_MISSING",
+                &format!(
+                    "none of the first {looked_at} lines has any of the columns that the profile {name} needs: {}",
+                    all.join(", ")
+                ),
+            ),
+            _ => lacks(&[], kind, all),
+        })
+    }
+
+    /// Reads on to the next row and tells its line; none at the end. Lines of other kinds are taken note of on the way.
+    pub fn next_row(&mut self, record: &mut StringRecord) -> io::Result<Option<u64>> {
+        while let Some(line) = self.next_record(record)? {
+            if self.layout.is_rejects || !self.profile.has_other_lines() || !self.is_other(line, record)? {
+                return Ok(Some(line));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads the next lines that are not blank, and tells the first of them.
+    fn next_record(&mut self, record: &mut StringRecord) -> io::Result<Option<u64>> {
+        while self.reader.read_record(record).map_err(of_csv)? {
+            // Every record ends with a line, the last one too.
+            let lines = 1 + record.as_slice().bytes().filter(|byte| *byte == b'\n').count() as u64;
+            let line = self.reader.position().line().saturating_sub(lines);
+            let last = record.len().saturating_sub(1);
+            if let Some(cell) = record.get(last).and_then(|cell| cell.strip_suffix('\r')) {
+                if last == 0 && cell.is_empty() {
+                    continue;
+                }
+                let cell = cell.to_owned();
+                record.truncate(last);
+                record.push_field(&cell);
+            }
+            return Ok(Some(line));
+        }
+        Ok(None)
+    }
+
+    /// Whether what was just read is no row; if so, it has been taken note of.
+    fn is_other(&mut self, line: u64, record: &mut StringRecord) -> io::Result<bool> {
+        let profile = self.profile.clone();
+        if let Some(comment) = &profile.comment {
+            let first = record.get(0).unwrap_or_default().trim_start();
+            if first.starts_with(comment.as_str()) {
+                self.audit.line(line, &self.joined(record));
+                return Ok(true);
+            }
+        } else if profile.lines_are_read() {
+            let text = self.joined(record);
+            if self.audit.line(line, &text) {
+                return Ok(true);
+            }
+        }
+        let Some(heading) = &profile.totals_heading else { return Ok(false) };
+        if !record.iter().any(|cell| profile.cells.clean(cell) == heading) {
+            return Ok(false);
+        }
+        let heading = record.clone();
+        if let Some(line) = self.next_record(record)? {
+            self.audit.table(line, &heading, record);
+        }
+        self.ended = true;
+        Ok(true)
+    }
+
+    /// A line as text, without what a spreadsheet may have added at its end.
+    fn joined(&self, record: &StringRecord) -> String {
+        let delimiter = char::from(self.layout.delimiter).to_string();
+        let text = record.iter().collect::<Vec<_>>().join(&delimiter);
+        text.trim_end_matches(|c: char| c.is_whitespace() || c == char::from(self.layout.delimiter)).to_owned()
+    }
+
+    /// Counts a row among those that the file's totals are about.
+    pub fn count(&mut self, line: u64, record: &StringRecord) {
+        self.audit.row(line, record, self.ended);
+    }
+
+    /// Whether a row has as many cells as the header.
+    pub fn is_full(&self, record: &StringRecord) -> bool {
+        let wanted = self.header.len();
+        record.len() == wanted
+            || self.profile.empty_ends
+                && record.len() > wanted
+                && record.iter().skip(wanted).all(|cell| self.profile.cells.clean(cell).is_empty())
+    }
+}
+
+/// The encodings a file may be in, by its beginning.
+pub fn possible(path: &Path, profile: &Profile) -> Result<Vec<Script>, Distrust> {
+    let beginning =
+        bytes_of(path).and_then(|mut bytes| encoding::beginning(&mut bytes)).map_err(|why| unreadable(&why))?;
+    let scripts = Script::possible(&beginning, &profile.encodings);
+    if !scripts.is_empty() {
+        return Ok(scripts);
+    }
+    let is_marked = matches!(beginning.as_slice(), [0xff, 0xfe, ..] | [0xfe, 0xff, ..]);
+    Err(distrust(
+        "FILE_ENCODING",
+        if is_marked {
+            "the file begins with the mark of UTF-16, which this feed is not read in; save it as UTF-8 and send it again"
+        } else {
+            "the file does not begin with the mark of UTF-16, so that its encoding is not certain; save it as UTF-16 with byte \
+             order mark and send it again"
+        },
+    ))
+}
+
+/// A column that is needed must not be there twice.
+fn twice(mapping: &Mapping, kind: Kind, header: &[String], is_plain: bool) -> Result<(), Distrust> {
+    let needed = |name: &str| if is_plain { kind.required().contains(&name) } else { mapping.uses(name) };
+    match header.iter().enumerate().find(|(i, name)| needed(name) && header[..*i].contains(name)) {
+        Some((_, name)) => {
+            Err(distrust("FILE_COLUMN_TWICE", &format!("the header has the column {name} more than once")))
+        }
+        None => Ok(()),
+    }
+}
+
+fn lacks(header: &[String], kind: Kind, missing: Vec<String>) -> Distrust {
+    let found: String = header.join(", ").chars().filter(|c| !c.is_control()).take(200).collect();
+    let missing = missing.join(", ");
+    let message = format!("a file of {} needs the column(s) {missing}; the header has: {found}", kind.name());
+    distrust("FILE_COLUMN_MISSING", &message)
+}
+
+pub fn unreadable(why: &io::Error) -> Distrust {
+    match Malformed::of(why) {
+        Some(malformed) => malformed_in_words(malformed),
+        None => distrust("FILE_UNREADABLE", &format!("cannot be read: {why}")),
+    }
+}
+
+pub fn malformed_in_words(malformed: Malformed) -> Distrust {
+    let name = malformed.script.name();
+    distrust(
+        "FILE_ENCODING",
+        &format!("byte {} is not {name}; save the file as {name} and send it again", malformed.at),
+    )
+}
+
+/// Trouble with reading, also where the CSV reader wraps it.
+fn of_csv(why: csv::Error) -> io::Error {
+    match why.into_kind() {
+        csv::ErrorKind::Io(why) => why,
+        csv::ErrorKind::Utf8 { err, .. } => io::Error::new(io::ErrorKind::InvalidData, err),
+        other => io::Error::other(format!("{other:?}")),
+    }
+}

@@ -10,6 +10,7 @@ const PAGES: &[&str] = &[
     "docs/file-formats.md",
     "docs/for-finance.md",
     "docs/operating.md",
+    "docs/profiles.md",
     "docs/rules.md",
     "docs/schemes.md",
     "sample-data/README.md",
@@ -110,7 +111,7 @@ fn every_column_that_a_file_must_have_is_described_in_its_place() {
 
 #[test]
 fn every_key_of_configuration_is_described() {
-    let pages = read("docs/operating.md") + &read("docs/rules.md");
+    let pages = read("docs/operating.md") + &read("docs/rules.md") + &read("docs/profiles.md");
     let mut missing = Vec::new();
     let mut count = 0;
     for source in [
@@ -125,6 +126,7 @@ fn every_key_of_configuration_is_described() {
         "src/config/policy_file/overdue.rs",
         "src/config/calendar_file.rs",
         "src/config/job_file.rs",
+        "src/config/profile_file.rs",
     ] {
         for key in raw_keys(&read(source)) {
             count += 1;

@@ -289,6 +289,8 @@ fn files_that_come_along_name_their_schema() {
         "sample-data/policies/tea.toml",
         "sample-data/policies/base.toml",
         "jobs/close_day.toml",
+        "profiles/canonical.toml",
+        "profiles/wechat-trade-bill.toml",
     ] {
         let text = fs::read_to_string(root.join(file)).unwrap();
         let schema =

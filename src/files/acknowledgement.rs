@@ -58,7 +58,8 @@ impl Acknowledgement {
         let header = &self.form.header;
         let why_before = if header.ends_with(&["code".to_owned(), "message".to_owned()]) { 2 } else { 0 };
         let width = header.len() - why_before;
-        let kept = if cells.len() == header.len() { width } else { cells.len() };
+        let is_full = cells.len() >= header.len() && cells.iter().skip(header.len()).all(|cell| cell.trim().is_empty());
+        let kept = if is_full { width } else { cells.len() };
         let header = &header[..width];
         if first {
             if self.form.is_marked {
@@ -68,7 +69,8 @@ impl Acknowledgement {
             let header = header.iter().map(String::as_str).chain(["code", "message"]);
             self.rejects.write_record(header).map_err(io::Error::other)?;
         }
-        // A row of another length keeps its cells; code and message stay in their columns where that is possible.
+        // A row of another length keeps its cells, but for empty ones at its end; code and message stay in their columns
+        // where that is possible.
         let missing = header.len().saturating_sub(cells.len());
         let row = cells.iter().take(kept).chain(std::iter::repeat_n("", missing)).chain([code, message]);
         self.rejects.write_record(row).map_err(io::Error::other)

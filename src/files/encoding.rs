@@ -11,7 +11,7 @@ pub enum Encoding {
     #[serde(rename = "utf-8")]
     Utf8,
     /// Holds GBK and GB2312 as well.
-    #[serde(rename = "gb18030", alias = "gbk")]
+    #[serde(rename = "gb18030")]
     Gb18030,
     /// Either order of bytes; the mark at the beginning says which.
     #[serde(rename = "utf-16")]
@@ -156,6 +156,8 @@ struct Decoding<R> {
     at: u64,
     no_more: bool,
     finished: bool,
+    /// Told once all text before it was handed on.
+    wrong: Option<Malformed>,
 }
 
 const PIECE: usize = 1 << 16;
@@ -175,12 +177,16 @@ impl<R: Read> Decoding<R> {
             at,
             no_more: false,
             finished: false,
+            wrong: None,
         }
     }
 
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         while self.text_from == self.text_to && !self.finished {
             self.decode()?;
+        }
+        if let Some(malformed) = self.wrong.filter(|_| self.text_from == self.text_to) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, malformed));
         }
         let length = into.len().min(self.text_to - self.text_from);
         into[..length].copy_from_slice(&self.text[self.text_from..self.text_from + length]);
@@ -205,8 +211,8 @@ impl<R: Read> Decoding<R> {
             DecoderResult::OutputFull => {}
             DecoderResult::Malformed(length, after) => {
                 let at = self.at.saturating_sub(u64::from(length) + u64::from(after));
-                let malformed = Malformed { at, script: self.script };
-                return Err(io::Error::new(io::ErrorKind::InvalidData, malformed));
+                self.wrong = Some(Malformed { at, script: self.script });
+                self.finished = true;
             }
         }
         Ok(())

@@ -67,7 +67,11 @@ impl Table {
                     match Table::open_as(path, profile, kind, layout) {
                         Ok(table) => return Ok(table),
                         Err(_) if is_rejects => {}
-                        Err(distrust) => why = why.or(Some(distrust)),
+                        // That another encoding does not fit says less than what this one lacks.
+                        Err(distrust) if why.as_ref().is_none_or(|why: &Distrust| why.code == "FILE_ENCODING") => {
+                            why = Some(distrust);
+                        }
+                        Err(_) => {}
                     }
                 }
             }
@@ -139,7 +143,7 @@ impl Table {
             Some((line, missing)) if missing.len() < all.len() => distrust(
                 "FILE_COLUMN_MISSING",
                 &format!(
-                    "none of the first {looked_at} lines is the header that the profile {name} looks for; nearest is line {line}, \
+                    "none of the first {BEFORE_HEADER} lines is the header that the profile {name} looks for; nearest is line {line}, \
                      which lacks the column(s) {}",
                     missing.join(", ")
                 ),
@@ -147,7 +151,7 @@ impl Table {
             Some(_) if self.profile.header == Header::Found => distrust(
                 "FILE_COLUMN_MISSING",
                 &format!(
-                    "none of the first {looked_at} lines has any of the columns that the profile {name} needs: {}",
+                    "none of the first {BEFORE_HEADER} lines has any of the columns that the profile {name} needs: {}",
                     all.join(", ")
                 ),
             ),
@@ -168,9 +172,14 @@ impl Table {
     /// Reads the next lines that are not blank, and tells the first of them.
     fn next_record(&mut self, record: &mut StringRecord) -> io::Result<Option<u64>> {
         while self.reader.read_record(record).map_err(of_csv)? {
-            // Every record ends with a line, the last one too.
-            let lines = 1 + record.as_slice().bytes().filter(|byte| *byte == b'\n').count() as u64;
-            let line = self.reader.position().line().saturating_sub(lines);
+            let (from, to) = (record.position().map_or(0, csv::Position::line), self.reader.position().line());
+            let line = if to == from + 1 {
+                from
+            } else {
+                // Blank lines before it, or breaks in its cells. Every record ends with a line, the last one too.
+                let breaks = record.as_slice().bytes().filter(|byte| *byte == b'\n').count() as u64;
+                to.saturating_sub(breaks + 1)
+            };
             let last = record.len().saturating_sub(1);
             if let Some(cell) = record.get(last).and_then(|cell| cell.strip_suffix('\r')) {
                 if last == 0 && cell.is_empty() {
@@ -291,7 +300,10 @@ pub fn malformed_in_words(malformed: Malformed) -> Distrust {
 fn of_csv(why: csv::Error) -> io::Error {
     match why.into_kind() {
         csv::ErrorKind::Io(why) => why,
-        csv::ErrorKind::Utf8 { err, .. } => io::Error::new(io::ErrorKind::InvalidData, err),
+        csv::ErrorKind::Utf8 { pos, .. } => {
+            let at = pos.map_or(0, |pos| pos.byte());
+            io::Error::new(io::ErrorKind::InvalidData, Malformed { at, script: Script::Utf8 })
+        }
         other => io::Error::other(format!("{other:?}")),
     }
 }

@@ -1,0 +1,386 @@
+//! Other people's formats: what each profile makes of a file, which files are refused, and what becomes of their rejected
+//! rows. The files in `tests/profiles` are made up, in UTF-8, and put into their encoding here.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+
+use support::Scheme;
+
+const POLICY: &str = r#"
+[[version]]
+effective_from = "2026-01-01"
+currency = "CNY"
+clock = "ordered"
+bands = [ { score = 500, limit = "5000.00", term = 7 } ]
+late_fee = { kind = "none" }
+"#;
+
+/// A shop with a feed for every profile.
+fn shop() -> Scheme {
+    let scheme = Scheme::shop(POLICY);
+    let mut config = scheme.read("paylater.toml");
+    for (feed, kind, profile) in [
+        ("alipay", "bills", "alipay-merchant-bill"),
+        ("wechat", "bills", "wechat-trade-bill"),
+        ("klarna", "bills", "klarna-settlement"),
+        ("shop", "orders", "shop-export"),
+        ("jd", "bills", "jd-pay-later.toml"),
+        ("bank", "payments", "bank.toml"),
+        ("excel", "payments", "excel.toml"),
+    ] {
+        config.push_str(&format!(
+            "[[feed]]\nname = \"{feed}\"\nfolder = \"inbox\"\npattern = \"{feed}-{{date}}*.csv\"\nkind = \"{kind}\"\n\
+             profile = \"{profile}\"\nsettle_seconds = 0\nmerchant = \"SHOP\"\n"
+        ));
+    }
+    scheme.write("paylater.toml", config);
+    for profile in ["jd-pay-later.toml", "bank.toml"] {
+        scheme.write(profile, sample(profile));
+    }
+    scheme.write(
+        "excel.toml",
+        "about = \"Text that Excel saves as Unicode.\"\nencoding = \"utf-16\"\ndelimiter = \"tab\"\n",
+    );
+    scheme
+}
+
+fn sample(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/profiles").join(name)).unwrap()
+}
+
+fn gbk(text: &str) -> Vec<u8> {
+    let (bytes, _, unmappable) = encoding_rs::GB18030.encode(text);
+    assert!(!unmappable);
+    bytes.into_owned()
+}
+
+fn utf16(text: &str) -> Vec<u8> {
+    format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+/// What `check` says of a file, and its exit status.
+fn check(scheme: &Scheme, feed: &str, bytes: &[u8]) -> (String, Option<i32>) {
+    scheme.write("file.csv", bytes);
+    let file = scheme.path("file.csv");
+    let output = scheme.command(&["check", "--feed", feed, "--file", file.to_str().unwrap()]).output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    (told.replace(&format!("{}/", scheme.folder.path().display()), ""), output.status.code())
+}
+
+#[test]
+fn each_profile_reads_its_format() {
+    let scheme = shop();
+    for (name, feed, is_gbk, status) in [
+        ("alipay", "alipay", true, 0),
+        ("wechat-all", "wechat", false, 0),
+        ("wechat-older", "wechat", false, 0),
+        ("wechat-refund", "wechat", false, 0),
+        ("wechat-success", "wechat", true, 0),
+        ("klarna", "klarna", false, 0),
+        ("shop", "shop", false, 1),
+        ("jd", "jd", false, 1),
+    ] {
+        let text = sample(&format!("{name}.csv"));
+        let bytes = if is_gbk { gbk(&text) } else { text.replace('\n', "\r\n").into_bytes() };
+        let (told, ended) = check(&scheme, feed, &bytes);
+        assert_eq!(ended, Some(status), "{told}");
+        insta::assert_snapshot!(format!("profile_{name}"), told);
+    }
+}
+
+#[test]
+fn a_file_that_contradicts_itself_is_refused_with_both_figures() {
+    let scheme = shop();
+    let (alipay, wechat, klarna) = (sample("alipay.csv"), sample("wechat-all.csv"), sample("klarna.csv"));
+    let at_end = format!(
+        "FILE_ENCODING: byte {} is not GB18030; save the file as GB18030 and send it again",
+        gbk(&alipay).len()
+    );
+    let half = alipay.find("#-----------------------------------------业务明细列表结束").unwrap();
+    for (feed, bytes, says) in [
+        (
+            "alipay",
+            gbk(&alipay.replace("共1235.00元", "共1235.01元")),
+            "FILE_TOTALS: line 10 says \"1235.01\" in all of 商家实收（元） with 业务类型 交易, the rows come to 1235.00; have the \
+             file made again",
+        ),
+        (
+            "alipay",
+            gbk(&alipay.replace("退款合计：1笔", "退款合计：2笔")),
+            "FILE_TOTALS: line 11 says \"2\" rows with 业务类型 退款, the file has 1; have the file made again",
+        ),
+        (
+            "alipay",
+            gbk(&alipay[..half]),
+            "FILE_TRUNCATED: the line \"#*业务明细列表结束*\" at its end is missing: the file is not whole; send it again",
+        ),
+        (
+            "alipay",
+            gbk(&alipay.replace("#交易合计：2笔", "#2笔")),
+            "FILE_TRUNCATED: the line \"#交易合计：{count}笔，商家实收共{sum}元，*\" is missing: the file is not whole; send it again",
+        ),
+        (
+            "alipay",
+            gbk(&alipay.repeat(2)),
+            "FILE_TOTALS: line 17 is a row after the file's end; two files may have been joined: send each alone",
+        ),
+        ("alipay", [gbk(&alipay), b"\xff\xff".to_vec()].concat(), &at_end),
+        (
+            "wechat",
+            wechat.replace("`29.90,`0.00,`0.24000", "`29.91,`0.00,`0.23000").into_bytes(),
+            "FILE_TOTALS: line 7 says \"29.91\" in all of 退款金额, the rows come to 29.90; line 7 says \"0.23000\" in all of \
+             手续费, the rows come to 0.24000; have the file made again",
+        ),
+        (
+            "wechat",
+            wechat.lines().take(4).collect::<Vec<_>>().join("\n").into_bytes(),
+            "FILE_TRUNCATED: the total 总交易单数 is missing: the file is not whole; send it again",
+        ),
+        (
+            "wechat",
+            wechat.replace("`9.90,`0.00,`ORIGINAL", "`九块九,`0.00,`ORIGINAL").into_bytes(),
+            "FILE_TOTALS: line 4, column 退款金额, value \"九块九\": no amount, so that the file's totals cannot be compared",
+        ),
+        (
+            "wechat",
+            utf16(&wechat),
+            "FILE_ENCODING: the file begins with the mark of UTF-16, which this feed is not read in; save it as UTF-8 and send \
+             it again",
+        ),
+        (
+            "wechat",
+            wechat.replace("交易状态", "状态").into_bytes(),
+            "FILE_COLUMN_MISSING: none of the first 200 lines is the header that the profile wechat-trade-bill looks for; nearest \
+             is line 1, which lacks the column(s) 交易状态 (event)",
+        ),
+        (
+            "wechat",
+            sample("jd.csv").into_bytes(),
+            "FILE_COLUMN_MISSING: none of the first 200 lines is the header that the profile wechat-trade-bill looks for; \
+             nearest is line 8, which lacks the column(s) 微信订单号 (transaction_id), 商户订单号 (order_id), 应结订单金额 or \
+             总金额 or 订单金额 (amount), 货币种类 (currency)",
+        ),
+        (
+            "klarna",
+            klarna.replace("150.00;4.50", "151.00;4.50").into_bytes(),
+            "FILE_TOTALS: line 2 says \"151.00\" in all of amount with type SALE, the rows come to 150.00; have the file made \
+             again",
+        ),
+        ("klarna", Vec::new(), "FILE_EMPTY: the file is empty; even a day without rows has a header"),
+        (
+            "excel",
+            b"payment_id\torder_id".to_vec(),
+            "FILE_ENCODING: the file does not begin with the mark of UTF-16, so that its encoding is not certain; save it as \
+             UTF-16 with byte order mark and send it again",
+        ),
+    ] {
+        let (told, ended) = check(&scheme, feed, &bytes);
+        assert!(told.contains(&format!("The file would be quarantined: {says}")), "{says}\n{told}");
+        assert_eq!(ended, Some(1), "{told}");
+    }
+}
+
+const CUSTOMERS: &str = "customer_id,name,email,locale,time_zone,credit_score,real_name_verified,bank_card_bound
+C1,王芳,c1@example.com,zh-CN,Asia/Shanghai,700,true,true
+";
+const AGREEMENTS: &str = "agreement_id,customer_id,merchant_id,status,changed_at,score_authorised
+A1,C1,SHOP,open,2026-02-01,true
+";
+const ORDERS: &str = "order_id,customer_id,amount,currency,ordered_at
+O1,C1,2000.00,CNY,2026-03-01
+O2,C1,100.00,CNY,2026-03-01
+";
+const BANK: &str = "某某银行\n对账单 \"2026-03-02\"\n\n流水号;订单号;金额;时间;方式\n\
+                    `P1;O1;¥1,234.50;2026/3/2 9:05;微信\n`P2;O2;￥20;2026/03/02 10:30;-\n`P3;O2;1;二号;-\n\
+                    合计;3;1255.50\n*** END ***\n";
+
+fn with_orders() -> Scheme {
+    let scheme = shop();
+    scheme.write("inbox/customers-2026-03-01.csv", CUSTOMERS);
+    scheme.write("inbox/agreements-2026-03-01.csv", AGREEMENTS);
+    scheme.write("inbox/orders-2026-03-01.csv", ORDERS);
+    scheme
+}
+
+#[test]
+fn rows_are_answered_by_their_lines_and_rejected_ones_are_dropped_in_again_as_they_are() {
+    let scheme = with_orders();
+    scheme.write("inbox/bank-2026-03-02.csv", gbk(BANK));
+    scheme.close("2026-03-02");
+    let ack = scheme.read("run/outbox/bank/bank-2026-03-02.csv.ack.csv");
+    assert_eq!(
+        ack,
+        "line,key,outcome,code,message\n5,P1,accepted,,\n6,P2,accepted,,\n7,P3,rejected,BAD_TIME,\"column 时间 (paid_at), value \
+         \"\"二号\"\": write it like 2026-03-09 14:30:00, 2026-03-09 or 2026-03-09T14:30:00+08:00, with a date that exists\"\n"
+    );
+    let rejects = scheme.read("run/outbox/bank/bank-2026-03-02.csv.rejects.csv");
+    assert!(
+        rejects.starts_with("\u{feff}流水号;订单号;金额;时间;方式;code;message\n`P3;O2;1;二号;-;BAD_TIME;"),
+        "{rejects}"
+    );
+    // Mended in the sender's own form or in ours, and with the mark or, after some editors, without.
+    let mended = rejects.replace("二号", "2026/3/2 11:00");
+    scheme.write("inbox/bank-2026-03-03-mended.csv", &mended);
+    scheme.close("2026-03-03");
+    let ack = scheme.read("run/outbox/bank/bank-2026-03-03-mended.csv.ack.csv");
+    assert_eq!(ack, "line,key,outcome,code,message\n2,P3,accepted,,\n");
+    scheme.run(&["verify"]);
+}
+
+#[test]
+fn a_rejected_row_may_be_rejected_again() {
+    let scheme = with_orders();
+    scheme.write("inbox/bank-2026-03-02.csv", gbk(BANK));
+    scheme.close("2026-03-02");
+    let rejects = scheme.read("run/outbox/bank/bank-2026-03-02.csv.rejects.csv");
+    scheme.write("inbox/bank-2026-03-03.csv", rejects.replace("二号", "三号"));
+    scheme.close("2026-03-03");
+    let again = scheme.read("run/outbox/bank/bank-2026-03-03.csv.rejects.csv");
+    scheme.write("inbox/bank-2026-03-04.csv", again.replace("三号", "2026-03-02 11:00:00"));
+    scheme.close("2026-03-04");
+    let ack = scheme.read("run/outbox/bank/bank-2026-03-04.csv.ack.csv");
+    assert_eq!(ack, "line,key,outcome,code,message\n2,P3,accepted,,\n");
+}
+
+#[test]
+fn a_file_whose_totals_are_wrong_counts_for_nothing() {
+    let scheme = with_orders();
+    scheme.write("inbox/bank-2026-03-02.csv", gbk(&BANK.replace("1255.50", "1255.49")));
+    scheme.write("inbox/bank-2026-03-02-cut.csv", gbk(&BANK.replace("*** END ***", "*** EN")));
+    scheme.close("2026-03-02");
+    for (name, code) in [("bank-2026-03-02.csv", "FILE_TOTALS"), ("bank-2026-03-02-cut.csv", "FILE_TRUNCATED")] {
+        let ack = scheme.read(&format!("run/outbox/bank/{name}.ack.csv"));
+        assert!(ack.contains(&format!("0,,quarantined,{code},")), "{ack}");
+        assert!(scheme.path(&format!("run/quarantine/bank/{name}")).exists());
+    }
+    let summary = scheme.read("run/reconciliation/2026-03-02/SHOP_2026-03-02_summary.csv");
+    assert!(!summary.contains("1234.50"), "{summary}");
+}
+
+#[test]
+fn what_a_profile_sets_aside_is_declined_with_its_reason() {
+    let scheme = with_orders();
+    scheme.write("inbox/shop-2026-03-02.csv", sample("shop.csv").replace("EUR", "CNY"));
+    scheme.close("2026-03-02");
+    let ack = scheme.read("run/outbox/shop/shop-2026-03-02.csv.ack.csv");
+    assert_eq!(
+        ack,
+        "line,key,outcome,code,message\n2,#1001,accepted,,\n3,#1001,declined,SET_ASIDE,a further item of the order above; the \
+         profile shop-export sets such rows aside\n4,#1002,rejected,BAD_AMOUNT,\"column Total (amount), value \"\"5.005\"\": CNY \
+         has 2 digits after the point\"\n"
+    );
+}
+
+#[test]
+fn canonical_columns_come_in_other_encodings_too() {
+    let scheme = with_orders();
+    let text = "payment_id\torder_id\tamount\tcurrency\tpaid_at\tchannel\r\nP1\tO1\t5.00\tCNY\t2026-03-02\t微信\r\n";
+    scheme.write("inbox/excel-2026-03-02.csv", utf16(text));
+    scheme.close("2026-03-02");
+    let ack = scheme.read("run/outbox/excel/excel-2026-03-02.csv.ack.csv");
+    assert_eq!(ack, "line,key,outcome,code,message\n2,P1,accepted,,\n");
+}
+
+#[test]
+fn check_looks_at_one_feed_whatever_is_wrong_elsewhere() {
+    let scheme = shop();
+    scheme.write("policy.toml", "nonsense");
+    let (told, ended) = check(&scheme, "wechat", sample("wechat-all.csv").as_bytes());
+    assert_eq!(ended, Some(0), "{told}");
+    assert!(!scheme.path("run").exists());
+    let (told, ended) = check(&scheme, "wechatt", b"");
+    assert_eq!(ended, Some(2), "{told}");
+    assert!(told.contains("there is no feed \"wechatt\""), "{told}");
+}
+
+#[test]
+fn check_answers_programs_and_hides_names() {
+    let scheme = shop();
+    scheme.write("file.csv", CUSTOMERS);
+    let file = scheme.path("file.csv");
+    let told = scheme.run(&["check", "--feed", "customers", "--file", file.to_str().unwrap(), "--json"]);
+    assert!(!told.contains("王芳") && !told.contains("c1@"), "{told}");
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!((&told["quarantined"], &told["found"]["readable"]), (&serde_json::Value::Null, &serde_json::json!(1)));
+    assert_eq!(told["found"]["first"][0]["values"]["name"], "•••");
+}
+
+#[test]
+fn a_profile_that_makes_no_sense_is_refused_with_its_line() {
+    let good = "about = \"x\"\nkind = \"payments\"\n[columns]\npayment_id = \"a\"\norder_id = \"b\"\namount = \"c\"\n\
+                currency = { constant = \"CNY\" }\npaid_at = \"d\"\n";
+    let lines = |extra: &str| format!("{extra}\n{good}");
+    for (text, says) in [
+        (lines("encodin = \"utf-8\""), "own.toml:1: encodin: there is no such key; did you mean encoding?"),
+        (lines("encoding = \"gbk\""), "own.toml:1: encoding: \"gbk\" is not known; write utf-8, gb18030 or utf-16"),
+        (lines("encoding = []"), "own.toml:1: encoding: is empty; write at least one"),
+        (lines("delimiter = \"ab\""), "own.toml:1: delimiter: \"ab\": write one sign such as"),
+        (lines("quote = \"“\""), "own.toml:1: quote: \"“\": write"),
+        (
+            lines("find_header = true\nskip_lines = 2"),
+            "own.toml:2: skip_lines: the header is found by its columns already",
+        ),
+        (lines("comment = \"\""), "own.toml:1: comment: is empty, so that every line would be one"),
+        (lines("times = [\"%Q\"]"), "own.toml:1: times: \"%Q\": write a form such as"),
+        (lines("totals_heading = \"n\""), "own.toml:1: totals_heading: no [[total]] names a column of that table"),
+        (
+            lines("end_marker = \"{sum}{sum}\""),
+            "own.toml:1: end_marker: \"{sum}{sum}\": {sum} can stand in a line once",
+        ),
+        (good.replace("kind = \"payments\"\n", ""), "kind: is missing; columns are those of a kind"),
+        (good.replace("amount = \"c\"\n", ""), "columns: amount is missing, which every row of payments needs"),
+        (good.replace("amount = \"c\"", "amuont = \"c\""), "own.toml:6: columns.amuont: payments have no such column"),
+        (good.replace("\"c\"", "{ until = \"(\" }"), "own.toml:6: columns.amount: write either from or constant"),
+        (
+            good.replace("\"b\"", "{ from = \"b\", sign = \"absolute\" }"),
+            "columns.order_id.sign: is for amounts; leave it out",
+        ),
+        (
+            good.replace("\"c\"", "{ from = \"c\", words = { a = \"1\" } }"),
+            "columns.amount.words: are for columns of words",
+        ),
+        (
+            good.replace("\"c\"", "{ from = \"c\", sign = \"minus\" }"),
+            "\"minus\" is not known; write negative or absolute",
+        ),
+        (format!("{good}[cells]\nthousands = \".\""), "cells.thousands: stands where the decimal point does"),
+        (format!("{good}[[set_aside]]\nwhy = \"all\""), "own.toml:9: set_aside: would set every row aside"),
+        (format!("{good}[[variant]]\nwhen = {{}}\ncolumns = {{ amount = \"e\" }}"), "variant.when: is empty"),
+        (format!("{good}[[total]]\nsum = \"c\""), "own.toml:9: total: write either line or column"),
+        (format!("{good}[[total]]\ncolumn = \"n\""), "total.column: of which table? write totals_heading as well"),
+        (
+            format!("{good}[[total]]\nline = \"sum {{sum}}\""),
+            "total.line: \"sum {sum}\": {sum} and the key sum belong together",
+        ),
+        (format!("{good}[[total]]\nline = \"end\""), "total.line: \"end\": says no total"),
+    ] {
+        let scheme = Scheme::shop(POLICY);
+        let config = scheme.read("paylater.toml").replacen(
+            "kind = \"payments\"",
+            "kind = \"payments\"\nprofile = \"own.toml\"",
+            1,
+        );
+        scheme.write("paylater.toml", config);
+        scheme.write("own.toml", &text);
+        let told = scheme.run_failing(&["check"], 2);
+        assert!(told.contains(says), "{text}\n{says}\n{told}");
+    }
+}
+
+#[test]
+fn a_feed_names_a_profile_that_is_there_and_reads_its_kind() {
+    for (profile, says) in [
+        ("alipay", "there is no profile \"alipay\"; write canonical, alipay-merchant-bill"),
+        ("shop-exports", "did you mean shop-export?"),
+        ("none.toml", "none.toml"),
+        ("wechat-trade-bill", "wechat-trade-bill reads bills, and this feed's kind is payments"),
+    ] {
+        let scheme = Scheme::shop(POLICY);
+        let feed = format!("kind = \"payments\"\nprofile = \"{profile}\"");
+        scheme.write("paylater.toml", scheme.read("paylater.toml").replacen("kind = \"payments\"", &feed, 1));
+        let told = scheme.run_failing(&["check"], 2);
+        assert!(told.contains(says) && told.contains("feed.profile"), "{says}\n{told}");
+    }
+}

@@ -1,6 +1,8 @@
 //! Profile files: the ones that come with paylater in `profiles/`, and those that a feed names. A file says how somebody
 //! else's format is read; what makes no sense is refused.
 
+mod columns;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,15 +12,13 @@ use chrono::format::{Item, StrftimeItems};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use self::columns::{RawSource, of_columns};
 use super::document::Node;
 use super::problems::{Problems, Rules, join, wrong};
 use super::{read, read_as, shape};
 use crate::files::encoding::Encoding;
 use crate::files::incoming::Kind;
-use crate::files::profile::mapping::{is_amount, is_time};
-use crate::files::profile::{
-    CellRules, Column, Condition, Header, Pattern, Profile, Rule, Said, SetAside, Sign, Total, Variant,
-};
+use crate::files::profile::{CellRules, Condition, Header, Pattern, Profile, Said, SetAside, Total, Variant};
 
 const BUILT_IN: [(&str, &str); 5] = [
     ("canonical", include_str!("../../profiles/canonical.toml")),
@@ -172,43 +172,6 @@ struct RawCells {
     /// What may stand before or after an amount, such as ¥.
     #[serde(default)]
     signs: Vec<String>,
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(untagged)]
-enum RawSource {
-    Column(String),
-    Columns(Vec<String>),
-    Rule(RawRule),
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct RawRule {
-    /// The column; of several, the first that has a value.
-    from: Option<OneOrMore<String>>,
-    /// The value in every row, instead of a column.
-    constant: Option<String>,
-    /// What words mean; others are refused.
-    #[serde(default)]
-    words: BTreeMap<String, String>,
-    /// Words for nothing in this column.
-    #[serde(default)]
-    nothing: Vec<String>,
-    /// Texts that stand for others.
-    #[serde(default)]
-    replace: BTreeMap<String, String>,
-    /// What begins with it does not belong to the value.
-    until: Option<String>,
-    /// negative where an amount is written with a minus and meant without, absolute where its sign says nothing.
-    sign: Option<RawSign>,
-}
-
-#[derive(Deserialize, JsonSchema, Clone, Copy)]
-#[serde(rename_all = "snake_case")]
-enum RawSign {
-    Negative,
-    Absolute,
 }
 
 type RawCondition = BTreeMap<String, OneOrMore<String>>;
@@ -388,68 +351,6 @@ fn asked(raw: RawCondition) -> Result<Condition> {
 
 fn condition(raw: RawCondition) -> Condition {
     Condition(raw.into_iter().map(|(name, values)| (name, values.all())).collect())
-}
-
-fn of_columns(at: &str, raw: BTreeMap<String, RawSource>, kind: Option<Kind>, rules: &mut Rules) -> Vec<Column> {
-    let mut columns = Vec::new();
-    for (name, source) in raw {
-        let key = join(at, &name);
-        if let Some(kind) = kind {
-            rules.keep(&key, column_of(kind, &name));
-        }
-        if let Some(rule) = rules.keep(&key, source.resolve(&name)) {
-            columns.push(Column { name, rule });
-        }
-    }
-    // In the order in which the kind's own columns are written down.
-    let known = kind.map(|kind| [kind.required(), kind.optional()].concat()).unwrap_or_default();
-    columns.sort_by_key(|column| known.iter().position(|name| *name == column.name));
-    columns
-}
-
-fn column_of(kind: Kind, name: &str) -> Result<()> {
-    let known = [kind.required(), kind.optional()].concat();
-    if known.contains(&name) {
-        return Ok(());
-    }
-    let meant = shape::nearest(name, &known).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
-    bail!("{} have no such column; here belong {}{meant}", kind.name(), known.join(", "))
-}
-
-impl RawSource {
-    fn resolve(self, name: &str) -> Result<Rule> {
-        let raw = match self {
-            RawSource::Column(from) => return Ok(Rule { from: vec![from], ..Rule::default() }),
-            RawSource::Columns(from) if from.is_empty() => bail!("is empty; write at least one column"),
-            RawSource::Columns(from) => return Ok(Rule { from, ..Rule::default() }),
-            RawSource::Rule(raw) => raw,
-        };
-        if raw.from.is_some() == raw.constant.is_some() {
-            bail!("write either from or constant");
-        }
-        if raw.sign.is_some() && !is_amount(name) {
-            return Err(wrong("sign", "is for amounts; leave it out"));
-        }
-        if !raw.words.is_empty() && (is_amount(name) || is_time(name)) {
-            return Err(wrong("words", "are for columns of words; leave them out"));
-        }
-        if raw.replace.contains_key("") || raw.until.as_deref() == Some("") {
-            return Err(wrong("replace", "an empty text stands everywhere; write one that does not"));
-        }
-        Ok(Rule {
-            from: raw.from.map(OneOrMore::all).unwrap_or_default(),
-            constant: raw.constant,
-            words: raw.words.into_iter().collect(),
-            nothing: raw.nothing,
-            replace: raw.replace.into_iter().collect(),
-            until: raw.until,
-            sign: match raw.sign {
-                None => Sign::Kept,
-                Some(RawSign::Negative) => Sign::Turned,
-                Some(RawSign::Absolute) => Sign::Dropped,
-            },
-        })
-    }
 }
 
 impl RawCells {

@@ -61,7 +61,9 @@ impl Table {
         }
         let mut why = None;
         for is_rejects in forms {
-            for script in &scripts {
+            // Those we wrote as UTF-8, and an editor may have lost the mark.
+            let first = is_rejects.then_some(&Script::Utf8).filter(|utf8| !scripts.contains(utf8));
+            for script in first.into_iter().chain(&scripts) {
                 for delimiter in &profile.delimiters {
                     let layout = Layout { script: *script, delimiter: *delimiter, is_rejects };
                     match Table::open_as(path, profile, kind, layout) {

@@ -1,0 +1,118 @@
+//! Where canonical columns come from: the part of a profile that says it of each.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, bail};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::super::problems::{Rules, join, wrong};
+use super::super::shape;
+use super::OneOrMore;
+use crate::files::incoming::Kind;
+use crate::files::profile::mapping::{is_amount, is_time};
+use crate::files::profile::{Column, Rule, Sign};
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum RawSource {
+    Column(String),
+    Columns(Vec<String>),
+    Rule(RawRule),
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRule {
+    /// The column; of several, the first that has a value.
+    from: Option<OneOrMore<String>>,
+    /// The value in every row, instead of a column.
+    constant: Option<String>,
+    /// What words mean; others are refused.
+    #[serde(default)]
+    words: BTreeMap<String, String>,
+    /// Words for nothing in this column.
+    #[serde(default)]
+    nothing: Vec<String>,
+    /// Texts that stand for others.
+    #[serde(default)]
+    replace: BTreeMap<String, String>,
+    /// What begins with it does not belong to the value.
+    until: Option<String>,
+    /// negative where an amount is written with a minus and meant without, absolute where its sign says nothing.
+    sign: Option<RawSign>,
+}
+
+#[derive(Deserialize, JsonSchema, Clone, Copy)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum RawSign {
+    Negative,
+    Absolute,
+}
+
+/// Columns in the order in which the kind's own are written down.
+pub(super) fn of_columns(
+    at: &str,
+    raw: BTreeMap<String, RawSource>,
+    kind: Option<Kind>,
+    rules: &mut Rules,
+) -> Vec<Column> {
+    let mut columns = Vec::new();
+    for (name, source) in raw {
+        let key = join(at, &name);
+        if let Some(kind) = kind {
+            rules.keep(&key, column_of(kind, &name));
+        }
+        if let Some(rule) = rules.keep(&key, source.resolve(&name)) {
+            columns.push(Column { name, rule });
+        }
+    }
+    let known = kind.map(|kind| [kind.required(), kind.optional()].concat()).unwrap_or_default();
+    columns.sort_by_key(|column| known.iter().position(|name| *name == column.name));
+    columns
+}
+
+fn column_of(kind: Kind, name: &str) -> Result<()> {
+    let known = [kind.required(), kind.optional()].concat();
+    if known.contains(&name) {
+        return Ok(());
+    }
+    let meant = shape::nearest(name, &known).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
+    bail!("{} have no such column; here belong {}{meant}", kind.name(), known.join(", "))
+}
+
+impl RawSource {
+    fn resolve(self, name: &str) -> Result<Rule> {
+        let raw = match self {
+            RawSource::Column(from) => return Ok(Rule { from: vec![from], ..Rule::default() }),
+            RawSource::Columns(from) if from.is_empty() => bail!("is empty; write at least one column"),
+            RawSource::Columns(from) => return Ok(Rule { from, ..Rule::default() }),
+            RawSource::Rule(raw) => raw,
+        };
+        if raw.from.is_some() == raw.constant.is_some() {
+            bail!("write either from or constant");
+        }
+        if raw.sign.is_some() && !is_amount(name) {
+            return Err(wrong("sign", "is for amounts; leave it out"));
+        }
+        if !raw.words.is_empty() && (is_amount(name) || is_time(name)) {
+            return Err(wrong("words", "are for columns of words; leave them out"));
+        }
+        if raw.replace.contains_key("") || raw.until.as_deref() == Some("") {
+            return Err(wrong("replace", "an empty text stands everywhere; write one that does not"));
+        }
+        Ok(Rule {
+            from: raw.from.map(OneOrMore::all).unwrap_or_default(),
+            constant: raw.constant,
+            words: raw.words.into_iter().collect(),
+            nothing: raw.nothing,
+            replace: raw.replace.into_iter().collect(),
+            until: raw.until,
+            sign: match raw.sign {
+                None => Sign::Kept,
+                Some(RawSign::Negative) => Sign::Turned,
+                Some(RawSign::Absolute) => Sign::Dropped,
+            },
+        })
+    }
+}

@@ -171,8 +171,11 @@ fn no_name_and_no_address_is_shown() {
     );
     let header = CUSTOMERS.lines().next().unwrap();
     scheme.write("inbox/customers-2026-03-02.csv", format!("{header}\n{wrong}"));
+    // No header at all: the first line is a person.
+    scheme.write("inbox/customers-2026-03-01-more.csv", "C9,李雷,li@example.com,zh,Asia/Shanghai,600,true,true\n");
     scheme.close("2026-03-02");
-    let shown = scheme.run(&["files", "show", "customers-2026-03-02.csv"]);
+    let shown = scheme.run(&["files", "show", "customers-2026-03-02.csv"])
+        + &scheme.run(&["files", "show", "customers-2026-03-01-more.csv"]);
     assert!(shown.contains("2\t\trejected\tCOLUMN_COUNT") && shown.contains("3\tC8\trejected\tBAD_TEXT"), "{shown}");
     let told = shown
         + &scheme.run(&["files"])

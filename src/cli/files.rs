@@ -48,9 +48,9 @@ async fn find(tx: &mut Tx, which: &str) -> Result<ListedFile> {
         return Ok(file.with_context(|| format!("there is no file {number}")).map_err(Misconfigured)?);
     }
     let mut called = listing::files_called(tx, which).await?;
-    // A name that a file is kept as is its alone within its feed.
-    let kept: Vec<&ListedFile> = called.iter().filter(|listed| listed.file.kept_as == which).collect();
-    if let [only] = kept.as_slice() {
+    // The count in the name under which the second of a name is kept makes it one.
+    let counted = called.iter().filter(|listed| listed.file.kept_as == which && listed.file.name != which);
+    if let [only] = counted.collect::<Vec<_>>().as_slice() {
         return Ok((*only).clone());
     }
     match called.len() {

@@ -278,6 +278,8 @@ fn twice(mapping: &Mapping, kind: Kind, header: &[String], is_plain: bool) -> Re
 
 fn lacks(header: &[String], kind: Kind, missing: Vec<String>) -> Distrust {
     let found: String = header.join(", ").chars().filter(|c| !c.is_control()).take(200).collect();
+    // Without a header, the first line of a file of customers is a person.
+    let found = if kind == Kind::Customers { "others".to_owned() } else { found };
     let missing = missing.join(", ");
     let message = format!("a file of {} needs the column(s) {missing}; the header has: {found}", kind.name());
     distrust("FILE_COLUMN_MISSING", &message)

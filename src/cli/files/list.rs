@@ -161,9 +161,11 @@ async fn waiting_files(tx: &mut Tx, scheme: &Scheme, feed: Option<&str>) -> Resu
         // Of a folder that keeps its files, most are taken already.
         let limit = if kept { usize::MAX } else { WAITING_SHOWN };
         let found = waiting::look(folder, &takers, today, clock::system_now(), limit).with_context(looking)?;
+        let mut shown = 0;
         for file in found.into_iter().filter(|file| feed.is_none() || file.feed.as_deref() == feed) {
-            if !is_taken(tx, scheme, &file).await? {
+            if shown < WAITING_SHOWN && !is_taken(tx, scheme, &file).await? {
                 waiting.push(file);
+                shown += 1;
             }
         }
     }

@@ -45,10 +45,15 @@ pub async fn retry(
     let mut tx = scheme.store.read().await?;
     scheme.check_policy_versions(&mut tx).await?;
     scheme.config.check_calendars(today)?;
+    let cut_off = if dry_run { Vec::new() } else { cut_off(&mut tx).await? };
     drop(tx);
+    let mut tried = Vec::new();
+    for file in cut_off {
+        let done = go_on(scheme, today, &file).await.with_context(|| format!("going on with {}", file.name))?;
+        tried.extend(done.map(|done| (file, Tried::As(Box::new(done)))));
+    }
     let turn = |file: &FileRow| scheme.config.feeds.iter().find(|feed| feed.name == file.feed).map(|feed| feed.kind);
     files.sort_by_key(|file| (turn(file), file.dated_on, file.file_no));
-    let mut tried = Vec::new();
     for file in files {
         let outcome = try_again(scheme, today, &file, dry_run).await;
         let outcome = outcome.with_context(|| format!("trying {} again", file.name))?;

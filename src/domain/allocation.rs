@@ -223,27 +223,22 @@ impl Ledger<'_> {
         }
     }
 
-    /// From credit first, then from fees that were paid: those not owed any more, and then those that late news or more
-    /// days past due make owed again. A fee that went back to the customer is not paid any more: if it is owed, it is
-    /// open. What late news turned from credit into principal stays overdrawn, for finance to see.
+    /// From credit first, then from fees that were paid. Those not owed any more come first by themselves: a waiver takes
+    /// the fees of earlier instalments first as well. A fee that went back to the customer is not paid any more: if late
+    /// news or more days past due make it owed again, it is open. What late news turned from credit into principal stays
+    /// overdrawn, for finance to see.
     fn pay_out(&self, replayed: &mut Replayed, fact: &Fact, minor: i64) {
-        let fees = self.fees(&replayed.slots, plus(fact.effective_on, -1));
-        let mut left = minor - replayed.credit.clamp(0, minor);
-        let mut given_back = vec![0; fees.len()];
-        for is_owed in [false, true] {
-            for (i, slot) in replayed.slots.iter_mut().enumerate() {
-                let kept = if is_owed { 0 } else { fees[i].net() };
-                let back = (slot.fee_paid - kept).clamp(0, left);
-                slot.fee_paid -= back;
-                given_back[i] += back;
-                left -= back;
-            }
+        let from_credit = replayed.credit.clamp(0, minor);
+        let mut left = minor - from_credit;
+        for i in 0..replayed.slots.len() {
+            let slot = &mut replayed.slots[i];
+            let back = slot.fee_paid.min(left);
+            slot.fee_paid -= back;
+            left -= back;
+            let (instalment, fee) = (slot.due.instalment, Account::ReceivableLateFee);
+            replayed.declare(Kind::FeeReturned, instalment, fee, Account::CustomerCredit, back, fact);
         }
-        for (i, back) in given_back.iter().enumerate() {
-            let (instalment, fee) = (replayed.slots[i].due.instalment, Account::ReceivableLateFee);
-            replayed.declare(Kind::FeeReturned, instalment, fee, Account::CustomerCredit, *back, fact);
-        }
-        replayed.credit -= minor - given_back.iter().sum::<i64>();
+        replayed.credit -= from_credit + left;
         replayed.given_back = replayed.given_back.min(replayed.credit.max(0));
         replayed.declare(Kind::PayOut, 0, Account::CustomerCredit, Account::CashClearing, minor, fact);
     }

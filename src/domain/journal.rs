@@ -184,11 +184,17 @@ impl Reason {
 }
 
 impl Movement {
-    /// The same movement whichever way round it was posted, and the sign of this way.
-    fn either_way(&self) -> ((Kind, i64, Account, Account, &str), i64) {
-        let (low, high, sign) =
-            if self.debit <= self.credit { (self.debit, self.credit, 1) } else { (self.credit, self.debit, -1) };
-        ((self.kind, self.instalment, low, high, self.cause.as_str()), sign)
+    /// What an amount of `other` counts for towards this movement: as it is, taken off if it was posted the other way
+    /// round, and nothing if it is another movement.
+    fn sign_of(&self, other: &Movement) -> i64 {
+        if (self.kind, self.instalment, &self.cause) != (other.kind, other.instalment, &other.cause) {
+            return 0;
+        }
+        match (other.debit, other.credit) {
+            same if same == (self.debit, self.credit) => 1,
+            reversed if reversed == (self.credit, self.debit) => -1,
+            _ => 0,
+        }
     }
 
     fn reversed(&self) -> Movement {
@@ -200,13 +206,7 @@ impl Movement {
 pub fn difference(declared: &[Declared], recorded: &[Recorded]) -> Vec<Entry> {
     let mut entries = Vec::new();
     for should in declared {
-        let (key, sign) = should.movement.either_way();
-        let booked: i64 = recorded
-            .iter()
-            .map(|row| (row.movement.either_way(), row.minor))
-            .filter(|((other, _), _)| *other == key)
-            .map(|((_, other_sign), minor)| minor * other_sign * sign)
-            .sum();
+        let booked = total(&should.movement, recorded);
         let minor = should.minor - booked;
         let reason = match (booked, minor) {
             (0, _) => Reason::New,
@@ -216,19 +216,20 @@ pub fn difference(declared: &[Declared], recorded: &[Recorded]) -> Vec<Entry> {
         push(&mut entries, &should.movement, minor, should.effective_on, should.source, reason);
     }
     for (i, row) in recorded.iter().enumerate() {
-        let (key, sign) = row.movement.either_way();
-        let same = |movement: &Movement| movement.either_way().0 == key;
-        if declared.iter().any(|should| same(&should.movement)) || recorded[..i].iter().any(|r| same(&r.movement)) {
+        let is_same = |movement: &Movement| row.movement.sign_of(movement) != 0;
+        let done = recorded[..i].iter().any(|earlier| is_same(&earlier.movement));
+        if done || declared.iter().any(|should| is_same(&should.movement)) {
             continue;
         }
-        let booked: i64 = recorded[i..]
-            .iter()
-            .filter(|row| same(&row.movement))
-            .map(|row| row.minor * row.movement.either_way().1 * sign)
-            .sum();
+        let booked = total(&row.movement, recorded);
         push(&mut entries, &row.movement, -booked, row.effective_on, row.source, Reason::Corrected);
     }
     entries
+}
+
+/// What the books have of a movement: what was posted less what was posted back.
+fn total(movement: &Movement, recorded: &[Recorded]) -> i64 {
+    recorded.iter().map(|row| movement.sign_of(&row.movement) * row.minor).sum()
 }
 
 fn push(
@@ -239,10 +240,12 @@ fn push(
     source: Source,
     reason: Reason,
 ) {
-    if minor != 0 {
-        let movement = if minor > 0 { movement.clone() } else { movement.reversed() };
-        entries.push(Entry { movement, minor: minor.abs(), effective_on, source, reason });
-    }
+    let movement = match minor {
+        0 => return,
+        1.. => movement.clone(),
+        ..0 => movement.reversed(),
+    };
+    entries.push(Entry { movement, minor: minor.abs(), effective_on, source, reason });
 }
 
 #[cfg(test)]
@@ -272,6 +275,28 @@ mod tests {
             source: entry.source,
         };
         entries.iter().map(of).collect()
+    }
+
+    fn paid(debit: Account, credit: Account, minor: i64) -> Declared {
+        let movement = Movement { kind: Kind::Payment, instalment: 1, debit, credit, cause: "P1".into() };
+        Declared { movement, ..fee(minor) }
+    }
+
+    #[test]
+    fn movements_of_one_payment_are_told_apart_by_their_accounts() {
+        let principal = paid(Account::CashClearing, Account::ReceivablePrincipal, 100);
+        let late_fee = paid(Account::CashClearing, Account::ReceivableLateFee, 5);
+        let first = difference(&[principal.clone(), late_fee.clone()], &[]);
+        assert_eq!(first.iter().map(|entry| entry.minor).collect::<Vec<_>>(), [100, 5]);
+        assert_eq!(difference(&[principal.clone(), late_fee], &booked(&first)), []);
+
+        // The fee goes away, and the principal takes what went to it.
+        let more = Declared { minor: 105, ..principal };
+        let moved = difference(std::slice::from_ref(&more), &booked(&first));
+        let (grown, back) = (&moved[0], &moved[1]);
+        assert_eq!((grown.minor, grown.movement == more.movement, grown.reason), (5, true, Reason::Corrected));
+        assert_eq!((back.minor, back.movement.debit), (5, Account::ReceivableLateFee));
+        assert_eq!((back.movement.credit, back.reason), (Account::CashClearing, Reason::Corrected));
     }
 
     #[test]

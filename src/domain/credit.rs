@@ -147,7 +147,8 @@ pub fn next_step(at: &Standing, on: &Evidence<'_>, rule: CreditRule, today: Naiv
             let missing = rule.notice_after - on.principal.days_past_due(on.due_on, today);
             Some(not_before_tomorrow(plus(on.due_on.max(today), missing)))
         }
-        Status::NoticeSent if unpaid => flag_day(on, rule).map(not_before_tomorrow),
+        // What is paid has left this status by now: that is a step.
+        Status::NoticeSent => flag_day(on, rule).map(not_before_tomorrow),
         Status::SettledLate => expiry(on, rule).map(not_before_tomorrow),
         _ => None,
     }
@@ -259,6 +260,44 @@ mod tests {
                 *expected,
                 "paid {paid:?}, known {known:?}, notice {notice:?}, held {held:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_step_says_why() {
+        // Due on the 10th, noticed and flagged on days of March; paid on a day or not; what today brings.
+        type On = Option<&'static str>;
+        let cases: &[(Status, On, On, &str, Option<(Status, &str)>)] = &[
+            (Status::NoticeSent, None, Some("15"), "15", Some((Status::Clear, "paid before a flag"))),
+            (Status::NoticeSent, None, None, "11", Some((Status::Clear, "no longer past due"))),
+            (Status::NoticeSent, None, None, "18", Some((Status::Flagged, "still unpaid after notice"))),
+            (Status::Flagged, Some("18"), Some("20"), "20", Some((Status::SettledLate, "paid after the flag"))),
+            // Found wrong on the day of the flag, which nobody has seen, or later.
+            (Status::Flagged, Some("18"), Some("09"), "18", Some((Status::Clear, WITHDRAWN))),
+            (
+                Status::Flagged,
+                Some("18"),
+                Some("09"),
+                "19",
+                Some((Status::Corrected, "the flag was wrong: paid or not due before it")),
+            ),
+            (Status::Flagged, Some("18"), None, "18", None),
+        ];
+        for (status, flagged, paid, today, expected) in cases {
+            let mut principal = Principal::new(10_000);
+            if let Some(paid) = paid {
+                principal.take(day(paid), 10_000);
+            }
+            let evidence = Evidence {
+                due_on: day("10"),
+                principal: &principal,
+                paid_some: paid.is_some(),
+                notice_sent_on: Some(day("13")),
+                held: false,
+                written_off: false,
+            };
+            let at = Standing { status: *status, since: Some(day("13")), flagged_on: flagged.map(day) };
+            assert_eq!(step(&at, &evidence, RULE, day(today)), *expected, "{status:?}, paid {paid:?}, on {today}");
         }
     }
 

@@ -8,7 +8,6 @@ use chrono::{Datelike, Months, NaiveDate, NaiveTime};
 use rust_decimal::Decimal;
 
 use super::business_days::{Calendar, Count, Roll};
-use super::calendar::plus;
 use super::debit::DebitRule;
 use super::hold::{Effect, HoldReason, HoldRule};
 use super::late_fee::LateFees;
@@ -122,8 +121,7 @@ pub struct DueDay {
 
 impl DueDay {
     pub fn after(self, clock_day: NaiveDate) -> NaiveDate {
-        let first = plus(clock_day, 1 - i64::from(clock_day.day()));
-        let month = first.checked_add_months(Months::new(self.month)).unwrap_or(NaiveDate::MAX);
+        let month = clock_day.checked_add_months(Months::new(self.month)).unwrap_or(NaiveDate::MAX);
         month.with_day(self.day.min(u32::from(month.num_days_in_month()))).unwrap_or(month)
     }
 }
@@ -236,6 +234,10 @@ pub mod tests {
             let found = policy.in_force(day.parse().unwrap()).map(|terms| terms.effective_from.to_string());
             assert_eq!(found.as_deref(), version, "{day}");
         }
+        let of = |day: &str| policy.version(day.parse().unwrap()).map(|terms| terms.effective_from.to_string());
+        assert_eq!(of("2026-01-01").as_deref(), Some("2026-01-01"));
+        assert_eq!(of("2026-03-16").as_deref(), Some("2026-03-16"));
+        assert_eq!(of("2026-03-17"), None);
     }
 
     #[test]

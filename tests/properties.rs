@@ -26,14 +26,16 @@ use proptest::test_runner::RngSeed;
 use random_orders::{HORIZON, ORDERED_ON, any_day, known_order, shares};
 use rust_decimal::Decimal;
 
-/// The same random orders every time, so that a change is judged by what it changes. `PROPTEST_RNG_SEED=7` looks at others.
+/// The same random orders every time, so that a change is judged by what it changes. `PROPTEST_RNG_SEED=7` looks at others,
+/// `PROPTEST_CASES=500` at no more than so many.
 fn cases(cases: u32) -> ProptestConfig {
     let usual = ProptestConfig::default();
     let rng_seed = match usual.rng_seed {
         RngSeed::Random => RngSeed::Fixed(2026),
         given @ RngSeed::Fixed(_) => given,
     };
-    ProptestConfig { cases, rng_seed, ..usual }
+    let most = std::env::var_os("PROPTEST_CASES").map_or(cases, |_| usual.cases);
+    ProptestConfig { cases: cases.min(most), rng_seed, ..usual }
 }
 
 proptest! {

@@ -7,7 +7,7 @@
 #[path = "support/story.rs"]
 mod story;
 
-use story::{asked, books, check, due_on, record};
+use story::{asked, books, check, due_on, fee_workings, record};
 
 // When it is due
 
@@ -73,6 +73,8 @@ fn receipt_counts_as_confirmed_by_itself() {
          11   -             -    12
          12   12-by-itself  26   26",
     );
+    // Confirmed by hand on the very day.
+    check(after_delivery, "delivered 05 | confirmed 12", "day clock\n 12 12");
     check(
         after_delivery,
         "delivered 05 | confirmed 06",
@@ -393,6 +395,22 @@ fn the_smallest_cap_wins_and_rounds_down() {
 }
 
 #[test]
+fn a_fee_tells_which_cap_cut_it() {
+    for (cap, on, told) in [
+        ("", "15", "0.00"),
+        ("", "18", "2.00"),
+        ("cap 2.50", "18", "2.00"),
+        ("cap 2.50", "19", "2.50 of 3.00, cut by amount"),
+        ("cap 3.00", "19", "3.00"),
+        ("cap share 0.03339", "20", "3.33 of 4.00, cut by share"),
+        ("cap 2.50 | cap year 0.24", "20", "0.26 of 4.00, cut by year"),
+        ("cap 2.50 | cap of order", "20", "2.50 of 4.00, cut by amount"),
+    ] {
+        assert_eq!(fee_workings(&format!("fee daily 0.01 | {cap}"), "delivered 02", on), [told], "{cap} on {on}");
+    }
+}
+
+#[test]
 fn caps_with_payments_and_waivers() {
     // The annual cap is of the instalment as ordered and stops with the days past due: two of them.
     check(
@@ -586,6 +604,16 @@ fn a_cap_may_hold_for_all_instalments_of_an_order_together() {
          10   2   1.40  -
          31   1   3.60  -
          31   2   1.40  -",
+    );
+    // Reached on the very first due date, and on the 3rd by nothing else.
+    check(
+        "clock ordered | instalments 0.5@0 0.5@1 | fee flat 10.00 | cap 8.00 | cap of order",
+        "",
+        "day  no  fee   next
+         01   1   8.00  02
+         01   2   0.00  02
+         05   1   8.00  -
+         05   2   0.00  -",
     );
     // What the second instalment was charged on the 4th, the first does not take from it on the 8th.
     check(
@@ -1010,6 +1038,22 @@ fn a_chargeback_undoes_what_payments_did_last_things_first() {
          08   0.00  100.00  0.00      100.00  0.00
          12   0.00  0.00    100.00    0.00    0.00",
     );
+    // Of 40.00 that a refund gave back, 30.00 are taken back. What is paid too much later goes before the rest.
+    check(
+        "",
+        "delivered 02 | pay 05 100.00 | refund 08 40.00 | chargeback 10 30.00 pay-2 | pay 11 25.00 | chargeback 12 25.00 pay-5",
+        "day  left  paid    refunded  credit
+         08   0.00  100.00  0.00      40.00
+         10   0.00  70.00   30.00     10.00
+         11   0.00  70.00   30.00     35.00
+         12   0.00  70.00   30.00     10.00",
+    );
+    // Later that day the second payment is made; its chargeback, which was told for noon, cannot come before it.
+    check(
+        "",
+        "delivered 02 | pay 10 09:00 10.00 | pay 10 15:00 90.00 | chargeback 10 90.00 pay-3",
+        "day  left   paid   credit\n 10 90.00 10.00 0.00",
+    );
     // Fee first is undone principal first, and the other way round.
     for (terms, left, fee_paid) in [("", "60.00", "5.00"), ("principal first |", "55.00", "0.00")] {
         check(
@@ -1039,6 +1083,77 @@ fn a_chargeback_undoes_what_payments_did_last_things_first() {
             "chargeback 1 assets:receivable:late-fee liabilities:suspense 5.00 chargeback-3",
             "late_fee 1 assets:receivable:late-fee income:late-fee 5.00",
         ]
+    );
+}
+
+// Credit that is paid out
+
+#[test]
+fn credit_that_is_paid_out_leaves_the_books() {
+    // What was paid too much, and then what a waiver made too much.
+    check(
+        "fee flat 5.00",
+        "delivered 02 | pay 20 109.00 | pay-out 22 4.00 | waive 24 2.00 | pay-out 26 2.00",
+        "day  left  fee   fee_paid  credit  cash
+         20   0.00  5.00  5.00      4.00    109.00
+         22   0.00  5.00  5.00      0.00    105.00
+         24   0.00  3.00  3.00      2.00    105.00
+         26   0.00  3.00  3.00      0.00    103.00",
+    );
+    // Two fees of 5.00 are waived after they were paid, and 7.00 of the 10.00 go back.
+    assert_eq!(
+        books(
+            "clock ordered | instalments 0.5@0 0.5@7 | fee flat 5.00",
+            "pay 10 110.00 | waive 12 10.00 | pay-out 13 7.00",
+            "13"
+        )[10..],
+        [
+            "fee_returned 1 assets:receivable:late-fee liabilities:customer-credit 5.00 pay-out-3",
+            "fee_returned 2 assets:receivable:late-fee liabilities:customer-credit 3.00",
+            "fee_returned 2 assets:receivable:late-fee liabilities:customer-credit 2.00 pay-out-3",
+            "pay_out 0 liabilities:customer-credit assets:cash-clearing 7.00 pay-out-3",
+        ]
+    );
+}
+
+#[test]
+fn late_news_about_credit_that_was_paid_out_leaves_it_overdrawn() {
+    // The 10.00 were not there any more when they were paid out: 5.00 of them were the fee's, which is open again until
+    // it is paid once more, and the rest is missing.
+    check(
+        "fee flat 5.00",
+        "delivered 02 | pay 20 115.00 | pay-out 22 10.00 | chargeback 21 10.00 pay-2 known 23 | pay 25 5.00",
+        "day  left  fee   fee_paid  credit  cash
+         20   0.00  5.00  5.00      10.00   115.00
+         22   0.00  5.00  5.00      0.00    105.00
+         23   0.00  5.00  0.00      -5.00   95.00
+         25   0.00  5.00  5.00      -5.00   100.00",
+    );
+    // What is missing pays for no chargeback.
+    check(
+        "fee flat 5.00",
+        "delivered 02 | pay 20 115.00 | pay-out 22 10.00 | chargeback 21 10.00 pay-2 | chargeback 24 5.00 pay-2",
+        "day  left  paid    fee_paid  credit  cash
+         22   0.00  100.00  0.00      -5.00   95.00
+         24   5.00  95.00   0.00      -5.00   90.00",
+    );
+    // A payment is taken back of which a part was paid out.
+    check(
+        "",
+        "delivered 02 | pay 05 140.00 | pay-out 07 40.00 | chargeback 09 140.00 pay-2",
+        "day  left    paid    credit  cash
+         05   0.00    100.00  40.00   140.00
+         07   0.00    100.00  0.00    100.00
+         09   100.00  0.00    -40.00  -40.00",
+    );
+    // A refund was paid out, and the payment it gave back is taken back: the customer owes all of it.
+    check(
+        "",
+        "delivered 02 | pay 05 100.00 | refund 08 40.00 | pay-out 10 40.00 | chargeback 12 100.00 pay-2",
+        "day  left    paid    refunded  credit  cash    merchant
+         08   0.00    100.00  0.00      40.00   100.00  60.00
+         10   0.00    100.00  0.00      0.00    60.00   60.00
+         12   100.00  0.00    0.00      0.00    -40.00  60.00",
     );
 }
 
@@ -1517,9 +1632,31 @@ fn the_next_action_is_the_next_day_that_matters() {
         "delivered 02",
         "day fee next\n 16 0.00 17\n 17 12.00 18\n 18 20.00 -",
     );
+    // 24 % of 10.00 a year are 0.0065… a day: two days to the first cent. A rate that is known for good can be waited for;
+    // one that may be published any day is looked at every day, but only while it cuts a fee that somebody owes.
+    let small = "order 10.00 | fee flat 0.30";
+    for known in ["cap year 0.24", "cap year 4 times order-day 01:0.06"] {
+        check(&format!("{small} | {known}"), "delivered 02", "day fee next\n 16 0.00 18\n 17 0.00 18\n 18 0.01 20");
+    }
+    let published = "cap year 4 times each-day 01:0.06";
+    let terms = format!("{small} | {published}");
+    check(&terms, "delivered 02", "day fee next\n 15 0.00 16\n 16 0.00 17\n 17 0.00 18\n 18 0.01 19");
+    check(&terms, "delivered 02 | pay 19 10.01", "day fee next\n 18 0.01 19\n 19 0.01 -");
+    let nothing = "fee flat 5.00 | grace 3 | cap year 4 times each-day 01:0.00";
+    check(nothing, "delivered 02", "day fee next\n 16 0.00 19\n 18 0.00 19\n 19 0.00 20\n 20 0.00 21");
     let credit = "notice after 3 flag after 5";
     check(credit, "delivered 02 | notice 20 1", "day next\n 02 16\n 16 19\n 19 -\n 20 25\n 25 -");
     check(credit, "delivered 02 | pay 05 100.00", "day next\n 05 16\n 16 -");
+    // Paid late, refunded whole, or written off: there will be no notice.
+    check(credit, "delivered 02 | pay 18 100.00", "day next\n 17 19\n 18 -");
+    check(credit, "delivered 02 | cancelled 05", "day next\n 05 16\n 16 -");
+    check(&format!("{credit} | write off after 2"), "delivered 02", "day next\n 16 18\n 18 -");
+    // Flagged on the 24th, settled on the 25th, forgotten ten days later.
+    check(
+        &format!("{credit} | expires after 10"),
+        "delivered 02 | notice 19 1 | pay 25 100.00",
+        "day next record\n 19 24 notice_sent\n 24 - flagged\n 25 04-04 settled_late\n 04-04 - expired",
+    );
     // Holds begin and end; a fact may be dated ahead.
     check("", "delivered 02 | hold 05 to 07 dispute", "day next\n 04 16\n 05 08\n 08 16");
     check("", "delivered 02 | hold 10 to 12 dispute known 05", "day next\n 05 10\n 10 13\n 13 16");
@@ -1572,6 +1709,8 @@ fn a_chargeback_has_its_payment_and_its_limit() {
         (paid, "chargeback 10 60.00 pay-2", "ok"),
         (paid, "chargeback 10 60.01 pay-2", "CHARGEBACK_TOO_MUCH"),
         (paid, "chargeback 10 0.01 pay-3", "ok"),
+        // What was taken back of another payment is no matter.
+        ("delivered 02 | pay 05 60.00 | pay 06 50.00 | chargeback 07 60.00 pay-2", "chargeback 10 50.00 pay-3", "ok"),
         ("delivered 02 | pay 05 60.00 | chargeback 07 20.00 pay-2", "chargeback 10 40.00 pay-2", "ok"),
         ("delivered 02 | pay 05 60.00 | chargeback 07 20.00 pay-2", "chargeback 06 40.01 pay-2", "CHARGEBACK_TOO_MUCH"),
         (paid, "chargeback 05 60.00 pay-2", "ok"),

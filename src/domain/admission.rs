@@ -179,3 +179,15 @@ fn admit_extension(case: &Case, terms: &Terms, days: i64, asked_on: NaiveDate) -
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_waits_only_for_what_may_come_yet() {
+        assert!(Refusal::ChargebackUnknown { payment_id: "P1".into() }.may_pass());
+        assert!(!Refusal::ChargebackTooMuch { payment_id: "P1".into(), left: "1.00".into() }.may_pass());
+        assert!(!Refusal::ExtensionNotOffered.may_pass());
+    }
+}

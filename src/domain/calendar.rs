@@ -57,6 +57,16 @@ mod tests {
     }
 
     #[test]
+    fn a_day_stays_at_the_calendars_end() {
+        let day = |text: &str| text.parse::<NaiveDate>().unwrap();
+        assert_eq!(
+            [-1, 0, 1].map(|days| plus(day("2026-03-01"), days)),
+            ["2026-02-28", "2026-03-01", "2026-03-02"].map(day)
+        );
+        assert_eq!([plus(NaiveDate::MAX, 1), plus(NaiveDate::MIN, -1)], [NaiveDate::MAX, NaiveDate::MIN]);
+    }
+
+    #[test]
     fn an_event_after_the_cut_off_counts_for_the_next_day() {
         let zone = chrono_tz::Asia::Shanghai;
         let cut_off = NaiveTime::from_hms_opt(22, 0, 0);

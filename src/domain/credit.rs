@@ -267,7 +267,8 @@ mod tests {
     fn a_step_says_why() {
         // Due on the 10th, noticed and flagged on days of March; paid on a day or not; what today brings.
         type On = Option<&'static str>;
-        let cases: &[(Status, On, On, &str, Option<(Status, &str)>)] = &[
+        type Told = Option<(Status, &'static str)>;
+        let cases: &[(Status, On, On, &str, Told)] = &[
             (Status::NoticeSent, None, Some("15"), "15", Some((Status::Clear, "paid before a flag"))),
             (Status::NoticeSent, None, None, "11", Some((Status::Clear, "no longer past due"))),
             (Status::NoticeSent, None, None, "18", Some((Status::Flagged, "still unpaid after notice"))),

@@ -138,6 +138,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn finance_is_told_once_that_an_answer_stays_away() {
+        let day = |n| NaiveDate::from_ymd_opt(2026, 3, n).unwrap();
+        for (answer, asked_after, on) in [
+            (None, false, Some(day(15))),
+            (None, true, None),
+            (Some((Answer::Failed, day(12))), false, None),
+            (Some((Answer::Failed, day(12))), true, None),
+        ] {
+            let attempt = Attempt {
+                id: "D1".into(),
+                instalment: 1,
+                number: 1,
+                minor: 10_000,
+                due_on: Some(day(10)),
+                instructed_on: day(10),
+                answer,
+                asked_after,
+            };
+            assert_eq!(attempt.ask_on(5), on, "{answer:?}, told before: {asked_after}");
+        }
+    }
+
+    #[test]
     fn a_plan_has_so_many_attempts_with_these_days_between() {
         let gaps = |retry: Retry| (0..6).map(|made| retry.gap(made)).collect::<Vec<_>>();
         assert_eq!(gaps(Retry::Never), [None; 6]);

@@ -123,6 +123,8 @@ fn steps_are_charged_one_after_the_other() {
     // Only the first one counts.
     check(&two, 0, &Caps { steps: Some(1), ..NO_CAPS }, &[], &[], &[("10", 1_000), ("17", 1_000), ("31", 1_000)]);
     check(&two, 0, &Caps { steps: Some(9), ..NO_CAPS }, &[], &[], &[("10", 1_000), ("17", 1_700)]);
+    // Steps say themselves when they come; grace is no matter.
+    check(&two, 5, &NO_CAPS, &[], &[], &[("09", 0), ("10", 1_000), ("17", 1_700)]);
     check(&two, 0, &Caps { amount: Some(1_250), ..NO_CAPS }, &[], &[], &[("10", 1_000), ("17", 1_250)]);
 }
 

@@ -26,3 +26,28 @@ pub mod position;
 pub mod principal;
 pub mod reference_rate;
 pub mod reminders;
+
+#[cfg(test)]
+mod tests {
+    use super::credit::Status;
+    use super::eligibility::Decline;
+    use super::hold::HoldReason;
+    use super::instruction::{Answer, Direction};
+    use super::journal::{Account, Kind};
+    use super::order::Event;
+    use super::reminders::Template;
+
+    /// The store and files keep names and codes: each is read as what it was written for, and nothing else is read.
+    #[test]
+    fn names_are_read_as_what_they_were_written_for() {
+        macro_rules! read_back {
+            ($($kind:ident $name:ident),*) => {$(
+                assert_eq!($kind::ALL.map(|one| $kind::parse(one.$name())), $kind::ALL.map(Some));
+                assert_eq!($kind::parse("something else"), None);
+            )*};
+        }
+        read_back!(Status name, Decline code, HoldReason name, Answer name, Direction name, Kind name, Event name, Template name);
+        assert_eq!(Account::ALL.map(|account| Account::from_code(account.code())), Account::ALL.map(Some));
+        assert_eq!(Account::from_code(0), None);
+    }
+}

@@ -166,6 +166,8 @@ mod tests {
     fn rates_round_half_away_from_zero_and_caps_down() {
         let rate = Decimal::from_str_exact("0.005").unwrap();
         assert_eq!([rated(100, rate), rated(99, rate), rated(300, rate)], [1, 0, 2]);
+        assert_eq!([rated(-100, rate), rated(-99, rate)], [-1, 0]);
+        assert_eq!(rated(1, Decimal::from_str_exact("0.499").unwrap()), 0);
         assert_eq!([rated_down(100, rate), rated_down(399, rate)], [0, 1]);
     }
 

@@ -120,6 +120,7 @@ mod tests {
             ("gone and back: three days from then", &rule, &[(5, 200), (7, 0), (9, 150)], &[(1, Paid)], &[], &[(12, 150)]),
             ("more comes: paid with it", &rule, &[(5, 200), (7, 300)], &[(1, Paid)], &[], &[(8, 300)]),
             ("more comes while the answer is open", &rule, &[(5, 200), (9, 300)], &[(4, Paid)], &[], &[(8, 200), (12, 100)]),
+            ("more comes before the answer: paid out on its day", &rule, &[(5, 200), (9, 300)], &[(1, Paid)], &[], &[(8, 200), (9, 100)]),
             ("less than was paid out, then more again: netted", &rule, &[(5, 200), (10, 50), (14, 260)], &[(1, Paid), (1, Paid)], &[],
                 &[(8, 200), (17, 60)]),
             ("kept while something is past due", &rule, &[(5, 200)], &[(1, Paid)], &[(7, 11)], &[(12, 200)]),

@@ -159,6 +159,8 @@ mod tests {
         assert_eq!(principal(&[("05", 100), ("07", 0)]).gone_since(), Some(day("05")));
         assert_eq!(principal(&[("05", 100), ("07", -100)]).gone_since(), None);
         assert_eq!(principal(&[("05", 100), ("07", -30), ("09", 30)]).gone_since(), Some(day("09")));
+        // Taken back and paid again within a day: at the end of each day it was gone.
+        assert_eq!(principal(&[("05", 100), ("07", -30), ("07", 30)]).gone_since(), Some(day("05")));
     }
 
     #[test]

@@ -95,6 +95,19 @@ mod tests {
     }
 
     #[test]
+    fn of_an_hour_that_comes_twice_the_second_time_is_within_the_hours_too() {
+        // In London the clocks go back from 02:00 to 01:00 on October 25th: 01:30 is first 00:30 and then 01:30 UTC.
+        let hours = ContactHours {
+            from: NaiveTime::from_hms_opt(1, 30, 0).unwrap(),
+            until: NaiveTime::from_hms_opt(22, 0, 0).unwrap(),
+        };
+        for now in ["2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"] {
+            let now: DateTime<Utc> = now.parse().unwrap();
+            assert_eq!(hours.next_allowed(now, chrono_tz::Europe::London), now);
+        }
+    }
+
+    #[test]
     fn a_step_is_right_on_its_day_only() {
         let today: NaiveDate = "2026-03-10".parse().unwrap();
         let found = due_dates(&[-3, 0, 7], today);

@@ -19,13 +19,13 @@ use paylater::domain::credit::Standing;
 use paylater::domain::due::ClockDay;
 use paylater::domain::hold::{Effect, HoldReason, HoldRule};
 use paylater::domain::journal::{Account, Movement};
-use paylater::domain::late_fee::{CapScope, Charge, FeeKind, LateFee, LateFees, Step, Tier};
+use paylater::domain::late_fee::{CapKind, CapScope, Charge, FeeKind, LateFee, LateFees, Step, Tier};
 use paylater::domain::money::Currency;
 use paylater::domain::order::{Case, Event, Fact, Order, Source, What};
 use paylater::domain::policy::{
     Allocation, AutoConfirm, Band, Clock, CreditRule, DaysOff, DueDay, ExtensionLimits, Share, Term, Terms,
 };
-use paylater::domain::position::{Decision, decide};
+use paylater::domain::position::{self, Decision, decide};
 use paylater::domain::reference_rate::{AnnualRate, RateOf, RateTable, ReferenceRate};
 use rust_decimal::Decimal;
 
@@ -83,6 +83,23 @@ pub fn books(terms: &str, story: &str, on: &str) -> Vec<String> {
         format!("{text} {}", movement.cause).trim_end().to_owned()
     };
     declared.iter().map(|declared| row((&declared.movement, declared.minor))).collect()
+}
+
+/// How the late fee of each instalment comes about at the end of a day: what is charged, and if a cap cut it, of how
+/// much and which.
+pub fn fee_workings(terms: &str, story: &str, on: &str) -> Vec<String> {
+    let (terms, case) = read(terms, story);
+    let workings = position::fee_workings(&case.as_known_on(day(on)), &terms, day(on)).unwrap();
+    let words = workings.into_iter().map(|fee| {
+        let cut = fee.cut.map(|cap| match cap.by {
+            CapKind::Amount => "amount",
+            CapKind::OrderShare => "share",
+            CapKind::AnnualRate => "year",
+        });
+        let total = money(fee.total);
+        cut.map_or(total.clone(), |cut| format!("{total} of {}, cut by {cut}", money(fee.uncapped)))
+    });
+    words.collect()
 }
 
 /// Whether one more fact would be taken after the story: `ok`, or the code of the refusal.
@@ -329,6 +346,7 @@ fn read_fact(text: &str, terms: &Terms, place: usize) -> Fact {
             What::Chargeback { minor, payment_id: take().to_owned(), suspended: false }
         }
         "waive" => What::Waiver { minor: minor(take()) },
+        "pay-out" => What::PayOut { minor: minor(take()) },
         "extend" => What::Extension { days: number(take()) },
         "notice" => What::Notice { instalment: number(take()) },
         "hold" => match take() {

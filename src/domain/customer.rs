@@ -33,3 +33,23 @@ pub struct Opening {
     pub customer_id: String,
     pub agreement: Agreement,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_line_carries_the_id_and_nothing_personal() {
+        let customer = Customer {
+            customer_id: "C1".into(),
+            name: "王丽".into(),
+            email: "c1@example.com".into(),
+            locale: "zh".into(),
+            time_zone: chrono_tz::Asia::Shanghai,
+            credit_score: 700,
+            real_name_verified: true,
+            bank_card_bound: true,
+        };
+        assert_eq!(format!("{customer:?}"), "Customer { customer_id: \"C1\", .. }");
+    }
+}

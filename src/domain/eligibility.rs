@@ -201,6 +201,13 @@ mod tests {
     }
 
     #[test]
+    fn every_reason_has_words_of_its_own() {
+        let words: std::collections::BTreeSet<&str> = Decline::ALL.into_iter().map(Decline::words).collect();
+        assert_eq!(words.len(), Decline::ALL.len());
+        assert_eq!(Decline::NoBankCard.words(), "the customer has bound no bank card");
+    }
+
+    #[test]
     fn the_first_reason_that_applies_is_given() {
         check(
             |request, applicant, agreement, exposure| {

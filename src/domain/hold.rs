@@ -270,6 +270,9 @@ pub mod tests {
         ] {
             assert_eq!(covered.advance(day(from), n), day(expected), "{n} days after {from}");
         }
+        for (on, covers) in [("04", false), ("05", true), ("07", true), ("08", false), ("10", true), ("11", false)] {
+            assert_eq!(covered.covers(day(on)), covers, "{on}");
+        }
         for (from, free) in [("04", "04"), ("05", "08"), ("07", "08"), ("10", "11")] {
             assert_eq!(covered.first_free(day(from)), day(free), "from {from}");
         }

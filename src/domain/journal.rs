@@ -300,6 +300,12 @@ mod tests {
     }
 
     #[test]
+    fn reasons_as_the_detail_report_has_them() {
+        let names = [Reason::New, Reason::Accrued, Reason::Corrected].map(Reason::name);
+        assert_eq!(names, ["new", "accrued", "corrected"]);
+    }
+
+    #[test]
     fn only_the_difference_is_posted() {
         let first = difference(&[fee(10)], &[]);
         assert_eq!((first[0].minor, first[0].reason), (10, Reason::New));

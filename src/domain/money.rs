@@ -157,6 +157,7 @@ mod tests {
             let currency = Currency::parse(code).unwrap();
             assert_eq!(currency.parse_minor(text), Ok(minor), "{code}");
             assert_eq!(currency.plain(minor), text, "{code}");
+            assert_eq!([currency.code(), &currency.to_string(), &format!("{currency:?}")], [code; 3]);
         }
         assert!(Currency::parse("XYZ").is_none());
         assert!(Currency::parse("cny").is_none());

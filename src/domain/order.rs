@@ -172,3 +172,26 @@ pub struct FactRow {
     /// Channel, reason or who approved, as the file says.
     pub note: Option<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_as_the_store_has_them() {
+        let (minor, suspended) = (100, false);
+        for (what, kind) in [
+            (What::Fulfilment(Event::Shipped), "fulfilment"),
+            (What::Payment { minor, suspended }, "payment"),
+            (What::Refund { minor, suspended }, "refund"),
+            (What::Chargeback { minor, payment_id: "P1".into(), suspended }, "chargeback"),
+            (What::Extension { days: 3 }, "extension"),
+            (What::Hold { reason: HoldReason::Return, ends_on: None }, "hold"),
+            (What::Waiver { minor }, "waiver"),
+            (What::Notice { instalment: 1 }, "notice"),
+            (What::PayOut { minor }, "pay_out"),
+        ] {
+            assert_eq!(what.kind(), kind);
+        }
+    }
+}

@@ -129,6 +129,8 @@ mod tests {
     fn a_rate_holds_until_the_next() {
         assert_eq!(RateTable::new([]), None);
         assert_eq!(table().starts_on(), day("03-01"));
+        let listed: Vec<_> = table().entries().iter().map(|(from, _)| *from).collect();
+        assert_eq!(listed, ["03-01", "03-10", "03-11"].map(day));
         for (on, percent) in [("03-01", 3), ("03-09", 3), ("03-10", 2), ("03-11", 1), ("12-31", 1), ("02-01", 3)] {
             assert_eq!(table().on(day(on)), Decimal::new(percent, 2), "{on}");
         }
@@ -158,6 +160,10 @@ mod tests {
         };
         assert_eq!(of(RateOf::EachDay), Decimal::new(4 * 6, 2));
         assert_eq!(of(RateOf::OrderDay), Decimal::new(4 * 9, 2));
+        let reference =
+            ReferenceRate { name: "bank".into(), times: Decimal::from(4), of: RateOf::EachDay, table: table() };
+        assert_eq!(AnnualRate::Reference(reference).on(day("03-10")), Decimal::new(8, 2));
+        assert_eq!(AnnualRate::Fixed(Decimal::new(9, 2)).on(day("03-10")), Decimal::new(9, 2));
         assert_eq!(
             AnnualRate::Fixed(Decimal::new(9, 2)).sum(day("03-02"), day("03-08"), day("03-11")),
             Decimal::new(27, 2)

@@ -20,8 +20,7 @@ use super::reference_rates::{RawLegal, RawTable};
 use super::values::{in_days, is_name, time_of_day, time_zone};
 use super::{
     Calendars, Clock, Config, Feed, JobFile, Mail, MailTransport, Merchant, Rates, document, expected, read, schema,
-    shape,
-    without_detours,
+    shape, without_detours,
 };
 use crate::domain::reminders::ContactHours;
 use crate::files::inbox::NamePattern;

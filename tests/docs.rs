@@ -119,6 +119,7 @@ fn every_key_of_configuration_is_described() {
         "src/config/bills.rs",
         "src/config/policy_file.rs",
         "src/config/late_fee.rs",
+        "src/config/packing.rs",
         "src/config/reference_rates.rs",
         "src/config/policy_file/bands.rs",
         "src/config/policy_file/due_dates.rs",

@@ -8,13 +8,20 @@ use serde_json::{Value as Json, json};
 use super::open::At;
 use super::{Ending, Misconfigured, say};
 use crate::config::{Config, Feed};
+use crate::files::inbox;
 use crate::files::look::{Found, Look, look};
 use crate::files::profile::mapping::SET_ASIDE;
+use crate::files::source::Seen;
 
 pub fn run(at: &At, file: &Path, feed: &str) -> Result<Ending> {
     let feed = Config::load_feed(at.config_file()?, feed).map_err(Misconfigured)?;
-    let looked =
-        look(file, feed.kind, &feed.profile, feed.zone).with_context(|| format!("reading {}", file.display()))?;
+    let reading = || format!("reading {}", file.display());
+    // Whoever names a file means it, wherever links lead.
+    let path = file.canonicalize().with_context(reading)?;
+    let name = path.file_name().unwrap_or_default().display().to_string();
+    let seen = Seen::of(&path.metadata().with_context(reading)?);
+    let found = inbox::Found { path, name, date: None, number: None, seen };
+    let looked = look(&feed.delivery(&found)).with_context(reading)?;
     if at.json {
         say!("{}", serde_json::to_string_pretty(&as_json(file, &feed, &looked))?);
     } else {

@@ -108,7 +108,7 @@ impl Status {
             *by_status.entry(file.status.clone()).or_insert(0) += 1;
         }
         say!("files in {DAYS_BACK} days     {}", listed(&by_status.into_iter().collect::<Vec<_>>()));
-        for file in files.iter().filter(|file| file.status != "taken") {
+        for file in files.iter().filter(|file| file.status != "taken" || file.code.is_some()) {
             say!(
                 "                    {} {}: {}",
                 file.business_date,

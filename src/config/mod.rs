@@ -9,6 +9,7 @@ mod expected;
 pub mod inherit;
 mod job_file;
 mod late_fee;
+mod packing;
 mod policy_file;
 pub mod problems;
 pub mod profile_file;
@@ -38,7 +39,8 @@ use crate::domain::arrival::Expected;
 use crate::domain::due;
 use crate::domain::policy::Policy;
 use crate::domain::reminders::ContactHours;
-use crate::files::inbox::NamePattern;
+use crate::files::container::{Delivery, Packing};
+use crate::files::inbox::{Found, NamePattern};
 use crate::files::incoming::Kind;
 use crate::files::profile::Profile;
 
@@ -114,10 +116,21 @@ pub struct Feed {
     pub keep: bool,
     /// How long a file must have been left alone before it is taken.
     pub settle: Duration,
+    /// A file is taken only when another of its name and this ending lies beside it.
+    pub done: Option<String>,
+    /// What its files may be packed in.
+    pub packing: Packing,
     /// When its files should be there; none if nobody waits for them.
     pub expected: Option<Expected>,
     /// The number that its files begin with.
     pub first_number: Option<i64>,
+}
+
+impl Feed {
+    /// A file of this feed, with how it is read.
+    pub fn delivery<'a>(&'a self, found: &'a Found) -> Delivery<'a> {
+        Delivery { found, packing: &self.packing, profile: &self.profile, kind: self.kind, zone: self.zone }
+    }
 }
 
 #[derive(Debug)]

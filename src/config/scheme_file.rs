@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use super::bills::{self, RawBill};
 use super::document::Node;
+use super::packing::{RawLimits, marker, name_pattern};
 use super::policy_file::Loaded;
 use super::problems::{Problems, Rules, join, wrong};
 use super::profile_file;
@@ -23,7 +24,7 @@ use super::{
     shape, without_detours,
 };
 use crate::domain::reminders::ContactHours;
-use crate::files::inbox::NamePattern;
+use crate::files::container::{Limits, Packing};
 use crate::files::incoming::Kind;
 use crate::files::profile::Profile;
 
@@ -66,6 +67,9 @@ pub struct RawConfig {
     /// Where files of a kind arrive, one table each.
     #[serde(default, rename = "feed")]
     feeds: Vec<RawFeed>,
+    /// How large files may be, for feeds that don't say otherwise.
+    #[serde(default)]
+    limits: RawLimits,
     /// When jobs run, if not as built in.
     #[expect(dead_code, reason = "read before, so that everything is looked at whatever else is wrong")]
     #[serde(default)]
@@ -191,6 +195,13 @@ struct RawFeed {
     /// How long a file must have been left alone before it is taken.
     #[serde(default = "default_settle")]
     settle_seconds: u64,
+    /// A file is taken only when another of its name and this ending, such as .done, lies beside it.
+    done: Option<String>,
+    /// Which file of a zip holds the rows: a name with {date} and * in it.
+    entry: Option<String>,
+    /// How large its files may be.
+    #[serde(default)]
+    limits: RawLimits,
     /// The time, "HH:MM" in the feed's zone, by which the day's file should be there.
     expected_by: Option<String>,
     /// How many days after the date in its name that is.
@@ -243,6 +254,7 @@ impl RawConfig {
         }
         let feed_names: Vec<String> = self.feeds.iter().map(|feed| feed.name.clone()).collect();
         names("feed", "name", &feed_names, rules);
+        let limits = self.limits.resolve("limits", Limits::default(), rules).unwrap_or_default();
         let (mut feeds, mut raw_bills) = (Vec::new(), Vec::new());
         for (i, (mut raw, profile)) in self.feeds.into_iter().zip(read.profiles).enumerate() {
             let raw_bill = raw.bill.take();
@@ -253,6 +265,7 @@ impl RawConfig {
                 starts_on: self.scheme.starts_on,
                 merchants: &ids,
                 calendars: &read.calendars,
+                limits,
             };
             if let Some(feed) = raw.resolve(&at, &scheme, profile, rules) {
                 feeds.push(feed);
@@ -308,6 +321,7 @@ struct OfScheme<'a> {
     starts_on: NaiveDate,
     merchants: &'a [String],
     calendars: &'a Calendars,
+    limits: Limits,
 }
 
 impl RawFeed {
@@ -322,8 +336,10 @@ impl RawFeed {
             rules.keep(&join(at, "profile"), profile_file::suits(profile, self.kind));
         }
         rules.keep(&join(at, "merchant"), whose(self.kind, self.merchant.as_deref(), scheme.merchants));
-        let pattern = NamePattern::parse(&self.pattern).map_err(|why| anyhow::anyhow!("{:?}: {why}", self.pattern));
-        let pattern = rules.keep(&join(at, "pattern"), pattern);
+        let pattern = rules.keep(&join(at, "pattern"), name_pattern(&self.pattern));
+        let entry = rules.keep(&join(at, "entry"), self.entry.as_deref().map(name_pattern).transpose());
+        let done = rules.keep(&join(at, "done"), self.done.map(marker).transpose());
+        let limits = self.limits.resolve(&join(at, "limits"), scheme.limits, rules);
         let zone = rules.keep(&join(at, "time_zone"), self.time_zone.map_or(Ok(scheme.zone), |name| time_zone(&name)));
         let pattern = pattern?;
         let keys = expected::Keys {
@@ -347,6 +363,8 @@ impl RawFeed {
             zone: zone?,
             keep: self.keep,
             settle: Duration::from_secs(self.settle_seconds),
+            done: done?,
+            packing: Packing { entry: entry?, limits: limits? },
             expected,
             first_number: first_number?,
             name: self.name,
@@ -391,7 +409,7 @@ pub(super) fn feed(path: &Path, name: &str, problems: &mut Problems) -> Option<F
     // How a file is read doesn't depend on when it is expected.
     let raw = RawFeed { expected_by: None, expected_after: None, calendar: None, days: None, from: None, ..raw };
     let (starts_on, calendars) = (NaiveDate::default(), Calendars::default());
-    let scheme = OfScheme { base, zone, starts_on, merchants: &ids, calendars: &calendars };
+    let scheme = OfScheme { base, zone, starts_on, merchants: &ids, calendars: &calendars, limits: Limits::default() };
     raw.resolve(&at, &scheme, profile, &mut rules)
 }
 

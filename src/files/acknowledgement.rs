@@ -99,6 +99,25 @@ pub fn publish(folder: &Path, name: &str, has_rejects: bool) -> io::Result<()> {
     Ok(())
 }
 
+/// The answer to a file that was not read to its end: the rows that count, and a last line that says so.
+pub fn publish_interrupted(
+    folder: &Path,
+    name: &str,
+    (ack_bytes, rejects_bytes): (i64, i64),
+    code: &str,
+    message: &str,
+) -> io::Result<()> {
+    let is_out = folder.join(format!("{name}.ack.csv")).exists();
+    if !is_out {
+        // No row is rejected any more.
+        let form = RejectsForm { header: Vec::new(), delimiter: b',', is_marked: false };
+        let mut answer = Acknowledgement::open(folder, name, ack_bytes, rejects_bytes, form)?;
+        answer.row(0, "", "interrupted", code, message)?;
+        answer.checkpoint()?;
+    }
+    publish(folder, name, rejects_bytes > 0)
+}
+
 /// The acknowledgement of a file of which no row counts.
 pub fn publish_refusal(folder: &Path, name: &str, outcome: &str, code: &str, message: &str) -> io::Result<()> {
     fs::create_dir_all(folder)?;

@@ -1,14 +1,19 @@
-//! Finding files in their folders, and filing them when they are done. Files still being written are left alone.
+//! Finding files in their folders, and filing them when they are done. Files still being written are left alone, and so
+//! is what is no plain file under a proper name; the latter is told.
 
-use std::fs;
-use std::io;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, Seek, SeekFrom};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use chrono::NaiveDate;
 use regex_lite::Regex;
 
 use super::atomic;
+use super::source::{self, Seen};
 
 /// What rejected rows come back under, ready to be mended: `NAME.rejects.csv`.
 const REJECTS: &str = ".rejects.csv";
@@ -88,8 +93,8 @@ pub struct Found {
     pub date: Option<NaiveDate>,
     /// The number in its name.
     pub number: Option<i64>,
-    pub bytes: u64,
-    pub modified: SystemTime,
+    /// What it was when it was found.
+    pub seen: Seen,
 }
 
 /// `orders.csv` of `orders.2.csv`, as the second file of that name is kept.
@@ -103,67 +108,209 @@ fn without_count(kept_as: &str) -> Option<String> {
     is_count(count).then(|| format!("{stem}.{last}"))
 }
 
-/// Files of a folder that fit, by date, number and name. A folder that is not there has none.
-pub fn look(folder: &Path, pattern: &NamePattern) -> io::Result<Vec<Found>> {
+/// Something in a folder that is not taken, and why. It stays where it lies.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Refused {
+    /// Its name as a message can hold it.
+    pub name: String,
+    pub why: String,
+}
+
+/// What lies in a folder for a feed.
+#[derive(Debug, Default)]
+pub struct Looked {
+    /// By date, number and name.
+    pub found: Vec<Found>,
+    pub refused: Vec<Refused>,
+}
+
+/// The longest name that is taken, in bytes: answers have names that are longer still.
+const LONGEST_NAME: usize = 200;
+
+/// How names end while a file is still being sent.
+const UNFINISHED: &[&str] = &[".part", ".tmp", ".filepart", "~"];
+
+/// Looks for files that fit, with a marker beside them if the feed wants one: `NAME` and the ending `done`. A folder that
+/// is not there has none.
+pub fn look(folder: &Path, pattern: &NamePattern, done: Option<&str>) -> io::Result<Looked> {
+    let mut looked = Looked::default();
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(looked),
         Err(why) => return Err(why),
     };
-    let mut found = Vec::new();
     for entry in entries {
         let entry = entry?;
-        // Only plain files: a link could lead anywhere, and reading a pipe would wait for ever.
-        if !entry.file_type()?.is_file() {
+        let name = match proper_name(&entry.file_name()) {
+            Ok(name) => name,
+            Err(Some(refused)) => {
+                looked.refused.push(refused);
+                continue;
+            }
+            Err(None) => continue,
+        };
+        let is_marker = done.is_some_and(|ending| name.ends_with(ending));
+        let Some(InName { date, number }) = pattern.matches(&name).filter(|_| !is_marker) else { continue };
+        if done.is_some_and(|ending| !is_plain(&folder.join(format!("{name}{ending}")))) {
             continue;
         }
-        let Ok(name) = entry.file_name().into_string() else { continue };
-        if final_name(&name).is_some() || name.contains(char::is_control) {
-            continue;
+        match plain(&entry) {
+            Ok(Ok(seen)) => looked.found.push(Found { path: entry.path(), name, date, number, seen }),
+            Ok(Err(why)) => looked.refused.push(Refused { name, why }),
+            // Taken away since the folder was listed; or a folder, which nobody meant as a file.
+            Err(why) if matches!(why.kind(), io::ErrorKind::NotFound | io::ErrorKind::IsADirectory) => {}
+            Err(why) => return Err(why),
         }
-        let Some(InName { date, number }) = pattern.matches(&name) else { continue };
-        let metadata = entry.metadata()?;
-        let (bytes, modified) = (metadata.len(), metadata.modified()?);
-        found.push(Found { path: entry.path(), name, date, number, bytes, modified });
     }
     // Number 10 comes after number 9.
-    found.sort_by(|a, b| (a.date, a.number, &a.name).cmp(&(b.date, b.number, &b.name)));
-    Ok(found)
+    looked.found.sort_by(|a, b| (a.date, a.number, &a.name).cmp(&(b.date, b.number, &b.name)));
+    looked.refused.sort();
+    Ok(looked)
 }
 
 /// What a file will be called once it is whole, if its name says that it is not.
 pub fn final_name(name: &str) -> Option<&str> {
-    name.strip_prefix('.').or_else(|| name.strip_suffix(".part")).or_else(|| name.strip_suffix(".tmp"))
+    name.strip_prefix('.').or_else(|| UNFINISHED.iter().find_map(|ending| name.strip_suffix(ending)))
 }
 
-/// Whether a file is still as it was seen, and has been left alone for a while: nobody is writing it any more.
-pub fn is_settled(found: &Found, settle: Duration, now: SystemTime) -> io::Result<bool> {
-    let metadata = fs::metadata(&found.path)?;
-    let unchanged = metadata.len() == found.bytes && metadata.modified()? == found.modified;
-    let age = now.duration_since(found.modified).unwrap_or_default();
-    Ok(unchanged && age >= settle)
+/// A name that can be written down and added to. None: one that is left alone.
+fn proper_name(name: &OsStr) -> Result<String, Option<Refused>> {
+    let bytes = name.as_bytes();
+    if bytes.starts_with(b".") || UNFINISHED.iter().any(|ending| bytes.ends_with(ending.as_bytes())) {
+        return Err(None);
+    }
+    let wrong = match name.to_str() {
+        None => "has a name that is not UTF-8".to_owned(),
+        Some(text) if text.contains(char::is_control) => "has control characters in its name".to_owned(),
+        Some(_) if bytes.len() > LONGEST_NAME => {
+            format!("has a name of {} bytes, and {LONGEST_NAME} are the most", bytes.len())
+        }
+        Some(text) => return Ok(text.to_owned()),
+    };
+    let name = match name.to_str() {
+        Some(text) if !text.contains(char::is_control) => text.to_owned(),
+        _ => bytes.escape_ascii().to_string(),
+    };
+    Err(Some(Refused { name, why: format!("{wrong}; have it sent under another") }))
 }
 
-/// Moves or, from a folder that keeps its files, copies a file that is done. Doing it again changes nothing.
-pub fn file_away(from: &Path, folder: &Path, name: &str, keep: bool) -> io::Result<()> {
+fn is_plain(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file())
+}
+
+/// A plain file that can be opened, or why it is none.
+fn plain(entry: &fs::DirEntry) -> io::Result<Result<Seen, String>> {
+    let kind = entry.file_type()?;
+    let what = if kind.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    } else if kind.is_symlink() {
+        "is a symbolic link, which could lead anywhere"
+    } else if kind.is_fifo() {
+        "is a pipe"
+    } else if kind.is_socket() {
+        "is a socket"
+    } else if !kind.is_file() {
+        "is a device"
+    } else {
+        return match source::open_plain(&entry.path()) {
+            Ok(file) => Ok(Ok(Seen::of(&file.metadata()?))),
+            Err(why) if why.kind() == io::ErrorKind::PermissionDenied => {
+                Ok(Err("may not be read; give the user that runs paylater the right to".to_owned()))
+            }
+            Err(why) => Err(why),
+        };
+    };
+    Ok(Err(format!("{what}; have the file itself put there")))
+}
+
+/// Whether a file is still as it was seen, and has been left alone long enough: nobody is writing it any more. Its age is
+/// that at the first look, and the wait since then is added to it, so that a clock that is set does not count.
+pub fn is_settled(found: &Found, settle: Duration, age: Duration, waited: Duration) -> bool {
+    age.saturating_add(waited) >= settle && source::is_there(&found.path, &found.seen)
+}
+
+/// How a file is known again when it is filed away.
+#[derive(Debug, Clone, Copy)]
+pub enum Known<'a> {
+    /// It was read just now.
+    Seen(&'a Seen),
+    /// It was read before a stop: by its bytes.
+    Sha256(&'a str),
+}
+
+/// A file that is done, and where it goes.
+#[derive(Debug)]
+pub struct Filing<'a> {
+    pub from: &'a Path,
+    pub folder: &'a Path,
+    /// Its name there.
+    pub name: &'a str,
+    /// Copy it and leave it where it lies.
+    pub keep: bool,
+    /// How the name of its marker ends.
+    pub done: Option<&'a str>,
+}
+
+/// Moves or copies a file that is done. Doing it again changes nothing. The answer is whether it lies there now: if its
+/// sender took it away or put another in its place, that one is left where it is.
+pub fn file_away(filing: &Filing<'_>, known: Known<'_>) -> io::Result<bool> {
+    let Filing { from, folder, name, keep, done } = *filing;
     fs::create_dir_all(folder)?;
     let to = folder.join(name);
-    if !from.exists() {
-        return if to.exists() {
-            Ok(())
-        } else {
-            Err(io::Error::new(io::ErrorKind::NotFound, format!("{} is gone before it was filed", from.display())))
-        };
+    let Some(mut file) = the_same(from, known)? else { return Ok(to.exists()) };
+    // The marker goes first: without its file it would vouch for the next of that name.
+    if let Some(ending) = done {
+        let marker = from.with_file_name(format!("{}{ending}", from.file_name().unwrap_or_default().display()));
+        if is_plain(&marker) && !keep {
+            move_or_copy(&marker, &folder.join(format!("{name}{ending}")), None)?;
+        }
     }
-    if !keep && atomic::rename(from, &to).is_ok() {
+    if keep { copy(&mut file, &to) } else { move_or_copy(from, &to, Some(&mut file)) }?;
+    Ok(true)
+}
+
+/// The file that was read, if it still lies there.
+fn the_same(path: &Path, known: Known<'_>) -> io::Result<Option<File>> {
+    let opened = match known {
+        Known::Seen(seen) => source::open(path, seen),
+        Known::Sha256(_) => source::open_plain(path),
+    };
+    let mut file = match opened {
+        Ok(file) => file,
+        Err(why) if source::is_changed(&why) || why.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(why) if !is_plain(path) => {
+            tracing::warn!(%why, "what lies in the place of a file is none");
+            return Ok(None);
+        }
+        Err(why) => return Err(why),
+    };
+    if let Known::Sha256(expected) = known {
+        if source::fingerprint(&mut file)? != expected {
+            return Ok(None);
+        }
+        file.seek(SeekFrom::Start(0))?;
+    }
+    Ok(Some(file))
+}
+
+fn move_or_copy(from: &Path, to: &Path, opened: Option<&mut File>) -> io::Result<()> {
+    if atomic::rename(from, to).is_ok() {
         return Ok(());
     }
-    // Another disk, or a folder that keeps its files: copy, and only then let go of the original.
-    let part = atomic::part_of(&to);
-    fs::copy(from, &part)?;
-    fs::File::open(&part)?.sync_all()?;
-    atomic::rename(&part, &to)?;
-    if keep { Ok(()) } else { fs::remove_file(from) }
+    // Another disk: copy, and only then let go of the original.
+    match opened {
+        Some(file) => copy(file, to)?,
+        None => copy(&mut source::open_plain(from)?, to)?,
+    }
+    fs::remove_file(from)
+}
+
+fn copy(file: &mut File, to: &Path) -> io::Result<()> {
+    let part = atomic::part_of(to);
+    let mut copy = File::create(&part)?;
+    io::copy(file, &mut copy)?;
+    copy.sync_all()?;
+    atomic::rename(&part, to)
 }
 
 #[cfg(test)]

@@ -3,18 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
-use std::sync::Arc;
 
-use chrono_tz::Tz;
 use csv::StringRecord;
 
 use super::cell::Cells;
-use super::incoming::Kind;
-use super::profile::Profile;
+use super::container::Delivery;
+use super::distrust::Distrust;
 use super::profile::mapping::{SET_ASIDE, is_amount, is_time};
 use super::profile::totals::Compared;
-use super::reader::{Distrust, Rows, examine};
+use super::reader::{Rows, examine};
 use super::table::{Layout, Table};
 use crate::domain::money::Currency;
 
@@ -74,9 +71,10 @@ impl Found {
     }
 }
 
-pub fn look(path: &Path, kind: Kind, profile: &Arc<Profile>, zone: Tz) -> io::Result<Look> {
-    let trust = examine(path, kind, profile)?.trust;
-    let Ok(mut table) = Table::open(path, profile, kind) else { return Ok(Look { trust, found: None }) };
+pub fn look(delivery: &Delivery<'_>) -> io::Result<Look> {
+    let Delivery { profile, kind, zone, .. } = *delivery;
+    let trust = examine(delivery)?.trust;
+    let Ok(mut table) = Table::open(delivery) else { return Ok(Look { trust, found: None }) };
     let known = [kind.required(), kind.optional()].concat();
     let (columns, unused) = match &table.mapping {
         Some(mapping) => {
@@ -102,7 +100,7 @@ pub fn look(path: &Path, kind: Kind, profile: &Arc<Profile>, zone: Tz) -> io::Re
         ended: None,
     };
     // What is no text can't be read on; that was told.
-    if trust.as_ref().is_err_and(|distrust| distrust.code == "FILE_ENCODING") {
+    if trust.as_ref().is_err_and(|distrust| !["FILE_TOTALS", "FILE_TRUNCATED"].contains(&distrust.code)) {
         return Ok(Look { trust, found: Some(found) });
     }
     if profile.must_end() && !table.layout.is_rejects {
@@ -112,7 +110,7 @@ pub fn look(path: &Path, kind: Kind, profile: &Arc<Profile>, zone: Tz) -> io::Re
         }
         (found.totals, found.ended) = (table.audit.compared(), table.audit.ended());
     }
-    let mut rows = Rows::open(path, kind, profile, zone, 0)?;
+    let mut rows = Rows::open(delivery, 0)?;
     loop {
         let lines = rows.take(CHUNK)?;
         for line in &lines {

@@ -4,12 +4,16 @@
 pub mod acknowledgement;
 pub mod atomic;
 pub mod cell;
+pub mod container;
+pub mod distrust;
 pub mod encoding;
 pub mod inbox;
 pub mod incoming;
+mod line_gauge;
 pub mod look;
 pub mod outgoing;
 pub mod profile;
 pub mod reader;
+pub mod source;
 pub mod table;
 pub mod waiting;

@@ -1,26 +1,19 @@
 //! Reading a file: first whether it can be trusted as a whole, then row by row, streamed.
 
 use std::io::{self, Read};
-use std::path::Path;
-use std::sync::Arc;
 
 use chrono_tz::Tz;
 use csv::StringRecord;
-use sha2::{Digest, Sha256};
 
 use super::cell::{AsSent, Cells, Rejection};
-use super::encoding::{self, Malformed, Script};
+use super::container::{self, Delivery};
+use super::distrust::Distrust;
+use super::encoding::{self, Malformed};
 use super::incoming::{self, Kind, Parsed};
-use super::profile::Profile;
+use super::line_gauge::{Gauged, LineGauge};
 use super::profile::mapping;
-use super::table::{self, Layout, Table, bytes_of};
-
-/// Why none of a file's rows count.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Distrust {
-    pub code: &'static str,
-    pub message: String,
-}
+use super::source;
+use super::table::{self, Layout, Table};
 
 /// A file's fingerprint, and whether it can be trusted.
 #[derive(Debug)]
@@ -31,70 +24,64 @@ pub struct Examined {
     pub trust: Result<(), Distrust>,
 }
 
-/// Reads a file from beginning to end, without keeping it: fingerprint, encoding, header, and what it says of itself.
-pub fn examine(path: &Path, kind: Kind, profile: &Arc<Profile>) -> io::Result<Examined> {
-    let opened = Table::open(path, profile, kind);
-    let script = match &opened {
-        Ok(table) => Some(table.layout.script),
+/// Reads a file from beginning to end, without keeping it: fingerprint, encoding, header, and what it says of itself. The
+/// fingerprint is of the bytes as they came, packed or not.
+pub fn examine(delivery: &Delivery<'_>) -> io::Result<Examined> {
+    let found = delivery.found;
+    let sha256 = source::fingerprint(&mut source::open(&found.path, &found.seen)?)?;
+    let trust = match is_whole(delivery) {
+        Ok(()) => Ok(()),
+        Err(why) => Err(Distrust::of(why)?),
+    };
+    Ok(Examined { sha256, bytes: found.seen.bytes, trust })
+}
+
+/// Whether a file can be read to its end, and holds what it says.
+fn is_whole(delivery: &Delivery<'_>) -> io::Result<()> {
+    if delivery.found.seen.bytes == 0 || container::open(delivery)?.read(&mut [0])? == 0 {
+        let empty = "the file is empty; even a day without rows has a header";
+        return Err(Distrust::new("FILE_EMPTY", empty).into_io());
+    }
+    let opened = Table::open(delivery);
+    let layout = match &opened {
+        Ok(table) => Some(table.layout),
         // Where only one encoding is possible, that is looked at first: a header in another cannot be right.
-        Err(_) => table::possible(path, profile).ok().filter(|scripts| scripts.len() == 1).map(|scripts| scripts[0]),
+        Err(_) => match (table::possible(delivery).as_deref(), delivery.profile.delimiters.first()) {
+            (Ok(&[script]), Some(&delimiter)) => Some(Layout { script, delimiter, is_rejects: false }),
+            _ => None,
+        },
     };
-    let mut bytes = Hashed { bytes: bytes_of(path)?, hash: Sha256::new(), count: 0 };
-    let malformed = script.map_or(Ok(None), |script| check(&mut bytes, script))?;
-    io::copy(&mut bytes, &mut io::sink())?;
-    let trust = match (malformed, opened) {
-        _ if bytes.count == 0 => Err(distrust("FILE_EMPTY", "the file is empty; even a day without rows has a header")),
-        (Some(malformed), _) => Err(table::malformed_in_words(malformed)),
-        (None, Err(distrust)) => Err(distrust),
-        (None, Ok(table)) => is_whole(table, profile)?,
-    };
-    let sha256 = bytes.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Examined { sha256, bytes: bytes.count, trust })
-}
-
-pub fn distrust(code: &'static str, message: &str) -> Distrust {
-    Distrust { code, message: message.to_owned() }
-}
-
-/// Bytes that are counted and hashed on their way.
-struct Hashed<R> {
-    bytes: R,
-    hash: Sha256,
-    count: u64,
-}
-
-impl<R: Read> Read for Hashed<R> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let length = self.bytes.read(into)?;
-        self.hash.update(&into[..length]);
-        self.count += length as u64;
-        Ok(length)
+    if let Some(layout) = layout {
+        check(delivery, layout)?;
     }
-}
-
-/// Whether bytes are text throughout, and where not.
-fn check(bytes: impl Read, script: Script) -> io::Result<Option<Malformed>> {
-    let mut text = encoding::checked(bytes, script)?;
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match text.read(&mut buffer) {
-            Ok(0) => return Ok(None),
-            Ok(_) => {}
-            Err(why) => return Malformed::of(&why).map(Some).ok_or(why),
-        }
-    }
-}
-
-/// Whether a file holds what it says. A mended rest of one says nothing of itself.
-fn is_whole(mut table: Table, profile: &Profile) -> io::Result<Result<(), Distrust>> {
-    if !profile.must_end() || table.layout.is_rejects {
-        return Ok(Ok(()));
+    let mut table = opened?;
+    // A mended rest of a file says nothing of itself.
+    if !delivery.profile.must_end() || table.layout.is_rejects {
+        return Ok(());
     }
     let mut record = StringRecord::new();
     while let Some(line) = table.next_row(&mut record)? {
         table.count(line, &record);
     }
-    Ok(table.audit.verdict())
+    table.audit.verdict().map_err(Distrust::into_io)
+}
+
+/// Whether bytes are text throughout, in rows of a length that can be kept.
+fn check(delivery: &Delivery<'_>, layout: Layout) -> io::Result<()> {
+    let text = encoding::checked(container::open(delivery)?, layout.script)?;
+    let quote = if layout.is_rejects { Some(b'"') } else { delivery.profile.quote };
+    let mut text = Gauged::new(text, LineGauge::new(delivery.packing.limits.line, layout.delimiter, quote));
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match text.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            Err(why) => {
+                let malformed = |malformed| table::malformed_in_words(malformed).into_io();
+                return Err(Malformed::of(&why).map_or(why, malformed));
+            }
+        }
+    }
 }
 
 /// A file's rows, one after the other.
@@ -104,7 +91,11 @@ pub struct Rows {
     zone: Tz,
     /// Memory that is used again for each row.
     read: mapping::Read,
+    finished: bool,
 }
+
+/// How much text is handed out at once, however few rows it makes. Bounds memory.
+const MOST_TEXT: usize = 32 << 20;
 
 /// One row: where it begins, its cells as they came, and what they say.
 pub struct Line {
@@ -124,9 +115,10 @@ impl Line {
 
 impl Rows {
     /// Opens an examined file, past all lines up to `after`.
-    pub fn open(path: &Path, kind: Kind, profile: &Arc<Profile>, zone: Tz, after: i64) -> io::Result<Rows> {
-        let table = Table::open(path, profile, kind).map_err(|distrust| io::Error::other(distrust.message))?;
-        let mut rows = Rows { table, kind, zone, read: mapping::Read::default() };
+    pub fn open(delivery: &Delivery<'_>, after: i64) -> io::Result<Rows> {
+        let Delivery { kind, zone, .. } = *delivery;
+        let table = Table::open(delivery)?;
+        let mut rows = Rows { table, kind, zone, read: mapping::Read::default(), finished: false };
         if after > 0 {
             let mut record = StringRecord::new();
             // The line of a record is known once it is read; stop at the last that was done.
@@ -153,13 +145,22 @@ impl Rows {
         self.table.layout
     }
 
-    /// The next rows, at most `limit`.
+    /// Whether the last row has been handed out.
+    pub fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// The next rows, at most `limit`, and fewer if they are long.
     pub fn take(&mut self, limit: usize) -> io::Result<Vec<Line>> {
         let mut lines = Vec::with_capacity(limit.min(1 << 14));
         let mut record = StringRecord::new();
-        while lines.len() < limit
-            && let Some(line) = self.table.next_row(&mut record)?
-        {
+        let mut text = 0;
+        while lines.len() < limit && text < MOST_TEXT {
+            let Some(line) = self.table.next_row(&mut record)? else {
+                self.finished = true;
+                break;
+            };
+            text += record.as_slice().len();
             let (parsed, read) = self.parse(&record);
             lines.push(Line { number: number(line), cells: record.clone(), read, parsed });
         }
@@ -193,13 +194,23 @@ fn number(line: u64) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use super::super::container::Packing;
+    use super::super::inbox::Found;
+    use super::super::profile::Profile;
     use super::*;
 
     fn examined(bytes: &[u8]) -> Result<(), Distrust> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("payments.csv");
         std::fs::write(&path, bytes).unwrap();
-        examine(&path, Kind::Payments, &Arc::new(Profile::canonical())).unwrap().trust
+        let seen = source::Seen::of(&std::fs::metadata(&path).unwrap());
+        let found = Found { path, name: "payments.csv".to_owned(), date: None, number: None, seen };
+        let (packing, profile) = (Packing::default(), Arc::new(Profile::canonical()));
+        let zone = chrono_tz::Asia::Shanghai;
+        let delivery = Delivery { found: &found, packing: &packing, profile: &profile, kind: Kind::Payments, zone };
+        examine(&delivery).unwrap().trust
     }
 
     #[test]

@@ -1,30 +1,25 @@
 //! A file as a table: in which encoding it is, where its header stands, which lines are rows. What cells mean is not known
 //! here.
 
-use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
 use std::sync::Arc;
 
 use csv::StringRecord;
 
+use super::container::{self, Delivery};
+use super::distrust::Distrust;
 use super::encoding::{self, Malformed, Script};
 use super::incoming::Kind;
+use super::line_gauge::{Gauged, LineGauge};
 use super::profile::mapping::Mapping;
 use super::profile::totals::Audit;
 use super::profile::{Header, Profile};
-use super::reader::{Distrust, distrust};
 
 /// Lines in which a header is looked for.
 const BEFORE_HEADER: u64 = 200;
 
 /// What our rejects files have after the sender's columns.
 const ADDED: [&str; 2] = ["code", "message"];
-
-/// A file's bytes. The one place where files are opened for reading.
-pub fn bytes_of(path: &Path) -> io::Result<Box<dyn Read + Send>> {
-    Ok(Box::new(File::open(path)?))
-}
 
 /// How a file turned out to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,9 +47,11 @@ pub struct Table {
 }
 
 impl Table {
-    /// Opens a file in the first of the ways its profile allows under which its header is found.
-    pub fn open(path: &Path, profile: &Arc<Profile>, kind: Kind) -> Result<Table, Distrust> {
-        let scripts = possible(path, profile)?;
+    /// Opens a file in the first of the ways its profile allows under which its header is found. An error may carry a
+    /// [`Distrust`].
+    pub fn open(delivery: &Delivery<'_>) -> io::Result<Table> {
+        let profile = delivery.profile;
+        let scripts = possible(delivery)?;
         let mut forms = vec![false];
         if !profile.is_plain() || profile.has_other_lines() || profile.header != Header::After(0) {
             forms.insert(0, true);
@@ -66,25 +63,28 @@ impl Table {
             for script in first.into_iter().chain(&scripts) {
                 for delimiter in &profile.delimiters {
                     let layout = Layout { script: *script, delimiter: *delimiter, is_rejects };
-                    match Table::open_as(path, profile, kind, layout) {
+                    match Table::open_as(delivery, layout).map_err(Distrust::of) {
                         Ok(table) => return Ok(table),
-                        Err(_) if is_rejects => {}
+                        Err(Err(trouble)) => return Err(trouble),
+                        Err(Ok(_)) if is_rejects => {}
                         // That another encoding does not fit says less than what this one lacks.
-                        Err(distrust) if why.as_ref().is_none_or(|why: &Distrust| why.code == "FILE_ENCODING") => {
+                        Err(Ok(distrust)) if why.as_ref().is_none_or(|why: &Distrust| why.code == "FILE_ENCODING") => {
                             why = Some(distrust);
                         }
-                        Err(_) => {}
+                        Err(Ok(_)) => {}
                     }
                 }
             }
         }
-        Err(why.unwrap_or_else(|| distrust("FILE_UNREADABLE", "the profile names no encoding or no delimiter")))
+        let none = || Distrust::new("FILE_UNREADABLE", "the profile names no encoding or no delimiter");
+        Err(why.unwrap_or_else(none).into_io())
     }
 
-    fn open_as(path: &Path, profile: &Arc<Profile>, kind: Kind, layout: Layout) -> Result<Table, Distrust> {
-        let text =
-            bytes_of(path).and_then(|bytes| encoding::trusted(bytes, layout.script)).map_err(|why| unreadable(&why))?;
+    fn open_as(delivery: &Delivery<'_>, layout: Layout) -> io::Result<Table> {
+        let profile = delivery.profile;
+        let text = encoding::trusted(container::open(delivery)?, layout.script)?;
         let quote = if layout.is_rejects { Some(b'"') } else { profile.quote };
+        let text = Gauged::new(text, LineGauge::new(delivery.packing.limits.line, layout.delimiter, quote));
         let reader = csv::ReaderBuilder::new()
             .flexible(true)
             .has_headers(false)
@@ -99,18 +99,18 @@ impl Table {
         let (header, mapping) = (Vec::new(), None);
         let mut table =
             Table { layout, header, header_line: 0, mapping, audit, profile: profile.clone(), reader, ended: false };
-        table.find_header(kind)?;
+        table.find_header(delivery.kind)?;
         table.audit.header(&table.header);
         table.ended = false;
         Ok(table)
     }
 
-    fn find_header(&mut self, kind: Kind) -> Result<(), Distrust> {
+    fn find_header(&mut self, kind: Kind) -> io::Result<()> {
         let mut record = StringRecord::new();
         let mut nearest: Option<(u64, Vec<String>)> = None;
         let mut looked_at = 0;
         while looked_at < BEFORE_HEADER {
-            let line = match self.next_row(&mut record).map_err(|why| unreadable(&why))? {
+            let line = match self.next_row(&mut record)? {
                 Some(line) => line,
                 None => break,
             };
@@ -124,7 +124,7 @@ impl Table {
             }
             match Mapping::of(&self.profile, kind, &header) {
                 Ok(mapping) => {
-                    twice(&mapping, kind, &header, self.profile.is_plain())?;
+                    twice(&mapping, kind, &header, self.profile.is_plain()).map_err(Distrust::into_io)?;
                     self.mapping = (!self.profile.is_plain()).then_some(mapping);
                     (self.header, self.header_line) = (header, line);
                     return Ok(());
@@ -134,31 +134,33 @@ impl Table {
                         nearest = Some((line, missing));
                     }
                     if self.layout.is_rejects || self.profile.header != Header::Found {
-                        return Err(lacks(&header, kind, nearest.map(|(_, missing)| missing).unwrap_or_default()));
+                        let missing = nearest.map(|(_, missing)| missing).unwrap_or_default();
+                        return Err(lacks(&header, kind, missing).into_io());
                     }
                 }
             }
         }
         let all = Mapping::of(&self.profile, kind, &[]).err().unwrap_or_default();
         let name = &self.profile.name;
-        Err(match nearest {
-            Some((line, missing)) if missing.len() < all.len() => distrust(
+        let wrong = match nearest {
+            Some((line, missing)) if missing.len() < all.len() => Distrust::new(
                 "FILE_COLUMN_MISSING",
-                &format!(
+                format!(
                     "none of the first {BEFORE_HEADER} lines is the header that the profile {name} looks for; nearest is line {line}, \
                      which lacks the column(s) {}",
                     missing.join(", ")
                 ),
             ),
-            Some(_) if self.profile.header == Header::Found => distrust(
+            Some(_) if self.profile.header == Header::Found => Distrust::new(
                 "FILE_COLUMN_MISSING",
-                &format!(
+                format!(
                     "none of the first {BEFORE_HEADER} lines has any of the columns that the profile {name} needs: {}",
                     all.join(", ")
                 ),
             ),
             _ => lacks(&[], kind, all),
-        })
+        };
+        Err(wrong.into_io())
     }
 
     /// Reads on to the next row and tells its line; none at the end. Lines of other kinds are taken note of on the way.
@@ -246,15 +248,14 @@ impl Table {
 }
 
 /// The encodings a file may be in, by its beginning.
-pub fn possible(path: &Path, profile: &Profile) -> Result<Vec<Script>, Distrust> {
-    let beginning =
-        bytes_of(path).and_then(|mut bytes| encoding::beginning(&mut bytes)).map_err(|why| unreadable(&why))?;
-    let scripts = Script::possible(&beginning, &profile.encodings);
+pub fn possible(delivery: &Delivery<'_>) -> io::Result<Vec<Script>> {
+    let beginning = encoding::beginning(&mut container::open(delivery)?)?;
+    let scripts = Script::possible(&beginning, &delivery.profile.encodings);
     if !scripts.is_empty() {
         return Ok(scripts);
     }
     let is_marked = matches!(beginning.as_slice(), [0xff, 0xfe, ..] | [0xfe, 0xff, ..]);
-    Err(distrust(
+    let wrong = Distrust::new(
         "FILE_ENCODING",
         if is_marked {
             "the file begins with the mark of UTF-16, which this feed is not read in; save it as UTF-8 and send it again"
@@ -262,7 +263,8 @@ pub fn possible(path: &Path, profile: &Profile) -> Result<Vec<Script>, Distrust>
             "the file does not begin with the mark of UTF-16, so that its encoding is not certain; save it as UTF-16 with byte \
              order mark and send it again"
         },
-    ))
+    );
+    Err(wrong.into_io())
 }
 
 /// A column that is needed must not be there twice.
@@ -270,7 +272,7 @@ fn twice(mapping: &Mapping, kind: Kind, header: &[String], is_plain: bool) -> Re
     let needed = |name: &str| if is_plain { kind.required().contains(&name) } else { mapping.uses(name) };
     match header.iter().enumerate().find(|(i, name)| needed(name) && header[..*i].contains(name)) {
         Some((_, name)) => {
-            Err(distrust("FILE_COLUMN_TWICE", &format!("the header has the column {name} more than once")))
+            Err(Distrust::new("FILE_COLUMN_TWICE", format!("the header has the column {name} more than once")))
         }
         None => Ok(()),
     }
@@ -282,31 +284,24 @@ fn lacks(header: &[String], kind: Kind, missing: Vec<String>) -> Distrust {
     let found = if kind == Kind::Customers { "others".to_owned() } else { found };
     let missing = missing.join(", ");
     let message = format!("a file of {} needs the column(s) {missing}; the header has: {found}", kind.name());
-    distrust("FILE_COLUMN_MISSING", &message)
-}
-
-pub fn unreadable(why: &io::Error) -> Distrust {
-    match Malformed::of(why) {
-        Some(malformed) => malformed_in_words(malformed),
-        None => distrust("FILE_UNREADABLE", &format!("cannot be read: {why}")),
-    }
+    Distrust::new("FILE_COLUMN_MISSING", &message)
 }
 
 pub fn malformed_in_words(malformed: Malformed) -> Distrust {
     let name = malformed.script.name();
-    distrust(
+    Distrust::new(
         "FILE_ENCODING",
-        &format!("byte {} is not {name}; save the file as {name} and send it again", malformed.at),
+        format!("byte {} is not {name}; save the file as {name} and send it again", malformed.at),
     )
 }
 
-/// Trouble with reading, also where the CSV reader wraps it.
+/// Trouble with reading as it was before the CSV reader wrapped it; text that is none is a [`Distrust`].
 fn of_csv(why: csv::Error) -> io::Error {
+    let malformed = |malformed| malformed_in_words(malformed).into_io();
     match why.into_kind() {
-        csv::ErrorKind::Io(why) => why,
+        csv::ErrorKind::Io(why) => Malformed::of(&why).map_or(why, malformed),
         csv::ErrorKind::Utf8 { pos, .. } => {
-            let at = pos.map_or(0, |pos| pos.byte());
-            io::Error::new(io::ErrorKind::InvalidData, Malformed { at, script: Script::Utf8 })
+            malformed(Malformed { at: pos.map_or(0, |pos| pos.byte()), script: Script::Utf8 })
         }
         other => io::Error::other(format!("{other:?}")),
     }

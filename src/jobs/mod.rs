@@ -23,7 +23,6 @@ pub mod verify;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -31,6 +30,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use crate::clock;
 use crate::config::{Changed, Clock, Config, JobFile, Merchant, changed};
 use crate::domain::policy::Terms;
+use crate::files::source::Seen;
 use crate::mail::compose::{Sender, Templates};
 use crate::mail::transport::Transport;
 use crate::store::{Store, Tx, scheme};
@@ -133,8 +133,8 @@ pub struct Scheme {
     pub transport: Arc<Transport>,
     pub templates: Templates,
     pub sender: Sender,
-    /// Files of feeds that keep theirs, by path, length and time of change, which this run need not look at again.
-    pub dealt_with: Mutex<HashSet<(PathBuf, u64, SystemTime)>>,
+    /// Files of feeds that keep theirs, as they were seen, which this run need not look at again.
+    pub dealt_with: Mutex<HashSet<(PathBuf, Seen)>>,
     /// Told how far long work is.
     pub progress: Box<dyn Fn(&str) + Send + Sync>,
 }

@@ -28,7 +28,7 @@ pub struct FileRow {
     pub number: Option<i64>,
     /// The quarantined file that it is, taken in again.
     pub retry_of: Option<i64>,
-    /// reading, taken, duplicate or quarantined.
+    /// reading, taken, duplicate, quarantined, or interrupted: its sender exchanged it while it was read.
     pub status: String,
     /// Acknowledged and moved out of the inbox.
     pub filed: bool,
@@ -180,6 +180,13 @@ pub async fn files_named(tx: &mut Tx, feed: &str, name: &str) -> Result<Vec<File
     let sql = format!("SELECT {FILE_COLUMNS} FROM file WHERE feed = $1 AND name = $2 ORDER BY file_no");
     let sql = sqlx::AssertSqlSafe(sql);
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(feed).bind(name).fetch_all(c).await?))
+}
+
+/// Whether a file of a feed is kept under a name.
+pub async fn is_kept_as(tx: &mut Tx, feed: &str, name: &str) -> Result<bool> {
+    let sql = "SELECT COUNT(*) FROM file WHERE feed = $1 AND kept_as = $2";
+    let count: i64 = on_engine!(tx, |c| sqlx::query_scalar(sql).bind(feed).bind(name).fetch_one(c).await?);
+    Ok(count > 0)
 }
 
 /// Files that are decided but not yet acknowledged and moved: a stop came between.

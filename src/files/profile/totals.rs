@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 
 use super::{ANY, Condition, Profile, Said, Total};
 use crate::files::cell::quoted;
-use crate::files::reader::{Distrust, distrust};
+use crate::files::distrust::Distrust;
 
 /// What was come across of a file.
 #[derive(Debug)]
@@ -102,7 +102,7 @@ impl Audit {
                 let (first, second) = (before.line, statement.line);
                 let why =
                     format!("lines {first} and {second} say different totals of the same; have the file made again");
-                self.contradiction.get_or_insert(distrust("FILE_TOTALS", &why));
+                self.contradiction.get_or_insert(Distrust::new("FILE_TOTALS", &why));
             }
             Some(_) => {}
             None => self.said[i] = Some(statement),
@@ -114,7 +114,7 @@ impl Audit {
         if after_end || self.ended {
             let why =
                 format!("line {number} is a row after the file's end; two files may have been joined: send each alone");
-            self.contradiction.get_or_insert(distrust("FILE_TOTALS", &why));
+            self.contradiction.get_or_insert(Distrust::new("FILE_TOTALS", &why));
         }
         let cells = &self.profile.cells;
         for (sum, total) in self.found.iter_mut().zip(&self.profile.totals) {
@@ -136,7 +136,7 @@ impl Audit {
                     let why = format!(
                         "line {number}, column {column}, value {value}: no amount, so that the file's totals cannot be compared"
                     );
-                    self.contradiction.get_or_insert(distrust("FILE_TOTALS", &why));
+                    self.contradiction.get_or_insert(Distrust::new("FILE_TOTALS", &why));
                 }
             }
         }
@@ -152,7 +152,7 @@ impl Audit {
                 "the line {} at its end is missing: the file is not whole; send it again",
                 quoted(marker.text())
             );
-            return Err(distrust("FILE_TRUNCATED", &why));
+            return Err(Distrust::new("FILE_TRUNCATED", &why));
         }
         let mut differing = Vec::new();
         for (i, total) in self.profile.totals.iter().enumerate() {
@@ -165,13 +165,13 @@ impl Audit {
                     Said::Column(names) => format!("the total {}", names.join(" or ")),
                 };
                 let why = format!("{what} is missing: the file is not whole; send it again");
-                return Err(distrust("FILE_TRUNCATED", &why));
+                return Err(Distrust::new("FILE_TRUNCATED", &why));
             };
             differing.extend(self.difference(total, said, &self.found[i]));
         }
         match differing.is_empty() {
             true => Ok(()),
-            false => Err(distrust("FILE_TOTALS", &format!("{}; have the file made again", differing.join("; ")))),
+            false => Err(Distrust::new("FILE_TOTALS", format!("{}; have the file made again", differing.join("; ")))),
         }
     }
 

@@ -5,6 +5,8 @@
 mod arrival;
 mod bills;
 mod facts;
+mod filing;
+mod inboxes;
 mod orders;
 mod records;
 mod results;
@@ -12,7 +14,6 @@ pub mod retry;
 mod verdict;
 
 use std::io;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use chrono::NaiveDate;
@@ -20,13 +21,13 @@ use tokio::sync::mpsc;
 
 use self::verdict::{Outcome, Verdict};
 use super::{Done, Scheme};
-use crate::clock;
 use crate::config::{Feed, Merchant};
-use crate::files::acknowledgement::{self, Acknowledgement, RejectsForm};
+use crate::files::acknowledgement::{Acknowledgement, RejectsForm};
 use crate::files::encoding::Encoding;
-use crate::files::inbox::{self, Found};
+use crate::files::inbox::Found;
 use crate::files::incoming::Kind;
 use crate::files::reader::{self, Line, Rows};
+use crate::files::source;
 use crate::store::inputs::{self, Counts, FileRow};
 use crate::store::{Tx, exceptions, exposure};
 
@@ -44,10 +45,7 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
     scheme.check_policy_versions(&mut tx).await?;
     scheme.config.check_calendars(today)?;
     drop(tx);
-    // A stop may have come between recording a file and putting it away.
-    for file in unfiled.into_iter().filter(|file| file.status != "reading") {
-        file_away(scheme, file).await?;
-    }
+    filing::finish(scheme, unfiled, today).await?;
 
     for file in cut_off {
         retry::go_on(scheme, today, &file).await.with_context(|| format!("going on with {}", file.name))?;
@@ -55,14 +53,16 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
 
     let mut files = 0;
     let mut counts = Counts::default();
-    for (feed, found) in arrived(scheme, today).await? {
+    let arrived = inboxes::look(scheme, today).await?;
+    let refused = inboxes::report(scheme, &arrived.refused, today).await?;
+    for (feed, found) in arrived.files {
         let reading = || format!("reading {} file {}", feed.kind.name(), found.path.display());
         if let Some(file) = take(scheme, feed, &found, today, None).await.with_context(reading)? {
             files += 1;
             counts.add(&file.counts);
         }
         if let (true, Ok(mut seen)) = (feed.keep, scheme.dealt_with.lock()) {
-            seen.insert((found.path, found.bytes, found.modified));
+            seen.insert((found.path, found.seen));
         }
     }
     Ok(Done(vec![
@@ -74,13 +74,19 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
         ("conflict", counts.conflict),
         ("pending", counts.pending),
         ("rejected", counts.rejected),
+        ("refused", refused),
     ]))
 }
 
 pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
-    let mut would = Vec::new();
-    for (feed, found) in arrived(scheme, today).await? {
-        let examined = reader::examine(&found.path, feed.kind, &feed.profile)?;
+    let arrived = inboxes::look(scheme, today).await?;
+    let mut would: Vec<String> =
+        arrived.refused.iter().map(|(_, refused)| format!("{}: {}", refused.name, refused.why)).collect();
+    for (feed, found) in arrived.files {
+        let examined = match reader::examine(&feed.delivery(&found)) {
+            Err(why) if source::is_changed(&why) => continue,
+            examined => examined?,
+        };
         let mut tx = scheme.store.read().await?;
         if is_settled_matter(&mut tx, feed, &found, &examined.sha256).await? {
             continue;
@@ -100,41 +106,6 @@ pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
     Ok(would)
 }
 
-/// Files whose day has come, in the order in which a day takes them.
-async fn arrived(scheme: &Scheme, today: NaiveDate) -> Result<Vec<(&Feed, Found)>> {
-    let mut all = Vec::new();
-    for feed in &scheme.config.feeds {
-        let looking = || format!("looking into the inbox {}", feed.folder.display());
-        for found in inbox::look(&feed.folder, &feed.pattern).with_context(looking)? {
-            if found.date.is_none_or(|date| date <= today) && !is_dealt_with(scheme, &found) {
-                all.push((feed, found));
-            }
-        }
-    }
-    // Sorting is stable: within a kind, feeds stay in the order of the configuration and files in that of their dates.
-    all.sort_by_key(|(feed, found)| (feed.kind, found.date));
-    wait_for_writers(&all).await;
-    all.retain(|(feed, found)| inbox::is_settled(found, feed.settle, clock::system_now()).unwrap_or(false));
-    Ok(all)
-}
-
-fn is_dealt_with(scheme: &Scheme, found: &Found) -> bool {
-    let seen = scheme.dealt_with.lock();
-    seen.is_ok_and(|seen| seen.contains(&(found.path.clone(), found.bytes, found.modified)))
-}
-
-/// Gives files that were touched just now the time in which they must stay as they are.
-async fn wait_for_writers(found: &[(&Feed, Found)]) {
-    let now = clock::system_now();
-    let left = found.iter().filter_map(|(feed, found)| {
-        let age = now.duration_since(found.modified).unwrap_or_default();
-        feed.settle.checked_sub(age)
-    });
-    if let Some(longest) = left.max().filter(|left| !left.is_zero()) {
-        tokio::time::sleep(longest + Duration::from_millis(10)).await;
-    }
-}
-
 /// Takes a file in, or goes on with it; `retry_of`: one that is tried again. None: it is one that lies where it lay before.
 async fn take(
     scheme: &Scheme,
@@ -143,7 +114,16 @@ async fn take(
     today: NaiveDate,
     retry_of: Option<i64>,
 ) -> Result<Option<FileRow>> {
-    let examined = reader::examine(&found.path, feed.kind, &feed.profile)?;
+    let examined = match reader::examine(&feed.delivery(found)) {
+        Err(why) if source::is_changed(&why) => {
+            tracing::warn!(file = found.name, "still being written to; left for the next run");
+            return Ok(None);
+        }
+        examined => examined?,
+    };
+    if retry_of.is_none() {
+        give_up_exchanged(scheme, feed, found, &examined.sha256, today).await?;
+    }
     let mut tx = scheme.store.write().await?;
     if retry_of.is_none() && is_settled_matter(&mut tx, feed, found, &examined.sha256).await? {
         return Ok(None);
@@ -157,7 +137,7 @@ async fn take(
             return read(scheme, feed, found, file.clone(), today).await.map(Some);
         }
     }
-    let mut file = claim(&mut tx, feed, found, &examined.sha256, today).await?;
+    let (mut file, again) = claim(&mut tx, feed, found, &examined.sha256, today).await?;
     file.retry_of = retry_of;
     let opened = match (&same, &examined.trust) {
         (Some(same), _) => {
@@ -177,7 +157,10 @@ async fn take(
                 ..exceptions::NewException::default()
             })
         }
-        (None, Ok(())) => None,
+        (None, Ok(())) => {
+            (file.code, file.message) = again.map(|message| ("FILE_NAME_AGAIN".to_owned(), message)).unzip();
+            None
+        }
     };
     exceptions::open(&mut tx, &file.merchant_id, today, opened.as_slice()).await?;
     arrival::note(&mut tx, feed, &file, today).await?;
@@ -187,7 +170,7 @@ async fn take(
         return read(scheme, feed, found, file, today).await.map(Some);
     }
     tracing::warn!(file = found.name, code = file.code, "file not taken");
-    file_away(scheme, file.clone()).await?;
+    filing::file_away(scheme, file.clone(), Some(found)).await?;
     Ok(Some(file))
 }
 
@@ -200,15 +183,36 @@ async fn is_settled_matter(tx: &mut Tx, feed: &Feed, found: &Found, sha256: &str
     Ok(named.iter().any(|file| file.sha256 == sha256 && file.filed))
 }
 
-async fn claim(tx: &mut Tx, feed: &Feed, found: &Found, sha256: &str, today: NaiveDate) -> Result<FileRow> {
-    // The same name came before: keep both, and let the newer have a number.
-    let earlier = inputs::files_named(tx, &feed.name, &found.name).await?.len();
-    let kept_as = match (earlier, found.name.rsplit_once('.')) {
-        (0, _) => found.name.clone(),
-        (n, Some((stem, extension))) => format!("{stem}.{}.{extension}", n + 1),
-        (n, None) => format!("{}.{}", found.name, n + 1),
-    };
-    Ok(FileRow {
+/// Lets go of a file that was half read when another was put in its place.
+async fn give_up_exchanged(scheme: &Scheme, feed: &Feed, found: &Found, sha256: &str, today: NaiveDate) -> Result<()> {
+    let mut tx = scheme.store.read().await?;
+    let named = inputs::files_named(&mut tx, &feed.name, &found.name).await?;
+    drop(tx);
+    for file in named.into_iter().filter(|file| file.status == "reading" && file.sha256 != sha256) {
+        filing::give_up(scheme, file, today).await?;
+    }
+    Ok(())
+}
+
+/// A file's row; and if one of its name was taken before, what to say about it.
+async fn claim(
+    tx: &mut Tx,
+    feed: &Feed,
+    found: &Found,
+    sha256: &str,
+    today: NaiveDate,
+) -> Result<(FileRow, Option<String>)> {
+    let earlier = inputs::files_named(tx, &feed.name, &found.name).await?;
+    let kept_as = free_name(tx, feed, &found.name, earlier.len() + 1).await?;
+    let was_taken = |file: &&FileRow| matches!(file.status.as_str(), "taken" | "interrupted");
+    let taken = earlier.iter().rev().find(was_taken).filter(|before| before.sha256 != sha256);
+    let again = taken.map(|before| {
+        let (name, on) = (&found.name, before.business_date);
+        format!(
+            "{name} came before, on {on}, with other bytes; this one is kept as {kept_as}, its rows count by their keys"
+        )
+    });
+    let file = FileRow {
         file_no: inputs::next_file_no(tx).await?,
         feed: feed.name.clone(),
         kind: feed.kind.name().to_owned(),
@@ -229,11 +233,28 @@ async fn claim(tx: &mut Tx, feed: &Feed, found: &Found, sha256: &str, today: Nai
         ack_bytes: 0,
         rejects_bytes: 0,
         counts: Counts::default(),
-    })
+    };
+    Ok((file, again))
+}
+
+/// The name that a file is kept under: its own, or with a number if one of that name is there, so that both are kept.
+async fn free_name(tx: &mut Tx, feed: &Feed, name: &str, mut number: usize) -> Result<String> {
+    loop {
+        let free = match (number, name.rsplit_once('.')) {
+            (1, _) => name.to_owned(),
+            (n, Some((stem, extension))) => format!("{stem}.{n}.{extension}"),
+            (n, None) => format!("{name}.{n}"),
+        };
+        // A name like that of a reason is left to the reason.
+        if !free.ends_with(filing::REASON) && !inputs::is_kept_as(tx, &feed.name, &free).await? {
+            return Ok(free);
+        }
+        number += 1;
+    }
 }
 
 async fn read(scheme: &Scheme, feed: &Feed, found: &Found, file: FileRow, today: NaiveDate) -> Result<FileRow> {
-    let rows = Rows::open(&found.path, feed.kind, &feed.profile, feed.zone, file.last_line)?;
+    let rows = Rows::open(&feed.delivery(found), file.last_line)?;
     let header = rows.header().to_vec();
     let form = RejectsForm {
         header: rows.header_as_sent().to_vec(),
@@ -242,14 +263,17 @@ async fn read(scheme: &Scheme, feed: &Feed, found: &Found, file: FileRow, today:
     };
     let mut chunks = read_ahead(rows);
     let answers = scheme.folder(&format!("outbox/{}", feed.name))?;
-    let ack = Acknowledgement::open(&answers, &file.kept_as, file.ack_bytes, file.rejects_bytes, form)?;
+    let mut ack = Acknowledgement::open(&answers, &file.kept_as, file.ack_bytes, file.rejects_bytes, form)?;
     let mut desk = orders::Desk::default();
+    if let (0, Some(code), Some(message)) = (file.ack_bytes, &file.code, &file.message) {
+        ack.row(0, "", "taken", code, message)?;
+    }
     let mut tx = scheme.store.write().await?;
     let mut books = Books { scheme, feed, header: &header, today, file, ack };
     let mut decided: Option<Taken> = None;
     for taken in 1.. {
-        let lines = chunks.recv().await.context("the file's reader has stopped")??;
-        let finished = lines.len() < CHUNK;
+        let chunk = chunks.recv().await.context("the file's reader has stopped")?;
+        let (lines, finished) = chunk.map_err(|why| explained(why, &found.name))?;
         let ends = match taken % CHUNKS_A_COMMIT {
             _ if finished => Ends::File,
             0 => Ends::Commit,
@@ -291,7 +315,7 @@ async fn read(scheme: &Scheme, feed: &Feed, found: &Found, file: FileRow, today:
     }
     drop(tx);
     let file = books.file;
-    file_away(scheme, file.clone()).await?;
+    filing::file_away(scheme, file.clone(), Some(found)).await?;
     tracing::debug!(file = file.name, rows = file.counts.rows, "file taken in");
     Ok(file)
 }
@@ -358,14 +382,27 @@ impl Books<'_> {
     }
 }
 
-/// Reads and parses a file on a thread of its own, a chunk ahead of whoever decides on its rows. Only the last chunk is
-/// not full.
-fn read_ahead(mut rows: Rows) -> mpsc::Receiver<io::Result<Vec<Line>>> {
+/// What to do about a file that changes while it is read.
+fn explained(why: io::Error, name: &str) -> anyhow::Error {
+    let changed = source::is_changed(&why);
+    let why = anyhow::Error::new(why);
+    if !changed {
+        return why;
+    }
+    why.context(format!(
+        "{name} must not be written to any more when it lies in the inbox: write it under a name that ends in .part and \
+         rename it; the next run begins with it as it is then"
+    ))
+}
+
+/// Reads and parses a file on a thread of its own, a chunk ahead of whoever decides on its rows. Each comes with
+/// whether it is the last.
+fn read_ahead(mut rows: Rows) -> mpsc::Receiver<io::Result<(Vec<Line>, bool)>> {
     let (ahead, chunks) = mpsc::channel(1);
     tokio::task::spawn_blocking(move || {
         loop {
-            let lines = rows.take(CHUNK);
-            let last = lines.as_ref().is_ok_and(|lines| lines.len() < CHUNK) || lines.is_err();
+            let lines = rows.take(CHUNK).map(|lines| (lines, rows.is_finished()));
+            let last = lines.as_ref().map_or(true, |(_, finished)| *finished);
             if ahead.blocking_send(lines).is_err() || last {
                 break;
             }
@@ -418,27 +455,4 @@ fn acknowledge(ack: &mut Acknowledgement, lines: &[Line], verdicts: &[Verdict], 
         verdict.outcome.count(counts);
     }
     Ok(())
-}
-
-/// Publishes the answers and moves the file out of the inbox; both can be repeated.
-async fn file_away(scheme: &Scheme, mut file: FileRow) -> Result<()> {
-    let feed = feed_of(scheme, &file)?;
-    let answers = scheme.folder(&format!("outbox/{}", feed.name))?;
-    let folder = scheme.folder(&format!(
-        "{}/{}",
-        if file.status == "quarantined" { "quarantine" } else { "archive" },
-        feed.name
-    ))?;
-    if file.status == "taken" {
-        acknowledgement::publish(&answers, &file.kept_as, file.rejects_bytes > 0)?;
-    } else {
-        let (code, message) = (file.code.as_deref().unwrap_or_default(), file.message.as_deref().unwrap_or_default());
-        acknowledgement::publish_refusal(&answers, &file.kept_as, &file.status, code, message)?;
-    }
-    let (from, keep) = retry::source(scheme, feed, &file).await?;
-    inbox::file_away(&from, &folder, &file.kept_as, keep).with_context(|| format!("filing {}", file.name))?;
-    file.filed = true;
-    let mut tx = scheme.store.write().await?;
-    inputs::save_file(&mut tx, &file).await?;
-    tx.commit().await
 }

@@ -11,6 +11,7 @@ use super::super::Scheme;
 use super::take;
 use crate::config::Feed;
 use crate::files::inbox::Found;
+use crate::files::source::Seen;
 use crate::files::{atomic, reader};
 use crate::store::inputs::{self, FileRow};
 use crate::store::{Tx, listing};
@@ -90,7 +91,7 @@ async fn try_again(scheme: &Scheme, today: NaiveDate, file: &FileRow, dry_run: b
     };
     if file.status == "taken" {
         // The rows went through the same header before.
-        match rows_again(scheme, file, (!dry_run).then_some(&path)) {
+        match rows_again(scheme, feed, file, (!dry_run).then_some(&path)) {
             Ok(0) => return not(format!("none of its rows was rejected with {}", BY_CONFIGURATION.join(", "))),
             Ok(_) if dry_run => return Ok(Tried::Would),
             Ok(_) => {}
@@ -99,14 +100,14 @@ async fn try_again(scheme: &Scheme, today: NaiveDate, file: &FileRow, dry_run: b
     } else if !path.is_file() {
         return not(format!("{} is not there any more; have it sent again", path.display()));
     }
-    let examined = reader::examine(&path, feed.kind, &feed.profile)?;
+    let found = found(feed, &FileRow { name, ..file.clone() }, path)?;
+    let examined = reader::examine(&feed.delivery(&found))?;
     if let Some(distrust) = examined.trust.err().filter(|distrust| Some(distrust.code) == file.code.as_deref()) {
         return Ok(Tried::Still { message: distrust.message });
     }
     if dry_run {
         return Ok(Tried::Would);
     }
-    let found = found(feed, &FileRow { name, ..file.clone() }, path)?;
     match take(scheme, feed, &found, today, Some(file.file_no)).await? {
         Some(taken) => Ok(Tried::As(Box::new(taken))),
         None => not("it was dealt with before".to_owned()),
@@ -121,12 +122,23 @@ fn again(scheme: &Scheme, file: &FileRow) -> PathBuf {
     scheme.config.home.join("retry").join(&file.feed).join(format!("{}.rejects.csv", file.kept_as))
 }
 
+/// How a text in UTF-8 may say that it is: as our answers to files in other encodings do.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Counts those of a file's rejected rows that are worth another try, and writes them into a file of their own.
-fn rows_again(scheme: &Scheme, file: &FileRow, to: Option<&PathBuf>) -> Result<usize> {
+fn rows_again(scheme: &Scheme, feed: &Feed, file: &FileRow, to: Option<&PathBuf>) -> Result<usize> {
     let rejects = scheme.config.home.join("outbox").join(&file.feed).join(format!("{}.rejects.csv", file.kept_as));
     let reading = || format!("they were put into {}", rejects.display());
-    let mut rows = csv::ReaderBuilder::new().flexible(true).from_path(&rejects).with_context(reading)?;
-    let mut again = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
+    let rejects = fs::read(&rejects).with_context(reading)?;
+    let mark: &[u8] = if rejects.starts_with(MARK) { MARK } else { &[] };
+    // They are delimited as the file was: so that our own columns are found.
+    let ours = |delimiter: &u8| {
+        let mut rows = csv::ReaderBuilder::new().delimiter(*delimiter).flexible(true).from_reader(&rejects[..]);
+        rows.headers().is_ok_and(|header| header.iter().rev().take(2).eq(["message", "code"]))
+    };
+    let delimiter = feed.profile.delimiters.iter().copied().find(ours).unwrap_or(b',');
+    let mut rows = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(&rejects[..]);
+    let mut again = csv::WriterBuilder::new().delimiter(delimiter).flexible(true).from_writer(mark.to_vec());
     again.write_record(rows.headers()?)?;
     let mut count = 0;
     for row in rows.records() {
@@ -149,14 +161,7 @@ fn found(feed: &Feed, file: &FileRow, path: PathBuf) -> Result<Found> {
     let metadata = fs::metadata(&path).with_context(|| format!("looking for {}", path.display()))?;
     // The pattern may have been what was mended.
     let in_name = feed.pattern.matches(&file.name).unwrap_or_default();
-    Ok(Found {
-        name: file.name.clone(),
-        date: in_name.date,
-        number: in_name.number,
-        bytes: metadata.len(),
-        modified: metadata.modified()?,
-        path,
-    })
+    Ok(Found { name: file.name.clone(), date: in_name.date, number: in_name.number, seen: Seen::of(&metadata), path })
 }
 
 /// Tries that a stop cut off.

@@ -1,0 +1,171 @@
+//! The one file of a zip that holds the rows. Names are looked at and never used as paths.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+
+use flate2::Crc;
+use flate2::read::DeflateDecoder;
+use zip::read::{ArchiveOffset, Config, ZipFileEntry};
+use zip::result::ZipError;
+use zip::unstable::read::ZipIterable;
+use zip::{CompressionMethod, ZipReadOptions};
+
+use super::Packing;
+use crate::files::distrust::Distrust;
+
+/// An entry's bytes, unpacked, with their checksum compared at the end.
+pub struct Entry {
+    bytes: Box<dyn Read + Send>,
+    /// Its size in the archive.
+    pub packed: u64,
+    size: u64,
+    crc: u32,
+    seen: Crc,
+    given: u64,
+}
+
+/// Finds the entry that is meant and opens it.
+pub fn open(file: File, packing: &Packing) -> io::Result<Entry> {
+    let mut file = BufReader::with_capacity(1 << 16, file);
+    // The archive begins where the file begins: nothing is searched for.
+    let config = Config { archive_offset: ArchiveOffset::Known(0) };
+    let mut archive = ZipIterable::try_new(&mut file, config).map_err(broken)?;
+    let most = packing.limits.entries;
+    if archive.len() as u64 > most {
+        let message = format!("has {} entries, more than {most}; send a zip with one file in it", archive.len());
+        return Err(refused(message));
+    }
+    let mut names = HashSet::new();
+    let mut candidates = Vec::new();
+    for entry in archive.files().map_err(broken)? {
+        let entry = entry.map_err(broken)?;
+        let name = name(entry.name_raw());
+        check_name(&name, &entry)?;
+        if !names.insert(name.clone()) {
+            return Err(refused(format!("has two entries named {}; send each once", shown(&name))));
+        }
+        if !is_folder(&name) && !is_by_the_way(&name) {
+            candidates.push((name, entry));
+        }
+    }
+    let (name, entry) = chosen(candidates, packing)?;
+    if entry.encrypted() {
+        return Err(refused(format!("the entry {} is encrypted; send it without a password", shown(&name))));
+    }
+    if !matches!(entry.compression(), CompressionMethod::Stored | CompressionMethod::Deflated) {
+        let message = format!("the entry {} is packed with {:?}; use deflate", shown(&name), entry.compression());
+        return Err(refused(message));
+    }
+    let (packed, size, crc, compression) = (entry.compressed_size(), entry.size(), entry.crc32(), entry.compression());
+    let start = entry.with_reader(&mut file, ZipReadOptions::default()).map_err(broken)?.data_start();
+    let start = start.ok_or_else(|| broken(ZipError::FileNotFound))?;
+    file.seek(SeekFrom::Start(start))?;
+    let raw = file.take(packed);
+    let bytes: Box<dyn Read + Send> = match compression {
+        CompressionMethod::Deflated => Box::new(DeflateDecoder::new(raw)),
+        _ => Box::new(raw),
+    };
+    Ok(Entry { bytes, packed, size, crc, seen: Crc::new(), given: 0 })
+}
+
+impl Read for Entry {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.bytes.read(buffer)?;
+        self.seen.update(&buffer[..read]);
+        self.given += read as u64;
+        let over = self.given > self.size;
+        if over || read == 0 && !buffer.is_empty() && (self.given, self.seen.sum()) != (self.size, self.crc) {
+            let why =
+                if self.given == self.size { "its checksum is not right" } else { "its size is not the one told" };
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        }
+        Ok(read)
+    }
+}
+
+type Candidate = (String, ZipFileEntry<'static>);
+
+/// The entry that the feed names, or the only one there is.
+fn chosen(mut candidates: Vec<Candidate>, packing: &Packing) -> io::Result<Candidate> {
+    let there: Vec<String> = candidates.iter().take(10).map(|(name, _)| shown(name)).collect();
+    let there = if there.is_empty() { "no file".to_owned() } else { there.join(", ") };
+    if candidates.iter().any(|(name, _)| name == "xl/workbook.xml") {
+        return Err(refused("is an Excel workbook; save the sheet as CSV and send that".to_owned()));
+    }
+    if let Some(pattern) = &packing.entry {
+        candidates.retain(|(name, _)| pattern.matches(base(name)).is_some());
+    }
+    match (candidates.pop(), candidates.is_empty(), &packing.entry) {
+        (Some(only), true, _) => Ok(only),
+        (_, _, Some(pattern)) => {
+            let pattern = pattern.text();
+            Err(refused(format!("must hold one file like {pattern}, the feed's entry; in it there is {there}")))
+        }
+        (None, _, None) => Err(refused("has no file in it; send it with the one that holds the rows".to_owned())),
+        (Some(_), _, None) => {
+            Err(refused(format!("must hold one file, or the feed say which with entry; in it there is {there}")))
+        }
+    }
+}
+
+fn check_name(name: &str, entry: &ZipFileEntry<'_>) -> io::Result<()> {
+    let mut parts = name.split('/');
+    let drive = name.as_bytes().get(1) == Some(&b':');
+    let wrong = if name.chars().any(char::is_control) {
+        "has control characters in its name"
+    } else if parts.any(|part| part == "..") || name.starts_with('/') || drive {
+        "has a name that leads out of the archive"
+    } else if name.is_empty() {
+        "has no name"
+    } else if entry.is_symlink() {
+        "is a symbolic link"
+    } else {
+        return Ok(());
+    };
+    Err(refused(format!("the entry {} {wrong}; send a zip with plain files", shown(name))))
+}
+
+/// An entry's name: UTF-8, with or without saying so, else GBK as Chinese Windows writes it, else byte by byte.
+fn name(raw: &[u8]) -> String {
+    let name = match std::str::from_utf8(raw) {
+        Ok(name) => name.to_owned(),
+        Err(_) => match encoding_rs::GBK.decode_without_bom_handling_and_without_replacement(raw) {
+            Some(name) => name.into_owned(),
+            None => raw.escape_ascii().to_string(),
+        },
+    };
+    name.replace('\\', "/")
+}
+
+fn base(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}
+
+fn is_folder(name: &str) -> bool {
+    name.ends_with('/')
+}
+
+/// What packing programs add on their own.
+fn is_by_the_way(name: &str) -> bool {
+    name.starts_with("__MACOSX/") || base(name).starts_with('.')
+}
+
+/// A name as a message can hold it.
+fn shown(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(100).collect()
+}
+
+fn refused(message: String) -> io::Error {
+    Distrust::new("FILE_ARCHIVE", message).into_io()
+}
+
+fn broken(why: ZipError) -> io::Error {
+    match why {
+        ZipError::Io(why) if why.raw_os_error().is_some() => why,
+        why => {
+            let message = format!("is no whole zip file: {why}; it is cut off or damaged, send it again");
+            Distrust::new("FILE_UNREADABLE", message).into_io()
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Putting files away when they are done: answers published, a reason beside those in quarantine, the file itself moved.
+//! All of it can be repeated after a stop.
+
+use anyhow::{Context, Result};
+use chrono::NaiveDate;
+
+use super::{feed_of, retry};
+use crate::domain::order::Source;
+use crate::files::inbox::{self, Filing, Found, Known};
+use crate::files::{acknowledgement, atomic};
+use crate::jobs::Scheme;
+use crate::store::exceptions::{self, NewException};
+use crate::store::inputs::{self, FileRow};
+
+const CHANGED: &str = "FILE_CHANGED";
+
+/// Goes on where a stop came between recording files and putting them away; and lets go of those that are not there to
+/// be read to their end.
+pub async fn finish(scheme: &Scheme, unfiled: Vec<FileRow>, today: NaiveDate) -> Result<()> {
+    // Those that are tried again have a place of their own.
+    for file in unfiled.into_iter().filter(|file| file.status != "reading" || file.retry_of.is_none()) {
+        let feed = feed_of(scheme, &file)?;
+        if file.status != "reading" {
+            file_away(scheme, file, None).await?;
+        } else if feed.folder.is_dir() && std::fs::symlink_metadata(feed.folder.join(&file.name)).is_err() {
+            give_up(scheme, file, today).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Ends a file that was half read when its sender exchanged it or took it away. What was taken of it counts.
+pub async fn give_up(scheme: &Scheme, mut file: FileRow, today: NaiveDate) -> Result<()> {
+    let rows = file.counts.rows;
+    let message = format!(
+        "{} was exchanged or taken away while it was read: its first {rows} rows count, no other was seen; send it \
+         again, rows that count already do nothing twice",
+        file.name
+    );
+    tracing::warn!(file = file.name, code = CHANGED, rows, "file not read to its end");
+    file.status = "interrupted".to_owned();
+    (file.code, file.message) = (Some(CHANGED.to_owned()), Some(message.clone()));
+    let mut tx = scheme.store.write().await?;
+    exceptions::open(&mut tx, &file.merchant_id, today, &[about(&file, message)]).await?;
+    inputs::save_file(&mut tx, &file).await?;
+    tx.commit().await?;
+    file_away(scheme, file, None).await
+}
+
+/// Publishes the answers and moves the file out of the inbox: the one that was found, if it was read just now.
+pub async fn file_away(scheme: &Scheme, mut file: FileRow, found: Option<&Found>) -> Result<()> {
+    let feed = feed_of(scheme, &file)?;
+    let answers = scheme.folder(&format!("outbox/{}", feed.name))?;
+    let folder = scheme.folder(&format!(
+        "{}/{}",
+        if file.status == "quarantined" { "quarantine" } else { "archive" },
+        feed.name
+    ))?;
+    let (code, message) = (file.code.as_deref().unwrap_or_default(), file.message.as_deref().unwrap_or_default());
+    match file.status.as_str() {
+        "taken" => acknowledgement::publish(&answers, &file.kept_as, file.rejects_bytes > 0)?,
+        "interrupted" => {
+            let lengths = (file.ack_bytes, file.rejects_bytes);
+            acknowledgement::publish_interrupted(&answers, &file.kept_as, lengths, code, message)?;
+        }
+        status => acknowledgement::publish_refusal(&answers, &file.kept_as, status, code, message)?,
+    }
+    if file.status == "quarantined" {
+        atomic::write(&folder.join(format!("{}{REASON}", file.kept_as)), reason(&file).as_bytes())?;
+    }
+    let mut opened = Vec::new();
+    if file.status != "interrupted" {
+        let (from, keep) = retry::source(scheme, feed, &file).await?;
+        let done = feed.done.as_deref().filter(|_| file.retry_of.is_none());
+        let filing = Filing { from: &from, folder: &folder, name: &file.kept_as, keep, done };
+        let known = found.map_or(Known::Sha256(&file.sha256), |found| Known::Seen(&found.seen));
+        let filed = inbox::file_away(&filing, known).with_context(|| {
+            let folder = feed.folder.display();
+            format!("filing {}: paylater must be allowed to move files out of {folder}", file.name)
+        })?;
+        if !filed {
+            let name = &file.name;
+            let message = format!("{name} was {}, but gone or another before it could be put away", file.status);
+            tracing::warn!(file = file.name, code = CHANGED, "file could not be put away");
+            opened.push(about(&file, message));
+        }
+    }
+    file.filed = true;
+    let mut tx = scheme.store.write().await?;
+    exceptions::open(&mut tx, &file.merchant_id, file.business_date, &opened).await?;
+    inputs::save_file(&mut tx, &file).await?;
+    tx.commit().await
+}
+
+/// How the names of reasons end.
+pub const REASON: &str = ".reason.txt";
+
+/// What lies beside a file in quarantine: why it is there, for whoever finds it.
+fn reason(file: &FileRow) -> String {
+    let (code, message) = (file.code.as_deref().unwrap_or_default(), file.message.as_deref().unwrap_or_default());
+    let FileRow { name, feed, sha256, business_date, .. } = file;
+    format!(
+        "file: {name}\nfeed: {feed}\nbusiness date: {business_date}\nsha256: {sha256}\ncode: {code}\nreason: {message}\n\
+         what to do: have it mended and send it again, under the same name or another\n"
+    )
+}
+
+fn about(file: &FileRow, message: String) -> NewException {
+    let source = Source { file_no: file.file_no, line: 0 };
+    NewException { code: CHANGED.to_owned(), source, message, ..NewException::default() }
+}

@@ -1,0 +1,118 @@
+//! What has arrived in the inboxes: files whose day has come and that nobody is writing any more. What lies there and is
+//! no file that can be taken is told, for as long as it lies there.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use chrono::NaiveDate;
+
+use super::merchant_of;
+use crate::clock;
+use crate::config::Feed;
+use crate::files::inbox::{self, Found, Refused};
+use crate::jobs::Scheme;
+use crate::store::exceptions::{self, NewException};
+
+/// Of what lies in the inboxes, what is to be taken and what is not.
+#[derive(Default)]
+pub struct Arrivals<'s> {
+    /// In the order in which a day takes them.
+    pub files: Vec<(&'s Feed, Found)>,
+    pub refused: Vec<(&'s Feed, Refused)>,
+}
+
+pub async fn look(scheme: &Scheme, today: NaiveDate) -> Result<Arrivals<'_>> {
+    let mut arrived = Arrivals::default();
+    for feed in &scheme.config.feeds {
+        let folder = feed.folder.display();
+        let looking = || {
+            format!(
+                "the inbox {folder} of feed {} can't be read; give the user that runs paylater the right to read \
+                 and write in it, or name another folder",
+                feed.name
+            )
+        };
+        let looked = inbox::look(&feed.folder, &feed.pattern, feed.done.as_deref()).with_context(looking)?;
+        for found in looked.found {
+            if found.date.is_none_or(|date| date <= today) && !is_dealt_with(scheme, &found) {
+                arrived.files.push((feed, found));
+            }
+        }
+        for refused in looked.refused {
+            // Feeds that share a folder see the same.
+            let told = arrived.refused.iter().any(|(other, told)| other.folder == feed.folder && *told == refused);
+            if !told {
+                arrived.refused.push((feed, refused));
+            }
+        }
+    }
+    // Sorting is stable: within a kind, feeds stay in the order of the configuration and files in that of their dates.
+    arrived.files.sort_by_key(|(feed, found)| (feed.kind, found.date));
+    wait_for_writers(&mut arrived.files).await;
+    Ok(arrived)
+}
+
+fn is_dealt_with(scheme: &Scheme, found: &Found) -> bool {
+    let seen = scheme.dealt_with.lock();
+    seen.is_ok_and(|seen| seen.contains(&(found.path.clone(), found.seen)))
+}
+
+/// Gives files that were touched just now the time in which they must stay as they are, and leaves out those that don't.
+async fn wait_for_writers(files: &mut Vec<(&Feed, Found)>) {
+    let now = clock::system_now();
+    // The sender's marker says that a file is whole; a file from the future is watched from now on.
+    let settle = |feed: &Feed| if feed.done.is_some() { Duration::ZERO } else { feed.settle };
+    let age = |found: &Found| found.seen.age(now).unwrap_or_default();
+    let left = files.iter().filter_map(|(feed, found)| settle(feed).checked_sub(age(found)));
+    let waited = match left.max().filter(|left| !left.is_zero()) {
+        Some(longest) => {
+            let wait = longest + Duration::from_millis(10);
+            tokio::time::sleep(wait).await;
+            wait
+        }
+        None => Duration::ZERO,
+    };
+    files.retain(|(feed, found)| inbox::is_settled(found, settle(feed), age(found), waited));
+}
+
+const REFUSED: &str = "FILE_REFUSED";
+
+/// Opens an exception for each thing that is refused, once, and resolves those about things that are gone. Tells how many
+/// are new.
+pub async fn report(scheme: &Scheme, refused: &[(&Feed, Refused)], today: NaiveDate) -> Result<i64> {
+    let merchants = scheme.config.merchants.iter().map(|merchant| merchant.id.as_str());
+    let mut there: BTreeMap<&str, Vec<(String, &Feed, &Refused)>> = merchants.map(|id| (id, Vec::new())).collect();
+    there.insert("", Vec::new());
+    for (feed, refused) in refused {
+        let key = format!("{}/{}", feed.name, refused.name);
+        there.entry(merchant_of(feed)).or_default().push((key, feed, refused));
+    }
+    let mut count = 0;
+    for (merchant, there) in there {
+        let mut tx = scheme.store.read().await?;
+        let known = exceptions::open_keys(&mut tx, merchant, REFUSED).await?;
+        drop(tx);
+        let new: Vec<_> = there.iter().filter(|(key, ..)| !known.contains(key)).collect();
+        let gone: Vec<&str> =
+            known.iter().map(String::as_str).filter(|known| there.iter().all(|(key, ..)| key != known)).collect();
+        if new.is_empty() && gone.is_empty() {
+            continue;
+        }
+        let opened: Vec<NewException> = new.iter().map(|(key, feed, refused)| exception(key, feed, refused)).collect();
+        for exception in &opened {
+            tracing::warn!(code = REFUSED, "{}", exception.message);
+        }
+        count += opened.len();
+        let mut tx = scheme.store.write().await?;
+        exceptions::open(&mut tx, merchant, today, &opened).await?;
+        exceptions::resolve(&mut tx, merchant, &[REFUSED], &gone, today).await?;
+        tx.commit().await?;
+    }
+    Ok(i64::try_from(count).unwrap_or(i64::MAX))
+}
+
+fn exception(key: &str, feed: &Feed, refused: &Refused) -> NewException {
+    let message = format!("in the inbox of feed {}: {} {}", feed.name, refused.name, refused.why);
+    NewException { code: REFUSED.to_owned(), row_key: key.to_owned(), message, ..NewException::default() }
+}

@@ -10,11 +10,11 @@ fuzz_target!(|text: &str| {
     let header = ["at".to_owned()];
     for zone in [Tz::Asia__Shanghai, Tz::Europe__London, Tz::America__New_York] {
         let cells = csv::StringRecord::from(vec![text]);
-        let cells = Cells { header: &header, cells: &cells, zone };
+        let cells = Cells { header: &header, cells: &cells, zone, as_sent: None };
         if let Ok(at) = cells.instant("at") {
             let written = at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
             let again = csv::StringRecord::from(vec![written.as_str()]);
-            let again = Cells { header: &header, cells: &again, zone }.instant("at");
+            let again = Cells { header: &header, cells: &again, zone, as_sent: None }.instant("at");
             assert_eq!(again.as_ref(), Ok(&at), "{text:?} {written}");
         }
         if let Ok(day) = cells.date("at") {

@@ -10,7 +10,6 @@ use super::container::{self, Delivery};
 use super::distrust::Distrust;
 use super::encoding::{self, Malformed};
 use super::incoming::{self, Kind, Parsed};
-use super::line_gauge::{Gauged, LineGauge};
 use super::profile::mapping;
 use super::source;
 use super::table::{self, Layout, Table};
@@ -20,7 +19,6 @@ use super::table::{self, Layout, Table};
 pub struct Examined {
     /// SHA-256 of its bytes, in hexadecimal.
     pub sha256: String,
-    pub bytes: u64,
     pub trust: Result<(), Distrust>,
 }
 
@@ -33,7 +31,7 @@ pub fn examine(delivery: &Delivery<'_>) -> io::Result<Examined> {
         Ok(()) => Ok(()),
         Err(why) => Err(Distrust::of(why)?),
     };
-    Ok(Examined { sha256, bytes: found.seen.bytes, trust })
+    Ok(Examined { sha256, trust })
 }
 
 /// Whether a file can be read to its end, and holds what it says.
@@ -69,8 +67,7 @@ fn is_whole(delivery: &Delivery<'_>) -> io::Result<()> {
 /// Whether bytes are text throughout, in rows of a length that can be kept.
 fn check(delivery: &Delivery<'_>, layout: Layout) -> io::Result<()> {
     let text = encoding::checked(container::open(delivery)?, layout.script)?;
-    let quote = if layout.is_rejects { Some(b'"') } else { delivery.profile.quote };
-    let mut text = Gauged::new(text, LineGauge::new(delivery.packing.limits.line, layout.delimiter, quote));
+    let mut text = table::gauged(text, delivery, layout);
     let mut buffer = vec![0; 1 << 16];
     loop {
         match text.read(&mut buffer) {

@@ -82,9 +82,8 @@ impl Table {
 
     fn open_as(delivery: &Delivery<'_>, layout: Layout) -> io::Result<Table> {
         let profile = delivery.profile;
-        let text = encoding::trusted(container::open(delivery)?, layout.script)?;
-        let quote = if layout.is_rejects { Some(b'"') } else { profile.quote };
-        let text = Gauged::new(text, LineGauge::new(delivery.packing.limits.line, layout.delimiter, quote));
+        let text = gauged(encoding::trusted(container::open(delivery)?, layout.script)?, delivery, layout);
+        let quote = quote_of(profile, layout);
         let reader = csv::ReaderBuilder::new()
             .flexible(true)
             .has_headers(false)
@@ -245,6 +244,17 @@ impl Table {
                 && record.len() > wanted
                 && record.iter().skip(wanted).all(|cell| self.profile.cells.clean(cell).is_empty())
     }
+}
+
+/// What cells may be put in.
+fn quote_of(profile: &Profile, layout: Layout) -> Option<u8> {
+    if layout.is_rejects { Some(b'"') } else { profile.quote }
+}
+
+/// A file's text, of which no row may be longer than its feed allows.
+pub fn gauged<R: Read>(text: R, delivery: &Delivery<'_>, layout: Layout) -> Gauged<R> {
+    let quote = quote_of(delivery.profile, layout);
+    Gauged::new(text, LineGauge::new(delivery.packing.limits.line, layout.delimiter, quote))
 }
 
 /// The encodings a file may be in, by its beginning.

@@ -2,11 +2,10 @@
 //! PostgreSQL. Row by row is an order of magnitude slower on both.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use anyhow::Result;
-use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, SecondsFormat, Utc};
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Arguments, AssertSqlSafe, PgConnection, SqliteConnection};
 
@@ -25,6 +24,7 @@ pub(super) struct Table {
 pub(super) enum Cell<'a> {
     Null,
     Int(i64),
+    Small(i16),
     Bool(bool),
     Text(Cow<'a, str>),
     Date(NaiveDate),
@@ -40,7 +40,7 @@ macro_rules! cell_from {
         }
     )*};
 }
-cell_from!(i64 => Int, bool => Bool, NaiveDate => Date, DateTime<Utc> => Instant);
+cell_from!(i64 => Int, i16 => Small, bool => Bool, NaiveDate => Date, DateTime<Utc> => Instant);
 
 impl<'a> From<&'a str> for Cell<'a> {
     fn from(value: &'a str) -> Self {
@@ -51,12 +51,6 @@ impl<'a> From<&'a str> for Cell<'a> {
 impl From<String> for Cell<'_> {
     fn from(value: String) -> Self {
         Cell::Text(Cow::Owned(value))
-    }
-}
-
-impl From<i16> for Cell<'_> {
-    fn from(value: i16) -> Self {
-        Cell::Int(i64::from(value))
     }
 }
 
@@ -116,9 +110,12 @@ async fn write(tx: &mut Tx, table: &Table, cells: Vec<Cell<'_>>, existing: Exist
     }
 }
 
-/// SQLite binds at most 32,766 values a statement; about a thousand rows are where more stops helping.
+/// SQLite binds at most so many values a statement.
 const SQLITE_BINDS: usize = 32_766;
-const SQLITE_ROWS: usize = 1_000;
+
+/// Rows of a statement. More than a thousand stop helping; what is left over is written by tens, so that every text is
+/// one that the connection has prepared before.
+const SQLITE_ROWS: [usize; 4] = [1_000, 100, 10, 1];
 
 async fn write_sqlite(
     connection: &mut SqliteConnection,
@@ -126,38 +123,34 @@ async fn write_sqlite(
     cells: Vec<Cell<'_>>,
     existing: Existing,
 ) -> Result<()> {
-    let width = table.columns.len();
-    let said_once = said_once(&cells, width);
-    let bound = said_once.iter().filter(|literal| literal.is_none()).count().max(1);
-    let rows_a_statement = SQLITE_ROWS.min(SQLITE_BINDS / bound);
+    let said_once = said_once(&cells, table.columns.len());
     let mut cells = cells.into_iter();
-    let mut next = sqlite_arguments(&mut cells, &said_once, rows_a_statement)?;
+    let mut next = sqlite_arguments(&mut cells, &said_once)?;
     while let Some((rows, arguments)) = next {
         let statement = AssertSqlSafe(sqlite_statement(table, rows, &said_once, existing));
-        // A statement of a thousand rows is large; one that won't be seen again is not worth keeping.
-        let run = sqlx::query_with(statement, arguments).persistent(rows == rows_a_statement);
-        let run = run.execute(&mut *connection);
+        let run = sqlx::query_with(statement, arguments).execute(&mut *connection);
         // While SQLite's thread runs a statement, the next one is made ready.
-        let (done, made) = tokio::join!(run, async { sqlite_arguments(&mut cells, &said_once, rows_a_statement) });
+        let (done, made) = tokio::join!(run, async { sqlite_arguments(&mut cells, &said_once) });
         done?;
         next = made?;
     }
     Ok(())
 }
 
-/// The values of the next rows, at most `limit`, and how many rows they are. None when there is nothing left.
+/// The values of the next statement, and how many rows they are. None when there is nothing left.
 fn sqlite_arguments(
     cells: &mut std::vec::IntoIter<Cell<'_>>,
     said_once: &[Option<String>],
-    limit: usize,
 ) -> Result<Option<(usize, SqliteArguments)>> {
     let width = said_once.len();
-    let rows = limit.min(cells.len() / width);
-    if rows == 0 {
+    let bound = said_once.iter().filter(|literal| literal.is_none()).count().max(1);
+    let left = cells.len() / width;
+    let Some(rows) = SQLITE_ROWS.into_iter().map(|rows| rows.min(SQLITE_BINDS / bound)).find(|rows| *rows <= left)
+    else {
         return Ok(None);
-    }
+    };
     let mut arguments = SqliteArguments::default();
-    arguments.reserve(rows * width, 0);
+    arguments.reserve(rows * bound, 0);
     for (i, cell) in cells.take(rows * width).enumerate() {
         if said_once[i % width].is_some() {
             continue;
@@ -165,6 +158,7 @@ fn sqlite_arguments(
         let added = match cell {
             Cell::Null => arguments.add(None::<i64>),
             Cell::Int(value) => Arguments::add(&mut arguments, value),
+            Cell::Small(value) => Arguments::add(&mut arguments, i64::from(value)),
             Cell::Bool(value) => Arguments::add(&mut arguments, value),
             Cell::Text(Cow::Owned(value)) => Arguments::add(&mut arguments, value),
             Cell::Text(Cow::Borrowed(value)) => Arguments::add(&mut arguments, Arc::<str>::from(value)),
@@ -182,6 +176,7 @@ fn said_once(cells: &[Cell<'_>], width: usize) -> Vec<Option<String>> {
     let literal = |cell: &Cell<'_>| match cell {
         Cell::Null => Some("NULL".to_owned()),
         Cell::Int(value) => Some(value.to_string()),
+        Cell::Small(value) => Some(value.to_string()),
         Cell::Bool(value) => Some(i64::from(*value).to_string()),
         Cell::Date(value) => Some(format!("'{value}'")),
         Cell::Text(value) => {
@@ -248,50 +243,48 @@ async fn write_postgres(
     Ok(())
 }
 
+/// COPY in PostgreSQL's binary format, which neither side has to print and parse. Every column must have exactly the type of
+/// its cells: BIGINT, SMALLINT, BOOLEAN, TEXT, DATE or TIMESTAMPTZ.
 async fn copy(connection: &mut PgConnection, statement: &str, table: &Table, cells: &[Cell<'_>]) -> Result<()> {
-    let mut text = String::with_capacity(cells.len() * 12);
+    let mut bytes = Vec::with_capacity(cells.len() * 16);
+    bytes.extend(b"PGCOPY\n\xff\r\n\0");
+    // Neither flags nor an extension of the header.
+    bytes.extend([0; 8]);
+    let width = i16::try_from(table.columns.len()).expect("a table has few columns");
     for row in cells.chunks(table.columns.len()) {
-        for (i, cell) in row.iter().enumerate() {
-            if i > 0 {
-                text.push('\t');
-            }
-            push_copy_text(&mut text, cell);
+        bytes.extend(width.to_be_bytes());
+        for cell in row {
+            push_binary(&mut bytes, cell);
         }
-        text.push('\n');
     }
-    let mut copy = connection.copy_in_raw(statement).await?;
-    copy.send(text.as_bytes()).await?;
+    bytes.extend((-1_i16).to_be_bytes());
+    let mut copy = connection.copy_in_raw(&format!("{statement} (FORMAT BINARY)")).await?;
+    copy.send(bytes).await?;
     copy.finish().await?;
     Ok(())
 }
 
-fn push_copy_text(text: &mut String, cell: &Cell<'_>) {
-    let written = match cell {
-        Cell::Null => {
-            text.push_str("\\N");
-            Ok(())
-        }
-        Cell::Int(value) => write!(text, "{value}"),
-        Cell::Bool(value) => {
-            text.push(if *value { 't' } else { 'f' });
-            Ok(())
-        }
-        Cell::Text(value) => {
-            for c in value.chars() {
-                match c {
-                    '\\' => text.push_str("\\\\"),
-                    '\t' => text.push_str("\\t"),
-                    '\n' => text.push_str("\\n"),
-                    '\r' => text.push_str("\\r"),
-                    c => text.push(c),
-                }
-            }
-            Ok(())
-        }
-        Cell::Date(value) => write!(text, "{value}"),
-        Cell::Instant(value) => write!(text, "{}", value.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
+/// A cell as its length and its bytes.
+fn push_binary(bytes: &mut Vec<u8>, cell: &Cell<'_>) {
+    let mut push = |value: &[u8]| {
+        let length = i32::try_from(value.len()).expect("a cell is far shorter than 2 GiB");
+        bytes.extend(length.to_be_bytes());
+        bytes.extend(value);
     };
-    written.expect("writing to a string cannot fail");
+    // PostgreSQL counts days and microseconds from here.
+    let epoch = NaiveDate::from_ymd_opt(2000, 1, 1).expect("a day");
+    match cell {
+        Cell::Null => bytes.extend((-1_i32).to_be_bytes()),
+        Cell::Int(value) => push(&value.to_be_bytes()),
+        Cell::Small(value) => push(&value.to_be_bytes()),
+        Cell::Bool(value) => push(&[u8::from(*value)]),
+        Cell::Text(value) => push(value.as_bytes()),
+        Cell::Date(value) => push(&(value.num_days_from_ce() - epoch.num_days_from_ce()).to_be_bytes()),
+        Cell::Instant(value) => {
+            let epoch = epoch.and_time(NaiveTime::MIN).and_utc();
+            push(&(value.timestamp_micros() - epoch.timestamp_micros()).to_be_bytes());
+        }
+    }
 }
 
 impl Table {

@@ -8,7 +8,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use super::bulk::{self, Table, row};
 use super::engine::{Tx, as_one, key_set, on_engine, rows_of, sql_for};
 use crate::domain::customer::{Customer, Opening};
-use crate::domain::eligibility::{Agreement, Applicant};
+use crate::domain::eligibility::Agreement;
 use crate::domain::order::Source;
 
 /// A record as delivered, with the fingerprint of its content.
@@ -194,36 +194,8 @@ pub async fn load(tx: &mut Tx, ids: &[&str]) -> Result<HashMap<String, Customer>
     Ok(customers)
 }
 
-/// What deciding orders needs to know of these customers.
-pub async fn applicants(tx: &mut Tx, ids: &[&str]) -> Result<HashMap<String, Applicant>> {
-    let columns = "customer_id, credit_score, CAST(real_name_verified AS INTEGER), CAST(bank_card_bound AS INTEGER)";
-    let sql = format!("SELECT {} FROM customer WHERE customer_id IN {{keys $1}}", as_one(tx, columns));
-    let sql = sql_for(tx, &sql);
-    let keys = key_set(ids.iter().copied());
-    let rows: String = on_engine!(tx, |c| sqlx::query_scalar(sql).bind(keys).fetch_one(c).await?);
-    let applicant = |(id, credit_score, verified, bound): (String, i64, i64, i64)| {
-        (id, Applicant { credit_score, real_name_verified: verified != 0, bank_card_bound: bound != 0 })
-    };
-    Ok(rows_of(&rows)?.into_iter().map(applicant).collect())
-}
-
-/// The agreement that counts for each of these customers at a merchant: an open one before a closed one, then the
-/// one changed last.
-pub async fn agreements(tx: &mut Tx, merchant: &str, customers: &[&str]) -> Result<HashMap<String, Agreement>> {
-    let mut rows = agreement_rows(tx, merchant, "customer_id", customers).await?;
-    rows.sort_by_key(|row| (row.status == "open", row.changed_at));
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            let open = row.status == "open";
-            let AgreementRow { agreement_id, customer_id, changed_at, score_authorised, .. } = row;
-            (customer_id, Agreement { agreement_id, open, changed_at, score_authorised: score_authorised != 0 })
-        })
-        .collect())
-}
-
 #[derive(serde::Deserialize)]
-struct AgreementRow {
+pub(super) struct AgreementRow {
     agreement_id: String,
     customer_id: String,
     status: String,
@@ -232,7 +204,22 @@ struct AgreementRow {
     score_authorised: i64,
 }
 
-async fn agreement_rows(tx: &mut Tx, merchant: &str, by: &'static str, keys: &[&str]) -> Result<Vec<AgreementRow>> {
+impl AgreementRow {
+    /// The agreement, and whose it is.
+    pub fn into_agreement(self) -> (String, Agreement) {
+        let open = self.status == "open";
+        let AgreementRow { agreement_id, customer_id, changed_at, score_authorised, .. } = self;
+        (customer_id, Agreement { agreement_id, open, changed_at, score_authorised: score_authorised != 0 })
+    }
+}
+
+/// Agreements of a merchant, by their own ids or those of customers.
+pub(super) async fn agreement_rows(
+    tx: &mut Tx,
+    merchant: &str,
+    by: &'static str,
+    keys: &[&str],
+) -> Result<Vec<AgreementRow>> {
     let columns = "agreement_id, customer_id, status, changed_at, CAST(score_authorised AS INTEGER)";
     let rows = as_one(tx, columns);
     let sql = sql_for(tx, &format!("SELECT {rows} FROM agreement WHERE merchant_id = $1 AND {by} IN {{keys $2}}"));

@@ -24,5 +24,6 @@ pub mod orders;
 pub mod positions;
 pub mod runs;
 pub mod scheme;
+pub mod standings;
 
 pub use engine::{Store, Tx};

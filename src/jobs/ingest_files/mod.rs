@@ -288,7 +288,7 @@ async fn read(scheme: &Scheme, feed: &Feed, found: &Found, file: FileRow, today:
                 desk.clear();
             }
             let merchant = merchant(scheme, feed)?;
-            desk.look_up(&mut tx, merchant, &lines).await?;
+            desk.look_up(&mut tx, merchant, &lines, finished).await?;
             let file = books.file.clone();
             let chunk = Chunk { file: &file, header: &header, lines: &lines, today };
             // While a chunk is written, the next one is decided.

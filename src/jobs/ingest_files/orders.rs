@@ -1,8 +1,9 @@
 //! Orders: decided in file order, each on what its customer owes after the ones before it.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 
@@ -13,7 +14,7 @@ use crate::config::Merchant;
 use crate::domain::business_days::NoYear;
 use crate::domain::calendar::day_of;
 use crate::domain::due::can_be_told;
-use crate::domain::eligibility::{self, Agreement, Applicant, Exposure, Request};
+use crate::domain::eligibility::{self, Request};
 use crate::domain::order::{Case, Event, Fact, FactRow, Order, OrderRow, Source, What};
 use crate::domain::policy::Terms;
 use crate::files::incoming::facts::{fingerprint_of, fulfilment_id};
@@ -21,29 +22,31 @@ use crate::files::incoming::{Kind, Row};
 use crate::files::reader::Line;
 use crate::store::facts::NewFact;
 use crate::store::orders::{Decided, NewOrder, StoredOrder};
-use crate::store::{Tx, customers, exposure, orders, scheme};
+use crate::store::standings::{self, Standing};
+use crate::store::{Tx, orders, scheme};
 
 /// Where a file's orders are decided, in its order. Nothing else changes what it keeps in mind: whoever takes in orders
 /// is the only one at work on the books. So it can decide on a chunk while the one before is still being written.
 #[derive(Default)]
 pub struct Desk {
-    customers: HashMap<String, Standing>,
+    customers: Vec<Customer>,
+    /// The place of each of them.
+    places: HashMap<String, usize>,
+    /// The places of the customers of the rows that were looked up, row by row.
+    named: Vec<usize>,
     /// The content of orders known before: those that the store has of the chunk to come, and the last chunk's.
     known: HashMap<String, i64>,
 }
 
-/// A customer as the merchant's next order finds them.
+/// A customer as the next order finds them.
 #[derive(Default)]
-struct Standing {
-    applicant: Option<Applicant>,
-    agreement: Option<Agreement>,
-    exposure: Exposure,
-    /// What of the exposure the store does not say yet.
+struct Customer {
+    standing: Standing,
+    /// What of their exposure the store does not say yet.
     unrecorded: i64,
 }
 
 /// What comes of a chunk.
-#[derive(Default)]
 pub struct Decisions {
     pub verdicts: Vec<Verdict>,
     orders: Vec<NewOrder>,
@@ -53,6 +56,10 @@ pub struct Decisions {
 
 /// Customers kept in mind between chunks. More are looked up again; memory stays bounded.
 const KEPT_IN_MIND: usize = 250_000;
+
+/// If a chunk names one of so many of a merchant's customers, the chunks after it will name most of them, and all are
+/// looked up at once.
+const ONE_IN: usize = 25;
 
 /// Rows decided before whoever writes the chunk before is let on.
 const ROWS_A_TURN: usize = 64;
@@ -64,47 +71,78 @@ impl Desk {
 
     /// Forgets customers. What they owe has to be recorded before.
     pub fn clear(&mut self) {
-        self.customers.clear();
+        *self = Desk { known: std::mem::take(&mut self.known), ..Desk::default() };
     }
 
     /// Looks up what deciding these rows needs: orders known before, and those of the customers not in mind yet. Has to
     /// see all chunks but the last one decided, whose orders are still in mind.
-    pub async fn look_up(&mut self, tx: &mut Tx, merchant: &Merchant, lines: &[Line]) -> Result<()> {
+    pub async fn look_up(&mut self, tx: &mut Tx, merchant: &Merchant, lines: &[Line], is_last: bool) -> Result<()> {
         let rows: Vec<&OrderRow> = lines.iter().filter_map(order_row).collect();
         let ids: Vec<&str> = rows.iter().map(|row| row.order_id.as_str()).collect();
         let stored = orders::known(tx, &merchant.id, &ids).await?;
         self.known.extend(stored.into_iter().map(|(id, (fingerprint, _))| (id, fingerprint)));
 
-        let mut who: Vec<&str> = rows.iter().map(|row| row.customer_id.as_str()).collect();
-        who.retain(|id| !self.customers.contains_key(*id));
-        who.sort_unstable();
-        who.dedup();
-        if who.is_empty() {
+        let strangers = self.name(&rows);
+        if strangers.is_empty() {
             return Ok(());
         }
-        let mut applicants = customers::applicants(tx, &who).await?;
-        let mut agreements = customers::agreements(tx, &merchant.id, &who).await?;
-        let exposures = exposure::of(tx, &merchant.id, &who).await?;
-        for id in who {
-            let (applicant, agreement) = (applicants.remove(id), agreements.remove(id));
-            let exposure = exposures.get(id).copied().unwrap_or_default();
-            self.customers.insert(id.to_owned(), Standing { applicant, agreement, exposure, unrecorded: 0 });
+        let many = strangers.len() * ONE_IN;
+        let most = i64::try_from(many).unwrap_or(i64::MAX);
+        let all = !is_last && standings::count(tx, &merchant.id, most + 1).await? <= most;
+        if all {
+            self.meet(standings::of_all(tx, &merchant.id).await?);
         }
+        // Who has no agreement is not among all.
+        let strangers = if all { self.name(&rows) } else { strangers };
+        self.meet(standings::of(tx, &merchant.id, &strangers).await?);
+        let left = self.name(&rows);
+        ensure!(left.is_empty(), "{} customers were looked up and not found", left.len());
         Ok(())
+    }
+
+    /// Finds the customers of rows, and tells those who are not in mind.
+    fn name<'r>(&mut self, rows: &[&'r OrderRow]) -> Vec<&'r str> {
+        let mut strangers = Vec::new();
+        self.named.clear();
+        for row in rows {
+            match self.places.get(&row.customer_id) {
+                Some(place) => self.named.push(*place),
+                None => strangers.push(row.customer_id.as_str()),
+            }
+        }
+        strangers.sort_unstable();
+        strangers.dedup();
+        strangers
+    }
+
+    fn meet(&mut self, standings: HashMap<String, Standing>) {
+        for (id, standing) in standings {
+            // Of those in mind more is known than the store says yet.
+            if let Entry::Vacant(free) = self.places.entry(id) {
+                free.insert(self.customers.len());
+                self.customers.push(Customer { standing, unrecorded: 0 });
+            }
+        }
     }
 
     /// Decides on a chunk that was looked up, row by row in file order.
     pub async fn decide(&mut self, scheme: &Scheme, merchant: &Merchant, chunk: &Chunk<'_>) -> Result<Decisions> {
-        let mut decisions = Decisions::default();
+        let mut decisions = Decisions::of(chunk.lines.len());
         let known = std::mem::take(&mut self.known);
+        let named = std::mem::take(&mut self.named);
+        let mut named = named.into_iter();
         let mut fresh = HashMap::with_capacity(chunk.lines.len());
         for (n, line) in chunk.lines.iter().enumerate() {
             let verdict = match (&line.parsed, order_row(line)) {
                 (Ok(parsed), Some(row)) => {
                     let content = parsed.fingerprint;
+                    let customer = named.next().context("an order whose customer was not looked up")?;
                     let outcome = match fresh.get(&row.order_id).or_else(|| known.get(&row.order_id)) {
                         Some(known) => Outcome::of_known(*known, content, "order", &row.order_id),
-                        None => self.answer(scheme, merchant, chunk, (row, content, line.number), &mut decisions),
+                        None => {
+                            let customer = &mut self.customers[customer];
+                            answer(scheme, merchant, chunk, (row, content, line.number), customer, &mut decisions)
+                        }
                     };
                     // What is rejected leaves no trace; mended, it may come once more in the same file.
                     if !matches!(outcome, Outcome::Rejected { .. }) {
@@ -125,84 +163,86 @@ impl Desk {
         Ok(decisions)
     }
 
-    fn answer(
-        &mut self,
-        scheme: &Scheme,
-        merchant: &Merchant,
-        chunk: &Chunk<'_>,
-        (row, fingerprint, line): (&OrderRow, i64, i64),
-        decisions: &mut Decisions,
-    ) -> Outcome {
-        let zone = scheme.config.zone;
-        let ordered = day_of(row.ordered_at, zone, None);
-        let Some(terms) = merchant.policy.in_force(ordered) else {
-            let first = merchant.policy.versions[0].effective_from;
-            let message =
-                format!("column ordered_at: no policy was in force on {ordered}; the first begins on {first}");
-            return Outcome::Rejected { code: "NO_POLICY", message };
-        };
-        let request = Request {
-            amount_minor: row.amount_minor,
-            currency: row.currency,
-            ordered_at: row.ordered_at,
-            today: chunk.today,
-        };
-        let customer = self.customers.get_mut(&row.customer_id).expect("everyone in the chunk has been looked up");
-        let (applicant, agreement) = (customer.applicant.as_ref(), customer.agreement.as_ref());
-        let answer = eligibility::decide(&request, applicant, agreement, customer.exposure, terms);
-        let order = Order {
-            merchant_id: merchant.id.clone(),
-            order_id: row.order_id.clone(),
-            customer_id: row.customer_id.clone(),
-            amount_minor: row.amount_minor,
-            currency: row.currency,
-            ordered_at: row.ordered_at,
-            ordered_on: day_of(row.ordered_at, zone, terms.cut_off),
-            term: answer.as_ref().map_or(0, |band| band.term),
-            policy_version: terms.effective_from,
-            booked_on: chunk.today,
-            source: Source { file_no: chunk.file.file_no, line },
-        };
-        let stored = StoredOrder {
-            order,
-            item: row.item.clone(),
-            declined: answer.as_ref().err().map(|decline| decline.code().to_owned()),
-            credit_score: applicant.map(|applicant| applicant.credit_score),
-            agreement_id: agreement.map(|agreement| agreement.agreement_id.clone()),
-            owed_minor: 0,
-            closed_on: None,
-        };
-        match answer {
-            Ok(_) => {
-                let events = events_of(row, terms, &stored.order, zone);
-                if let Err(no_year) = due_dates_can_be_told(&stored.order, &events, terms) {
-                    let message = format!("its due date cannot be told: {no_year}");
-                    return Outcome::Rejected { code: "NO_CALENDAR_YEAR", message };
-                }
-                decisions.events.extend(events);
-                customer.exposure.minor += row.amount_minor;
-                customer.unrecorded += row.amount_minor;
-                // Owed in full until the day's positions are assessed.
-                let today = Some(chunk.today);
-                let owed = Decided { owed_minor: row.amount_minor, next_action_on: today, ..Decided::default() };
-                decisions.orders.push((stored, fingerprint, owed));
-                Outcome::Accepted
-            }
-            Err(decline) => {
-                let closed = Decided { closed_on: Some(chunk.today), ..Decided::default() };
-                decisions.orders.push((stored, fingerprint, closed));
-                Outcome::Declined { code: decline.code(), message: decline.words().to_owned() }
-            }
-        }
-    }
-
     /// What customers owe more, by all that was decided. It belongs into the transaction that their orders are in.
     pub fn owed(&mut self) -> Vec<(String, i64)> {
-        let changed = self.customers.iter_mut().filter(|(_, customer)| customer.unrecorded != 0);
-        let mut owed: Vec<(String, i64)> =
-            changed.map(|(id, customer)| (id.clone(), std::mem::take(&mut customer.unrecorded))).collect();
+        let mut owed = Vec::new();
+        for (id, place) in &self.places {
+            match std::mem::take(&mut self.customers[*place].unrecorded) {
+                0 => {}
+                minor => owed.push((id.clone(), minor)),
+            }
+        }
         owed.sort_unstable();
         owed
+    }
+}
+
+fn answer(
+    scheme: &Scheme,
+    merchant: &Merchant,
+    chunk: &Chunk<'_>,
+    (row, fingerprint, line): (&OrderRow, i64, i64),
+    customer: &mut Customer,
+    decisions: &mut Decisions,
+) -> Outcome {
+    let zone = scheme.config.zone;
+    let ordered = day_of(row.ordered_at, zone, None);
+    let Some(terms) = merchant.policy.in_force(ordered) else {
+        let first = merchant.policy.versions[0].effective_from;
+        let message = format!("column ordered_at: no policy was in force on {ordered}; the first begins on {first}");
+        return Outcome::Rejected { code: "NO_POLICY", message };
+    };
+    let request = Request {
+        amount_minor: row.amount_minor,
+        currency: row.currency,
+        ordered_at: row.ordered_at,
+        today: chunk.today,
+    };
+    let Standing { applicant, agreement, exposure } = &customer.standing;
+    let answer = eligibility::decide(&request, applicant.as_ref(), agreement.as_ref(), *exposure, terms);
+    let order = Order {
+        merchant_id: merchant.id.clone(),
+        order_id: row.order_id.clone(),
+        customer_id: row.customer_id.clone(),
+        amount_minor: row.amount_minor,
+        currency: row.currency,
+        ordered_at: row.ordered_at,
+        ordered_on: day_of(row.ordered_at, zone, terms.cut_off),
+        term: answer.as_ref().map_or(0, |band| band.term),
+        policy_version: terms.effective_from,
+        booked_on: chunk.today,
+        source: Source { file_no: chunk.file.file_no, line },
+    };
+    let stored = StoredOrder {
+        order,
+        item: row.item.clone(),
+        declined: answer.as_ref().err().map(|decline| decline.code().to_owned()),
+        credit_score: applicant.as_ref().map(|applicant| applicant.credit_score),
+        agreement_id: agreement.as_ref().map(|agreement| agreement.agreement_id.clone()),
+        owed_minor: 0,
+        closed_on: None,
+    };
+    match answer {
+        Ok(_) => {
+            let events = events_of(row, terms, &stored.order, zone);
+            if let Err(no_year) = due_dates_can_be_told(&stored.order, &events, terms) {
+                let message = format!("its due date cannot be told: {no_year}");
+                return Outcome::Rejected { code: "NO_CALENDAR_YEAR", message };
+            }
+            decisions.events.extend(events);
+            customer.standing.exposure.minor += row.amount_minor;
+            customer.unrecorded += row.amount_minor;
+            // Owed in full until the day's positions are assessed.
+            let today = Some(chunk.today);
+            let owed = Decided { owed_minor: row.amount_minor, next_action_on: today, ..Decided::default() };
+            decisions.orders.push((stored, fingerprint, owed));
+            Outcome::Accepted
+        }
+        Err(decline) => {
+            let closed = Decided { closed_on: Some(chunk.today), ..Decided::default() };
+            decisions.orders.push((stored, fingerprint, closed));
+            Outcome::Declined { code: decline.code(), message: decline.words().to_owned() }
+        }
     }
 }
 
@@ -214,6 +254,10 @@ fn order_row(line: &Line) -> Option<&OrderRow> {
 }
 
 impl Decisions {
+    fn of(rows: usize) -> Decisions {
+        Decisions { verdicts: Vec::with_capacity(rows), orders: Vec::with_capacity(rows), events: Vec::new() }
+    }
+
     pub async fn write(&self, tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> Result<()> {
         let mut versions: Vec<_> = self.orders.iter().map(|(stored, ..)| stored.order.policy_version).collect();
         versions.sort_unstable();

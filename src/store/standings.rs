@@ -1,0 +1,116 @@
+//! What deciding an order needs to know of its customer: of their record, their agreement with the merchant, and what
+//! they owe.
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+use chrono::{DateTime, NaiveDate, Utc};
+use futures_util::TryStreamExt;
+
+use super::customers::agreement_rows;
+use super::engine::{Tx, as_one, key_set, on_engine, rows_of, sql_for};
+use super::exposure;
+use crate::domain::eligibility::{Agreement, Applicant, Exposure};
+
+/// A customer as a merchant's next order finds them.
+#[derive(Debug, Default)]
+pub struct Standing {
+    pub applicant: Option<Applicant>,
+    /// The agreement that counts: an open one before a closed one, then the one changed last.
+    pub agreement: Option<Agreement>,
+    pub exposure: Exposure,
+}
+
+/// How these customers stand, found by key. There is one for each of them.
+pub async fn of(tx: &mut Tx, merchant: &str, customers: &[&str]) -> Result<HashMap<String, Standing>> {
+    let exposures = exposure::of(tx, merchant, customers).await?;
+    let mut standings: HashMap<String, Standing> = HashMap::with_capacity(customers.len());
+    for id in customers {
+        let exposure = exposures.get(*id).copied().unwrap_or_default();
+        standings.insert((*id).to_owned(), Standing { exposure, ..Standing::default() });
+    }
+    for (id, applicant) in applicants(tx, customers).await? {
+        standings.entry(id).or_default().applicant = Some(applicant);
+    }
+    for row in agreement_rows(tx, merchant, "customer_id", customers).await? {
+        let (customer_id, agreement) = row.into_agreement();
+        standings.entry(customer_id).or_default().have(agreement);
+    }
+    Ok(standings)
+}
+
+/// How many customers have an agreement with a merchant, as far as `most`: one with several counts as several.
+pub async fn count(tx: &mut Tx, merchant: &str, most: i64) -> Result<i64> {
+    let sql = "SELECT COUNT(*) FROM (SELECT 1 FROM agreement WHERE merchant_id = $1 LIMIT $2) AS counted";
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(most).fetch_one(c).await?))
+}
+
+/// How everybody stands who has an agreement with a merchant. Reading all of them takes as long as finding one in ten.
+pub async fn of_all(tx: &mut Tx, merchant: &str) -> Result<HashMap<String, Standing>> {
+    let sql = "SELECT g.customer_id, g.agreement_id, g.status, g.changed_at, g.score_authorised,
+            c.credit_score, c.real_name_verified, c.bank_card_bound, e.owed_minor,
+            CASE WHEN e.customer_id IS NOT NULL THEN
+                (SELECT MIN(o.oldest_due_on) FROM orders o WHERE o.merchant_id = e.merchant_id
+                    AND o.customer_id = e.customer_id AND o.oldest_due_on IS NOT NULL) END AS oldest_due_on
+        FROM agreement g
+        LEFT JOIN customer c ON c.customer_id = g.customer_id
+        LEFT JOIN exposure e ON e.merchant_id = g.merchant_id AND e.customer_id = g.customer_id
+        WHERE g.merchant_id = $1";
+    let mut standings: HashMap<String, Standing> = HashMap::new();
+    on_engine!(tx, |c| {
+        let mut rows = sqlx::query_as::<_, Row>(sql).bind(merchant).fetch(c);
+        while let Some(row) = rows.try_next().await? {
+            let known = row.credit_score.zip(row.real_name_verified).zip(row.bank_card_bound);
+            let applicant = known.map(|((credit_score, real_name_verified), bank_card_bound)| Applicant {
+                credit_score,
+                real_name_verified,
+                bank_card_bound,
+            });
+            let exposure = Exposure { minor: row.owed_minor.unwrap_or(0), oldest_due_on: row.oldest_due_on };
+            let Row { agreement_id, changed_at, score_authorised, .. } = row;
+            let agreement = Agreement { agreement_id, open: row.status == "open", changed_at, score_authorised };
+            let standing = standings.entry(row.customer_id).or_default();
+            (standing.applicant, standing.exposure) = (applicant, exposure);
+            standing.have(agreement);
+        }
+    });
+    Ok(standings)
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    customer_id: String,
+    agreement_id: String,
+    status: String,
+    changed_at: DateTime<Utc>,
+    score_authorised: bool,
+    credit_score: Option<i64>,
+    real_name_verified: Option<bool>,
+    bank_card_bound: Option<bool>,
+    owed_minor: Option<i64>,
+    oldest_due_on: Option<NaiveDate>,
+}
+
+impl Standing {
+    /// Takes note of an agreement, if it counts more than the one known so far.
+    fn have(&mut self, agreement: Agreement) {
+        fn rank(agreement: &Agreement) -> (bool, DateTime<Utc>, &str) {
+            (agreement.open, agreement.changed_at, &agreement.agreement_id)
+        }
+        if self.agreement.as_ref().is_none_or(|known| rank(known) < rank(&agreement)) {
+            self.agreement = Some(agreement);
+        }
+    }
+}
+
+async fn applicants(tx: &mut Tx, ids: &[&str]) -> Result<Vec<(String, Applicant)>> {
+    let columns = "customer_id, credit_score, CAST(real_name_verified AS INTEGER), CAST(bank_card_bound AS INTEGER)";
+    let sql = format!("SELECT {} FROM customer WHERE customer_id IN {{keys $1}}", as_one(tx, columns));
+    let sql = sql_for(tx, &sql);
+    let keys = key_set(ids.iter().copied());
+    let rows: String = on_engine!(tx, |c| sqlx::query_scalar(sql).bind(keys).fetch_one(c).await?);
+    let applicant = |(id, credit_score, verified, bound): (String, i64, i64, i64)| {
+        (id, Applicant { credit_score, real_name_verified: verified != 0, bank_card_bound: bound != 0 })
+    };
+    Ok(rows_of(&rows)?.into_iter().map(applicant).collect())
+}

@@ -85,7 +85,7 @@ impl Check {
                 .all()
                 .map(|named| json!({ "calendar": named.calendar.name, "years": named.calendar.years, "file": named.path }))
                 .collect();
-            let policies: Vec<_> = config.merchants.iter().map(policy).collect();
+            let policies: Vec<_> = config.merchants.iter().map(|merchant| policy(merchant)).collect();
             let answer = json!({ "ok": true, "warnings": warnings, "policies": policies, "calendars": calendars,
                                  "jobs": jobs });
             say!("{}", serde_json::to_string_pretty(&answer)?);

@@ -68,6 +68,7 @@ impl Explain {
             return scheme
                 .config
                 .merchant(id)
+                .map(AsRef::as_ref)
                 .with_context(|| format!("there is no merchant {id:?}"))
                 .map_err(|why| Misconfigured(why).into());
         }

@@ -65,7 +65,7 @@ pub struct Config {
     pub mail: Mail,
     pub rates: Rates,
     pub calendars: Calendars,
-    pub merchants: Vec<Merchant>,
+    pub merchants: Vec<Arc<Merchant>>,
     pub feeds: Vec<Feed>,
     /// First days of the delinquency buckets.
     pub buckets: Vec<i64>,
@@ -168,7 +168,7 @@ impl Config {
         Ok(problems.or_all(feed)?)
     }
 
-    pub fn merchant(&self, id: &str) -> Option<&Merchant> {
+    pub fn merchant(&self, id: &str) -> Option<&Arc<Merchant>> {
         self.merchants.iter().find(|merchant| merchant.id == id)
     }
 

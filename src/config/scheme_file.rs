@@ -250,7 +250,7 @@ impl RawConfig {
                 fingerprints,
                 written,
             };
-            merchants.extend(loaded.map(merchant));
+            merchants.extend(loaded.map(merchant).map(Arc::new));
         }
         let feed_names: Vec<String> = self.feeds.iter().map(|feed| feed.name.clone()).collect();
         names("feed", "name", &feed_names, rules);

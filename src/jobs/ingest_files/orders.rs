@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 
 use super::super::{Scheme, version_fingerprint};
+use super::facts;
 use super::verdict::{Outcome, Verdict};
-use super::{Chunk, facts};
 use crate::config::Merchant;
 use crate::domain::business_days::NoYear;
 use crate::domain::calendar::day_of;
@@ -21,14 +22,20 @@ use crate::files::incoming::facts::{fingerprint_of, fulfilment_id};
 use crate::files::incoming::{Kind, Row};
 use crate::files::reader::Line;
 use crate::store::facts::NewFact;
+use crate::store::inputs::FileRow;
 use crate::store::orders::{Decided, NewOrder, StoredOrder};
 use crate::store::standings::{self, Standing};
 use crate::store::{Tx, orders, scheme};
 
 /// Where a file's orders are decided, in its order. Nothing else changes what it keeps in mind: whoever takes in orders
 /// is the only one at work on the books. So it can decide on a chunk while the one before is still being written.
-#[derive(Default)]
 pub struct Desk {
+    merchant: Arc<Merchant>,
+    zone: Tz,
+    /// The names under which the file's rows are read.
+    header: Vec<String>,
+    file_no: i64,
+    today: NaiveDate,
     customers: Vec<Customer>,
     /// The place of each of them.
     places: HashMap<String, usize>,
@@ -61,22 +68,35 @@ const KEPT_IN_MIND: usize = 250_000;
 /// looked up at once.
 const ONE_IN: usize = 25;
 
-/// Rows decided before whoever writes the chunk before is let on.
-const ROWS_A_TURN: usize = 64;
-
 impl Desk {
+    pub fn of(scheme: &Scheme, merchant: &Arc<Merchant>, file: &FileRow, header: &[String], today: NaiveDate) -> Desk {
+        Desk {
+            merchant: merchant.clone(),
+            zone: scheme.config.zone,
+            header: header.to_vec(),
+            file_no: file.file_no,
+            today,
+            customers: Vec::new(),
+            places: HashMap::new(),
+            named: Vec::new(),
+            known: HashMap::new(),
+        }
+    }
+
     pub fn is_full(&self) -> bool {
         self.customers.len() > KEPT_IN_MIND
     }
 
     /// Forgets customers. What they owe has to be recorded before.
     pub fn clear(&mut self) {
-        *self = Desk { known: std::mem::take(&mut self.known), ..Desk::default() };
+        self.customers.clear();
+        self.places.clear();
     }
 
     /// Looks up what deciding these rows needs: orders known before, and those of the customers not in mind yet. Has to
     /// see all chunks but the last one decided, whose orders are still in mind.
-    pub async fn look_up(&mut self, tx: &mut Tx, merchant: &Merchant, lines: &[Line], is_last: bool) -> Result<()> {
+    pub async fn look_up(&mut self, tx: &mut Tx, lines: &[Line], is_last: bool) -> Result<()> {
+        let merchant = self.merchant.clone();
         let rows: Vec<&OrderRow> = lines.iter().filter_map(order_row).collect();
         let ids: Vec<&str> = rows.iter().map(|row| row.order_id.as_str()).collect();
         let stored = orders::known(tx, &merchant.id, &ids).await?;
@@ -126,23 +146,20 @@ impl Desk {
     }
 
     /// Decides on a chunk that was looked up, row by row in file order.
-    pub async fn decide(&mut self, scheme: &Scheme, merchant: &Merchant, chunk: &Chunk<'_>) -> Result<Decisions> {
-        let mut decisions = Decisions::of(chunk.lines.len());
+    pub fn decide(&mut self, lines: &[Line]) -> Result<Decisions> {
+        let mut decisions = Decisions::of(lines.len());
         let known = std::mem::take(&mut self.known);
         let named = std::mem::take(&mut self.named);
         let mut named = named.into_iter();
-        let mut fresh = HashMap::with_capacity(chunk.lines.len());
-        for (n, line) in chunk.lines.iter().enumerate() {
+        let mut fresh = HashMap::with_capacity(lines.len());
+        for line in lines {
             let verdict = match (&line.parsed, order_row(line)) {
                 (Ok(parsed), Some(row)) => {
                     let content = parsed.fingerprint;
                     let customer = named.next().context("an order whose customer was not looked up")?;
                     let outcome = match fresh.get(&row.order_id).or_else(|| known.get(&row.order_id)) {
                         Some(known) => Outcome::of_known(*known, content, "order", &row.order_id),
-                        None => {
-                            let customer = &mut self.customers[customer];
-                            answer(scheme, merchant, chunk, (row, content, line.number), customer, &mut decisions)
-                        }
+                        None => self.answer((row, content, line.number), customer, &mut decisions),
                     };
                     // What is rejected leaves no trace; mended, it may come once more in the same file.
                     if !matches!(outcome, Outcome::Rejected { .. }) {
@@ -150,17 +167,80 @@ impl Desk {
                     }
                     Verdict { key: parsed.key.clone(), outcome }
                 }
-                (Err(rejection), _) => Verdict::unreadable(Kind::Orders, chunk.header, line, rejection),
+                (Err(rejection), _) => Verdict::unreadable(Kind::Orders, &self.header, line, rejection),
                 (Ok(_), None) => unreachable!("a file of orders holds orders"),
             };
             decisions.verdicts.push(verdict);
-            if n % ROWS_A_TURN == 0 {
-                tokio::task::yield_now().await;
-            }
         }
         // The next chunk is looked up before this one is written.
         self.known = fresh;
         Ok(decisions)
+    }
+
+    fn answer(
+        &mut self,
+        (row, fingerprint, line): (&OrderRow, i64, i64),
+        customer: usize,
+        decisions: &mut Decisions,
+    ) -> Outcome {
+        let Desk { merchant, customers, file_no, .. } = self;
+        let (zone, today) = (self.zone, self.today);
+        let ordered = day_of(row.ordered_at, zone, None);
+        let Some(terms) = merchant.policy.in_force(ordered) else {
+            let first = merchant.policy.versions[0].effective_from;
+            let message =
+                format!("column ordered_at: no policy was in force on {ordered}; the first begins on {first}");
+            return Outcome::Rejected { code: "NO_POLICY", message };
+        };
+        let request =
+            Request { amount_minor: row.amount_minor, currency: row.currency, ordered_at: row.ordered_at, today };
+        let customer = &mut customers[customer];
+        let Standing { applicant, agreement, exposure } = &customer.standing;
+        let answer = eligibility::decide(&request, applicant.as_ref(), agreement.as_ref(), *exposure, terms);
+        let order = Order {
+            merchant_id: merchant.id.clone(),
+            order_id: row.order_id.clone(),
+            customer_id: row.customer_id.clone(),
+            amount_minor: row.amount_minor,
+            currency: row.currency,
+            ordered_at: row.ordered_at,
+            ordered_on: day_of(row.ordered_at, zone, terms.cut_off),
+            term: answer.as_ref().map_or(0, |band| band.term),
+            policy_version: terms.effective_from,
+            booked_on: today,
+            source: Source { file_no: *file_no, line },
+        };
+        let stored = StoredOrder {
+            order,
+            item: row.item.clone(),
+            declined: answer.as_ref().err().map(|decline| decline.code().to_owned()),
+            credit_score: applicant.as_ref().map(|applicant| applicant.credit_score),
+            agreement_id: agreement.as_ref().map(|agreement| agreement.agreement_id.clone()),
+            owed_minor: 0,
+            closed_on: None,
+        };
+        match answer {
+            Ok(_) => {
+                let events = events_of(row, terms, &stored.order, zone);
+                if let Err(no_year) = due_dates_can_be_told(&stored.order, &events, terms) {
+                    let message = format!("its due date cannot be told: {no_year}");
+                    return Outcome::Rejected { code: "NO_CALENDAR_YEAR", message };
+                }
+                decisions.events.extend(events);
+                customer.standing.exposure.minor += row.amount_minor;
+                customer.unrecorded += row.amount_minor;
+                // Owed in full until the day's positions are assessed.
+                let today = Some(today);
+                let owed = Decided { owed_minor: row.amount_minor, next_action_on: today, ..Decided::default() };
+                decisions.orders.push((stored, fingerprint, owed));
+                Outcome::Accepted
+            }
+            Err(decline) => {
+                let closed = Decided { closed_on: Some(today), ..Decided::default() };
+                decisions.orders.push((stored, fingerprint, closed));
+                Outcome::Declined { code: decline.code(), message: decline.words().to_owned() }
+            }
+        }
     }
 
     /// What customers owe more, by all that was decided. It belongs into the transaction that their orders are in.
@@ -174,75 +254,6 @@ impl Desk {
         }
         owed.sort_unstable();
         owed
-    }
-}
-
-fn answer(
-    scheme: &Scheme,
-    merchant: &Merchant,
-    chunk: &Chunk<'_>,
-    (row, fingerprint, line): (&OrderRow, i64, i64),
-    customer: &mut Customer,
-    decisions: &mut Decisions,
-) -> Outcome {
-    let zone = scheme.config.zone;
-    let ordered = day_of(row.ordered_at, zone, None);
-    let Some(terms) = merchant.policy.in_force(ordered) else {
-        let first = merchant.policy.versions[0].effective_from;
-        let message = format!("column ordered_at: no policy was in force on {ordered}; the first begins on {first}");
-        return Outcome::Rejected { code: "NO_POLICY", message };
-    };
-    let request = Request {
-        amount_minor: row.amount_minor,
-        currency: row.currency,
-        ordered_at: row.ordered_at,
-        today: chunk.today,
-    };
-    let Standing { applicant, agreement, exposure } = &customer.standing;
-    let answer = eligibility::decide(&request, applicant.as_ref(), agreement.as_ref(), *exposure, terms);
-    let order = Order {
-        merchant_id: merchant.id.clone(),
-        order_id: row.order_id.clone(),
-        customer_id: row.customer_id.clone(),
-        amount_minor: row.amount_minor,
-        currency: row.currency,
-        ordered_at: row.ordered_at,
-        ordered_on: day_of(row.ordered_at, zone, terms.cut_off),
-        term: answer.as_ref().map_or(0, |band| band.term),
-        policy_version: terms.effective_from,
-        booked_on: chunk.today,
-        source: Source { file_no: chunk.file.file_no, line },
-    };
-    let stored = StoredOrder {
-        order,
-        item: row.item.clone(),
-        declined: answer.as_ref().err().map(|decline| decline.code().to_owned()),
-        credit_score: applicant.as_ref().map(|applicant| applicant.credit_score),
-        agreement_id: agreement.as_ref().map(|agreement| agreement.agreement_id.clone()),
-        owed_minor: 0,
-        closed_on: None,
-    };
-    match answer {
-        Ok(_) => {
-            let events = events_of(row, terms, &stored.order, zone);
-            if let Err(no_year) = due_dates_can_be_told(&stored.order, &events, terms) {
-                let message = format!("its due date cannot be told: {no_year}");
-                return Outcome::Rejected { code: "NO_CALENDAR_YEAR", message };
-            }
-            decisions.events.extend(events);
-            customer.standing.exposure.minor += row.amount_minor;
-            customer.unrecorded += row.amount_minor;
-            // Owed in full until the day's positions are assessed.
-            let today = Some(chunk.today);
-            let owed = Decided { owed_minor: row.amount_minor, next_action_on: today, ..Decided::default() };
-            decisions.orders.push((stored, fingerprint, owed));
-            Outcome::Accepted
-        }
-        Err(decline) => {
-            let closed = Decided { closed_on: Some(chunk.today), ..Decided::default() };
-            decisions.orders.push((stored, fingerprint, closed));
-            Outcome::Declined { code: decline.code(), message: decline.words().to_owned() }
-        }
     }
 }
 

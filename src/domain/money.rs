@@ -46,8 +46,8 @@ impl Currency {
             return Err(AmountError::TooPrecise(self));
         }
         let scale = Decimal::from(10_i64.pow(self.exponent()));
-        let minor = amount.checked_mul(scale).and_then(|minor| minor.to_i64()).filter(|minor| minor.abs() <= MAX_MINOR);
-        minor.ok_or(AmountError::TooLarge)
+        let minor = amount.checked_mul(scale).and_then(|minor| minor.to_i64());
+        minor.filter(|minor| (-MAX_MINOR..=MAX_MINOR).contains(minor)).ok_or(AmountError::TooLarge)
     }
 
     /// The amount as files carry it: plain digits, no separators, always the currency's digits.
@@ -147,7 +147,10 @@ mod tests {
         for bad in ["", "abc", "1,200.00", "1_00", "+5", "5.", ".5", "-", "1e5", "１２", "¥12", "0x10", "1.2.3"] {
             assert_eq!(cny(bad), Err(AmountError::NotANumber), "{bad:?}");
         }
-        assert_eq!(cny("100000000000.01"), Err(AmountError::TooLarge));
+        // The last one has no positive counterpart.
+        for large in ["100000000000.01", "-100000000000.01", "-92233720368547758.08"] {
+            assert_eq!(cny(large), Err(AmountError::TooLarge), "{large}");
+        }
         assert_eq!(cny("9999999999999999999999999999999999"), Err(AmountError::NotANumber));
     }
 

@@ -168,6 +168,12 @@ fn a_file_that_contradicts_itself_is_refused_with_both_figures() {
             "FILE_TOTALS: line 2 says \"151.00\" in all of amount with type SALE, the rows come to 150.00; have the file made \
              again",
         ),
+        (
+            "klarna",
+            format!("{klarna}\"SALE;R-1\nSALE;R-2\n").into_bytes(),
+            "FILE_TRUNCATED: a quote is opened in the row that begins at line 8, and not closed to the end: the file is not \
+             whole, or the quote a slip; mend it and send it again",
+        ),
         ("klarna", Vec::new(), "FILE_EMPTY: the file is empty; even a day without rows has a header"),
         (
             "excel",
@@ -249,6 +255,28 @@ fn a_rejected_row_may_be_rejected_again() {
     scheme.close("2026-03-04");
     let ack = scheme.read("run/outbox/bank/bank-2026-03-04.csv.ack.csv");
     assert_eq!(ack, "line,key,outcome,code,message\n2,P3,accepted,,\n");
+}
+
+#[test]
+fn rejected_rows_come_back_whatever_the_senders_quotes_and_columns() {
+    let plain = "about = \"x\"\ndelimiter = \";\"\nquote = \"'\"\n";
+    let named = format!(
+        "{plain}kind = \"payments\"\n[columns]\npayment_id = \"id\"\norder_id = \"order\"\namount = \"sum\"\n\
+         currency = \"money\"\npaid_at = \"at\"\nchannel = \"message\"\n"
+    );
+    for (profile, header) in
+        [(plain, "payment_id;order_id;amount;currency;paid_at;channel"), (&*named, "id;order;sum;money;at;message")]
+    {
+        let scheme = with_orders();
+        scheme.write("excel.toml", profile);
+        scheme.write("inbox/excel-2026-03-02.csv", format!("{header}\nP1;O1;5.005;CNY;2026-03-02;'a;b \"c\"'\n"));
+        scheme.close("2026-03-02");
+        let rejects = scheme.read("run/outbox/excel/excel-2026-03-02.csv.rejects.csv");
+        scheme.write("inbox/excel-2026-03-03.csv", rejects.replacen("5.005", "5.00", 1));
+        scheme.close("2026-03-03");
+        let ack = scheme.read("run/outbox/excel/excel-2026-03-03.csv.ack.csv");
+        assert_eq!(ack, "line,key,outcome,code,message\n2,P1,accepted,,\n", "{rejects}");
+    }
 }
 
 #[test]

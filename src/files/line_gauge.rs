@@ -70,6 +70,19 @@ impl LineGauge {
         self.quoted = here == self.row_at || before == self.delimiter || self.closed_at == Some(here);
     }
 
+    /// The text ends here. A quote that is still open has made one row of what may be many.
+    fn end(&self) -> Result<(), Distrust> {
+        if !self.quoted {
+            return Ok(());
+        }
+        let message = format!(
+            "a quote is opened in the row that begins at line {}, and not closed to the end: the file is not whole, or the \
+             quote a slip; mend it and send it again",
+            self.row_line
+        );
+        Err(Distrust::new("FILE_TRUNCATED", message))
+    }
+
     fn check(&self, end: u64) -> Result<(), Distrust> {
         if end - self.row_at <= self.longest {
             return Ok(());
@@ -99,7 +112,8 @@ impl<R: Read> Gauged<R> {
 impl<R: Read> Read for Gauged<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let length = self.text.read(into)?;
-        self.gauge.take(&into[..length]).map_err(Distrust::into_io)?;
+        let fits = if length == 0 && !into.is_empty() { self.gauge.end() } else { self.gauge.take(&into[..length]) };
+        fits.map_err(Distrust::into_io)?;
         Ok(length)
     }
 }
@@ -138,6 +152,25 @@ mod tests {
             ("a,b\n1,\"2\"x\"\n3,4\n5,6\n", 8, None),
         ] {
             assert_eq!(refused(text, longest), line, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_quote_that_is_never_closed_is_told_with_its_row() {
+        let read = |text: &str| {
+            let mut gauged = Gauged::new(text.as_bytes(), LineGauge::new(1_000, b',', Some(b'"')));
+            gauged.read_to_end(&mut Vec::new()).map_err(|why| Distrust::of(why).unwrap())
+        };
+        for (text, line) in [
+            ("a,b\n1,\"2\n3,4\n", Some(2)),
+            ("a,b\n1,2\n\"3\"\"", Some(3)),
+            ("a,b\n1,\"2\n3\",4", None),
+            ("a,b\n1,2\"", None),
+        ] {
+            let wrong = read(text).err();
+            assert_eq!(wrong.as_ref().map(|wrong| wrong.code), line.map(|_| "FILE_TRUNCATED"), "{text:?}");
+            let says = line.map_or(String::new(), |line| format!("begins at line {line}, and not closed"));
+            assert!(wrong.is_none_or(|wrong| wrong.message.contains(&says)), "{text:?}");
         }
     }
 

@@ -69,10 +69,45 @@ impl Found {
     pub fn set_aside(&self) -> i64 {
         self.refused.get(SET_ASIDE).map_or(0, |refused| refused.count)
     }
+
+    /// Reads a file to its end.
+    fn fill(&mut self, delivery: &Delivery<'_>, table: &mut Table, known: &[&str]) -> io::Result<()> {
+        if delivery.profile.must_end() && !table.layout.is_rejects {
+            let mut record = StringRecord::new();
+            while let Some(line) = table.next_row(&mut record)? {
+                table.count(line, &record);
+            }
+            (self.totals, self.ended) = (table.audit.compared(), table.audit.ended());
+        }
+        let mut rows = Rows::open(delivery, 0)?;
+        loop {
+            let lines = rows.take(CHUNK)?;
+            for line in &lines {
+                self.rows += 1;
+                match &line.parsed {
+                    Ok(_) => {
+                        self.readable += 1;
+                        if self.first.len() < SHOWN {
+                            let (header, cells) = (rows.header(), line.canonical());
+                            let cells = Cells { header, cells, zone: delivery.zone, as_sent: None };
+                            self.first.push((line.number, values(&cells, known)));
+                        }
+                    }
+                    Err(why) => {
+                        let first = || Refused { count: 0, line: line.number, message: why.message.clone() };
+                        self.refused.entry(why.code).or_insert_with(first).count += 1;
+                    }
+                }
+            }
+            if rows.is_finished() {
+                return Ok(());
+            }
+        }
+    }
 }
 
 pub fn look(delivery: &Delivery<'_>) -> io::Result<Look> {
-    let Delivery { profile, kind, zone, .. } = *delivery;
+    let kind = delivery.kind;
     let trust = examine(delivery)?.trust;
     let Ok(mut table) = Table::open(delivery) else { return Ok(Look { trust, found: None }) };
     let known = [kind.required(), kind.optional()].concat();
@@ -103,36 +138,12 @@ pub fn look(delivery: &Delivery<'_>) -> io::Result<Look> {
     if trust.as_ref().is_err_and(|distrust| !["FILE_TOTALS", "FILE_TRUNCATED"].contains(&distrust.code)) {
         return Ok(Look { trust, found: Some(found) });
     }
-    if profile.must_end() && !table.layout.is_rejects {
-        let mut record = StringRecord::new();
-        while let Some(line) = table.next_row(&mut record)? {
-            table.count(line, &record);
-        }
-        (found.totals, found.ended) = (table.audit.compared(), table.audit.ended());
+    // What stops the reading is what the file is not trusted for.
+    match found.fill(delivery, &mut table, &known) {
+        Err(why) if trust.is_err() => drop(Distrust::of(why)?),
+        filled => filled?,
     }
-    let mut rows = Rows::open(delivery, 0)?;
-    loop {
-        let lines = rows.take(CHUNK)?;
-        for line in &lines {
-            found.rows += 1;
-            match &line.parsed {
-                Ok(_) => {
-                    found.readable += 1;
-                    if found.first.len() < SHOWN {
-                        let cells = Cells { header: rows.header(), cells: line.canonical(), zone, as_sent: None };
-                        found.first.push((line.number, values(&cells, &known)));
-                    }
-                }
-                Err(why) => {
-                    let first = || Refused { count: 0, line: line.number, message: why.message.clone() };
-                    found.refused.entry(why.code).or_insert_with(first).count += 1;
-                }
-            }
-        }
-        if lines.len() < CHUNK {
-            return Ok(Look { trust, found: Some(found) });
-        }
-    }
+    Ok(Look { trust, found: Some(found) })
 }
 
 /// The values of a readable row, personal ones hidden.

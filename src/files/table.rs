@@ -53,7 +53,9 @@ impl Table {
         let profile = delivery.profile;
         let scripts = possible(delivery)?;
         let mut forms = vec![false];
-        if !profile.is_plain() || profile.has_other_lines() || profile.header != Header::After(0) {
+        // Where rejects are written otherwise than the sender writes, that is looked for first.
+        let is_ours = profile.is_plain() && profile.quote == Some(b'"');
+        if !is_ours || profile.has_other_lines() || profile.header != Header::After(0) {
             forms.insert(0, true);
         }
         let mut why = None;
@@ -123,7 +125,10 @@ impl Table {
             }
             match Mapping::of(&self.profile, kind, &header) {
                 Ok(mapping) => {
-                    twice(&mapping, kind, &header, self.profile.is_plain()).map_err(Distrust::into_io)?;
+                    // The sender may have columns that are named like those we add.
+                    let added = if self.layout.is_rejects { ADDED.len() } else { 0 };
+                    let own = &header[..header.len() - added];
+                    twice(&mapping, kind, own, self.profile.is_plain()).map_err(Distrust::into_io)?;
                     self.mapping = (!self.profile.is_plain()).then_some(mapping);
                     (self.header, self.header_line) = (header, line);
                     return Ok(());
@@ -281,9 +286,10 @@ pub fn possible(delivery: &Delivery<'_>) -> io::Result<Vec<Script>> {
 fn twice(mapping: &Mapping, kind: Kind, header: &[String], is_plain: bool) -> Result<(), Distrust> {
     let needed = |name: &str| if is_plain { kind.required().contains(&name) } else { mapping.uses(name) };
     match header.iter().enumerate().find(|(i, name)| needed(name) && header[..*i].contains(name)) {
-        Some((_, name)) => {
-            Err(Distrust::new("FILE_COLUMN_TWICE", format!("the header has the column {name} more than once")))
-        }
+        Some((_, name)) => Err(Distrust::new(
+            "FILE_COLUMN_TWICE",
+            format!("the header has the column {name} more than once; take one out"),
+        )),
         None => Ok(()),
     }
 }

@@ -1,9 +1,12 @@
 //! The documentation against the code: links lead somewhere, the two commands of the README stand there word for word, and
 //! no code, column or key is without a word about it.
 
+mod support;
+
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
+
+use support::source::{codes_below, quoted, read, root, rust_files, table_below as table_of, without_tests};
 
 const PAGES: &[&str] = &[
     "README.md",
@@ -51,9 +54,7 @@ fn every_code_is_explained() {
     let page = read("docs/file-formats.md");
     let mut codes = BTreeSet::new();
     for folder in ["src/domain", "src/files", "src/jobs"] {
-        for path in rust_files(Path::new(folder)) {
-            codes.extend(quoted(&without_tests(&read(&path))).into_iter().filter(|text| is_code(text)));
-        }
+        codes.extend(codes_below(folder));
     }
     assert!(codes.contains("OVER_LIMIT") && codes.contains("FILE_EMPTY"), "codes are not found any more: {codes:?}");
     let missing: Vec<_> = codes.iter().filter(|code| !page.contains(&format!("`{code}`"))).collect();
@@ -155,67 +156,11 @@ fn every_variable_of_the_environment_is_described() {
     assert!(missing.is_empty(), "docs/operating.md does not mention {missing:?}");
 }
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn read(path: impl AsRef<Path>) -> String {
-    let path = root().join(path);
-    fs::read_to_string(&path).unwrap_or_else(|why| panic!("reading {}: {why}", path.display()))
-}
-
-/// All Rust files below a folder, relative to the project.
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(root().join(folder)).unwrap_or_else(|why| panic!("{}: {why}", folder.display()));
-    let mut files = Vec::new();
-    for entry in entries.flatten() {
-        let path = folder.join(entry.file_name());
-        if root().join(&path).is_dir() {
-            files.extend(rust_files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
-        }
-    }
-    files
-}
-
-/// Tests come last in a file.
-fn without_tests(source: &str) -> String {
-    source.split("#[cfg(test)]").next().unwrap_or_default().to_owned()
-}
-
-/// What stands between quotes, line by line. Texts with quotes in them come out in pieces, which is good enough here.
-fn quoted(source: &str) -> Vec<String> {
-    source.lines().flat_map(|line| line.split('"').skip(1).step_by(2)).map(str::to_owned).collect()
-}
-
-/// `OVER_LIMIT`, but not `CNY`.
-fn is_code(text: &str) -> bool {
-    text.len() > 3
-        && text.starts_with(|c: char| c.is_ascii_uppercase())
-        && text.chars().all(|c| c.is_ascii_uppercase() || c == '_')
-}
-
 /// The texts of the list that a constant is set to.
 fn list_after(source: &str, constant: &str) -> Vec<String> {
     let Some((_, rest)) = source.split_once(constant) else { return Vec::new() };
     let Some((_, rest)) = rest.split_once('=') else { return Vec::new() };
     quoted(rest.split("];").next().unwrap_or_default())
-}
-
-/// Of the table under the heading `### name`, the first two cells of each row, the first without its back-ticks.
-fn table_of(page: &str, name: &str) -> Vec<(String, String)> {
-    let heading = format!("### {name}");
-    let mut rows = Vec::new();
-    for line in page.lines().skip_while(|line| *line != heading).skip(1).take_while(|line| !line.starts_with('#')) {
-        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-        if let [_, first, second, ..] = cells.as_slice()
-            && let Some(column) = first.strip_prefix('`').and_then(|rest| rest.strip_suffix('`'))
-        {
-            rows.push((column.to_owned(), (*second).to_owned()));
-        }
-    }
-    rows
 }
 
 /// The keys of the structs that configuration is read into, under the names they have in files.

@@ -53,8 +53,8 @@ impl<'a> Cells<'a> {
     /// A key: present, short, and without control characters.
     pub fn key(&self, column: &str) -> Result<String, Rejection> {
         let value = self.required(column)?;
-        if value.chars().count() > KEY_LENGTH {
-            return Err(self.wrong("BAD_TEXT", column, &format!("longer than {KEY_LENGTH} characters")));
+        if let Some(why) = too_long(value, KEY_LENGTH) {
+            return Err(self.wrong("BAD_TEXT", column, &why));
         }
         if value.chars().any(char::is_control) {
             return Err(self.wrong("BAD_TEXT", column, "has control characters; write it without"));
@@ -65,24 +65,18 @@ impl<'a> Cells<'a> {
     /// Free text, if there is any.
     pub fn text(&self, column: &str) -> Result<Option<String>, Rejection> {
         let value = self.raw(column);
-        if value.chars().count() > TEXT_LENGTH {
-            return Err(self.wrong("BAD_TEXT", column, &format!("longer than {TEXT_LENGTH} characters")));
+        match no_text(value) {
+            Some(why) => Err(self.wrong("BAD_TEXT", column, &why)),
+            None => Ok((!value.is_empty()).then(|| value.to_owned())),
         }
-        if value.contains('\0') {
-            return Err(self.wrong("BAD_TEXT", column, "has a NUL character; write it without"));
-        }
-        Ok((!value.is_empty()).then(|| value.to_owned()))
     }
 
     /// Personal text: present, and never quoted in a message.
     pub fn personal(&self, column: &str) -> Result<String, Rejection> {
-        match self.text(column) {
-            Ok(Some(value)) => Ok(value),
-            Ok(None) => Err(self.missing(column)),
-            Err(wrong) => {
-                let column = self.as_sent(column).0;
-                Err(Rejection::new(wrong.code, format!("column {column}: the value is too long or has a NUL")))
-            }
+        let value = self.required(column)?;
+        match no_text(value) {
+            Some(why) => Err(Rejection::new("BAD_TEXT", format!("column {}: {why}", self.as_sent(column).0))),
+            None => Ok(value.to_owned()),
         }
     }
 
@@ -132,7 +126,8 @@ impl<'a> Cells<'a> {
     /// One of a list of words.
     pub fn word<T>(&self, column: &str, parse: impl Fn(&str) -> Option<T>, words: &[&str]) -> Result<T, Rejection> {
         let value = self.required(column)?;
-        let unknown = || self.wrong("BAD_VALUE", column, &format!("write one of {}", words.join(", ")));
+        let one_of = if words.len() == 1 { "" } else { "one of " };
+        let unknown = || self.wrong("BAD_VALUE", column, &format!("write {one_of}{}", words.join(", ")));
         parse(value).ok_or_else(unknown)
     }
 
@@ -189,6 +184,17 @@ impl<'a> Cells<'a> {
         });
         sent.unwrap_or_else(|| (column.to_owned(), self.raw(column)))
     }
+}
+
+/// Why something cannot be taken as text.
+fn no_text(value: &str) -> Option<String> {
+    let nul = || value.contains('\0').then(|| "has a NUL character; write it without".to_owned());
+    too_long(value, TEXT_LENGTH).or_else(nul)
+}
+
+fn too_long(value: &str, most: usize) -> Option<String> {
+    let length = value.chars().count();
+    (length > most).then(|| format!("has {length} characters; write at most {most}"))
 }
 
 /// A column by the sender's name and ours, where they differ.
@@ -298,13 +304,17 @@ mod tests {
         ] {
             assert_eq!(message, expected);
         }
-        assert!(id(&"x".repeat(65)).ends_with("longer than 64 characters"));
+        assert!(id(&"x".repeat(65)).ends_with("…: has 65 characters; write at most 64"));
     }
 
     #[test]
     fn personal_values_are_never_quoted() {
         let long = "Zhang San ".repeat(100);
-        let message = with("name", &long, |cells| cells.personal("name").unwrap_err().message);
-        assert!(!message.contains("Zhang"), "{message}");
+        for (value, why) in
+            [(&*long, "has 999 characters; write at most 500"), ("Zhang\0San", "has a NUL character; write it without")]
+        {
+            let message = with("name", value, |cells| cells.personal("name").unwrap_err().message);
+            assert_eq!(message, format!("column name: {why}"));
+        }
     }
 }

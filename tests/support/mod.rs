@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 pub mod postgres;
 pub mod smtp;
+pub mod source;
 
 /// A scheme in a folder of its own, worked on by the real program.
 pub struct Scheme {

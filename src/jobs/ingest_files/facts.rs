@@ -9,14 +9,14 @@ use chrono::NaiveDate;
 use super::super::Scheme;
 use super::super::deciding::into_cases;
 use super::Chunk;
-use super::verdict::{Outcome, Verdict};
+use super::verdict::{Outcome, Verdict, raw};
 use crate::config::Merchant;
 use crate::domain::admission::{UNKNOWN_PAYMENT, admit};
 use crate::domain::calendar::day_of;
 use crate::domain::journal::{Account, Entry, Kind as EntryKind, Movement, Reason};
 use crate::domain::money::Currency;
 use crate::domain::order::{Case, Fact, FactRow, Source, What};
-use crate::files::cell::Cells;
+use crate::files::cell::{Cells, quoted};
 use crate::files::incoming::facts::fingerprint_of_money;
 use crate::files::incoming::{self, Kind, Row};
 use crate::files::reader::Line;
@@ -41,7 +41,7 @@ pub async fn decide(
             (Ok(parsed), Some(row)) => {
                 let source = Source { file_no: chunk.file.file_no, line: line.number };
                 let outcome = desk.decide(row, parsed.fingerprint, source, false);
-                Verdict { key: parsed.key.clone(), outcome }
+                Verdict { key: parsed.key.clone(), outcome: with_column(outcome, kind, chunk.header, line) }
             }
             (Err(rejection), _) => Verdict::unreadable(kind, chunk.header, line, rejection),
             (Ok(_), None) => unreachable!("a file of facts holds facts"),
@@ -53,6 +53,35 @@ pub async fn decide(
         retry_chargebacks(tx, scheme, merchant, &paid, chunk.today).await?;
     }
     Ok(verdicts)
+}
+
+/// What is refused names the cell that would have to be another.
+fn with_column(outcome: Outcome, kind: Kind, header: &[String], line: &Line) -> Outcome {
+    let Outcome::Rejected { code, message } = outcome else { return outcome };
+    let message = match column_of(code, kind) {
+        Some(column) => format!("column {column}, value {}: {message}", quoted(raw(header, line, column))),
+        None => message,
+    };
+    Outcome::Rejected { code, message }
+}
+
+fn column_of(code: &str, kind: Kind) -> Option<&'static str> {
+    let day = match kind {
+        Kind::Refunds => "refunded_at",
+        Kind::Chargebacks => "charged_back_at",
+        Kind::Extensions => "requested_at",
+        Kind::Holds => "ends_on",
+        _ => "occurred_at",
+    };
+    Some(match code {
+        "REFUND_TOO_MUCH" | "CHARGEBACK_TOO_MUCH" => "amount",
+        "REFUND_TOO_LATE" | "CHARGEBACK_TOO_EARLY" => day,
+        "EXTENSION_NOT_OFFERED" | "EXTENSION_LIMIT" | "NO_POLICY" => "order_id",
+        "EXTENSION_TOO_LONG" => "days",
+        "EXTENSION_TOO_EARLY" | "EXTENSION_TOO_LATE" | "EXTENSION_WRITTEN_OFF" | "NO_CALENDAR_YEAR" => day,
+        "CURRENCY" => "currency",
+        _ => return None,
+    })
 }
 
 /// A chargeback may have come before its payment: tries those again that wait for payments of these orders.
@@ -288,7 +317,8 @@ impl<'a> Desk<'a> {
             return if is_money {
                 Outcome::Pending { code: "CURRENCY", message: format!("{message}; its money is in suspense") }
             } else {
-                Outcome::Rejected { code: "CURRENCY", message: format!("column currency: {message}") }
+                let message = format!("order {} is in {}; write that", row.order_id, case.order.currency);
+                Outcome::Rejected { code: "CURRENCY", message }
             };
         }
         let Some(terms) = self.merchant.policy.version(case.order.policy_version) else {

@@ -223,7 +223,9 @@ impl Desk {
             Ok(_) => {
                 let events = events_of(row, terms, &stored.order, zone);
                 if let Err(no_year) = due_dates_can_be_told(&stored.order, &events, terms) {
-                    let message = format!("its due date cannot be told: {no_year}");
+                    let (column, at) = latest(row);
+                    let on = day_of(at, zone, None);
+                    let message = format!("column {column}, value \"{on}\": its due date cannot be told: {no_year}");
                     return Outcome::Rejected { code: "NO_CALENDAR_YEAR", message };
                 }
                 decisions.events.extend(events);
@@ -308,6 +310,13 @@ fn events_of(row: &OrderRow, terms: &Terms, order: &Order, zone: Tz) -> Vec<NewF
         NewFact { order_id: fact_row.order_id, fact, note: None, fingerprint }
     };
     row.events.iter().map(event).collect()
+}
+
+/// The last of the days that a row names.
+fn latest(row: &OrderRow) -> (String, DateTime<Utc>) {
+    let ordered = ("ordered_at".to_owned(), row.ordered_at);
+    let events = row.events.iter().map(|(event, at)| (format!("{}_at", event.name()), *at));
+    events.fold(ordered, |latest, event| if event.1 > latest.1 { event } else { latest })
 }
 
 /// A row that leads where the calendar knows no days is refused now; later nobody could decide the order.

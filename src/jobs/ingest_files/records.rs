@@ -64,7 +64,7 @@ pub async fn agreements(tx: &mut Tx, scheme: &Scheme, chunk: &Chunk<'_>) -> Resu
                     None => Outcome::Rejected {
                         code: "UNKNOWN_MERCHANT",
                         message: format!(
-                            "column merchant_id, value {:?}: no such merchant is configured",
+                            "column merchant_id, value {:?}: no such merchant is configured; mend it, or have it configured",
                             opening.merchant_id
                         ),
                     },

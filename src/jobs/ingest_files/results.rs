@@ -120,8 +120,10 @@ impl<'a> Desk<'a> {
             return Outcome::of_known(known, fingerprint, "answer to", &row.id);
         }
         if let Some(order_id) = row.order_id.as_ref().filter(|order_id| **order_id != stored.order_id) {
-            let message =
-                format!("column order_id, value {order_id:?}: {what} {} is of order {}", row.id, stored.order_id);
+            let message = format!(
+                "column order_id, value {order_id:?}: {what} {} is of order {}; write that",
+                row.id, stored.order_id
+            );
             return Outcome::Rejected { code: "WRONG_ORDER", message };
         }
         let instructed_on = stored.attempt.instructed_on;

@@ -107,7 +107,7 @@ fn told(kind: Kind, header: &[String], line: &Line) -> (Kind, &'static str) {
     bills::about(|column| raw(header, line, column))
 }
 
-fn raw<'a>(header: &[String], line: &'a Line, column: &str) -> &'a str {
+pub(super) fn raw<'a>(header: &[String], line: &'a Line, column: &str) -> &'a str {
     let at = header.iter().position(|name| name == column);
     at.and_then(|i| line.canonical().get(i)).unwrap_or_default().trim()
 }
@@ -220,8 +220,8 @@ fn exception_about(kind: Kind, of: Kind, outcome: &Outcome, row: &InputRow) -> O
         Outcome::Conflict { .. } => "CONFLICT",
         Outcome::Pending { code, .. } if kind.is_money() => code,
         Outcome::Rejected { .. } => rejected_code(kind, of)?,
-        // The provider has given money back all the same.
-        Outcome::Declined { .. } if kind == Kind::Bills => rejected_code(kind, of)?,
+        // The provider has given money back all the same. Rows that a profile sets aside are nobody's concern.
+        Outcome::Declined { code, .. } if kind == Kind::Bills && *code != SET_ASIDE => rejected_code(kind, of)?,
         _ => return None,
     };
     Some(NewException {

@@ -1,9 +1,10 @@
 //! A time that is taken is the one that was written: written again in any of the accepted forms, it is read as the same.
 #![no_main]
 
-use chrono::SecondsFormat;
+use chrono::{Datelike, SecondsFormat};
 use chrono_tz::Tz;
 use libfuzzer_sys::fuzz_target;
+use paylater::domain::calendar::YEARS;
 use paylater::files::cell::Cells;
 
 fuzz_target!(|text: &str| {
@@ -19,7 +20,9 @@ fuzz_target!(|text: &str| {
         }
         if let Ok(day) = cells.date("at") {
             assert_eq!(day.to_string(), text.trim(), "a date has one form");
-            assert!(cells.instant("at").is_ok(), "a date is a time as well: {text:?}");
+            // The first midnight is still in the year before, elsewhere.
+            let is_edge = [YEARS.start(), YEARS.end()].contains(&&day.year());
+            assert!(is_edge || cells.instant("at").is_ok(), "a date is a time as well: {text:?}");
         }
     }
 });

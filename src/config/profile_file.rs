@@ -421,6 +421,11 @@ pub(super) fn of_feeds(document: &Node, base: &Path, problems: &mut Problems) ->
 pub fn built_in(name: &str) -> Result<Arc<Profile>> {
     let (name, text) =
         BUILT_IN.iter().find(|(known, _)| *known == name).with_context(|| format!("no profile {name}"))?;
+    of_text(name, text)
+}
+
+/// A profile from what a file of it would hold, for tests and tools.
+pub fn of_text(name: &str, text: &str) -> Result<Arc<Profile>> {
     let mut problems = Problems::default();
     let profile = parse(name, Path::new(&format!("profiles/{name}.toml")), text, &mut problems);
     Ok(problems.or_all(profile)?)

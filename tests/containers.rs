@@ -7,18 +7,9 @@ use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use support::Scheme;
+use support::{POLICY, Scheme};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
-
-const POLICY: &str = r#"
-[[version]]
-effective_from = "2026-01-01"
-currency = "CNY"
-clock = "ordered"
-bands = [ { score = 500, limit = "1000.00", term = 7 } ]
-late_fee = { kind = "none" }
-"#;
 
 const NAME: &str = "payments-2026-03-01.csv";
 const PAYMENTS: &str =

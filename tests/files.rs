@@ -36,10 +36,6 @@ fn shop(files: &[(&str, &str)]) -> Scheme {
     scheme
 }
 
-fn ack(scheme: &Scheme, feed: &str, name: &str) -> String {
-    scheme.read(&format!("run/outbox/{feed}/{name}.ack.csv"))
-}
-
 #[test]
 fn every_row_has_one_outcome() {
     let scheme = shop(&[(
@@ -52,7 +48,7 @@ fn every_row_has_one_outcome() {
         ),
     )]);
     scheme.close("2026-03-01");
-    insta::assert_snapshot!("outcomes_ack", ack(&scheme, "orders", "orders-2026-03-01.csv"));
+    insta::assert_snapshot!("outcomes_ack", scheme.ack("orders", "orders-2026-03-01.csv"));
     insta::assert_snapshot!("outcomes_rejects", scheme.read("run/outbox/orders/orders-2026-03-01.csv.rejects.csv"));
     assert!(scheme.path("run/archive/orders/orders-2026-03-01.csv").exists());
     assert!(!scheme.path("inbox/orders-2026-03-01.csv").exists());
@@ -68,7 +64,7 @@ fn a_rejects_file_mended_is_taken_as_it_is() {
     let rejects = scheme.read("run/outbox/orders/orders-2026-03-01.csv.rejects.csv");
     scheme.write("inbox/orders-2026-03-02-mended.csv", rejects.replace(",abc,", ",7.00,"));
     scheme.close("2026-03-02");
-    let ack = ack(&scheme, "orders", "orders-2026-03-02-mended.csv");
+    let ack = scheme.ack("orders", "orders-2026-03-02-mended.csv");
     assert_eq!(ack, "line,key,outcome,code,message\n2,O1,accepted,,\n");
 }
 
@@ -90,7 +86,7 @@ fn a_file_that_cannot_be_trusted_counts_for_nothing() {
         let scheme = shop(&[]);
         scheme.write("inbox/orders-2026-03-01.csv", text);
         scheme.close("2026-03-01");
-        let ack = ack(&scheme, "orders", "orders-2026-03-01.csv");
+        let ack = scheme.ack("orders", "orders-2026-03-01.csv");
         assert!(ack.contains(&format!("0,,quarantined,{code},")), "{ack}");
         assert_eq!(std::fs::read(scheme.path("run/quarantine/orders/orders-2026-03-01.csv")).unwrap(), text);
         let exceptions = scheme.read("run/reconciliation/2026-03-01/SHOP_2026-03-01_exceptions.csv");
@@ -109,11 +105,11 @@ fn the_same_bytes_do_nothing_and_the_same_name_with_others_is_another_file() {
     scheme.write("inbox/orders-2026-03-02.csv", &orders);
     scheme.close("2026-03-02");
     for name in ["orders-2026-03-01.2.csv", "orders-2026-03-02.csv"] {
-        assert!(ack(&scheme, "orders", name).contains("FILE_DUPLICATE"), "{name}");
+        assert!(scheme.ack("orders", name).contains("FILE_DUPLICATE"), "{name}");
     }
     scheme.write("inbox/orders-2026-03-01.csv", format!("{orders}O2,C1,6.00,CNY,2026-03-01,\n"));
     scheme.close("2026-03-03");
-    let ack = ack(&scheme, "orders", "orders-2026-03-01.3.csv");
+    let ack = scheme.ack("orders", "orders-2026-03-01.3.csv");
     assert!(ack.contains("O1,duplicate,DUPLICATE") && ack.contains("O2,accepted"), "{ack}");
 }
 
@@ -166,7 +162,7 @@ fn personal_data_is_in_no_message_and_no_merchants_file() {
     let output = scheme.command(&["close", "--through", "2026-03-03"]).env("PAYLATER_LOG", "debug").output().unwrap();
     assert!(output.status.success());
     let log = String::from_utf8_lossy(&output.stderr);
-    let ack = ack(&scheme, "customers", "customers-2026-03-02.csv");
+    let ack = scheme.ack("customers", "customers-2026-03-02.csv");
     assert!(ack.contains("C3,rejected,BAD_TEXT"), "{ack}");
     for text in [&ack, &*log] {
         for personal in ["Zhang", "zhang@", "王芳", "c1@example.com"] {

@@ -10,16 +10,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
-use support::Scheme;
-
-const POLICY: &str = r#"
-[[version]]
-effective_from = "2026-01-01"
-currency = "CNY"
-clock = "ordered"
-bands = [ { score = 500, limit = "1000.00", term = 7 } ]
-late_fee = { kind = "none" }
-"#;
+use support::{POLICY, Scheme};
 
 const HEADER: &str = "payment_id,order_id,amount,currency,paid_at\n";
 

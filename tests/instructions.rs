@@ -5,7 +5,7 @@ mod support;
 use std::process::Stdio;
 use std::time::Duration;
 
-use support::{Scheme, assert_same, files_below};
+use support::{AGREEMENTS, CUSTOMERS, Scheme, assert_same, files_below};
 
 /// What goes out; this shop writes no mails.
 const OUTPUTS: [&str; 2] = ["reconciliation", "outbox"];
@@ -26,13 +26,6 @@ no_answer_after = 3
 after = 2
 retry_after = [3]
 "#;
-
-const CUSTOMERS: &str = "customer_id,name,email,locale,time_zone,credit_score,real_name_verified,bank_card_bound
-C1,王芳,c1@example.com,zh-CN,Asia/Shanghai,700,true,true
-";
-const AGREEMENTS: &str = "agreement_id,customer_id,merchant_id,status,changed_at,score_authorised
-A1,C1,SHOP,open,2026-02-01,true
-";
 
 /// A shop whose customer ordered for 100.00 each on 1 March: all due on the 8th.
 fn shop(orders: &[&str]) -> Scheme {

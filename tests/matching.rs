@@ -6,7 +6,7 @@ mod support;
 
 use std::fs;
 
-use support::{Scheme, assert_same, files_below};
+use support::{AGREEMENTS, CUSTOMERS, Scheme, assert_same, files_below};
 
 const OUTPUTS: [&str; 2] = ["reconciliation", "outbox"];
 
@@ -18,12 +18,6 @@ bands = [ { score = 600, limit = "9000.00", term = 30 } ]
 late_fee = { kind = "none" }
 "#;
 
-const CUSTOMERS: &str = "customer_id,name,email,locale,time_zone,credit_score,real_name_verified,bank_card_bound
-C1,王芳,c1@example.com,zh-CN,Asia/Shanghai,700,true,true
-";
-const AGREEMENTS: &str = "agreement_id,customer_id,merchant_id,status,changed_at,score_authorised
-A1,C1,SHOP,open,2026-02-01,true
-";
 const ORDERS: &str = "order_id,customer_id,amount,currency,ordered_at";
 const PAYMENTS: &str = "payment_id,order_id,amount,currency,paid_at,channel";
 const REFUNDS: &str = "refund_id,order_id,amount,currency,refunded_at,reason";

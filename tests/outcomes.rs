@@ -6,7 +6,7 @@ mod support;
 use std::process::Stdio;
 use std::time::Duration;
 
-use support::{OUTPUTS, Scheme, assert_same, files_below};
+use support::{AGREEMENTS, CUSTOMERS, OUTPUTS, Scheme, assert_same, files_below};
 
 const POLICY: &str = r#"
 [[version]]
@@ -23,42 +23,18 @@ extension = { times = 1, days = 3 }
 after = 1
 "#;
 
-const CUSTOMERS: &str = "customer_id,name,email,locale,time_zone,credit_score,real_name_verified,bank_card_bound
-C1,王芳,c1@example.com,zh-CN,Asia/Shanghai,700,true,true
-";
-const AGREEMENTS: &str = "agreement_id,customer_id,merchant_id,status,changed_at,score_authorised
-A1,C1,SHOP,open,2026-02-01,true
-";
 const ORDERS: &str = "order_id,customer_id,amount,currency,ordered_at";
 const FULFILMENTS: &str = "order_id,event,occurred_at";
 
 /// A shop with a customer, and these files.
 fn shop(files: &[(&str, &str)]) -> Scheme {
-    let scheme = Scheme::shop(POLICY);
-    scheme.write("inbox/customers-2026-03-01.csv", CUSTOMERS);
-    scheme.write("inbox/agreements-2026-03-01.csv", AGREEMENTS);
-    for (name, text) in files {
-        scheme.write(&format!("inbox/{name}"), text);
-    }
-    scheme
+    Scheme::shop(POLICY).with_customer(files)
 }
 
 fn change_config(scheme: &Scheme, from: &str, to: &str) {
     let config = scheme.read("paylater.toml");
     assert!(config.contains(from), "{from:?} is not in {config}");
     scheme.write("paylater.toml", config.replace(from, to));
-}
-
-fn ack(scheme: &Scheme, feed: &str, name: &str) -> String {
-    scheme.read(&format!("run/outbox/{feed}/{name}.ack.csv"))
-}
-
-/// The exceptions of a day: code, days open, message.
-fn exceptions(scheme: &Scheme, day: &str) -> Vec<String> {
-    let report = scheme.read(&format!("run/reconciliation/{day}/SHOP_{day}_exceptions.csv"));
-    let mut rows = csv::Reader::from_reader(report.as_bytes());
-    let row = |row: csv::StringRecord| format!("{} {} {}", &row[1], &row[9], &row[10]);
-    rows.records().map(|record| row(record.unwrap())).collect()
 }
 
 /// What the program printed, without the folder it works in.
@@ -180,7 +156,7 @@ fn no_name_and_no_address_is_shown() {
     let told = shown
         + &scheme.run(&["files"])
         + &scheme.run(&["exceptions"])
-        + &ack(&scheme, "customers", "customers-2026-03-02.csv");
+        + &scheme.ack("customers", "customers-2026-03-02.csv");
     for personal in ["李雷", "张张", "@example.com"] {
         assert!(!told.contains(personal), "{personal} in {told}");
     }
@@ -201,9 +177,9 @@ async fn a_row_that_waits_too_long_is_an_exception_until_its_order_comes() {
             "payment_id,order_id,amount,currency,paid_at\nX1,O2,1.00,CNY,2026-03-03\n",
         );
         scheme.close("2026-03-05");
-        assert_eq!(exceptions(scheme, "2026-03-02"), [""; 0]);
+        assert_eq!(scheme.exceptions("2026-03-02"), [""; 0]);
         let money = "order O2 has not been seen yet; the row waits for it; its money is in suspense";
-        assert_eq!(exceptions(scheme, "2026-03-03"), [format!("UNKNOWN_ORDER 0 {money}")]);
+        assert_eq!(scheme.exceptions("2026-03-03"), [format!("UNKNOWN_ORDER 0 {money}")]);
         let waits = |order: &str, kind: &str, since: &str, days: i64| {
             format!(
                 "UNKNOWN_ORDER {days} order {order} has not been seen; the row of {kind} has waited for it since {since}"
@@ -211,20 +187,20 @@ async fn a_row_that_waits_too_long_is_an_exception_until_its_order_comes() {
         };
         let delivered = |order: &str, days: i64| waits(order, "fulfilments", "2026-03-02", days);
         assert_eq!(
-            exceptions(scheme, "2026-03-04"),
+            scheme.exceptions("2026-03-04"),
             [format!("UNKNOWN_ORDER 1 {money}"), delivered("O1", 0), delivered("O2", 0)]
         );
         let hold = |days| waits("O1", "holds", "2026-03-03", days);
         assert_eq!(
-            exceptions(scheme, "2026-03-05"),
+            scheme.exceptions("2026-03-05"),
             [format!("UNKNOWN_ORDER 2 {money}"), delivered("O1", 1), delivered("O2", 1), hold(0)]
         );
         scheme.write("inbox/orders-2026-03-06.csv", format!("{ORDERS}\nO2,C1,5.00,CNY,2026-03-01\n"));
         scheme.close("2026-03-06");
-        assert_eq!(exceptions(scheme, "2026-03-06"), [delivered("O1", 2), hold(1)]);
+        assert_eq!(scheme.exceptions("2026-03-06"), [delivered("O1", 2), hold(1)]);
         scheme.write("inbox/orders-2026-03-07.csv", format!("{ORDERS}\nO1,C1,5.00,CNY,2026-03-01\n"));
         scheme.close("2026-03-07");
-        assert_eq!(exceptions(scheme, "2026-03-07"), [""; 0]);
+        assert_eq!(scheme.exceptions("2026-03-07"), [""; 0]);
         scheme.run(&["verify"]);
     };
     let (sqlite, postgres) = (shop(&[]), shop(&[]).on_postgres().await);
@@ -310,7 +286,7 @@ fn rejected_rows_of_every_kind_come_back_under_the_name_they_were_handed_out_wit
     scheme.close("2026-03-03");
     for (kind, _, row, ..) in &wrong {
         let key = if *kind == "fulfilments" { "O3:delivered" } else { row.split(',').next().unwrap() };
-        let ack = ack(&scheme, kind, &format!("{kind}-2026-03-02.csv.rejects.csv"));
+        let ack = scheme.ack(kind, &format!("{kind}-2026-03-02.csv.rejects.csv"));
         assert_eq!(ack, format!("line,key,outcome,code,message\n2,{key},accepted,,\n"), "{kind}");
     }
     // What the bank answers, mended likewise, but only the second time.
@@ -336,10 +312,10 @@ fn rejected_rows_of_every_kind_come_back_under_the_name_they_were_handed_out_wit
         assert_eq!(rejects.lines().next().unwrap().matches("message").count(), 1, "{rejects}");
         scheme.write(&format!("inbox/{name}.rejects.csv"), rejects.replacen("Paid", "paid", 1));
         scheme.close(if kind == "debit_results" { "2026-03-12" } else { "2026-03-13" });
-        let ack = ack(&scheme, kind, &format!("{name}.rejects.csv"));
+        let ack = scheme.ack(kind, &format!("{name}.rejects.csv"));
         assert_eq!(ack, format!("line,key,outcome,code,message\n2,{key},accepted,,\n"), "{kind}");
     }
-    assert_eq!(exceptions(&scheme, "2026-03-13"), [""; 0]);
+    assert_eq!(scheme.exceptions("2026-03-13"), [""; 0]);
     // Each counts once: the order of 100.00 was decided once, and paid and refunded once.
     let explain = scheme.run(&["explain", "O3"]);
     assert_eq!(explain.matches("payment P3 of 5.00").count(), 1, "{explain}");
@@ -347,7 +323,7 @@ fn rejected_rows_of_every_kind_come_back_under_the_name_they_were_handed_out_wit
     let again = scheme.read("run/archive/payments/payments-2026-03-02.csv.rejects.csv");
     scheme.write("inbox/payments-2026-03-02.csv.rejects.csv", again);
     scheme.close("2026-03-14");
-    assert!(ack(&scheme, "payments", "payments-2026-03-02.csv.rejects.2.csv").contains("FILE_DUPLICATE"));
+    assert!(scheme.ack("payments", "payments-2026-03-02.csv.rejects.2.csv").contains("FILE_DUPLICATE"));
     scheme.run(&["verify"]);
 }
 
@@ -362,7 +338,7 @@ async fn a_refused_file_is_tried_again_once_configuration_is_mended() {
         scheme.write("inbox/orders-2026-03-01.csv", format!("{ORDERS}\nO1,C1,5.00,CNY,2026-03-01\n"));
         scheme.write("inbox/orders-2026-03-02.csv", "");
         scheme.close("2026-03-02");
-        assert!(exceptions(scheme, "2026-03-02")[0].starts_with("FILE_COLUMN_MISSING 1"));
+        assert!(scheme.exceptions("2026-03-02")[0].starts_with("FILE_COLUMN_MISSING 1"));
         // Nothing was mended yet.
         let told = scheme.run_failing(&["files", "retry", "orders-2026-03-01.csv"], 1);
         assert!(told.contains("refused for the same reason as before: a file of payments needs"), "{told}");
@@ -381,10 +357,7 @@ async fn a_refused_file_is_tried_again_once_configuration_is_mended() {
         assert!(told.contains("taken in as file 5; 1 rows: 1 accepted"), "{told}");
         assert!(scheme.path("run/archive/orders/orders-2026-03-01.2.csv").exists());
         assert!(!scheme.path("run/quarantine/orders/orders-2026-03-01.csv").exists());
-        assert_eq!(
-            ack(scheme, "orders", "orders-2026-03-01.2.csv"),
-            "line,key,outcome,code,message\n2,O1,accepted,,\n"
-        );
+        assert_eq!(scheme.ack("orders", "orders-2026-03-01.2.csv"), "line,key,outcome,code,message\n2,O1,accepted,,\n");
         // The first try stays as it was, and says what followed.
         let shown = scheme.run(&["files", "show", "3"]);
         assert!(shown.contains("quarantined, then 5 on 2026-03-01"), "{shown}");
@@ -392,14 +365,14 @@ async fn a_refused_file_is_tried_again_once_configuration_is_mended() {
         let again = scheme.run_failing(&["files", "retry", "3"], 1);
         assert!(again.contains("is not there any more"), "{again}");
         scheme.close("2026-03-04");
-        let third = exceptions(scheme, "2026-03-03");
+        let third = scheme.exceptions("2026-03-03");
         assert!(
             third[0]
                 .starts_with("FILE_COLUMN_MISSING 2 closed: taken in on 2026-03-03 as file 5; orders-2026-03-01.csv:"),
             "{third:?}"
         );
         assert!(third[1].starts_with("FILE_EMPTY"), "{third:?}");
-        assert_eq!(exceptions(scheme, "2026-03-04").len(), 1);
+        assert_eq!(scheme.exceptions("2026-03-04").len(), 1);
         scheme.run(&["verify"]);
     };
     story(&shop(&[]));
@@ -420,7 +393,7 @@ fn a_file_that_is_refused_again_for_another_reason_says_that_one() {
     );
     assert!(scheme.path("run/quarantine/orders/orders-2026-03-01.2.csv").exists());
     scheme.close("2026-03-02");
-    let second = exceptions(&scheme, "2026-03-02");
+    let second = scheme.exceptions("2026-03-02");
     assert!(second[0].starts_with("FILE_COLUMN_MISSING 1 closed: tried again on 2026-03-02 as file 4"), "{second:?}");
     assert!(second[1].starts_with("FILE_COLUMN_TWICE 0"), "{second:?}");
 }
@@ -435,13 +408,13 @@ fn bytes_that_were_refused_and_are_dropped_in_again_settle_the_matter() {
     change_config(&scheme, &format!("{kind}\"payments\""), &format!("{kind}\"orders\""));
     scheme.write("inbox/orders-2026-03-01-again.csv", &orders);
     scheme.close("2026-03-03");
-    let second = exceptions(&scheme, "2026-03-02");
+    let second = scheme.exceptions("2026-03-02");
     assert!(second[0].starts_with("FILE_COLUMN_MISSING 1 closed: taken in on 2026-03-02 as file 4"), "{second:?}");
-    assert_eq!(exceptions(&scheme, "2026-03-03"), [""; 0]);
+    assert_eq!(scheme.exceptions("2026-03-03"), [""; 0]);
     // What counts already is not tried again.
     assert_eq!(scheme.run(&["files", "retry", "--all"]), "Nothing to try again.\n");
     scheme.run(&["files", "retry", "3"]);
-    assert!(ack(&scheme, "orders", "orders-2026-03-01.2.csv").contains("FILE_DUPLICATE"));
+    assert!(scheme.ack("orders", "orders-2026-03-01.2.csv").contains("FILE_DUPLICATE"));
 }
 
 #[tokio::test]
@@ -472,7 +445,7 @@ async fn rows_that_configuration_rejected_are_tried_again() {
         );
         assert!(scheme.run(&["explain", "O2"]).contains("accepted"));
         // O3 is wrong whatever is configured; the merchant is still unknown and stays a candidate.
-        assert!(ack(scheme, "orders", "orders-2026-03-01.csv.rejects.csv").ends_with("message\n2,O2,accepted,,\n"));
+        assert!(scheme.ack("orders", "orders-2026-03-01.csv.rejects.csv").ends_with("message\n2,O2,accepted,,\n"));
         let would = scheme.run(&["files", "retry", "--all", "--dry-run"]);
         assert_eq!(would.matches("would be taken in").count(), 1, "{would}");
         let not = scheme.run_failing(&["files", "retry", "customers-2026-03-01.csv"], 1);
@@ -555,7 +528,7 @@ async fn an_exception_is_closed_with_a_reason_that_the_days_report_shows() {
         for (name, bytes) in &before {
             assert_eq!(std::fs::read(scheme.path("run").join(name)).unwrap(), *bytes, "{name}");
         }
-        let second = exceptions(scheme, "2026-03-02");
+        let second = scheme.exceptions("2026-03-02");
         assert_eq!(
             second[0],
             "CONFLICT 1 closed: =the shop says 5.00 is right; order O1 was recorded before with other content; nothing was changed"
@@ -565,7 +538,7 @@ async fn an_exception_is_closed_with_a_reason_that_the_days_report_shows() {
             second[2].starts_with("PAYMENT_REJECTED 1 closed: P2 was a test of the shop; column amount"),
             "{second:?}"
         );
-        assert_eq!(exceptions(scheme, "2026-03-03").len(), 1);
+        assert_eq!(scheme.exceptions("2026-03-03").len(), 1);
         scheme.run(&["verify"]);
         list
     };

@@ -6,7 +6,7 @@ mod support;
 use std::fs;
 use std::path::Path;
 
-use support::Scheme;
+use support::{AGREEMENTS, CUSTOMERS, Scheme};
 
 const POLICY: &str = r#"
 [[version]]
@@ -188,12 +188,6 @@ fn a_file_that_contradicts_itself_is_refused_with_both_figures() {
     }
 }
 
-const CUSTOMERS: &str = "customer_id,name,email,locale,time_zone,credit_score,real_name_verified,bank_card_bound
-C1,王芳,c1@example.com,zh-CN,Asia/Shanghai,700,true,true
-";
-const AGREEMENTS: &str = "agreement_id,customer_id,merchant_id,status,changed_at,score_authorised
-A1,C1,SHOP,open,2026-02-01,true
-";
 const ORDERS: &str = "order_id,customer_id,amount,currency,ordered_at
 O1,C1,2000.00,CNY,2026-03-01
 O2,C1,100.00,CNY,2026-03-01

@@ -96,7 +96,7 @@ fn every_answer_says_what_is_wrong_and_what_to_write() {
     for sample in samples() {
         let Sample { code, feed, .. } = &sample;
         told.push_str(&format!("{code}.{feed}\n"));
-        let ack = scheme.read(&format!("run/outbox/{feed}/{}.ack.csv", sample.kept_as()));
+        let ack = scheme.ack(feed, &sample.kept_as());
         let mut rows = csv::Reader::from_reader(ack.as_bytes());
         let rows: Vec<csv::StringRecord> = rows.records().map(Result::unwrap).collect();
         let is_about = |row: &csv::StringRecord| !code.starts_with("FILE_") || &row[0] == "0";

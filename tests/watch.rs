@@ -3,16 +3,7 @@
 
 mod support;
 
-use support::{OUTPUTS, Scheme, assert_same, files_below};
-
-const POLICY: &str = r#"
-[[version]]
-effective_from = "2026-01-01"
-currency = "CNY"
-clock = "ordered"
-bands = [ { score = 500, limit = "1000.00", term = 7 } ]
-late_fee = { kind = "none" }
-"#;
+use support::{OUTPUTS, POLICY, Scheme, assert_same, files_below};
 
 const ORDERS: &str = "order_id,customer_id,amount,currency,ordered_at\n";
 
@@ -30,38 +21,30 @@ fn arrives(scheme: &Scheme, name: &str) {
     scheme.write(&format!("inbox/{name}"), format!("{ORDERS}{name},C1,5.00,CNY,2026-03-01\n"));
 }
 
-/// The exceptions of a day with their age: code, days open, message.
-fn exceptions(scheme: &Scheme, day: &str) -> Vec<String> {
-    let report = scheme.read(&format!("run/reconciliation/{day}/SHOP_{day}_exceptions.csv"));
-    let mut rows = csv::Reader::from_reader(report.as_bytes());
-    let row = |row: csv::StringRecord| format!("{} {} {}", &row[1], &row[9], &row[10]);
-    rows.records().map(|record| row(record.unwrap())).collect()
-}
-
 #[tokio::test]
 async fn a_file_that_is_expected_and_not_there_is_told_until_it_comes() {
     let story = |scheme: &Scheme| {
         arrives(scheme, "orders-2026-03-02.csv");
         scheme.close("2026-03-04");
         // Nothing was missed on the 2nd. The 1st is a Sunday, on which no file is expected.
-        assert_eq!(exceptions(scheme, "2026-03-01"), [""; 0]);
-        assert_eq!(exceptions(scheme, "2026-03-02"), [""; 0]);
+        assert_eq!(scheme.exceptions("2026-03-01"), [""; 0]);
+        assert_eq!(scheme.exceptions("2026-03-02"), [""; 0]);
         let missing = |date: &str, days: i64| {
             format!(
                 "FILE_MISSING {days} no file of orders for {date}: feed orders expects orders-{{date}}.csv by 09:00"
             )
         };
-        assert_eq!(exceptions(scheme, "2026-03-03"), [missing("2026-03-03", 0)]);
-        assert_eq!(exceptions(scheme, "2026-03-04"), [missing("2026-03-03", 1), missing("2026-03-04", 0)]);
+        assert_eq!(scheme.exceptions("2026-03-03"), [missing("2026-03-03", 0)]);
+        assert_eq!(scheme.exceptions("2026-03-04"), [missing("2026-03-03", 1), missing("2026-03-04", 0)]);
         let status = scheme.run(&["status"]);
         assert!(status.contains("2 FILE_MISSING"), "{status}");
         assert!(status.contains("2026-03-03: no file of orders for 2026-03-03"), "{status}");
         arrives(scheme, "orders-2026-03-03.csv");
         arrives(scheme, "orders-2026-03-05.csv");
         scheme.close("2026-03-07");
-        assert_eq!(exceptions(scheme, "2026-03-05"), [missing("2026-03-04", 1)]);
+        assert_eq!(scheme.exceptions("2026-03-05"), [missing("2026-03-04", 1)]);
         // Friday is missed, and Saturday expects nothing.
-        assert_eq!(exceptions(scheme, "2026-03-07"), [missing("2026-03-04", 3), missing("2026-03-06", 1)]);
+        assert_eq!(scheme.exceptions("2026-03-07"), [missing("2026-03-04", 3), missing("2026-03-06", 1)]);
         scheme.run(&["verify"]);
     };
     let keys = "expected_by = \"09:00\"\ncalendar = \"weekends\"";
@@ -93,9 +76,9 @@ fn three_days_at_once_are_three_days_one_by_one() {
     let (at_once, daily) = (scheme(false), scheme(true));
     // Monday's file should be there on Tuesday; Wednesday's came.
     let missing = "no file of orders for 2026-03-02: feed orders expects orders-{date}.csv by 09:00";
-    assert_eq!(exceptions(&at_once, "2026-03-02"), [""; 0]);
-    assert_eq!(exceptions(&at_once, "2026-03-03"), [format!("FILE_MISSING 0 {missing}")]);
-    assert_eq!(exceptions(&at_once, "2026-03-08"), [format!("FILE_MISSING 5 {missing}")]);
+    assert_eq!(at_once.exceptions("2026-03-02"), [""; 0]);
+    assert_eq!(at_once.exceptions("2026-03-03"), [format!("FILE_MISSING 0 {missing}")]);
+    assert_eq!(at_once.exceptions("2026-03-08"), [format!("FILE_MISSING 5 {missing}")]);
     assert_same(&files_below(&at_once.path("run"), &OUTPUTS[..2]), &files_below(&daily.path("run"), &OUTPUTS[..2]));
 }
 
@@ -107,8 +90,8 @@ fn an_empty_day_is_there_and_a_refused_file_is_not() {
     scheme.write("inbox/orders-2026-03-02.csv", ORDERS);
     scheme.write("inbox/orders-2026-03-03.csv", "");
     scheme.close("2026-03-03");
-    assert_eq!(exceptions(&scheme, "2026-03-02"), [""; 0]);
-    let third = exceptions(&scheme, "2026-03-03");
+    assert_eq!(scheme.exceptions("2026-03-02"), [""; 0]);
+    let third = scheme.exceptions("2026-03-03");
     assert_eq!(third.len(), 2, "{third:?}");
     assert!(third[0].starts_with("FILE_EMPTY"), "{third:?}");
     assert!(third[1].ends_with("by 09:00; orders-2026-03-03.csv came and is in quarantine"), "{third:?}");
@@ -151,14 +134,14 @@ async fn a_number_that_was_left_out_is_told_until_it_comes() {
         }
         scheme.close("2026-03-01");
         assert_eq!(
-            exceptions(scheme, "2026-03-01"),
+            scheme.exceptions("2026-03-01"),
             ["FILE_GAP 0 number 8 is missing: bill-9.csv came to feed orders before"]
         );
         // 8 comes in quarantine, which has its own exception; 11 to 13 are missing.
         scheme.write("inbox/bill-8.csv", "");
         arrives(scheme, "bill-14.csv");
         scheme.close("2026-03-02");
-        let second = exceptions(scheme, "2026-03-02");
+        let second = scheme.exceptions("2026-03-02");
         assert!(second[0].starts_with("FILE_EMPTY 0 bill-8.csv"), "{second:?}");
         let gap = "numbers 11 to 13 are missing: bill-14.csv came to feed orders before";
         assert_eq!(second[1..], [format!("FILE_GAP 0 {gap}")]);
@@ -166,10 +149,10 @@ async fn a_number_that_was_left_out_is_told_until_it_comes() {
             arrives(scheme, &format!("bill-{number}.csv"));
         }
         scheme.close("2026-03-03");
-        assert_eq!(exceptions(scheme, "2026-03-03")[1..], [format!("FILE_GAP 1 {gap}")]);
+        assert_eq!(scheme.exceptions("2026-03-03")[1..], [format!("FILE_GAP 1 {gap}")]);
         arrives(scheme, "bill-0012.csv");
         scheme.close("2026-03-04");
-        assert_eq!(exceptions(scheme, "2026-03-04").len(), 1);
+        assert_eq!(scheme.exceptions("2026-03-04").len(), 1);
         scheme.run(&["verify"]);
     };
     story(&shop("bill-{number}.csv", ""));
@@ -189,9 +172,9 @@ async fn numbers_that_begin_anew_each_day() {
             arrives(scheme, name);
         }
         scheme.close("2026-03-02");
-        assert_eq!(exceptions(scheme, "2026-03-01"), [""; 0]);
+        assert_eq!(scheme.exceptions("2026-03-01"), [""; 0]);
         assert_eq!(
-            exceptions(scheme, "2026-03-02"),
+            scheme.exceptions("2026-03-02"),
             [
                 "FILE_GAP 0 number 1 is missing: o-2026-03-02-2.csv came to feed orders before",
                 "FILE_GAP 0 numbers 3 to 8 are missing: o-2026-03-02-9.csv came to feed orders before"
@@ -200,10 +183,10 @@ async fn numbers_that_begin_anew_each_day() {
         // The first of another day settles nothing.
         arrives(scheme, "o-2026-03-03-1.csv");
         scheme.close("2026-03-03");
-        assert_eq!(exceptions(scheme, "2026-03-03").len(), 2);
+        assert_eq!(scheme.exceptions("2026-03-03").len(), 2);
         arrives(scheme, "o-2026-03-02-1.csv");
         scheme.close("2026-03-04");
-        assert_eq!(exceptions(scheme, "2026-03-04").len(), 1);
+        assert_eq!(scheme.exceptions("2026-03-04").len(), 1);
     };
     story(&shop("o-{date}-{number}.csv", "first_number = 1"));
     story(&shop("o-{date}-{number}.csv", "first_number = 1").on_postgres().await);

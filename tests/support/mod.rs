@@ -12,6 +12,24 @@ pub mod postgres;
 pub mod smtp;
 pub mod source;
 
+/// The terms of a shop of which only its files matter.
+pub const POLICY: &str = r#"
+[[version]]
+effective_from = "2026-01-01"
+currency = "CNY"
+clock = "ordered"
+bands = [ { score = 500, limit = "1000.00", term = 7 } ]
+late_fee = { kind = "none" }
+"#;
+
+/// A good customer of the shop.
+pub const CUSTOMERS: &str = "customer_id,name,email,locale,time_zone,credit_score,real_name_verified,bank_card_bound
+C1,王芳,c1@example.com,zh-CN,Asia/Shanghai,700,true,true
+";
+pub const AGREEMENTS: &str = "agreement_id,customer_id,merchant_id,status,changed_at,score_authorised
+A1,C1,SHOP,open,2026-02-01,true
+";
+
 /// A scheme in a folder of its own, worked on by the real program.
 pub struct Scheme {
     pub folder: TempDir,
@@ -107,6 +125,28 @@ impl Scheme {
 
     pub fn close(&self, through: &str) -> String {
         self.run(&["close", "--through", through])
+    }
+
+    /// Puts files into the inbox, on the day that the shop's customer comes.
+    pub fn with_customer(self, files: &[(&str, &str)]) -> Scheme {
+        let customer = [("customers-2026-03-01.csv", CUSTOMERS), ("agreements-2026-03-01.csv", AGREEMENTS)];
+        for (name, text) in customer.iter().chain(files) {
+            self.write(&format!("inbox/{name}"), text);
+        }
+        self
+    }
+
+    /// What the sender of a file was answered.
+    pub fn ack(&self, feed: &str, name: &str) -> String {
+        self.read(&format!("run/outbox/{feed}/{name}.ack.csv"))
+    }
+
+    /// The shop's exceptions of a day: code, days open, message.
+    pub fn exceptions(&self, day: &str) -> Vec<String> {
+        let report = self.read(&format!("run/reconciliation/{day}/SHOP_{day}_exceptions.csv"));
+        let mut rows = csv::Reader::from_reader(report.as_bytes());
+        let row = |row: csv::StringRecord| format!("{} {} {}", &row[1], &row[9], &row[10]);
+        rows.records().map(|record| row(record.unwrap())).collect()
     }
 }
 

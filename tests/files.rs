@@ -141,6 +141,28 @@ fn money_before_its_order_waits_in_suspense_and_resolves_by_itself() {
 }
 
 #[test]
+fn a_row_that_waits_keeps_the_time_zone_of_its_feed() {
+    let scheme = shop(&[]);
+    let london = "[[feed]]\nname = \"london\"\nfolder = \"inbox\"\npattern = \"london-{date}.csv\"\nkind = \"payments\"\n\
+                  time_zone = \"Europe/London\"\nsettle_seconds = 0\nmerchant = \"SHOP\"\n";
+    scheme.write("paylater.toml", scheme.read("paylater.toml") + london);
+    let header = "payment_id,order_id,amount,currency,paid_at";
+    // Eight in the evening in London is the next day in Shanghai. The first payment waits for its order, the second not.
+    for (day, payment) in [("2026-03-02", "P1"), ("2026-03-04", "P2")] {
+        let row = format!("{header}\n{payment},O1,10.00,CNY,2026-03-02 20:00:00\n");
+        scheme.write(&format!("inbox/london-{day}.csv"), row);
+    }
+    scheme.write("inbox/orders-2026-03-03.csv", format!("{ORDERS}\nO1,C1,100.00,CNY,2026-03-01,\n"));
+    scheme.close("2026-03-04");
+    for (booked, file) in [("2026-03-03", "london-2026-03-02.csv"), ("2026-03-04", "london-2026-03-04.csv")] {
+        let detail = scheme.read(&format!("run/reconciliation/{booked}/SHOP_{booked}_detail.csv"));
+        let entries: Vec<&str> = detail.lines().filter(|line| line.contains(file)).collect();
+        let counts_for = format!(",SHOP,{booked},2026-03-03,");
+        assert!(!entries.is_empty() && entries.iter().all(|entry| entry.contains(&counts_for)), "{entries:?}");
+    }
+}
+
+#[test]
 fn a_file_of_tomorrow_waits_and_a_half_written_one_is_left_alone() {
     let scheme = shop(&[("orders-2026-03-02.csv", &format!("{ORDERS}\nO1,C1,5.00,CNY,2026-03-01,\n"))]);
     scheme.write("inbox/orders-2026-03-01.csv.part", "half");

@@ -2,9 +2,11 @@
 //! waits, its money in suspense, and is tried again when the order comes.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
 
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
+use chrono_tz::Tz;
 
 use super::super::Scheme;
 use super::super::deciding::into_cases;
@@ -23,7 +25,7 @@ use crate::files::reader::Line;
 use crate::store::facts::{self, NewFact};
 use crate::store::inputs::{self, InputRow};
 use crate::store::journal::{self, Posting};
-use crate::store::{Tx, exceptions, orders};
+use crate::store::{Tx, exceptions, listing, orders};
 
 pub async fn decide(
     tx: &mut Tx,
@@ -119,9 +121,13 @@ pub async fn retry_pending(
     }
     // A chargeback waits for its payment, whichever of them came first.
     pending.sort_by_key(|waiting| waiting.kind == Kind::Chargebacks.name());
+    let mut zones = HashMap::new();
     let mut rows = Vec::with_capacity(pending.len());
     for waiting in &pending {
-        rows.push(read_again(scheme, waiting)?);
+        if let Slot::Vacant(unknown) = zones.entry(waiting.file_no) {
+            unknown.insert(zone_of(tx, scheme, waiting.file_no).await?);
+        }
+        rows.push(read_again(waiting, zones[&waiting.file_no])?);
     }
     let fact_rows: Vec<&FactRow> = rows.iter().collect();
     let mut desk = Desk::open(tx, scheme, merchant, &fact_rows, today).await?;
@@ -144,19 +150,19 @@ pub async fn retry_pending(
     desk.write(tx).await
 }
 
+/// The zone of times without an offset in a file: its feed's, as long as that is configured.
+async fn zone_of(tx: &mut Tx, scheme: &Scheme, file_no: i64) -> Result<Tz> {
+    let file = listing::file(tx, file_no).await?;
+    let feed = file.and_then(|listed| scheme.config.feeds.iter().find(|feed| feed.name == listed.file.feed));
+    Ok(feed.map_or(scheme.config.zone, |feed| feed.zone))
+}
+
 /// The row as it came, from its kept cells.
-fn read_again(scheme: &Scheme, waiting: &InputRow) -> Result<FactRow> {
+fn read_again(waiting: &InputRow, zone: Tz) -> Result<FactRow> {
     let kind = Kind::parse(&waiting.kind).with_context(|| format!("a pending row of unknown kind {}", waiting.kind))?;
     let cells: std::collections::BTreeMap<String, String> =
         serde_json::from_str(&waiting.content).context("a pending row's cells")?;
     let (header, cells): (Vec<String>, csv::StringRecord) = cells.into_iter().unzip();
-    // Kept rows have been read before; the zone of their feed is the first of that kind and merchant.
-    let feed = scheme
-        .config
-        .feeds
-        .iter()
-        .find(|feed| feed.kind == kind && feed.merchant.as_deref() == Some(waiting.merchant_id.as_str()));
-    let zone = feed.map_or(scheme.config.zone, |feed| feed.zone);
     let parsed = incoming::parse(kind, &Cells { header: &header, cells: &cells, zone, as_sent: None });
     match parsed.map(|parsed| parsed.row) {
         Ok(Row::Fact(row)) => Ok(row),

@@ -117,6 +117,7 @@ fn every_key_of_configuration_is_described() {
     let mut count = 0;
     for source in [
         "src/config/scheme_file.rs",
+        "src/config/feed_file.rs",
         "src/config/bills.rs",
         "src/config/policy_file.rs",
         "src/config/late_fee.rs",

@@ -6,6 +6,7 @@ mod calendar_file;
 mod document;
 mod effective;
 mod expected;
+mod feed_file;
 pub mod inherit;
 mod job_file;
 mod late_fee;
@@ -164,7 +165,7 @@ impl Config {
     /// Reads what concerns one feed only, whatever is wrong elsewhere.
     pub fn load_feed(path: &Path, name: &str) -> Result<Feed> {
         let mut problems = Problems::default();
-        let feed = scheme_file::feed(path, name, &mut problems);
+        let feed = feed_file::load(path, name, &mut problems);
         Ok(problems.or_all(feed)?)
     }
 

@@ -3,29 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::bills::{self, RawBill};
-use super::document::Node;
-use super::packing::{RawLimits, marker, name_pattern};
+use super::feed_file::{self, OfScheme, RawFeed};
+use super::packing::RawLimits;
 use super::policy_file::Loaded;
-use super::problems::{Problems, Rules, join, wrong};
-use super::profile_file;
+use super::problems::{Rules, wrong};
 use super::reference_rates::{RawLegal, RawTable};
 use super::values::{in_days, is_name, time_of_day, time_zone};
-use super::{
-    Calendars, Clock, Config, Feed, JobFile, Mail, MailTransport, Merchant, Rates, document, expected, read, schema,
-    shape, without_detours,
-};
+use super::{Calendars, Clock, Config, JobFile, Mail, MailTransport, Merchant, Rates, read, without_detours};
 use crate::domain::reminders::ContactHours;
-use crate::files::container::{Limits, Packing};
-use crate::files::incoming::Kind;
+use crate::files::container::Limits;
 use crate::files::profile::Profile;
 
 /// What the configuration's own file names, read before it.
@@ -167,59 +160,6 @@ struct RawMerchant {
     policy: PathBuf,
 }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct RawFeed {
-    /// Letters, digits, - and _.
-    name: String,
-    /// Where to look.
-    folder: PathBuf,
-    /// A file name with {date}, {number} and * in it.
-    pattern: String,
-    /// What the rows are.
-    kind: Kind,
-    /// How the files are read: canonical, another profile that comes with paylater, or the path of a .toml file.
-    #[expect(dead_code, reason = "read before, so that everything is looked at whatever else is wrong")]
-    profile: Option<String>,
-    /// Whose files they are; not for customers and agreements.
-    merchant: Option<String>,
-    /// Who reports the money, for the matching report.
-    provider: Option<String>,
-    /// What bills answer for; only with kind = "bills".
-    bill: Option<RawBill>,
-    /// IANA name, of times without an offset.
-    time_zone: Option<String>,
-    /// Leave files where they are and take each only once.
-    #[serde(default)]
-    keep: bool,
-    /// How long a file must have been left alone before it is taken.
-    #[serde(default = "default_settle")]
-    settle_seconds: u64,
-    /// A file is taken only when another of its name and this ending, such as .done, lies beside it.
-    done: Option<String>,
-    /// Which file of a zip holds the rows: a name with {date} and * in it.
-    entry: Option<String>,
-    /// How large its files may be.
-    #[serde(default)]
-    limits: RawLimits,
-    /// The time, "HH:MM" in the feed's zone, by which the day's file should be there.
-    expected_by: Option<String>,
-    /// How many days after the date in its name that is.
-    expected_after: Option<i64>,
-    /// A calendar; dates on its days off have no file.
-    calendar: Option<String>,
-    /// The days of the week whose dates have a file, such as "monday".
-    days: Option<Vec<String>>,
-    /// The first date that has a file.
-    from: Option<NaiveDate>,
-    /// The number that files begin with, each day anew if the pattern has {date} as well.
-    first_number: Option<i64>,
-}
-
-fn default_settle() -> u64 {
-    5
-}
-
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields)]
 struct RawJobs {
@@ -255,27 +195,15 @@ impl RawConfig {
         let feed_names: Vec<String> = self.feeds.iter().map(|feed| feed.name.clone()).collect();
         names("feed", "name", &feed_names, rules);
         let limits = self.limits.resolve("limits", Limits::default(), rules).unwrap_or_default();
-        let (mut feeds, mut raw_bills) = (Vec::new(), Vec::new());
-        for (i, (mut raw, profile)) in self.feeds.into_iter().zip(read.profiles).enumerate() {
-            let raw_bill = raw.bill.take();
-            let at = format!("feed[{i}]");
-            let scheme = OfScheme {
-                base,
-                zone: zone.unwrap_or(Tz::UTC),
-                starts_on: self.scheme.starts_on,
-                merchants: &ids,
-                calendars: &read.calendars,
-                limits,
-            };
-            if let Some(feed) = raw.resolve(&at, &scheme, profile, rules) {
-                feeds.push(feed);
-                raw_bills.push((format!("{at}.bill"), raw_bill));
-            }
-        }
-        let answers = bills::resolve(&feeds, raw_bills, rules);
-        for (feed, bill) in feeds.iter_mut().zip(answers) {
-            feed.bill = bill;
-        }
+        let of_scheme = OfScheme {
+            base,
+            zone: zone.unwrap_or(Tz::UTC),
+            starts_on: self.scheme.starts_on,
+            merchants: &ids,
+            calendars: &read.calendars,
+            limits,
+        };
+        let feeds = feed_file::resolve(self.feeds, read.profiles, &of_scheme, rules);
         Some(Config {
             name: self.scheme.name,
             zone: zone?,
@@ -312,119 +240,6 @@ fn store_url(written: String) -> Result<String> {
 fn ensure_any(ids: &[String]) -> Result<()> {
     ensure!(!ids.is_empty(), "there is none, and a scheme has at least one; write [[merchant]]");
     Ok(())
-}
-
-/// What feeds are resolved with.
-struct OfScheme<'a> {
-    base: &'a Path,
-    zone: Tz,
-    starts_on: NaiveDate,
-    merchants: &'a [String],
-    calendars: &'a Calendars,
-    limits: Limits,
-}
-
-impl RawFeed {
-    fn resolve(
-        self,
-        at: &str,
-        scheme: &OfScheme<'_>,
-        profile: Option<Arc<Profile>>,
-        rules: &mut Rules,
-    ) -> Option<Feed> {
-        if let Some(profile) = &profile {
-            rules.keep(&join(at, "profile"), profile_file::suits(profile, self.kind));
-        }
-        rules.keep(&join(at, "merchant"), whose(self.kind, self.merchant.as_deref(), scheme.merchants));
-        let pattern = rules.keep(&join(at, "pattern"), name_pattern(&self.pattern));
-        let entry = rules.keep(&join(at, "entry"), self.entry.as_deref().map(name_pattern).transpose());
-        let done = rules.keep(&join(at, "done"), self.done.map(marker).transpose());
-        let limits = self.limits.resolve(&join(at, "limits"), scheme.limits, rules);
-        let zone = rules.keep(&join(at, "time_zone"), self.time_zone.map_or(Ok(scheme.zone), |name| time_zone(&name)));
-        let pattern = pattern?;
-        let keys = expected::Keys {
-            by: self.expected_by.as_deref(),
-            after: self.expected_after,
-            calendar: self.calendar.as_deref(),
-            days: self.days.as_deref(),
-            from: self.from,
-        };
-        let expected =
-            keys.resolve(at, &pattern, zone.unwrap_or(scheme.zone), scheme.starts_on, scheme.calendars, rules);
-        let first_number = rules.keep(&join(at, "first_number"), expected::first_number(self.first_number, &pattern));
-        Some(Feed {
-            folder: scheme.base.join(self.folder),
-            pattern,
-            kind: self.kind,
-            profile: profile?,
-            merchant: self.merchant,
-            provider: self.provider,
-            bill: None,
-            zone: zone?,
-            keep: self.keep,
-            settle: Duration::from_secs(self.settle_seconds),
-            done: done?,
-            packing: Packing { entry: entry?, limits: limits? },
-            expected,
-            first_number: first_number?,
-            name: self.name,
-        })
-    }
-}
-
-/// One feed of a configuration, with its profile.
-pub(super) fn feed(path: &Path, name: &str, problems: &mut Problems) -> Option<Feed> {
-    let text = match read(path) {
-        Ok(text) => text,
-        Err(why) => {
-            problems.add_file(path, format!("can't be read: {}", why.root_cause()));
-            return None;
-        }
-    };
-    let document = document::parse(path, &text, problems)?;
-    let text_of = |node: &Node, key: &str| node.get(key).and_then(Node::text).map(str::to_owned);
-    let feeds = document.get("feed").map(Node::list).unwrap_or_default();
-    let names: Vec<String> = feeds.iter().map(|feed| text_of(feed, "name").unwrap_or_default()).collect();
-    let Some(i) = names.iter().position(|known| known == name) else {
-        let known: Vec<&str> = names.iter().map(String::as_str).collect();
-        problems.add_file(path, format!("there is no feed {name:?}; write {}", shape::listed(&known)));
-        return None;
-    };
-    let merchants = document.get("merchant").map(Node::list).unwrap_or_default();
-    let ids: Vec<String> = merchants.iter().filter_map(|merchant| text_of(merchant, "id")).collect();
-    let zone = document.get("scheme").and_then(|scheme| text_of(scheme, "time_zone"));
-    let zone = zone.and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC);
-    let (at, base) = (format!("feed[{i}]"), path.parent().unwrap_or(Path::new("")));
-    let schema = schema::of::<RawConfig>();
-    let mut node = feeds[i].clone();
-    if !shape::check(&mut node, &schema["properties"]["feed"]["items"], &at, problems) {
-        return None;
-    }
-    let named = text_of(&node, "profile");
-    let raw = serde_json::from_value::<RawFeed>(node.to_json());
-    let profile =
-        profile_file::load(named.as_deref().unwrap_or("canonical"), &join(&at, "profile"), base, &document, problems);
-    let mut rules = Rules::new(&document, problems);
-    let raw = rules.keep(&at, raw.map_err(anyhow::Error::from))?;
-    // How a file is read doesn't depend on when it is expected.
-    let raw = RawFeed { expected_by: None, expected_after: None, calendar: None, days: None, from: None, ..raw };
-    let (starts_on, calendars) = (NaiveDate::default(), Calendars::default());
-    let scheme = OfScheme { base, zone, starts_on, merchants: &ids, calendars: &calendars, limits: Limits::default() };
-    raw.resolve(&at, &scheme, profile, &mut rules)
-}
-
-/// Whether a feed of a kind is somebody's, where it has to be.
-fn whose(kind: Kind, merchant: Option<&str>, merchants: &[String]) -> Result<()> {
-    let words: Vec<&str> = merchants.iter().map(String::as_str).collect();
-    match (merchant, kind.is_of_scheme()) {
-        (Some(_), true) => bail!("{} belong to the whole scheme; leave it out", kind.name()),
-        (None, false) => bail!("is missing; say whose {} these are: merchant = \"…\"", kind.name()),
-        (Some(id), false) if !words.contains(&id) => match shape::nearest(id, &words) {
-            Some(meant) => bail!("there is no merchant {id:?}; did you mean {meant}?"),
-            None => bail!("there is no merchant {id:?}; write {}", shape::listed(&words)),
-        },
-        _ => Ok(()),
-    }
 }
 
 impl RawMail {

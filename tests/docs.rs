@@ -119,6 +119,7 @@ fn every_key_of_configuration_is_described() {
         "src/config/scheme_file.rs",
         "src/config/feed_file.rs",
         "src/config/bills.rs",
+        "src/config/places.rs",
         "src/config/policy_file.rs",
         "src/config/late_fee.rs",
         "src/config/packing.rs",

@@ -175,7 +175,7 @@ fn inherits(version: &Version) -> String {
 fn warnings(config: &Config, day: NaiveDate) -> Vec<String> {
     let mut warnings = Vec::new();
     for feed in &config.feeds {
-        if !feed.folder.is_dir() {
+        if feed.remote.is_none() && !feed.folder.is_dir() {
             warnings.push(format!("feed {}: the folder {} is not there yet", feed.name, feed.folder.display()));
         }
     }

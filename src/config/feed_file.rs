@@ -13,21 +13,23 @@ use serde::Deserialize;
 use super::bills::{self, RawBill};
 use super::document::Node;
 use super::packing::{RawLimits, marker, name_pattern};
+use super::places::{self, Afterwards, Places, Unreachable, afterwards};
 use super::problems::{Problems, Rules, join};
 use super::profile_file;
 use super::scheme_file::RawConfig;
 use super::values::time_zone;
-use super::{Calendars, Feed, document, expected, read, schema, shape};
+use super::{Calendars, Feed, Inbox, document, expected, read, schema, shape};
 use crate::files::container::{Limits, Packing};
 use crate::files::incoming::Kind;
+use crate::files::place::Place;
 use crate::files::profile::Profile;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawFeed {
     /// Letters, digits, - and _.
-    pub(super) name: String,
-    /// Where to look.
+    name: String,
+    /// Where to look: a folder, s3://BUCKET/PREFIX or sftp://USER@HOST/FOLDER.
     folder: PathBuf,
     /// A file name with {date}, {number} and * in it.
     pattern: String,
@@ -69,11 +71,19 @@ pub struct RawFeed {
     from: Option<NaiveDate>,
     /// The number that files begin with, each day anew if the pattern has {date} as well.
     first_number: Option<i64>,
+    /// What becomes of a file in a bucket or on an SFTP server once its bytes are safe here.
+    afterwards: Option<Afterwards>,
+    /// What is done about a day on which the bucket or SFTP server can't be looked into.
+    unreachable: Option<Unreachable>,
+    /// Where acknowledgements and rejects are sent as well: a folder, s3://… or sftp://….
+    outbox: Option<String>,
 }
 
 /// What feeds are resolved with.
 pub(super) struct OfScheme<'a> {
     pub base: &'a Path,
+    pub home: &'a Path,
+    pub places: &'a Places,
     pub zone: Tz,
     pub starts_on: NaiveDate,
     pub merchants: &'a [String],
@@ -88,14 +98,18 @@ pub(super) fn resolve(
     scheme: &OfScheme<'_>,
     rules: &mut Rules,
 ) -> Vec<Feed> {
-    let (mut feeds, mut raw_bills) = (Vec::new(), Vec::new());
+    let (mut feeds, mut ats, mut raw_bills) = (Vec::new(), Vec::new(), Vec::new());
     for (i, (mut raw, profile)) in raw.into_iter().zip(profiles).enumerate() {
         let raw_bill = raw.bill.take();
         let at = format!("feed[{i}]");
         if let Some(feed) = raw.resolve(&at, scheme, profile, rules) {
             feeds.push(feed);
             raw_bills.push((format!("{at}.bill"), raw_bill));
+            ats.push(at);
         }
+    }
+    for (at, feed) in ats.iter().zip(&feeds) {
+        rules.keep(&join(at, "outbox"), is_no_inbox(feed.outbox.as_ref(), &feeds));
     }
     let answers = bills::resolve(&feeds, raw_bills, rules);
     for (feed, bill) in feeds.iter_mut().zip(answers) {
@@ -138,10 +152,13 @@ pub(super) fn load(path: &Path, name: &str, problems: &mut Problems) -> Option<F
         profile_file::load(named.as_deref().unwrap_or("canonical"), &join(&at, "profile"), base, &document, problems);
     let mut rules = Rules::new(&document, problems);
     let raw = rules.keep(&at, raw.map_err(anyhow::Error::from))?;
-    // How a file is read doesn't depend on when it is expected.
+    // How a file is read doesn't depend on when it is expected, and from where.
     let raw = RawFeed { expected_by: None, expected_after: None, calendar: None, days: None, from: None, ..raw };
-    let (starts_on, calendars) = (NaiveDate::default(), Calendars::default());
-    let scheme = OfScheme { base, zone, starts_on, merchants: &ids, calendars: &calendars, limits: Limits::default() };
+    let raw = RawFeed { folder: PathBuf::new(), outbox: None, afterwards: None, unreachable: None, ..raw };
+    let (starts_on, calendars, limits) = (NaiveDate::default(), Calendars::default(), Limits::default());
+    let (home, places) = (base, Places::default());
+    let scheme =
+        OfScheme { base, home, places: &places, zone, starts_on, merchants: &ids, calendars: &calendars, limits };
     raw.resolve(&at, &scheme, profile, &mut rules)
 }
 
@@ -150,6 +167,10 @@ fn default_settle() -> u64 {
 }
 
 impl RawFeed {
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     fn resolve(
         self,
         at: &str,
@@ -164,6 +185,11 @@ impl RawFeed {
         let pattern = rules.keep(&join(at, "pattern"), name_pattern(&self.pattern));
         let entry = rules.keep(&join(at, "entry"), self.entry.as_deref().map(name_pattern).transpose());
         let done = rules.keep(&join(at, "done"), self.done.map(marker).transpose());
+        let place = scheme.places.remote(&join(at, "folder"), &self.folder, rules);
+        let is_remote = places::is_remote(&self.folder);
+        let (afterwards, unreachable) =
+            afterwards(at, is_remote, self.keep, (self.afterwards, self.unreachable), rules);
+        let outbox = scheme.places.outbox(&join(at, "outbox"), self.outbox.as_deref(), scheme.base, rules);
         let limits = self.limits.resolve(&join(at, "limits"), scheme.limits, rules);
         let zone = rules.keep(&join(at, "time_zone"), self.time_zone.map_or(Ok(scheme.zone), |name| time_zone(&name)));
         let pattern = pattern?;
@@ -177,8 +203,13 @@ impl RawFeed {
         let expected =
             keys.resolve(at, &pattern, zone.unwrap_or(scheme.zone), scheme.starts_on, scheme.calendars, rules);
         let first_number = rules.keep(&join(at, "first_number"), expected::first_number(self.first_number, &pattern));
+        let (settle, done) = (Duration::from_secs(self.settle_seconds), done?);
+        let inbox = |place| Inbox { place, afterwards, unreachable, settle, done: done.clone() };
         Some(Feed {
-            folder: scheme.base.join(self.folder),
+            // What is fetched waits in a folder here, and is taken from there like any other file.
+            folder: if is_remote { scheme.home.join("spool").join(&self.name) } else { scheme.base.join(self.folder) },
+            remote: place.map(inbox),
+            outbox,
             pattern,
             kind: self.kind,
             profile: profile?,
@@ -186,9 +217,9 @@ impl RawFeed {
             provider: self.provider,
             bill: None,
             zone: zone?,
-            keep: self.keep,
-            settle: Duration::from_secs(self.settle_seconds),
-            done: done?,
+            keep: self.keep || (is_remote && afterwards == Afterwards::Keep),
+            settle: if is_remote { Duration::ZERO } else { settle },
+            done: done.filter(|_| !is_remote),
             packing: Packing { entry: entry?, limits: limits? },
             expected,
             first_number: first_number?,
@@ -208,5 +239,18 @@ fn whose(kind: Kind, merchant: Option<&str>, merchants: &[String]) -> Result<()>
             None => bail!("there is no merchant {id:?}; write {}", shape::listed(&words)),
         },
         _ => Ok(()),
+    }
+}
+
+/// What is sent to an inbox would be taken for a file that has come.
+fn is_no_inbox(outbox: Option<&Place>, feeds: &[Feed]) -> Result<()> {
+    let Some(outbox) = outbox.map(Place::to_string) else { return Ok(()) };
+    let lies = |feed: &&Feed| match &feed.remote {
+        Some(inbox) => inbox.place.to_string() == outbox,
+        None => feed.folder.display().to_string() == outbox,
+    };
+    match feeds.iter().find(lies) {
+        Some(feed) => bail!("feed {} takes its files from there; name another folder", feed.name),
+        None => Ok(()),
     }
 }

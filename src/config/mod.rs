@@ -11,6 +11,7 @@ pub mod inherit;
 mod job_file;
 mod late_fee;
 mod packing;
+mod places;
 mod policy_file;
 pub mod problems;
 pub mod profile_file;
@@ -43,12 +44,14 @@ use crate::domain::reminders::ContactHours;
 use crate::files::container::{Delivery, Packing};
 use crate::files::inbox::{Found, NamePattern};
 use crate::files::incoming::Kind;
+use crate::files::place::Place;
 use crate::files::profile::Profile;
 
 pub use bills::Bill;
 pub use calendar_file::Calendars;
 pub use effective::written_out;
 pub use job_file::{CatchUp, JobFile};
+pub use places::{Afterwards, Unreachable};
 pub use policy_file::{Changed, changed};
 pub use reference_rates::Rates;
 
@@ -68,6 +71,8 @@ pub struct Config {
     pub calendars: Calendars,
     pub merchants: Vec<Arc<Merchant>>,
     pub feeds: Vec<Feed>,
+    /// Where the reports of each day are sent as well.
+    pub reports: Option<Place>,
     /// First days of the delinquency buckets.
     pub buckets: Vec<i64>,
     /// After how many days a row that waits for its order becomes an exception.
@@ -101,7 +106,12 @@ pub struct Merchant {
 #[derive(Debug)]
 pub struct Feed {
     pub name: String,
+    /// Where its files are taken from; of a remote feed, where fetched files wait.
     pub folder: PathBuf,
+    /// Where its files are fetched from, if not from a folder here.
+    pub remote: Option<Inbox>,
+    /// Where acknowledgements and rejects are sent as well.
+    pub outbox: Option<Place>,
     pub pattern: NamePattern,
     pub kind: Kind,
     /// How they are read.
@@ -115,7 +125,7 @@ pub struct Feed {
     pub zone: Tz,
     /// Leave files where they are, and take each only once.
     pub keep: bool,
-    /// How long a file must have been left alone before it is taken.
+    /// How long a file must have been left alone before it is taken. What was fetched from elsewhere is whole.
     pub settle: Duration,
     /// A file is taken only when another of its name and this ending lies beside it.
     pub done: Option<String>,
@@ -125,6 +135,18 @@ pub struct Feed {
     pub expected: Option<Expected>,
     /// The number that its files begin with.
     pub first_number: Option<i64>,
+}
+
+/// A place that is not on this machine, from which files are fetched.
+#[derive(Debug)]
+pub struct Inbox {
+    pub place: Place,
+    pub afterwards: Afterwards,
+    pub unreachable: Unreachable,
+    /// How long a file must stay as it is before it is fetched, where half a file can be seen.
+    pub settle: Duration,
+    /// A file is fetched only when another of its name and this ending lies beside it.
+    pub done: Option<String>,
 }
 
 impl Feed {

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::feed_file::{self, OfScheme, RawFeed};
 use super::packing::RawLimits;
+use super::places::{Places, RawPlace};
 use super::policy_file::Loaded;
 use super::problems::{Rules, wrong};
 use super::reference_rates::{RawLegal, RawTable};
@@ -60,6 +61,12 @@ pub struct RawConfig {
     /// Where files of a kind arrive, one table each.
     #[serde(default, rename = "feed")]
     feeds: Vec<RawFeed>,
+    /// How to get at buckets and SFTP servers, one table each.
+    #[serde(default, rename = "place")]
+    places: Vec<RawPlace>,
+    /// Where else files go that are put out.
+    #[serde(default)]
+    outbox: RawOutbox,
     /// How large files may be, for feeds that don't say otherwise.
     #[serde(default)]
     limits: RawLimits,
@@ -162,6 +169,13 @@ struct RawMerchant {
 
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields)]
+struct RawOutbox {
+    /// Where the reports of each day are sent as well: a folder, s3://… or sftp://….
+    reports: Option<String>,
+}
+
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(deny_unknown_fields)]
 struct RawJobs {
     /// A folder with job files that replace the built-in ones of the same name.
     #[expect(dead_code, reason = "read before, so that everything is looked at whatever else is wrong")]
@@ -192,11 +206,16 @@ impl RawConfig {
             };
             merchants.extend(loaded.map(merchant).map(Arc::new));
         }
-        let feed_names: Vec<String> = self.feeds.iter().map(|feed| feed.name.clone()).collect();
+        let home = without_detours(&base.join(&self.scheme.home));
+        let places = Places::resolve(self.places, base, rules);
+        let reports = places.outbox("outbox.reports", self.outbox.reports.as_deref(), base, rules);
+        let feed_names: Vec<String> = self.feeds.iter().map(|feed| feed.name().to_owned()).collect();
         names("feed", "name", &feed_names, rules);
         let limits = self.limits.resolve("limits", Limits::default(), rules).unwrap_or_default();
         let of_scheme = OfScheme {
             base,
+            home: &home,
+            places: &places,
             zone: zone.unwrap_or(Tz::UTC),
             starts_on: self.scheme.starts_on,
             merchants: &ids,
@@ -209,13 +228,14 @@ impl RawConfig {
             zone: zone?,
             starts_on: self.scheme.starts_on,
             clock: self.scheme.clock,
-            home: without_detours(&base.join(self.scheme.home)),
+            home,
             store_url: store_url?,
             mail: mail?,
             rates: read.rates,
             calendars: read.calendars,
             merchants,
             feeds,
+            reports,
             buckets: self.scheme.buckets,
             pending_days: pending_days?,
             jobs: read.jobs?,

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -127,6 +127,9 @@ pub struct Looked {
 /// The longest name that is taken, in bytes: answers have names that are longer still.
 const LONGEST_NAME: usize = 200;
 
+/// As much of a name is shown, of those that are longer than any here can be.
+const LONGEST_SHOWN: usize = 1_000;
+
 /// How names end while a file is still being sent.
 const UNFINISHED: &[&str] = &[".part", ".tmp", ".filepart", "~"];
 
@@ -173,15 +176,19 @@ pub fn final_name(name: &str) -> Option<&str> {
     name.strip_prefix('.').or_else(|| UNFINISHED.iter().find_map(|ending| name.strip_suffix(ending)))
 }
 
-/// A name that can be written down and added to. None: one that is left alone.
-fn proper_name(name: &OsStr) -> Result<String, Option<Refused>> {
+/// A name that can be written down and added to, whoever gave it. None: one that is left alone.
+pub fn proper_name(name: &OsStr) -> Result<String, Option<Refused>> {
     let bytes = name.as_bytes();
-    if bytes.starts_with(b".") || UNFINISHED.iter().any(|ending| bytes.ends_with(ending.as_bytes())) {
+    let leads_elsewhere = bytes.contains(&b'/') || bytes.contains(&b'\\');
+    let is_unfinished = UNFINISHED.iter().any(|ending| bytes.ends_with(ending.as_bytes()));
+    if bytes.is_empty() || !leads_elsewhere && (bytes.starts_with(b".") || is_unfinished) {
         return Err(None);
     }
-    let wrong = match name.to_str() {
+    // What was decoded on its way here has a sign of its own for what is not UTF-8.
+    let wrong = match name.to_str().filter(|text| !text.contains(char::REPLACEMENT_CHARACTER)) {
         None => "has a name that is not UTF-8".to_owned(),
         Some(text) if text.contains(char::is_control) => "has control characters in its name".to_owned(),
+        Some(_) if leads_elsewhere => "has slashes in its name, as if it lay elsewhere".to_owned(),
         Some(_) if bytes.len() > LONGEST_NAME => {
             format!("has a name of {} bytes, and {LONGEST_NAME} are the most", bytes.len())
         }
@@ -191,6 +198,7 @@ fn proper_name(name: &OsStr) -> Result<String, Option<Refused>> {
         Some(text) if !text.contains(char::is_control) => text.to_owned(),
         _ => bytes.escape_ascii().to_string(),
     };
+    let name = name.chars().take(LONGEST_SHOWN).collect();
     Err(Some(Refused { name, why: format!("{wrong}; have it sent under another") }))
 }
 
@@ -200,27 +208,32 @@ fn is_plain(path: &Path) -> bool {
 
 /// A plain file that can be opened, or why it is none.
 fn plain(entry: &fs::DirEntry) -> io::Result<Result<Seen, String>> {
-    let kind = entry.file_type()?;
-    let what = if kind.is_dir() {
+    let metadata = entry.metadata()?;
+    if metadata.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
-    } else if kind.is_symlink() {
-        "is a symbolic link, which could lead anywhere"
-    } else if kind.is_fifo() {
-        "is a pipe"
-    } else if kind.is_socket() {
-        "is a socket"
-    } else if !kind.is_file() {
-        "is a device"
-    } else {
-        return match source::open_plain(&entry.path()) {
-            Ok(file) => Ok(Ok(Seen::of(&file.metadata()?))),
-            Err(why) if why.kind() == io::ErrorKind::PermissionDenied => {
-                Ok(Err("may not be read; give the user that runs paylater the right to".to_owned()))
-            }
-            Err(why) => Err(why),
-        };
+    }
+    if let Some(what) = no_file(metadata.mode()) {
+        return Ok(Err(what));
+    }
+    match source::open_plain(&entry.path()) {
+        Ok(file) => Ok(Ok(Seen::of(&file.metadata()?))),
+        Err(why) if why.kind() == io::ErrorKind::PermissionDenied => {
+            Ok(Err("may not be read; give the user that runs paylater the right to".to_owned()))
+        }
+        Err(why) => Err(why),
+    }
+}
+
+/// Why what has this mode, here or elsewhere, is not taken; none for a plain file. Not asked about folders.
+pub fn no_file(mode: u32) -> Option<String> {
+    let what = match mode & 0o170_000 {
+        0o100_000 => return None,
+        0o120_000 => "is a symbolic link, which could lead anywhere",
+        0o010_000 => "is a pipe",
+        0o140_000 => "is a socket",
+        _ => "is a device",
     };
-    Ok(Err(format!("{what}; have the file itself put there")))
+    Some(format!("{what}; have the file itself put there"))
 }
 
 /// Whether a file is still as it was seen, and has been left alone long enough: nobody is writing it any more. Its age is
@@ -347,6 +360,22 @@ mod tests {
         }
         for wrong in ["../{date}.csv", "{date}-{date}.csv", "{number}-{number}.csv"] {
             assert!(NamePattern::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn names_are_proper_or_refused() {
+        let of = |name: &str| proper_name(OsStr::new(name));
+        for good in ["orders-2026-03-01.csv", "订单 (1).csv", "a;b`c$d.csv", &"x".repeat(LONGEST_NAME)] {
+            assert_eq!(of(good), Ok(good.to_owned()));
+        }
+        for alone in ["", ".", "..", ".orders.csv", "orders.csv.part", "orders.csv~"] {
+            assert_eq!(of(alone), Err(None), "{alone}");
+        }
+        let long = "x".repeat(50_000);
+        for bad in ["../a.csv", "/etc/passwd", "a\\b", "./a.part", "a\nb.csv", "a\u{1b}[31m", "a\u{fffd}", &long] {
+            let told = of(bad).unwrap_err().unwrap();
+            assert!(!told.name.contains(char::is_control) && told.name.len() <= 4 * LONGEST_SHOWN, "{told:?}");
         }
     }
 }

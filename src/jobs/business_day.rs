@@ -3,13 +3,16 @@
 use anyhow::Result;
 use chrono::NaiveDate;
 
+use super::places::Undelivered;
 use super::{Done, Job, Scheme};
 use crate::clock;
 use crate::store::runs;
 
-/// Does every job of every open day up to `through`, in order, and tells which days those were.
+/// Does every job of every open day up to `through`, in order, and tells which days those were. Files that can't be sent to
+/// a remote place hold up no day; that they still wait is the error at the end.
 pub async fn close_through(scheme: &Scheme, through: NaiveDate) -> Result<Vec<NaiveDate>> {
     let mut days = Vec::new();
+    let mut unsent = None;
     loop {
         let today = scheme.business_date().await?;
         if today > through {
@@ -17,7 +20,10 @@ pub async fn close_through(scheme: &Scheme, through: NaiveDate) -> Result<Vec<Na
         }
         for job in &scheme.config.jobs {
             let Some(job) = Job::parse(&job.name) else { continue };
-            run_recorded(scheme, job, today).await?;
+            match run_recorded(scheme, job, today).await {
+                Err(why) if why.is::<Undelivered>() => unsent = Some(why),
+                done => drop(done?),
+            }
         }
         days.push(today);
     }
@@ -25,7 +31,13 @@ pub async fn close_through(scheme: &Scheme, through: NaiveDate) -> Result<Vec<Na
         // A stop may have come after the last seal and before its files were out.
         Job::WriteReconciliation.run(scheme, through, clock::now()).await?;
     }
-    Ok(days)
+    match (unsent, days.last()) {
+        (Some(why), Some(last)) => {
+            Err(why.context(format!("every day through {last} is closed, but not all was sent")))
+        }
+        (Some(why), None) => Err(why),
+        (None, _) => Ok(days),
+    }
 }
 
 /// Runs a job for a business date and leaves word of it. Being asked twice is no harm: it finds nothing to do.

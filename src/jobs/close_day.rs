@@ -9,7 +9,7 @@ use chrono::NaiveDate;
 
 use super::proof::{self, BrokenBooks};
 use super::reconciliation::{Books, Rendered, render};
-use super::{Done, Scheme, reference_rates, watch_feeds};
+use super::{Done, Scheme, places, reference_rates, watch_feeds};
 use crate::clock;
 use crate::config::Clock;
 use crate::domain::calendar::plus;
@@ -51,7 +51,7 @@ pub fn staged_folder(reconciliation: &Path, day: NaiveDate) -> PathBuf {
 }
 
 async fn prove(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, folder: Option<&Path>) -> Result<Rendered> {
-    let mut lines = Vec::new();
+    let mut lines = places::not_looked_into(scheme);
     proof::nothing_left(tx, scheme, today, &mut lines).await?;
     let rendered = render(tx, scheme, today, Books::Open, folder).await?;
     for (merchant, sums) in &rendered.merchants {

@@ -8,6 +8,7 @@ mod deciding;
 mod instructing;
 mod match_bills;
 mod pay_out_credit;
+mod places;
 mod proof;
 mod reconciliation;
 mod reference_rates;

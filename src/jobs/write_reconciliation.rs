@@ -9,7 +9,7 @@ use chrono::NaiveDate;
 
 use super::close_day::staged_folder;
 use super::reconciliation::{Books, render};
-use super::{Done, Scheme};
+use super::{Done, Scheme, places};
 use crate::files::atomic;
 use crate::files::outgoing::{Manifest, ManifestFile, sha256};
 use crate::store::Tx;
@@ -20,6 +20,7 @@ pub async fn run(scheme: &Scheme) -> Result<Done> {
     for day in &waiting {
         publish(scheme, day).await.with_context(|| format!("putting out the files of {}", day.business_date))?;
     }
+    places::send_reports(scheme).await?;
     Ok(Done(vec![("days put out", i64::try_from(waiting.len()).unwrap_or(i64::MAX))]))
 }
 
@@ -66,6 +67,7 @@ async fn publish(scheme: &Scheme, day: &SealedDay) -> Result<()> {
         atomic::write(&staged.join("manifest.json"), &manifest.to_bytes())?;
         atomic::rename(&staged, &folder)?;
     }
+    places::queue_reports(scheme, &folder, day.business_date).context("having the reports sent")?;
     scheme::published(&mut tx, day.business_date).await?;
     tx.commit().await
 }

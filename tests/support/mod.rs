@@ -9,6 +9,8 @@ use std::process::{Command, Output};
 use tempfile::TempDir;
 
 pub mod postgres;
+pub mod s3;
+pub mod sftp;
 pub mod smtp;
 pub mod source;
 

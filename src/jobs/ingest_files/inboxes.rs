@@ -78,9 +78,9 @@ async fn wait_for_writers(files: &mut Vec<(&Feed, Found)>) {
 
 const REFUSED: &str = "FILE_REFUSED";
 
-/// Opens an exception for each thing that is refused, once, and resolves those about things that are gone. Tells how many
-/// are new.
-pub async fn report(scheme: &Scheme, refused: &[(&Feed, Refused)], today: NaiveDate) -> Result<i64> {
+/// Opens an exception for each thing that is refused, once, and resolves those about things that are gone, but for feeds
+/// whose inboxes nobody saw. Tells how many are new.
+pub async fn report(scheme: &Scheme, refused: &[(&Feed, Refused)], unseen: &[&Feed], today: NaiveDate) -> Result<i64> {
     let merchants = scheme.config.merchants.iter().map(|merchant| merchant.id.as_str());
     let mut there: BTreeMap<&str, Vec<(String, &Feed, &Refused)>> = merchants.map(|id| (id, Vec::new())).collect();
     there.insert("", Vec::new());
@@ -94,8 +94,10 @@ pub async fn report(scheme: &Scheme, refused: &[(&Feed, Refused)], today: NaiveD
         let known = exceptions::open_keys(&mut tx, merchant, REFUSED).await?;
         drop(tx);
         let new: Vec<_> = there.iter().filter(|(key, ..)| !known.contains(key)).collect();
-        let gone: Vec<&str> =
-            known.iter().map(String::as_str).filter(|known| there.iter().all(|(key, ..)| key != known)).collect();
+        let is_unseen =
+            |key: &str| unseen.iter().any(|feed| key.split_once('/').is_some_and(|(name, _)| name == feed.name));
+        let is_gone = |known: &&str| there.iter().all(|(key, ..)| key != known) && !is_unseen(known);
+        let gone: Vec<&str> = known.iter().map(String::as_str).filter(is_gone).collect();
         if new.is_empty() && gone.is_empty() {
             continue;
         }

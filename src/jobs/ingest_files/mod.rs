@@ -16,11 +16,11 @@ mod verdict;
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use chrono::NaiveDate;
 
 use self::reading::Chunk;
-use super::{Done, Scheme};
+use super::{Done, Scheme, places};
 use crate::config::{Feed, Merchant};
 use crate::files::inbox::Found;
 use crate::files::{reader, source};
@@ -40,10 +40,12 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
         retry::go_on(scheme, today, &file).await.with_context(|| format!("going on with {}", file.name))?;
     }
 
+    let mut looked = places::fetch(scheme, today).await?;
     let mut files = 0;
     let mut counts = Counts::default();
-    let arrived = inboxes::look(scheme, today).await?;
-    let refused = inboxes::report(scheme, &arrived.refused, today).await?;
+    let mut arrived = inboxes::look(scheme, today).await?;
+    arrived.refused.append(&mut looked.refused);
+    let refused = inboxes::report(scheme, &arrived.refused, &looked.unseen, today).await?;
     for (feed, found) in arrived.files {
         let reading = || format!("reading {} file {}", feed.kind.name(), found.path.display());
         if let Some(file) = take(scheme, feed, &found, today, None).await.with_context(reading)? {
@@ -54,7 +56,16 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
             seen.insert((found.path, found.seen));
         }
     }
+    let sent = places::hand_back_and_send(scheme).await;
+    if !looked.failed.is_empty() {
+        bail!(
+            "{}\nfiles from elsewhere were taken; no day is closed without a look into every inbox",
+            looked.failed.join("\n")
+        );
+    }
+    sent?;
     Ok(Done(vec![
+        ("fetched", looked.fetched),
         ("files", files),
         ("rows", counts.rows),
         ("accepted", counts.accepted),
@@ -69,8 +80,8 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
 
 pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
     let arrived = inboxes::look(scheme, today).await?;
-    let mut would: Vec<String> =
-        arrived.refused.iter().map(|(_, refused)| format!("{}: {}", refused.name, refused.why)).collect();
+    let mut would = places::would_fetch(scheme, today).await?;
+    would.extend(arrived.refused.iter().map(|(_, refused)| format!("{}: {}", refused.name, refused.why)));
     for (feed, found) in arrived.files {
         let examined = match reader::examine(&feed.delivery(&found)) {
             Err(why) if source::is_changed(&why) => continue,
@@ -115,6 +126,10 @@ async fn take(
     }
     let mut tx = scheme.store.write().await?;
     if retry_of.is_none() && is_settled_matter(&mut tx, feed, found, &examined.sha256).await? {
+        if feed.remote.is_some() {
+            // It was fetched a second time; the first lies in the archive.
+            std::fs::remove_file(&found.path)?;
+        }
         return Ok(None);
     }
     let same = inputs::file_with_bytes(&mut tx, merchant_of(feed), feed.kind.name(), &examined.sha256).await?;

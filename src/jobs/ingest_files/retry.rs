@@ -72,7 +72,9 @@ pub async fn go_on(scheme: &Scheme, today: NaiveDate, file: &FileRow) -> Result<
 
 /// Where a file lies that is not filed away yet, and whether it stays there.
 pub async fn source(scheme: &Scheme, feed: &Feed, file: &FileRow) -> Result<(PathBuf, bool)> {
-    let Some(first) = file.retry_of else { return Ok((feed.folder.join(&file.name), feed.keep)) };
+    // What was fetched from elsewhere is ours to move, even if the original stays.
+    let keep = feed.keep && feed.remote.is_none();
+    let Some(first) = file.retry_of else { return Ok((feed.folder.join(&file.name), keep)) };
     let mut tx = scheme.store.read().await?;
     let first = listing::file(&mut tx, first).await?.with_context(|| format!("file {first} is not there"))?.file;
     let lies = if first.status == "quarantined" { in_quarantine(scheme, &first) } else { again(scheme, &first) };

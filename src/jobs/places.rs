@@ -1,0 +1,412 @@
+//! Files to and from remote places: fetched into the spool before a day's files are taken, dealt with there once their
+//! bytes are safe here, and answers and reports sent. Every step can be cut off and done again.
+//!
+//! An inbox that can't be looked into leaves word in its spool, and while that is there no day is sealed: files might lie
+//! there that belong to it. A place that can't be sent to holds up nothing; what is to be sent waits in `sending/`.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use chrono::NaiveDate;
+
+use super::Scheme;
+use crate::config::{Afterwards, Feed, Inbox, Unreachable};
+use crate::files::atomic;
+use crate::files::inbox::{self, Refused};
+use crate::files::place::{Entry, MOST_BYTES, Place, Session, Trouble};
+use crate::files::spool::{self, Spool};
+use crate::store::exceptions::{self, NewException};
+use crate::store::{Tx, inputs};
+
+/// Waits between tries, when a place can't be reached.
+const TRY_AGAIN_AFTER: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(3)];
+
+const INBOX_UNREACHABLE: &str = "INBOX_UNREACHABLE";
+
+/// The name of the word that is left in the spool of an inbox that could not be looked into.
+const UNREACHABLE: &str = ".unreachable";
+
+/// The last file of a day's reports.
+const MANIFEST: &str = "manifest.json";
+
+/// Files that could not be sent. They wait, and nothing else has to.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Undelivered(String);
+
+/// What came of looking into all remote inboxes.
+#[derive(Debug, Default)]
+pub struct Looked<'s> {
+    pub fetched: i64,
+    pub refused: Vec<(&'s Feed, Refused)>,
+    /// Feeds whose inboxes could not be looked into.
+    pub unseen: Vec<&'s Feed>,
+    /// Why not, in words, of those that the day can't go on without.
+    pub failed: Vec<String>,
+}
+
+/// Fetches what has come for the day.
+pub async fn fetch(scheme: &Scheme, today: NaiveDate) -> Result<Looked<'_>> {
+    let mut looked = Looked::default();
+    for (feed, inbox) in remote(scheme) {
+        let outcome = persistently(async || look(scheme, feed, inbox, today).await).await;
+        let merchant = feed.merchant.as_deref().unwrap_or_default();
+        let mut tx = scheme.store.write().await?;
+        match outcome {
+            Ok(Found { fetched, refused }) => {
+                looked.fetched += fetched;
+                exceptions::resolve(&mut tx, merchant, &[INBOX_UNREACHABLE], &[&feed.name], today).await?;
+                leave_word(feed, None)?;
+                tell(&mut looked.refused, feed, inbox, refused);
+            }
+            Err(Trouble::Disk(why)) => {
+                return Err(why).with_context(|| format!("fetching the files of feed {}", feed.name));
+            }
+            Err(why) => {
+                let words = format!("feed {}: the inbox {} can't be looked into: {why}", feed.name, inbox.place);
+                tracing::error!(feed = feed.name, place = %inbox.place, "{words}");
+                looked.unseen.push(feed);
+                match inbox.unreachable {
+                    Unreachable::Stop => {
+                        leave_word(feed, Some(&words))?;
+                        looked.failed.push(words);
+                    }
+                    Unreachable::Exception => {
+                        leave_word(feed, None)?;
+                        unreachable(&mut tx, feed, inbox, today).await?;
+                    }
+                }
+            }
+        }
+        tx.commit().await?;
+    }
+    Ok(looked)
+}
+
+/// What would be fetched, in words.
+pub async fn would_fetch(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
+    let mut would = Vec::new();
+    for (feed, inbox) in remote(scheme) {
+        let listed = async { inbox.place.open().await?.list().await };
+        match listed.await {
+            Ok(entries) => {
+                let (wanted, refused) = wanted(feed, inbox, &Spool::at(&feed.folder), entries, today)?;
+                let words = |entry: Entry| {
+                    format!("{}: would be fetched from {} for feed {}", entry.name, inbox.place, feed.name)
+                };
+                would.extend(wanted.into_iter().map(words));
+                would.extend(refused.into_iter().map(|Refused { name, why }| format!("{name}: {why}")));
+            }
+            Err(why) => {
+                would.push(format!("feed {}: the inbox {} can't be looked into: {why}", feed.name, inbox.place))
+            }
+        }
+    }
+    Ok(would)
+}
+
+/// Inboxes at which the last look failed, in words.
+pub fn not_looked_into(scheme: &Scheme) -> Vec<String> {
+    remote(scheme).filter_map(|(feed, _)| fs::read_to_string(feed.folder.join(UNREACHABLE)).ok()).collect()
+}
+
+/// Deals with fetched files whose bytes are safe here, and sends what waits. The error is an `Undelivered`.
+pub async fn hand_back_and_send(scheme: &Scheme) -> Result<()> {
+    let mut failed = Vec::new();
+    for (feed, inbox) in remote(scheme) {
+        if let Err(why) = persistently(async || hand_back(scheme, feed, inbox).await).await {
+            let place = &inbox.place;
+            failed.push(format!("feed {}: files that were taken are still in the inbox {place}: {why}", feed.name));
+        }
+    }
+    for feed in &scheme.config.feeds {
+        let Some(place) = &feed.outbox else { continue };
+        if let Err(why) = persistently(async || send(place, &answers_of(scheme, feed), "").await).await {
+            failed.push(format!("feed {}: acknowledgements can't be sent to {place}: {why}", feed.name));
+        }
+    }
+    undelivered(failed)
+}
+
+/// Has the answers to a file sent, once they have their names.
+pub fn queue_answers(scheme: &Scheme, feed: &Feed, folder: &Path, kept_as: &str) -> io::Result<()> {
+    if feed.outbox.is_none() {
+        return Ok(());
+    }
+    for suffix in ["rejects.csv", "ack.csv"] {
+        spool::queue(&answers_of(scheme, feed), &folder.join(format!("{kept_as}.{suffix}")))?;
+    }
+    Ok(())
+}
+
+/// Has a day's reports sent, once they are out.
+pub fn queue_reports(scheme: &Scheme, folder: &Path, day: NaiveDate) -> io::Result<()> {
+    if scheme.config.reports.is_none() {
+        return Ok(());
+    }
+    let files = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<PathBuf>>>()?;
+    fs::create_dir_all(reports_of(scheme))?;
+    spool::queue_folder(&reports_of(scheme).join(day.to_string()), &files)
+}
+
+/// Sends the reports that wait, day by day; each day's manifest when all else is there. The error is an `Undelivered`.
+pub async fn send_reports(scheme: &Scheme) -> Result<()> {
+    let Some(place) = &scheme.config.reports else { return Ok(()) };
+    for day in spool::queued(&reports_of(scheme), "").context("looking for reports to send")? {
+        let folder = reports_of(scheme).join(&day);
+        let sent = persistently(async || {
+            send(place, &folder, &format!("{day}/")).await?;
+            Ok(fs::remove_dir(&folder)?)
+        });
+        if let Err(why) = sent.await {
+            return undelivered(vec![format!("the reports of {day} can't be sent to {place}: {why}")]);
+        }
+    }
+    Ok(())
+}
+
+fn undelivered(failed: Vec<String>) -> Result<()> {
+    if failed.is_empty() {
+        return Ok(());
+    }
+    Err(Undelivered(failed.join("\n")).into())
+}
+
+fn remote(scheme: &Scheme) -> impl Iterator<Item = (&Feed, &Inbox)> {
+    scheme.config.feeds.iter().filter_map(|feed| Some((feed, feed.remote.as_ref()?)))
+}
+
+fn answers_of(scheme: &Scheme, feed: &Feed) -> PathBuf {
+    scheme.config.home.join("sending/acknowledgements").join(&feed.name)
+}
+
+fn reports_of(scheme: &Scheme) -> PathBuf {
+    scheme.config.home.join("sending/reports")
+}
+
+/// Tries again for a while where that may help. What is done must be such that it can be.
+async fn persistently<T>(mut once: impl AsyncFnMut() -> Result<T, Trouble>) -> Result<T, Trouble> {
+    for wait in TRY_AGAIN_AFTER {
+        match once().await {
+            Err(Trouble::Unreachable(why)) => tracing::warn!("{why}; trying again"),
+            done => return done,
+        }
+        tokio::time::sleep(wait).await;
+    }
+    once().await
+}
+
+struct Found {
+    fetched: i64,
+    refused: Vec<Refused>,
+}
+
+async fn look(scheme: &Scheme, feed: &Feed, inbox: &Inbox, today: NaiveDate) -> Result<Found, Trouble> {
+    let spool = open_spool(feed)?;
+    let session = inbox.place.open().await?;
+    let (mut wanted_now, refused) = wanted(feed, inbox, &spool, session.list().await?, today)?;
+    // The sender's marker says that a file is whole.
+    let may_grow = inbox.place.shows_half_files() && inbox.done.is_none();
+    if !wanted_now.is_empty() && may_grow && !inbox.settle.is_zero() {
+        // The other machine's clock may be wrong, so its word for how old a file is does not count: two looks do.
+        tokio::time::sleep(inbox.settle).await;
+        let now: HashMap<String, Entry> =
+            session.list().await?.into_iter().map(|entry| (entry.name.clone(), entry)).collect();
+        wanted_now.retain(|entry| now.get(&entry.name) == Some(entry));
+    }
+    let mut fetched = 0;
+    for entry in wanted_now {
+        (scheme.progress)(&format!("{today} fetching {}", entry.name));
+        let part = spool.part_of(&entry.name);
+        let got = session.fetch(&entry, &mut File::create(&part)?).await;
+        if got.is_err() {
+            fs::remove_file(&part)?;
+        }
+        match got {
+            Ok(()) => {
+                spool.arrived(&entry.name, &entry.stamp)?;
+                fetched += 1;
+            }
+            // Somebody is still writing it, or took it back.
+            Err(why @ Trouble::Changed(_)) => tracing::warn!(feed = feed.name, "{why}; it is left for the next look"),
+            Err(why) => return Err(why),
+        }
+    }
+    Ok(Found { fetched, refused })
+}
+
+/// Of what lies there, the files to be fetched for the day, in the order of their names; and what never will be.
+fn wanted(
+    feed: &Feed,
+    inbox: &Inbox,
+    spool: &Spool,
+    entries: Vec<Entry>,
+    today: NaiveDate,
+) -> Result<(Vec<Entry>, Vec<Refused>), Trouble> {
+    let (mut wanted, mut refused) = (Vec::new(), Vec::new());
+    let done = inbox.done.as_deref();
+    let markers: HashSet<String> = match done {
+        Some(ending) => {
+            entries.iter().map(|entry| &entry.name).filter(|name| name.ends_with(ending)).cloned().collect()
+        }
+        None => HashSet::new(),
+    };
+    let most = MOST_BYTES.min(feed.packing.limits.bytes);
+    for entry in entries {
+        let name = match inbox::proper_name(OsStr::new(&entry.name)) {
+            Ok(name) => name,
+            Err(why) => {
+                refused.extend(why);
+                continue;
+            }
+        };
+        let Some(in_name) = feed.pattern.matches(&name).filter(|_| !markers.contains(&name)) else { continue };
+        if done.is_some_and(|ending| !markers.contains(&format!("{name}{ending}"))) {
+            continue;
+        }
+        let bytes = entry.stamp.bytes;
+        if let Some(why) = entry.no_file {
+            refused.push(Refused { name, why });
+        } else if bytes > most {
+            let why = format!("has {bytes} bytes, and {most} are the most that are fetched; have it sent in parts");
+            refused.push(Refused { name, why });
+        } else if in_name.date.is_none_or(|date| date <= today)
+            // Another file of that name waits for its next look until this one is taken.
+            && !spool.has(&name)
+            && spool.note(&name)?.is_none_or(|note| note.stamp != entry.stamp)
+        {
+            wanted.push(entry);
+        }
+    }
+    wanted.sort_by(|a, b| a.name.cmp(&b.name));
+    refused.sort();
+    Ok((wanted, refused))
+}
+
+/// Adds what is refused, but for what another feed that looks into the same place has told.
+fn tell<'s>(told: &mut Vec<(&'s Feed, Refused)>, feed: &'s Feed, inbox: &Inbox, refused: Vec<Refused>) {
+    let here = inbox.place.to_string();
+    for refused in refused {
+        let is_told = told.iter().any(|(other, told)| {
+            *told == refused && other.remote.as_ref().is_some_and(|other| other.place.to_string() == here)
+        });
+        if !is_told {
+            told.push((feed, refused));
+        }
+    }
+}
+
+/// Deals with the originals of files that were taken: only what is, byte for byte, recorded as filed here, and only if it
+/// is still there as it was fetched.
+async fn hand_back(scheme: &Scheme, feed: &Feed, inbox: &Inbox) -> Result<(), Trouble> {
+    if inbox.afterwards == Afterwards::Keep {
+        return Ok(());
+    }
+    let spool = open_spool(feed)?;
+    let gone = spool.gone()?;
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let session = &inbox.place.open().await?;
+    for name in gone {
+        let note = spool.note(&name)?;
+        if let Some(note) = note
+            && is_filed(scheme, feed, &name, &note.sha256).await?
+            && session.stat(&name).await?.as_ref() == Some(&note.stamp)
+        {
+            let free = free_name(session, &name).await?;
+            // The marker goes first: without its file it would vouch for the next of that name.
+            if let Some(ending) = &inbox.done {
+                let marker = format!("{name}{ending}");
+                if session.stat(&marker).await?.is_some() {
+                    put_away(session, inbox, &marker, &format!("{free}{ending}")).await?;
+                }
+            }
+            put_away(session, inbox, &name, &free).await?;
+        }
+        spool.forget(&name)?;
+    }
+    Ok(())
+}
+
+async fn put_away(session: &Session, inbox: &Inbox, name: &str, free: &str) -> Result<(), Trouble> {
+    match inbox.afterwards {
+        Afterwards::Archive => session.rename(name, free).await,
+        Afterwards::Delete => session.remove(name).await,
+        Afterwards::Keep => Ok(()),
+    }
+}
+
+fn open_spool(feed: &Feed) -> Result<Spool, Trouble> {
+    Spool::open(&feed.folder).map_err(|why| match why.kind() {
+        io::ErrorKind::WouldBlock => Trouble::Unreachable("another paylater is fetching from it just now".to_owned()),
+        _ => Trouble::Disk(why),
+    })
+}
+
+/// Whether just these bytes lie in the archive or in quarantine.
+async fn is_filed(scheme: &Scheme, feed: &Feed, name: &str, sha256: &str) -> Result<bool, Trouble> {
+    let look = async {
+        let mut tx = scheme.store.read().await?;
+        inputs::files_named(&mut tx, &feed.name, name).await
+    };
+    let files = look.await.map_err(|why| Trouble::Disk(io::Error::other(format!("{why:#}"))))?;
+    Ok(files.iter().any(|file| file.filed && file.sha256 == sha256))
+}
+
+/// A name in the place's archive that nothing has yet.
+async fn free_name(session: &Session, name: &str) -> Result<String, Trouble> {
+    let mut free = format!("archive/{name}");
+    for number in 2.. {
+        if session.stat(&free).await?.is_none() {
+            break;
+        }
+        free = match name.rsplit_once('.') {
+            Some((stem, extension)) => format!("archive/{stem}.{number}.{extension}"),
+            None => format!("archive/{name}.{number}"),
+        };
+    }
+    Ok(free)
+}
+
+/// Sends what waits in a folder, and lets go of each file once it is there.
+async fn send(place: &Place, folder: &Path, below: &str) -> Result<(), Trouble> {
+    let waiting = spool::queued(folder, MANIFEST)?;
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    let session = place.open().await?;
+    for name in waiting {
+        let path = folder.join(&name);
+        session.put(&format!("{below}{name}"), &mut File::open(&path)?).await?;
+        fs::remove_file(&path)?;
+    }
+    Ok(())
+}
+
+fn leave_word(feed: &Feed, words: Option<&str>) -> Result<()> {
+    let path = feed.folder.join(UNREACHABLE);
+    let left = match words {
+        Some(words) => fs::create_dir_all(&feed.folder).and_then(|()| atomic::write(&path, words.as_bytes())),
+        None if path.exists() => fs::remove_file(&path),
+        None => Ok(()),
+    };
+    left.with_context(|| format!("writing {}", path.display()))
+}
+
+/// Opens an exception about an inbox, unless there is one.
+async fn unreachable(tx: &mut Tx, feed: &Feed, inbox: &Inbox, today: NaiveDate) -> Result<()> {
+    let merchant = feed.merchant.as_deref().unwrap_or_default();
+    if exceptions::open_about(tx, merchant, INBOX_UNREACHABLE, &[&feed.name]).await?.is_empty() {
+        let message = format!("the inbox {} can't be looked into", inbox.place);
+        let (code, row_key) = (INBOX_UNREACHABLE.to_owned(), feed.name.clone());
+        exceptions::open(tx, merchant, today, &[NewException { code, row_key, message, ..NewException::default() }])
+            .await?;
+    }
+    Ok(())
+}

@@ -148,6 +148,8 @@ fn a_zip_must_hold_one_file_that_is_meant() {
         "FILE_ARCHIVE",
         "must hold one file like c.csv, the feed's entry; in it there is a.csv",
     );
+    let one = zip(&[("a.csv", text)]);
+    is_refused(&[one.clone(), one].concat(), "", "FILE_ARCHIVE", "is several zip files joined");
     is_refused(&zip(&[]), "", "FILE_ARCHIVE", "has no file in it");
     is_refused(&zip(&[("folder/", b"")]), "", "FILE_ARCHIVE", "has no file in it");
     is_refused(&zip(&[("xl/workbook.xml", b"<x/>"), ("x.xml", b"<x/>")]), "", "FILE_ARCHIVE", "is an Excel workbook");

@@ -28,6 +28,7 @@ pub struct Entry {
 /// Finds the entry that is meant and opens it.
 pub fn open(file: File, packing: &Packing) -> io::Result<Entry> {
     let mut file = BufReader::with_capacity(1 << 16, file);
+    check_beginning(&mut file)?;
     // The archive begins where the file begins: nothing is searched for.
     let config = Config { archive_offset: ArchiveOffset::Known(0) };
     let mut archive = ZipIterable::try_new(&mut file, config).map_err(broken)?;
@@ -82,6 +83,33 @@ impl Read for Entry {
         }
         Ok(read)
     }
+}
+
+/// What stands at the end of a zip, and the length of it without the comment that it may end in.
+const END: &[u8] = b"PK\x05\x06";
+const END_LENGTH: usize = 22;
+
+/// An archive that does not begin where the file does is one with something before it, such as another archive. Of two
+/// that were joined, some programs see the one and some the other; nobody sees both.
+fn check_beginning(file: &mut (impl Read + Seek)) -> io::Result<()> {
+    let length = file.seek(SeekFrom::End(0))?;
+    let from = length.saturating_sub(END_LENGTH as u64 + u64::from(u16::MAX));
+    file.seek(SeekFrom::Start(from))?;
+    let mut tail = Vec::new();
+    file.read_to_end(&mut tail)?;
+    let number = |at: usize, bytes: usize| tail[at..at + bytes].iter().rev().fold(0, |n, b| n << 8 | u64::from(*b));
+    let is_end = |at: &usize| {
+        tail[*at..].starts_with(END) && (*at + END_LENGTH) as u64 + number(*at + 20, 2) == tail.len() as u64
+    };
+    // Without an end it is no whole archive, which is said later.
+    let Some(end) = (0..(tail.len() + 1).saturating_sub(END_LENGTH)).rev().find(is_end) else { return Ok(()) };
+    let (size, start) = (number(end + 12, 4), number(end + 16, 4));
+    // Archives of more than 4 GiB say it elsewhere.
+    let is_large = [size, start].contains(&u64::from(u32::MAX));
+    if is_large || start + size == from + end as u64 {
+        return Ok(());
+    }
+    Err(refused("is several zip files joined, or one with something before it; send each alone".to_owned()))
 }
 
 type Candidate = (String, ZipFileEntry<'static>);

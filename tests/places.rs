@@ -9,9 +9,9 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use support::Scheme;
 use support::s3::S3;
 use support::sftp::Sftp;
+use support::{AGREEMENTS, CUSTOMERS, Scheme};
 
 const POLICY: &str = r#"
 [[version]]
@@ -22,12 +22,6 @@ bands = [ { score = 500, limit = "1000.00", term = 7 } ]
 refund_window = 7
 late_fee = { kind = "none" }
 "#;
-const CUSTOMERS: &str = "customer_id,name,email,locale,time_zone,credit_score,real_name_verified,bank_card_bound
-C1,王芳,c1@example.com,zh-CN,Asia/Shanghai,700,true,true
-";
-const AGREEMENTS: &str = "agreement_id,customer_id,merchant_id,status,changed_at,score_authorised
-A1,C1,SHOP,open,2026-02-01,true
-";
 const ORDERS: &str = "order_id,customer_id,amount,currency,ordered_at
 O1,C1,100.00,CNY,2026-03-01
 O2,C1,bad,CNY,2026-03-01

@@ -1,0 +1,1 @@
+-- Nothing to do here: SQLite changes a row where it is, and compares text byte by byte.

@@ -2,6 +2,7 @@
 //! PostgreSQL. Row by row is an order of magnitude slower on both.
 
 use std::borrow::Cow;
+use std::iter;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -80,33 +81,40 @@ enum Existing {
 }
 
 /// Adds rows whose keys are new. A key that is there already fails the transaction.
-pub(super) async fn insert(tx: &mut Tx, table: &Table, cells: Vec<Cell<'_>>) -> Result<()> {
+pub(super) async fn insert<'a>(tx: &mut Tx, table: &Table, cells: impl IntoIterator<Item = Cell<'a>>) -> Result<()> {
     write(tx, table, cells, Existing::Refuse).await
 }
 
 /// Adds rows, replacing those whose key is there already.
-pub(super) async fn upsert(tx: &mut Tx, table: &Table, cells: Vec<Cell<'_>>) -> Result<()> {
+pub(super) async fn upsert<'a>(tx: &mut Tx, table: &Table, cells: impl IntoIterator<Item = Cell<'a>>) -> Result<()> {
     write(tx, table, cells, Existing::Replace).await
 }
 
 /// Adds rows, adding the columns after the key to those of a row whose key is there already.
-pub(super) async fn add_up(tx: &mut Tx, table: &Table, cells: Vec<Cell<'_>>) -> Result<()> {
+pub(super) async fn add_up<'a>(tx: &mut Tx, table: &Table, cells: impl IntoIterator<Item = Cell<'a>>) -> Result<()> {
     write(tx, table, cells, Existing::AddUp).await
 }
 
 /// Changes rows that are there, found by key.
-pub(super) async fn update(tx: &mut Tx, table: &Table, cells: Vec<Cell<'_>>) -> Result<()> {
+pub(super) async fn update<'a>(tx: &mut Tx, table: &Table, cells: impl IntoIterator<Item = Cell<'a>>) -> Result<()> {
     write(tx, table, cells, Existing::Update).await
 }
 
-async fn write(tx: &mut Tx, table: &Table, cells: Vec<Cell<'_>>, existing: Existing) -> Result<()> {
-    if cells.is_empty() {
-        return Ok(());
-    }
-    debug_assert_eq!(cells.len() % table.columns.len(), 0, "whole rows of {}", table.name);
+/// Cells come row by row. They are asked for as they are needed: many rows need no more memory than a few, and the next
+/// ones are made while the engine is at work on those before.
+async fn write<'a>(
+    tx: &mut Tx,
+    table: &Table,
+    cells: impl IntoIterator<Item = Cell<'a>>,
+    existing: Existing,
+) -> Result<()> {
+    let mut cells = cells.into_iter();
     match &mut tx.engine {
         Engine::Sqlite(transaction) => write_sqlite(transaction, table, cells, existing).await,
-        Engine::Postgres(transaction) => write_postgres(transaction, table, &cells, existing).await,
+        Engine::Postgres(transaction) => match cells.next() {
+            Some(first) => write_postgres(transaction, table, iter::once(first).chain(cells), existing).await,
+            None => Ok(()),
+        },
     }
 }
 
@@ -117,62 +125,80 @@ const SQLITE_BINDS: usize = 32_766;
 /// one that the connection has prepared before.
 const SQLITE_ROWS: [usize; 4] = [1_000, 100, 10, 1];
 
-async fn write_sqlite(
+async fn write_sqlite<'a>(
     connection: &mut SqliteConnection,
     table: &Table,
-    cells: Vec<Cell<'_>>,
+    cells: impl Iterator<Item = Cell<'a>>,
     existing: Existing,
 ) -> Result<()> {
-    let said_once = said_once(&cells, table.columns.len());
-    let mut cells = cells.into_iter();
-    let mut next = sqlite_arguments(&mut cells, &said_once)?;
-    while let Some((rows, arguments)) = next {
-        let statement = AssertSqlSafe(sqlite_statement(table, rows, &said_once, existing));
-        let run = sqlx::query_with(statement, arguments).execute(&mut *connection);
+    let mut statements = Statements { table, existing, cells, ready: Vec::new(), said_once: Vec::new() };
+    let mut next = statements.next()?;
+    while let Some((statement, arguments)) = next {
+        let run = sqlx::query_with(AssertSqlSafe(statement), arguments).execute(&mut *connection);
         // While SQLite's thread runs a statement, the next one is made ready.
-        let (done, made) = tokio::join!(run, async { sqlite_arguments(&mut cells, &said_once) });
+        let (done, made) = tokio::join!(run, async { statements.next() });
         done?;
         next = made?;
     }
     Ok(())
 }
 
-/// The values of the next statement, and how many rows they are. None when there is nothing left.
-fn sqlite_arguments(
-    cells: &mut std::vec::IntoIter<Cell<'_>>,
-    said_once: &[Option<String>],
-) -> Result<Option<(usize, SqliteArguments)>> {
-    let width = said_once.len();
-    let bound = said_once.iter().filter(|literal| literal.is_none()).count().max(1);
-    let left = cells.len() / width;
-    let Some(rows) = SQLITE_ROWS.into_iter().map(|rows| rows.min(SQLITE_BINDS / bound)).find(|rows| *rows <= left)
-    else {
-        return Ok(None);
-    };
-    let mut arguments = SqliteArguments::default();
-    arguments.reserve(rows * bound, 0);
-    for (i, cell) in cells.take(rows * width).enumerate() {
-        if said_once[i % width].is_some() {
-            continue;
+/// The statements that write rows on SQLite.
+struct Statements<'t, 'a, Cells> {
+    table: &'t Table,
+    existing: Existing,
+    cells: Cells,
+    /// The rows to be written next, and what all of them say.
+    ready: Vec<Cell<'a>>,
+    said_once: Vec<Option<String>>,
+}
+
+impl<'a, Cells: Iterator<Item = Cell<'a>>> Statements<'_, 'a, Cells> {
+    fn next(&mut self) -> Result<Option<(String, SqliteArguments)>> {
+        let width = self.table.columns.len();
+        if self.ready.is_empty() {
+            self.ready.extend(self.cells.by_ref().take(SQLITE_ROWS[0] * width));
+            debug_assert_eq!(self.ready.len() % width, 0, "whole rows of {}", self.table.name);
+            self.said_once = said_once(&self.ready, width);
         }
-        let added = match cell {
-            Cell::Null => arguments.add(None::<i64>),
-            Cell::Int(value) => Arguments::add(&mut arguments, value),
-            Cell::Small(value) => Arguments::add(&mut arguments, i64::from(value)),
-            Cell::Bool(value) => Arguments::add(&mut arguments, value),
-            Cell::Text(Cow::Owned(value)) => Arguments::add(&mut arguments, value),
-            Cell::Text(Cow::Borrowed(value)) => Arguments::add(&mut arguments, Arc::<str>::from(value)),
-            Cell::Date(value) => Arguments::add(&mut arguments, value.to_string()),
-            Cell::Instant(value) => Arguments::add(&mut arguments, value.to_rfc3339_opts(SecondsFormat::AutoSi, false)),
-        };
-        added.map_err(sqlx::Error::Encode)?;
+        let bound = self.said_once.iter().filter(|literal| literal.is_none()).count().max(1);
+        let left = self.ready.len() / width;
+        let fitting = SQLITE_ROWS.into_iter().map(|rows| rows.min(SQLITE_BINDS / bound)).find(|rows| *rows <= left);
+        let Some(rows) = fitting else { return Ok(None) };
+        let statement = sqlite_statement(self.table, rows, &self.said_once, self.existing);
+        let mut arguments = SqliteArguments::default();
+        arguments.reserve(rows * bound, 0);
+        for (i, cell) in self.ready.drain(..rows * width).enumerate() {
+            if self.said_once[i % width].is_none() {
+                bind(&mut arguments, cell)?;
+            }
+        }
+        Ok(Some((statement, arguments)))
     }
-    Ok(Some((rows, arguments)))
+}
+
+fn bind(arguments: &mut SqliteArguments, cell: Cell<'_>) -> Result<()> {
+    let added = match cell {
+        Cell::Null => arguments.add(None::<i64>),
+        Cell::Int(value) => arguments.add(value),
+        Cell::Small(value) => arguments.add(i64::from(value)),
+        Cell::Bool(value) => arguments.add(value),
+        Cell::Text(Cow::Owned(value)) => arguments.add(value),
+        Cell::Text(Cow::Borrowed(value)) => arguments.add(Arc::<str>::from(value)),
+        Cell::Date(value) => arguments.add(value.to_string()),
+        Cell::Instant(value) => arguments.add(value.to_rfc3339_opts(SecondsFormat::AutoSi, false)),
+    };
+    added.map_err(sqlx::Error::Encode)?;
+    Ok(())
 }
 
 /// Columns that say the same in every row, as SQL. Binding is most of the cost of a row on SQLite, and of many rows
 /// the merchant, the day, the file and much else are the same. Only plain values are written into a statement.
 fn said_once(cells: &[Cell<'_>], width: usize) -> Vec<Option<String>> {
+    // A few rows are not worth a statement of their own; one text for all of them stays in the statement cache.
+    if cells.len() / width < 50 {
+        return vec![None; width];
+    }
     let literal = |cell: &Cell<'_>| match cell {
         Cell::Null => Some("NULL".to_owned()),
         Cell::Int(value) => Some(value.to_string()),
@@ -185,11 +211,9 @@ fn said_once(cells: &[Cell<'_>], width: usize) -> Vec<Option<String>> {
         }
         Cell::Instant(_) => None,
     };
-    // A few rows are not worth a statement of their own; one text for all of them stays in the statement cache.
-    let many = cells.len() / width >= 50;
     let same = |column: usize| {
         let first = &cells[column];
-        let same = many && cells.iter().skip(column).step_by(width).all(|cell| cell == first);
+        let same = cells.iter().skip(column).step_by(width).all(|cell| cell == first);
         if same { literal(first) } else { None }
     };
     (0..width).map(same).collect()
@@ -201,23 +225,29 @@ fn sqlite_statement(table: &Table, rows: usize, said_once: &[Option<String>], ex
     let row = format!("({})", cells.join(","));
     let values = vec![row.as_str(); rows].join(",");
     match existing {
-        Existing::Refuse => format!("INSERT INTO {} ({columns}) VALUES {values}", table.name),
+        // OR FAIL: what a statement has done when it fails is undone with the whole transaction, so that SQLite need not
+        // keep pages to undo the statement alone.
+        Existing::Refuse => format!("INSERT OR FAIL INTO {} ({columns}) VALUES {values}", table.name),
         Existing::Replace | Existing::AddUp => {
-            format!("INSERT INTO {} ({columns}) VALUES {values} {}", table.name, table.on_conflict(existing))
+            let key = table.columns[..table.key].join(", ");
+            let set = table.set(existing, "excluded");
+            format!("INSERT INTO {} ({columns}) VALUES {values} ON CONFLICT ({key}) DO UPDATE SET {set}", table.name)
         }
         Existing::Update => {
             // The columns of a VALUES list are called column1, column2, … on both engines.
             let named = table.columns.iter().zip(1..).map(|(column, i)| format!("column{i} AS {column}"));
             let named = named.collect::<Vec<_>>().join(", ");
-            format!("{} FROM (SELECT {named} FROM (VALUES {values})) AS fresh {}", table.update_set(), table.same_key())
+            let (set, same_key) = (table.set(existing, "fresh"), table.same_key());
+            let fresh = format!("(SELECT {named} FROM (VALUES {values})) AS fresh");
+            format!("UPDATE {} SET {set} FROM {fresh} WHERE {same_key}", table.name)
         }
     }
 }
 
-async fn write_postgres(
+async fn write_postgres<'a>(
     connection: &mut PgConnection,
     table: &Table,
-    cells: &[Cell<'_>],
+    cells: impl Iterator<Item = Cell<'a>>,
     existing: Existing,
 ) -> Result<()> {
     let columns = table.columns.join(", ");
@@ -230,35 +260,53 @@ async fn write_postgres(
         format!("CREATE TEMPORARY TABLE {stage} ON COMMIT DROP AS SELECT {columns} FROM {} WITH NO DATA", table.name);
     sqlx::raw_sql(AssertSqlSafe(make)).execute(&mut *connection).await?;
     copy(connection, &format!("COPY {stage} ({columns}) FROM STDIN"), table, cells).await?;
+    let (set, same_key) = (table.set(existing, "fresh"), table.same_key());
     let merge = match existing {
         Existing::Replace | Existing::AddUp => {
-            let then = table.on_conflict(existing);
-            format!("INSERT INTO {} ({columns}) SELECT {columns} FROM {stage} {then}", table.name)
+            let values = table.columns.iter().map(|column| format!("fresh.{column}")).collect::<Vec<_>>().join(", ");
+            format!(
+                "MERGE INTO {} USING {stage} AS fresh ON {same_key} WHEN MATCHED THEN UPDATE SET {set}
+                 WHEN NOT MATCHED THEN INSERT ({columns}) VALUES ({values})",
+                table.name
+            )
         }
         Existing::Refuse | Existing::Update => {
-            format!("{} FROM {stage} AS fresh {}", table.update_set(), table.same_key())
+            format!("UPDATE {} SET {set} FROM {stage} AS fresh WHERE {same_key}", table.name)
         }
     };
     sqlx::raw_sql(AssertSqlSafe(format!("{merge}; DROP TABLE {stage}"))).execute(connection).await?;
     Ok(())
 }
 
+/// How much is sent to PostgreSQL at once. While it takes that in, the next rows are put together.
+const SENT_AT_ONCE: usize = 1 << 17;
+
 /// COPY in PostgreSQL's binary format, which neither side has to print and parse. Every column must have exactly the type of
 /// its cells: BIGINT, SMALLINT, BOOLEAN, TEXT, DATE or TIMESTAMPTZ.
-async fn copy(connection: &mut PgConnection, statement: &str, table: &Table, cells: &[Cell<'_>]) -> Result<()> {
-    let mut bytes = Vec::with_capacity(cells.len() * 16);
+async fn copy<'a>(
+    connection: &mut PgConnection,
+    statement: &str,
+    table: &Table,
+    cells: impl Iterator<Item = Cell<'a>>,
+) -> Result<()> {
+    let columns = table.columns.len();
+    let width = i16::try_from(columns).expect("a table has few columns");
+    let mut copy = connection.copy_in_raw(&format!("{statement} (FORMAT BINARY)")).await?;
+    let mut bytes = Vec::with_capacity(SENT_AT_ONCE + 4_096);
     bytes.extend(b"PGCOPY\n\xff\r\n\0");
     // Neither flags nor an extension of the header.
     bytes.extend([0; 8]);
-    let width = i16::try_from(table.columns.len()).expect("a table has few columns");
-    for row in cells.chunks(table.columns.len()) {
-        bytes.extend(width.to_be_bytes());
-        for cell in row {
-            push_binary(&mut bytes, cell);
+    for (i, cell) in cells.enumerate() {
+        if i % columns == 0 {
+            if bytes.len() >= SENT_AT_ONCE {
+                copy.send(bytes.as_slice()).await?;
+                bytes.clear();
+            }
+            bytes.extend(width.to_be_bytes());
         }
+        push_binary(&mut bytes, &cell);
     }
     bytes.extend((-1_i16).to_be_bytes());
-    let mut copy = connection.copy_in_raw(&format!("{statement} (FORMAT BINARY)")).await?;
     copy.send(bytes).await?;
     copy.finish().await?;
     Ok(())
@@ -288,25 +336,17 @@ fn push_binary(bytes: &mut Vec<u8>, cell: &Cell<'_>) {
 }
 
 impl Table {
-    fn on_conflict(&self, existing: Existing) -> String {
-        let key = self.columns[..self.key].join(", ");
+    /// The columns after the key, as they come out of a row `given` that meets one that is there.
+    fn set(&self, existing: Existing, given: &str) -> String {
         let value = |column: &&str| match existing {
-            Existing::AddUp => format!("{column} = {}.{column} + excluded.{column}", self.name),
-            _ => format!("{column} = excluded.{column}"),
+            Existing::AddUp => format!("{column} = {}.{column} + {given}.{column}", self.name),
+            _ => format!("{column} = {given}.{column}"),
         };
-        let set: Vec<String> = self.columns[self.key..].iter().map(value).collect();
-        format!("ON CONFLICT ({key}) DO UPDATE SET {}", set.join(", "))
-    }
-
-    fn update_set(&self) -> String {
-        let set: Vec<String> =
-            self.columns[self.key..].iter().map(|column| format!("{column} = fresh.{column}")).collect();
-        format!("UPDATE {} SET {}", self.name, set.join(", "))
+        self.columns[self.key..].iter().map(value).collect::<Vec<_>>().join(", ")
     }
 
     fn same_key(&self) -> String {
-        let same: Vec<String> =
-            self.columns[..self.key].iter().map(|column| format!("{}.{column} = fresh.{column}", self.name)).collect();
-        format!("WHERE {}", same.join(" AND "))
+        let same = self.columns[..self.key].iter().map(|column| format!("{}.{column} = fresh.{column}", self.name));
+        same.collect::<Vec<_>>().join(" AND ")
     }
 }

@@ -68,6 +68,20 @@ pub(super) fn as_one(tx: &Tx, columns: &str) -> String {
     }
 }
 
+/// An expression that makes one value of a row, to be read with [`row_of`]. SQLite's thread hands over each column on its
+/// own; of many rows that are read as they come, that is most of the time.
+pub(super) fn as_text(tx: &Tx, columns: &str) -> String {
+    match tx.engine {
+        Engine::Sqlite(_) => format!("json_array({columns})"),
+        Engine::Postgres(_) => format!("CAST(json_build_array({columns}) AS TEXT)"),
+    }
+}
+
+/// The row that a value of [`as_text`] holds.
+pub(super) fn row_of<T: DeserializeOwned>(json: &str) -> Result<T> {
+    serde_json::from_str(json).context("a row that the store gave as one value")
+}
+
 /// The rows that a value of [`as_one`] holds.
 pub(super) fn rows_of<T: DeserializeOwned>(json: &str) -> Result<Vec<T>> {
     serde_json::from_str(json).context("rows that the store gave as one value")

@@ -14,8 +14,7 @@ const EXPOSURE: Table = Table { name: "exposure", columns: &["merchant_id", "cus
 /// Adds to what customers owe, or takes off it. Fastest with customers in order.
 pub async fn add(tx: &mut Tx, merchant: &str, changes: &[(&str, i64)]) -> Result<()> {
     let changes = changes.iter().filter(|(_, minor)| *minor != 0);
-    let cells = changes.flat_map(|(customer, minor)| row![merchant, *customer, *minor]).collect();
-    bulk::add_up(tx, &EXPOSURE, cells).await
+    bulk::add_up(tx, &EXPOSURE, changes.flat_map(|(customer, minor)| row![merchant, *customer, *minor])).await
 }
 
 /// What these customers owe the merchant, and since when. What was written off is in no sum, but counts as overdue.

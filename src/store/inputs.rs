@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use anyhow::Result;
 use chrono::NaiveDate;
 
-use super::bulk::{self, Table, row};
+use super::bulk::{self, Cell, Table, row};
 use super::engine::{Tx, key_set, on_engine, sql_for};
 
 /// A file as the store knows it.
@@ -145,7 +145,7 @@ pub async fn save_file(tx: &mut Tx, file: &FileRow) -> Result<()> {
         file.counts.pending,
         file.counts.rejected,
     ];
-    bulk::upsert(tx, &FILE, cells.into_iter().collect()).await
+    bulk::upsert(tx, &FILE, cells).await
 }
 
 /// The file of this kind and merchant that was taken, or is being read, with these bytes.
@@ -254,29 +254,34 @@ pub(super) const INPUT_COLUMNS: &str =
 const JOINED: &str = "r.file_no, r.line, r.merchant_id, r.kind, r.row_key, r.order_id, r.outcome, r.code, r.message,
     r.content, r.fingerprint, r.amount_minor, r.currency, r.opened_on, r.resolved_on";
 
-/// Writes rows, new or with another outcome than before.
+/// Adds rows that were just read.
+pub async fn add_rows(tx: &mut Tx, rows: &[InputRow]) -> Result<()> {
+    bulk::insert(tx, &INPUT_ROW, rows.iter().flat_map(cells)).await
+}
+
+/// Writes rows with another outcome than before.
 pub async fn save_rows(tx: &mut Tx, rows: &[InputRow]) -> Result<()> {
-    let mut cells = Vec::with_capacity(rows.len() * INPUT_ROW.columns.len());
-    for input in rows {
-        cells.extend(row![
-            input.file_no,
-            input.line,
-            input.merchant_id.as_str(),
-            input.kind.as_str(),
-            input.row_key.as_str(),
-            input.order_id.as_str(),
-            input.outcome.as_str(),
-            input.code.as_str(),
-            input.message.as_str(),
-            input.content.as_str(),
-            input.fingerprint,
-            input.amount_minor,
-            input.currency.as_deref(),
-            input.opened_on,
-            input.resolved_on,
-        ]);
-    }
-    bulk::upsert(tx, &INPUT_ROW, cells).await
+    bulk::upsert(tx, &INPUT_ROW, rows.iter().flat_map(cells)).await
+}
+
+fn cells(input: &InputRow) -> [Cell<'_>; 15] {
+    row![
+        input.file_no,
+        input.line,
+        input.merchant_id.as_str(),
+        input.kind.as_str(),
+        input.row_key.as_str(),
+        input.order_id.as_str(),
+        input.outcome.as_str(),
+        input.code.as_str(),
+        input.message.as_str(),
+        input.content.as_str(),
+        input.fingerprint,
+        input.amount_minor,
+        input.currency.as_deref(),
+        input.opened_on,
+        input.resolved_on,
+    ]
 }
 
 /// Pending rows of a merchant that name one of these orders, in the order in which they came.

@@ -214,7 +214,7 @@ pub async fn answer(tx: &mut Tx, merchant: &str, today: NaiveDate, answers: &[Ne
 
 /// Notes that finance was told today that these have no answer.
 pub async fn asked_after(tx: &mut Tx, merchant: &str, today: NaiveDate, ids: &[String]) -> Result<()> {
-    let cells = ids.iter().flat_map(|id| row![merchant, id.as_str(), today]).collect();
+    let cells = ids.iter().flat_map(|id| row![merchant, id.as_str(), today]);
     bulk::update(tx, &ASKED_AFTER, cells).await
 }
 

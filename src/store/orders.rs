@@ -73,41 +73,37 @@ pub type NewOrder = (StoredOrder, i64, Decided);
 
 /// Adds orders that were just decided on.
 pub async fn add(tx: &mut Tx, merchant: &str, orders: &[NewOrder]) -> Result<()> {
-    let (accepted, declined): (Vec<&NewOrder>, Vec<&NewOrder>) =
-        orders.iter().partition(|(stored, ..)| stored.declined.is_none());
-    // Those accepted say the same in more of their columns than both together.
-    bulk::insert(tx, &ORDERS, cells(merchant, accepted)).await?;
-    bulk::insert(tx, &ORDERS, cells(merchant, declined)).await
+    // Those accepted first: they say the same in more of their columns than both together.
+    let accepted = orders.iter().filter(|(stored, ..)| stored.declined.is_none());
+    let declined = orders.iter().filter(|(stored, ..)| stored.declined.is_some());
+    bulk::insert(tx, &ORDERS, accepted.chain(declined).flat_map(|order| cells(merchant, order))).await
 }
 
-fn cells<'a>(merchant: &'a str, orders: Vec<&'a NewOrder>) -> Vec<Cell<'a>> {
-    let mut cells = Vec::with_capacity(orders.len() * ORDERS.columns.len());
-    for (StoredOrder { order, item, declined, credit_score, agreement_id, .. }, fingerprint, outcome) in orders {
-        cells.extend(row![
-            merchant,
-            order.order_id.as_str(),
-            order.customer_id.as_str(),
-            order.amount_minor,
-            order.currency.code(),
-            order.ordered_at,
-            order.ordered_on,
-            item.as_deref(),
-            declined.as_deref(),
-            *credit_score,
-            agreement_id.as_deref(),
-            order.term,
-            order.policy_version,
-            *fingerprint,
-            order.booked_on,
-            order.source.file_no,
-            order.source.line,
-            outcome.owed_minor,
-            outcome.oldest_due_on,
-            outcome.closed_on,
-            outcome.next_action_on,
-        ]);
-    }
-    cells
+fn cells<'a>(merchant: &'a str, (stored, fingerprint, outcome): &'a NewOrder) -> [Cell<'a>; 21] {
+    let StoredOrder { order, item, declined, credit_score, agreement_id, .. } = stored;
+    row![
+        merchant,
+        order.order_id.as_str(),
+        order.customer_id.as_str(),
+        order.amount_minor,
+        order.currency.code(),
+        order.ordered_at,
+        order.ordered_on,
+        item.as_deref(),
+        declined.as_deref(),
+        *credit_score,
+        agreement_id.as_deref(),
+        order.term,
+        order.policy_version,
+        *fingerprint,
+        order.booked_on,
+        order.source.file_no,
+        order.source.line,
+        outcome.owed_minor,
+        outcome.oldest_due_on,
+        outcome.closed_on,
+        outcome.next_action_on,
+    ]
 }
 
 /// Writes what was decided of orders known before.
@@ -126,16 +122,14 @@ pub async fn update_decided(tx: &mut Tx, merchant: &str, decided: &[(String, Dec
     bulk::update(tx, &DECIDED, cells).await
 }
 
+/// Whether any order is known whose key lies between these two.
+pub async fn any_between(tx: &mut Tx, merchant: &str, first: &str, last: &str) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM orders WHERE merchant_id = $1 AND order_id BETWEEN $2 AND $3)";
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(first).bind(last).fetch_one(c).await?))
+}
+
 /// What is known under these order ids: the content's fingerprint, and whether the order was accepted.
 pub async fn known(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<HashMap<String, (i64, bool)>> {
-    let (Some(first), Some(last)) = (order_ids.iter().min(), order_ids.iter().max()) else { return Ok(HashMap::new()) };
-    // New orders mostly have keys beyond all that are known: one look then tells that none is.
-    let sql = "SELECT EXISTS (SELECT 1 FROM orders WHERE merchant_id = $1 AND order_id BETWEEN $2 AND $3)";
-    let any: bool =
-        on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(*first).bind(*last).fetch_one(c).await?);
-    if !any {
-        return Ok(HashMap::new());
-    }
     let rows = as_one(tx, "order_id, content, CASE WHEN declined IS NULL THEN 1 ELSE 0 END");
     let sql = format!("SELECT {rows} FROM orders WHERE merchant_id = $1 AND order_id IN {{keys $2}}");
     let sql = sql_for(tx, &sql);

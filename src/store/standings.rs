@@ -6,9 +6,10 @@ use std::collections::HashMap;
 use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
 use futures_util::TryStreamExt;
+use sqlx::AssertSqlSafe;
 
 use super::customers::agreement_rows;
-use super::engine::{Tx, as_one, key_set, on_engine, rows_of, sql_for};
+use super::engine::{Tx, as_one, as_text, key_set, on_engine, row_of, rows_of, sql_for};
 use super::exposure;
 use crate::domain::eligibility::{Agreement, Applicant, Exposure};
 
@@ -47,29 +48,35 @@ pub async fn count(tx: &mut Tx, merchant: &str, most: i64) -> Result<i64> {
 
 /// How everybody stands who has an agreement with a merchant. Reading all of them takes as long as finding one in ten.
 pub async fn of_all(tx: &mut Tx, merchant: &str) -> Result<HashMap<String, Standing>> {
-    let sql = "SELECT g.customer_id, g.agreement_id, g.status, g.changed_at, g.score_authorised,
-            c.credit_score, c.real_name_verified, c.bank_card_bound, e.owed_minor,
-            CASE WHEN e.customer_id IS NOT NULL THEN
-                (SELECT MIN(o.oldest_due_on) FROM orders o WHERE o.merchant_id = e.merchant_id
-                    AND o.customer_id = e.customer_id AND o.oldest_due_on IS NOT NULL) END AS oldest_due_on
-        FROM agreement g
-        LEFT JOIN customer c ON c.customer_id = g.customer_id
-        LEFT JOIN exposure e ON e.merchant_id = g.merchant_id AND e.customer_id = g.customer_id
-        WHERE g.merchant_id = $1";
+    let columns = "g.customer_id, g.agreement_id, g.status, g.changed_at, CAST(g.score_authorised AS INTEGER),
+        c.credit_score, CAST(c.real_name_verified AS INTEGER), CAST(c.bank_card_bound AS INTEGER), e.owed_minor,
+        CASE WHEN e.customer_id IS NOT NULL THEN
+            (SELECT MIN(o.oldest_due_on) FROM orders o WHERE o.merchant_id = e.merchant_id
+                AND o.customer_id = e.customer_id AND o.oldest_due_on IS NOT NULL) END";
+    let sql = format!(
+        "SELECT {} FROM agreement g
+         LEFT JOIN customer c ON c.customer_id = g.customer_id
+         LEFT JOIN exposure e ON e.merchant_id = g.merchant_id AND e.customer_id = g.customer_id
+         WHERE g.merchant_id = $1",
+        as_text(tx, columns)
+    );
+    let sql = AssertSqlSafe(sql);
     let mut standings: HashMap<String, Standing> = HashMap::new();
     on_engine!(tx, |c| {
-        let mut rows = sqlx::query_as::<_, Row>(sql).bind(merchant).fetch(c);
+        let mut rows = sqlx::query_scalar::<_, String>(sql).bind(merchant).fetch(c);
         while let Some(row) = rows.try_next().await? {
-            let known = row.credit_score.zip(row.real_name_verified).zip(row.bank_card_bound);
-            let applicant = known.map(|((credit_score, real_name_verified), bank_card_bound)| Applicant {
+            let (customer_id, agreement_id, status, changed_at, authorised, score, verified, bound, owed, oldest): Row =
+                row_of(&row)?;
+            let known = score.zip(verified).zip(bound);
+            let applicant = known.map(|((credit_score, verified), bound)| Applicant {
                 credit_score,
-                real_name_verified,
-                bank_card_bound,
+                real_name_verified: verified != 0,
+                bank_card_bound: bound != 0,
             });
-            let exposure = Exposure { minor: row.owed_minor.unwrap_or(0), oldest_due_on: row.oldest_due_on };
-            let Row { agreement_id, changed_at, score_authorised, .. } = row;
-            let agreement = Agreement { agreement_id, open: row.status == "open", changed_at, score_authorised };
-            let standing = standings.entry(row.customer_id).or_default();
+            let exposure = Exposure { minor: owed.unwrap_or(0), oldest_due_on: oldest };
+            let agreement =
+                Agreement { agreement_id, open: status == "open", changed_at, score_authorised: authorised != 0 };
+            let standing = standings.entry(customer_id).or_default();
             (standing.applicant, standing.exposure) = (applicant, exposure);
             standing.have(agreement);
         }
@@ -77,19 +84,8 @@ pub async fn of_all(tx: &mut Tx, merchant: &str) -> Result<HashMap<String, Stand
     Ok(standings)
 }
 
-#[derive(sqlx::FromRow)]
-struct Row {
-    customer_id: String,
-    agreement_id: String,
-    status: String,
-    changed_at: DateTime<Utc>,
-    score_authorised: bool,
-    credit_score: Option<i64>,
-    real_name_verified: Option<bool>,
-    bank_card_bound: Option<bool>,
-    owed_minor: Option<i64>,
-    oldest_due_on: Option<NaiveDate>,
-}
+type Row =
+    (String, String, String, DateTime<Utc>, i64, Option<i64>, Option<i64>, Option<i64>, Option<i64>, Option<NaiveDate>);
 
 impl Standing {
     /// Takes note of an agreement, if it counts more than the one known so far.

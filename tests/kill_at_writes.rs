@@ -1,7 +1,8 @@
 //! A file that is being taken in is killed at its writes, one after the other, and taken in again: the database and the
 //! acknowledgement end as if nothing had happened.
 //!
-//! Every 16th write of a file of 2,000 rows is enough for every day. All of them, or those of a large file:
+//! A quarter of its rows is committed at a time. Every 16th write of a file of 2,000 rows is enough for every day. All of
+//! them, or those of a large file:
 //!
 //!     PAYLATER_KILL_EVERY=1 cargo nextest run --test kill_at_writes
 //!     PAYLATER_KILL_EVERY=50 PAYLATER_KILL_ROWS=100000 cargo nextest run --release --test kill_at_writes
@@ -69,12 +70,14 @@ fn setting(name: &str, usual: usize) -> usize {
 
 /// A scheme whose customers are taken in, with a file of orders in the inbox.
 fn prepare(folder: &Path, rows: usize) {
-    let rows = rows.to_string();
+    let orders = rows.to_string();
     let mut generate = Command::new(env!("CARGO_BIN_EXE_paylater"));
-    generate.args(["generate", "--orders-only", "--merchants", "1", "--orders", &rows, "--flaws", "0.02", "--out"]);
+    generate.args(["generate", "--orders-only", "--merchants", "1", "--orders", &orders, "--flaws", "0.02", "--out"]);
     assert!(ingest(generate.arg(folder)));
     let config = folder.join("paylater.toml");
     let text = std::fs::read_to_string(&config).unwrap();
+    assert!(text.contains("[store]\n"), "the store stands elsewhere: {text}");
+    let text = text.replace("[store]\n", &format!("[store]\ncommit_rows = {}\n", rows / 4));
     std::fs::write(&config, text.replace("kind = \"", "settle_seconds = 0\nkind = \"")).unwrap();
     let (orders, aside) = (folder.join("inbox/m01/orders-2026-03-01.csv"), folder.join("aside.csv"));
     std::fs::rename(&orders, &aside).unwrap();

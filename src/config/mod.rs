@@ -66,6 +66,8 @@ pub struct Config {
     pub home: PathBuf,
     /// `sqlite:` or `postgres://`. May hold a password: never shown.
     pub store_url: String,
+    /// Rows of a file that are committed together.
+    pub commit_rows: usize,
     pub mail: Mail,
     pub rates: Rates,
     pub calendars: Calendars,

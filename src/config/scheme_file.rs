@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use schemars::JsonSchema;
@@ -104,6 +104,13 @@ fn default_pending_days() -> i64 {
     3
 }
 
+fn default_commit_rows() -> i64 {
+    1_000_000
+}
+
+/// More would let a write-ahead log grow beyond gigabytes.
+const MOST_COMMIT_ROWS: usize = 10_000_000;
+
 fn default_buckets() -> Vec<i64> {
     vec![1, 8, 31, 61, 91]
 }
@@ -113,6 +120,9 @@ fn default_buckets() -> Vec<i64> {
 struct RawStore {
     /// sqlite:FILE below home, or postgres://….
     url: String,
+    /// Rows of a file that are committed together: what a stop throws away at most.
+    #[serde(default = "default_commit_rows")]
+    commit_rows: i64,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -189,6 +199,7 @@ impl RawConfig {
         rules.keep("scheme.buckets", buckets(&self.scheme.buckets));
         let pending_days = rules.keep("scheme.pending_days", in_days("", self.scheme.pending_days, 1));
         let store_url = rules.keep("store.url", store_url(self.store.url));
+        let commit_rows = rules.keep("store.commit_rows", commit_rows(self.store.commit_rows));
         let mail = self.mail.resolve(base, rules);
         let ids: Vec<String> = self.merchants.iter().map(|merchant| merchant.id.clone()).collect();
         rules.keep("merchant", ensure_any(&ids));
@@ -230,6 +241,7 @@ impl RawConfig {
             clock: self.scheme.clock,
             home,
             store_url: store_url?,
+            commit_rows: commit_rows?,
             mail: mail?,
             rates: read.rates,
             calendars: read.calendars,
@@ -255,6 +267,11 @@ fn store_url(written: String) -> Result<String> {
     let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|start| url.starts_with(start));
     ensure!(known, "it, or PAYLATER_STORE_URL in its place, must begin with sqlite: or postgres://");
     Ok(url)
+}
+
+fn commit_rows(written: i64) -> Result<usize> {
+    let rows = usize::try_from(written).ok().filter(|rows| (1..=MOST_COMMIT_ROWS).contains(rows));
+    rows.with_context(|| format!("{written} is not from 1 to {MOST_COMMIT_ROWS}; write a number that is"))
 }
 
 fn ensure_any(ids: &[String]) -> Result<()> {

@@ -2,6 +2,7 @@
 //! reached in the file and the lengths of the acknowledgement are one transaction, so a stop loses nothing and
 //! repeats nothing.
 
+mod answers;
 mod arrival;
 mod bills;
 mod facts;

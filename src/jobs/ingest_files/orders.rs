@@ -39,10 +39,22 @@ pub struct Desk {
     customers: Vec<Customer>,
     /// The place of each of them.
     places: HashMap<String, usize>,
-    /// The places of the customers of the rows that were looked up, row by row.
-    named: Vec<usize>,
+    /// Whether everybody is among them who has an agreement with the merchant.
+    has_all: bool,
+    asked: Asked,
     /// The content of orders known before: those that the store has of the chunk to come, and the last chunk's.
     known: HashMap<String, i64>,
+}
+
+/// The rows that are decided on next.
+#[derive(Default)]
+struct Asked {
+    /// The places of their customers, row by row.
+    named: Vec<usize>,
+    /// Those of their customers who are not in mind.
+    strangers: Vec<String>,
+    /// The lowest and the highest of their keys.
+    ids: Option<(String, String)>,
 }
 
 /// A customer as the next order finds them.
@@ -53,9 +65,8 @@ struct Customer {
     unrecorded: i64,
 }
 
-/// What comes of a chunk.
+/// What is to be recorded of a chunk.
 pub struct Decisions {
-    pub verdicts: Vec<Verdict>,
     orders: Vec<NewOrder>,
     /// Fulfilments that came with the orders.
     events: Vec<NewFact>,
@@ -66,7 +77,7 @@ const KEPT_IN_MIND: usize = 250_000;
 
 /// If a chunk names one of so many of a merchant's customers, the chunks after it will name most of them, and all are
 /// looked up at once.
-const ONE_IN: usize = 25;
+const ONE_IN: usize = 50;
 
 impl Desk {
     pub fn of(scheme: &Scheme, merchant: &Arc<Merchant>, file: &FileRow, header: &[String], today: NaiveDate) -> Desk {
@@ -78,7 +89,8 @@ impl Desk {
             today,
             customers: Vec::new(),
             places: HashMap::new(),
-            named: Vec::new(),
+            has_all: false,
+            asked: Asked::default(),
             known: HashMap::new(),
         }
     }
@@ -91,48 +103,56 @@ impl Desk {
     pub fn clear(&mut self) {
         self.customers.clear();
         self.places.clear();
+        self.has_all = false;
     }
 
-    /// Looks up what deciding these rows needs: orders known before, and those of the customers not in mind yet. Has to
-    /// see all chunks but the last one decided, whose orders are still in mind.
-    pub async fn look_up(&mut self, tx: &mut Tx, lines: &[Line], is_last: bool) -> Result<()> {
-        let merchant = self.merchant.clone();
-        let rows: Vec<&OrderRow> = lines.iter().filter_map(order_row).collect();
-        let ids: Vec<&str> = rows.iter().map(|row| row.order_id.as_str()).collect();
-        let stored = orders::known(tx, &merchant.id, &ids).await?;
-        self.known.extend(stored.into_iter().map(|(id, (fingerprint, _))| (id, fingerprint)));
-
-        let strangers = self.name(&rows);
-        if strangers.is_empty() {
-            return Ok(());
-        }
-        let many = strangers.len() * ONE_IN;
-        let most = i64::try_from(many).unwrap_or(i64::MAX);
-        let all = !is_last && standings::count(tx, &merchant.id, most + 1).await? <= most;
-        if all {
-            self.meet(standings::of_all(tx, &merchant.id).await?);
-        }
-        // Who has no agreement is not among all.
-        let strangers = if all { self.name(&rows) } else { strangers };
-        self.meet(standings::of(tx, &merchant.id, &strangers).await?);
-        let left = self.name(&rows);
-        ensure!(left.is_empty(), "{} customers were looked up and not found", left.len());
-        Ok(())
-    }
-
-    /// Finds the customers of rows, and tells those who are not in mind.
-    fn name<'r>(&mut self, rows: &[&'r OrderRow]) -> Vec<&'r str> {
-        let mut strangers = Vec::new();
-        self.named.clear();
-        for row in rows {
+    /// Finds the customers of the rows that are decided on next, and what the store has to be asked about them.
+    pub fn prepare(&mut self, lines: &[Line]) {
+        let Asked { named, strangers, ids } = &mut self.asked;
+        named.clear();
+        strangers.clear();
+        for row in lines.iter().filter_map(order_row) {
             match self.places.get(&row.customer_id) {
-                Some(place) => self.named.push(*place),
-                None => strangers.push(row.customer_id.as_str()),
+                Some(place) => named.push(*place),
+                None => strangers.push(row.customer_id.clone()),
             }
         }
         strangers.sort_unstable();
         strangers.dedup();
-        strangers
+        let rows = || lines.iter().filter_map(order_row).map(|row| &row.order_id);
+        *ids = rows().min().cloned().zip(rows().max().cloned());
+    }
+
+    /// Looks up what deciding prepared rows needs: orders known before, and those of the customers not in mind yet. Has to
+    /// see all chunks but the last one decided, whose orders are still in mind.
+    pub async fn look_up(&mut self, tx: &mut Tx, lines: &[Line], is_last: bool) -> Result<()> {
+        let merchant = self.merchant.clone();
+        // New orders mostly have keys beyond all that are known: one look then tells that none is.
+        if let Some((first, last)) = &self.asked.ids
+            && orders::any_between(tx, &merchant.id, first, last).await?
+        {
+            let ids: Vec<&str> = lines.iter().filter_map(order_row).map(|row| row.order_id.as_str()).collect();
+            let stored = orders::known(tx, &merchant.id, &ids).await?;
+            self.known.extend(stored.into_iter().map(|(id, (fingerprint, _))| (id, fingerprint)));
+        }
+        if !is_last && !self.has_all && !self.asked.strangers.is_empty() {
+            let many = i64::try_from(self.asked.strangers.len() * ONE_IN)?;
+            if standings::count(tx, &merchant.id, many + 1).await? <= many {
+                self.meet(standings::of_all(tx, &merchant.id).await?);
+                self.has_all = true;
+                // Who has no agreement is not among all.
+                self.prepare(lines);
+            }
+        }
+        if !self.asked.strangers.is_empty() {
+            let strangers: Vec<&str> = self.asked.strangers.iter().map(String::as_str).collect();
+            let standings = standings::of(tx, &merchant.id, &strangers).await?;
+            self.meet(standings);
+            self.prepare(lines);
+            let left = self.asked.strangers.len();
+            ensure!(left == 0, "{left} customers were looked up and not found");
+        }
+        Ok(())
     }
 
     fn meet(&mut self, standings: HashMap<String, Standing>) {
@@ -146,10 +166,11 @@ impl Desk {
     }
 
     /// Decides on a chunk that was looked up, row by row in file order.
-    pub fn decide(&mut self, lines: &[Line]) -> Result<Decisions> {
-        let mut decisions = Decisions::of(lines.len());
+    pub fn decide(&mut self, lines: &[Line]) -> Result<(Vec<Verdict>, Decisions)> {
+        let mut verdicts = Vec::with_capacity(lines.len());
+        let mut decisions = Decisions { orders: Vec::with_capacity(lines.len()), events: Vec::new() };
         let known = std::mem::take(&mut self.known);
-        let named = std::mem::take(&mut self.named);
+        let named = std::mem::take(&mut self.asked.named);
         let mut named = named.into_iter();
         let mut fresh = HashMap::with_capacity(lines.len());
         for line in lines {
@@ -170,11 +191,11 @@ impl Desk {
                 (Err(rejection), _) => Verdict::unreadable(Kind::Orders, &self.header, line, rejection),
                 (Ok(_), None) => unreachable!("a file of orders holds orders"),
             };
-            decisions.verdicts.push(verdict);
+            verdicts.push(verdict);
         }
         // The next chunk is looked up before this one is written.
         self.known = fresh;
-        Ok(decisions)
+        Ok((verdicts, decisions))
     }
 
     fn answer(
@@ -267,10 +288,6 @@ fn order_row(line: &Line) -> Option<&OrderRow> {
 }
 
 impl Decisions {
-    fn of(rows: usize) -> Decisions {
-        Decisions { verdicts: Vec::with_capacity(rows), orders: Vec::with_capacity(rows), events: Vec::new() }
-    }
-
     pub async fn write(&self, tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> Result<()> {
         let mut versions: Vec<_> = self.orders.iter().map(|(stored, ..)| stored.order.policy_version).collect();
         versions.sort_unstable();

@@ -1,5 +1,5 @@
-//! From a file's rows to the books: read ahead on one thread, orders decided on another, and written, chunk by chunk.
-//! Rows, the place reached in the file and the lengths of its answers are one transaction.
+//! From a file's rows to the books: read ahead on one thread, orders decided and answered on another, and written, chunk
+//! by chunk. Rows, the place reached in the file and the lengths of its answers are one transaction.
 
 use std::io;
 
@@ -7,8 +7,9 @@ use anyhow::{Context, Result, bail, ensure};
 use chrono::NaiveDate;
 use tokio::sync::mpsc;
 
-use super::orders::{self, Desk};
-use super::verdict::{self, Outcome, Verdict};
+use super::answers::{Answers, Place};
+use super::orders::{Decisions, Desk};
+use super::verdict::{Noted, Verdict};
 use super::{bills, facts, filing, merchant, records, results};
 use crate::config::Feed;
 use crate::files::acknowledgement::{Acknowledgement, RejectsForm};
@@ -18,15 +19,11 @@ use crate::files::incoming::Kind;
 use crate::files::reader::{Line, Rows};
 use crate::files::source;
 use crate::jobs::Scheme;
-use crate::store::inputs::{self, Counts, FileRow};
+use crate::store::inputs::{self, FileRow};
 use crate::store::{Tx, exposure};
 
 /// Rows that are decided together. Bounds memory.
-const CHUNK: usize = 10_000;
-
-/// Chunks that are committed together. Bounds what a stop throws away; each commit writes what customers owe anew, and
-/// a large file names nearly all of them again and again.
-const CHUNKS_A_COMMIT: i64 = 50;
+const CHUNK: usize = 5_000;
 
 /// Reads a file on from where its row stands, records what comes of each row, and puts the file away.
 pub async fn read(scheme: &Scheme, feed: &Feed, found: &Found, file: FileRow, today: NaiveDate) -> Result<FileRow> {
@@ -37,78 +34,98 @@ pub async fn read(scheme: &Scheme, feed: &Feed, found: &Found, file: FileRow, to
         delimiter: rows.layout().delimiter,
         is_marked: feed.profile.encodings.first() != Some(&Encoding::Utf8),
     };
-    let mut chunks = read_ahead(rows);
-    let answers = scheme.folder(&format!("outbox/{}", feed.name))?;
-    let mut ack = Acknowledgement::open(&answers, &file.kept_as, file.ack_bytes, file.rejects_bytes, form)?;
+    let chunks = Chunks { ahead: read_ahead(rows, scheme.config.commit_rows), file: &found.name };
+    let folder = scheme.folder(&format!("outbox/{}", feed.name))?;
+    let mut ack = Acknowledgement::open(&folder, &file.kept_as, file.ack_bytes, file.rejects_bytes, form)?;
     if let (0, Some(code), Some(message)) = (file.ack_bytes, &file.code, &file.message) {
         ack.row(0, "", "taken", code, message)?;
     }
-    let mut desk = match feed.kind {
-        Kind::Orders => Some(Desk::of(scheme, merchant(scheme, feed)?, &file, &header, today)),
-        _ => None,
+    let answers = Answers::new(ack, &file);
+    let clerk = Clerk { kind: feed.kind, file: file.clone(), header, today, answers };
+    let books = Books { scheme, feed, today, file };
+    let file = match feed.kind {
+        Kind::Orders => {
+            let desk = Desk::of(scheme, merchant(scheme, feed)?, &books.file, &clerk.header, today);
+            take_in_orders(books, chunks, clerk, desk).await?
+        }
+        _ => take_in(books, chunks, clerk).await?,
     };
-    let mut tx = scheme.store.write().await?;
-    let mut books = Books { scheme, feed, header: &header, today, file, ack };
-    let mut decided: Option<Taken> = None;
-    for taken in 1.. {
-        let chunk = chunks.recv().await.context("the file's reader has stopped")?;
-        let (lines, finished) = chunk.map_err(|why| explained(why, &found.name))?;
-        let ends = match taken % CHUNKS_A_COMMIT {
-            _ if finished => Ends::File,
-            0 => Ends::Commit,
-            _ => Ends::Nothing,
-        };
-        if let Some(mut at_work) = desk.take() {
-            if at_work.is_full() {
-                if let Some(mut taken) = decided.take() {
-                    taken.owed.extend(at_work.owed());
-                    tx = books.write(tx, taken).await?;
-                }
-                at_work.clear();
-            }
-            at_work.look_up(&mut tx, &lines, finished).await?;
-            // While a chunk is written, the next one is decided on another thread.
-            let deciding = tokio::task::spawn_blocking(move || {
-                let decisions = at_work.decide(&lines);
-                (at_work, lines, decisions)
-            });
-            let writing = async {
-                match decided.take() {
-                    Some(taken) => books.write(tx, taken).await,
-                    None => Ok(tx),
-                }
-            };
-            let (written, answered) = tokio::join!(writing, deciding);
-            tx = written?;
-            let (mut at_work, lines, decisions) = answered.context("deciding on orders has stopped")?;
-            let owed = if ends == Ends::Nothing { Vec::new() } else { at_work.owed() };
-            decided = Some(Taken { lines, decisions: Some(decisions?), owed, ends });
-            desk = Some(at_work);
-        } else {
-            tx = books.write(tx, Taken { lines, decisions: None, owed: Vec::new(), ends }).await?;
-        }
-        if finished {
-            break;
-        }
-    }
-    if let Some(taken) = decided {
-        tx = books.write(tx, taken).await?;
-    }
-    drop(tx);
-    let file = books.file;
     filing::file_away(scheme, file.clone(), Some(found)).await?;
     tracing::debug!(file = file.name, rows = file.counts.rows, "file taken in");
     Ok(file)
 }
 
-/// A chunk on its way into the books.
-struct Taken {
-    lines: Vec<Line>,
-    /// Orders are decided before; everything else is decided as it is written.
-    decisions: Option<orders::Decisions>,
-    /// What customers owe more.
-    owed: Vec<(String, i64)>,
-    ends: Ends,
+/// Rows that are decided as they are written.
+async fn take_in(mut books: Books<'_>, mut chunks: Chunks<'_>, mut clerk: Clerk) -> Result<FileRow> {
+    let mut tx = books.scheme.store.write().await?;
+    loop {
+        let (lines, ends) = chunks.next().await?;
+        let verdicts = decide(&mut tx, books.scheme, books.feed, &clerk.chunk(&lines)).await?;
+        let done = clerk.answer(&lines, &verdicts, ends)?;
+        tx = books.write(tx, done).await?;
+        if ends == Ends::File {
+            return Ok(books.file);
+        }
+    }
+}
+
+/// Orders are decided on a thread of their own, while those of the chunk before are written.
+async fn take_in_orders(
+    mut books: Books<'_>,
+    mut chunks: Chunks<'_>,
+    mut clerk: Clerk,
+    mut desk: Desk,
+) -> Result<FileRow> {
+    let mut tx = books.scheme.store.write().await?;
+    let (mut lines, mut ends) = chunks.next().await?;
+    desk.prepare(&lines);
+    let mut decided: Option<Done> = None;
+    loop {
+        if desk.is_full() {
+            if let Some(mut done) = decided.take() {
+                done.owed.extend(desk.owed());
+                tx = books.write(tx, done).await?;
+            }
+            desk.clear();
+            desk.prepare(&lines);
+        }
+        desk.look_up(&mut tx, &lines, ends == Ends::File).await?;
+        let coming = if ends == Ends::File { None } else { Some(chunks.next().await?) };
+        let deciding = tokio::task::spawn_blocking(move || {
+            let done = decide_orders(&mut desk, &mut clerk, &lines, ends);
+            if let Some((lines, _)) = &coming {
+                desk.prepare(lines);
+            }
+            (desk, clerk, done, coming)
+        });
+        let writing = async {
+            match decided.take() {
+                Some(done) => books.write(tx, done).await,
+                None => Ok(tx),
+            }
+        };
+        let (written, answered) = tokio::join!(writing, deciding);
+        tx = written?;
+        let (done, coming);
+        (desk, clerk, done, coming) = answered.context("deciding on orders has stopped")?;
+        let done = done?;
+        let Some(next) = coming else {
+            books.write(tx, done).await?;
+            return Ok(books.file);
+        };
+        (lines, ends) = next;
+        decided = Some(done);
+    }
+}
+
+fn decide_orders(desk: &mut Desk, clerk: &mut Clerk, lines: &[Line], ends: Ends) -> Result<Done> {
+    let (verdicts, decisions) = desk.decide(lines)?;
+    let mut done = clerk.answer(lines, &verdicts, ends)?;
+    done.decisions = Some(decisions);
+    if ends != Ends::Nothing {
+        done.owed = desk.owed();
+    }
+    Ok(done)
 }
 
 /// What a chunk is the last of.
@@ -119,33 +136,62 @@ enum Ends {
     File,
 }
 
-/// Where the chunks of a file are written: the store and the answers, step by step together.
+/// Who answers a file's rows once they are decided. Needs no store.
+struct Clerk {
+    kind: Kind,
+    /// As it was when reading began.
+    file: FileRow,
+    /// The names under which the file's rows are read.
+    header: Vec<String>,
+    today: NaiveDate,
+    answers: Answers,
+}
+
+impl Clerk {
+    fn chunk<'a>(&'a self, lines: &'a [Line]) -> Chunk<'a> {
+        Chunk { file: &self.file, header: &self.header, lines, today: self.today }
+    }
+
+    fn answer(&mut self, lines: &[Line], verdicts: &[Verdict], ends: Ends) -> Result<Done> {
+        ensure!(verdicts.len() == lines.len(), "{} rows got {} outcomes", lines.len(), verdicts.len());
+        let noted = Noted::of(self.kind, &self.chunk(lines), verdicts);
+        self.answers.give(lines, verdicts)?;
+        if ends != Ends::Nothing {
+            self.answers.bring_to_disk()?;
+        }
+        Ok(Done { decisions: None, noted, place: self.answers.place, owed: Vec::new(), ends })
+    }
+}
+
+/// A chunk on its way into the books.
+struct Done {
+    /// Of orders; everything else is written by whoever decides on it.
+    decisions: Option<Decisions>,
+    noted: Noted,
+    place: Place,
+    /// What customers owe more.
+    owed: Vec<(String, i64)>,
+    ends: Ends,
+}
+
+/// Where what was decided is written.
 struct Books<'a> {
     scheme: &'a Scheme,
     feed: &'a Feed,
-    header: &'a [String],
     today: NaiveDate,
     file: FileRow,
-    ack: Acknowledgement,
 }
 
 impl Books<'_> {
     /// Gives back the transaction, or the next one after a commit.
-    async fn write(&mut self, mut tx: Tx, taken: Taken) -> Result<Tx> {
-        let Books { scheme, feed, header, today, file, ack } = self;
-        let Taken { lines, decisions, owed, ends } = taken;
-        let chunk = Chunk { file, header, lines: &lines, today: *today };
-        let verdicts = match decisions {
-            None => decide(&mut tx, scheme, feed, &chunk).await?,
-            Some(decisions) => {
-                decisions.write(&mut tx, scheme, merchant(scheme, feed)?, *today).await?;
-                decisions.verdicts
-            }
-        };
-        ensure!(verdicts.len() == lines.len(), "{} rows got {} outcomes", lines.len(), verdicts.len());
-        verdict::record(&mut tx, feed.kind, &chunk, &verdicts).await?;
-        acknowledge(ack, &lines, &verdicts, &mut file.counts)?;
-        file.last_line = lines.last().map_or(file.last_line, |line| line.number);
+    async fn write(&mut self, mut tx: Tx, done: Done) -> Result<Tx> {
+        let Books { scheme, feed, today, file } = self;
+        let Done { decisions, noted, place, owed, ends } = done;
+        if let Some(decisions) = decisions {
+            decisions.write(&mut tx, scheme, merchant(scheme, feed)?, *today).await?;
+        }
+        noted.write(&mut tx, &file.merchant_id, *today).await?;
+        place.note(file);
         (scheme.progress)(&format!("{today} {}: {} rows", file.name, file.counts.rows));
         let owed: Vec<(&str, i64)> = owed.iter().map(|(customer, minor)| (customer.as_str(), *minor)).collect();
         exposure::add(&mut tx, &file.merchant_id, &owed).await?;
@@ -154,7 +200,6 @@ impl Books<'_> {
             file.status = "taken".to_owned();
         }
         if ends != Ends::Nothing {
-            (file.ack_bytes, file.rejects_bytes) = ack.checkpoint()?;
             inputs::save_file(&mut tx, file).await?;
             tx.commit().await?;
             tx = scheme.store.write().await?;
@@ -184,18 +229,6 @@ async fn decide(tx: &mut Tx, scheme: &Scheme, feed: &Feed, chunk: &Chunk<'_>) ->
     }
 }
 
-fn acknowledge(ack: &mut Acknowledgement, lines: &[Line], verdicts: &[Verdict], counts: &mut Counts) -> Result<()> {
-    for (line, verdict) in lines.iter().zip(verdicts) {
-        let (code, message) = verdict.outcome.code_and_message();
-        ack.row(line.number, &verdict.key, verdict.outcome.name(), code, message)?;
-        if let Outcome::Rejected { .. } = verdict.outcome {
-            ack.reject(&line.cells, code, message, counts.rejected == 0)?;
-        }
-        verdict.outcome.count(counts);
-    }
-    Ok(())
-}
-
 /// What to do about a file that changes while it is read.
 fn explained(why: io::Error, name: &str) -> anyhow::Error {
     let changed = source::is_changed(&why);
@@ -209,15 +242,36 @@ fn explained(why: io::Error, name: &str) -> anyhow::Error {
     ))
 }
 
-/// Reads and parses a file on a thread of its own, a chunk ahead of whoever decides on its rows. Each comes with
-/// whether it is the last.
-fn read_ahead(mut rows: Rows) -> mpsc::Receiver<io::Result<(Vec<Line>, bool)>> {
+/// A file's chunks as they are read ahead.
+struct Chunks<'a> {
+    ahead: mpsc::Receiver<io::Result<(Vec<Line>, Ends)>>,
+    file: &'a str,
+}
+
+impl Chunks<'_> {
+    async fn next(&mut self) -> Result<(Vec<Line>, Ends)> {
+        let chunk = self.ahead.recv().await.context("the file's reader has stopped")?;
+        chunk.map_err(|why| explained(why, self.file))
+    }
+}
+
+/// Reads and parses a file on a thread of its own, a chunk ahead of whoever decides on its rows.
+fn read_ahead(mut rows: Rows, commit_rows: usize) -> mpsc::Receiver<io::Result<(Vec<Line>, Ends)>> {
     let (ahead, chunks) = mpsc::channel(1);
     tokio::task::spawn_blocking(move || {
+        let mut uncommitted = 0;
         loop {
-            let lines = rows.take(CHUNK).map(|lines| (lines, rows.is_finished()));
-            let last = lines.as_ref().map_or(true, |(_, finished)| *finished);
-            if ahead.blocking_send(lines).is_err() || last {
+            let lines = rows.take(CHUNK.min(commit_rows));
+            uncommitted += lines.as_ref().map_or(0, Vec::len);
+            let ends = if rows.is_finished() || lines.is_err() {
+                Ends::File
+            } else if uncommitted >= commit_rows {
+                uncommitted = 0;
+                Ends::Commit
+            } else {
+                Ends::Nothing
+            };
+            if ahead.blocking_send(lines.map(|lines| (lines, ends))).is_err() || ends == Ends::File {
                 break;
             }
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use chrono::NaiveDate;
 
 use super::Chunk;
 use crate::domain::money::Currency;
@@ -117,33 +118,43 @@ fn short(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 
-/// Keeps what is to be kept of the rows that were not simply recorded, and opens the exceptions they make.
-pub async fn record(tx: &mut Tx, kind: Kind, chunk: &Chunk<'_>, verdicts: &[Verdict]) -> Result<()> {
-    let Chunk { file, header, lines, today } = *chunk;
-    let mut kept = Vec::new();
-    let mut opened = Vec::new();
-    let mut mended: BTreeMap<&'static str, Vec<&str>> = BTreeMap::new();
-    for (line, verdict) in lines.iter().zip(verdicts) {
-        let (of, _) = told(kind, header, line);
-        // What a bill says may be known from elsewhere.
-        let is_known = verdict.outcome == Outcome::Duplicate && kind == Kind::Bills;
-        if let Some(code) = rejected_code(kind, of).filter(|_| is_known || verdict.outcome == Outcome::Accepted) {
-            mended.entry(code).or_default().push(verdict.key.as_str());
+/// What is kept of the rows that were not simply recorded, the exceptions they make, and those that are over.
+pub struct Noted {
+    rows: Vec<InputRow>,
+    opened: Vec<NewException>,
+    /// Keys of rows that were rejected before and have come again, mended, by the exception they had made.
+    mended: BTreeMap<&'static str, Vec<String>>,
+}
+
+impl Noted {
+    pub fn of(kind: Kind, chunk: &Chunk<'_>, verdicts: &[Verdict]) -> Noted {
+        let mut noted = Noted { rows: Vec::new(), opened: Vec::new(), mended: BTreeMap::new() };
+        for (line, verdict) in chunk.lines.iter().zip(verdicts) {
+            let (of, _) = told(kind, chunk.header, line);
+            // What a bill says may be known from elsewhere.
+            let is_known = verdict.outcome == Outcome::Duplicate && kind == Kind::Bills;
+            if let Some(code) = rejected_code(kind, of).filter(|_| is_known || verdict.outcome == Outcome::Accepted) {
+                noted.mended.entry(code).or_default().push(verdict.key.clone());
+            }
+            if matches!(verdict.outcome, Outcome::Accepted | Outcome::Duplicate) {
+                continue;
+            }
+            let row = input_row(chunk, of, line, verdict);
+            noted.opened.extend(exception_about(kind, of, &verdict.outcome, &row));
+            noted.rows.push(row);
         }
-        if matches!(verdict.outcome, Outcome::Accepted | Outcome::Duplicate) {
-            continue;
+        noted
+    }
+
+    pub async fn write(&self, tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<()> {
+        inputs::add_rows(tx, &self.rows).await?;
+        exceptions::open(tx, merchant, today, &self.opened).await?;
+        for (code, keys) in &self.mended {
+            let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+            exceptions::resolve(tx, merchant, &[code], &keys, today).await?;
         }
-        let row = input_row(chunk, of, line, verdict);
-        opened.extend(exception_about(kind, of, &verdict.outcome, &row));
-        kept.push(row);
+        Ok(())
     }
-    inputs::save_rows(tx, &kept).await?;
-    exceptions::open(tx, &file.merchant_id, today, &opened).await?;
-    // A row that was rejected before has come again, mended.
-    for (code, keys) in mended {
-        exceptions::resolve(tx, &file.merchant_id, &[code], &keys, today).await?;
-    }
-    Ok(())
 }
 
 /// The exception that a rejected row makes, by the file's kind and what the row tells of: money may have moved without

@@ -1,0 +1,61 @@
+//! What a file's sender is told: the outcome of every row, and the rejected ones to be mended.
+
+use anyhow::Result;
+
+use super::verdict::{Outcome, Verdict};
+use crate::files::acknowledgement::Acknowledgement;
+use crate::files::reader::Line;
+use crate::store::inputs::{Counts, FileRow};
+
+/// A file's answers in the making.
+pub struct Answers {
+    ack: Acknowledgement,
+    /// What is answered so far.
+    pub place: Place,
+}
+
+/// How far a file is answered.
+#[derive(Clone, Copy)]
+pub struct Place {
+    last_line: i64,
+    counts: Counts,
+    /// What of the answers is on the disk.
+    ack_bytes: i64,
+    rejects_bytes: i64,
+}
+
+impl Answers {
+    /// Goes on with the answers to a file from where its row stands.
+    pub fn new(ack: Acknowledgement, file: &FileRow) -> Answers {
+        let FileRow { last_line, counts, ack_bytes, rejects_bytes, .. } = *file;
+        Answers { ack, place: Place { last_line, counts, ack_bytes, rejects_bytes } }
+    }
+
+    pub fn give(&mut self, lines: &[Line], verdicts: &[Verdict]) -> Result<()> {
+        let Answers { ack, place } = self;
+        for (line, verdict) in lines.iter().zip(verdicts) {
+            let (code, message) = verdict.outcome.code_and_message();
+            ack.row(line.number, &verdict.key, verdict.outcome.name(), code, message)?;
+            if let Outcome::Rejected { .. } = verdict.outcome {
+                ack.reject(&line.cells, code, message, place.counts.rejected == 0)?;
+            }
+            verdict.outcome.count(&mut place.counts);
+            place.last_line = line.number;
+        }
+        Ok(())
+    }
+
+    pub fn bring_to_disk(&mut self) -> Result<()> {
+        (self.place.ack_bytes, self.place.rejects_bytes) = self.ack.checkpoint()?;
+        Ok(())
+    }
+}
+
+impl Place {
+    /// Writes it into the file's row.
+    pub fn note(self, file: &mut FileRow) {
+        let Place { last_line, counts, ack_bytes, rejects_bytes } = self;
+        (file.last_line, file.counts) = (last_line, counts);
+        (file.ack_bytes, file.rejects_bytes) = (ack_bytes, rejects_bytes);
+    }
+}

@@ -125,7 +125,7 @@ impl Store {
             .statement_cache_capacity(STATEMENTS_KEPT)
             // Pages that many commits touch are folded into the database once for all of them.
             .pragma("wal_autocheckpoint", "20000")
-            .pragma("cache_size", "-65536")
+            .pragma("cache_size", "-49152")
             .pragma("temp_store", "memory");
         let opening = || format!("opening the SQLite store {}", path.display());
         let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await;

@@ -34,6 +34,7 @@ fn main() {
     let mut assessing = None;
     compare(runs, "SQLite", || raw_sqlite(&file), || intake(&made, None, &mut assessing), "sqlite3 .import");
     println!("SQLite: positions assessed and {orders} orders booked in {:.1?}", assessing.take().unwrap_or_default());
+    postgres::as_installed();
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let fresh = || runtime.block_on(postgres::database());
     let ours = || intake(&made, Some(fresh()), &mut assessing);

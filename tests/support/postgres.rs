@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::str::FromStr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sqlx::postgres::PgConnectOptions;
@@ -71,7 +71,19 @@ struct Server {
     _keeper: Child,
 }
 
-/// Runs the server and cleans up after it. It is given the folder with PostgreSQL's programs.
+/// Tests throw away what is written, and many servers run at once.
+const THRIFTY: &str = "-c fsync=off -c full_page_writes=off -c shared_buffers=32MB";
+
+/// Whether the server is to run with PostgreSQL's own settings instead, as it does after an installation.
+static AS_INSTALLED: AtomicBool = AtomicBool::new(false);
+
+/// Runs the server as it is after an installation: for whoever measures it. To be called before the first database is made.
+#[allow(dead_code, reason = "tests take the thrifty one")]
+pub fn as_installed() {
+    AS_INSTALLED.store(true, Ordering::Relaxed);
+}
+
+/// Runs the server and cleans up after it. It is given the folder with PostgreSQL's programs, and settings.
 ///
 /// The folder lies in /tmp itself, whatever TMPDIR says: a socket's path may have about a hundred bytes only, and the
 /// user that the server runs as must be able to reach it. The server is stopped at once, without a checkpoint, because
@@ -97,8 +109,7 @@ fail() {
 }
 "$1/initdb" --pgdata="$folder/data" --username=postgres --auth=trust --locale=C --encoding=UTF8 --no-sync \
     >"$folder/log" 2>&1 </dev/null || fail
-"$1/postgres" -D "$folder/data" -k "$folder" -c listen_addresses= -c fsync=off -c full_page_writes=off \
-    -c shared_buffers=32MB -c timezone=UTC >"$folder/log" 2>&1 </dev/null &
+"$1/postgres" -D "$folder/data" -k "$folder" -c listen_addresses= -c timezone=UTC $2 >"$folder/log" 2>&1 </dev/null &
 server=$!
 until grep -q '^ready' "$folder/data/postmaster.pid" 2>/dev/null; do
     kill -0 "$server" 2>/dev/null || fail
@@ -117,6 +128,7 @@ impl Server {
         command
             .args(["-c", KEEPER, "keeper"])
             .arg(programs)
+            .arg(if AS_INSTALLED.load(Ordering::Relaxed) { "" } else { THRIFTY })
             // Our own folder may be closed to the user that the server runs as.
             .current_dir("/")
             .stdin(Stdio::piped())

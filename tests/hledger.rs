@@ -1,8 +1,8 @@
-//! The exported journal, judged by hledger.
+//! The exported journal, judged by hledger, and cut off by whoever reads it.
 
 mod support;
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use support::Scheme;
 
@@ -30,4 +30,18 @@ fn the_sample_month_passes_with_a_balance_assertion_per_account_and_sealed_day()
     std::fs::write(&path, format!("{journal}{}\n", &journal[start..end])).unwrap();
     let (passes, _) = hledger(&path);
     assert!(!passes, "a doubled transaction went unnoticed");
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_is_no_error() {
+    let scheme = Scheme::sample();
+    scheme.close("2026-03-31");
+    for format in ["csv", "hledger"] {
+        let mut journal = scheme.command(&["journal", "--format", format]);
+        let mut journal = journal.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(journal.stdout.take());
+        let output = journal.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && !said.contains("error"), "{format}: {said}");
+    }
 }

@@ -51,6 +51,14 @@ fn is_broken_pipe(why: &std::io::Error) -> bool {
     why.kind() == std::io::ErrorKind::BrokenPipe
 }
 
+/// What kept a row from being written, of its own kind: made into an I/O error by `csv`, it would be of none.
+fn as_it_came(why: csv::Error) -> std::io::Error {
+    match why.into_kind() {
+        csv::ErrorKind::Io(why) => why,
+        other => std::io::Error::other(format!("{other:?}")),
+    }
+}
+
 async fn csv(tx: &mut Tx, scheme: &Scheme, out: &mut impl Write) -> Result<()> {
     let mut csv = csv::Writer::from_writer(out);
     csv.write_record([
@@ -71,7 +79,7 @@ async fn csv(tx: &mut Tx, scheme: &Scheme, out: &mut impl Write) -> Result<()> {
         "policy_version",
         "reason",
     ])
-    .map_err(std::io::Error::from)?;
+    .map_err(as_it_came)?;
     for merchant in &scheme.config.merchants {
         let mut after = 0;
         loop {
@@ -98,7 +106,7 @@ async fn csv(tx: &mut Tx, scheme: &Scheme, out: &mut impl Write) -> Result<()> {
                     row.policy_version.map(|version| version.to_string()).unwrap_or_default(),
                     row.reason.clone(),
                 ])
-                .map_err(std::io::Error::from)?;
+                .map_err(as_it_came)?;
             }
         }
     }

@@ -9,8 +9,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 
 use super::super::{Scheme, version_fingerprint};
-use super::facts;
 use super::verdict::{Outcome, Verdict};
+use super::{Chunk, facts};
 use crate::config::Merchant;
 use crate::domain::business_days::NoYear;
 use crate::domain::calendar::day_of;
@@ -22,7 +22,6 @@ use crate::files::incoming::facts::{fingerprint_of, fulfilment_id};
 use crate::files::incoming::{Kind, Row};
 use crate::files::reader::Line;
 use crate::store::facts::NewFact;
-use crate::store::inputs::FileRow;
 use crate::store::orders::{Decided, NewOrder, StoredOrder};
 use crate::store::standings::{self, Standing};
 use crate::store::{Tx, orders, scheme};
@@ -32,10 +31,6 @@ use crate::store::{Tx, orders, scheme};
 pub struct Desk {
     merchant: Arc<Merchant>,
     zone: Tz,
-    /// The names under which the file's rows are read.
-    header: Vec<String>,
-    file_no: i64,
-    today: NaiveDate,
     customers: Vec<Customer>,
     /// The place of each of them.
     places: HashMap<String, usize>,
@@ -80,13 +75,10 @@ const KEPT_IN_MIND: usize = 250_000;
 const ONE_IN: usize = 50;
 
 impl Desk {
-    pub fn of(scheme: &Scheme, merchant: &Arc<Merchant>, file: &FileRow, header: &[String], today: NaiveDate) -> Desk {
+    pub fn of(scheme: &Scheme, merchant: &Arc<Merchant>) -> Desk {
         Desk {
             merchant: merchant.clone(),
             zone: scheme.config.zone,
-            header: header.to_vec(),
-            file_no: file.file_no,
-            today,
             customers: Vec::new(),
             places: HashMap::new(),
             has_all: false,
@@ -166,7 +158,8 @@ impl Desk {
     }
 
     /// Decides on a chunk that was looked up, row by row in file order.
-    pub fn decide(&mut self, lines: &[Line]) -> Result<(Vec<Verdict>, Decisions)> {
+    pub fn decide(&mut self, chunk: &Chunk<'_>) -> Result<(Vec<Verdict>, Decisions)> {
+        let lines = chunk.lines;
         let mut verdicts = Vec::with_capacity(lines.len());
         let mut decisions = Decisions { orders: Vec::with_capacity(lines.len()), events: Vec::new() };
         let known = std::mem::take(&mut self.known);
@@ -180,7 +173,7 @@ impl Desk {
                     let customer = named.next().context("an order whose customer was not looked up")?;
                     let outcome = match fresh.get(&row.order_id).or_else(|| known.get(&row.order_id)) {
                         Some(known) => Outcome::of_known(*known, content, "order", &row.order_id),
-                        None => self.answer((row, content, line.number), customer, &mut decisions),
+                        None => self.answer(chunk, (row, content, line.number), customer, &mut decisions),
                     };
                     // What is rejected leaves no trace; mended, it may come once more in the same file.
                     if !matches!(outcome, Outcome::Rejected { .. }) {
@@ -188,7 +181,7 @@ impl Desk {
                     }
                     Verdict { key: parsed.key.clone(), outcome }
                 }
-                (Err(rejection), _) => Verdict::unreadable(Kind::Orders, &self.header, line, rejection),
+                (Err(rejection), _) => Verdict::unreadable(Kind::Orders, chunk.header, line, rejection),
                 (Ok(_), None) => unreachable!("a file of orders holds orders"),
             };
             verdicts.push(verdict);
@@ -200,12 +193,13 @@ impl Desk {
 
     fn answer(
         &mut self,
+        chunk: &Chunk<'_>,
         (row, fingerprint, line): (&OrderRow, i64, i64),
         customer: usize,
         decisions: &mut Decisions,
     ) -> Outcome {
-        let Desk { merchant, customers, file_no, .. } = self;
-        let (zone, today) = (self.zone, self.today);
+        let Desk { merchant, customers, zone, .. } = self;
+        let (zone, today) = (*zone, chunk.today);
         let ordered = day_of(row.ordered_at, zone, None);
         let Some(terms) = merchant.policy.in_force(ordered) else {
             let first = merchant.policy.versions[0].effective_from;
@@ -229,7 +223,7 @@ impl Desk {
             term: answer.as_ref().map_or(0, |band| band.term),
             policy_version: terms.effective_from,
             booked_on: today,
-            source: Source { file_no: *file_no, line },
+            source: Source { file_no: chunk.file.file_no, line },
         };
         let stored = StoredOrder {
             order,

@@ -45,7 +45,7 @@ pub async fn read(scheme: &Scheme, feed: &Feed, found: &Found, file: FileRow, to
     let books = Books { scheme, feed, today, file };
     let file = match feed.kind {
         Kind::Orders => {
-            let desk = Desk::of(scheme, merchant(scheme, feed)?, &books.file, &clerk.header, today);
+            let desk = Desk::of(scheme, merchant(scheme, feed)?);
             take_in_orders(books, chunks, clerk, desk).await?
         }
         _ => take_in(books, chunks, clerk).await?,
@@ -119,7 +119,7 @@ async fn take_in_orders(
 }
 
 fn decide_orders(desk: &mut Desk, clerk: &mut Clerk, lines: &[Line], ends: Ends) -> Result<Done> {
-    let (verdicts, decisions) = desk.decide(lines)?;
+    let (verdicts, decisions) = desk.decide(&clerk.chunk(lines))?;
     let mut done = clerk.answer(lines, &verdicts, ends)?;
     done.decisions = Some(decisions);
     if ends != Ends::Nothing {

@@ -53,7 +53,6 @@ fn terms() -> Terms {
 fn case(facts: &[(u64, What)]) -> Case {
     let at = |n: u64| day(n).and_hms_opt(9, 0, 0).expect("a time").and_utc();
     let order = Order {
-        merchant_id: "TEA".into(),
         order_id: "T-1".into(),
         customer_id: "C-1".into(),
         amount_minor: 12_990,

@@ -282,7 +282,6 @@ mod tests {
     #[test]
     fn a_due_date_tells_how_it_came_about() {
         let order = Order {
-            merchant_id: "shop".into(),
             order_id: "order".into(),
             customer_id: "customer".into(),
             amount_minor: 10_000,

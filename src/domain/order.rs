@@ -15,7 +15,6 @@ pub struct Source {
 /// One purchase, as accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
-    pub merchant_id: String,
     pub order_id: String,
     pub customer_id: String,
     pub amount_minor: i64,

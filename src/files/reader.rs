@@ -88,8 +88,13 @@ pub struct Rows {
     zone: Tz,
     /// Memory that is used again for each row.
     read: mapping::Read,
+    /// Records of rows that are done with, to be used again.
+    spare: Vec<StringRecord>,
     finished: bool,
 }
+
+/// The longest row whose memory is used again. Bounds memory.
+const KEPT: usize = 4 << 10;
 
 /// How much text is handed out at once, however few rows it makes. Bounds memory.
 const MOST_TEXT: usize = 32 << 20;
@@ -115,7 +120,7 @@ impl Rows {
     pub fn open(delivery: &Delivery<'_>, after: i64) -> io::Result<Rows> {
         let Delivery { kind, zone, .. } = *delivery;
         let table = Table::open(delivery)?;
-        let mut rows = Rows { table, kind, zone, read: mapping::Read::default(), finished: false };
+        let mut rows = Rows { table, kind, zone, read: mapping::Read::default(), spare: Vec::new(), finished: false };
         if after > 0 {
             let mut record = StringRecord::new();
             // The line of a record is known once it is read; stop at the last that was done.
@@ -150,18 +155,25 @@ impl Rows {
     /// The next rows, at most `limit`, and fewer if they are long.
     pub fn take(&mut self, limit: usize) -> io::Result<Vec<Line>> {
         let mut lines = Vec::with_capacity(limit.min(1 << 14));
-        let mut record = StringRecord::new();
         let mut text = 0;
         while lines.len() < limit && text < MOST_TEXT {
-            let Some(line) = self.table.next_row(&mut record)? else {
+            let mut cells = self.spare.pop().unwrap_or_default();
+            let Some(line) = self.table.next_row(&mut cells)? else {
                 self.finished = true;
                 break;
             };
-            text += record.as_slice().len();
-            let (parsed, read) = self.parse(&record);
-            lines.push(Line { number: number(line), cells: record.clone(), read, parsed });
+            text += cells.as_slice().len();
+            let (parsed, read) = self.parse(&cells);
+            lines.push(Line { number: number(line), cells, read, parsed });
         }
         Ok(lines)
+    }
+
+    /// Takes back rows that nobody needs any more. The next ones are read into their memory, which is faster than asking
+    /// for it again row by row.
+    pub fn give_back(&mut self, lines: Vec<Line>) {
+        let records = lines.into_iter().map(|line| line.cells);
+        self.spare.extend(records.filter(|cells| cells.as_slice().len() <= KEPT));
     }
 
     fn parse(&mut self, record: &StringRecord) -> (Result<Parsed, Rejection>, Option<StringRecord>) {

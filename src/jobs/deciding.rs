@@ -53,7 +53,7 @@ pub async fn decide_orders(
         let order_id = &case.order.order_id;
         let before = positions.get(order_id).map(Vec::as_slice).unwrap_or_default();
         let standings: Vec<Standing> = before.iter().map(|position| position.credit).collect();
-        let decision = decide(case, terms, &standings, today).with_context(|| which_order(case))?;
+        let decision = decide(case, terms, &standings, today).with_context(|| which_order(merchant, case))?;
         let mut booked = recorded.remove(order_id).unwrap_or_default();
         booked.extend(before.iter().map(Position::late_fee_booked).filter(|fee| fee.minor != 0));
         recording.debits.extend(debit_plan(order_id, terms, &decision, before, today));
@@ -71,9 +71,9 @@ pub async fn load_cases(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Resu
 }
 
 /// The order that a trouble is about.
-pub fn which_order(case: &Case) -> String {
+pub fn which_order(merchant: &str, case: &Case) -> String {
     let order = &case.order;
-    format!("deciding order {} of {}, policy version {}", order.order_id, order.merchant_id, order.policy_version)
+    format!("deciding order {} of {merchant}, policy version {}", order.order_id, order.policy_version)
 }
 
 /// Joins accepted orders with their facts.

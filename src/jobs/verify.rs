@@ -82,7 +82,8 @@ async fn verify_orders(tx: &mut Tx, scheme: &Scheme, day: NaiveDate, verified: &
                 let id = &case.order.order_id;
                 let terms = scheme.terms(&merchant.id, case.order.policy_version)?;
                 let standings = standings_on(&steps, id, day)?;
-                let decision = decide(&case, terms, &standings, day).with_context(|| which_order(&case))?;
+                let decision =
+                    decide(&case, terms, &standings, day).with_context(|| which_order(&merchant.id, &case))?;
                 let booked = recorded.get(id).map(Vec::as_slice).unwrap_or_default();
                 for entry in difference(&decision.movements, booked) {
                     let amount = case.order.currency.plain(entry.minor);

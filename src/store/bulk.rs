@@ -121,9 +121,9 @@ async fn write<'a>(
 /// SQLite binds at most so many values a statement.
 const SQLITE_BINDS: usize = 32_766;
 
-/// Rows of a statement. More than a thousand stop helping; what is left over is written by tens, so that every text is
-/// one that the connection has prepared before.
-const SQLITE_ROWS: [usize; 4] = [1_000, 100, 10, 1];
+/// Rows of a statement. More than a thousand stop helping; what is left over is written by halves, in few statements whose
+/// texts the connection has prepared before.
+const SQLITE_ROWS: [usize; 10] = [1_000, 500, 250, 125, 62, 31, 15, 7, 3, 1];
 
 async fn write_sqlite<'a>(
     connection: &mut SqliteConnection,

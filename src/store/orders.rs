@@ -194,13 +194,12 @@ pub async fn accepted(tx: &mut Tx, merchant: &str, after: &str, limit: i64) -> R
     rows.into_iter().map(OrderRow::into_order).collect()
 }
 
-const SELECT_ORDER: &str = "SELECT merchant_id, order_id, customer_id, amount_minor, currency, ordered_at, ordered_on,
+const SELECT_ORDER: &str = "SELECT order_id, customer_id, amount_minor, currency, ordered_at, ordered_on,
     item, declined, credit_score, agreement_id, term, policy_version, booked_on, file_no, line, owed_minor, closed_on
     FROM orders";
 
 #[derive(sqlx::FromRow)]
 struct OrderRow {
-    merchant_id: String,
     order_id: String,
     customer_id: String,
     amount_minor: i64,
@@ -223,7 +222,6 @@ struct OrderRow {
 impl OrderRow {
     fn into_order(self) -> Result<StoredOrder> {
         let order = Order {
-            merchant_id: self.merchant_id,
             order_id: self.order_id,
             customer_id: self.customer_id,
             amount_minor: self.amount_minor,

@@ -6,10 +6,10 @@ use std::collections::HashMap;
 use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
 use futures_util::TryStreamExt;
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::customers::agreement_rows;
-use super::engine::{Tx, as_one, as_text, key_set, on_engine, row_of, rows_of, sql_for};
+use super::engine::{Engine, Tx, as_one, key_set, on_engine, row_of, rows_of, sql_for};
 use super::exposure;
 use crate::domain::eligibility::{Agreement, Applicant, Exposure};
 
@@ -46,50 +46,94 @@ pub async fn count(tx: &mut Tx, merchant: &str, most: i64) -> Result<i64> {
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(most).fetch_one(c).await?))
 }
 
-/// How everybody stands who has an agreement with a merchant. Reading all of them takes as long as finding one in ten.
-pub async fn of_all(tx: &mut Tx, merchant: &str) -> Result<HashMap<String, Standing>> {
-    let columns = "g.customer_id, g.agreement_id, g.status, g.changed_at, CAST(g.score_authorised AS INTEGER),
-        c.credit_score, CAST(c.real_name_verified AS INTEGER), CAST(c.bank_card_bound AS INTEGER), e.owed_minor,
-        CASE WHEN e.customer_id IS NOT NULL THEN
-            (SELECT MIN(o.oldest_due_on) FROM orders o WHERE o.merchant_id = e.merchant_id
-                AND o.customer_id = e.customer_id AND o.oldest_due_on IS NOT NULL) END";
-    let sql = format!(
-        "SELECT {} FROM agreement g
-         LEFT JOIN customer c ON c.customer_id = g.customer_id
-         LEFT JOIN exposure e ON e.merchant_id = g.merchant_id AND e.customer_id = g.customer_id
-         WHERE g.merchant_id = $1",
-        as_text(tx, columns)
-    );
-    let sql = AssertSqlSafe(sql);
-    let mut standings: HashMap<String, Standing> = HashMap::new();
-    on_engine!(tx, |c| {
-        let mut rows = sqlx::query_scalar::<_, String>(sql).bind(merchant).fetch(c);
-        while let Some(row) = rows.try_next().await? {
-            let (customer_id, agreement_id, status, changed_at, authorised, score, verified, bound, owed, oldest): Row =
-                row_of(&row)?;
-            let known = score.zip(verified).zip(bound);
-            let applicant = known.map(|((credit_score, verified), bound)| Applicant {
-                credit_score,
-                real_name_verified: verified != 0,
-                bank_card_bound: bound != 0,
-            });
-            let exposure = Exposure { minor: owed.unwrap_or(0), oldest_due_on: oldest };
-            let agreement =
-                Agreement { agreement_id, open: status == "open", changed_at, score_authorised: authorised != 0 };
-            let standing = standings.entry(customer_id).or_default();
-            (standing.applicant, standing.exposure) = (applicant, exposure);
-            standing.have(agreement);
+/// How everybody stands who has an agreement with a merchant, told agreement by agreement. Reading all of them takes as long
+/// as finding one in ten.
+pub async fn of_all(tx: &mut Tx, merchant: &str, mut meet: impl FnMut(String, Standing)) -> Result<()> {
+    match &mut tx.engine {
+        Engine::Sqlite(transaction) => {
+            let mut page = page_after(transaction, merchant, "").await?;
+            while let (Some(rows), Some(last)) = page {
+                // While SQLite's thread reads a page, the one before is taken note of.
+                let told =
+                    async { rows_of::<Row>(&rows).map(|rows| rows.into_iter().for_each(|row| row.tell(&mut meet))) };
+                let (next, told) = tokio::join!(page_after(transaction, merchant, &last), told);
+                told?;
+                page = next?;
+            }
         }
-    });
-    Ok(standings)
+        Engine::Postgres(transaction) => {
+            let sql = AssertSqlSafe(format!("SELECT CAST(json_build_array({EVERYBODY}) AS TEXT) {WITH_THEM}"));
+            let mut rows = sqlx::query_scalar::<_, String>(sql).bind(merchant).fetch(&mut **transaction);
+            while let Some(row) = rows.try_next().await? {
+                row_of::<Row>(&row)?.tell(&mut meet);
+            }
+        }
+    }
+    Ok(())
 }
 
-type Row =
-    (String, String, String, DateTime<Utc>, i64, Option<i64>, Option<i64>, Option<i64>, Option<i64>, Option<NaiveDate>);
+/// Agreements that SQLite's thread hands over at once. It makes one value of them: handing over each row, or even each
+/// column, takes longer than reading it. PostgreSQL's rows come as they are read; it would read all for every page.
+const PAGE: i64 = 2_000;
+
+/// A page of agreements by their ids, and the last of the ids.
+async fn page_after(
+    connection: &mut SqliteConnection,
+    merchant: &str,
+    after: &str,
+) -> sqlx::Result<(Option<String>, Option<String>)> {
+    let sql = format!(
+        "SELECT '[' || string_agg(row, ',') || ']', MAX(agreement_id)
+         FROM (SELECT json_array({EVERYBODY}) AS row, g.agreement_id {WITH_THEM} AND g.agreement_id > $2
+               ORDER BY g.agreement_id LIMIT $3)"
+    );
+    sqlx::query_as(AssertSqlSafe(sql)).bind(merchant).bind(after).bind(PAGE).fetch_one(connection).await
+}
+
+const EVERYBODY: &str = "g.customer_id, g.agreement_id, g.status, g.changed_at, CAST(g.score_authorised AS INTEGER),
+    c.credit_score, CAST(c.real_name_verified AS INTEGER), CAST(c.bank_card_bound AS INTEGER), e.owed_minor,
+    CASE WHEN e.customer_id IS NOT NULL THEN
+        (SELECT MIN(o.oldest_due_on) FROM orders o WHERE o.merchant_id = e.merchant_id
+            AND o.customer_id = e.customer_id AND o.oldest_due_on IS NOT NULL) END";
+const WITH_THEM: &str = "FROM agreement g
+    LEFT JOIN customer c ON c.customer_id = g.customer_id
+    LEFT JOIN exposure e ON e.merchant_id = g.merchant_id AND e.customer_id = g.customer_id
+    WHERE g.merchant_id = $1";
+
+/// An agreement, its customer's record and what they owe.
+#[derive(serde::Deserialize)]
+struct Row(
+    String,
+    String,
+    String,
+    DateTime<Utc>,
+    i64,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+    Option<NaiveDate>,
+);
+
+impl Row {
+    fn tell(self, meet: &mut impl FnMut(String, Standing)) {
+        let Row(customer_id, agreement_id, status, changed_at, authorised, score, verified, bound, owed, oldest) = self;
+        let known = score.zip(verified).zip(bound);
+        let applicant = known.map(|((credit_score, verified), bound)| Applicant {
+            credit_score,
+            real_name_verified: verified != 0,
+            bank_card_bound: bound != 0,
+        });
+        let exposure = Exposure { minor: owed.unwrap_or(0), oldest_due_on: oldest };
+        let agreement =
+            Agreement { agreement_id, open: status == "open", changed_at, score_authorised: authorised != 0 };
+        meet(customer_id, Standing { applicant, agreement: Some(agreement), exposure });
+    }
+}
 
 impl Standing {
     /// Takes note of an agreement, if it counts more than the one known so far.
-    fn have(&mut self, agreement: Agreement) {
+    pub fn have(&mut self, agreement: Agreement) {
         fn rank(agreement: &Agreement) -> (bool, DateTime<Utc>, &str) {
             (agreement.open, agreement.changed_at, &agreement.agreement_id)
         }

@@ -35,7 +35,6 @@ pub fn known_order() -> impl Strategy<Value = (Terms, Case)> {
     let amount = prop_oneof![1 => 1_i64..10, 4 => 100_i64..20_000];
     (terms(), amount, 0_i64..15, vec(any_fact(), 0..14)).prop_map(|(terms, amount_minor, term, facts)| {
         let order = Order {
-            merchant_id: "shop".into(),
             order_id: "order".into(),
             customer_id: "customer".into(),
             amount_minor,

@@ -182,7 +182,6 @@ fn read(terms: &str, story: &str) -> (Terms, Case) {
     let mut words = ordered.split_whitespace().skip(1).peekable();
     let (ordered_at, ordered_on) = when(&mut words, &terms);
     let order = Order {
-        merchant_id: "shop".into(),
         order_id: "order".into(),
         customer_id: "customer".into(),
         amount_minor,

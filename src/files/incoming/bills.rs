@@ -87,7 +87,7 @@ pub fn parse(cells: &Cells<'_>) -> Result<Parsed, Rejection> {
     let fee_minor = cells.optional_signed_amount("fee", currency)?;
     let fingerprint = fingerprint_of_money(fact.what.kind(), &fact.order_id, minor, Some(currency));
     let row = BillRow { fact, minor, currency, fee_minor, transaction_id };
-    Ok(Parsed { key: row.fact.id.clone(), fingerprint, row: Row::Bill(row) })
+    Ok(Parsed { fingerprint, row: Row::Bill(row) })
 }
 
 #[cfg(test)]

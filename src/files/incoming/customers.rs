@@ -31,7 +31,7 @@ pub fn parse(cells: &Cells<'_>) -> Result<Parsed, Rejection> {
         .and(customer.real_name_verified)
         .and(customer.bank_card_bound)
         .finish();
-    Ok(Parsed { key: customer.customer_id.clone(), fingerprint, row: Row::Customer(customer) })
+    Ok(Parsed { fingerprint, row: Row::Customer(customer) })
 }
 
 pub fn parse_agreement(cells: &Cells<'_>) -> Result<Parsed, Rejection> {
@@ -57,5 +57,5 @@ pub fn parse_agreement(cells: &Cells<'_>) -> Result<Parsed, Rejection> {
         .and(opening.agreement.changed_at)
         .and(opening.agreement.score_authorised)
         .finish();
-    Ok(Parsed { key: opening.agreement.agreement_id.clone(), fingerprint, row: Row::Opening(opening) })
+    Ok(Parsed { fingerprint, row: Row::Opening(opening) })
 }

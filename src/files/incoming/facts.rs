@@ -47,7 +47,7 @@ pub fn parse(kind: Kind, cells: &Cells<'_>) -> Result<Parsed, Rejection> {
         }
     };
     let fingerprint = fingerprint_of(&fact);
-    Ok(Parsed { key: fact.id.clone(), fingerprint, row: Row::Fact(fact) })
+    Ok(Parsed { fingerprint, row: Row::Fact(fact) })
 }
 
 /// The key of a fulfilment: its file carries none of its own.

@@ -129,8 +129,6 @@ impl Kind {
 /// A row as read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parsed {
-    /// The sender's key.
-    pub key: String,
     /// Fingerprint of the content: the same content again is a duplicate, other content a conflict.
     pub fingerprint: i64,
     pub row: Row,
@@ -144,6 +142,20 @@ pub enum Row {
     Fact(FactRow),
     Result(ResultRow),
     Bill(BillRow),
+}
+
+impl Row {
+    /// The sender's key.
+    pub fn key(&self) -> &str {
+        match self {
+            Row::Customer(customer) => &customer.customer_id,
+            Row::Opening(opening) => &opening.agreement.agreement_id,
+            Row::Order(order) => &order.order_id,
+            Row::Fact(fact) => &fact.id,
+            Row::Result(result) => &result.id,
+            Row::Bill(bill) => &bill.fact.id,
+        }
+    }
 }
 
 /// Reads a row of a kind.

@@ -30,5 +30,5 @@ pub fn parse(cells: &Cells<'_>) -> Result<Parsed, Rejection> {
     }
     let fingerprint = content.finish();
     let row = OrderRow { order_id, customer_id, amount_minor, currency, ordered_at, item, events };
-    Ok(Parsed { key: row.order_id.clone(), fingerprint, row: Row::Order(row) })
+    Ok(Parsed { fingerprint, row: Row::Order(row) })
 }

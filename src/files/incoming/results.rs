@@ -40,5 +40,5 @@ pub fn parse(kind: Kind, cells: &Cells<'_>) -> Result<Parsed, Rejection> {
         .and(row.at.timestamp_micros())
         .and_maybe(row.reason.as_ref())
         .finish();
-    Ok(Parsed { key: row.id.clone(), fingerprint, row: Row::Result(row) })
+    Ok(Parsed { fingerprint, row: Row::Result(row) })
 }

@@ -2,8 +2,9 @@
 
 use anyhow::Result;
 
-use super::verdict::{Outcome, Verdict};
+use super::outcome::{Outcome, key};
 use crate::files::acknowledgement::Acknowledgement;
+use crate::files::incoming::Kind;
 use crate::files::reader::Line;
 use crate::store::inputs::{Counts, FileRow};
 
@@ -31,15 +32,15 @@ impl Answers {
         Answers { ack, place: Place { last_line, counts, ack_bytes, rejects_bytes } }
     }
 
-    pub fn give(&mut self, lines: &[Line], verdicts: &[Verdict]) -> Result<()> {
+    pub fn give(&mut self, kind: Kind, header: &[String], lines: &[Line], outcomes: &[Outcome]) -> Result<()> {
         let Answers { ack, place } = self;
-        for (line, verdict) in lines.iter().zip(verdicts) {
-            let (code, message) = verdict.outcome.code_and_message();
-            ack.row(line.number, &verdict.key, verdict.outcome.name(), code, message)?;
-            if let Outcome::Rejected { .. } = verdict.outcome {
+        for (line, outcome) in lines.iter().zip(outcomes) {
+            let (code, message) = outcome.code_and_message();
+            ack.row(line.number, &key(kind, header, line), outcome.name(), code, message)?;
+            if let Outcome::Rejected { .. } = outcome {
                 ack.reject(&line.cells, code, message, place.counts.rejected == 0)?;
             }
-            verdict.outcome.count(&mut place.counts);
+            outcome.count(&mut place.counts);
             place.last_line = line.number;
         }
         Ok(())

@@ -7,7 +7,7 @@ use anyhow::Result;
 use chrono::NaiveDate;
 
 use super::super::Scheme;
-use super::verdict::{Outcome, Verdict};
+use super::outcome::Outcome;
 use super::{Chunk, facts};
 use crate::config::Merchant;
 use crate::domain::calendar::day_of;
@@ -17,12 +17,12 @@ use crate::files::reader::Line;
 use crate::store::bills::{NewLine, Said};
 use crate::store::{Tx, bills, inputs};
 
-pub async fn decide(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, chunk: &Chunk<'_>) -> Result<Vec<Verdict>> {
-    let mut verdicts = facts::decide(tx, scheme, merchant, Kind::Bills, chunk).await?;
+pub async fn decide(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
+    let mut outcomes = facts::decide(tx, scheme, merchant, Kind::Bills, chunk).await?;
     let rows: Vec<&BillRow> = chunk.lines.iter().filter_map(bill_row).collect();
     let mut words = Words::load(tx, merchant, &rows).await?;
     let mut fresh = Vec::new();
-    for (line, verdict) in chunk.lines.iter().zip(&mut verdicts) {
+    for (line, outcome) in chunk.lines.iter().zip(&mut outcomes) {
         let Some(row) = bill_row(line) else { continue };
         match words.take(row, chunk.today) {
             Word::New { opened_on } => fresh.push(NewLine {
@@ -38,14 +38,14 @@ pub async fn decide(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, chunk: &C
                 opened_on,
                 source: Source { file_no: chunk.file.file_no, line: line.number },
             }),
-            Word::OtherFee(before) if verdict.outcome == Outcome::Duplicate => {
-                verdict.outcome = other_fee(row, before);
+            Word::OtherFee(before) if *outcome == Outcome::Duplicate => {
+                *outcome = other_fee(row, before);
             }
             Word::Same | Word::OtherFee(_) => {}
         }
     }
     bills::add(tx, &merchant.id, chunk.today, &fresh).await?;
-    Ok(verdicts)
+    Ok(outcomes)
 }
 
 fn bill_row(line: &Line) -> Option<&BillRow> {

@@ -11,7 +11,7 @@ use chrono_tz::Tz;
 use super::super::Scheme;
 use super::super::deciding::into_cases;
 use super::Chunk;
-use super::verdict::{Outcome, Verdict, raw};
+use super::outcome::{Outcome, raw};
 use crate::config::Merchant;
 use crate::domain::admission::{UNKNOWN_PAYMENT, admit};
 use crate::domain::calendar::day_of;
@@ -33,19 +33,19 @@ pub async fn decide(
     merchant: &Merchant,
     kind: Kind,
     chunk: &Chunk<'_>,
-) -> Result<Vec<Verdict>> {
+) -> Result<Vec<Outcome>> {
     let rows: Vec<&FactRow> = chunk.lines.iter().filter_map(fact_row).collect();
     let mut desk = Desk::open(tx, scheme, merchant, &rows, chunk.today).await?;
     desk.load_waiting(tx, kind, &rows).await?;
-    let mut verdicts = Vec::with_capacity(chunk.lines.len());
+    let mut outcomes = Vec::with_capacity(chunk.lines.len());
     for line in chunk.lines {
-        verdicts.push(match (&line.parsed, fact_row(line)) {
+        outcomes.push(match (&line.parsed, fact_row(line)) {
             (Ok(parsed), Some(row)) => {
                 let source = Source { file_no: chunk.file.file_no, line: line.number };
                 let outcome = desk.decide(row, parsed.fingerprint, source, false);
-                Verdict { key: parsed.key.clone(), outcome: with_column(outcome, kind, chunk.header, line) }
+                with_column(outcome, kind, chunk.header, line)
             }
-            (Err(rejection), _) => Verdict::unreadable(kind, chunk.header, line, rejection),
+            (Err(rejection), _) => Outcome::from(rejection),
             (Ok(_), None) => unreachable!("a file of facts holds facts"),
         });
     }
@@ -54,7 +54,7 @@ pub async fn decide(
         let paid: Vec<&str> = rows.iter().map(|row| row.order_id.as_str()).collect();
         retry_chargebacks(tx, scheme, merchant, &paid, chunk.today).await?;
     }
-    Ok(verdicts)
+    Ok(outcomes)
 }
 
 /// What is refused names the cell that would have to be another.

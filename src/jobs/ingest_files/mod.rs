@@ -9,11 +9,11 @@ mod facts;
 mod filing;
 mod inboxes;
 mod orders;
+mod outcome;
 mod reading;
 mod records;
 mod results;
 pub mod retry;
-mod verdict;
 
 use std::sync::Arc;
 

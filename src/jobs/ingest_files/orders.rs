@@ -9,7 +9,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 
 use super::super::{Scheme, version_fingerprint};
-use super::verdict::{Outcome, Verdict};
+use super::outcome::Outcome;
 use super::{Chunk, facts};
 use crate::config::Merchant;
 use crate::domain::business_days::NoYear;
@@ -18,8 +18,8 @@ use crate::domain::due::can_be_told;
 use crate::domain::eligibility::{self, Request};
 use crate::domain::order::{Case, Event, Fact, FactRow, Order, OrderRow, Source, What};
 use crate::domain::policy::Terms;
+use crate::files::incoming::Row;
 use crate::files::incoming::facts::{fingerprint_of, fulfilment_id};
-use crate::files::incoming::{Kind, Row};
 use crate::files::reader::Line;
 use crate::store::facts::NewFact;
 use crate::store::orders::{Decided, NewOrder, StoredOrder};
@@ -33,13 +33,16 @@ pub struct Desk {
     zone: Tz,
     customers: Vec<Customer>,
     /// The place of each of them.
-    places: HashMap<String, usize>,
+    places: ByKey<usize>,
     /// Whether everybody is among them who has an agreement with the merchant.
     has_all: bool,
     asked: Asked,
     /// The content of orders known before: those that the store has of the chunk to come, and the last chunk's.
-    known: HashMap<String, i64>,
+    known: ByKey<i64>,
 }
+
+/// By a customer's or an order's id.
+type ByKey<T> = HashMap<String, T, foldhash::fast::RandomState>;
 
 /// The rows that are decided on next.
 #[derive(Default)]
@@ -80,10 +83,10 @@ impl Desk {
             merchant: merchant.clone(),
             zone: scheme.config.zone,
             customers: Vec::new(),
-            places: HashMap::new(),
+            places: ByKey::default(),
             has_all: false,
             asked: Asked::default(),
-            known: HashMap::new(),
+            known: ByKey::default(),
         }
     }
 
@@ -128,9 +131,13 @@ impl Desk {
             self.known.extend(stored.into_iter().map(|(id, (fingerprint, _))| (id, fingerprint)));
         }
         if !is_last && !self.has_all && !self.asked.strangers.is_empty() {
-            let many = i64::try_from(self.asked.strangers.len() * ONE_IN)?;
-            if standings::count(tx, &merchant.id, many + 1).await? <= many {
-                self.meet(standings::of_all(tx, &merchant.id).await?);
+            let many = self.asked.strangers.len() * ONE_IN;
+            let count = usize::try_from(standings::count(tx, &merchant.id, i64::try_from(many + 1)?).await?)?;
+            if count <= many {
+                let before = self.customers.len();
+                self.customers.reserve(count);
+                self.places.reserve(count);
+                standings::of_all(tx, &merchant.id, |id, standing| self.meet(before, id, standing)).await?;
                 self.has_all = true;
                 // Who has no agreement is not among all.
                 self.prepare(lines);
@@ -138,8 +145,10 @@ impl Desk {
         }
         if !self.asked.strangers.is_empty() {
             let strangers: Vec<&str> = self.asked.strangers.iter().map(String::as_str).collect();
-            let standings = standings::of(tx, &merchant.id, &strangers).await?;
-            self.meet(standings);
+            let before = self.customers.len();
+            for (id, standing) in standings::of(tx, &merchant.id, &strangers).await? {
+                self.meet(before, id, standing);
+            }
             self.prepare(lines);
             let left = self.asked.strangers.len();
             ensure!(left == 0, "{left} customers were looked up and not found");
@@ -147,27 +156,32 @@ impl Desk {
         Ok(())
     }
 
-    fn meet(&mut self, standings: HashMap<String, Standing>) {
-        for (id, standing) in standings {
-            // Of those in mind more is known than the store says yet.
-            if let Entry::Vacant(free) = self.places.entry(id) {
+    /// Takes note of how a customer stands. Of those who were in mind `before` more is known than the store says yet.
+    fn meet(&mut self, before: usize, id: String, standing: Standing) {
+        match self.places.entry(id) {
+            Entry::Vacant(free) => {
                 free.insert(self.customers.len());
                 self.customers.push(Customer { standing, unrecorded: 0 });
             }
+            Entry::Occupied(known) if *known.get() >= before => {
+                let known = &mut self.customers[*known.get()].standing;
+                standing.agreement.into_iter().for_each(|another| known.have(another));
+            }
+            Entry::Occupied(_) => {}
         }
     }
 
     /// Decides on a chunk that was looked up, row by row in file order.
-    pub fn decide(&mut self, chunk: &Chunk<'_>) -> Result<(Vec<Verdict>, Decisions)> {
+    pub fn decide(&mut self, chunk: &Chunk<'_>) -> Result<(Vec<Outcome>, Decisions)> {
         let lines = chunk.lines;
-        let mut verdicts = Vec::with_capacity(lines.len());
+        let mut outcomes = Vec::with_capacity(lines.len());
         let mut decisions = Decisions { orders: Vec::with_capacity(lines.len()), events: Vec::new() };
         let known = std::mem::take(&mut self.known);
         let named = std::mem::take(&mut self.asked.named);
         let mut named = named.into_iter();
-        let mut fresh = HashMap::with_capacity(lines.len());
+        let mut fresh = ByKey::with_capacity_and_hasher(lines.len(), Default::default());
         for line in lines {
-            let verdict = match (&line.parsed, order_row(line)) {
+            let outcome = match (&line.parsed, order_row(line)) {
                 (Ok(parsed), Some(row)) => {
                     let content = parsed.fingerprint;
                     let customer = named.next().context("an order whose customer was not looked up")?;
@@ -179,16 +193,16 @@ impl Desk {
                     if !matches!(outcome, Outcome::Rejected { .. }) {
                         fresh.entry(row.order_id.clone()).or_insert(content);
                     }
-                    Verdict { key: parsed.key.clone(), outcome }
+                    outcome
                 }
-                (Err(rejection), _) => Verdict::unreadable(Kind::Orders, chunk.header, line, rejection),
+                (Err(rejection), _) => Outcome::from(rejection),
                 (Ok(_), None) => unreachable!("a file of orders holds orders"),
             };
-            verdicts.push(verdict);
+            outcomes.push(outcome);
         }
         // The next chunk is looked up before this one is written.
         self.known = fresh;
-        Ok((verdicts, decisions))
+        Ok((outcomes, decisions))
     }
 
     fn answer(
@@ -213,7 +227,6 @@ impl Desk {
         let Standing { applicant, agreement, exposure } = &customer.standing;
         let answer = eligibility::decide(&request, applicant.as_ref(), agreement.as_ref(), *exposure, terms);
         let order = Order {
-            merchant_id: merchant.id.clone(),
             order_id: row.order_id.clone(),
             customer_id: row.customer_id.clone(),
             amount_minor: row.amount_minor,

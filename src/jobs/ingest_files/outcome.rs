@@ -1,5 +1,6 @@
 //! What becomes of a row: its one outcome, and what is kept of it besides its record.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use anyhow::Result;
@@ -82,22 +83,15 @@ impl From<&Rejection> for Outcome {
     }
 }
 
-/// A row's outcome with the key it is acknowledged under.
-#[derive(Debug, Clone)]
-pub struct Verdict {
-    pub key: String,
-    pub outcome: Outcome,
-}
-
-impl Verdict {
-    /// The verdict on a row that could not be read: rejected, under whatever stands in the key's column.
-    pub fn unreadable(kind: Kind, header: &[String], line: &Line, rejection: &Rejection) -> Verdict {
-        let (_, key_column) = told(kind, header, line);
-        // In a customer's row that lacks a cell, a name may stand there.
-        let may_be_a_name = kind == Kind::Customers && line.cells.len() != header.len();
-        let key = if may_be_a_name { String::new() } else { short(raw(header, line, key_column)) };
-        Verdict { key, outcome: Outcome::from(rejection) }
+/// The key that a row is acknowledged under; of one that could not be read, whatever stands in the key's column.
+pub fn key<'l>(kind: Kind, header: &[String], line: &'l Line) -> Cow<'l, str> {
+    if let Ok(parsed) = &line.parsed {
+        return Cow::Borrowed(parsed.row.key());
     }
+    let (_, key_column) = told(kind, header, line);
+    // In a customer's row that lacks a cell, a name may stand there.
+    let may_be_a_name = kind == Kind::Customers && line.cells.len() != header.len();
+    Cow::Owned(if may_be_a_name { String::new() } else { short(raw(header, line, key_column)) })
 }
 
 /// What a row tells of, and the column of its key: a bill's of a payment or of a refund.
@@ -127,20 +121,20 @@ pub struct Noted {
 }
 
 impl Noted {
-    pub fn of(kind: Kind, chunk: &Chunk<'_>, verdicts: &[Verdict]) -> Noted {
+    pub fn of(kind: Kind, chunk: &Chunk<'_>, outcomes: &[Outcome]) -> Noted {
         let mut noted = Noted { rows: Vec::new(), opened: Vec::new(), mended: BTreeMap::new() };
-        for (line, verdict) in chunk.lines.iter().zip(verdicts) {
+        for (line, outcome) in chunk.lines.iter().zip(outcomes) {
             let (of, _) = told(kind, chunk.header, line);
             // What a bill says may be known from elsewhere.
-            let is_known = verdict.outcome == Outcome::Duplicate && kind == Kind::Bills;
-            if let Some(code) = rejected_code(kind, of).filter(|_| is_known || verdict.outcome == Outcome::Accepted) {
-                noted.mended.entry(code).or_default().push(verdict.key.clone());
+            let is_known = *outcome == Outcome::Duplicate && kind == Kind::Bills;
+            if let Some(code) = rejected_code(kind, of).filter(|_| is_known || *outcome == Outcome::Accepted) {
+                noted.mended.entry(code).or_default().push(key(kind, chunk.header, line).into_owned());
             }
-            if matches!(verdict.outcome, Outcome::Accepted | Outcome::Duplicate) {
+            if matches!(outcome, Outcome::Accepted | Outcome::Duplicate) {
                 continue;
             }
-            let row = input_row(chunk, of, line, verdict);
-            noted.opened.extend(exception_about(kind, of, &verdict.outcome, &row));
+            let row = input_row(chunk, of, line, key(kind, chunk.header, line).into_owned(), outcome);
+            noted.opened.extend(exception_about(kind, of, outcome, &row));
             noted.rows.push(row);
         }
         noted
@@ -169,22 +163,22 @@ fn rejected_code(kind: Kind, of: Kind) -> Option<&'static str> {
     }
 }
 
-fn input_row(chunk: &Chunk<'_>, kind: Kind, line: &Line, verdict: &Verdict) -> InputRow {
+fn input_row(chunk: &Chunk<'_>, kind: Kind, line: &Line, row_key: String, outcome: &Outcome) -> InputRow {
     let Chunk { file, header, today, .. } = *chunk;
-    let (code, message) = verdict.outcome.code_and_message();
+    let (code, message) = outcome.code_and_message();
     let (order_id, amount) = match &line.parsed {
         Ok(Parsed { row, .. }) => named_order(row),
         Err(_) => (short(raw(header, line, "order_id")), None),
     };
-    let pending = matches!(verdict.outcome, Outcome::Pending { .. });
+    let pending = matches!(outcome, Outcome::Pending { .. });
     InputRow {
         file_no: file.file_no,
         line: line.number,
         merchant_id: file.merchant_id.clone(),
         kind: kind.name().to_owned(),
-        row_key: verdict.key.clone(),
+        row_key,
         order_id,
-        outcome: verdict.outcome.name().to_owned(),
+        outcome: outcome.name().to_owned(),
         code: code.to_owned(),
         message: message.to_owned(),
         content: if pending { content(header, line) } else { String::new() },

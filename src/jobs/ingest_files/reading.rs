@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::answers::{Answers, Place};
 use super::orders::{Decisions, Desk};
-use super::verdict::{Noted, Verdict};
+use super::outcome::{Noted, Outcome};
 use super::{bills, facts, filing, merchant, records, results};
 use crate::config::Feed;
 use crate::files::acknowledgement::{Acknowledgement, RejectsForm};
@@ -22,9 +22,6 @@ use crate::jobs::Scheme;
 use crate::store::inputs::{self, FileRow};
 use crate::store::{Tx, exposure};
 
-/// Rows that are decided together. Bounds memory.
-const CHUNK: usize = 5_000;
-
 /// Reads a file on from where its row stands, records what comes of each row, and puts the file away.
 pub async fn read(scheme: &Scheme, feed: &Feed, found: &Found, file: FileRow, today: NaiveDate) -> Result<FileRow> {
     let rows = Rows::open(&feed.delivery(found), file.last_line)?;
@@ -34,7 +31,7 @@ pub async fn read(scheme: &Scheme, feed: &Feed, found: &Found, file: FileRow, to
         delimiter: rows.layout().delimiter,
         is_marked: feed.profile.encodings.first() != Some(&Encoding::Utf8),
     };
-    let chunks = Chunks { ahead: read_ahead(rows, scheme.config.commit_rows), file: &found.name };
+    let chunks = read_ahead(rows, &found.name, scheme.store.rows_at_once(), scheme.config.commit_rows);
     let folder = scheme.folder(&format!("outbox/{}", feed.name))?;
     let mut ack = Acknowledgement::open(&folder, &file.kept_as, file.ack_bytes, file.rejects_bytes, form)?;
     if let (0, Some(code), Some(message)) = (file.ack_bytes, &file.code, &file.message) {
@@ -60,8 +57,9 @@ async fn take_in(mut books: Books<'_>, mut chunks: Chunks<'_>, mut clerk: Clerk)
     let mut tx = books.scheme.store.write().await?;
     loop {
         let (lines, ends) = chunks.next().await?;
-        let verdicts = decide(&mut tx, books.scheme, books.feed, &clerk.chunk(&lines)).await?;
-        let done = clerk.answer(&lines, &verdicts, ends)?;
+        let outcomes = decide(&mut tx, books.scheme, books.feed, &clerk.chunk(&lines)).await?;
+        let done = clerk.answer(&lines, &outcomes, ends)?;
+        chunks.give_back(lines);
         tx = books.write(tx, done).await?;
         if ends == Ends::File {
             return Ok(books.file);
@@ -96,7 +94,7 @@ async fn take_in_orders(
             if let Some((lines, _)) = &coming {
                 desk.prepare(lines);
             }
-            (desk, clerk, done, coming)
+            (desk, clerk, done, lines, coming)
         });
         let writing = async {
             match decided.take() {
@@ -107,7 +105,8 @@ async fn take_in_orders(
         let (written, answered) = tokio::join!(writing, deciding);
         tx = written?;
         let (done, coming);
-        (desk, clerk, done, coming) = answered.context("deciding on orders has stopped")?;
+        (desk, clerk, done, lines, coming) = answered.context("deciding on orders has stopped")?;
+        chunks.give_back(lines);
         let done = done?;
         let Some(next) = coming else {
             books.write(tx, done).await?;
@@ -119,8 +118,8 @@ async fn take_in_orders(
 }
 
 fn decide_orders(desk: &mut Desk, clerk: &mut Clerk, lines: &[Line], ends: Ends) -> Result<Done> {
-    let (verdicts, decisions) = desk.decide(&clerk.chunk(lines))?;
-    let mut done = clerk.answer(lines, &verdicts, ends)?;
+    let (outcomes, decisions) = desk.decide(&clerk.chunk(lines))?;
+    let mut done = clerk.answer(lines, &outcomes, ends)?;
     done.decisions = Some(decisions);
     if ends != Ends::Nothing {
         done.owed = desk.owed();
@@ -152,10 +151,10 @@ impl Clerk {
         Chunk { file: &self.file, header: &self.header, lines, today: self.today }
     }
 
-    fn answer(&mut self, lines: &[Line], verdicts: &[Verdict], ends: Ends) -> Result<Done> {
-        ensure!(verdicts.len() == lines.len(), "{} rows got {} outcomes", lines.len(), verdicts.len());
-        let noted = Noted::of(self.kind, &self.chunk(lines), verdicts);
-        self.answers.give(lines, verdicts)?;
+    fn answer(&mut self, lines: &[Line], outcomes: &[Outcome], ends: Ends) -> Result<Done> {
+        ensure!(outcomes.len() == lines.len(), "{} rows got {} outcomes", lines.len(), outcomes.len());
+        let noted = Noted::of(self.kind, &self.chunk(lines), outcomes);
+        self.answers.give(self.kind, &self.header, lines, outcomes)?;
         if ends != Ends::Nothing {
             self.answers.bring_to_disk()?;
         }
@@ -216,7 +215,7 @@ pub(super) struct Chunk<'a> {
     pub today: NaiveDate,
 }
 
-async fn decide(tx: &mut Tx, scheme: &Scheme, feed: &Feed, chunk: &Chunk<'_>) -> Result<Vec<Verdict>> {
+async fn decide(tx: &mut Tx, scheme: &Scheme, feed: &Feed, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
     match feed.kind {
         Kind::Customers => records::customers(tx, chunk).await,
         Kind::Agreements => records::agreements(tx, scheme, chunk).await,
@@ -245,6 +244,8 @@ fn explained(why: io::Error, name: &str) -> anyhow::Error {
 /// A file's chunks as they are read ahead.
 struct Chunks<'a> {
     ahead: mpsc::Receiver<io::Result<(Vec<Line>, Ends)>>,
+    /// On their way back to the reader.
+    spent: std::sync::mpsc::Sender<Vec<Line>>,
     file: &'a str,
 }
 
@@ -253,15 +254,23 @@ impl Chunks<'_> {
         let chunk = self.ahead.recv().await.context("the file's reader has stopped")?;
         chunk.map_err(|why| explained(why, self.file))
     }
+
+    /// Rows that are answered.
+    fn give_back(&self, lines: Vec<Line>) {
+        // The reader may have come to the end of the file.
+        self.spent.send(lines).ok();
+    }
 }
 
 /// Reads and parses a file on a thread of its own, a chunk ahead of whoever decides on its rows.
-fn read_ahead(mut rows: Rows, commit_rows: usize) -> mpsc::Receiver<io::Result<(Vec<Line>, Ends)>> {
+fn read_ahead(mut rows: Rows, file: &str, chunk: usize, commit_rows: usize) -> Chunks<'_> {
     let (ahead, chunks) = mpsc::channel(1);
+    let (spent, back) = std::sync::mpsc::channel();
     tokio::task::spawn_blocking(move || {
         let mut uncommitted = 0;
         loop {
-            let lines = rows.take(CHUNK.min(commit_rows));
+            back.try_iter().for_each(|lines| rows.give_back(lines));
+            let lines = rows.take(chunk.min(commit_rows));
             uncommitted += lines.as_ref().map_or(0, Vec::len);
             let ends = if rows.is_finished() || lines.is_err() {
                 Ends::File
@@ -276,5 +285,5 @@ fn read_ahead(mut rows: Rows, commit_rows: usize) -> mpsc::Receiver<io::Result<(
             }
         }
     });
-    chunks
+    Chunks { ahead: chunks, spent, file }
 }

@@ -6,39 +6,38 @@ use anyhow::Result;
 
 use super::super::Scheme;
 use super::Chunk;
-use super::verdict::{Outcome, Verdict};
+use super::outcome::Outcome;
 use crate::domain::customer::Opening;
 use crate::domain::order::Source;
-use crate::files::incoming::{Kind, Row};
+use crate::files::incoming::Row;
 use crate::files::reader::Line;
 use crate::store::Tx;
 use crate::store::customers::{self, Delivered};
 
-pub async fn customers(tx: &mut Tx, chunk: &Chunk<'_>) -> Result<Vec<Verdict>> {
-    let Chunk { file, header, lines, today } = *chunk;
-    let ids: Vec<&str> = lines.iter().filter_map(|line| Some(line.parsed.as_ref().ok()?.key.as_str())).collect();
+pub async fn customers(tx: &mut Tx, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
+    let Chunk { file, lines, today, .. } = *chunk;
+    let ids: Vec<&str> = lines.iter().filter_map(|line| Some(line.parsed.as_ref().ok()?.row.key())).collect();
     let mut waves = Waves::new(customers::known(tx, &ids).await?);
-    let mut verdicts = Vec::with_capacity(lines.len());
+    let mut outcomes = Vec::with_capacity(lines.len());
     for line in lines {
-        verdicts.push(match &line.parsed {
+        outcomes.push(match &line.parsed {
             Ok(parsed) => {
                 let Row::Customer(customer) = &parsed.row else { unreachable!("a file of customers holds customers") };
                 let source = Source { file_no: file.file_no, line: line.number };
-                let outcome = waves.take(&parsed.key, parsed.fingerprint, source, customer.clone());
-                Verdict { key: parsed.key.clone(), outcome }
+                waves.take(&customer.customer_id, parsed.fingerprint, source, customer.clone())
             }
-            Err(rejection) => Verdict::unreadable(Kind::Customers, header, line, rejection),
+            Err(rejection) => Outcome::from(rejection),
         });
     }
     for Wave { fresh, updates } in waves.waves {
         let updates: Vec<&str> = updates.iter().map(String::as_str).collect();
         customers::save(tx, today, &fresh, &updates).await?;
     }
-    Ok(verdicts)
+    Ok(outcomes)
 }
 
-pub async fn agreements(tx: &mut Tx, scheme: &Scheme, chunk: &Chunk<'_>) -> Result<Vec<Verdict>> {
-    let Chunk { file, header, lines, today } = *chunk;
+pub async fn agreements(tx: &mut Tx, scheme: &Scheme, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
+    let Chunk { file, lines, today, .. } = *chunk;
     let mut by_merchant: BTreeMap<&str, Waves<Opening>> = BTreeMap::new();
     for merchant in &scheme.config.merchants {
         let ids: Vec<&str> = lines
@@ -52,26 +51,23 @@ pub async fn agreements(tx: &mut Tx, scheme: &Scheme, chunk: &Chunk<'_>) -> Resu
             by_merchant.insert(&merchant.id, Waves::new(known));
         }
     }
-    let mut verdicts = Vec::with_capacity(lines.len());
+    let mut outcomes = Vec::with_capacity(lines.len());
     for line in lines {
-        verdicts.push(match (&line.parsed, opening(line)) {
-            (Ok(parsed), Some(opening)) => {
-                let outcome = match by_merchant.get_mut(opening.merchant_id.as_str()) {
-                    Some(waves) => {
-                        let source = Source { file_no: file.file_no, line: line.number };
-                        waves.take(&parsed.key, parsed.fingerprint, source, opening.clone())
-                    }
-                    None => Outcome::Rejected {
-                        code: "UNKNOWN_MERCHANT",
-                        message: format!(
-                            "column merchant_id, value {:?}: no such merchant is configured; mend it, or have it configured",
-                            opening.merchant_id
-                        ),
-                    },
-                };
-                Verdict { key: parsed.key.clone(), outcome }
-            }
-            (Err(rejection), _) => Verdict::unreadable(Kind::Agreements, header, line, rejection),
+        outcomes.push(match (&line.parsed, opening(line)) {
+            (Ok(parsed), Some(opening)) => match by_merchant.get_mut(opening.merchant_id.as_str()) {
+                Some(waves) => {
+                    let source = Source { file_no: file.file_no, line: line.number };
+                    waves.take(&opening.agreement.agreement_id, parsed.fingerprint, source, opening.clone())
+                }
+                None => Outcome::Rejected {
+                    code: "UNKNOWN_MERCHANT",
+                    message: format!(
+                        "column merchant_id, value {:?}: no such merchant is configured; mend it, or have it configured",
+                        opening.merchant_id
+                    ),
+                },
+            },
+            (Err(rejection), _) => Outcome::from(rejection),
             (Ok(_), None) => unreachable!("a file of agreements holds agreements"),
         });
     }
@@ -79,7 +75,7 @@ pub async fn agreements(tx: &mut Tx, scheme: &Scheme, chunk: &Chunk<'_>) -> Resu
         let updates: Vec<&str> = updates.iter().map(String::as_str).collect();
         customers::save_agreements(tx, today, &fresh, &updates).await?;
     }
-    Ok(verdicts)
+    Ok(outcomes)
 }
 
 fn opening(line: &Line) -> Option<&Opening> {

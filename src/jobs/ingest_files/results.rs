@@ -8,7 +8,7 @@ use chrono::NaiveTime;
 
 use super::super::Scheme;
 use super::Chunk;
-use super::verdict::{Outcome, Verdict};
+use super::outcome::Outcome;
 use crate::config::Merchant;
 use crate::domain::calendar::{day_of, instant_of, plus};
 use crate::domain::instruction::{Answer, Direction};
@@ -26,17 +26,15 @@ pub async fn decide(
     merchant: &Merchant,
     kind: Kind,
     chunk: &Chunk<'_>,
-) -> Result<Vec<Verdict>> {
+) -> Result<Vec<Outcome>> {
     let direction = if kind == Kind::DebitResults { Direction::Debit } else { Direction::PayOut };
     let rows: Vec<&ResultRow> = chunk.lines.iter().filter_map(result_row).collect();
     let mut desk = Desk::open(tx, scheme, merchant, direction, &rows, chunk).await?;
-    let mut verdicts = Vec::with_capacity(chunk.lines.len());
+    let mut outcomes = Vec::with_capacity(chunk.lines.len());
     for line in chunk.lines {
-        verdicts.push(match (&line.parsed, result_row(line)) {
-            (Ok(parsed), Some(row)) => {
-                Verdict { key: parsed.key.clone(), outcome: desk.decide(row, parsed.fingerprint, line.number) }
-            }
-            (Err(rejection), _) => Verdict::unreadable(kind, chunk.header, line, rejection),
+        outcomes.push(match (&line.parsed, result_row(line)) {
+            (Ok(parsed), Some(row)) => desk.decide(row, parsed.fingerprint, line.number),
+            (Err(rejection), _) => Outcome::from(rejection),
             (Ok(_), None) => unreachable!("a file of results holds results"),
         });
     }
@@ -46,7 +44,7 @@ pub async fn decide(
         let paid: Vec<&str> = paid.iter().map(String::as_str).collect();
         super::facts::retry_chargebacks(tx, scheme, merchant, &paid, chunk.today).await?;
     }
-    Ok(verdicts)
+    Ok(outcomes)
 }
 
 fn result_row(line: &Line) -> Option<&ResultRow> {

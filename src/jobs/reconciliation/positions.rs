@@ -59,7 +59,8 @@ impl DayOf<'_> {
             let order = &case.order;
             let terms = self.scheme.terms(&self.merchant.id, order.policy_version)?;
             let standings = standings_on(&steps, &order.order_id, self.day)?;
-            let decision = decide(&case, terms, &standings, self.day).with_context(|| which_order(&case))?;
+            let decision =
+                decide(&case, terms, &standings, self.day).with_context(|| which_order(&self.merchant.id, &case))?;
             for position in decision.positions.iter().filter(|position| position.is_open()) {
                 let row = (order.order_id.as_str(), order.customer_id.as_str(), order.currency, position);
                 self.position(report, sums, row)?;

@@ -115,7 +115,8 @@ fn paylater(folder: &Path) -> Command {
     command
 }
 
-/// The same, killed at the n-th call that changes a file.
+/// The same, killed when one of its threads makes its n-th call that changes a file. (So strace counts; the books are written by
+/// one thread, the answers by several.)
 fn killed_at(folder: &Path, path: &str, n: usize) -> Command {
     let run = paylater(folder);
     let mut command = Command::new("strace");

@@ -26,6 +26,9 @@ const CONNECTIONS: usize = 4;
 /// Answers that speak of our account and not of the mail: sign in first, weak mechanism, wrong password, encrypt first.
 const ABOUT_OUR_ACCOUNT: [&str; 4] = ["530", "534", "535", "538"];
 
+/// Answers that the address will get again.
+const ABOUT_THE_ADDRESS: [&str; 3] = ["550", "551", "553"];
+
 /// A mail server, and how we talk to it.
 pub struct Smtp {
     server: Server,
@@ -200,7 +203,11 @@ fn refusal(error: &Error, mail: &Mail) -> SendError {
     let about_us = error.status().is_some_and(|code| ABOUT_OUR_ACCOUNT.contains(&code.to_string().as_str()));
     // lettre asks a server that has no SMTPUTF8 nothing, so there is no code; asking again won't teach it.
     let beyond_ascii = error.is_client() && text.contains("SMTPUTF8");
-    if (error.is_permanent() && !about_us) || beyond_ascii {
+    // Policy (5.7) is about this mail or about us.
+    let about_address = error.status().is_some_and(|code| ABOUT_THE_ADDRESS.contains(&code.to_string().as_str()));
+    if beyond_ascii || about_address && !text.contains("5.7.") {
+        SendError::Address(text)
+    } else if error.is_permanent() && !about_us {
         SendError::Permanent(text)
     } else {
         SendError::Transient(text)
@@ -271,10 +278,11 @@ mod tests {
         for (answers, expected) in [
             (
                 Answer::to("RCPT", "550 5.1.1 <ruoxi.zhou@example.org>: no mailbox ruoxi.zhou for Zhou Ruoxi here"),
-                "Permanent(\"550 5.1.1 … no mailbox … for … … here\")",
+                "Address(\"550 5.1.1 … no mailbox … for … … here\")",
             ),
             (Answer::to("RCPT", "450 4.2.1 mailbox busy"), "Transient(\"450 4.2.1 mailbox busy\")"),
             (Answer::to("MAIL", "421 4.3.2 closing"), "Transient(\"421 4.3.2 closing\")"),
+            (Answer::to("RCPT", "550 5.7.1 we don't like this"), "Permanent(\"550 5.7.1 we don't like this\")"),
             (Answer::to("DATA", "554-5.6.0 no\r\n554 thanks"), "Permanent(\"554 5.6.0 no thanks\")"),
             (Answer::to(".", "552 5.2.2 full"), "Permanent(\"552 5.2.2 full\")"),
             // These turn us away, whatever the mail: nothing is wrong with the customer's address.
@@ -315,7 +323,7 @@ mod tests {
     async fn an_address_that_the_server_cannot_write_is_refused_for_good() {
         let server = SmtpServer::start();
         let error = transport(&server).send(&mail_to("若曦", "若曦@example.org")).await.unwrap_err();
-        assert!(matches!(&error, SendError::Permanent(text) if text.contains("SMTPUTF8")), "{error:?}");
+        assert!(matches!(&error, SendError::Address(text) if text.contains("SMTPUTF8")), "{error:?}");
     }
 
     #[tokio::test]

@@ -22,6 +22,9 @@ pub enum Transport {
 /// Why a mail was not sent. The text carries no name and no address, whatever the server said.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
+    /// Nothing gets to the customer's address, or it is none.
+    #[error("refused for good: {0}")]
+    Address(String),
     /// The server refused this mail (5xx), and would again.
     #[error("refused for good: {0}")]
     Permanent(String),

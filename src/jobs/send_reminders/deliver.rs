@@ -14,7 +14,7 @@ use crate::config::Clock;
 use crate::domain::calendar::plus;
 use crate::domain::order::{Fact, Source, What};
 use crate::domain::reminders::Template;
-use crate::mail::compose::{Language, Letter, Line, Mail, compose};
+use crate::mail::compose::{ComposeError, Language, Letter, Line, Mail, compose};
 use crate::mail::transport::{SendError, Transport};
 use crate::store::exceptions::{self, NewException};
 use crate::store::facts::{self, NewFact};
@@ -112,7 +112,7 @@ async fn letters(
     scheme: &Scheme,
     ready: &[MailRow],
     about: &[ReminderRow],
-) -> Result<Vec<Result<Mail, String>>> {
+) -> Result<Vec<Result<Mail, ComposeError>>> {
     let who: Vec<&str> = ready.iter().map(|mail| mail.customer_id.as_str()).collect();
     let people = customers::load(tx, &who).await?;
     let mut known: HashMap<(String, String), StoredOrder> = HashMap::new();
@@ -143,7 +143,7 @@ async fn letters(
             sent_at: mail.send_at,
             lines,
         };
-        letters.push(compose(&letter, &scheme.sender, &scheme.templates).map_err(|why| why.to_string()));
+        letters.push(compose(&letter, &scheme.sender, &scheme.templates));
     }
     Ok(letters)
 }
@@ -188,14 +188,15 @@ fn line(
 }
 
 /// Sends all at once; the transport bounds how many are on the wire.
-async fn hand_over(scheme: &Scheme, letters: Vec<Result<Mail, String>>) -> Vec<Result<(), SendError>> {
+async fn hand_over(scheme: &Scheme, letters: Vec<Result<Mail, ComposeError>>) -> Vec<Result<(), SendError>> {
     let mut under_way = Vec::with_capacity(letters.len());
     for letter in letters {
         let transport = Arc::clone(&scheme.transport);
         under_way.push(tokio::spawn(async move {
             match letter {
                 Ok(mail) => transport.send(&mail).await,
-                Err(why) => Err(SendError::Permanent(why)),
+                Err(why @ ComposeError::Address) => Err(SendError::Address(why.to_string())),
+                Err(why) => Err(SendError::Permanent(why.to_string())),
             }
         }));
     }
@@ -221,21 +222,25 @@ async fn note(
     let mut sent = Vec::new();
     let mut opened = Vec::new();
     for (mail, outcome) in ready.iter().zip(outcomes) {
-        match outcome {
-            Ok(()) => sent.push(mail),
-            Err(SendError::Permanent(why)) => {
-                mails::set_status(&mut tx, &[mail.mail_no], "failed", Some(&why)).await?;
-                if condemns_address(&why) {
-                    customers::mail_failed(&mut tx, &mail.customer_id, today).await?;
-                }
-                opened.push(about_mail("MAIL_REFUSED", mail, &why));
-                delivered.failed += 1;
+        let (why, is_address) = match outcome {
+            Ok(()) => {
+                sent.push(mail);
+                continue;
             }
             Err(SendError::Transient(why)) => {
                 tracing::warn!(mail = mail.mail_no, why, "mail not sent; it is tried again at the next run of today");
                 mails::set_status(&mut tx, &[mail.mail_no], "queued", Some(&why)).await?;
+                continue;
             }
+            Err(SendError::Permanent(why)) => (why, false),
+            Err(SendError::Address(why)) => (why, true),
+        };
+        mails::set_status(&mut tx, &[mail.mail_no], "failed", Some(&why)).await?;
+        if is_address {
+            customers::mail_failed(&mut tx, &mail.customer_id, today).await?;
         }
+        opened.push(about_mail("MAIL_REFUSED", mail, &why));
+        delivered.failed += 1;
     }
     exceptions::open(&mut tx, "", today, &opened).await?;
     let numbers: Vec<i64> = sent.iter().map(|mail| mail.mail_no).collect();
@@ -250,12 +255,6 @@ async fn note(
         decide_orders(&mut tx, scheme, &merchant.id, &touched, today).await?;
     }
     tx.commit().await
-}
-
-/// Answers that are about the address, not about this mail or our server.
-fn condemns_address(why: &str) -> bool {
-    let code = why.trim_start();
-    ["550", "551", "553", "the address"].iter().any(|start| code.contains(start)) && !code.contains("5.7.")
 }
 
 fn notices(

@@ -249,12 +249,29 @@ fn wrong_keys_and_missing_buckets_are_told_without_secrets() {
     let said = scheme.run_failing(&["close", "--through", "2026-03-01"], 1);
     assert!(said.contains("feed orders: the inbox s3://files/in can't be looked into"), "{said}");
     scheme.write("paylater.toml", text);
-    s3.put("in/orders-2026-03-01\t.csv", b"");
-    let said = scheme.run_failing(&["close", "--through", "2026-03-01"], 1);
-    assert!(said.contains("the bucket files has a name in it that can't be handled; remove it there"), "{said}");
-    s3.delete("in/orders-2026-03-01\t.csv");
     assert!(!scheme.path("run/reconciliation/2026-03-01").exists());
     scheme.close("2026-03-01");
+}
+
+#[test]
+fn odd_names_in_a_bucket_are_refused_and_told_and_hold_up_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let s3 = S3::start(home.path());
+    let scheme = on_s3(&s3, "");
+    let odd = ["in/orders-2026-03-01\t.csv", "in/orders-2026-03-01\u{7f}.csv"];
+    for key in odd {
+        s3.put(key, ORDERS.as_bytes());
+    }
+    s3.put("in/a.csv", b"");
+    s3.put("in/orders-2026-03-01.csv", ORDERS.as_bytes());
+    scheme.close("2026-03-01");
+    assert_eq!(names(scheme.path("run/archive/orders")), ["orders-2026-03-01.csv"]);
+    let told = scheme.read("run/reconciliation/2026-03-01/SHOP_2026-03-01_exceptions.csv");
+    for name in ["orders-2026-03-01\\t.csv", "orders-2026-03-01\\x7f.csv"] {
+        assert_eq!(told.matches(&format!("{name} has control characters in its name")).count(), 1, "{told}");
+    }
+    assert_eq!(told.matches(",FILE_REFUSED,").count(), 2, "{told}");
+    assert!(s3.list().iter().any(|key| key == odd[0]), "what is refused stays where it lies");
 }
 
 #[test]

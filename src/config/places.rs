@@ -196,13 +196,23 @@ fn endpoint_is_plain(endpoint: &str) -> Result<()> {
 
 fn secret(key: &str, env: Option<String>, file: Option<PathBuf>, base: &Path) -> Result<Secret> {
     match (env, file) {
-        (Some(env), None) => Ok(Secret::Env(env)),
+        (Some(env), None) if is_variable(&env) => Ok(Secret::Env(env)),
+        // It may be the secret itself, which must not be shown.
+        (Some(_), None) => {
+            let advice = "write the name of a variable, of capital letters, digits and _, such as S3_SECRET_KEY";
+            Err(wrong(format!("{key}_env"), advice))
+        }
         (None, Some(file)) => Ok(Secret::File(base.join(file))),
         _ => {
             let advice = format!("say where it is found, with either {key}_env or {key}_file");
             Err(wrong(format!("{key}_env"), advice))
         }
     }
+}
+
+fn is_variable(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    name.starts_with(|c: char| !c.is_ascii_digit()) && name.chars().all(fits)
 }
 
 /// A file whose name is handed to ssh, which would read some signs in it as its own.

@@ -1,25 +1,27 @@
 //! Files to and from remote places: fetched into the spool before a day's files are taken, dealt with there once their
-//! bytes are safe here, and answers and reports sent. Every step can be cut off and done again.
+//! bytes are safe here, and (`sending`) answers and reports sent. Every step can be cut off and done again.
 //!
 //! An inbox that can't be looked into leaves word in its spool, and while that is there no day is sealed: files might lie
 //! there that belong to it. A place that can't be sent to holds up nothing; what is to be sent waits in `sending/`.
+
+mod sending;
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
+pub use self::sending::{queue_answers, queue_reports, send_reports};
 use super::Scheme;
 use crate::config::{Afterwards, Feed, Inbox, Unreachable};
 use crate::files::atomic;
 use crate::files::inbox::{self, Refused};
-use crate::files::place::{Entry, MOST_BYTES, Place, Session, Trouble};
-use crate::files::spool::{self, Spool};
+use crate::files::place::{Entry, MOST_BYTES, Session, Trouble};
+use crate::files::spool::Spool;
 use crate::store::exceptions::{self, NewException};
 use crate::store::{Tx, inputs};
 
@@ -30,9 +32,6 @@ const INBOX_UNREACHABLE: &str = "INBOX_UNREACHABLE";
 
 /// The name of the word that is left in the spool of an inbox that could not be looked into.
 const UNREACHABLE: &str = ".unreachable";
-
-/// The last file of a day's reports.
-const MANIFEST: &str = "manifest.json";
 
 /// Files that could not be sent. They wait, and nothing else has to.
 #[derive(Debug, thiserror::Error)]
@@ -124,50 +123,8 @@ pub async fn hand_back_and_send(scheme: &Scheme) -> Result<()> {
             failed.push(format!("feed {}: files that were taken are still in the inbox {place}: {why}", feed.name));
         }
     }
-    for feed in &scheme.config.feeds {
-        let Some(place) = &feed.outbox else { continue };
-        if let Err(why) = persistently(async || send(place, &answers_of(scheme, feed), "").await).await {
-            failed.push(format!("feed {}: acknowledgements can't be sent to {place}: {why}", feed.name));
-        }
-    }
+    failed.extend(sending::send_answers(scheme).await);
     undelivered(failed)
-}
-
-/// Has the answers to a file sent, once they have their names.
-pub fn queue_answers(scheme: &Scheme, feed: &Feed, folder: &Path, kept_as: &str) -> io::Result<()> {
-    if feed.outbox.is_none() {
-        return Ok(());
-    }
-    for suffix in ["rejects.csv", "ack.csv"] {
-        spool::queue(&answers_of(scheme, feed), &folder.join(format!("{kept_as}.{suffix}")))?;
-    }
-    Ok(())
-}
-
-/// Has a day's reports sent, once they are out.
-pub fn queue_reports(scheme: &Scheme, folder: &Path, day: NaiveDate) -> io::Result<()> {
-    if scheme.config.reports.is_none() {
-        return Ok(());
-    }
-    let files = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<PathBuf>>>()?;
-    fs::create_dir_all(reports_of(scheme))?;
-    spool::queue_folder(&reports_of(scheme).join(day.to_string()), &files)
-}
-
-/// Sends the reports that wait, day by day; each day's manifest when all else is there. The error is an `Undelivered`.
-pub async fn send_reports(scheme: &Scheme) -> Result<()> {
-    let Some(place) = &scheme.config.reports else { return Ok(()) };
-    for day in spool::queued(&reports_of(scheme), "").context("looking for reports to send")? {
-        let folder = reports_of(scheme).join(&day);
-        let sent = persistently(async || {
-            send(place, &folder, &format!("{day}/")).await?;
-            Ok(fs::remove_dir(&folder)?)
-        });
-        if let Err(why) = sent.await {
-            return undelivered(vec![format!("the reports of {day} can't be sent to {place}: {why}")]);
-        }
-    }
-    Ok(())
 }
 
 fn undelivered(failed: Vec<String>) -> Result<()> {
@@ -179,14 +136,6 @@ fn undelivered(failed: Vec<String>) -> Result<()> {
 
 fn remote(scheme: &Scheme) -> impl Iterator<Item = (&Feed, &Inbox)> {
     scheme.config.feeds.iter().filter_map(|feed| Some((feed, feed.remote.as_ref()?)))
-}
-
-fn answers_of(scheme: &Scheme, feed: &Feed) -> PathBuf {
-    scheme.config.home.join("sending/acknowledgements").join(&feed.name)
-}
-
-fn reports_of(scheme: &Scheme) -> PathBuf {
-    scheme.config.home.join("sending/reports")
 }
 
 /// Tries again for a while where that may help. What is done must be such that it can be.
@@ -372,21 +321,6 @@ async fn free_name(session: &Session, name: &str) -> Result<String, Trouble> {
         };
     }
     Ok(free)
-}
-
-/// Sends what waits in a folder, and lets go of each file once it is there.
-async fn send(place: &Place, folder: &Path, below: &str) -> Result<(), Trouble> {
-    let waiting = spool::queued(folder, MANIFEST)?;
-    if waiting.is_empty() {
-        return Ok(());
-    }
-    let session = place.open().await?;
-    for name in waiting {
-        let path = folder.join(&name);
-        session.put(&format!("{below}{name}"), &mut File::open(&path)?).await?;
-        fs::remove_file(&path)?;
-    }
-    Ok(())
 }
 
 fn leave_word(feed: &Feed, words: Option<&str>) -> Result<()> {

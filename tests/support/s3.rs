@@ -32,14 +32,13 @@ urllib.request.urlopen(urllib.request.Request(url + "/moto-api/reset-auth", b"0"
 print(key["AccessKeyId"], key["SecretAccessKey"])
 "#;
 
-/// One look or change from outside: put KEY, with the bytes on standard input; get KEY; list; delete KEY.
+/// One look or change from outside: put KEY, with the bytes on standard input; get KEY; list.
 const TOUCH: &str = r#"
 import boto3, sys
 url, access, secret, verb, key = sys.argv[1:6]
 s3 = boto3.client("s3", endpoint_url=url, region_name="us-east-1", aws_access_key_id=access, aws_secret_access_key=secret)
 if verb == "put": s3.put_object(Bucket="files", Key=key, Body=sys.stdin.buffer.read())
 if verb == "get": sys.stdout.buffer.write(s3.get_object(Bucket="files", Key=key)["Body"].read())
-if verb == "delete": s3.delete_object(Bucket="files", Key=key)
 if verb == "list":
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket="files"):
         for item in page.get("Contents", []): print(item["Key"])
@@ -93,10 +92,6 @@ impl S3 {
 
     pub fn get(&self, key: &str) -> String {
         self.touch("get", key, b"")
-    }
-
-    pub fn delete(&self, key: &str) {
-        self.touch("delete", key, b"");
     }
 
     /// All keys of the bucket, sorted.

@@ -45,6 +45,11 @@ impl Address {
 
 fn s3(rest: &str) -> Result<Address, String> {
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+    if rest.contains(['@', ':']) {
+        return Err(
+            "keys must not stand here; write s3://BUCKET/PREFIX, and where they are found in its [[place]]".to_owned()
+        );
+    }
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
     if !(3..=63).contains(&bucket.len()) || !bucket.chars().all(plain) {
         let advice = "names of buckets have 3 to 63 small letters, digits, - and .";
@@ -156,6 +161,7 @@ mod tests {
             ("http://shop.example/in", "http:// is not known"),
             ("s3://Tea/in", "small letters"),
             ("s3://tea/../secret", "without //"),
+            ("s3://KEY:secret@tea/in", "keys must not stand here"),
             ("sftp://bank.example/out", "names no user"),
             ("sftp://pay:secret@bank.example/out", "a password must not stand here"),
             ("sftp://pay@bank.example:99999/out", "no port"),

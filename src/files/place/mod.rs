@@ -58,7 +58,7 @@ pub struct SftpPlace {
 }
 
 /// What tells one state of a file from another without reading it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
     pub bytes: u64,
     /// The time of change in seconds, or a bucket's entity tag.

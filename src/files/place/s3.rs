@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::list::{PaginatedListOptions, PaginatedListStore};
-use object_store::path::Path;
+use object_store::path::{self, Path};
 use object_store::{
     BackoffConfig, ClientOptions, Error, GetOptions, GetRange, MultipartUpload, ObjectMeta, ObjectStore,
     ObjectStoreExt, RetryConfig,
@@ -18,6 +18,12 @@ use super::{Entry, MOST_NAMES, S3Place, Stamp, Trouble, said, too_many_names};
 const PIECE: u64 = 8 << 20;
 
 const CONNECT: Duration = Duration::from_secs(10);
+
+/// A server gives no more names at once.
+const NAMES_OF_A_PAGE: usize = 1_000;
+
+/// Each name that the library can't handle takes some twenty questions to get past.
+const MOST_ODD_NAMES: usize = 100;
 
 /// For one piece or one question, with what is tried again.
 const ANSWER: Duration = Duration::from_secs(120);
@@ -67,28 +73,44 @@ impl Bucket {
     }
 
     pub async fn list(&self) -> Result<Vec<Entry>, Trouble> {
-        let mut found = Vec::new();
-        let mut page_token = None;
+        let prefix = (!self.prefix.is_empty()).then_some(self.prefix.as_str());
+        let first = PaginatedListOptions { delimiter: Some("/".into()), ..PaginatedListOptions::default() };
+        let (mut asked, mut found, mut odd_names) = (first.clone(), Vec::new(), 0);
         loop {
-            let options =
-                PaginatedListOptions { delimiter: Some("/".into()), page_token, ..PaginatedListOptions::default() };
-            let prefix = (!self.prefix.is_empty()).then_some(self.prefix.as_str());
-            let page = self.store.list_paginated(prefix, options).await.map_err(|why| self.trouble(&why))?;
-            for object in page.result.objects {
-                // A folder that was made by hand is an object of its own name, with nothing in it.
-                let name = object.location.as_ref().strip_prefix(&self.prefix).map(str::to_owned);
-                if let Some(name) = name.filter(|name| !name.is_empty()) {
-                    found.push(Entry { name, stamp: stamp(&object), no_file: None });
-                }
-            }
+            let page = match self.store.list_paginated(prefix, asked.clone()).await {
+                Ok(page) => page,
+                // A page with one odd name in it can't be read at all. Ever smaller ones lead to it, and past it.
+                Err(why) => match (odd_name(&why), asked.max_keys.unwrap_or(NAMES_OF_A_PAGE)) {
+                    (Some(_), most @ 2..) => {
+                        asked.max_keys = Some(most / 2);
+                        continue;
+                    }
+                    (Some(odd), _) if odd_names < MOST_ODD_NAMES => {
+                        odd_names += 1;
+                        found.extend(self.entry(odd, Stamp::default(), Some("has an odd name".to_owned())));
+                        let past = if odd.ends_with('/') { format!("{odd}{}", char::MAX) } else { odd.to_owned() };
+                        asked = PaginatedListOptions { offset: Some(past), ..first.clone() };
+                        continue;
+                    }
+                    _ => return Err(self.trouble(&why)),
+                },
+            };
+            let objects = page.result.objects.iter();
+            found.extend(objects.filter_map(|object| self.entry(object.location.as_ref(), stamp(object), None)));
             if found.len() > MOST_NAMES {
                 return Err(too_many_names());
             }
-            page_token = page.page_token;
-            if page_token.is_none() {
+            asked.page_token = page.page_token;
+            if asked.page_token.is_none() {
                 return Ok(found);
             }
         }
+    }
+
+    /// What lies right under the prefix. A folder that was made by hand is an object of its own name, with nothing in it.
+    fn entry(&self, key: &str, stamp: Stamp, no_file: Option<String>) -> Option<Entry> {
+        let name = key.strip_prefix(&self.prefix).filter(|name| !name.is_empty() && !name.ends_with('/'))?;
+        Some(Entry { name: name.to_owned(), stamp, no_file })
     }
 
     pub async fn stat(&self, name: &str) -> Result<Option<Stamp>, Trouble> {
@@ -186,6 +208,16 @@ fn piece(from: &mut File) -> std::io::Result<Vec<u8>> {
     Ok(piece)
 }
 
+/// The key that made a page of names unreadable.
+fn odd_name(why: &Error) -> Option<&str> {
+    match why {
+        Error::InvalidPath { source: path::Error::EmptySegment { path } | path::Error::BadSegment { path, .. } } => {
+            Some(path)
+        }
+        _ => None,
+    }
+}
+
 fn stamp(object: &ObjectMeta) -> Stamp {
     let tag = object.e_tag.clone().unwrap_or_else(|| object.last_modified.timestamp().to_string());
     Stamp { bytes: object.size, tag }
@@ -205,7 +237,7 @@ fn trouble(bucket: &str, why: &Error) -> Trouble {
         _ if whole.contains("NoSuchBucket") => Trouble::Refused(format!("there is no bucket {bucket}: {text}")),
         Error::NotFound { .. } => Trouble::Refused(format!("the bucket {bucket} does not have it: {text}")),
         Error::InvalidPath { .. } => Trouble::Refused(format!(
-            "the bucket {bucket} has a name in it that can't be handled; remove it there: {text}"
+            "the bucket {bucket} has names in it that can't be handled; remove them there: {text}"
         )),
         Error::Generic { .. } if !status(&["400", "404", "405"]) => Trouble::Unreachable(text),
         _ => Trouble::Refused(text),

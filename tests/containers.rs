@@ -68,6 +68,15 @@ fn zstd(text: &[u8], window_log: u32) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+/// A tar archive of one file, as far as anybody looks at it.
+fn tar(name: &str, text: &[u8]) -> Vec<u8> {
+    let mut header = vec![0; 512];
+    header[..name.len()].copy_from_slice(name.as_bytes());
+    header[257..265].copy_from_slice(b"ustar\x0000");
+    let padding = vec![0; (512 - text.len() % 512) % 512 + 1024];
+    [header, text.to_vec(), padding].concat()
+}
+
 fn deflated() -> SimpleFileOptions {
     SimpleFileOptions::default().compression_method(CompressionMethod::Deflated)
 }
@@ -198,6 +207,11 @@ fn what_cannot_be_unpacked_is_said() {
         (b"7z\xbc\xaf\x27\x1c\0\x04".to_vec(), "is a 7z archive"),
         (b"Rar!\x1a\x07\x01\0".to_vec(), "is a RAR archive"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0".to_vec(), "is an old Excel"),
+        (tar("a.csv", text), "is a tar archive"),
+        (gzip(&tar("a.csv", text)), "is a tar archive"),
+        ([zip(&[("a.csv", text)]), text.to_vec()].concat(), "has something after its end"),
+        ([zip(&[("a.csv", text)]), gzip(text)].concat(), "has something after its end"),
+        ([zip(&[("a.csv", text)]), vec![b'x'; 60_000]].concat(), "has something after its end"),
     ] {
         is_refused(&bytes, "", "FILE_ARCHIVE", words);
     }
@@ -231,6 +245,7 @@ fn damaged_archives_count_for_nothing() {
         (flipped(zstd(text, 20), 2), "cannot be unpacked to its end"),
         (cut(zipped.clone()), "is no whole zip file"),
         (zipped[..zipped.len() / 2].to_vec(), "is no whole zip file"),
+        ([zipped.clone(), vec![b'x'; 100_000]].concat(), "is no whole zip file"),
         (flipped(zipped.clone(), zipped.len() / 2), "cannot be unpacked to its end"),
         (lying, "cannot be unpacked to its end"),
         (gzip(text)[..5].to_vec(), "cannot be unpacked to its end"),

@@ -153,7 +153,10 @@ enum Form {
 }
 
 /// Enough to tell the forms apart.
-const FIRST: usize = 10;
+const FIRST: usize = TAR.0 + TAR.1.len();
+
+/// Where a tar archive says that it is one, and how.
+const TAR: (usize, &[u8]) = (257, b"ustar");
 
 /// First bytes of what is sent at times and cannot be read, with what it is.
 const OTHERS: &[(&[u8], &str)] = &[
@@ -166,7 +169,9 @@ const OTHERS: &[(&[u8], &str)] = &[
 ];
 
 fn form(first: &[u8]) -> io::Result<Form> {
-    if let Some((_, what)) = OTHERS.iter().find(|(magic, _)| first.starts_with(magic)) {
+    let is_tar = first.get(TAR.0..).is_some_and(|rest| rest.starts_with(TAR.1));
+    let tar = is_tar.then_some("a tar archive");
+    if let Some(what) = tar.or(OTHERS.iter().find(|(magic, _)| first.starts_with(magic)).map(|(_, what)| *what)) {
         let message = format!("is {what}; send the rows as CSV, plain or packed with gzip, zstd or zip");
         return Err(Distrust::new("FILE_ARCHIVE", message).into_io());
     }

@@ -28,7 +28,7 @@ pub struct Entry {
 /// Finds the entry that is meant and opens it.
 pub fn open(file: File, packing: &Packing) -> io::Result<Entry> {
     let mut file = BufReader::with_capacity(1 << 16, file);
-    check_beginning(&mut file)?;
+    check_ends(&mut file)?;
     // The archive begins where the file begins: nothing is searched for.
     let config = Config { archive_offset: ArchiveOffset::Known(0) };
     let mut archive = ZipIterable::try_new(&mut file, config).map_err(broken)?;
@@ -89,20 +89,25 @@ impl Read for Entry {
 const END: &[u8] = b"PK\x05\x06";
 const END_LENGTH: usize = 22;
 
-/// An archive that does not begin where the file does is one with something before it, such as another archive. Of two
-/// that were joined, some programs see the one and some the other; nobody sees both.
-fn check_beginning(file: &mut (impl Read + Seek)) -> io::Result<()> {
+/// An archive that does not begin and end where the file does is one with something before or after it, such as another
+/// archive. Of two that were joined, some programs see the one and some the other; nobody sees both.
+fn check_ends(file: &mut (impl Read + Seek)) -> io::Result<()> {
     let length = file.seek(SeekFrom::End(0))?;
     let from = length.saturating_sub(END_LENGTH as u64 + u64::from(u16::MAX));
     file.seek(SeekFrom::Start(from))?;
     let mut tail = Vec::new();
     file.read_to_end(&mut tail)?;
     let number = |at: usize, bytes: usize| tail[at..at + bytes].iter().rev().fold(0, |n, b| n << 8 | u64::from(*b));
-    let is_end = |at: &usize| {
-        tail[*at..].starts_with(END) && (*at + END_LENGTH) as u64 + number(*at + 20, 2) == tail.len() as u64
+    let length = tail.len() as u64;
+    let ends = |at: usize| tail[at..].starts_with(END).then(|| (at + END_LENGTH) as u64 + number(at + 20, 2));
+    let places = 0..(tail.len() + 1).saturating_sub(END_LENGTH);
+    let Some(end) = places.clone().rev().find(|at| ends(*at) == Some(length)) else {
+        if places.filter_map(ends).any(|end| end < length) {
+            return Err(refused("has something after its end, such as another file; send the zip alone".to_owned()));
+        }
+        let message = "is no whole zip file: its end is not there; it is cut off or damaged, send it again";
+        return Err(Distrust::new("FILE_UNREADABLE", message).into_io());
     };
-    // Without an end it is no whole archive, which is said later.
-    let Some(end) = (0..(tail.len() + 1).saturating_sub(END_LENGTH)).rev().find(is_end) else { return Ok(()) };
     let (size, start) = (number(end + 12, 4), number(end + 16, 4));
     // Archives of more than 4 GiB say it elsewhere.
     let is_large = [size, start].contains(&u64::from(u32::MAX));

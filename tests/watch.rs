@@ -97,6 +97,35 @@ fn an_empty_day_is_there_and_a_refused_file_is_not() {
     assert!(third[1].ends_with("by 09:00; orders-2026-03-03.csv came and is in quarantine"), "{third:?}");
 }
 
+#[tokio::test]
+async fn the_rows_of_another_day_are_not_this_days() {
+    let story = |scheme: &Scheme| {
+        let orders = format!("{ORDERS}O1,C1,5.00,CNY,2026-03-01\n");
+        scheme.write("inbox/orders-2026-03-01.csv", &orders);
+        scheme.write("inbox/orders-2026-03-02.csv", &orders);
+        scheme.close("2026-03-02");
+        let second = scheme.exceptions("2026-03-02");
+        assert_eq!(second.len(), 1, "{second:?}");
+        assert!(
+            second[0].starts_with("FILE_MISSING")
+                && second[0].ends_with("orders-2026-03-02.csv came with the rows of another day"),
+            "{second:?}"
+        );
+        // Nor are they when it has been told already.
+        scheme.write("inbox/orders-2026-03-02.csv", &orders);
+        scheme.close("2026-03-02");
+        arrives(scheme, "orders-2026-03-03.csv");
+        scheme.close("2026-03-03");
+        assert_eq!(scheme.exceptions("2026-03-03").len(), 1);
+        arrives(scheme, "orders-2026-03-02.csv");
+        arrives(scheme, "orders-2026-03-04.csv");
+        scheme.close("2026-03-04");
+        assert_eq!(scheme.exceptions("2026-03-04"), [""; 0]);
+    };
+    story(&shop("orders-{date}.csv", "expected_by = \"09:00\""));
+    story(&shop("orders-{date}.csv", "expected_by = \"09:00\"").on_postgres().await);
+}
+
 #[test]
 fn on_the_wall_clock_it_is_told_once_the_time_has_come() {
     let scheme = shop("orders-{date}.csv", "expected_by = \"00:00\"\ntime_zone = \"Asia/Shanghai\"");

@@ -7,13 +7,15 @@ use std::time::{Duration, SystemTime};
 
 use chrono::NaiveDate;
 
-use super::inbox::{NamePattern, final_name};
+use super::inbox::{NamePattern, final_name, proper_name};
 
 /// What takes files from a folder.
 pub struct Taker<'a> {
     pub feed: &'a str,
     pub pattern: &'a NamePattern,
     pub settle: Duration,
+    /// How the name of the marker ends with which a file is whole.
+    pub done: Option<&'a str>,
 }
 
 /// A file that waits.
@@ -44,26 +46,44 @@ pub fn look(
     }
     names.sort_unstable();
     let mut waiting = Vec::new();
-    for name in names {
+    for name in &names {
         // It may be taken at any moment.
-        let Ok(metadata) = fs::symlink_metadata(folder.join(&name)) else { continue };
+        let Ok(metadata) = fs::symlink_metadata(folder.join(name)) else { continue };
         if metadata.is_dir() {
             continue;
         }
-        let meant = final_name(&name).unwrap_or(&name);
-        let fits = takers.iter().find_map(|taker| Some((taker, taker.pattern.matches(meant)?)));
+        let is_there = |name: &str| names.binary_search_by(|there| there.as_str().cmp(name)).is_ok();
+        let marks = |taker: &Taker<'_>| name.strip_suffix(taker.done?).filter(|of| taker.pattern.matches(of).is_some());
+        if takers.iter().filter_map(marks).any(is_there) {
+            continue;
+        }
+        let meant = final_name(name).unwrap_or(name);
+        let is_marker = |taker: &Taker<'_>| taker.done.is_some_and(|ending| name.ends_with(ending));
+        let takers = takers.iter().filter(|taker| !is_marker(taker));
+        let fits = takers.into_iter().find_map(|taker| Some((taker, taker.pattern.matches(meant)?)));
+        // What has such a name and fits nothing is nobody's file.
+        if fits.is_none() && name.starts_with('.') {
+            continue;
+        }
+        let marker = |taker: &Taker<'_>| taker.done.map(|ending| format!("{name}{ending}"));
         let age = now.duration_since(metadata.modified()?).unwrap_or_default();
         let why = match &fits {
             _ if !metadata.is_file() => "it is a link or no plain file; it is never taken".to_owned(),
+            Some(_) if matches!(proper_name(name.as_ref()), Err(Some(_))) => {
+                "its name is too long or leads elsewhere; it is never taken".to_owned()
+            }
             None => "its name fits no feed's pattern; rename it".to_owned(),
-            Some(_) if meant != name => {
+            Some(_) if meant != *name => {
                 format!("still being written, by its name; rename it to {meant} when it is whole")
             }
             Some((_, says)) if says.date.is_some_and(|date| date > today) => "its day has not come".to_owned(),
-            Some((taker, _)) if age < taker.settle => "still being written: it changed just now".to_owned(),
-            Some(_) => "taken by the next ingest_files".to_owned(),
+            Some((taker, _)) => match marker(taker) {
+                Some(marker) if !is_there(&marker) => format!("waits for {marker}, which says that it is whole"),
+                None if age < taker.settle => "still being written: it changed just now".to_owned(),
+                _ => "taken by the next ingest_files".to_owned(),
+            },
         };
-        waiting.push(Waiting { feed: fits.map(|(taker, _)| taker.feed.to_owned()), name, why });
+        waiting.push(Waiting { feed: fits.map(|(taker, _)| taker.feed.to_owned()), name: name.clone(), why });
         if waiting.len() == limit {
             break;
         }
@@ -88,7 +108,7 @@ mod tests {
         let pattern = NamePattern::parse("o-{date}.csv").unwrap();
         let now = SystemTime::now();
         let looked = |settle: u64, limit: usize| {
-            let taker = Taker { feed: "orders", pattern: &pattern, settle: Duration::from_secs(settle) };
+            let taker = Taker { feed: "orders", pattern: &pattern, settle: Duration::from_secs(settle), done: None };
             look(folder.path(), &[taker], "2026-03-01".parse().unwrap(), now, limit).unwrap()
         };
         let waiting = looked(0, 10);
@@ -107,5 +127,24 @@ mod tests {
         assert_eq!(looked(60, 10)[2].why, "still being written: it changed just now");
         assert_eq!(looked(60, 3).len(), 3);
         assert_eq!(look(Path::new("/nowhere"), &[], "2026-03-01".parse().unwrap(), now, 1).unwrap(), []);
+    }
+
+    #[test]
+    fn a_file_waits_for_its_marker_and_never_a_marker_for_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let long = format!("o-2026-03-01{}.csv", "x".repeat(190));
+        for name in ["o-2026-03-01-a.csv", "o-2026-03-01-b.csv", "o-2026-03-01-b.csv.done", ".lock", long.as_str()] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        let pattern = NamePattern::parse("o-{date}*").unwrap();
+        let taker = Taker { feed: "orders", pattern: &pattern, settle: Duration::from_secs(60), done: Some(".done") };
+        let waiting = look(folder.path(), &[taker], "2026-03-01".parse().unwrap(), SystemTime::now(), 10).unwrap();
+        let shown: Vec<String> = waiting.iter().map(|w| format!("{:.18}: {}", w.name, w.why)).collect();
+        let expected = [
+            "o-2026-03-01-a.csv: waits for o-2026-03-01-a.csv.done, which says that it is whole",
+            "o-2026-03-01-b.csv: taken by the next ingest_files",
+            "o-2026-03-01xxxxxx: its name is too long or leads elsewhere; it is never taken",
+        ];
+        assert_eq!(shown, expected);
     }
 }

@@ -54,11 +54,15 @@ pub async fn run_recorded(scheme: &Scheme, job: Job, today: NaiveDate) -> Result
         Ok(done) => ("done", done.to_string()),
         Err(why) => ("failed", format!("{why:#}")),
     };
-    if claimed {
+    // What went well before and fails now is a failure as well, and `status` must show it.
+    if claimed || done.is_err() {
         let mut tx = scheme.store.write().await?;
         runs::finish(&mut tx, job.name(), scheduled_for, status, &outcome, clock::now()).await?;
         tx.commit().await?;
     }
-    tracing::info!(job = job.name(), day = %today, status, outcome, "job run");
+    match &done {
+        Ok(_) => tracing::info!(job = job.name(), day = %today, status, outcome, "job run"),
+        Err(_) => tracing::error!(job = job.name(), day = %today, status, outcome, "job failed"),
+    }
     done
 }

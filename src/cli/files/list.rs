@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use chrono::NaiveDate;
 use serde_json::json;
 
@@ -150,17 +150,24 @@ async fn waiting_files(tx: &mut Tx, scheme: &Scheme, feed: Option<&str>) -> Resu
     let today = crate::store::scheme::days(tx).await?.map_or(scheme.config.starts_on, |days| days.business_date);
     let mut folders: BTreeMap<&Path, Vec<Taker<'_>>> = BTreeMap::new();
     for feed in &scheme.config.feeds {
-        let taker = Taker { feed: &feed.name, pattern: &feed.pattern, settle: feed.settle };
+        let (settle, done) = (feed.settle, feed.done.as_deref());
+        let taker = Taker { feed: &feed.name, pattern: &feed.pattern, settle, done };
         folders.entry(&feed.folder).or_default().push(taker);
     }
     let mut waiting = Vec::new();
     for (folder, takers) in folders {
-        let looking = || format!("looking into the inbox {}", folder.display());
         let kept =
             takers.iter().any(|taker| scheme.config.feeds.iter().any(|feed| feed.name == taker.feed && feed.keep));
         // Of a folder that keeps its files, most are taken already.
         let limit = if kept { usize::MAX } else { WAITING_SHOWN };
-        let found = waiting::look(folder, &takers, today, clock::system_now(), limit).with_context(looking)?;
+        let found = match waiting::look(folder, &takers, today, clock::system_now(), limit) {
+            Ok(found) => found,
+            Err(trouble) => {
+                let why = format!("this inbox can't be looked into: {trouble}");
+                waiting.push(Waiting { feed: None, name: folder.display().to_string(), why });
+                continue;
+            }
+        };
         let mut shown = 0;
         for file in found.into_iter().filter(|file| feed.is_none() || file.feed.as_deref() == feed) {
             if shown < WAITING_SHOWN && !is_taken(tx, scheme, &file).await? {

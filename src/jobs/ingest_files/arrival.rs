@@ -30,7 +30,11 @@ pub async fn note(tx: &mut Tx, feed: &Feed, file: &FileRow, today: NaiveDate) ->
     let mut settled: Vec<FileRow> = first.into_iter().map(|listed| listed.file).collect();
     if file.status != "quarantined" {
         settled.extend(inputs::refused_with_bytes(tx, &feed.name, &file.sha256).await?);
-        if let Some(date) = file.dated_on {
+        // As `arrivals::came` has it.
+        let old = inputs::file_with_bytes(tx, &file.merchant_id, &file.kind, &file.sha256).await?;
+        let is_old =
+            old.is_some_and(|old| old.dated_on.is_some() && old.dated_on != file.dated_on && old.counts.rows > 0);
+        if let Some(date) = file.dated_on.filter(|_| !is_old) {
             let missing = missing_key(&feed.name, date);
             exceptions::resolve(tx, &file.merchant_id, &["FILE_MISSING"], &[&missing], today).await?;
         }

@@ -213,7 +213,7 @@ fn rows_are_answered_by_their_lines_and_rejected_ones_are_dropped_in_again_as_th
     assert_eq!(
         ack,
         "line,key,outcome,code,message\n5,P1,accepted,,\n6,P2,accepted,,\n7,P3,rejected,BAD_TIME,\"column 时间 (paid_at), value \
-         \"\"二号\"\": write it like 2026-03-09 14:30:00, 2026-03-09 or 2026-03-09T14:30:00+08:00, with a date that exists\"\n"
+         \"\"二号\"\": write it like 2026/03/09 14:30, with a date that exists\"\n"
     );
     let rejects = scheme.read("run/outbox/bank/bank-2026-03-02.csv.rejects.csv");
     assert!(
@@ -289,6 +289,96 @@ fn a_file_whose_totals_are_wrong_counts_for_nothing() {
 }
 
 #[test]
+fn a_comma_in_a_name_costs_no_row_and_a_refund_that_failed_is_set_aside() {
+    let scheme = shop();
+    let all = sample("wechat-all.csv");
+    let (told, status) = check(&scheme, "wechat", all.replacen("`茶杯,", "`茶杯, 250 ml,白,", 1).as_bytes());
+    assert!(status == Some(0) && told.contains("4 rows: 4 readable, 0 set aside, 0 rejected"), "{told}");
+    let (told, status) = check(&scheme, "wechat", all.replace("PROCESSING", "FAIL").as_bytes());
+    assert!(
+        status == Some(0) && told.contains("1 set aside as SET_ASIDE, first line 5: a refund that failed"),
+        "{told}"
+    );
+}
+
+const STATUS: &str = "about = \"x\"\nkind = \"payments\"\n[columns]\npayment_id = \"id\"\norder_id = \"order\"\n\
+                      amount = \"sum\"\ncurrency = { constant = \"CNY\" }\npaid_at = \"at\"\n\
+                      [[set_aside]]\nwhen = { status = \"FAILED\" }\nwhy = \"not paid\"\n\
+                      [[set_aside]]\nwhen = { status = \"OPEN\" }\nwhy = \"not paid yet\"\n";
+
+#[test]
+fn a_column_that_tells_rows_apart_must_be_there() {
+    let scheme = shop();
+    let file = |header: &str| {
+        format!("{header}\nP1,O1,5.00,2026-03-01,PAID\nP2,O2,5.00,2026-03-01,FAILED\nP3,O3,5.00,2026-03-01,OPEN\n")
+    };
+    scheme.write("excel.toml", STATUS);
+    let (told, status) = check(&scheme, "excel", file("id,order,sum,at,status").as_bytes());
+    assert!(status == Some(0) && told.contains("3 rows: 1 readable, 2 set aside, 0 rejected"), "{told}");
+    // Each reason is told, not only the first.
+    for reason in ["1 set aside as SET_ASIDE, first line 3: not paid;", "first line 4: not paid yet;"] {
+        assert!(told.contains(reason), "{told}");
+    }
+    let renamed = file("id,order,sum,at,Status");
+    let (told, status) = check(&scheme, "excel", renamed.as_bytes());
+    assert!(
+        status == Some(1) && told.contains("FILE_COLUMN_MISSING: a file of payments needs the column(s) status;"),
+        "{told}"
+    );
+    scheme.write("excel.toml", STATUS.replace("why = ", "optional = true\nwhy = "));
+    let (told, status) = check(&scheme, "excel", renamed.as_bytes());
+    assert!(status == Some(0) && told.contains("3 rows: 3 readable"), "{told}");
+    let total = "[[total]]\nline = \"sum {sum}\"\nsum = \"amuont\"\n";
+    scheme.write("excel.toml", format!("{STATUS}{total}"));
+    let (told, status) = check(&scheme, "excel", file("id,order,sum,at,status").as_bytes());
+    assert!(status == Some(1) && told.contains("needs the column(s) amuont;"), "{told}");
+}
+
+#[test]
+fn totals_are_written_as_amounts_are_and_amounts_in_one_way() {
+    let scheme = shop();
+    let german = "about = \"x\"\nkind = \"payments\"\ndelimiter = \";\"\ntimes = [\"%d.%m.%Y\"]\n\
+                  [cells]\nthousands = \".\"\ndecimal = \",\"\n[columns]\npayment_id = \"id\"\norder_id = \"order\"\n\
+                  amount = \"sum\"\ncurrency = { constant = \"CNY\" }\npaid_at = \"at\"\n\
+                  [[total]]\nline = \"Summe;{count};{sum}\"\nsum = \"sum\"\n";
+    let file = |amount: &str, said: &str| format!("id;order;sum;at\nP1;O1;{amount};01.03.2026\nSumme;1;{said}\n");
+    scheme.write("excel.toml", german);
+    for (amount, said, says) in [
+        ("12.400,00", "12.400,00", "total of sum: the file says 12.400,00, holds 12400.00"),
+        ("12.400,00", "124,00", "FILE_TOTALS: line 3 says \"124,00\" in all of sum, the rows come to 12400.00"),
+        ("1,50", "1,50", "The file would be taken"),
+        (
+            "1,50",
+            "1.50",
+            "FILE_TOTALS: line 3 says \"1.50\" in all of sum, which is no amount as this format writes them",
+        ),
+        ("12.34", "12,34", "no amount, so that the file's totals cannot be compared"),
+    ] {
+        let (told, _) = check(&scheme, "excel", file(amount, said).as_bytes());
+        assert!(told.contains(says), "{amount} {said}: {told}");
+    }
+    let (rows, totals) = (german.split_once("[[total]]").unwrap().0, "Summe;1;1,50\n");
+    scheme.write("excel.toml", rows);
+    for amount in ["12.34", "0.001", "1.2.345,00"] {
+        let (told, _) = check(&scheme, "excel", file(amount, "1,50").replace(totals, "").as_bytes());
+        let says = format!(
+            "1 rejected as BAD_AMOUNT, first line 2: column sum (amount), value \"{amount}\": not an amount as this format \
+             writes them, such as 1.250,90"
+        );
+        assert!(told.contains(&says), "{amount}: {told}");
+    }
+    let (told, _) =
+        check(&scheme, "excel", file("1,50", "1,50").replace(totals, "").replace("01.03.2026", "3/1/26").as_bytes());
+    assert!(
+        told.contains("column at (paid_at), value \"3/1/26\": write it like 09.03.2026, with a date that exists"),
+        "{told}"
+    );
+    scheme.write("excel.toml", rows.replace("decimal = \",\"", "minor_digits = 2"));
+    let (told, _) = check(&scheme, "excel", file("1.250", "1,50").replace(totals, "").as_bytes());
+    assert!(told.contains("amount 12.50 CNY"), "{told}");
+}
+
+#[test]
 fn what_a_profile_sets_aside_is_declined_with_its_reason() {
     let scheme = with_orders();
     scheme.write("inbox/shop-2026-03-02.csv", sample("shop.csv").replace("EUR", "CNY"));
@@ -353,6 +443,10 @@ fn a_profile_that_makes_no_sense_is_refused_with_its_line() {
         ),
         (lines("comment = \"\""), "own.toml:1: comment: is empty, so that every line would be one"),
         (lines("times = [\"%Q\"]"), "own.toml:1: times: \"%Q\": write a form such as"),
+        (
+            lines("times = [\"%m.%Y\"]"),
+            "own.toml:1: times: \"%m.%Y\": no day can be read from it; write a form such as",
+        ),
         (lines("totals_heading = \"n\""), "own.toml:1: totals_heading: no [[total]] names a column of that table"),
         (
             lines("end_marker = \"{sum}{sum}\""),
@@ -375,6 +469,8 @@ fn a_profile_that_makes_no_sense_is_refused_with_its_line() {
             "\"minus\" is not known; write negative or absolute",
         ),
         (format!("{good}[cells]\nthousands = \".\""), "cells.thousands: stands where the decimal point does"),
+        (format!("{good}[cells]\nminor_digits = 9"), "cells.minor_digits: write the digits behind the point"),
+        (format!("{good}[cells]\nmark = \"\""), "cells.mark: is empty; write what every cell begins with"),
         (format!("{good}[[set_aside]]\nwhy = \"all\""), "own.toml:9: set_aside: would set every row aside"),
         (format!("{good}[[variant]]\nwhen = {{}}\ncolumns = {{ amount = \"e\" }}"), "variant.when: is empty"),
         (format!("{good}[[total]]\nsum = \"c\""), "own.toml:9: total: write either line or column"),

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::{Corpus, fuzz_target};
-use paylater::config::profile_file;
+use paylater::config::profiles;
 use paylater::files::acknowledgement::{self, Acknowledgement, RejectsForm};
 use paylater::files::container::{self, Delivery, Packing};
 use paylater::files::distrust::Distrust;
@@ -78,8 +78,8 @@ unsigned = true
 ];
 
 static PROFILES: LazyLock<Vec<Arc<Profile>>> = LazyLock::new(|| {
-    let ours = profile_file::names().into_iter().map(|name| profile_file::built_in(name).expect("ours is right"));
-    ours.chain(ODD.iter().map(|text| profile_file::of_text("odd", text).expect("the odd one is right"))).collect()
+    let ours = profiles::names().into_iter().map(|name| profiles::built_in(name).expect("ours is right"));
+    ours.chain(ODD.iter().map(|text| profiles::of_text("odd", text).expect("the odd one is right"))).collect()
 });
 
 fuzz_target!(|input: &[u8]| -> Corpus {
@@ -90,7 +90,7 @@ fuzz_target!(|input: &[u8]| -> Corpus {
             return Corpus::Reject;
         };
         let Ok(text) = std::str::from_utf8(&rest[..at]) else { return Corpus::Reject };
-        let Ok(profile) = profile_file::of_text("own", text) else { return Corpus::Keep };
+        let Ok(profile) = profiles::of_text("own", text) else { return Corpus::Keep };
         (profile, &rest[at + separator.len()..])
     } else {
         (PROFILES[usize::from(*choice) % PROFILES.len()].clone(), rest)

@@ -51,7 +51,7 @@ fn print(file: &Path, feed: &Feed, looked: &Look) {
         }
         let (set_aside, rejected) = (found.set_aside(), found.rejected());
         say!("  {rows} rows: {readable} readable, {set_aside} set aside, {rejected} rejected");
-        for (code, refused) in &found.refused {
+        for ((code, _), refused) in &found.refused {
             let word = if *code == SET_ASIDE { "set aside" } else { "rejected" };
             say!("    {} {word} as {code}, first line {}: {}", refused.count, refused.line, refused.message);
         }
@@ -93,7 +93,7 @@ fn as_json(file: &Path, feed: &Feed, looked: &Look) -> Json {
                 values.iter().map(|(column, value)| (column.clone(), json!(value))).collect();
             json!({ "line": line, "values": values })
         };
-        let refused = found.refused.iter().map(|(code, refused)| {
+        let refused = found.refused.iter().map(|((code, _), refused)| {
             json!({ "code": code, "rows": refused.count, "first_line": refused.line, "message": refused.message })
         });
         let totals = found.totals.iter();

@@ -15,7 +15,7 @@ use super::document::Node;
 use super::packing::{RawLimits, marker, name_pattern};
 use super::places::{self, Afterwards, Places, Unreachable, afterwards};
 use super::problems::{Problems, Rules, join};
-use super::profile_file;
+use super::profiles;
 use super::scheme_file::RawConfig;
 use super::values::time_zone;
 use super::{Calendars, Feed, Inbox, document, expected, read, schema, shape};
@@ -149,7 +149,7 @@ pub(super) fn load(path: &Path, name: &str, problems: &mut Problems) -> Option<F
     let named = text_of(&node, "profile");
     let raw = serde_json::from_value::<RawFeed>(node.to_json());
     let profile =
-        profile_file::load(named.as_deref().unwrap_or("canonical"), &join(&at, "profile"), base, &document, problems);
+        profiles::load(named.as_deref().unwrap_or("canonical"), &join(&at, "profile"), base, &document, problems);
     let mut rules = Rules::new(&document, problems);
     let raw = rules.keep(&at, raw.map_err(anyhow::Error::from))?;
     // How a file is read doesn't depend on when it is expected, and from where.
@@ -179,7 +179,7 @@ impl RawFeed {
         rules: &mut Rules,
     ) -> Option<Feed> {
         if let Some(profile) = &profile {
-            rules.keep(&join(at, "profile"), profile_file::suits(profile, self.kind));
+            rules.keep(&join(at, "profile"), profiles::suits(profile, self.kind));
         }
         rules.keep(&join(at, "merchant"), whose(self.kind, self.merchant.as_deref(), scheme.merchants));
         let pattern = rules.keep(&join(at, "pattern"), name_pattern(&self.pattern));

@@ -14,7 +14,8 @@ mod packing;
 mod places;
 mod policy_file;
 pub mod problems;
-pub mod profile_file;
+mod profile_file;
+pub mod profiles;
 mod reference_rates;
 pub mod schema;
 mod scheme_file;
@@ -270,7 +271,7 @@ fn load(path: &Path, problems: &mut Problems) -> Option<Config> {
     let rates = Rates::load(&document, base, problems);
     let policies = policies(&document, base, Shared { calendars: &calendars, rates: &rates }, problems);
     let jobs = jobs(&document, base, problems);
-    let profiles = profile_file::of_feeds(&document, base, problems);
+    let profiles = profiles::of_feeds(&document, base, problems);
     if !readable {
         return None;
     }

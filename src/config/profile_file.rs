@@ -1,5 +1,4 @@
-//! Profile files: the ones that come with paylater in `profiles/`, and those that a feed names. A file says how somebody
-//! else's format is read; what makes no sense is refused.
+//! A profile file: it says how somebody else's format is read. What makes no sense is refused.
 
 mod columns;
 
@@ -7,74 +6,17 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use chrono::format::{Item, StrftimeItems};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::columns::{RawSource, of_columns};
-use super::document::Node;
 use super::problems::{Problems, Rules, join, wrong};
-use super::{read, read_as, shape};
+use super::read_as;
 use crate::files::encoding::Encoding;
 use crate::files::incoming::Kind;
-use crate::files::profile::{CellRules, Condition, Header, Pattern, Profile, Said, SetAside, Total, Variant};
-
-const BUILT_IN: [(&str, &str); 5] = [
-    ("canonical", include_str!("../../profiles/canonical.toml")),
-    ("alipay-merchant-bill", include_str!("../../profiles/alipay-merchant-bill.toml")),
-    ("wechat-trade-bill", include_str!("../../profiles/wechat-trade-bill.toml")),
-    ("shop-export", include_str!("../../profiles/shop-export.toml")),
-    ("klarna-settlement", include_str!("../../profiles/klarna-settlement.toml")),
-];
-
-/// The names of the profiles that come with paylater.
-pub fn names() -> Vec<&'static str> {
-    BUILT_IN.iter().map(|(name, _)| *name).collect()
-}
-
-/// The profile that a feed names: one of ours, or a file ending in `.toml`. None with every reason noted.
-pub(super) fn load(
-    named: &str,
-    at: &str,
-    base: &Path,
-    document: &Node,
-    problems: &mut Problems,
-) -> Option<Arc<Profile>> {
-    if let Some((name, text)) = BUILT_IN.iter().find(|(name, _)| *name == named) {
-        return parse(name, Path::new(&format!("profiles/{name}.toml")), text, problems);
-    }
-    let path = super::without_detours(&base.join(named));
-    let mut rules = Rules::new(document, problems);
-    let text = if named.ends_with(".toml") { read(&path) } else { Err(unknown(named)) };
-    let text = rules.keep(at, text)?;
-    let name = path.file_stem().map_or(named.to_owned(), |stem| stem.to_string_lossy().into_owned());
-    parse(&name, &path, &text, problems)
-}
-
-/// Whether a profile reads what a feed brings.
-pub(super) fn suits(profile: &Profile, kind: Kind) -> Result<()> {
-    match profile.kind {
-        Some(reads) if reads != kind => {
-            bail!(
-                "{} reads {}, and this feed's kind is {}; write another in one place",
-                profile.name,
-                reads.name(),
-                kind.name()
-            )
-        }
-        _ => Ok(()),
-    }
-}
-
-fn unknown(named: &str) -> anyhow::Error {
-    let known = names();
-    let meant = shape::nearest(named, &known).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
-    anyhow::anyhow!(
-        "there is no profile {named:?}; write {}, or the path of a .toml file{meant}",
-        shape::listed(&known)
-    )
-}
+use crate::files::profile::{CellRules, Condition, Header, Pattern, Profile, Said, SetAside, Total, Variant, mapping};
 
 /// How files of a format are read.
 #[derive(Deserialize, JsonSchema)]
@@ -172,6 +114,10 @@ struct RawCells {
     /// What may stand before or after an amount, such as ¥.
     #[serde(default)]
     signs: Vec<String>,
+    /// Amounts are whole numbers, and so many of their last digits stand behind the point: 1250 is 12.50 with 2.
+    minor_digits: Option<usize>,
+    /// What every cell of a row begins with. A delimiter without it after it is part of a cell.
+    mark: Option<String>,
 }
 
 type RawCondition = BTreeMap<String, OneOrMore<String>>;
@@ -181,6 +127,9 @@ type RawCondition = BTreeMap<String, OneOrMore<String>>;
 struct RawVariant {
     /// Columns and the values of which one must stand there; "" is nothing, "*" anything else.
     when: RawCondition,
+    /// A file may lack these columns; then no row is such a row.
+    #[serde(default)]
+    optional: bool,
     /// What comes from elsewhere in such rows.
     columns: BTreeMap<String, RawSource>,
 }
@@ -196,6 +145,9 @@ struct RawSetAside {
     unless: RawCondition,
     /// What such rows are; the acknowledgement says it.
     why: String,
+    /// A file may lack these columns; then no row is such a row.
+    #[serde(default)]
+    optional: bool,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -246,6 +198,7 @@ impl RawProfile {
         if self.comment.as_deref() == Some("") {
             rules.refuse("comment", "is empty, so that every line would be one; write what such lines begin with");
         }
+        let cells = rules.keep("cells", self.cells.resolve()).unwrap_or_default();
         for (i, form) in self.times.iter().enumerate() {
             rules.keep(&format!("times[{i}]"), time_form(form));
         }
@@ -275,7 +228,8 @@ impl RawProfile {
         for (i, raw) in self.variants.into_iter().enumerate() {
             let at = format!("variant[{i}]");
             let when = rules.keep(&join(&at, "when"), asked(raw.when)).unwrap_or_default();
-            variants.push(Variant { when, columns: of_columns(&join(&at, "columns"), raw.columns, kind, rules) });
+            let columns = of_columns(&join(&at, "columns"), raw.columns, kind, rules);
+            variants.push(Variant { when, optional: raw.optional, columns });
         }
         let mut set_aside = Vec::new();
         for (i, raw) in self.set_aside.into_iter().enumerate() {
@@ -283,16 +237,17 @@ impl RawProfile {
             if raw.when.is_empty() && raw.unless.is_empty() {
                 rules.refuse(&at, "would set every row aside; write when or unless");
             }
-            set_aside.push(SetAside { when: condition(raw.when), unless: condition(raw.unless), why: raw.why });
+            let (when, unless) = (condition(raw.when), condition(raw.unless));
+            set_aside.push(SetAside { when, unless, why: raw.why, optional: raw.optional });
         }
         let mut totals = Vec::new();
         for (i, raw) in self.totals.into_iter().enumerate() {
-            totals.extend(rules.keep(&format!("total[{i}]"), raw.resolve(self.totals_heading.is_some())));
+            totals.extend(rules.keep(&format!("total[{i}]"), raw.resolve(self.totals_heading.is_some(), &cells)));
         }
         if self.totals_heading.is_some() && !totals.iter().any(|total| matches!(total.said, Said::Column(_))) {
             rules.refuse("totals_heading", "no [[total]] names a column of that table; write one, or leave it out");
         }
-        let end_marker = self.end_marker.and_then(|text| rules.keep("end_marker", pattern("", &text)));
+        let end_marker = self.end_marker.and_then(|text| rules.keep("end_marker", pattern("", &text, &cells)));
         Profile {
             name: name.to_owned(),
             kind,
@@ -302,7 +257,7 @@ impl RawProfile {
             header: if self.find_header { Header::Found } else { Header::After(self.skip_lines.unwrap_or(0)) },
             comment: self.comment,
             empty_ends: self.empty_ends,
-            cells: rules.keep("cells", self.cells.resolve()).unwrap_or_default(),
+            cells,
             times: self.times,
             columns,
             variants,
@@ -335,11 +290,14 @@ fn time_form(form: &str) -> Result<()> {
     if StrftimeItems::new(form).any(|item| matches!(item, Item::Error)) || !form.contains('%') {
         bail!("{form:?}: {advice}");
     }
+    if mapping::example_of(form).is_none() {
+        bail!("{form:?}: no day can be read from it; {advice}");
+    }
     Ok(())
 }
 
-fn pattern(key: &str, text: &str) -> Result<Pattern> {
-    Pattern::parse(text).map_err(|why| wrong(key, format!("{text:?}: {why}")))
+fn pattern(key: &str, text: &str, cells: &CellRules) -> Result<Pattern> {
+    Pattern::parse(text, cells).map_err(|why| wrong(key, format!("{text:?}: {why}")))
 }
 
 fn asked(raw: RawCondition) -> Result<Condition> {
@@ -366,11 +324,17 @@ impl RawCells {
             sign.transpose()
         };
         let (thousands, decimal) = (one("thousands", self.thousands)?, one("decimal", self.decimal)?);
-        if thousands.is_some() && thousands == Some(decimal.unwrap_or('.')) {
+        if thousands.is_some() && thousands == Some(decimal.unwrap_or('.')) && self.minor_digits.is_none() {
             return Err(wrong(
                 "thousands",
                 "stands where the decimal point does; write which of them is the other sign",
             ));
+        }
+        if self.minor_digits.is_some_and(|digits| digits > 4) {
+            return Err(wrong("minor_digits", "write the digits behind the point of the currency, 0 to 4"));
+        }
+        if self.mark.as_deref() == Some("") {
+            return Err(wrong("mark", "is empty; write what every cell begins with, or leave it out"));
         }
         Ok(CellRules {
             trim: self.trim.chars().collect(),
@@ -378,16 +342,18 @@ impl RawCells {
             thousands,
             decimal,
             signs: self.signs,
+            minor_digits: self.minor_digits,
+            mark: self.mark,
         })
     }
 }
 
 impl RawTotal {
-    fn resolve(self, has_table: bool) -> Result<Total> {
+    fn resolve(self, has_table: bool, cells: &CellRules) -> Result<Total> {
         let sum = self.sum.map(OneOrMore::all).unwrap_or_default();
         let said = match (self.line, self.column) {
             (Some(text), None) => {
-                let line = pattern("line", &text)?;
+                let line = pattern("line", &text, cells)?;
                 if line.has("{sum}") == sum.is_empty() {
                     return Err(wrong(
                         "line",
@@ -405,28 +371,4 @@ impl RawTotal {
         };
         Ok(Total { said, sum, when: condition(self.when), unsigned: self.unsigned, optional: self.optional })
     }
-}
-
-/// Profiles of all feeds of a configuration, in their order.
-pub(super) fn of_feeds(document: &Node, base: &Path, problems: &mut Problems) -> Vec<Option<Arc<Profile>>> {
-    let feeds = document.get("feed").map(Node::list).unwrap_or_default();
-    let profile = |(i, feed): (usize, &Node)| {
-        let named = feed.get("profile").and_then(Node::text).unwrap_or("canonical");
-        load(named, &format!("feed[{i}].profile"), base, document, problems)
-    };
-    feeds.iter().enumerate().map(profile).collect()
-}
-
-/// A profile that comes with paylater, for tests and tools.
-pub fn built_in(name: &str) -> Result<Arc<Profile>> {
-    let (name, text) =
-        BUILT_IN.iter().find(|(known, _)| *known == name).with_context(|| format!("no profile {name}"))?;
-    of_text(name, text)
-}
-
-/// A profile from what a file of it would hold, for tests and tools.
-pub fn of_text(name: &str, text: &str) -> Result<Arc<Profile>> {
-    let mut problems = Problems::default();
-    let profile = parse(name, Path::new(&format!("profiles/{name}.toml")), text, &mut problems);
-    Ok(problems.or_all(profile)?)
 }

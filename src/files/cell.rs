@@ -210,6 +210,13 @@ pub fn quoted(value: &str) -> String {
     format!("\"{shown}\"{more}")
 }
 
+/// Whether something is written like a day or a time of ours, be there such a day or not.
+pub fn is_canonical_time(text: &str) -> bool {
+    let day = text.as_bytes().get(..10);
+    let fits = |(at, byte): (usize, &u8)| if matches!(at, 4 | 7) { *byte == b'-' } else { byte.is_ascii_digit() };
+    day.is_some_and(|day| day.iter().enumerate().all(fits))
+}
+
 fn parse_instant(text: &str, zone: Tz) -> Option<DateTime<Utc>> {
     let bytes = text.as_bytes();
     let at = match bytes.len() {

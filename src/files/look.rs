@@ -43,8 +43,8 @@ pub struct Found {
     pub unused: Vec<String>,
     pub rows: i64,
     pub readable: i64,
-    /// Rows that are not readable, by code.
-    pub refused: BTreeMap<&'static str, Refused>,
+    /// Rows that are not readable, by code; those that the profile sets aside also by why.
+    pub refused: BTreeMap<(&'static str, String), Refused>,
     /// The first rows by line, with their values.
     pub first: Vec<(i64, Vec<(String, String)>)>,
     pub totals: Vec<Compared>,
@@ -63,11 +63,11 @@ pub struct Refused {
 impl Found {
     /// Rows that could not be read, not counting those that the profile sets aside.
     pub fn rejected(&self) -> i64 {
-        self.refused.iter().filter(|(code, _)| **code != SET_ASIDE).map(|(_, refused)| refused.count).sum()
+        self.rows - self.readable - self.set_aside()
     }
 
     pub fn set_aside(&self) -> i64 {
-        self.refused.get(SET_ASIDE).map_or(0, |refused| refused.count)
+        self.refused.iter().filter(|((code, _), _)| *code == SET_ASIDE).map(|(_, refused)| refused.count).sum()
     }
 
     /// Reads a file to its end.
@@ -95,7 +95,8 @@ impl Found {
                     }
                     Err(why) => {
                         let first = || Refused { count: 0, line: line.number, message: why.message.clone() };
-                        self.refused.entry(why.code).or_insert_with(first).count += 1;
+                        let reason = if why.code == SET_ASIDE { why.message.clone() } else { String::new() };
+                        self.refused.entry((why.code, reason)).or_insert_with(first).count += 1;
                     }
                 }
             }

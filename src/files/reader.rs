@@ -233,5 +233,26 @@ mod tests {
         assert_eq!(code(b"payment_id,order_id,amount,amount,currency,paid_at\n"), "FILE_COLUMN_TWICE");
         assert_eq!(code(&[good.as_bytes(), b"P2,\xd6\xd0,1.00,CNY,2026-03-01\n"].concat()), "FILE_ENCODING");
         assert_eq!(code(&[good.as_bytes(), b"P2,\xe4\xb8"].concat()), "FILE_ENCODING");
+        assert_eq!(code(good.replacen("paid_at", "paid_at,channel,channel", 1).as_bytes()), "FILE_COLUMN_TWICE");
+        let utf16: Vec<u8> = good.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(code(&utf16), "FILE_ENCODING");
+    }
+
+    #[test]
+    fn a_file_whose_lines_end_with_cr_alone_is_no_header_without_rows() {
+        let good = "payment_id,order_id,amount,currency,paid_at,channel\nP1,O1,1.00,CNY,2026-03-01,alipay\n";
+        assert_eq!(examined(good.replace('\n', "\r\n").as_bytes()), Ok(()));
+        let distrust = examined(good.replace('\n', "\r").as_bytes()).unwrap_err();
+        assert_eq!(distrust.code, "FILE_UNREADABLE");
+        assert!(distrust.message.contains("its lines end with CR alone"), "{distrust}");
+    }
+
+    #[test]
+    fn a_first_line_that_is_no_header_is_not_repeated() {
+        let why = |text: &str| examined(text.as_bytes()).unwrap_err().message;
+        let person = why("P1,O1,Zhang San,zhang.san@example.com,10.00\n");
+        assert!(person.ends_with("no line with any of them was found where the header should be"), "{person}");
+        let other = why("payment_id,order_id,sum,currency,paid_at\n");
+        assert!(other.contains("needs the column(s) amount; the header has: payment_id, order_id, sum"), "{other}");
     }
 }

@@ -119,6 +119,9 @@ impl Table {
                 continue;
             }
             looked_at += 1;
+            if self.profile.header != Header::Found {
+                no_text(&record).map_err(Distrust::into_io)?;
+            }
             let header: Vec<String> = record.iter().map(|name| self.profile.cells.clean(name).to_owned()).collect();
             if self.layout.is_rejects && !header.ends_with(&ADDED.map(str::to_owned)) {
                 break;
@@ -130,6 +133,7 @@ impl Table {
                     let own = &header[..header.len() - added];
                     twice(&mapping, kind, own, self.profile.is_plain()).map_err(Distrust::into_io)?;
                     self.mapping = (!self.profile.is_plain()).then_some(mapping);
+                    no_text(&record).map_err(Distrust::into_io)?;
                     (self.header, self.header_line) = (header, line);
                     return Ok(());
                 }
@@ -139,7 +143,10 @@ impl Table {
                     }
                     if self.layout.is_rejects || self.profile.header != Header::Found {
                         let missing = nearest.map(|(_, missing)| missing).unwrap_or_default();
-                        return Err(lacks(&header, kind, missing).into_io());
+                        let all = Mapping::of(&self.profile, kind, &[]).err().unwrap_or_default();
+                        // Where it has none of them, it may be a row, with names and addresses in it.
+                        let shown = if missing.len() < all.len() { header.as_slice() } else { &[] };
+                        return Err(lacks(shown, kind, missing).into_io());
                     }
                 }
             }
@@ -196,6 +203,9 @@ impl Table {
                 let cell = cell.to_owned();
                 record.truncate(last);
                 record.push_field(&cell);
+            }
+            if let Some(mark) = self.profile.cells.mark.as_deref().filter(|_| !self.layout.is_rejects) {
+                join_unmarked(record, mark, self.layout.delimiter);
             }
             return Ok(Some(line));
         }
@@ -282,9 +292,44 @@ pub fn possible(delivery: &Delivery<'_>) -> io::Result<Vec<Script>> {
     Err(wrong.into_io())
 }
 
-/// A column that is needed must not be there twice.
+/// Of a row whose cells all begin with a mark, those without it are parts of the one before: a delimiter stands in it.
+fn join_unmarked(record: &mut StringRecord, mark: &str, delimiter: u8) {
+    let is_marked = |cell: &str| cell.trim_start().starts_with(mark);
+    if !record.get(0).is_some_and(is_marked) || record.iter().all(is_marked) {
+        return;
+    }
+    let mut cells: Vec<String> = Vec::with_capacity(record.len());
+    for cell in record.iter() {
+        match cells.last_mut() {
+            // Spreadsheets add empty cells at the end.
+            Some(before) if !is_marked(cell) && !cell.is_empty() => {
+                before.push(char::from(delimiter));
+                before.push_str(cell);
+            }
+            _ => cells.push(cell.to_owned()),
+        }
+    }
+    *record = StringRecord::from(cells);
+}
+
+/// What a header line must not hold, since then it is none.
+fn no_text(record: &StringRecord) -> Result<(), Distrust> {
+    if record.as_slice().contains('\0') {
+        let why = "its header has NUL characters: it is UTF-16 without a byte order mark, or no text; save it as UTF-8 and send it again";
+        return Err(Distrust::new("FILE_ENCODING", why));
+    }
+    // The one before a line's end was taken off.
+    if record.as_slice().split('\r').skip(1).any(|after| !after.starts_with('\n')) {
+        let why = "its lines end with CR alone, so that all of it is one line; save it with LF or CR LF at the ends of lines and send it again";
+        return Err(Distrust::new("FILE_UNREADABLE", why));
+    }
+    Ok(())
+}
+
+/// A column that is read must not be there twice.
 fn twice(mapping: &Mapping, kind: Kind, header: &[String], is_plain: bool) -> Result<(), Distrust> {
-    let needed = |name: &str| if is_plain { kind.required().contains(&name) } else { mapping.uses(name) };
+    let known = |name: &str| kind.required().contains(&name) || kind.optional().contains(&name);
+    let needed = |name: &str| if is_plain { known(name) } else { mapping.uses(name) };
     match header.iter().enumerate().find(|(i, name)| needed(name) && header[..*i].contains(name)) {
         Some((_, name)) => Err(Distrust::new(
             "FILE_COLUMN_TWICE",
@@ -295,11 +340,15 @@ fn twice(mapping: &Mapping, kind: Kind, header: &[String], is_plain: bool) -> Re
 }
 
 fn lacks(header: &[String], kind: Kind, missing: Vec<String>) -> Distrust {
-    let found: String = header.join(", ").chars().filter(|c| !c.is_control()).take(200).collect();
-    // Without a header, the first line of a file of customers is a person.
-    let found = if kind == Kind::Customers { "others".to_owned() } else { found };
+    let found: String = header.join(", ").chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
+    let found = match header {
+        [] => "no line with any of them was found where the header should be".to_owned(),
+        // Without a header, the first line of a file of customers is a person.
+        _ if kind == Kind::Customers => "the header has others".to_owned(),
+        _ => format!("the header has: {found}"),
+    };
     let missing = missing.join(", ");
-    let message = format!("a file of {} needs the column(s) {missing}; the header has: {found}", kind.name());
+    let message = format!("a file of {} needs the column(s) {missing}; {found}", kind.name());
     Distrust::new("FILE_COLUMN_MISSING", &message)
 }
 

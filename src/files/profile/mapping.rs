@@ -82,12 +82,20 @@ impl Mapping {
             Asked(condition.0.iter().map(place).collect())
         };
         let base = bind(&[]);
-        let variants: Vec<_> =
-            profile.variants.iter().map(|variant| (asked(&variant.when), bind(&variant.columns))).collect();
+        let is_there = |condition: &Condition| condition.0.iter().all(|(name, _)| header.contains(name));
+        let variants = profile.variants.iter().filter(|variant| !variant.optional || is_there(&variant.when));
+        let variants: Vec<_> = variants.map(|variant| (asked(&variant.when), bind(&variant.columns))).collect();
         let set_aside = profile.set_aside.iter();
+        let set_aside = set_aside.filter(|row| !row.optional || is_there(&row.when) && is_there(&row.unless));
         let set_aside = set_aside.map(|row| (asked(&row.when), asked(&row.unless), row.why.clone())).collect();
         let mapping = Mapping { profile: profile.clone(), names, header: header.to_vec(), base, variants, set_aside };
-        let missing = mapping.missing(kind, columns);
+        let mut missing = mapping.missing(kind, columns);
+        for asked in not_to_be_asked(profile, header) {
+            // What is told with our own name is told.
+            if !missing.iter().any(|told| told.starts_with(&asked)) {
+                missing.push(asked);
+            }
+        }
         if missing.is_empty() { Ok(mapping) } else { Err(missing) }
     }
 
@@ -220,7 +228,13 @@ impl Mapping {
             };
         }
         if is_amount(name) {
-            let number = self.profile.cells.number(&value);
+            let cells = &self.profile.cells;
+            let Some(number) = cells.number(&value) else {
+                return Err((
+                    "BAD_AMOUNT",
+                    format!("not an amount as this format writes them, such as {}", cells.example()),
+                ));
+            };
             return match (rule.sign, number.strip_prefix('-')) {
                 (Sign::Turned | Sign::Dropped, Some(positive)) => Ok(Cow::Owned(positive.to_owned())),
                 (Sign::Turned, None) if !number.chars().all(|c| matches!(c, '0' | '.')) => {
@@ -229,10 +243,16 @@ impl Mapping {
                 _ => Ok(Cow::Owned(number)),
             };
         }
-        if is_time(name)
-            && let Some(time) = self.profile.times.iter().find_map(|form| canonical_time(&value, form))
-        {
-            return Ok(Cow::Owned(time));
+        if is_time(name) && !self.profile.times.is_empty() {
+            let mut forms = self.profile.times.iter();
+            return match forms.find_map(|form| canonical_time(&value, form)) {
+                Some(time) => Ok(Cow::Owned(time)),
+                None if cell::is_canonical_time(&value) => Ok(value),
+                None => {
+                    let forms: Vec<String> = self.profile.times.iter().filter_map(|form| example_of(form)).collect();
+                    Err(("BAD_TIME", format!("write it like {}, with a date that exists", forms.join(" or "))))
+                }
+            };
         }
         Ok(value)
     }
@@ -246,6 +266,25 @@ impl Mapping {
     }
 }
 
+/// What a header lacks of the columns that tell rows apart or are added up. A rule that asks for one of those would be about
+/// no row, and nobody would notice.
+fn not_to_be_asked(profile: &Profile, header: &[String]) -> Vec<String> {
+    let variants = profile.variants.iter().filter(|variant| !variant.optional).map(|variant| &variant.when);
+    let set_aside = profile.set_aside.iter().filter(|row| !row.optional).flat_map(|row| [&row.when, &row.unless]);
+    let totals = || profile.totals.iter().filter(|total| !total.optional);
+    let conditions = variants.chain(set_aside).chain(totals().map(|total| &total.when));
+    let asked = conditions.flat_map(|condition| &condition.0).map(|(name, _)| std::slice::from_ref(name));
+    let summed = totals().map(|total| total.sum.as_slice()).filter(|names| !names.is_empty());
+    let mut lacking = Vec::new();
+    for names in asked.chain(summed).filter(|names| !names.iter().any(|name| header.contains(name))) {
+        let names = names.join(" or ");
+        if !lacking.contains(&names) {
+            lacking.push(names);
+        }
+    }
+    lacking
+}
+
 /// Canonical columns that hold amounts.
 pub fn is_amount(column: &str) -> bool {
     matches!(column, "amount" | "fee")
@@ -254,6 +293,13 @@ pub fn is_amount(column: &str) -> bool {
 /// Canonical columns that hold days or times.
 pub fn is_time(column: &str) -> bool {
     column == "at" || column.ends_with("_at") || column.ends_with("_on")
+}
+
+/// How a time in a form of `chrono`'s looks. None: not even its day can be read from it again.
+pub fn example_of(form: &str) -> Option<String> {
+    let at = NaiveDate::from_ymd_opt(2026, 3, 9)?.and_hms_opt(14, 30, 0)?.and_utc();
+    let example = at.format(form).to_string();
+    canonical_time(&example, form).filter(|read| read.starts_with("2026-03-09")).map(|_| example)
 }
 
 /// A time written in a form of `chrono`'s, as canonical files write it.

@@ -62,6 +62,10 @@ pub struct CellRules {
     pub decimal: Option<char>,
     /// What may stand before or after an amount, such as `¥`.
     pub signs: Vec<String>,
+    /// Amounts are whole numbers, and so many of their last digits stand behind the point.
+    pub minor_digits: Option<usize>,
+    /// What every cell of a row begins with. A delimiter without it after it is part of a cell.
+    pub mark: Option<String>,
 }
 
 /// Where a canonical column comes from.
@@ -102,6 +106,8 @@ pub enum Sign {
 #[derive(Debug, Clone)]
 pub struct Variant {
     pub when: Condition,
+    /// A file may lack columns that it asks for; then it is about no row.
+    pub optional: bool,
     pub columns: Vec<Column>,
 }
 
@@ -112,6 +118,8 @@ pub struct SetAside {
     /// Not those.
     pub unless: Condition,
     pub why: String,
+    /// A file may lack columns that it asks for; then it is about no row.
+    pub optional: bool,
 }
 
 /// Columns and the values that one of which they must have.
@@ -150,7 +158,8 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    pub fn parse(text: &str) -> Result<Pattern, String> {
+    /// Numbers in it are written as in the cells.
+    pub fn parse(text: &str, cells: &CellRules) -> Result<Pattern, String> {
         for name in ["{count}", "{sum}"] {
             if text.matches(name).count() > 1 {
                 return Err(format!("{name} can stand in a line once"));
@@ -158,8 +167,8 @@ impl Pattern {
         }
         let escaped = regex_lite::escape(text)
             .replace(r"\*", ".*")
-            .replace(r"\{count\}", "(?<count>[0-9][0-9,]*)")
-            .replace(r"\{sum\}", r"(?<sum>-?[0-9][0-9,]*(?:\.[0-9]+)?)");
+            .replace(r"\{count\}", &format!("(?<count>{})", cells.count_like()))
+            .replace(r"\{sum\}", &format!("(?<sum>{})", cells.amount_like()));
         let regex = Regex::new(&format!("^{escaped}$")).map_err(|why| why.to_string())?;
         Ok(Pattern { text: text.to_owned(), regex })
     }
@@ -176,11 +185,12 @@ impl Pattern {
         self.regex.is_match(line)
     }
 
-    /// The count and the sum that a line says, if it is one of these.
+    /// The count, in plain digits, and the sum that a line says, if it is one of these.
     fn says(&self, line: &str) -> Option<(Option<String>, Option<String>)> {
         let captures = self.regex.captures(line)?;
-        let group = |name| captures.name(name).map(|found| found.as_str().replace(',', ""));
-        Some((group("count"), group("sum")))
+        let group = |name| captures.name(name).map(|found| found.as_str());
+        let count = group("count").map(|count| count.replace(|c: char| !c.is_ascii_digit(), ""));
+        Some((count, group("sum").map(|sum| sum.trim().to_owned())))
     }
 }
 
@@ -209,10 +219,7 @@ impl Profile {
 
     /// Whether rows are what they are: nothing is renamed, cleaned or told apart, and every cell can be taken as it stands.
     pub fn is_plain(&self) -> bool {
-        let CellRules { trim, nothing, thousands, decimal, signs } = &self.cells;
-        let clean =
-            trim.is_empty() && nothing.is_empty() && thousands.is_none() && decimal.is_none() && signs.is_empty();
-        clean
+        self.cells.is_plain()
             && self.columns.is_none()
             && self.variants.is_empty()
             && self.set_aside.is_empty()
@@ -242,8 +249,51 @@ impl CellRules {
         if self.nothing.iter().any(|word| word == cell) { "" } else { cell }
     }
 
-    /// A number in plain digits, or the cell as it is if it is no number.
-    pub fn number(&self, cell: &str) -> String {
+    fn is_plain(&self) -> bool {
+        let CellRules { trim, nothing, thousands, decimal, signs, minor_digits, mark } = self;
+        let as_written = thousands.is_none() && decimal.is_none() && signs.is_empty() && minor_digits.is_none();
+        as_written && trim.is_empty() && nothing.is_empty() && mark.is_none()
+    }
+
+    fn point(&self) -> char {
+        self.decimal.unwrap_or('.')
+    }
+
+    /// Whether commas can be nothing but signs between thousands.
+    fn parts_freely(&self) -> bool {
+        self.thousands.is_none() && self.point() != ','
+    }
+
+    /// A regular expression for a number of rows.
+    fn count_like(&self) -> String {
+        let parted = if self.parts_freely() { Some(',') } else { self.thousands };
+        format!("[0-9][0-9{}]*", regex_lite::escape(&parted.map(String::from).unwrap_or_default()))
+    }
+
+    /// A regular expression for what may be an amount; [`CellRules::sum`] finds out whether it is.
+    fn amount_like(&self) -> String {
+        let signs = self.signs.iter().map(|sign| regex_lite::escape(sign)).collect::<Vec<_>>().join("|");
+        let (sign, digits) = (format!("(?:{signs})?"), self.count_like());
+        let point = regex_lite::escape(&self.point().to_string());
+        format!("{sign} ?-? ?{sign} ?{digits}(?:{point}[0-9]+)? ?{sign}")
+    }
+
+    /// An amount that a total says. A format that does not part thousands in its rows may do so in its totals.
+    fn sum(&self, text: &str) -> Option<String> {
+        if self.parts_freely() { self.number(&text.replace(',', "")) } else { self.number(text) }
+    }
+
+    /// An amount as this format writes one, for messages.
+    pub fn example(&self) -> String {
+        let thousands = self.thousands.map(String::from).unwrap_or_default();
+        match self.minor_digits {
+            Some(_) => format!("1{thousands}250"),
+            None => format!("1{thousands}250{}90", self.point()),
+        }
+    }
+
+    /// A number in plain digits. None: it is not written as this format writes numbers.
+    pub fn number(&self, cell: &str) -> Option<String> {
         let mut text = cell;
         for sign in &self.signs {
             text = text.strip_prefix(sign.as_str()).or(text.strip_suffix(sign.as_str())).unwrap_or(text).trim();
@@ -252,7 +302,7 @@ impl CellRules {
         for sign in &self.signs {
             digits = digits.strip_prefix(sign.as_str()).unwrap_or(digits).trim();
         }
-        let (whole, fraction) = match digits.split_once(self.decimal.unwrap_or('.')) {
+        let (whole, fraction) = match digits.split_once(self.point()).filter(|_| self.minor_digits.is_none()) {
             Some((whole, fraction)) => (whole, Some(fraction)),
             None => (digits, None),
         };
@@ -261,19 +311,25 @@ impl CellRules {
                 let mut groups = whole.split(separator);
                 let first = groups.next().unwrap_or_default();
                 // A separator elsewhere is a slip, or another country's decimal point.
-                if !(1..=3).contains(&first.len()) || !groups.all(|group| group.len() == 3) {
-                    return cell.to_owned();
+                if !(1..=3).contains(&first.len()) || first.starts_with('0') || !groups.all(|group| group.len() == 3) {
+                    return None;
                 }
                 whole.replace(separator, "")
             }
             _ => whole.to_owned(),
         };
-        let number = match fraction {
-            Some(fraction) => format!("{minus}{plain}.{fraction}"),
-            None => format!("{minus}{plain}"),
-        };
-        let is_number = number.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-'));
-        if is_number { number } else { cell.to_owned() }
+        let are_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        match (fraction, self.minor_digits) {
+            _ if !are_digits(&plain) => None,
+            (Some(fraction), None) if are_digits(fraction) => Some(format!("{minus}{plain}.{fraction}")),
+            (None, None) => Some(format!("{minus}{plain}")),
+            (None, Some(behind)) if !plain.is_empty() => {
+                let padded = format!("{plain:0>width$}", width = behind + 1);
+                let (whole, fraction) = padded.split_at(padded.len() - behind);
+                Some(format!("{minus}{whole}.{fraction}").trim_end_matches('.').to_owned())
+            }
+            _ => None,
+        }
     }
 }
 
@@ -302,30 +358,69 @@ mod tests {
         let signs = vec!["¥".to_owned(), "￥".to_owned(), "元".to_owned()];
         let chinese = CellRules { thousands: Some(','), signs, ..CellRules::default() };
         let german = CellRules { thousands: Some('.'), decimal: Some(','), ..CellRules::default() };
+        let cents = CellRules { minor_digits: Some(2), ..german.clone() };
+        let yen = CellRules { minor_digits: Some(0), ..CellRules::default() };
         for (rules, cell, value) in [
-            (&chinese, "¥1,234.50", "1234.50"),
-            (&chinese, "-¥1,234.50", "-1234.50"),
-            (&chinese, "￥-12.00元", "-12.00"),
-            (&chinese, "1,234,567", "1234567"),
-            (&chinese, "1,5", "1,5"),
-            (&chinese, "12,34.00", "12,34.00"),
-            (&chinese, "1234,567.00", "1234,567.00"),
-            (&chinese, "USD 5", "USD 5"),
-            (&chinese, "", ""),
-            (&german, "1.234,56", "1234.56"),
-            (&german, "1.5", "1.5"),
-            (&german, "0,99", "0.99"),
+            (&chinese, "¥1,234.50", Some("1234.50")),
+            (&chinese, "-¥1,234.50", Some("-1234.50")),
+            (&chinese, "￥-12.00元", Some("-12.00")),
+            (&chinese, "1,234,567", Some("1234567")),
+            (&chinese, "1,5", None),
+            (&chinese, "12,34.00", None),
+            (&chinese, "1234,567.00", None),
+            (&chinese, "USD 5", None),
+            (&chinese, "5,-3", None),
+            (&german, "1.234,56", Some("1234.56")),
+            (&german, "12.345", Some("12345")),
+            (&german, "0,99", Some("0.99")),
+            // In plain writing these would be numbers too, and other ones.
+            (&german, "1.5", None),
+            (&german, "12.34", None),
+            (&german, "1234.500", None),
+            (&german, "0.001", None),
+            (&cents, "1250", Some("12.50")),
+            (&cents, "-5", Some("-0.05")),
+            (&cents, "1.250", Some("12.50")),
+            (&cents, "12,50", None),
+            (&yen, "1250", Some("1250")),
         ] {
-            assert_eq!(rules.number(cell), value, "{cell:?}");
+            assert_eq!(rules.number(cell).as_deref(), value, "{cell:?}");
         }
     }
 
     #[test]
     fn lines_say_counts_and_sums() {
-        let pattern = Pattern::parse("#交易合计：{count}笔，商家实收共{sum}元，*").unwrap();
+        let plain = CellRules::default();
+        let pattern = Pattern::parse("#交易合计：{count}笔，商家实收共{sum}元，*", &plain).unwrap();
         let said = pattern.says("#交易合计：1,006笔，商家实收共-0.06元，商家优惠共0.00元");
         assert_eq!(said, Some((Some("1006".to_owned()), Some("-0.06".to_owned()))));
         assert_eq!(pattern.says("#退款合计：4笔，商家实收退款共-0.04元，"), None);
-        assert!(Pattern::parse("{sum} of {sum}").is_err());
+        assert!(Pattern::parse("{sum} of {sum}", &plain).is_err());
+    }
+
+    #[test]
+    fn a_sum_in_a_line_is_written_as_amounts_in_rows_are() {
+        let german = CellRules { thousands: Some('.'), decimal: Some(','), ..CellRules::default() };
+        let swiss = CellRules { thousands: Some('\''), ..CellRules::default() };
+        let bank = CellRules { thousands: Some(','), signs: vec!["¥".to_owned()], ..CellRules::default() };
+        let cents = CellRules { minor_digits: Some(2), ..CellRules::default() };
+        for (cells, line, count, sum) in [
+            (&german, "Summe;2;124,00", "2", Some("124.00")),
+            (&german, "Summe;2;1.240,00", "2", Some("1240.00")),
+            (&german, "Summe;1.002;-1.240,00", "1002", Some("-1240.00")),
+            // No sum as this format writes one, whatever it may be meant as.
+            (&german, "Summe;2;124.00", "2", None),
+            (&swiss, "Summe;2;12'400.00", "2", Some("12400.00")),
+            (&bank, "Summe;1;¥1,234.50", "1", Some("1234.50")),
+            (&bank, "Summe;1;-¥1,234.50", "1", Some("-1234.50")),
+            (&cents, "Summe;1;123450", "1", Some("1234.50")),
+            (&CellRules::default(), "Summe;1,002;1,234.50", "1002", Some("1234.50")),
+        ] {
+            let pattern = Pattern::parse("Summe;{count};{sum}", cells).unwrap();
+            let (said_count, said_sum) = pattern.says(line).unwrap();
+            assert_eq!(said_count.as_deref(), Some(count), "{line}");
+            assert_eq!(cells.sum(&said_sum.unwrap()).as_deref(), sum, "{line}");
+        }
+        assert_eq!(Pattern::parse("Summe;{sum}", &german).unwrap().says("Summe;abc"), None);
     }
 }

@@ -25,6 +25,7 @@ pub struct Audit {
 struct Statement {
     line: u64,
     count: Option<String>,
+    /// As it is written.
     sum: Option<String>,
 }
 
@@ -87,18 +88,18 @@ impl Audit {
         for (i, total) in profile.totals.iter().enumerate() {
             let Said::Column(names) = &total.said else { continue };
             let at = names.iter().find_map(|name| heading.iter().position(|cell| cells.clean(cell) == name));
-            let Some(value) = at.and_then(|at| values.get(at)).map(|cell| cells.number(cells.clean(cell))) else {
-                continue;
+            let Some(value) = at.and_then(|at| values.get(at)).map(|cell| cells.clean(cell)) else { continue };
+            let (count, sum) = match total.sum.is_empty() {
+                true => (Some(cells.sum(value).unwrap_or_else(|| value.to_owned())), None),
+                false => (None, Some(value.to_owned())),
             };
-            let value = Some(value);
-            let (count, sum) = if total.sum.is_empty() { (value, None) } else { (None, value) };
             self.state(i, Statement { line: number, count, sum });
         }
     }
 
     fn state(&mut self, i: usize, statement: Statement) {
         match &self.said[i] {
-            Some(before) if (&before.count, &before.sum) != (&statement.count, &statement.sum) => {
+            Some(before) if self.said_in(before) != self.said_in(&statement) => {
                 let (first, second) = (before.line, statement.line);
                 let why =
                     format!("lines {first} and {second} say different totals of the same; have the file made again");
@@ -107,6 +108,12 @@ impl Audit {
             Some(_) => {}
             None => self.said[i] = Some(statement),
         }
+    }
+
+    /// What a statement says, however it is written.
+    fn said_in(&self, statement: &Statement) -> (Option<String>, Option<String>) {
+        let sum = statement.sum.as_ref().map(|sum| self.profile.cells.sum(sum).unwrap_or_else(|| sum.clone()));
+        (statement.count.clone(), sum)
     }
 
     /// A row, if the file had not ended before it.
@@ -128,7 +135,7 @@ impl Audit {
             sum.count += 1;
             let cell = sum.at.iter().map(|at| cells.clean(row.get(*at).unwrap_or_default()));
             let Some(cell) = cell.into_iter().find(|cell| !cell.is_empty()) else { continue };
-            let amount = decimal(&cells.number(cell), total.unsigned);
+            let amount = cells.number(cell).and_then(|number| decimal(&number, total.unsigned));
             match amount.and_then(|amount| sum.sum.checked_add(amount)) {
                 Some(added) => sum.sum = added,
                 None => {
@@ -182,11 +189,15 @@ impl Audit {
             return Some(format!("line {line} says {} rows{of}, the file has {}", quoted(count), found.count));
         }
         let sum = said.sum.as_ref()?;
-        if decimal(sum, total.unsigned) == Some(found.sum) {
-            return None;
-        }
+        let cells = &self.profile.cells;
+        let amount = cells.sum(sum).and_then(|number| decimal(&number, total.unsigned));
+        let but = match amount {
+            Some(amount) if amount == found.sum => return None,
+            Some(_) => format!("the rows come to {}", found.sum),
+            None => format!("which is no amount as this format writes them, such as {}", cells.example()),
+        };
         let (column, of) = (total.sum.join(" or "), rows_of(&total.when));
-        Some(format!("line {line} says {} in all of {column}{of}, the rows come to {}", quoted(sum), found.sum))
+        Some(format!("line {line} says {} in all of {column}{of}, {but}", quoted(sum)))
     }
 
     /// Every total with what the file says and what it holds.

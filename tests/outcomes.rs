@@ -458,6 +458,129 @@ async fn rows_that_configuration_rejected_are_tried_again() {
 }
 
 #[test]
+fn rows_tried_too_early_are_tried_again() {
+    let scheme = shop(&[("orders-2026-03-01.csv", &format!("{ORDERS}\nO2,C1,6.00,CNY,2025-12-30\n"))]);
+    scheme.close("2026-03-01");
+    let too_early = scheme.run(&["files", "retry", "--all"]);
+    assert!(too_early.contains("1 rows: 0 accepted") && too_early.contains("1 rejected"), "{too_early}");
+    scheme.write(
+        "policy.toml",
+        format!(
+            "{}{POLICY}",
+            POLICY.split_once("refund_window").unwrap().0.replace("2026", "2025") + "late_fee = { kind = \"none\" }\n"
+        ),
+    );
+    let told = scheme.run(&["files", "retry", "--all"]);
+    assert!(told.contains("1 rows: 1 accepted"), "{told}");
+    assert_eq!(scheme.run(&["files", "retry", "--all"]), "Nothing to try again.\n");
+    assert!(scheme.run(&["explain", "O2"]).contains("accepted"));
+}
+
+#[tokio::test]
+async fn what_becomes_of_money_that_waited_is_told_as_if_it_had_come_now() {
+    let story = |scheme: &Scheme| {
+        let payments = "payment_id,order_id,amount,currency,paid_at,channel";
+        scheme.write(
+            "inbox/payments-2026-03-01.csv",
+            format!("{payments}\nP1,X1,3.00,CNY,2026-03-01,\nP2,X2,3.00,USD,2026-03-01,\nP3,X4,x,CNY,2026-03-01,\n"),
+        );
+        scheme.write(
+            "inbox/chargebacks-2026-03-01.csv",
+            "chargeback_id,order_id,payment_id,amount,currency,charged_back_at,reason\nCB1,X3,P9,30.00,CNY,2026-03-01,\n",
+        );
+        scheme.close("2026-03-01");
+        // Mended, but its order is not there yet.
+        let rejects = scheme.read("run/outbox/payments/payments-2026-03-01.csv.rejects.csv");
+        scheme.write("inbox/payments-2026-03-02.csv", rejects.replace(",x,", ",5.00,"));
+        scheme.write("inbox/payments-2026-03-02-b.csv", format!("{payments}\nP9,X3,9.00,CNY,2026-03-01,\n"));
+        scheme.close("2026-03-02");
+        scheme.write(
+            "inbox/orders-2026-03-03.csv",
+            format!("{ORDERS}\nX1,C99,9.00,CNY,2026-03-01\nX2,C1,9.00,CNY,2026-03-01\nX3,C1,9.00,CNY,2026-03-01\nX4,C1,5.00,CNY,2026-03-01\n"),
+        );
+        scheme.close("2026-03-03");
+        let codes = |day: &str| -> Vec<String> {
+            let mut codes: Vec<String> =
+                scheme.exceptions(day).iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
+            codes.sort();
+            codes
+        };
+        assert_eq!(codes("2026-03-01"), ["PAYMENT_REJECTED", "UNKNOWN_ORDER", "UNKNOWN_ORDER", "UNKNOWN_ORDER"]);
+        // The order is declined, the money in another currency, the chargeback more than was paid; the mended row counts.
+        assert_eq!(codes("2026-03-03"), ["CHARGEBACK_REJECTED", "CURRENCY", "ORDER_DECLINED"]);
+        scheme.run(&["verify"]);
+    };
+    story(&shop(&[]));
+    story(&shop(&[]).on_postgres().await);
+}
+
+#[test]
+fn answers_that_are_taken_away_hold_up_nothing_and_are_said_to_be_lost() {
+    let rows: String =
+        (0..12_000).map(|i| format!("O{i},C1,0.0{},CNY,2026-03-01\n", if i % 100 == 0 { "x" } else { "1" })).collect();
+    let scheme = shop(&[("orders-2026-03-01.csv", &format!("{ORDERS}\n{rows}"))]);
+    change_config(&scheme, "[store]\n", "[store]\ncommit_rows = 1000\n");
+    let mut child =
+        scheme.command(&["job", "ingest_files"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let part = scheme.path("run/outbox/orders/orders-2026-03-01.csv.ack.csv.part");
+    // Some rows count already, and not all of them.
+    for _ in 0..2_000 {
+        if std::fs::metadata(&part).is_ok_and(|part| part.len() > 50_000) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    std::fs::remove_dir_all(scheme.path("run/outbox/orders")).unwrap();
+    scheme.close("2026-03-01");
+    let ack = scheme.ack("orders", "orders-2026-03-01.csv");
+    let first = ack.lines().nth(1).unwrap();
+    assert!(first.starts_with("0,,taken,ANSWERS_LOST,the first answers to orders-2026-03-01.csv were lost"), "{first}");
+    assert!(ack.ends_with("11999,accepted,,\n"), "{}", &ack[ack.len() - 200..]);
+    let rejects = scheme.read("run/outbox/orders/orders-2026-03-01.csv.rejects.csv");
+    assert!(rejects.starts_with(ORDERS) && rejects.lines().count() > 1, "{rejects:.200}");
+    let shown = scheme.run(&["--json", "files", "show", "orders-2026-03-01.csv"]);
+    assert!(shown.contains("\"rejected\": 120") || shown.contains("\"rejected\":120"), "{shown:.2000}");
+    // A run that succeeded leaves them alone, however often it is repeated.
+    scheme.run(&["job", "ingest_files"]);
+    assert_eq!(scheme.ack("orders", "orders-2026-03-01.csv"), ack);
+}
+
+#[test]
+fn a_row_that_was_cut_off_is_not_taken_unmended() {
+    let header = "payment_id,order_id,amount,currency,paid_at,channel";
+    let scheme = shop(&[("payments-2026-03-01.csv", &format!("{header}\nP1,O1,5.00,CNY,2026-03-01\n"))]);
+    scheme.close("2026-03-01");
+    let rejects = |name: &str| scheme.read(&format!("run/outbox/payments/{name}.rejects.csv"));
+    let first = rejects("payments-2026-03-01.csv");
+    scheme.write("inbox/payments-2026-03-02.csv", &first);
+    scheme.close("2026-03-02");
+    // Once more the same row, and why, which is not said twice.
+    let again = rejects("payments-2026-03-02.csv");
+    assert_eq!(again, first.replace("5 columns, the header 6", "7 columns, the header 8"));
+    scheme.write("inbox/payments-2026-03-03.csv", again.replace(",COLUMN_COUNT", ",alipay,COLUMN_COUNT"));
+    scheme.close("2026-03-03");
+    assert!(scheme.ack("payments", "payments-2026-03-03.csv").contains("2,P1,pending,UNKNOWN_ORDER"));
+}
+
+#[test]
+fn a_job_that_fails_later_on_its_day_is_seen_by_status() {
+    let scheme = shop(&[("orders-2026-03-01.csv", &format!("{ORDERS}\nO1,C1,5.00,CNY,2026-03-01\n"))]);
+    scheme.run(&["job", "ingest_files"]);
+    scheme.run(&["status"]);
+    // A file where a folder has to be.
+    std::fs::remove_dir_all(scheme.path("run/quarantine")).ok();
+    scheme.write("run/quarantine", "");
+    scheme.write("inbox/orders-2026-03-01-b.csv", "order_id\n");
+    scheme.run_failing(&["job", "ingest_files"], 1);
+    assert!(scheme.run_failing(&["status"], 1).contains("quarantine"), "the failure is shown");
+    std::fs::remove_file(scheme.path("run/quarantine")).unwrap();
+    scheme.run(&["job", "ingest_files"]);
+    scheme.run(&["status"]);
+}
+
+#[test]
 fn a_try_that_is_killed_goes_on_and_ends_the_same() {
     let kind = "pattern = \"orders-{date}*.csv\"\nkind = ";
     let scheme = || {

@@ -125,7 +125,9 @@ impl Summary {
             c.rows, c.accepted, c.declined, c.duplicate, c.conflict, c.pending, c.rejected
         );
         let orders = format!("{} accepted, {} declined", of("orders").accepted, of("orders").declined);
-        let money = format!("{} payments, {} refunds", of("payments").accepted, of("refunds").accepted);
+        let bills = of("bills").accepted;
+        let bills = if bills > 0 { format!(", {bills} of either in bills") } else { String::new() };
+        let money = format!("{} payments, {} refunds{bills}", of("payments").accepted, of("refunds").accepted);
         let others = format!(
             "{} extensions, {} holds, {} waivers",
             of("extensions").accepted,

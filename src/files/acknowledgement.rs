@@ -1,21 +1,35 @@
 //! The answer to a file: what became of each row, and the rejected rows ready to be mended.
 //!
 //! Both grow while the file is taken in, under a temporary name. Their lengths are recorded with the rows, so that
-//! after a stop they go on exactly where the books do.
+//! after a stop they go on exactly where the books do. If what they had grown to is lost meanwhile, they begin anew and say
+//! so: answers can't be made again, and they hold up no file.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use super::atomic;
 use super::outgoing::defused;
 
 /// An acknowledgement and a rejects file in the making.
 pub struct Acknowledgement {
-    ack: csv::Writer<BufWriter<File>>,
-    rejects: csv::Writer<BufWriter<File>>,
+    ack: Answer,
+    rejects: Answer,
     form: RejectsForm,
 }
+
+/// One of the two, on the way to its name.
+struct Answer {
+    csv: csv::Writer<BufWriter<File>>,
+    part: PathBuf,
+    is_begun: bool,
+}
+
+const ACK: &str = "ack.csv";
+const REJECTS: &str = "rejects.csv";
+const ACK_HEADER: [&str; 5] = ["line", "key", "outcome", "code", "message"];
+const LOST: &str = "ANSWERS_LOST";
 
 /// How rejected rows are written, so that they can be dropped into their feed as they are: always as UTF-8.
 #[derive(Debug, Clone)]
@@ -37,66 +51,121 @@ impl Acknowledgement {
         form: RejectsForm,
     ) -> io::Result<Acknowledgement> {
         fs::create_dir_all(folder)?;
-        let ack_path = folder.join(format!("{name}.ack.csv"));
-        let rejects_path = folder.join(format!("{name}.rejects.csv"));
-        let mut ack = writer(open_at(&atomic::part_of(&ack_path), ack_bytes)?, b',');
-        let rejects = writer(open_at(&atomic::part_of(&rejects_path), rejects_bytes)?, form.delimiter);
-        if ack_bytes == 0 {
-            ack.write_record(["line", "key", "outcome", "code", "message"])?;
+        let ack = Answer::open(folder.join(format!("{name}.{ACK}")), ack_bytes, b',')?;
+        let rejects = Answer::open(folder.join(format!("{name}.{REJECTS}")), rejects_bytes, form.delimiter)?;
+        let is_lost = ack_bytes > 0 && !ack.is_begun || rejects_bytes > 0 && !rejects.is_begun;
+        let mut both = Acknowledgement { ack, rejects, form };
+        if !both.ack.is_begun {
+            both.ack.csv.write_record(ACK_HEADER)?;
         }
-        Ok(Acknowledgement { ack, rejects, form })
+        if is_lost {
+            tracing::warn!(
+                file = name,
+                code = LOST,
+                "answers to the file were taken away; what is left of them is made"
+            );
+            both.row(0, "", "taken", LOST, &lost(name))?;
+        }
+        Ok(both)
     }
 
     pub fn row(&mut self, line: i64, key: &str, outcome: &str, code: &str, message: &str) -> io::Result<()> {
         let cells = [&line.to_string(), &*defused(key), outcome, code, &*defused(message)];
-        self.ack.write_record(cells).map_err(io::Error::other)
+        self.ack.csv.write_record(cells).map_err(io::Error::other)
     }
 
     /// The rejected row as it came, with why.
-    pub fn reject(&mut self, cells: &csv::StringRecord, code: &str, message: &str, first: bool) -> io::Result<()> {
+    pub fn reject(&mut self, cells: &csv::StringRecord, code: &str, message: &str) -> io::Result<()> {
         // Rows that were rejected before bring why; it is not said twice.
         let header = &self.form.header;
         let why_before = if header.ends_with(&["code".to_owned(), "message".to_owned()]) { 2 } else { 0 };
         let width = header.len() - why_before;
         let is_full = cells.len() >= header.len() && cells.iter().skip(header.len()).all(|cell| cell.trim().is_empty());
-        let kept = if is_full { width } else { cells.len() };
+        let brings_why = || why_before > 0 && cells.get(cells.len().wrapping_sub(2)) == Some("COLUMN_COUNT");
+        let kept = match is_full {
+            true => width,
+            false if brings_why() => cells.len() - why_before,
+            false => cells.len(),
+        };
         let header = &header[..width];
-        if first {
+        let Answer { csv, is_begun, .. } = &mut self.rejects;
+        if !*is_begun {
+            *is_begun = true;
             if self.form.is_marked {
-                let mut file: &File = self.rejects.get_ref().get_ref();
+                let mut file: &File = csv.get_ref().get_ref();
                 file.write_all("\u{feff}".as_bytes())?;
             }
             let header = header.iter().map(String::as_str).chain(["code", "message"]);
-            self.rejects.write_record(header).map_err(io::Error::other)?;
+            csv.write_record(header).map_err(io::Error::other)?;
         }
-        // A row of another length keeps its cells, but for empty ones at its end; code and message stay in their columns
-        // where that is possible.
-        let missing = header.len().saturating_sub(cells.len());
-        let row = cells.iter().take(kept).chain(std::iter::repeat_n("", missing)).chain([code, message]);
-        self.rejects.write_record(row).map_err(io::Error::other)
+        // A row of another length keeps its cells, but for empty ones at its end, and its length: filled up it would be taken
+        // as it is, though nobody knows what was cut off.
+        let row = cells.iter().take(kept).chain([code, message]);
+        csv.write_record(row).map_err(io::Error::other)
     }
 
     /// Brings everything so far to the disk and tells both lengths.
     pub fn checkpoint(&mut self) -> io::Result<(i64, i64)> {
-        Ok((flush(&mut self.ack)?, flush(&mut self.rejects)?))
+        Ok((self.ack.flush()?, self.rejects.flush()?))
     }
+}
+
+impl Answer {
+    /// Goes on with one of a recorded length, if that is still there, and begins it anew otherwise.
+    fn open(path: PathBuf, bytes: i64, delimiter: u8) -> io::Result<Answer> {
+        let bytes = u64::try_from(bytes).unwrap_or(0);
+        let part = atomic::part_of(&path);
+        let length = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
+        // An older state of the books was put back, and the answers are out already: they are the same.
+        if length(&part) < bytes && length(&path) >= bytes {
+            fs::copy(&path, &part)?;
+        }
+        let is_begun = bytes > 0 && length(&part) >= bytes;
+        let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(&part)?;
+        file.set_len(if is_begun { bytes } else { 0 })?;
+        file.seek(SeekFrom::End(0))?;
+        let mut csv = csv::WriterBuilder::new();
+        let csv = csv.flexible(true).delimiter(delimiter).from_writer(BufWriter::with_capacity(1 << 16, file));
+        Ok(Answer { csv, part, is_begun })
+    }
+
+    fn flush(&mut self) -> io::Result<i64> {
+        self.csv.flush()?;
+        let file = self.csv.get_ref().get_ref();
+        file.sync_data()?;
+        let (ours, there) = (file.metadata()?, fs::metadata(&self.part));
+        if !there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())) {
+            let part = self.part.display();
+            let why = format!(
+                "{part} was taken away while it was written; leave names that end in .part alone and run again"
+            );
+            return Err(io::Error::other(why));
+        }
+        Ok(i64::try_from(ours.len()).unwrap_or(i64::MAX))
+    }
+}
+
+fn lost(name: &str) -> String {
+    format!(
+        "the first answers to {name} were lost and can't be given again; the rows count as they were decided: ask for those \
+         that were not accepted"
+    )
 }
 
 /// Gives acknowledgement and rejects their names. The latter is there only if a row was rejected.
 pub fn publish(folder: &Path, name: &str, has_rejects: bool) -> io::Result<()> {
-    for (suffix, wanted) in [("rejects.csv", has_rejects), ("ack.csv", true)] {
+    let mut is_lost = false;
+    for (suffix, wanted) in [(REJECTS, has_rejects), (ACK, true)] {
         let path = folder.join(format!("{name}.{suffix}"));
         let part = atomic::part_of(&path);
-        if !part.exists() {
-            continue;
-        }
-        if wanted {
-            atomic::rename(&part, &path)?;
-        } else {
-            fs::remove_file(&part)?;
+        match (part.exists(), wanted) {
+            (true, true) => atomic::rename(&part, &path)?,
+            (true, false) => fs::remove_file(&part)?,
+            // Done before a stop, unless it is not there either.
+            (false, _) => is_lost |= wanted && !path.exists(),
         }
     }
-    Ok(())
+    if is_lost { publish_refusal(folder, name, "taken", LOST, &lost(name)) } else { Ok(()) }
 }
 
 /// The answer to a file that was not read to its end: the rows that count, and a last line that says so.
@@ -107,7 +176,7 @@ pub fn publish_interrupted(
     code: &str,
     message: &str,
 ) -> io::Result<()> {
-    let is_out = folder.join(format!("{name}.ack.csv")).exists();
+    let is_out = folder.join(format!("{name}.{ACK}")).exists();
     if !is_out {
         // No row is rejected any more.
         let form = RejectsForm { header: Vec::new(), delimiter: b',', is_marked: false };
@@ -122,32 +191,8 @@ pub fn publish_interrupted(
 pub fn publish_refusal(folder: &Path, name: &str, outcome: &str, code: &str, message: &str) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let mut ack = csv::Writer::from_writer(Vec::new());
-    ack.write_record(["line", "key", "outcome", "code", "message"]).map_err(io::Error::other)?;
+    ack.write_record(ACK_HEADER).map_err(io::Error::other)?;
     ack.write_record(["0", "", outcome, code, &*defused(message)]).map_err(io::Error::other)?;
     let bytes = ack.into_inner().map_err(|why| io::Error::other(why.to_string()))?;
-    atomic::write(&folder.join(format!("{name}.ack.csv")), &bytes)
-}
-
-fn writer(file: File, delimiter: u8) -> csv::Writer<BufWriter<File>> {
-    csv::WriterBuilder::new().flexible(true).delimiter(delimiter).from_writer(BufWriter::with_capacity(1 << 16, file))
-}
-
-fn open_at(path: &Path, bytes: i64) -> io::Result<File> {
-    let bytes = u64::try_from(bytes).unwrap_or(0);
-    let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
-    if file.metadata()?.len() < bytes {
-        let message =
-            format!("{} is shorter than it was; it may have been moved while a file was half read", path.display());
-        return Err(io::Error::other(message));
-    }
-    file.set_len(bytes)?;
-    file.seek(SeekFrom::End(0))?;
-    Ok(file)
-}
-
-fn flush(writer: &mut csv::Writer<BufWriter<File>>) -> io::Result<i64> {
-    writer.flush()?;
-    let file = writer.get_ref().get_ref();
-    file.sync_data()?;
-    Ok(i64::try_from(file.metadata()?.len()).unwrap_or(i64::MAX))
+    atomic::write(&folder.join(format!("{name}.{ACK}")), &bytes)
 }

@@ -13,7 +13,7 @@ use super::reconciliation::{AccountDay, MerchantSums};
 use crate::domain::instruction::Direction;
 use crate::domain::journal::Account;
 use crate::domain::money::Currency;
-use crate::store::{Tx, inputs, instructions, orders};
+use crate::store::{Tx, input_rows, inputs, instructions, orders};
 
 /// What does not hold, line by line.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +64,7 @@ pub async fn nothing_left(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, broken
         if !counts.adds_up() {
             broken.push(format!("file {}: its outcomes don't add up to its {} rows", file.name, counts.rows));
         }
-        let kept = inputs::counted(tx, file.file_no).await?;
+        let kept = input_rows::counted(tx, file.file_no).await?;
         let outcomes = [
             ("declined", counts.declined),
             ("conflict", counts.conflict),

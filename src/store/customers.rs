@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::bulk::{self, Table, row};
-use super::engine::{Tx, as_one, key_set, on_engine, rows_of, sql_for};
+use super::engine::{Tx, as_one, held_in, key_set, on_engine, sql_for};
 use crate::domain::customer::{Customer, Opening};
 use crate::domain::eligibility::Agreement;
 use crate::domain::order::Source;
@@ -225,7 +225,7 @@ pub(super) async fn agreement_rows(
     let sql = sql_for(tx, &format!("SELECT {rows} FROM agreement WHERE merchant_id = $1 AND {by} IN {{keys $2}}"));
     let keys = key_set(keys.iter().copied());
     let rows: String = on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(keys).fetch_one(c).await?);
-    rows_of(&rows)
+    held_in(&rows)
 }
 
 /// Notes that mail to a customer was refused for good.

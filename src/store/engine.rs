@@ -59,7 +59,7 @@ pub(super) fn sql_for(tx: &Tx, sql: &str) -> sqlx::AssertSqlSafe<String> {
     sqlx::AssertSqlSafe(sql.replace("IN {keys ", keys).replace("IN {numbers ", numbers).replace('}', close))
 }
 
-/// An expression that makes one value of all rows of a query, to be read with [`rows_of`]. Where many rows come at
+/// An expression that makes one value of all rows of a query, to be read with [`held_in`]. Where many rows come at
 /// once, SQLite's thread and ours would wake each other for each of them, which costs more than finding them.
 pub(super) fn as_one(tx: &Tx, columns: &str) -> String {
     match tx.engine {
@@ -68,13 +68,8 @@ pub(super) fn as_one(tx: &Tx, columns: &str) -> String {
     }
 }
 
-/// A row that came as one value.
-pub(super) fn row_of<T: DeserializeOwned>(json: &str) -> Result<T> {
-    serde_json::from_str(json).context("a row that the store gave as one value")
-}
-
-/// The rows that a value of [`as_one`] holds.
-pub(super) fn rows_of<T: DeserializeOwned>(json: &str) -> Result<Vec<T>> {
+/// What a value of [`as_one`] holds, a `Vec` of rows, or the row that came as one value.
+pub(super) fn held_in<T: DeserializeOwned>(json: &str) -> Result<T> {
     serde_json::from_str(json).context("rows that the store gave as one value")
 }
 

@@ -6,7 +6,7 @@ use anyhow::Result;
 use chrono::NaiveDate;
 
 use super::bulk::{self, Table, row};
-use super::engine::{Tx, as_one, key_set, on_engine, rows_of, sql_for};
+use super::engine::{Tx, as_one, held_in, key_set, on_engine, sql_for};
 use crate::domain::eligibility::Exposure;
 
 const EXPOSURE: Table = Table { name: "exposure", columns: &["merchant_id", "customer_id", "owed_minor"], key: 2 };
@@ -29,7 +29,7 @@ pub async fn of(tx: &mut Tx, merchant: &str, customers: &[&str]) -> Result<HashM
     let rows: String = on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(keys).fetch_one(c).await?);
     let exposure =
         |(id, minor, oldest_due_on): (String, i64, Option<NaiveDate>)| (id, Exposure { minor, oldest_due_on });
-    Ok(rows_of(&rows)?.into_iter().map(exposure).collect())
+    Ok(held_in::<Vec<_>>(&rows)?.into_iter().map(exposure).collect())
 }
 
 /// Customers whose sum is not that of their orders; at most `limit` of them.

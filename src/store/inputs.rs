@@ -1,12 +1,12 @@
-//! Files that came in, and those of their rows that were not simply recorded.
+//! Files that came in.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use anyhow::Result;
 use chrono::NaiveDate;
 
-use super::bulk::{self, Cell, Table, row};
-use super::engine::{Tx, key_set, on_engine, sql_for};
+use super::bulk::{self, Table, row};
+use super::engine::{Tx, on_engine};
 
 /// A file as the store knows it.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -203,193 +203,6 @@ pub async fn files_between(tx: &mut Tx, from: NaiveDate, to: NaiveDate) -> Resul
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(from).bind(to).fetch_all(c).await?))
 }
 
-/// A row that was not simply recorded.
-#[derive(Debug, Clone, sqlx::FromRow)]
-pub struct InputRow {
-    pub file_no: i64,
-    pub line: i64,
-    pub merchant_id: String,
-    pub kind: String,
-    pub row_key: String,
-    pub order_id: String,
-    pub outcome: String,
-    pub code: String,
-    pub message: String,
-    /// The cells of a pending row as a JSON object by column; empty otherwise.
-    pub content: String,
-    pub fingerprint: i64,
-    pub amount_minor: Option<i64>,
-    pub currency: Option<String>,
-    pub opened_on: NaiveDate,
-    pub resolved_on: Option<NaiveDate>,
-}
-
-const INPUT_ROW: Table = Table {
-    name: "input_row",
-    columns: &[
-        "file_no",
-        "line",
-        "merchant_id",
-        "kind",
-        "row_key",
-        "order_id",
-        "outcome",
-        "code",
-        "message",
-        "content",
-        "fingerprint",
-        "amount_minor",
-        "currency",
-        "opened_on",
-        "resolved_on",
-    ],
-    key: 2,
-};
-
-pub(super) const INPUT_COLUMNS: &str =
-    "file_no, line, merchant_id, kind, row_key, order_id, outcome, code, message, content,
-    fingerprint, amount_minor, currency, opened_on, resolved_on";
-
-/// The same in a query that joins the rows with other tables.
-const JOINED: &str = "r.file_no, r.line, r.merchant_id, r.kind, r.row_key, r.order_id, r.outcome, r.code, r.message,
-    r.content, r.fingerprint, r.amount_minor, r.currency, r.opened_on, r.resolved_on";
-
-/// Adds rows that were just read.
-pub async fn add_rows(tx: &mut Tx, rows: &[InputRow]) -> Result<()> {
-    bulk::insert(tx, &INPUT_ROW, rows.iter().flat_map(cells)).await
-}
-
-/// Writes rows with another outcome than before.
-pub async fn save_rows(tx: &mut Tx, rows: &[InputRow]) -> Result<()> {
-    bulk::upsert(tx, &INPUT_ROW, rows.iter().flat_map(cells)).await
-}
-
-fn cells(input: &InputRow) -> [Cell<'_>; 15] {
-    row![
-        input.file_no,
-        input.line,
-        input.merchant_id.as_str(),
-        input.kind.as_str(),
-        input.row_key.as_str(),
-        input.order_id.as_str(),
-        input.outcome.as_str(),
-        input.code.as_str(),
-        input.message.as_str(),
-        input.content.as_str(),
-        input.fingerprint,
-        input.amount_minor,
-        input.currency.as_deref(),
-        input.opened_on,
-        input.resolved_on,
-    ]
-}
-
-/// Pending rows of a merchant that name one of these orders, in the order in which they came.
-pub async fn pending_for(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<Vec<InputRow>> {
-    // One look mostly tells that there are none.
-    let sql = "SELECT EXISTS (SELECT 1 FROM input_row
-               WHERE merchant_id = $1 AND outcome = 'pending' AND order_id BETWEEN $2 AND $3)";
-    let (Some(first), Some(last)) = (order_ids.iter().min(), order_ids.iter().max()) else { return Ok(Vec::new()) };
-    let any: bool =
-        on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(*first).bind(*last).fetch_one(c).await?);
-    if !any {
-        return Ok(Vec::new());
-    }
-    let sql = format!(
-        "SELECT {INPUT_COLUMNS} FROM input_row
-         WHERE merchant_id = $1 AND outcome = 'pending' AND order_id IN {{keys $2}} ORDER BY file_no, line"
-    );
-    let sql = sql_for(tx, &sql);
-    let keys = key_set(order_ids.iter().copied());
-    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(keys).fetch_all(c).await?))
-}
-
-/// What a pending row says.
-#[derive(Debug, sqlx::FromRow)]
-pub struct Waiting {
-    pub row_key: String,
-    pub order_id: String,
-    pub amount_minor: Option<i64>,
-    pub currency: Option<String>,
-    pub fingerprint: i64,
-    pub opened_on: NaiveDate,
-}
-
-/// Pending rows of a kind under these keys.
-pub async fn pending_known(tx: &mut Tx, merchant: &str, kind: &str, keys: &[&str]) -> Result<Vec<Waiting>> {
-    let sql = sql_for(
-        tx,
-        "SELECT row_key, order_id, amount_minor, currency, fingerprint, opened_on FROM input_row
-         WHERE merchant_id = $1 AND kind = $2 AND outcome = 'pending' AND row_key IN {keys $3}",
-    );
-    let keys = key_set(keys.iter().copied());
-    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(kind).bind(keys).fetch_all(c).await?))
-}
-
-/// Of these orders, those with chargebacks that wait.
-pub async fn with_waiting_chargebacks(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<Vec<String>> {
-    // They are few: one look usually tells that there are none.
-    let sql = "SELECT DISTINCT order_id FROM input_row
-               WHERE merchant_id = $1 AND kind = 'chargebacks' AND outcome = 'pending' ORDER BY order_id";
-    let waiting: Vec<String> = on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).fetch_all(c).await?);
-    let asked: HashSet<&str> = order_ids.iter().copied().collect();
-    Ok(waiting.into_iter().filter(|order_id| asked.contains(order_id.as_str())).collect())
-}
-
-/// Rows that name an order, with the file's name, in the order in which they came.
-pub async fn rows_of_order(tx: &mut Tx, merchant: &str, order_id: &str) -> Result<Vec<(InputRow, String)>> {
-    let sql = sqlx::AssertSqlSafe(format!(
-        "SELECT {JOINED}, f.name FROM input_row r JOIN file f ON f.file_no = r.file_no
-         WHERE r.merchant_id = $1 AND r.order_id = $2 ORDER BY r.file_no, r.line"
-    ));
-    let rows: Vec<NamedRow> =
-        on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(order_id).fetch_all(c).await?);
-    Ok(rows.into_iter().map(|named| (named.row, named.name)).collect())
-}
-
-/// Money rows of a merchant that were in suspense at the end of a day, with their provider and whether a bill had said
-/// something about them by then.
-pub async fn suspended_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<(InputRow, String, bool)>> {
-    let sql = sqlx::AssertSqlSafe(format!(
-        "SELECT {JOINED}, f.provider AS name,
-                EXISTS (SELECT 1 FROM provider_line l
-                        WHERE l.merchant_id = r.merchant_id AND l.event_key = r.row_key AND l.business_date <= $2
-                          AND l.event = CASE r.kind WHEN 'payments' THEN 'payment' WHEN 'refunds' THEN 'refund' END)
-                AS in_bill
-         FROM input_row r JOIN file f ON f.file_no = r.file_no
-         WHERE r.merchant_id = $1 AND r.kind IN ('payments', 'refunds', 'chargebacks') AND r.content <> ''
-           AND r.opened_on <= $2 AND (r.resolved_on IS NULL OR r.resolved_on > $2)
-         ORDER BY r.kind, r.row_key, r.file_no, r.line"
-    ));
-    let rows: Vec<SuspendedRow> = on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?);
-    Ok(rows.into_iter().map(|found| (found.named.row, found.named.name, found.in_bill)).collect())
-}
-
-/// Payments, refunds and chargebacks of a day that contradict what is booked, with their provider and the booked amount.
-/// What bills say is kept as such.
-pub async fn money_conflicts_on(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<(InputRow, String, i64)>> {
-    let sql = sqlx::AssertSqlSafe(format!(
-        "SELECT {JOINED}, f.provider AS name, COALESCE(k.amount_minor, 0) AS booked_minor
-         FROM input_row r
-         JOIN file f ON f.file_no = r.file_no
-         LEFT JOIN fact k ON k.merchant_id = r.merchant_id AND k.fact_id = r.row_key
-              AND k.kind = CASE r.kind WHEN 'payments' THEN 'payment' WHEN 'refunds' THEN 'refund' ELSE 'chargeback' END
-              AND k.booked_on <= $2
-         WHERE r.merchant_id = $1 AND r.opened_on = $2 AND r.outcome = 'conflict'
-           AND r.kind IN ('payments', 'refunds', 'chargebacks') AND f.kind <> 'bills'
-         ORDER BY r.kind, r.row_key, r.file_no, r.line"
-    ));
-    let rows: Vec<ConflictRow> = on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?);
-    Ok(rows.into_iter().map(|found| (found.named.row, found.named.name, found.booked_minor)).collect())
-}
-
-/// How many rows of a file have each outcome, counted afresh from the rows that are kept.
-pub async fn counted(tx: &mut Tx, file_no: i64) -> Result<HashMap<String, i64>> {
-    let sql = "SELECT outcome, COUNT(*) FROM input_row WHERE file_no = $1 GROUP BY outcome";
-    let rows: Vec<(String, i64)> = on_engine!(tx, |c| sqlx::query_as(sql).bind(file_no).fetch_all(c).await?);
-    Ok(rows.into_iter().collect())
-}
-
 /// Names of files by number.
 pub async fn file_names(tx: &mut Tx, numbers: &[i64]) -> Result<HashMap<i64, String>> {
     let mut names = HashMap::new();
@@ -414,25 +227,4 @@ pub async fn move_pending(tx: &mut Tx, file_no: i64, outcome: &str, rows: i64) -
     let sql = sqlx::AssertSqlSafe(sql);
     on_engine!(tx, |c| sqlx::query(sql).bind(file_no).bind(rows).execute(c).await.map(|_| ()))?;
     Ok(())
-}
-
-#[derive(sqlx::FromRow)]
-struct NamedRow {
-    #[sqlx(flatten)]
-    row: InputRow,
-    name: String,
-}
-
-#[derive(sqlx::FromRow)]
-struct SuspendedRow {
-    #[sqlx(flatten)]
-    named: NamedRow,
-    in_bill: bool,
-}
-
-#[derive(sqlx::FromRow)]
-struct ConflictRow {
-    #[sqlx(flatten)]
-    named: NamedRow,
-    booked_minor: i64,
 }

@@ -5,7 +5,8 @@ use chrono::NaiveDate;
 
 use super::engine::{Tx, key_set, on_engine, sql_for};
 use super::exceptions::{ExceptionRow, REPORTED};
-use super::inputs::{FILE_COLUMNS, FileRow, INPUT_COLUMNS, InputRow};
+use super::input_rows::{INPUT_COLUMNS, InputRow};
+use super::inputs::{FILE_COLUMNS, FileRow};
 
 /// Which files are looked for. What is empty matches everything.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::bulk::{self, Cell, Table, row};
-use super::engine::{Tx, as_one, key_set, on_engine, rows_of, sql_for};
+use super::engine::{Tx, as_one, held_in, key_set, on_engine, sql_for};
 use super::journal::currency;
 use crate::domain::order::{Order, Source};
 
@@ -136,7 +136,7 @@ pub async fn known(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<Ha
     let keys = key_set(order_ids.iter().copied());
     let rows: String = on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(keys).fetch_one(c).await?);
     let known = |(id, content, accepted): (String, i64, i64)| (id, (content, accepted != 0));
-    Ok(rows_of(&rows)?.into_iter().map(known).collect())
+    Ok(held_in::<Vec<_>>(&rows)?.into_iter().map(known).collect())
 }
 
 /// The next orders to decide by the end of `today`, those that have waited longest first.

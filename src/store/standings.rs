@@ -9,7 +9,7 @@ use futures_util::TryStreamExt;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::customers::agreement_rows;
-use super::engine::{Engine, Tx, as_one, key_set, on_engine, row_of, rows_of, sql_for};
+use super::engine::{Engine, Tx, as_one, held_in, key_set, on_engine, sql_for};
 use super::exposure;
 use crate::domain::eligibility::{Agreement, Applicant, Exposure};
 
@@ -54,8 +54,9 @@ pub async fn of_all(tx: &mut Tx, merchant: &str, mut meet: impl FnMut(String, St
             let mut page = page_after(transaction, merchant, "").await?;
             while let (Some(rows), Some(last)) = page {
                 // While SQLite's thread reads a page, the one before is taken note of.
-                let told =
-                    async { rows_of::<Row>(&rows).map(|rows| rows.into_iter().for_each(|row| row.tell(&mut meet))) };
+                let told = async {
+                    held_in::<Vec<Row>>(&rows).map(|rows| rows.into_iter().for_each(|row| row.tell(&mut meet)))
+                };
                 let (next, told) = tokio::join!(page_after(transaction, merchant, &last), told);
                 told?;
                 page = next?;
@@ -65,7 +66,7 @@ pub async fn of_all(tx: &mut Tx, merchant: &str, mut meet: impl FnMut(String, St
             let sql = AssertSqlSafe(format!("SELECT CAST(json_build_array({EVERYBODY}) AS TEXT) {WITH_THEM}"));
             let mut rows = sqlx::query_scalar::<_, String>(sql).bind(merchant).fetch(&mut **transaction);
             while let Some(row) = rows.try_next().await? {
-                row_of::<Row>(&row)?.tell(&mut meet);
+                held_in::<Row>(&row)?.tell(&mut meet);
             }
         }
     }
@@ -152,5 +153,5 @@ async fn applicants(tx: &mut Tx, ids: &[&str]) -> Result<Vec<(String, Applicant)
     let applicant = |(id, credit_score, verified, bound): (String, i64, i64, i64)| {
         (id, Applicant { credit_score, real_name_verified: verified != 0, bank_card_bound: bound != 0 })
     };
-    Ok(rows_of(&rows)?.into_iter().map(applicant).collect())
+    Ok(held_in::<Vec<_>>(&rows)?.into_iter().map(applicant).collect())
 }

@@ -18,10 +18,10 @@ use crate::domain::order::{Case, Fact, Order, Source, What};
 use crate::domain::policy::Terms;
 use crate::domain::position::{Position, decide};
 use crate::jobs::Scheme;
-use crate::store::inputs::InputRow;
+use crate::store::input_rows::InputRow;
 use crate::store::journal::JournalRow;
 use crate::store::orders::StoredOrder;
-use crate::store::{Tx, credit_record, facts, inputs, journal, mails, orders, positions, scheme};
+use crate::store::{Tx, credit_record, facts, input_rows, inputs, journal, mails, orders, positions, scheme};
 
 /// Something that happened or was decided, on its business date.
 pub struct Event {
@@ -50,7 +50,7 @@ const CREDIT: i64 = 5;
 impl Story {
     pub async fn load(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, order_id: &str) -> Result<Story> {
         let ids = [order_id];
-        let rows = inputs::rows_of_order(tx, &merchant.id, order_id).await?;
+        let rows = input_rows::of_order(tx, &merchant.id, order_id).await?;
         let mut told = Told { merchant, names: HashMap::new(), events: Vec::new() };
         let waited: Vec<(Source, &InputRow)> =
             rows.iter().map(|(row, _)| (Source { file_no: row.file_no, line: row.line }, row)).collect();

@@ -13,7 +13,8 @@ use super::super::{Ending, say};
 use super::{as_json, find, status_in_words};
 use crate::domain::calendar::days_between;
 use crate::domain::order::Source;
-use crate::store::inputs::{FileRow, InputRow};
+use crate::store::input_rows::InputRow;
+use crate::store::inputs::FileRow;
 use crate::store::{Tx, inputs, listing, orders, scheme};
 
 #[derive(clap::Args)]

@@ -2,10 +2,9 @@
 
 use anyhow::Result;
 
+use super::Chunk;
 use super::outcome::{Outcome, key};
 use crate::files::acknowledgement::Acknowledgement;
-use crate::files::incoming::Kind;
-use crate::files::reader::Line;
 use crate::store::inputs::{Counts, FileRow};
 
 /// A file's answers in the making.
@@ -32,13 +31,13 @@ impl Answers {
         Answers { ack, place: Place { last_line, counts, ack_bytes, rejects_bytes } }
     }
 
-    pub fn give(&mut self, kind: Kind, header: &[String], lines: &[Line], outcomes: &[Outcome]) -> Result<()> {
+    pub fn give(&mut self, chunk: &Chunk<'_>, outcomes: &[Outcome]) -> Result<()> {
         let Answers { ack, place } = self;
-        for (line, outcome) in lines.iter().zip(outcomes) {
+        for (line, outcome) in chunk.lines.iter().zip(outcomes) {
             let (code, message) = outcome.code_and_message();
-            ack.row(line.number, &key(kind, header, line), outcome.name(), code, message)?;
+            ack.row(line.number, &key(chunk, line), outcome.name(), code, message)?;
             if let Outcome::Rejected { .. } = outcome {
-                ack.reject(&line.cells, code, message, place.counts.rejected == 0)?;
+                ack.reject(&line.cells, code, message)?;
             }
             outcome.count(&mut place.counts);
             place.last_line = line.number;

@@ -15,10 +15,10 @@ use crate::domain::order::Source;
 use crate::files::incoming::{BillRow, Kind, Row};
 use crate::files::reader::Line;
 use crate::store::bills::{NewLine, Said};
-use crate::store::{Tx, bills, inputs};
+use crate::store::{Tx, bills, input_rows};
 
 pub async fn decide(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
-    let mut outcomes = facts::decide(tx, scheme, merchant, Kind::Bills, chunk).await?;
+    let mut outcomes = facts::decide(tx, scheme, merchant, chunk).await?;
     let rows: Vec<&BillRow> = chunk.lines.iter().filter_map(bill_row).collect();
     let mut words = Words::load(tx, merchant, &rows).await?;
     let mut fresh = Vec::new();
@@ -91,7 +91,7 @@ impl<'a> Words<'a> {
             let keys: Vec<&str> = of_kind.iter().map(|row| row.fact.id.as_str()).collect();
             let mut before = bills::said(tx, &merchant.id, event, &keys).await?;
             let awaited = bills::awaited_since(tx, &merchant.id, event, &keys).await?;
-            let waiting = inputs::pending_known(tx, &merchant.id, kind.name(), &keys).await?;
+            let waiting = input_rows::pending_known(tx, &merchant.id, kind.name(), &keys).await?;
             let waiting: HashMap<String, NaiveDate> =
                 waiting.into_iter().map(|waiting| (waiting.row_key, waiting.opened_on)).collect();
             for key in keys {

@@ -1,39 +1,31 @@
 //! What happened to orders: fulfilments, money, extensions, holds, waivers. A row that names an order not seen yet
-//! waits, its money in suspense, and is tried again when the order comes.
+//! waits, its money in suspense.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry as Slot;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use chrono::NaiveDate;
-use chrono_tz::Tz;
 
 use super::super::Scheme;
 use super::super::deciding::into_cases;
-use super::Chunk;
 use super::outcome::{Outcome, raw};
+use super::{Chunk, pending};
 use crate::config::Merchant;
-use crate::domain::admission::{UNKNOWN_PAYMENT, admit};
+use crate::domain::admission::admit;
 use crate::domain::calendar::day_of;
 use crate::domain::journal::{Account, Entry, Kind as EntryKind, Movement, Reason};
 use crate::domain::money::Currency;
 use crate::domain::order::{Case, Fact, FactRow, Source, What};
-use crate::files::cell::{Cells, quoted};
+use crate::files::cell::quoted;
 use crate::files::incoming::facts::fingerprint_of_money;
-use crate::files::incoming::{self, Kind, Row};
+use crate::files::incoming::{Kind, Row};
 use crate::files::reader::Line;
 use crate::store::facts::{self, NewFact};
-use crate::store::inputs::{self, InputRow};
 use crate::store::journal::{self, Posting};
-use crate::store::{Tx, exceptions, listing, orders};
+use crate::store::{Tx, input_rows, orders};
 
-pub async fn decide(
-    tx: &mut Tx,
-    scheme: &Scheme,
-    merchant: &Merchant,
-    kind: Kind,
-    chunk: &Chunk<'_>,
-) -> Result<Vec<Outcome>> {
+pub async fn decide(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
+    let kind = chunk.kind;
     let rows: Vec<&FactRow> = chunk.lines.iter().filter_map(fact_row).collect();
     let mut desk = Desk::open(tx, scheme, merchant, &rows, chunk.today).await?;
     desk.load_waiting(tx, kind, &rows).await?;
@@ -52,7 +44,7 @@ pub async fn decide(
     desk.write(tx).await?;
     if matches!(kind, Kind::Payments | Kind::Bills) {
         let paid: Vec<&str> = rows.iter().map(|row| row.order_id.as_str()).collect();
-        retry_chargebacks(tx, scheme, merchant, &paid, chunk.today).await?;
+        pending::try_chargebacks_again(tx, scheme, merchant, &paid, chunk.today).await?;
     }
     Ok(outcomes)
 }
@@ -86,19 +78,6 @@ fn column_of(code: &str, kind: Kind) -> Option<&'static str> {
     })
 }
 
-/// A chargeback may have come before its payment: tries those again that wait for payments of these orders.
-pub async fn retry_chargebacks(
-    tx: &mut Tx,
-    scheme: &Scheme,
-    merchant: &Merchant,
-    paid: &[&str],
-    today: NaiveDate,
-) -> Result<()> {
-    let waiting = inputs::with_waiting_chargebacks(tx, &merchant.id, paid).await?;
-    let waiting: Vec<&str> = waiting.iter().map(String::as_str).collect();
-    retry_pending(tx, scheme, merchant, &waiting, today).await
-}
-
 fn fact_row(line: &Line) -> Option<&FactRow> {
     match &line.parsed.as_ref().ok()?.row {
         Row::Fact(row) => Some(row),
@@ -107,72 +86,8 @@ fn fact_row(line: &Line) -> Option<&FactRow> {
     }
 }
 
-/// Tries rows again that waited for these orders.
-pub async fn retry_pending(
-    tx: &mut Tx,
-    scheme: &Scheme,
-    merchant: &Merchant,
-    order_ids: &[&str],
-    today: NaiveDate,
-) -> Result<()> {
-    let mut pending = inputs::pending_for(tx, &merchant.id, order_ids).await?;
-    if pending.is_empty() {
-        return Ok(());
-    }
-    // A chargeback waits for its payment, whichever of them came first.
-    pending.sort_by_key(|waiting| waiting.kind == Kind::Chargebacks.name());
-    let mut zones = HashMap::new();
-    let mut rows = Vec::with_capacity(pending.len());
-    for waiting in &pending {
-        if let Slot::Vacant(unknown) = zones.entry(waiting.file_no) {
-            unknown.insert(zone_of(tx, scheme, waiting.file_no).await?);
-        }
-        rows.push(read_again(waiting, zones[&waiting.file_no])?);
-    }
-    let fact_rows: Vec<&FactRow> = rows.iter().collect();
-    let mut desk = Desk::open(tx, scheme, merchant, &fact_rows, today).await?;
-    let mut resolved = Vec::new();
-    for (waiting, row) in pending.iter_mut().zip(&rows) {
-        let source = Source { file_no: waiting.file_no, line: waiting.line };
-        let outcome = desk.decide(row, waiting.fingerprint, source, true);
-        let (code, message) = outcome.code_and_message();
-        (waiting.code, waiting.message) = (code.to_owned(), message.to_owned());
-        if !matches!(outcome, Outcome::Pending { .. }) {
-            waiting.outcome = outcome.name().to_owned();
-            waiting.resolved_on = Some(today);
-            inputs::move_pending(tx, waiting.file_no, outcome.name(), 1).await?;
-            resolved.push((waiting.row_key.as_str(), source));
-        }
-    }
-    let waiting_for = ["UNKNOWN_ORDER", UNKNOWN_PAYMENT, "CURRENCY", "ORDER_DECLINED"];
-    exceptions::resolve_rows(tx, &merchant.id, &waiting_for, &resolved, today).await?;
-    inputs::save_rows(tx, &pending).await?;
-    desk.write(tx).await
-}
-
-/// The zone of times without an offset in a file: its feed's, as long as that is configured.
-async fn zone_of(tx: &mut Tx, scheme: &Scheme, file_no: i64) -> Result<Tz> {
-    let file = listing::file(tx, file_no).await?;
-    let feed = file.and_then(|listed| scheme.config.feeds.iter().find(|feed| feed.name == listed.file.feed));
-    Ok(feed.map_or(scheme.config.zone, |feed| feed.zone))
-}
-
-/// The row as it came, from its kept cells.
-fn read_again(waiting: &InputRow, zone: Tz) -> Result<FactRow> {
-    let kind = Kind::parse(&waiting.kind).with_context(|| format!("a pending row of unknown kind {}", waiting.kind))?;
-    let cells: std::collections::BTreeMap<String, String> =
-        serde_json::from_str(&waiting.content).context("a pending row's cells")?;
-    let (header, cells): (Vec<String>, csv::StringRecord) = cells.into_iter().unzip();
-    let parsed = incoming::parse(kind, &Cells { header: &header, cells: &cells, zone, as_sent: None });
-    match parsed.map(|parsed| parsed.row) {
-        Ok(Row::Fact(row)) => Ok(row),
-        Ok(_) => anyhow::bail!("a pending row of kind {} is no fact", waiting.kind),
-        Err(why) => anyhow::bail!("a pending row of kind {} cannot be read again: {}", waiting.kind, why.message),
-    }
-}
-
 /// What deciding a chunk of facts needs, loaded in one go, and what comes of it.
-struct Desk<'a> {
+pub(super) struct Desk<'a> {
     scheme: &'a Scheme,
     merchant: &'a Merchant,
     today: NaiveDate,
@@ -188,7 +103,7 @@ struct Desk<'a> {
 }
 
 impl<'a> Desk<'a> {
-    async fn open(
+    pub async fn open(
         tx: &mut Tx,
         scheme: &'a Scheme,
         merchant: &'a Merchant,
@@ -236,7 +151,7 @@ impl<'a> Desk<'a> {
             let of_kind: Vec<&&FactRow> = rows.iter().filter(of_kind).collect();
             let Some(what) = of_kind.first().map(|row| row.what.kind()) else { continue };
             let keys: Vec<&str> = of_kind.iter().map(|row| row.id.as_str()).collect();
-            for waiting in inputs::pending_known(tx, &self.merchant.id, kind.name(), &keys).await? {
+            for waiting in input_rows::pending_known(tx, &self.merchant.id, kind.name(), &keys).await? {
                 let known_as = key(what, &waiting.row_key);
                 let money = waiting.amount_minor.zip(waiting.currency.as_deref().and_then(Currency::parse));
                 if let Some((minor, currency)) = money {
@@ -250,7 +165,7 @@ impl<'a> Desk<'a> {
     }
 
     /// `waited`: the row came before its order, and its money lies in suspense.
-    fn decide(&mut self, row: &FactRow, fingerprint: i64, source: Source, waited: bool) -> Outcome {
+    pub fn decide(&mut self, row: &FactRow, fingerprint: i64, source: Source, waited: bool) -> Outcome {
         let known_as = key(row.what.kind(), &row.id);
         if let Some(known) = self.known.get(&known_as) {
             let outcome = if self.is_same_money(row, *known, fingerprint) {
@@ -389,7 +304,7 @@ impl<'a> Desk<'a> {
         self.suspense.push(Posting { order_id: row.order_id.clone(), currency, policy_version: None, entry });
     }
 
-    async fn write(self, tx: &mut Tx) -> Result<()> {
+    pub async fn write(self, tx: &mut Tx) -> Result<()> {
         let Desk { merchant, today, accepted, suspense, .. } = self;
         facts::add(tx, &merchant.id, &accepted).await?;
         journal::post(tx, &merchant.id, today, &suspense).await?;

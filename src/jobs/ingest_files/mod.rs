@@ -10,6 +10,7 @@ mod filing;
 mod inboxes;
 mod orders;
 mod outcome;
+mod pending;
 mod reading;
 mod records;
 mod results;

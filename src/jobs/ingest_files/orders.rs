@@ -10,7 +10,7 @@ use chrono_tz::Tz;
 
 use super::super::{Scheme, version_fingerprint};
 use super::outcome::Outcome;
-use super::{Chunk, facts};
+use super::{Chunk, pending};
 use crate::config::Merchant;
 use crate::domain::business_days::NoYear;
 use crate::domain::calendar::day_of;
@@ -21,7 +21,7 @@ use crate::domain::policy::Terms;
 use crate::files::incoming::Row;
 use crate::files::incoming::facts::{fingerprint_of, fulfilment_id};
 use crate::files::reader::Line;
-use crate::store::facts::NewFact;
+use crate::store::facts::{self, NewFact};
 use crate::store::orders::{Decided, NewOrder, StoredOrder};
 use crate::store::standings::{self, Standing};
 use crate::store::{Tx, orders, scheme};
@@ -304,10 +304,10 @@ impl Decisions {
             scheme::use_policy_version(tx, &merchant.id, version, fingerprint, today).await?;
         }
         orders::add(tx, &merchant.id, &self.orders).await?;
-        crate::store::facts::add(tx, &merchant.id, &self.events).await?;
+        facts::add(tx, &merchant.id, &self.events).await?;
         // Rows that came before their order can be looked at again.
         let ids: Vec<&str> = self.orders.iter().map(|(stored, ..)| stored.order.order_id.as_str()).collect();
-        facts::retry_pending(tx, scheme, merchant, &ids, today).await
+        pending::try_again(tx, scheme, merchant, &ids, today).await
     }
 }
 

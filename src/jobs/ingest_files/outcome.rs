@@ -15,7 +15,8 @@ use crate::files::profile::mapping::SET_ASIDE;
 use crate::files::reader::Line;
 use crate::store::Tx;
 use crate::store::exceptions::{self, NewException};
-use crate::store::inputs::{self, Counts, InputRow};
+use crate::store::input_rows::{self, InputRow};
+use crate::store::inputs::Counts;
 
 /// A row's outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,22 +85,22 @@ impl From<&Rejection> for Outcome {
 }
 
 /// The key that a row is acknowledged under; of one that could not be read, whatever stands in the key's column.
-pub fn key<'l>(kind: Kind, header: &[String], line: &'l Line) -> Cow<'l, str> {
+pub fn key<'l>(chunk: &Chunk<'_>, line: &'l Line) -> Cow<'l, str> {
     if let Ok(parsed) = &line.parsed {
         return Cow::Borrowed(parsed.row.key());
     }
-    let (_, key_column) = told(kind, header, line);
+    let (_, key_column) = told(chunk, line);
     // In a customer's row that lacks a cell, a name may stand there.
-    let may_be_a_name = kind == Kind::Customers && line.cells.len() != header.len();
-    Cow::Owned(if may_be_a_name { String::new() } else { short(raw(header, line, key_column)) })
+    let may_be_a_name = chunk.kind == Kind::Customers && line.cells.len() != chunk.header.len();
+    Cow::Owned(if may_be_a_name { String::new() } else { short(raw(chunk.header, line, key_column)) })
 }
 
 /// What a row tells of, and the column of its key: a bill's of a payment or of a refund.
-fn told(kind: Kind, header: &[String], line: &Line) -> (Kind, &'static str) {
-    if kind != Kind::Bills {
-        return (kind, kind.key_column());
+fn told(chunk: &Chunk<'_>, line: &Line) -> (Kind, &'static str) {
+    match chunk.kind {
+        Kind::Bills => bills::about(|column| raw(chunk.header, line, column)),
+        kind => (kind, kind.key_column()),
     }
-    bills::about(|column| raw(header, line, column))
 }
 
 pub(super) fn raw<'a>(header: &[String], line: &'a Line, column: &str) -> &'a str {
@@ -121,19 +122,20 @@ pub struct Noted {
 }
 
 impl Noted {
-    pub fn of(kind: Kind, chunk: &Chunk<'_>, outcomes: &[Outcome]) -> Noted {
+    pub fn of(chunk: &Chunk<'_>, outcomes: &[Outcome]) -> Noted {
+        let kind = chunk.kind;
         let mut noted = Noted { rows: Vec::new(), opened: Vec::new(), mended: BTreeMap::new() };
         for (line, outcome) in chunk.lines.iter().zip(outcomes) {
-            let (of, _) = told(kind, chunk.header, line);
+            let (of, _) = told(chunk, line);
             // What a bill says may be known from elsewhere.
             let is_known = *outcome == Outcome::Duplicate && kind == Kind::Bills;
             if let Some(code) = rejected_code(kind, of).filter(|_| is_known || *outcome == Outcome::Accepted) {
-                noted.mended.entry(code).or_default().push(key(kind, chunk.header, line).into_owned());
+                noted.mended.entry(code).or_default().push(key(chunk, line).into_owned());
             }
             if matches!(outcome, Outcome::Accepted | Outcome::Duplicate) {
                 continue;
             }
-            let row = input_row(chunk, of, line, key(kind, chunk.header, line).into_owned(), outcome);
+            let row = input_row(chunk, of, line, outcome);
             noted.opened.extend(exception_about(kind, of, outcome, &row));
             noted.rows.push(row);
         }
@@ -141,7 +143,7 @@ impl Noted {
     }
 
     pub async fn write(&self, tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<()> {
-        inputs::add_rows(tx, &self.rows).await?;
+        input_rows::add(tx, &self.rows).await?;
         exceptions::open(tx, merchant, today, &self.opened).await?;
         for (code, keys) in &self.mended {
             let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
@@ -153,7 +155,7 @@ impl Noted {
 
 /// The exception that a rejected row makes, by the file's kind and what the row tells of: money may have moved without
 /// us knowing.
-fn rejected_code(kind: Kind, of: Kind) -> Option<&'static str> {
+pub fn rejected_code(kind: Kind, of: Kind) -> Option<&'static str> {
     match of {
         Kind::Payments => Some("PAYMENT_REJECTED"),
         Kind::Refunds if kind == Kind::Bills => Some("REFUND_REJECTED"),
@@ -163,7 +165,7 @@ fn rejected_code(kind: Kind, of: Kind) -> Option<&'static str> {
     }
 }
 
-fn input_row(chunk: &Chunk<'_>, kind: Kind, line: &Line, row_key: String, outcome: &Outcome) -> InputRow {
+fn input_row(chunk: &Chunk<'_>, of: Kind, line: &Line, outcome: &Outcome) -> InputRow {
     let Chunk { file, header, today, .. } = *chunk;
     let (code, message) = outcome.code_and_message();
     let (order_id, amount) = match &line.parsed {
@@ -175,8 +177,8 @@ fn input_row(chunk: &Chunk<'_>, kind: Kind, line: &Line, row_key: String, outcom
         file_no: file.file_no,
         line: line.number,
         merchant_id: file.merchant_id.clone(),
-        kind: kind.name().to_owned(),
-        row_key,
+        kind: of.name().to_owned(),
+        row_key: key(chunk, line).into_owned(),
         order_id,
         outcome: outcome.name().to_owned(),
         code: code.to_owned(),
@@ -220,7 +222,7 @@ fn content(header: &[String], line: &Line) -> String {
 }
 
 /// What finance must look at: contradictions, money without its order, and money that could not be read.
-fn exception_about(kind: Kind, of: Kind, outcome: &Outcome, row: &InputRow) -> Option<NewException> {
+pub fn exception_about(kind: Kind, of: Kind, outcome: &Outcome, row: &InputRow) -> Option<NewException> {
     let code = match outcome {
         Outcome::Conflict { .. } => "CONFLICT",
         Outcome::Pending { code, .. } if kind.is_money() => code,

@@ -38,7 +38,7 @@ pub async fn read(scheme: &Scheme, feed: &Feed, found: &Found, file: FileRow, to
         ack.row(0, "", "taken", code, message)?;
     }
     let answers = Answers::new(ack, &file);
-    let clerk = Clerk { kind: feed.kind, file: file.clone(), header, today, answers };
+    let clerk = Clerk { cover: Cover { kind: feed.kind, file: file.clone(), header, today }, answers };
     let books = Books { scheme, feed, today, file };
     let file = match feed.kind {
         Kind::Orders => {
@@ -57,7 +57,7 @@ async fn take_in(mut books: Books<'_>, mut chunks: Chunks<'_>, mut clerk: Clerk)
     let mut tx = books.scheme.store.write().await?;
     loop {
         let (lines, ends) = chunks.next().await?;
-        let outcomes = decide(&mut tx, books.scheme, books.feed, &clerk.chunk(&lines)).await?;
+        let outcomes = decide(&mut tx, books.scheme, books.feed, &clerk.cover.chunk(&lines)).await?;
         let done = clerk.answer(&lines, &outcomes, ends)?;
         chunks.give_back(lines);
         tx = books.write(tx, done).await?;
@@ -118,7 +118,7 @@ async fn take_in_orders(
 }
 
 fn decide_orders(desk: &mut Desk, clerk: &mut Clerk, lines: &[Line], ends: Ends) -> Result<Done> {
-    let (outcomes, decisions) = desk.decide(&clerk.chunk(lines))?;
+    let (outcomes, decisions) = desk.decide(&clerk.cover.chunk(lines))?;
     let mut done = clerk.answer(lines, &outcomes, ends)?;
     done.decisions = Some(decisions);
     if ends != Ends::Nothing {
@@ -137,24 +137,33 @@ enum Ends {
 
 /// Who answers a file's rows once they are decided. Needs no store.
 struct Clerk {
+    cover: Cover,
+    answers: Answers,
+}
+
+/// What is the same for all chunks of a file.
+struct Cover {
     kind: Kind,
     /// As it was when reading began.
     file: FileRow,
     /// The names under which the file's rows are read.
     header: Vec<String>,
     today: NaiveDate,
-    answers: Answers,
+}
+
+impl Cover {
+    fn chunk<'a>(&'a self, lines: &'a [Line]) -> Chunk<'a> {
+        let Cover { kind, file, header, today } = self;
+        Chunk { kind: *kind, file, header, lines, today: *today }
+    }
 }
 
 impl Clerk {
-    fn chunk<'a>(&'a self, lines: &'a [Line]) -> Chunk<'a> {
-        Chunk { file: &self.file, header: &self.header, lines, today: self.today }
-    }
-
     fn answer(&mut self, lines: &[Line], outcomes: &[Outcome], ends: Ends) -> Result<Done> {
         ensure!(outcomes.len() == lines.len(), "{} rows got {} outcomes", lines.len(), outcomes.len());
-        let noted = Noted::of(self.kind, &self.chunk(lines), outcomes);
-        self.answers.give(self.kind, &self.header, lines, outcomes)?;
+        let chunk = self.cover.chunk(lines);
+        let noted = Noted::of(&chunk, outcomes);
+        self.answers.give(&chunk, outcomes)?;
         if ends != Ends::Nothing {
             self.answers.bring_to_disk()?;
         }
@@ -209,6 +218,7 @@ impl Books<'_> {
 
 /// Rows of a file that are decided together.
 pub(super) struct Chunk<'a> {
+    pub kind: Kind,
     pub file: &'a FileRow,
     pub header: &'a [String],
     pub lines: &'a [Line],
@@ -216,15 +226,13 @@ pub(super) struct Chunk<'a> {
 }
 
 async fn decide(tx: &mut Tx, scheme: &Scheme, feed: &Feed, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
-    match feed.kind {
+    match chunk.kind {
         Kind::Customers => records::customers(tx, chunk).await,
         Kind::Agreements => records::agreements(tx, scheme, chunk).await,
         Kind::Orders => bail!("orders are decided at their desk"),
-        Kind::DebitResults | Kind::PayoutResults => {
-            results::decide(tx, scheme, merchant(scheme, feed)?, feed.kind, chunk).await
-        }
+        Kind::DebitResults | Kind::PayoutResults => results::decide(tx, scheme, merchant(scheme, feed)?, chunk).await,
         Kind::Bills => bills::decide(tx, scheme, merchant(scheme, feed)?, chunk).await,
-        _ => facts::decide(tx, scheme, merchant(scheme, feed)?, feed.kind, chunk).await,
+        _ => facts::decide(tx, scheme, merchant(scheme, feed)?, chunk).await,
     }
 }
 

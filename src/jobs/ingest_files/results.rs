@@ -20,14 +20,8 @@ use crate::store::facts::{self, NewFact};
 use crate::store::instructions::{self, NewAnswer, StoredInstruction};
 use crate::store::{Tx, exceptions, orders};
 
-pub async fn decide(
-    tx: &mut Tx,
-    scheme: &Scheme,
-    merchant: &Merchant,
-    kind: Kind,
-    chunk: &Chunk<'_>,
-) -> Result<Vec<Outcome>> {
-    let direction = if kind == Kind::DebitResults { Direction::Debit } else { Direction::PayOut };
+pub async fn decide(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
+    let direction = if chunk.kind == Kind::DebitResults { Direction::Debit } else { Direction::PayOut };
     let rows: Vec<&ResultRow> = chunk.lines.iter().filter_map(result_row).collect();
     let mut desk = Desk::open(tx, scheme, merchant, direction, &rows, chunk).await?;
     let mut outcomes = Vec::with_capacity(chunk.lines.len());
@@ -42,7 +36,7 @@ pub async fn decide(
     desk.write(tx).await?;
     if direction == Direction::Debit {
         let paid: Vec<&str> = paid.iter().map(String::as_str).collect();
-        super::facts::retry_chargebacks(tx, scheme, merchant, &paid, chunk.today).await?;
+        super::pending::try_chargebacks_again(tx, scheme, merchant, &paid, chunk.today).await?;
     }
     Ok(outcomes)
 }

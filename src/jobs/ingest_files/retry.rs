@@ -142,13 +142,15 @@ fn rows_again(scheme: &Scheme, feed: &Feed, file: &FileRow, to: Option<&PathBuf>
     let mut rows = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(&rejects[..]);
     let mut again = csv::WriterBuilder::new().delimiter(delimiter).flexible(true).from_writer(mark.to_vec());
     again.write_record(rows.headers()?)?;
+    // Rows that are rejected once more and tried again are not the same bytes as before.
+    let tried = format!("tried again from file {}", file.file_no);
     let mut count = 0;
     for row in rows.records() {
         let row = row?;
         // The last two cells are code and message.
         let code = row.len().checked_sub(2).and_then(|at| row.get(at)).unwrap_or_default();
         if BY_CONFIGURATION.contains(&code) {
-            again.write_record(&row)?;
+            again.write_record(row.iter().take(row.len() - 1).chain([tried.as_str()]))?;
             count += 1;
         }
     }

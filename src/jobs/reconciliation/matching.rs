@@ -12,8 +12,8 @@ use crate::files::outgoing::{Matching, Report, Written};
 use crate::store::awaited::AwaitedRow;
 use crate::store::bills::LineRow;
 use crate::store::facts::BookedPayment;
-use crate::store::inputs::InputRow;
-use crate::store::{Tx, awaited, bills, facts, inputs};
+use crate::store::input_rows::InputRow;
+use crate::store::{Tx, awaited, bills, facts, input_rows};
 
 impl DayOf<'_> {
     /// First what both sides have since today, then what one side lacks, then what they contradict each other in.
@@ -29,7 +29,7 @@ impl DayOf<'_> {
         for row in awaited::open_at(tx, id, day).await? {
             rows.push(self.awaited(row)?);
         }
-        for (waiting, provider, in_bill) in inputs::suspended_at(tx, id, day).await? {
+        for (waiting, provider, in_bill) in input_rows::suspended_at(tx, id, day).await? {
             let Some((minor, currency)) = signed_amount(&waiting)? else { continue };
             *sums.suspended.entry(currency).or_default() += minor;
             // The bill's own row stands for it.
@@ -40,7 +40,7 @@ impl DayOf<'_> {
         for line in bills::open_at(tx, id, day).await? {
             rows.push(self.of_bill(line)?);
         }
-        for (conflict, provider, ours) in inputs::money_conflicts_on(tx, id, day).await? {
+        for (conflict, provider, ours) in input_rows::money_conflicts_on(tx, id, day).await? {
             let Some((minor, currency)) = signed_amount(&conflict)? else { continue };
             rows.push(self.conflict(conflict, provider, (minor, if minor < 0 { -ours } else { ours }), currency));
         }

@@ -5,6 +5,7 @@ mod archive;
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::sync::Arc;
 
 use chrono_tz::Tz;
@@ -152,11 +153,11 @@ enum Form {
     Zip,
 }
 
-/// Enough to tell the forms apart.
-const FIRST: usize = TAR.0 + TAR.1.len();
+/// Enough to tell the forms apart: the header of a tar archive.
+const FIRST: usize = 512;
 
-/// Where a tar archive says that it is one, and how.
-const TAR: (usize, &[u8]) = (257, b"ustar");
+/// Where the sum of that header stands in it, in octal digits.
+const TAR_SUM: Range<usize> = 148..156;
 
 /// First bytes of what is sent at times and cannot be read, with what it is.
 const OTHERS: &[(&[u8], &str)] = &[
@@ -169,8 +170,7 @@ const OTHERS: &[(&[u8], &str)] = &[
 ];
 
 fn form(first: &[u8]) -> io::Result<Form> {
-    let is_tar = first.get(TAR.0..).is_some_and(|rest| rest.starts_with(TAR.1));
-    let tar = is_tar.then_some("a tar archive");
+    let tar = is_tar(first).then_some("a tar archive");
     if let Some(what) = tar.or(OTHERS.iter().find(|(magic, _)| first.starts_with(magic)).map(|(_, what)| *what)) {
         let message = format!("is {what}; send the rows as CSV, plain or packed with gzip, zstd or zip");
         return Err(Distrust::new("FILE_ARCHIVE", message).into_io());
@@ -183,6 +183,16 @@ fn form(first: &[u8]) -> io::Result<Form> {
         [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] | [b'P', b'K', 7, 8, ..] => Form::Zip,
         _ => Form::Plain,
     })
+}
+
+/// Whether it is the header of a tar archive. Its other marks may stand in a text as well.
+fn is_tar(first: &[u8]) -> bool {
+    let Some(header) = first.get(..FIRST) else { return false };
+    let told = std::str::from_utf8(&header[TAR_SUM]).unwrap_or_default();
+    let told = u32::from_str_radix(told.trim_matches([' ', '\0']), 8);
+    // The sum is taken with blanks in its own place.
+    let bytes = header.iter().enumerate();
+    told == Ok(bytes.map(|(at, byte)| if TAR_SUM.contains(&at) { 32 } else { u32::from(*byte) }).sum())
 }
 
 fn first_bytes(file: &mut File) -> io::Result<Vec<u8>> {

@@ -379,6 +379,18 @@ fn totals_are_written_as_amounts_are_and_amounts_in_one_way() {
 }
 
 #[test]
+fn a_fee_may_be_written_the_other_way_round() {
+    let scheme = shop();
+    let alipay = fs::read_to_string("profiles/alipay-merchant-bill.toml").unwrap();
+    let (fee, reversed) = ("fee = \"服务费（元）\"", "fee = { from = \"服务费（元）\", sign = \"reversed\" }");
+    assert!(alipay.contains(fee));
+    scheme.write("jd-pay-later.toml", alipay.replace(fee, reversed));
+    let charged = sample("alipay.csv").replace(",7.08,", ",-7.08,");
+    let (told, status) = check(&scheme, "jd", &gbk(&charged));
+    assert!(status == Some(0) && told.contains("fee 7.08 CNY"), "{told}");
+}
+
+#[test]
 fn what_a_profile_sets_aside_is_declined_with_its_reason() {
     let scheme = with_orders();
     scheme.write("inbox/shop-2026-03-02.csv", sample("shop.csv").replace("EUR", "CNY"));
@@ -466,7 +478,7 @@ fn a_profile_that_makes_no_sense_is_refused_with_its_line() {
         ),
         (
             good.replace("\"c\"", "{ from = \"c\", sign = \"minus\" }"),
-            "\"minus\" is not known; write negative or absolute",
+            "\"minus\" is not known; write negative, absolute or reversed",
         ),
         (format!("{good}[cells]\nthousands = \".\""), "cells.thousands: stands where the decimal point does"),
         (format!("{good}[cells]\nminor_digits = 9"), "cells.minor_digits: write the digits behind the point"),

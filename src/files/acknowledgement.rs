@@ -6,7 +6,6 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::atomic;
@@ -133,15 +132,15 @@ impl Answer {
         self.csv.flush()?;
         let file = self.csv.get_ref().get_ref();
         file.sync_data()?;
-        let (ours, there) = (file.metadata()?, fs::metadata(&self.part));
-        if !there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())) {
+        // Else what is written from now on would be lost without a word.
+        if !self.part.exists() {
             let part = self.part.display();
             let why = format!(
                 "{part} was taken away while it was written; leave names that end in .part alone and run again"
             );
             return Err(io::Error::other(why));
         }
-        Ok(i64::try_from(ours.len()).unwrap_or(i64::MAX))
+        Ok(i64::try_from(file.metadata()?.len()).unwrap_or(i64::MAX))
     }
 }
 

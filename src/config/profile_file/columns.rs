@@ -39,7 +39,8 @@ pub(super) struct RawRule {
     replace: BTreeMap<String, String>,
     /// What begins with it does not belong to the value.
     until: Option<String>,
-    /// negative where an amount is written with a minus and meant without, absolute where its sign says nothing.
+    /// negative where an amount is written with a minus and meant without, absolute where its sign says nothing, reversed
+    /// where a fee that is charged has a minus and one that is given back has none.
     sign: Option<RawSign>,
 }
 
@@ -48,6 +49,7 @@ pub(super) struct RawRule {
 pub(super) enum RawSign {
     Negative,
     Absolute,
+    Reversed,
 }
 
 /// Columns in the order in which the kind's own are written down.
@@ -112,6 +114,7 @@ impl RawSource {
                 None => Sign::Kept,
                 Some(RawSign::Negative) => Sign::Turned,
                 Some(RawSign::Absolute) => Sign::Dropped,
+                Some(RawSign::Reversed) => Sign::Reversed,
             },
         })
     }

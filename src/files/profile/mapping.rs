@@ -235,11 +235,13 @@ impl Mapping {
                     format!("not an amount as this format writes them, such as {}", cells.example()),
                 ));
             };
+            let is_zero = number.chars().all(|c| matches!(c, '0' | '.'));
             return match (rule.sign, number.strip_prefix('-')) {
-                (Sign::Turned | Sign::Dropped, Some(positive)) => Ok(Cow::Owned(positive.to_owned())),
-                (Sign::Turned, None) if !number.chars().all(|c| matches!(c, '0' | '.')) => {
+                (Sign::Turned | Sign::Dropped | Sign::Reversed, Some(positive)) => Ok(Cow::Owned(positive.to_owned())),
+                (Sign::Turned, None) if !is_zero => {
                     Err(("BAD_AMOUNT", "this format writes such amounts with a minus, and here is none".to_owned()))
                 }
+                (Sign::Reversed, None) if !is_zero => Ok(Cow::Owned(format!("-{number}"))),
                 _ => Ok(Cow::Owned(number)),
             };
         }

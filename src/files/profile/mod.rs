@@ -101,6 +101,8 @@ pub enum Sign {
     Turned,
     /// Written with or without.
     Dropped,
+    /// A minus means none, and none a minus.
+    Reversed,
 }
 
 #[derive(Debug, Clone)]

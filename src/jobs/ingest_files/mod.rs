@@ -43,7 +43,7 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
     }
 
     let mut looked = places::fetch(scheme, today).await?;
-    let mut files = 0;
+    let (mut files, mut quarantined) = (0, 0);
     let mut counts = Counts::default();
     let mut arrived = inboxes::look(scheme, today).await?;
     arrived.refused.append(&mut looked.refused);
@@ -52,6 +52,7 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
         let reading = || format!("reading {} file {}", feed.kind.name(), found.path.display());
         if let Some(file) = take(scheme, feed, &found, today, None).await.with_context(reading)? {
             files += 1;
+            quarantined += i64::from(file.status == "quarantined");
             counts.add(&file.counts);
         }
         if let (true, Ok(mut seen)) = (feed.keep, scheme.dealt_with.lock()) {
@@ -76,6 +77,7 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
         ("conflict", counts.conflict),
         ("pending", counts.pending),
         ("rejected", counts.rejected),
+        ("quarantined", quarantined),
         ("refused", refused),
     ]))
 }

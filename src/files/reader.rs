@@ -252,6 +252,8 @@ mod tests {
         let why = |text: &str| examined(text.as_bytes()).unwrap_err().message;
         let person = why("P1,O1,Zhang San,zhang.san@example.com,10.00\n");
         assert!(person.ends_with("no line with any of them was found where the header should be"), "{person}");
+        let glued = why("payment_id;order_id;amount;currency;paid_at\n");
+        assert!(glued.ends_with("another delimiter is used than this feed's"), "{glued}");
         let other = why("payment_id,order_id,sum,currency,paid_at\n");
         assert!(other.contains("needs the column(s) amount; the header has: payment_id, order_id, sum"), "{other}");
     }

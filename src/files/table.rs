@@ -144,9 +144,7 @@ impl Table {
                     if self.layout.is_rejects || self.profile.header != Header::Found {
                         let missing = nearest.map(|(_, missing)| missing).unwrap_or_default();
                         let all = Mapping::of(&self.profile, kind, &[]).err().unwrap_or_default();
-                        // Where it has none of them, it may be a row, with names and addresses in it.
-                        let shown = if missing.len() < all.len() { header.as_slice() } else { &[] };
-                        return Err(lacks(shown, kind, missing).into_io());
+                        return Err(lacks(&header, kind, &missing, all.len()).into_io());
                     }
                 }
             }
@@ -169,7 +167,7 @@ impl Table {
                     all.join(", ")
                 ),
             ),
-            _ => lacks(&[], kind, all),
+            _ => lacks(&[], kind, &all, all.len()),
         };
         Err(wrong.into_io())
     }
@@ -339,16 +337,22 @@ fn twice(mapping: &Mapping, kind: Kind, header: &[String], is_plain: bool) -> Re
     }
 }
 
-fn lacks(header: &[String], kind: Kind, missing: Vec<String>) -> Distrust {
-    let found: String = header.join(", ").chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
-    let found = match header {
-        [] => "no line with any of them was found where the header should be".to_owned(),
-        // Without a header, the first line of a file of customers is a person.
-        _ if kind == Kind::Customers => "the header has others".to_owned(),
-        _ => format!("the header has: {found}"),
+/// Of so many columns that are needed, these are missing. What has none of them may be a row, with names and addresses in it,
+/// and is not repeated.
+fn lacks(header: &[String], kind: Kind, missing: &[String], needed: usize) -> Distrust {
+    let glued = |cell: &String| missing.iter().any(|name| cell.contains(name.split(' ').next().unwrap_or(name)));
+    let found = if missing.len() < needed && kind == Kind::Customers {
+        "the header has others".to_owned()
+    } else if missing.len() < needed {
+        let shown =
+            header.join(", ").chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect::<String>();
+        format!("the header has: {shown}")
+    } else if header.iter().any(glued) {
+        "they are there, but not as cells of their own: another delimiter is used than this feed's".to_owned()
+    } else {
+        "no line with any of them was found where the header should be".to_owned()
     };
-    let missing = missing.join(", ");
-    let message = format!("a file of {} needs the column(s) {missing}; {found}", kind.name());
+    let message = format!("a file of {} needs the column(s) {}; {found}", kind.name(), missing.join(", "));
     Distrust::new("FILE_COLUMN_MISSING", &message)
 }
 

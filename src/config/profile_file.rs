@@ -16,7 +16,8 @@ use super::problems::{Problems, Rules, join, wrong};
 use super::read_as;
 use crate::files::encoding::Encoding;
 use crate::files::incoming::Kind;
-use crate::files::profile::{CellRules, Condition, Header, Pattern, Profile, Said, SetAside, Total, Variant, mapping};
+use crate::files::profile::cells::CellRules;
+use crate::files::profile::{Condition, Header, Pattern, Profile, Said, SetAside, Total, Variant, mapping};
 
 /// How files of a format are read.
 #[derive(Deserialize, JsonSchema)]

@@ -153,7 +153,6 @@ fn lost(name: &str) -> String {
 
 /// Gives acknowledgement and rejects their names. The latter is there only if a row was rejected.
 pub fn publish(folder: &Path, name: &str, has_rejects: bool) -> io::Result<()> {
-    let mut is_lost = false;
     for (suffix, wanted) in [(REJECTS, has_rejects), (ACK, true)] {
         let path = folder.join(format!("{name}.{suffix}"));
         let part = atomic::part_of(&path);
@@ -161,10 +160,16 @@ pub fn publish(folder: &Path, name: &str, has_rejects: bool) -> io::Result<()> {
             (true, true) => atomic::rename(&part, &path)?,
             (true, false) => fs::remove_file(&part)?,
             // Done before a stop, unless it is not there either.
-            (false, _) => is_lost |= wanted && !path.exists(),
+            (false, true) if !path.exists() => {
+                tracing::warn!(file = name, code = LOST, "{} was taken away before it was finished", path.display());
+                if suffix == ACK {
+                    publish_refusal(folder, name, "taken", LOST, &lost(name))?;
+                }
+            }
+            (false, _) => {}
         }
     }
-    if is_lost { publish_refusal(folder, name, "taken", LOST, &lost(name)) } else { Ok(()) }
+    Ok(())
 }
 
 /// The answer to a file that was not read to its end: the rows that count, and a last line that says so.
@@ -175,14 +180,14 @@ pub fn publish_interrupted(
     code: &str,
     message: &str,
 ) -> io::Result<()> {
-    let is_out = folder.join(format!("{name}.{ACK}")).exists();
-    if !is_out {
-        // No row is rejected any more.
-        let form = RejectsForm { header: Vec::new(), delimiter: b',', is_marked: false };
-        let mut answer = Acknowledgement::open(folder, name, ack_bytes, rejects_bytes, form)?;
-        answer.row(0, "", "interrupted", code, message)?;
-        answer.checkpoint()?;
+    if folder.join(format!("{name}.{ACK}")).exists() {
+        return publish(folder, name, rejects_bytes > 0);
     }
+    // No row is rejected any more.
+    let form = RejectsForm { header: Vec::new(), delimiter: b',', is_marked: false };
+    let mut answer = Acknowledgement::open(folder, name, ack_bytes, rejects_bytes, form)?;
+    answer.row(0, "", "interrupted", code, message)?;
+    let (_, rejects_bytes) = answer.checkpoint()?;
     publish(folder, name, rejects_bytes > 0)
 }
 
@@ -194,4 +199,84 @@ pub fn publish_refusal(folder: &Path, name: &str, outcome: &str, code: &str, mes
     ack.write_record(["0", "", outcome, code, &*defused(message)]).map_err(io::Error::other)?;
     let bytes = ack.into_inner().map_err(|why| io::Error::other(why.to_string()))?;
     atomic::write(&folder.join(format!("{name}.{ACK}")), &bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAME: &str = "orders.csv";
+
+    /// Answers to a row that was accepted and one that was rejected, in the making, and their lengths.
+    fn begun(folder: &Path) -> (i64, i64) {
+        let mut answers = go_on(folder, (0, 0));
+        answers.row(2, "O1", "accepted", "", "").unwrap();
+        answers.row(3, "O2", "rejected", "BAD_AMOUNT", "why").unwrap();
+        answers.reject(&csv::StringRecord::from(vec!["O2", "x"]), "BAD_AMOUNT", "why").unwrap();
+        answers.checkpoint().unwrap()
+    }
+
+    fn go_on(folder: &Path, (ack_bytes, rejects_bytes): (i64, i64)) -> Acknowledgement {
+        let header = vec!["order_id".to_owned(), "amount".to_owned()];
+        let form = RejectsForm { header, delimiter: b',', is_marked: false };
+        Acknowledgement::open(folder, NAME, ack_bytes, rejects_bytes, form).unwrap()
+    }
+
+    fn read(folder: &Path, suffix: &str) -> Option<String> {
+        fs::read_to_string(folder.join(format!("{NAME}.{suffix}"))).ok()
+    }
+
+    #[test]
+    fn an_older_state_of_the_books_goes_on_with_answers_that_are_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let older = begun(folder);
+        let mut answers = go_on(folder, older);
+        answers.row(4, "O3", "accepted", "", "").unwrap();
+        answers.checkpoint().unwrap();
+        publish(folder, NAME, true).unwrap();
+        let (ack, rejects) = (read(folder, ACK), read(folder, REJECTS));
+        let mut answers = go_on(folder, older);
+        answers.row(4, "O3", "accepted", "", "").unwrap();
+        answers.checkpoint().unwrap();
+        publish(folder, NAME, true).unwrap();
+        assert_eq!((read(folder, ACK), read(folder, REJECTS)), (ack, rejects));
+    }
+
+    #[test]
+    fn what_is_lost_is_said_and_nothing_else_goes_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let lengths = begun(folder);
+        fs::remove_file(folder.join(format!("{NAME}.{REJECTS}.part"))).unwrap();
+        publish(folder, NAME, true).unwrap();
+        let ack = read(folder, ACK).unwrap();
+        assert!(ack.contains("2,O1,accepted") && ack.contains("3,O2,rejected"), "{ack}");
+
+        // Nothing is left of a file that was not read to its end.
+        fs::remove_file(folder.join(format!("{NAME}.{ACK}"))).unwrap();
+        publish_interrupted(folder, NAME, lengths, "FILE_CHANGED", "gone").unwrap();
+        let ack = read(folder, ACK).unwrap();
+        assert!(
+            ack.contains("\n0,,taken,ANSWERS_LOST,") && ack.ends_with("0,,interrupted,FILE_CHANGED,gone\n"),
+            "{ack}"
+        );
+        assert_eq!(read(folder, REJECTS), None);
+
+        let lengths = begun(folder);
+        fs::remove_file(folder.join(format!("{NAME}.{ACK}"))).unwrap();
+        fs::remove_file(folder.join(format!("{NAME}.{ACK}.part"))).unwrap();
+        publish(folder, NAME, lengths.1 > 0).unwrap();
+        assert!(read(folder, ACK).unwrap().contains("\n0,,taken,ANSWERS_LOST,"));
+        assert!(read(folder, REJECTS).unwrap().contains("O2,x,BAD_AMOUNT,why"));
+    }
+
+    #[test]
+    fn answers_that_are_taken_away_while_they_are_written_are_no_answers() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut answers = go_on(folder.path(), begun(folder.path()));
+        fs::remove_file(folder.path().join(format!("{NAME}.{ACK}.part"))).unwrap();
+        answers.row(4, "O3", "accepted", "", "").unwrap();
+        assert!(answers.checkpoint().unwrap_err().to_string().contains("was taken away while it was written"));
+    }
 }

@@ -22,6 +22,7 @@ pub struct Acknowledgement {
 struct Answer {
     csv: csv::Writer<BufWriter<File>>,
     part: PathBuf,
+    /// It has its header.
     is_begun: bool,
 }
 
@@ -191,7 +192,7 @@ pub fn publish_interrupted(
     publish(folder, name, rejects_bytes > 0)
 }
 
-/// The acknowledgement of a file of which no row counts.
+/// An acknowledgement that says nothing of rows: none counts, or what was said of them is lost.
 pub fn publish_refusal(folder: &Path, name: &str, outcome: &str, code: &str, message: &str) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let mut ack = csv::Writer::from_writer(Vec::new());

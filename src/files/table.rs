@@ -119,13 +119,11 @@ impl Table {
                 continue;
             }
             looked_at += 1;
-            if self.profile.header != Header::Found {
-                no_text(&record).map_err(Distrust::into_io)?;
-            }
             let header: Vec<String> = record.iter().map(|name| self.profile.cells.clean(name).to_owned()).collect();
             if self.layout.is_rejects && !header.ends_with(&ADDED.map(str::to_owned)) {
                 break;
             }
+            let is_text = no_text(&record).map_err(Distrust::into_io);
             match Mapping::of(&self.profile, kind, &header) {
                 Ok(mapping) => {
                     // The sender may have columns that are named like those we add.
@@ -133,7 +131,7 @@ impl Table {
                     let own = &header[..header.len() - added];
                     twice(&mapping, kind, own, self.profile.is_plain()).map_err(Distrust::into_io)?;
                     self.mapping = (!self.profile.is_plain()).then_some(mapping);
-                    no_text(&record).map_err(Distrust::into_io)?;
+                    is_text?;
                     (self.header, self.header_line) = (header, line);
                     return Ok(());
                 }
@@ -142,14 +140,14 @@ impl Table {
                         nearest = Some((line, missing));
                     }
                     if self.layout.is_rejects || self.profile.header != Header::Found {
+                        is_text?;
                         let missing = nearest.map(|(_, missing)| missing).unwrap_or_default();
-                        let all = Mapping::of(&self.profile, kind, &[]).err().unwrap_or_default();
-                        return Err(lacks(&header, kind, &missing, all.len()).into_io());
+                        return Err(lacks(&header, kind, &missing, self.needed(kind).len()).into_io());
                     }
                 }
             }
         }
-        let all = Mapping::of(&self.profile, kind, &[]).err().unwrap_or_default();
+        let all = self.needed(kind);
         let name = &self.profile.name;
         let wrong = match nearest {
             Some((line, missing)) if missing.len() < all.len() => Distrust::new(
@@ -170,6 +168,11 @@ impl Table {
             _ => lacks(&[], kind, &all, all.len()),
         };
         Err(wrong.into_io())
+    }
+
+    /// The columns that a header must have.
+    fn needed(&self, kind: Kind) -> Vec<String> {
+        Mapping::of(&self.profile, kind, &[]).err().unwrap_or_default()
     }
 
     /// Reads on to the next row and tells its line; none at the end. Lines of other kinds are taken note of on the way.

@@ -14,11 +14,12 @@ use crate::store::exceptions::{self, NewException};
 use crate::store::inputs::FileRow;
 use crate::store::{Tx, arrivals, inputs, listing};
 
-/// Notes that a file has come. Belongs before the file itself is saved.
+/// Records that a file has come.
 pub async fn note(tx: &mut Tx, feed: &Feed, file: &FileRow, today: NaiveDate) -> Result<()> {
     if let Some(number) = file.number {
         count(tx, feed, file, number, today).await?;
     }
+    inputs::save_file(tx, file).await?;
     let why = match &file.message {
         None => format!("taken in on {today} as file {}", file.file_no),
         Some(message) => format!("tried again on {today} as file {}: {message}", file.file_no),
@@ -30,11 +31,9 @@ pub async fn note(tx: &mut Tx, feed: &Feed, file: &FileRow, today: NaiveDate) ->
     let mut settled: Vec<FileRow> = first.into_iter().map(|listed| listed.file).collect();
     if file.status != "quarantined" {
         settled.extend(inputs::refused_with_bytes(tx, &feed.name, &file.sha256).await?);
-        // As `arrivals::came` has it.
-        let old = inputs::file_with_bytes(tx, &file.merchant_id, &file.kind, &file.sha256).await?;
-        let is_old =
-            old.is_some_and(|old| old.dated_on.is_some() && old.dated_on != file.dated_on && old.counts.rows > 0);
-        if let Some(date) = file.dated_on.filter(|_| !is_old) {
+        if let Some(date) = file.dated_on
+            && arrivals::came(tx, &feed.name, date).await?
+        {
             let missing = missing_key(&feed.name, date);
             exceptions::resolve(tx, &file.merchant_id, &["FILE_MISSING"], &[&missing], today).await?;
         }

@@ -172,7 +172,6 @@ async fn take(
     };
     exceptions::open(&mut tx, &file.merchant_id, today, opened.as_slice()).await?;
     arrival::note(&mut tx, feed, &file, today).await?;
-    inputs::save_file(&mut tx, &file).await?;
     tx.commit().await?;
     if file.status == "reading" {
         return reading::read(scheme, feed, found, file, today).await.map(Some);

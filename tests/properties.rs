@@ -188,7 +188,7 @@ proptest! {
                 let before = *charged_when_gone.entry(gone).or_insert(charged);
                 prop_assert!(together || charged <= before, "{today}: {charged} after {before}");
             }
-            if decision.outstanding() > 0 {
+            if decision.positions.iter().any(|position| position.outstanding() > 0) {
                 owed_when_gone.clear();
             } else {
                 let gone = decision.positions.iter().map(|position| position.written_off_on).collect();

@@ -1751,9 +1751,9 @@ fn an_extension_has_its_limits() {
         ("extensions 1 of 7", delivered, "extend 17 3", "EXTENSION_TOO_LATE"),
         ("extensions 1 of 7 overdue", delivered, "extend 17 3", "ok"),
         ("extensions 1 of 7 overdue", delivered, "extend 04-30 3", "ok"),
-        // Written off on the 26th.
-        ("extensions 1 of 7 overdue | write off after 10", delivered, "extend 25 3", "ok"),
-        ("extensions 1 of 7 overdue | write off after 10", delivered, "extend 26 3", "EXTENSION_WRITTEN_OFF"),
+        // Written off at the end of the 26th: on its morning nothing is written off yet.
+        ("extensions 1 of 7 overdue | write off after 10", delivered, "extend 26 3", "ok"),
+        ("extensions 1 of 7 overdue | write off after 10", delivered, "extend 27 3", "EXTENSION_WRITTEN_OFF"),
         ("extensions 1 of 7 overdue | write off after 10", "delivered 02 | pay 26 100.00", "extend 27 3", "ok"),
         // No due date yet.
         ("extensions 1 of 7 within 5", "shipped 02", "extend 03 3", "ok"),

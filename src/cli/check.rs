@@ -78,7 +78,7 @@ impl Check {
             let jobs: Vec<_> = config
                 .jobs
                 .iter()
-                .map(|job| json!({ "job": job.name, "cron": job.cron_text, "time_zone": job.zone.name(), "next": next_runs(&job.name) }))
+                .map(|job| json!({ "job": job.name, "cron": job.schedule.as_ref().map(|schedule| &schedule.cron_text), "time_zone": job.zone.name(), "next": next_runs(&job.name) }))
                 .collect();
             let calendars: Vec<_> = config
                 .calendars
@@ -119,7 +119,8 @@ impl Check {
                 .iter()
                 .map(|at| at.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S %Z").to_string())
                 .collect();
-            say!("  job {:<21} {}", job.name, times.join(", "));
+            let times = if times.is_empty() { "with the close of each day".to_owned() } else { times.join(", ") };
+            say!("  job {:<21} {times}", job.name);
         }
         for warning in &warnings {
             say!("  note: {warning}");

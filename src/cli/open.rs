@@ -68,6 +68,7 @@ async fn scheme(config: Config, progress: Progress, exclusive: bool) -> Result<S
         templates,
         sender,
         dealt_with: Mutex::default(),
+        mails_planned: Mutex::default(),
         progress,
     })
 }

@@ -8,7 +8,7 @@ use super::due::{can_be_told, clock_day, schedule};
 use super::hold::spans;
 use super::order::{Case, Fact, Source, What};
 use super::policy::Terms;
-use super::position::{decide, is_cancelled};
+use super::position::{is_cancelled, owed_now};
 
 /// Why a well-formed row about a known order is rejected. The message says what the limit was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -161,8 +161,10 @@ fn admit_extension(case: &Case, terms: &Terms, days: i64, asked_on: NaiveDate) -
     let clock = clock_day(&case.order, terms, &facts, &spans, asked_on);
     let due = schedule(&case.order, terms, &facts, &spans, clock)?;
     if terms.write_off_after.is_some() {
-        let positions = decide(case, terms, &[], asked_on)?.positions;
-        let written_off = positions.iter().find_map(|position| Some((position.instalment, position.written_off_on?)));
+        // What the day's end writes off is still there while the day goes on.
+        let owed = owed_now(case, terms, &[], asked_on)?;
+        let positions = owed.iter().map(|owed| &owed.position);
+        let written_off = positions.filter_map(|position| Some((position.instalment, position.written_off_on?))).next();
         if let Some((instalment, written_off_on)) = written_off {
             return Err(Refusal::ExtensionWrittenOff { asked_on, instalment, written_off_on });
         }

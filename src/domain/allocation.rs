@@ -110,13 +110,13 @@ impl Ledger<'_> {
         paid.map_or(fact.effective_at, |paid| paid.effective_at.max(fact.effective_at))
     }
 
-    /// Every instalment's fee at the end of a day.
-    pub fn fees(&self, slots: &[Slot], day: NaiveDate) -> Vec<Fee> {
+    /// Every instalment's fee at the end of a day, less the waivers effective by `waived_by`.
+    pub fn fees(&self, slots: &[Slot], day: NaiveDate, waived_by: NaiveDate) -> Vec<Fee> {
         let mut waivers: i64 = self
             .facts
             .iter()
             .map(|fact| match fact.what {
-                What::Waiver { minor } if fact.effective_on <= day => minor,
+                What::Waiver { minor } if fact.effective_on <= waived_by => minor,
                 _ => 0,
             })
             .sum();
@@ -163,7 +163,8 @@ impl Ledger<'_> {
     /// before, then principal, or the other way round. What is left over becomes customer credit.
     fn pay(&self, replayed: &mut Replayed, fact: &Fact, minor: i64, suspended: bool) {
         let from = if suspended { Account::Suspense } else { Account::CashClearing };
-        let fees = self.fees(&replayed.slots, plus(fact.effective_on, -1));
+        let day_before = plus(fact.effective_on, -1);
+        let fees = self.fees(&replayed.slots, day_before, day_before);
         let mut left = minor;
         for i in replayed.oldest_first() {
             let slot = &mut replayed.slots[i];

@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 
-use super::business_days::{Count, NoYear};
+use super::business_days::{Count, NoYear, Roll};
 use super::calendar::{days_between, plus};
 use super::hold::{Covered, Effect, HoldSpan, spans};
 use super::money::split;
@@ -141,6 +141,19 @@ pub fn latest(terms: &Terms, day: NaiveDate, extension: i64) -> Result<NaiveDate
         latest = latest.max(counting.way(clock_on, term)?.due_on);
     }
     Ok(latest)
+}
+
+/// How many days after its order an instalment is due at the earliest.
+pub fn shortest_term(terms: &Terms) -> i64 {
+    let rolls_back = terms
+        .days_off
+        .as_ref()
+        .is_some_and(|days_off| matches!(days_off.roll, Roll::Preceding | Roll::ModifiedFollowing));
+    let days = all_terms(terms).into_iter().map(|term| match term {
+        Term::Days(days) if !rolls_back => days,
+        Term::Days(_) | Term::Until(_) => 0,
+    });
+    days.min().unwrap_or(0)
 }
 
 /// Every term that an order on these terms can have.

@@ -4,8 +4,9 @@ use anyhow::Result;
 use chrono::NaiveDate;
 
 use super::places::Undelivered;
-use super::{Done, Job, Scheme};
+use super::{Done, Job, Scheme, close_day};
 use crate::clock;
+use crate::config::Clock;
 use crate::store::runs;
 
 /// Does every job of every open day up to `through`, in order, and tells which days those were. Files that can't be sent to
@@ -18,8 +19,11 @@ pub async fn close_through(scheme: &Scheme, through: NaiveDate) -> Result<Vec<Na
         if today > through {
             break;
         }
-        for job in &scheme.config.jobs {
-            let Some(job) = Job::parse(&job.name) else { continue };
+        for job in jobs(scheme) {
+            // On the wall clock the day is over, and so is the time for its mails; the daemon sends those of the calendar day.
+            if job == Job::SendReminders && scheme.config.clock == Clock::Wall {
+                continue;
+            }
             match run_recorded(scheme, job, today).await {
                 Err(why) if why.is::<Undelivered>() => unsent = Some(why),
                 done => drop(done?),
@@ -40,8 +44,32 @@ pub async fn close_through(scheme: &Scheme, through: NaiveDate) -> Result<Vec<Na
     }
 }
 
+/// Runs one job now. To close a day is to do all that its end brings; a part of that is never done alone.
+pub async fn run_now(scheme: &Scheme, job: Job, today: NaiveDate) -> Result<Done> {
+    match job {
+        Job::CloseDay => {
+            close_day::ensure_over(scheme, today)?;
+            let mut done = Done::default();
+            for part in jobs(scheme).filter(|job| job.ends_the_day()) {
+                done = run_recorded(scheme, part, today).await?;
+            }
+            Ok(done)
+        }
+        part if part.ends_the_day() => {
+            tracing::info!(job = part.name(), day = %today, "it is part of the close of the day and waits for that");
+            Ok(Done::default())
+        }
+        job => run_recorded(scheme, job, today).await,
+    }
+}
+
+/// The jobs of a business day, in its order.
+fn jobs(scheme: &Scheme) -> impl Iterator<Item = Job> {
+    scheme.config.jobs.iter().filter_map(|file| Job::parse(&file.name))
+}
+
 /// Runs a job for a business date and leaves word of it. Being asked twice is no harm: it finds nothing to do.
-pub async fn run_recorded(scheme: &Scheme, job: Job, today: NaiveDate) -> Result<Done> {
+async fn run_recorded(scheme: &Scheme, job: Job, today: NaiveDate) -> Result<Done> {
     let Some(file) = scheme.config.job(job.name()) else {
         return job.run(scheme, today, clock::now()).await;
     };

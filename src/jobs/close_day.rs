@@ -17,10 +17,16 @@ use crate::files::outgoing::{ManifestFile, seal};
 use crate::store::scheme::{SealedDay, SealedFile};
 use crate::store::{Tx, scheme};
 
-pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
+/// Refuses a day that is not over.
+pub fn ensure_over(scheme: &Scheme, today: NaiveDate) -> Result<()> {
     let wall = clock::now().with_timezone(&scheme.config.zone).date_naive();
     let over = scheme.config.clock == Clock::Business || today < wall;
     ensure!(over, "{today} is not over yet; a business day is closed once it is");
+    Ok(())
+}
+
+pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
+    ensure_over(scheme, today)?;
     let staged = staged_folder(&scheme.folder("reconciliation")?, today);
     if staged.exists() {
         fs::remove_dir_all(&staged).with_context(|| format!("clearing {}", staged.display()))?;

@@ -113,7 +113,7 @@ impl Recording {
     ) {
         let order = &stored.order;
         let id = || order.order_id.clone();
-        let owed_more = decision.outstanding() - stored.owed_minor;
+        let owed_more = decision.opening.owed_minor - stored.owed_minor;
         *self.exposures.entry(order.customer_id.clone()).or_default() += owed_more;
         self.decided.push((id(), outcome_of(&decision, stored.closed_on, today)));
         self.postings.extend(difference(&decision.movements, booked).into_iter().map(|entry| Posting {
@@ -180,10 +180,10 @@ fn pay_out_plan(
 
 fn outcome_of(decision: &Decision, closed_on: Option<NaiveDate>, today: NaiveDate) -> Decided {
     Decided {
-        owed_minor: decision.outstanding(),
-        oldest_due_on: decision.oldest_due_on(),
+        owed_minor: decision.opening.owed_minor,
+        past_due_from: decision.opening.past_due_from,
         closed_on: if decision.is_open() { None } else { closed_on.or(Some(today)) },
-        next_action_on: decision.next_action_on,
+        next_action_on: decision.decide_on,
     }
 }
 

@@ -81,6 +81,15 @@ impl Job {
         Job::ALL.into_iter().find(|job| job.name() == name)
     }
 
+    /// Whether the job is part of the close of a day. What a day's end brings must not come before it, or the books would
+    /// depend on which jobs ran while the day was open.
+    pub fn ends_the_day(self) -> bool {
+        match self {
+            Job::AssessPositions | Job::CollectDebits | Job::PayOutCredit | Job::MatchBills | Job::CloseDay => true,
+            Job::IngestFiles | Job::WatchFeeds | Job::SendReminders | Job::WriteReconciliation => false,
+        }
+    }
+
     /// Does the job for the open business date.
     pub async fn run(self, scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> Result<Done> {
         let done = match self {
@@ -104,7 +113,7 @@ impl Job {
             Job::IngestFiles => ingest_files::dry_run(scheme, today).await,
             Job::WatchFeeds => watch_feeds::dry_run(scheme, today, now).await,
             Job::AssessPositions => assess_positions::dry_run(scheme, today).await,
-            Job::SendReminders => send_reminders::dry_run(scheme, today).await,
+            Job::SendReminders => send_reminders::dry_run(scheme, today, now).await,
             Job::CollectDebits => collect_debits::dry_run(scheme, today).await,
             Job::PayOutCredit => pay_out_credit::dry_run(scheme, today).await,
             Job::MatchBills => match_bills::dry_run(scheme, today).await,
@@ -136,6 +145,8 @@ pub struct Scheme {
     pub sender: Sender,
     /// Files of feeds that keep theirs, as they were seen, which this run need not look at again.
     pub dealt_with: Mutex<HashSet<(PathBuf, Seen)>>,
+    /// The day whose mails this run has planned, and the number of the next file then: until one comes, the plan stands.
+    pub mails_planned: Mutex<Option<(NaiveDate, i64)>>,
     /// Told how far long work is.
     pub progress: Box<dyn Fn(&str) + Send + Sync>,
 }

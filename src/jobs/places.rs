@@ -127,7 +127,7 @@ pub async fn hand_back_and_send(scheme: &Scheme) -> Result<()> {
     undelivered(failed)
 }
 
-fn undelivered(failed: Vec<String>) -> Result<()> {
+pub(super) fn undelivered(failed: Vec<String>) -> Result<()> {
     if failed.is_empty() {
         return Ok(());
     }

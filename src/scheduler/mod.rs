@@ -85,6 +85,9 @@ async fn work_off(scheme: &Scheme) -> Result<()> {
         }
         let done = match (job, scheme.config.clock) {
             (Job::CloseDay, Clock::Wall) => close_days_over(scheme, now).await,
+            (Job::CloseDay, Clock::Business) => {
+                business_day::run_now(scheme, job, today).await.map(|done| done.to_string())
+            }
             _ => job.run(scheme, today, scheme.now(file, today)).await.map(|done| done.to_string()),
         };
         let (status, outcome) = match &done {
@@ -109,7 +112,8 @@ async fn due(scheme: &Scheme, file: &JobFile, now: DateTime<Utc>) -> Result<Opti
     let Some(latest) = file.latest_by(now) else { return Ok(None) };
     let mut tx = scheme.store.read().await?;
     let last = runs::last_scheduled(&mut tx, &file.name).await?;
-    let missed = file.catch_up == CatchUp::Skip && now - latest > MISSED_AFTER;
+    let catch_up = file.schedule.as_ref().map(|schedule| schedule.catch_up);
+    let missed = catch_up == Some(CatchUp::Skip) && now - latest > MISSED_AFTER;
     Ok(Some(latest).filter(|latest| last.is_none_or(|last| last < *latest) && !missed))
 }
 

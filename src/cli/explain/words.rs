@@ -7,6 +7,13 @@ use crate::domain::due::{ClockDay, Way};
 use crate::domain::hold::{Effect, HoldRule};
 use crate::domain::policy::{Clock, DueDay, Term, Terms};
 
+/// Text on one line: what other people's files hold must neither steer the terminal nor look like lines of ours.
+pub fn on_one_line(text: &str) -> String {
+    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let shown = |c: char| if c.is_control() || turns(c) { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(shown).collect()
+}
+
 /// A share as per cent: 0.0005 is 0.05 %.
 pub fn percent(share: Decimal) -> String {
     format!("{} %", (share * Decimal::ONE_HUNDRED).normalize())

@@ -86,7 +86,8 @@ const LAST: &str = "2026-03-06";
 const NEXT: &str = "2026-03-07";
 
 /// What is changed in the store. Files of the home come besides.
-const TABLES: [&str; 14] = [
+const TABLES: [&str; 15] = [
+    "day_fingerprint",
     "journal",
     "journal",
     "fact",

@@ -123,6 +123,7 @@ fn refuses_changes(scheme: &Scheme) {
         "UPDATE input_row SET outcome = 'accepted' WHERE outcome = 'rejected'",
         "DELETE FROM input_row WHERE outcome = 'rejected'",
         "DELETE FROM file",
+        "UPDATE day_fingerprint SET parts = '[]'",
     ] {
         let refused = try_sql(scheme, statement);
         // A trigger for each row has nothing to refuse where there is none.
@@ -160,7 +161,12 @@ fn the_next_close_names_the_row_that_was_changed() {
         (
             "orders",
             "UPDATE orders SET declined = NULL WHERE order_id = 'O3'",
-            "SHOP 2026-03-01: orders: 3 rows were sealed, 3 are there; the first that differs is order O3",
+            "SHOP 2026-03-01: declined orders: 1 rows were sealed, 1 are there; the first that differs is order O3",
+        ),
+        (
+            "orders",
+            "UPDATE orders SET term = 30 WHERE order_id = 'O2'",
+            "SHOP 2026-03-01: orders: 2 rows were sealed, 2 are there; the first that differs is order O2",
         ),
         (
             "input_row",
@@ -180,6 +186,11 @@ fn the_next_close_names_the_row_that_was_changed() {
             "instalment",
             "UPDATE instalment SET paid_minor = paid_minor - 100, refunded_minor = refunded_minor + 100 WHERE order_id = 'O9'",
             "SHOP order O9: its recorded position is not what follows from its facts",
+        ),
+        (
+            "day_fingerprint",
+            "DELETE FROM day_fingerprint WHERE business_date = '2026-03-04'",
+            "2026-03-04: the fingerprints that it was sealed with are gone",
         ),
         ("exposure", "UPDATE exposure SET owed_minor = 1", "SHOP customer C1: what they owe in all"),
     ] {
@@ -260,7 +271,7 @@ fn days_that_were_deleted_from_the_store_or_moved_are_told_in_words() {
 #[test]
 fn days_sealed_before_there_were_fingerprints_get_them_at_the_next_close() {
     let scheme = books();
-    sql(&scheme, "DELETE FROM day_fingerprint WHERE business_date < '2026-03-05'");
+    forged(&scheme, "day_fingerprint", "DELETE FROM day_fingerprint WHERE business_date < '2026-03-05'");
     sql(&scheme, "DELETE FROM day_proof WHERE business_date < '2026-03-05'");
     let told = scheme.run(&["verify"]);
     assert!(told.contains("4 days were sealed before rows were fingerprinted; a close makes up for that."), "{told}");
@@ -290,6 +301,47 @@ fn with_no_time_for_it_only_the_last_day_is_proved() {
     assert!(told.contains("SHOP 2026-03-06: balances: 10 rows were sealed, 10 are there"), "{told}");
 }
 
+/// Citus refuses triggers: the books do without them where that is set.
+#[tokio::test]
+async fn triggers_can_be_left_off_on_postgres() {
+    let scheme = shop().on_postgres().await;
+    let url = scheme.env[0].1.clone();
+    let name = url.split('?').next().unwrap().rsplit('/').next().unwrap();
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    let off = AssertSqlSafe(format!("ALTER DATABASE {name} SET paylater.triggers = 'off'"));
+    sqlx::raw_sql(off).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    std::thread::scope(|scope| scope.spawn(|| scheme.close("2026-03-05")).join().unwrap());
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    let triggers: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM pg_trigger WHERE NOT tgisinternal")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(triggers, 0);
+    sqlx::raw_sql("UPDATE fact SET amount_minor = 1 WHERE fact_id = 'P1'").execute(&mut connection).await.unwrap();
+    let told = std::thread::scope(|scope| {
+        scope.spawn(|| scheme.run_failing(&["close", "--through", "2026-03-06"], 1)).join().unwrap()
+    });
+    assert!(told.contains("payment P1 of order O1"), "{told}");
+}
+
+#[test]
+fn verify_is_right_between_a_seal_and_its_publication() {
+    let scheme = books();
+    let day = scheme.path("run/reconciliation/2026-03-05");
+    fs::rename(&day, scheme.path("run/reconciliation/.2026-03-05.part")).unwrap();
+    sql(&scheme, "UPDATE sealed_day SET published = FALSE WHERE business_date = '2026-03-05'");
+    scheme.run(&["verify"]);
+    scheme.run(&["job", "write_reconciliation"]);
+    assert!(day.exists());
+    // Once it is out it has to stay.
+    fs::remove_dir_all(&day).unwrap();
+    let told = scheme.run_failing(&["verify"], 1);
+    assert!(told.contains("2026-03-05 is gone; `paylater job write_reconciliation` makes it again"), "{told}");
+    scheme.close("2026-03-06");
+    scheme.run(&["verify"]);
+}
+
 /// The same books have the same fingerprints on either engine.
 #[tokio::test]
 async fn fingerprints_are_the_same_on_both_engines() {
@@ -310,7 +362,13 @@ async fn fingerprints_are_the_same_on_both_engines() {
     assert!(ours.len() > 16, "{ours:?}");
     assert_eq!(ours, theirs);
     // What is sealed on PostgreSQL is proved there as well.
-    std::thread::scope(|scope| {
-        scope.spawn(|| postgres.close("2026-03-17"));
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    let forged = "ALTER TABLE fact DISABLE TRIGGER ALL;
+                  UPDATE fact SET amount_minor = amount_minor + 1 WHERE fact_id = 'PT-STAR-1'";
+    sqlx::raw_sql(forged).execute(&mut connection).await.unwrap();
+    let told = std::thread::scope(|scope| {
+        let close = scope.spawn(|| postgres.run_failing(&["close", "--through", "2026-03-17"], 1));
+        close.join().unwrap()
     });
+    assert!(told.contains("the first that differs is payment PT-STAR-1 of order T-STAR"), "{told}");
 }

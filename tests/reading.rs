@@ -139,6 +139,7 @@ fn a_home_that_lost_its_store_is_not_begun_anew() {
     scheme.write("run/paylater.db", "");
     let told = scheme.run_failing(&["close", "--through", "2026-03-03"], 1);
     assert!(told.contains("the store is empty or gone"), "{told}");
+    assert_eq!(scheme.read("run/paylater.db"), "");
     scheme.write("run/paylater.db", kept);
     scheme.close("2026-03-03");
 }

@@ -8,6 +8,19 @@ CREATE TABLE day_fingerprint (
     PRIMARY KEY (merchant_id, business_date)
 );
 
+DO $$
+BEGIN
+   IF EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus')
+   OR COALESCE(current_setting('paylater.triggers', true), 'on') = 'off' THEN
+   RETURN;
+   END IF;
+   CREATE TRIGGER day_fingerprint_is_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON day_fingerprint
+   FOR EACH STATEMENT EXECUTE FUNCTION paylater_row_is_kept();
+END
+$$;
+
+CREATE INDEX day_fingerprint_by_day ON day_fingerprint (business_date, merchant_id);
+
 CREATE TABLE day_proof (
     business_date    DATE NOT NULL PRIMARY KEY, -- a sealed day
     fingerprinted_on DATE NOT NULL,             -- business date on which its rows were fingerprinted: its own, or later
@@ -23,8 +36,8 @@ CREATE TABLE order_proof (
     proved_on   DATE                       -- business date on which the last whole round began
 );
 
--- A day's rows are found by index. The conditions always hold: they keep other queries from these indexes.
-CREATE INDEX orders_by_day ON orders (merchant_id, booked_on) WHERE amount_minor >= 0;
+-- A day's rows are found by index. Conditions that always hold keep other queries from these indexes. Orders are found through
+-- their first entry, or the row that says why they were declined: one more index of them would be dear when a million come in.
 CREATE INDEX fact_others_by_day ON fact (merchant_id, booked_on) WHERE kind NOT IN ('payment', 'refund', 'chargeback');
 CREATE INDEX credit_step_by_merchant_day ON credit_step (merchant_id, since);
 CREATE INDEX file_by_merchant_day ON file (merchant_id, business_date);

@@ -43,7 +43,8 @@ impl At {
     pub async fn work(&self) -> Result<AtWork> {
         let config = self.load_config()?;
         let lock = lock(&config)?;
-        if Store::file(&config.store_url, &config.home)?.is_some_and(|file| !file.exists()) {
+        let is_empty = |file: PathBuf| file.metadata().map_or(0, |metadata| metadata.len()) == 0;
+        if Store::file(&config.store_url, &config.home)?.is_some_and(is_empty) {
             refuse_lost_store(&config)?;
         }
         let store = Store::open_to_work(&config.store_url, &config.home).await?;

@@ -3,7 +3,7 @@
 //!
 //! Nothing is written here but when a day was proved. Whether orders are as their facts say is proved in `orders_again`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::io;
@@ -101,11 +101,10 @@ pub async fn prove_again(tx: &mut Tx, scheme: &Scheme) -> Result<Again> {
     }
     let within = scheme.config.prove_within;
     let proved = fingerprints::last_proved(tx).await?;
+    let proved: BTreeMap<NaiveDate, NaiveDate> =
+        proved.iter().map(|proved| (proved.business_date, proved.proved_on)).collect();
     let mut others: Vec<&SealedDay> = sealed.iter().rev().skip(1).collect();
-    others.sort_by_key(|day| {
-        let proved = proved.iter().find(|proved| proved.business_date == day.business_date);
-        (proved.map(|proved| proved.proved_on), day.business_date)
-    });
+    others.sort_by_key(|day| (proved.get(&day.business_date), day.business_date));
     for day in others {
         // The other half is for orders.
         if clock::monotonic() - begun >= within / 2 {
@@ -178,7 +177,8 @@ async fn prints(tx: &mut Tx, day: NaiveDate) -> Result<Prints> {
     Ok(all)
 }
 
-/// What the rows of a sealed day are not as they were sealed. A day without fingerprints has nothing to compare.
+/// What the rows of a sealed day are not as they were sealed. A day that was sealed before there were fingerprints has nothing
+/// to compare.
 pub async fn rows(tx: &mut Tx, day: NaiveDate, kept: &Prints) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for (merchant, sealed) in kept {
@@ -187,6 +187,9 @@ pub async fn rows(tx: &mut Tx, day: NaiveDate, kept: &Prints) -> Result<Vec<Find
             let differences = fingerprints::differences(tx, merchant, day, sealed, &found).await?;
             findings.extend(differences.iter().map(|what| Finding::of(merchant, format!("{day}: {what}"))));
         }
+    }
+    if kept.is_empty() && fingerprints::first_at_seal(tx).await?.is_some_and(|first| day >= first) {
+        findings.push(Finding::of("", format!("{day}: the fingerprints that it was sealed with are gone")));
     }
     if !kept.is_empty() {
         let merchants = scheme::merchants_of_day(tx, day).await?;

@@ -206,6 +206,12 @@ pub async fn last_proved(tx: &mut Tx) -> Result<Vec<Proved>> {
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).fetch_all(c).await?))
 }
 
+/// The first day that was fingerprinted as it was sealed. From there on every day has fingerprints.
+pub async fn first_at_seal(tx: &mut Tx) -> Result<Option<NaiveDate>> {
+    let sql = "SELECT MIN(business_date) FROM day_proof WHERE fingerprinted_on = business_date";
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).fetch_one(c).await?))
+}
+
 /// How far a merchant's orders have been decided again.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Round {

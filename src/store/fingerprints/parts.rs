@@ -43,6 +43,25 @@ pub struct Part {
     pub called: &'static str,
 }
 
+const ORDER: &[Column] = &[
+    Text("o.order_id"),
+    Text("o.customer_id"),
+    Number("o.amount_minor"),
+    Text("o.currency"),
+    Instant("o.ordered_at"),
+    Day("o.ordered_on"),
+    Text("o.item"),
+    Text("o.declined"),
+    Number("o.credit_score"),
+    Text("o.agreement_id"),
+    Number("o.term"),
+    Day("o.policy_version"),
+    Number("o.content"),
+    Day("o.booked_on"),
+    Number("o.file_no"),
+    Number("o.line"),
+];
+
 const FACT: &[Column] = &[
     Text("order_id"),
     Text("kind"),
@@ -101,28 +120,27 @@ pub const PARTS: &[Part] = &[
         key: "entry_no",
         called: "'entry ' || merchant_id || '-' || entry_no || ' of order ' || order_id",
     },
+    // An order is found through the entry with which it was booked.
     Part {
         name: "orders",
-        from: "orders WHERE merchant_id = $1 AND booked_on = $2 AND amount_minor >= 0",
-        columns: &[
-            Text("order_id"),
-            Text("customer_id"),
-            Number("amount_minor"),
-            Text("currency"),
-            Instant("ordered_at"),
-            Day("ordered_on"),
-            Text("item"),
-            Text("declined"),
-            Number("credit_score"),
-            Text("agreement_id"),
-            Number("term"),
-            Day("policy_version"),
-            Number("content"),
-            Number("file_no"),
-            Number("line"),
-        ],
-        key: "order_id",
-        called: "'order ' || order_id",
+        from: "journal j JOIN orders o ON o.merchant_id = j.merchant_id AND o.order_id = j.order_id
+               WHERE j.merchant_id = $1
+               AND j.entry_no > (SELECT COALESCE(MAX(last_entry_no), 0) FROM merchant_day
+                                 WHERE merchant_id = $1 AND business_date < $2)
+               AND j.entry_no <= (SELECT COALESCE(MAX(last_entry_no), 0) FROM merchant_day
+                                  WHERE merchant_id = $1 AND business_date = $2)
+               AND j.kind = 'order' AND j.instalment = 1 AND j.reason = 'new'",
+        columns: ORDER,
+        key: "j.entry_no",
+        called: "'order ' || o.order_id",
+    },
+    Part {
+        name: "declined orders",
+        from: "input_row r JOIN orders o ON o.merchant_id = r.merchant_id AND o.order_id = r.order_id
+               WHERE r.merchant_id = $1 AND r.opened_on = $2 AND r.kind = 'orders' AND r.outcome = 'declined'",
+        columns: ORDER,
+        key: "r.file_no, r.line",
+        called: "'order ' || o.order_id",
     },
     Part {
         name: "payments and refunds",

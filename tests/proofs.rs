@@ -209,7 +209,8 @@ fn the_next_close_names_the_row_that_was_changed() {
 #[test]
 fn sealed_files_that_were_touched_stop_the_next_close() {
     let folder = "run/reconciliation/2026-03-02";
-    let cases: [(&str, fn(&Path)); 5] = [
+    type Touch = fn(&Path);
+    let cases: [(&str, Touch); 5] = [
         ("2026-03-02: SHOP_2026-03-02_summary.csv on the disk is not what was sealed", |folder| {
             fs::write(folder.join("SHOP_2026-03-02_summary.csv"), "nothing").unwrap();
         }),

@@ -1,6 +1,6 @@
 //! The one place where the wall clock is read.
 
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use chrono::{DateTime, Utc};
 
@@ -12,4 +12,9 @@ pub fn now() -> DateTime<Utc> {
 /// Now, in the terms of file systems.
 pub fn system_now() -> SystemTime {
     SystemTime::now()
+}
+
+/// A clock that never goes back, to measure how long something takes.
+pub fn monotonic() -> Instant {
+    Instant::now()
 }

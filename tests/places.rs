@@ -73,6 +73,8 @@ fn a_day_by_sftp() {
     fs::write(remote("in/orders-2026-03-01b.csv.part"), "half").unwrap();
     std::os::unix::fs::symlink("/etc/passwd", remote("in/orders-2026-03-01-link.csv")).unwrap();
 
+    // Begins the books.
+    scheme.run(&["job", "watch_feeds"]);
     let would = scheme.run(&["job", "ingest_files", "--dry-run"]);
     assert!(would.contains("orders-2026-03-01.csv: would be fetched from sftp://"), "{would}");
     assert!(!would.contains("orders-2026-03-02.csv"), "{would}");

@@ -136,6 +136,7 @@ fn sqlite(scheme: &Scheme, sql: &str) {
     runtime.block_on(async {
         use sqlx::Connection;
         let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+        sqlx::raw_sql("DROP TRIGGER IF EXISTS journal_is_not_changed").execute(&mut connection).await.unwrap();
         let done = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
         assert_eq!(done.rows_affected(), 1, "{sql}");
         connection.close().await.unwrap();

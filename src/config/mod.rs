@@ -70,6 +70,8 @@ pub struct Config {
     /// Rows of a file that are committed together.
     pub commit_rows: usize,
     pub mail: Mail,
+    /// How long a close proves sealed days and orders again, besides the last sealed day.
+    pub prove_within: Duration,
     pub rates: Rates,
     pub calendars: Calendars,
     pub merchants: Vec<Arc<Merchant>>,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use chrono::NaiveDate;
@@ -43,6 +44,9 @@ pub struct RawConfig {
     store: RawStore,
     /// How customers are written to.
     mail: RawMail,
+    /// What the close of a day does besides.
+    #[serde(default)]
+    close: RawClose,
     /// Reference rates that policies may refer to, by name.
     #[expect(dead_code, reason = "read before, so that everything is looked at whatever else is wrong")]
     #[serde(default)]
@@ -177,6 +181,27 @@ struct RawMerchant {
     policy: PathBuf,
 }
 
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawClose {
+    /// For how many seconds each close proves sealed days and orders again, besides the last sealed day.
+    #[serde(default = "default_prove_seconds")]
+    prove_seconds: u64,
+}
+
+impl Default for RawClose {
+    fn default() -> RawClose {
+        RawClose { prove_seconds: default_prove_seconds() }
+    }
+}
+
+fn default_prove_seconds() -> u64 {
+    5
+}
+
+/// Proving for longer would hold up the night's work.
+const MOST_PROVE_SECONDS: u64 = 3_600;
+
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields)]
 struct RawOutbox {
@@ -201,6 +226,7 @@ impl RawConfig {
         let store_url = rules.keep("store.url", store_url(self.store.url));
         let commit_rows = rules.keep("store.commit_rows", commit_rows(self.store.commit_rows));
         let mail = self.mail.resolve(base, rules);
+        let prove_within = rules.keep("close.prove_seconds", prove_within(self.close.prove_seconds));
         let ids: Vec<String> = self.merchants.iter().map(|merchant| merchant.id.clone()).collect();
         rules.keep("merchant", ensure_any(&ids));
         names("merchant", "id", &ids, rules);
@@ -243,6 +269,7 @@ impl RawConfig {
             store_url: store_url?,
             commit_rows: commit_rows?,
             mail: mail?,
+            prove_within: prove_within?,
             rates: read.rates,
             calendars: read.calendars,
             merchants,
@@ -272,6 +299,11 @@ fn store_url(written: String) -> Result<String> {
 fn commit_rows(written: i64) -> Result<usize> {
     let rows = usize::try_from(written).ok().filter(|rows| (1..=MOST_COMMIT_ROWS).contains(rows));
     rows.with_context(|| format!("{written} is not from 1 to {MOST_COMMIT_ROWS}; write a number that is"))
+}
+
+fn prove_within(seconds: u64) -> Result<Duration> {
+    ensure!(seconds <= MOST_PROVE_SECONDS, "{seconds} is not from 0 to {MOST_PROVE_SECONDS}; write a number that is");
+    Ok(Duration::from_secs(seconds))
 }
 
 fn ensure_any(ids: &[String]) -> Result<()> {

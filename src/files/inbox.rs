@@ -270,6 +270,13 @@ pub fn file_away(filing: &Filing<'_>, known: Known<'_>) -> io::Result<bool> {
     let Filing { from, folder, name, keep, done } = *filing;
     fs::create_dir_all(folder)?;
     let to = folder.join(name);
+    if let Known::Sha256(_) = known {
+        // A stop may have come while it was copied, and its sender may have taken it away since.
+        clear_part_of(&to)?;
+        if let Some(ending) = done {
+            clear_part_of(&folder.join(format!("{name}{ending}")))?;
+        }
+    }
     let Some(mut file) = the_same(from, known)? else { return Ok(to.exists()) };
     // The marker goes first: without its file it would vouch for the next of that name.
     if let Some(ending) = done {
@@ -316,6 +323,14 @@ fn move_or_copy(from: &Path, to: &Path, opened: Option<&mut File>) -> io::Result
         None => copy(&mut source::open_plain(from)?, to)?,
     }
     fs::remove_file(from)
+}
+
+/// Removes what a copy that was cut off left.
+fn clear_part_of(to: &Path) -> io::Result<()> {
+    match fs::remove_file(atomic::part_of(to)) {
+        Err(why) if why.kind() != io::ErrorKind::NotFound => Err(why),
+        _ => Ok(()),
+    }
 }
 
 fn copy(file: &mut File, to: &Path) -> io::Result<()> {
@@ -377,5 +392,20 @@ mod tests {
             let told = of(bad).unwrap_err().unwrap();
             assert!(!told.name.contains(char::is_control) && told.name.len() <= 4 * LONGEST_SHOWN, "{told:?}");
         }
+    }
+
+    #[test]
+    fn a_copy_that_was_cut_off_leaves_nothing_behind() {
+        let home = tempfile::tempdir().unwrap();
+        let archive = home.path().join("archive");
+        fs::create_dir(&archive).unwrap();
+        for name in ["a.csv.part", "a.csv.done.part"] {
+            fs::write(archive.join(name), "hal").unwrap();
+        }
+        // Its sender has taken it away since.
+        let from = home.path().join("a.csv");
+        let filing = Filing { from: &from, folder: &archive, name: "a.csv", keep: true, done: Some(".done") };
+        assert!(!file_away(&filing, Known::Sha256("")).unwrap());
+        assert_eq!(fs::read_dir(&archive).unwrap().count(), 0);
     }
 }

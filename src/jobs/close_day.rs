@@ -9,13 +9,14 @@ use chrono::NaiveDate;
 
 use super::proof::{self, BrokenBooks};
 use super::reconciliation::{Books, Rendered, render};
-use super::{Done, Scheme, places, reference_rates, watch_feeds};
+use super::sealed_days::{self, Finding, Tampered};
+use super::{Done, Scheme, orders_again, places, reference_rates, watch_feeds};
 use crate::clock;
 use crate::config::Clock;
 use crate::domain::calendar::plus;
 use crate::files::outgoing::{ManifestFile, seal};
 use crate::store::scheme::{SealedDay, SealedFile};
-use crate::store::{Tx, scheme};
+use crate::store::{Tx, fingerprints, scheme};
 
 /// Refuses a day that is not over.
 pub fn ensure_over(scheme: &Scheme, today: NaiveDate) -> Result<()> {
@@ -33,8 +34,18 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
     }
     fs::create_dir_all(&staged).with_context(|| format!("making {}", staged.display()))?;
     let mut tx = scheme.store.write().await?;
+    let again = sealed_days::prove_again(&mut tx, scheme).await?;
+    ensure_untouched(today, &again.findings)?;
     watch_feeds::at_close(&mut tx, scheme, today).await?;
     let rendered = prove(&mut tx, scheme, today, Some(&staged)).await?;
+    if let Some(until) = again.until {
+        let (rounds, findings) = orders_again::go_round(&mut tx, scheme, today, until).await?;
+        ensure_untouched(today, &findings)?;
+        for round in &rounds {
+            fingerprints::save_round(&mut tx, round).await?;
+        }
+    }
+    again.record(&mut tx, today).await?;
     let files = i64::try_from(rendered.files.len()).unwrap_or(i64::MAX);
     let day = seal_day(&mut tx, scheme, today, rendered).await?;
     tx.commit().await?;
@@ -42,8 +53,17 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
     Ok(Done(vec![("days sealed", 1), ("files sealed", files)]))
 }
 
+/// Refuses to seal a day on top of books that were changed.
+fn ensure_untouched(today: NaiveDate, findings: &[Finding]) -> Result<()> {
+    if findings.is_empty() { Ok(()) } else { Err(Tampered { day: today, findings: findings.to_vec() }.into()) }
+}
+
 pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
     let mut tx = scheme.store.read().await?;
+    let again = sealed_days::prove_again(&mut tx, scheme).await?;
+    if let Err(tampered) = ensure_untouched(today, &again.findings) {
+        return Ok(vec![format!("{today} would not be sealed: {tampered:#}")]);
+    }
     let line = match prove(&mut tx, scheme, today, None).await {
         Ok(rendered) => format!("{today} adds up and would be sealed with {} files", rendered.files.len()),
         Err(broken) => format!("{today} would not be sealed: {broken:#}"),
@@ -86,5 +106,6 @@ async fn seal_day(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, rendered: Rend
         sealed.push(SealedFile { name: file.name, row_count: file.rows, totals, sha256: file.sha256 });
     }
     scheme::seal(tx, &day, &sealed, &scheme.config.buckets, plus(today, 1)).await?;
+    sealed_days::keep(tx, today).await?;
     Ok(day)
 }

@@ -7,11 +7,13 @@ mod collect_debits;
 mod deciding;
 mod instructing;
 mod match_bills;
+mod orders_again;
 mod pay_out_credit;
 mod places;
 mod proof;
 mod reconciliation;
 mod reference_rates;
+mod sealed_days;
 mod send_reminders;
 mod watch_feeds;
 mod write_reconciliation;
@@ -24,12 +26,14 @@ pub mod verify;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::clock;
 use crate::config::{Changed, Clock, Config, JobFile, Merchant, changed};
+use crate::domain::calendar::plus;
 use crate::domain::policy::Terms;
 use crate::files::source::Seen;
 use crate::mail::compose::{Sender, Templates};
@@ -147,6 +151,8 @@ pub struct Scheme {
     pub dealt_with: Mutex<HashSet<(PathBuf, Seen)>>,
     /// The day whose mails this run has planned, and the number of the next file then: until one comes, the plan stands.
     pub mails_planned: Mutex<Option<(NaiveDate, i64)>>,
+    /// When this process last began to prove sealed days again, other than the last one.
+    pub proving: Mutex<Option<Instant>>,
     /// Told how far long work is.
     pub progress: Box<dyn Fn(&str) + Send + Sync>,
 }
@@ -154,10 +160,42 @@ pub struct Scheme {
 impl Scheme {
     /// The open business date; an empty store begins with the configured one.
     pub async fn business_date(&self) -> Result<NaiveDate> {
+        let mut tx = self.store.read().await?;
+        let Some(days) = scheme::days(&mut tx).await? else { return self.begin().await };
+        scheme::same_zone(&days, self.config.zone.name())?;
+        let last = scheme::last_sealed(&mut tx).await?;
+        let expected = last.as_ref().map_or(days.started_on, |last| plus(last.business_date, 1));
+        let last =
+            last.map_or("no day is sealed".to_owned(), |last| format!("{} is the last sealed day", last.business_date));
+        ensure!(
+            days.business_date == expected,
+            "the store says that {} is the open business date, but {last}, so that it must be {expected}: the store was \
+             changed by hand or put together from two; put it back from a backup",
+            days.business_date
+        );
+        Ok(days.business_date)
+    }
+
+    /// Begins the books on the first day. Where days were sealed before, that would begin them a second time.
+    async fn begin(&self) -> Result<NaiveDate> {
+        if self.store.is_read_only() {
+            return Ok(self.config.starts_on);
+        }
+        refuse_lost_store(&self.config)?;
         let mut tx = self.store.write().await?;
         let days = scheme::begin(&mut tx, self.config.starts_on, self.config.zone.name()).await?;
         tx.commit().await?;
         Ok(days.business_date)
+    }
+
+    /// Whether it is time to prove old days and orders again: in one process not before so long after the last time.
+    fn turn_to_prove(&self, now: Instant, after: Duration) -> bool {
+        let Ok(mut last) = self.proving.lock() else { return true };
+        let is_due = last.is_none_or(|last| now - last >= after);
+        if is_due {
+            *last = Some(now);
+        }
+        is_due
     }
 
     /// "Now" for a job on a business date.
@@ -208,6 +246,17 @@ impl Scheme {
         }
         reference_rates::check(tx, self).await
     }
+}
+
+/// Refuses a home that has folders of sealed days, but no books: the store was lost, or another is named.
+pub fn refuse_lost_store(config: &Config) -> Result<()> {
+    let folders = sealed_days::day_folders_below(&config.home)?;
+    let (Some(first), Some(last)) = (folders.first(), folders.last()) else { return Ok(()) };
+    bail!(
+        "{}/reconciliation has the sealed days {first} to {last}, but the store is empty or gone; put the store back from a \
+         backup, or see that store.url names the right one. To begin a new scheme, give it a home of its own",
+        config.home.display()
+    )
 }
 
 fn version_fingerprint(merchant: &Merchant, version: NaiveDate) -> Option<&str> {

@@ -127,6 +127,11 @@ pub async fn hand_back_and_send(scheme: &Scheme) -> Result<()> {
     undelivered(failed)
 }
 
+/// Sends answers that a stop left unsent, though all files were taken.
+pub async fn send_answers_left(scheme: &Scheme) -> Result<()> {
+    undelivered(sending::send_answers(scheme).await)
+}
+
 pub(super) fn undelivered(failed: Vec<String>) -> Result<()> {
     if failed.is_empty() {
         return Ok(());

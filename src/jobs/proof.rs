@@ -13,6 +13,7 @@ use super::reconciliation::{AccountDay, MerchantSums};
 use crate::domain::instruction::Direction;
 use crate::domain::journal::Account;
 use crate::domain::money::Currency;
+use crate::store::inputs::FileRow;
 use crate::store::{Tx, input_rows, inputs, instructions, orders};
 
 /// What does not hold, line by line.
@@ -60,22 +61,28 @@ pub async fn nothing_left(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, broken
         broken.push(format!("file {} is {}, not finished; run ingest_files", file.name, file.status));
     }
     for file in inputs::files_between(tx, today, today).await? {
-        let counts = file.counts;
-        if !counts.adds_up() {
-            broken.push(format!("file {}: its outcomes don't add up to its {} rows", file.name, counts.rows));
-        }
-        let kept = input_rows::counted(tx, file.file_no).await?;
-        let outcomes = [
-            ("declined", counts.declined),
-            ("conflict", counts.conflict),
-            ("pending", counts.pending),
-            ("rejected", counts.rejected),
-        ];
-        for (outcome, counted) in outcomes {
-            let kept = kept.get(outcome).copied().unwrap_or(0);
-            if kept != counted {
-                broken.push(format!("file {}: {counted} rows {outcome}, but {kept} are kept", file.name));
-            }
+        rows_accounted_for(tx, &file, broken).await?;
+    }
+    Ok(())
+}
+
+/// Each row of a file has one outcome, and those that were not simply recorded are kept.
+pub async fn rows_accounted_for(tx: &mut Tx, file: &FileRow, broken: &mut Vec<String>) -> Result<()> {
+    let counts = file.counts;
+    if !counts.adds_up() {
+        broken.push(format!("file {}: its outcomes don't add up to its {} rows", file.name, counts.rows));
+    }
+    let kept = input_rows::counted(tx, file.file_no).await?;
+    let outcomes = [
+        ("declined", counts.declined),
+        ("conflict", counts.conflict),
+        ("pending", counts.pending),
+        ("rejected", counts.rejected),
+    ];
+    for (outcome, counted) in outcomes {
+        let kept = kept.get(outcome).copied().unwrap_or(0);
+        if kept != counted {
+            broken.push(format!("file {}: {counted} rows {outcome}, but {kept} are kept", file.name));
         }
     }
     Ok(())

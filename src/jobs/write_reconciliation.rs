@@ -20,7 +20,9 @@ pub async fn run(scheme: &Scheme) -> Result<Done> {
     for day in &waiting {
         publish(scheme, day).await.with_context(|| format!("putting out the files of {}", day.business_date))?;
     }
+    let answers = places::send_answers_left(scheme).await;
     places::send_reports(scheme).await?;
+    answers?;
     Ok(Done(vec![("days put out", i64::try_from(waiting.len()).unwrap_or(i64::MAX))]))
 }
 

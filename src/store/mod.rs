@@ -5,7 +5,9 @@
 //! differs by engine. There is deliberately no business rule below this line.
 
 mod bulk;
+mod connect;
 mod engine;
+mod fence;
 
 pub mod arrivals;
 pub mod awaited;
@@ -15,6 +17,7 @@ pub mod customers;
 pub mod exceptions;
 pub mod exposure;
 pub mod facts;
+pub mod fingerprints;
 pub mod input_rows;
 pub mod inputs;
 pub mod instructions;
@@ -27,4 +30,6 @@ pub mod runs;
 pub mod scheme;
 pub mod standings;
 
+pub use connect::damage;
 pub use engine::{Store, Tx};
+pub use fence::Overtaken;

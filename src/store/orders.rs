@@ -122,6 +122,20 @@ pub async fn update_decided(tx: &mut Tx, merchant: &str, decided: &[(String, Dec
     bulk::update(tx, &DECIDED, cells).await
 }
 
+/// What these orders' own rows keep of being decided.
+pub async fn decided(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<HashMap<String, Decided>> {
+    let sql = "SELECT order_id, owed_minor, oldest_due_on, closed_on, next_action_on FROM orders
+               WHERE merchant_id = $1 AND order_id IN {keys $2}";
+    let sql = sql_for(tx, sql);
+    let keys = key_set(order_ids.iter().copied());
+    type Row = (String, i64, Option<NaiveDate>, Option<NaiveDate>, Option<NaiveDate>);
+    let rows: Vec<Row> = on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(keys).fetch_all(c).await?);
+    let decided = |(id, owed_minor, oldest_due_on, closed_on, next_action_on)| {
+        (id, Decided { owed_minor, oldest_due_on, closed_on, next_action_on })
+    };
+    Ok(rows.into_iter().map(decided).collect())
+}
+
 /// Whether any order is known whose key lies between these two.
 pub async fn any_between(tx: &mut Tx, merchant: &str, first: &str, last: &str) -> Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM orders WHERE merchant_id = $1 AND order_id BETWEEN $2 AND $3)";

@@ -10,7 +10,7 @@ pub struct RunRow {
     pub job: String,
     pub scheduled_for: DateTime<Utc>,
     pub business_date: NaiveDate,
-    /// running, done or failed.
+    /// running, done, failed, or interrupted: the program ended while it ran.
     pub status: String,
     pub started_at: DateTime<Utc>,
     pub finished_at: Option<DateTime<Utc>>,
@@ -63,6 +63,15 @@ pub async fn latest(tx: &mut Tx) -> Result<Vec<RunRow>> {
 
 /// The latest due time for which a job ended, well or not. A run that was cut off is due again.
 pub async fn last_scheduled(tx: &mut Tx, job: &str) -> Result<Option<DateTime<Utc>>> {
-    let sql = "SELECT MAX(scheduled_for) FROM run WHERE job = $1 AND status <> 'running'";
+    let sql = "SELECT MAX(scheduled_for) FROM run WHERE job = $1 AND status IN ('done', 'failed')";
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(job).fetch_one(c).await?))
+}
+
+/// Marks the runs that were under way when the program ended: whoever begins to work alone finds none of its own. They are due
+/// again.
+pub async fn interrupt(tx: &mut Tx) -> Result<()> {
+    let sql =
+        "UPDATE run SET status = 'interrupted', outcome = 'the program ended while it ran' WHERE status = 'running'";
+    on_engine!(tx, |c| sqlx::query(sql).execute(c).await.map(|_| ()))?;
+    Ok(())
 }

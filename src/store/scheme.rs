@@ -23,12 +23,18 @@ pub async fn begin(tx: &mut Tx, starts_on: NaiveDate, time_zone: &str) -> Result
                ON CONFLICT (id) DO NOTHING";
     on_engine!(tx, |c| sqlx::query(sql).bind(starts_on).bind(time_zone).execute(c).await.map(|_| ()))?;
     let days = days(tx).await?.context("the scheme has no row")?;
+    same_zone(&days, time_zone)?;
+    Ok(days)
+}
+
+/// Refuses a time zone other than the one that the days are of.
+pub fn same_zone(days: &Days, time_zone: &str) -> Result<()> {
     anyhow::ensure!(
         days.time_zone == time_zone,
         "the books were begun in the time zone {}; its days can't become those of {time_zone}",
         days.time_zone
     );
-    Ok(days)
+    Ok(())
 }
 
 /// The scheme's days; none on an empty store.

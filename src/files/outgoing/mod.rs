@@ -127,6 +127,13 @@ pub fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
+/// SHA-256 of a file of any size, in hexadecimal.
+pub fn sha256_of(path: &Path) -> io::Result<String> {
+    let mut hashed = Hashed { hash: Sha256::new(), file: None };
+    io::copy(&mut io::BufReader::with_capacity(1 << 18, File::open(path)?), &mut hashed)?;
+    Ok(hex(&hashed.hash.finalize()))
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

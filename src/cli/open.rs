@@ -48,6 +48,13 @@ impl At {
         Ok(AtWork { scheme, progress, _lock: lock })
     }
 
+    /// Opens the scheme to look at it, if it has books already.
+    pub async fn look_at_books(&self) -> Result<Option<Scheme>> {
+        let config = self.load_config()?;
+        let file = config.store_url.strip_prefix("sqlite:").map(|path| config.home.join(path));
+        if file.is_some_and(|file| !file.exists()) { Ok(None) } else { self.look().await.map(Some) }
+    }
+
     /// Opens the scheme to look at it.
     pub async fn look(&self) -> Result<Scheme> {
         scheme(self.load_config()?, Progress::new(), false).await
@@ -61,15 +68,7 @@ async fn scheme(config: Config, progress: Progress, exclusive: bool) -> Result<S
     let store = Store::open(&config.store_url, home).await?;
     let store = if exclusive { store.lock().await? } else { store };
     let progress = Box::new(move |message: &str| progress.tell(message));
-    Ok(Scheme {
-        config,
-        store,
-        transport: Arc::new(transport),
-        templates,
-        sender,
-        dealt_with: Mutex::default(),
-        progress,
-    })
+    Ok(Scheme { config, store, transport: Arc::new(transport), templates, sender, kept: Mutex::default(), progress })
 }
 
 /// How the scheme sends mail.

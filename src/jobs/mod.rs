@@ -21,7 +21,6 @@ pub mod exceptions;
 pub mod ingest_files;
 pub mod verify;
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -31,7 +30,6 @@ use chrono::{DateTime, NaiveDate, Utc};
 use crate::clock;
 use crate::config::{Changed, Clock, Config, JobFile, Merchant, changed};
 use crate::domain::policy::Terms;
-use crate::files::source::Seen;
 use crate::mail::compose::{Sender, Templates};
 use crate::mail::transport::Transport;
 use crate::store::{Store, Tx, scheme};
@@ -134,8 +132,8 @@ pub struct Scheme {
     pub transport: Arc<Transport>,
     pub templates: Templates,
     pub sender: Sender,
-    /// Files of feeds that keep theirs, as they were seen, which this run need not look at again.
-    pub dealt_with: Mutex<HashSet<(PathBuf, Seen)>>,
+    /// Files that stay in the inboxes for now, and that need not be looked at again as they were seen.
+    pub kept: Mutex<ingest_files::Kept>,
     /// Told how far long work is.
     pub progress: Box<dyn Fn(&str) + Send + Sync>,
 }

@@ -11,6 +11,7 @@ mod inboxes;
 mod orders;
 mod outcome;
 mod pending;
+pub mod preview;
 mod reading;
 mod records;
 mod results;

@@ -9,6 +9,7 @@ mod facts;
 mod filing;
 mod inboxes;
 mod orders;
+mod other_keys;
 mod outcome;
 mod pending;
 pub mod preview;

@@ -158,3 +158,53 @@ fn a_shops_own_refund_is_the_one_in_the_bill_whichever_comes_first() {
     assert_eq!(shown, ["20260302001/RB2 T1 matched", "20260302002/RB1 T2 matched", "RB1 T1 matched"]);
     scheme.run(&["verify"]);
 }
+
+#[tokio::test]
+async fn both_engines_know_a_refund_by_its_other_key_and_a_kept_file_by_its_look() {
+    let scheme = alipay("").on_postgres().await;
+    let keeps = scheme.read("paylater.toml").replace("settle_seconds = 0\n", "settle_seconds = 0\nkeep = true\n");
+    scheme.write("paylater.toml", keeps);
+    bill(&scheme, "02");
+    let header = "refund_id,order_id,amount,currency,refunded_at";
+    scheme.write("inbox/refunds-2026-03-01.csv", format!("{header}\nRB1,T2,80.00,CNY,2026-03-01\n"));
+    scheme.close("2026-03-02");
+    let told = outcomes(&scheme, "bills", "bills-2026-03-02.csv");
+    assert_eq!(
+        told[1..],
+        [
+            "20260302001/RB1 accepted",
+            "20260302001/RB2 accepted",
+            "20260302002 accepted",
+            "20260302002/RB1 duplicate DUPLICATE"
+        ]
+    );
+    scheme.close("2026-03-03");
+    assert!(!scheme.path("run/outbox/bills/bills-2026-03-02.2.csv.ack.csv").exists());
+    scheme.run(&["verify"]);
+}
+
+#[test]
+fn what_waits_for_its_order_under_two_keys_is_one_refund() {
+    let scheme = alipay("bill = { usual_delay = 1, answers_for = [\"refunds\"] }\n");
+    let orders = scheme.read("inbox/orders-2026-03-01.csv");
+    fs::rename(scheme.path("inbox/orders-2026-03-01.csv"), scheme.path("inbox/orders-2026-03-03.csv")).unwrap();
+    assert!(orders.contains("T1,C1,100.00"));
+    let header = "refund_id,order_id,amount,currency,refunded_at";
+    scheme.write("inbox/refunds-2026-03-01.csv", format!("{header}\nRB1,T1,30.00,CNY,2026-03-01\n"));
+    bill(&scheme, "02");
+    scheme.close("2026-03-02");
+    assert_eq!(outcomes(&scheme, "refunds", "refunds-2026-03-01.csv"), ["RB1 pending UNKNOWN_ORDER"]);
+    scheme.close("2026-03-05");
+    let booked: Vec<_> = ["2026-03-01", "2026-03-02", "2026-03-03", "2026-03-04", "2026-03-05"]
+        .iter()
+        .flat_map(|day| report(&scheme, day, "detail"))
+        .filter(|row| row[4] == "refund")
+        .map(|row| format!("{} {}", row[5], row[10]))
+        .collect();
+    assert_eq!(booked, ["T1 30.00", "T1 30.00", "T2 80.00"]);
+    let open: Vec<_> =
+        report(&scheme, "2026-03-05", "matching").into_iter().filter(|row| row[1].contains("RB")).collect();
+    assert!(open.is_empty(), "{open:?}");
+    assert!(scheme.exceptions("2026-03-05").is_empty(), "{:?}", scheme.exceptions("2026-03-05"));
+    scheme.run(&["verify"]);
+}

@@ -30,6 +30,9 @@ pub struct Layout {
     pub is_rejects: bool,
 }
 
+/// A file's rows on their way to the CSV reader.
+type Split = RowSplitter<Box<dyn Read + Send>>;
+
 /// An open file, past its header.
 pub struct Table {
     pub layout: Layout,
@@ -43,7 +46,7 @@ pub struct Table {
     /// What is wrong with the quotes of the row that was read last. Its line is its only cell.
     pub bad_quotes: Option<BadQuotes>,
     profile: Arc<Profile>,
-    reader: csv::Reader<io::Chain<RowSplitter<Box<dyn Read + Send>>, &'static [u8]>>,
+    reader: csv::Reader<io::Chain<Split, &'static [u8]>>,
     /// The totals have been read, after which there should be no row.
     ended: bool,
 }
@@ -281,7 +284,7 @@ impl Table {
         cells.mark.is_none().then_some(width)
     }
 
-    fn splitter(&mut self) -> &mut RowSplitter<Box<dyn Read + Send>> {
+    fn splitter(&mut self) -> &mut Split {
         self.reader.get_mut().get_mut().0
     }
 

@@ -60,7 +60,7 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
             quarantined += i64::from(file.status == "quarantined");
             counts.add(&file.counts);
         }
-        if staying::others(scheme, feed, &found.name).next().is_some() || feed.keep {
+        if staying::may_stay(scheme, feed, &found.name) {
             fresh.note(scheme, feed, &found).await?;
         }
     }

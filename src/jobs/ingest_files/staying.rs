@@ -18,9 +18,12 @@ use crate::store::{Tx, kept_files};
 #[derive(Debug, Default)]
 pub struct Kept(HashMap<String, HashMap<String, String>>);
 
-/// Notes of one run that are to be stored.
+/// Notes of one run that are to be stored, by feed.
 #[derive(Default)]
-pub struct Fresh<'s>(HashMap<&'s str, (&'s Feed, Vec<(String, String)>)>);
+pub struct Fresh<'s>(HashMap<&'s str, (&'s Feed, Notes)>);
+
+/// Files by name, as they were seen.
+type Notes = Vec<(String, String)>;
 
 /// So many are stored at once.
 const STORED_AT_ONCE: usize = 500;
@@ -91,6 +94,11 @@ pub fn others<'s>(scheme: &'s Scheme, feed: &'s Feed, name: &'s str) -> impl Ite
     scheme.config.feeds.iter().filter(is_other)
 }
 
+/// Whether a file can stay where it lies at all.
+pub fn may_stay(scheme: &Scheme, feed: &Feed, name: &str) -> bool {
+    feed.keep || others(scheme, feed, name).next().is_some()
+}
+
 /// Whether a file stays where it lies when a feed is done with it: that feed or another keeps its files, or another has still to
 /// take it.
 pub async fn stays(tx: &mut Tx, scheme: &Scheme, feed: &Feed, name: &str, sha256: &str) -> Result<bool> {
@@ -111,7 +119,7 @@ pub async fn stays(tx: &mut Tx, scheme: &Scheme, feed: &Feed, name: &str, sha256
 
 /// Whether a file that lies there is one that the feed has dealt with before, and that stays.
 pub async fn is_settled(tx: &mut Tx, scheme: &Scheme, feed: &Feed, name: &str, sha256: &str) -> Result<bool> {
-    if !feed.keep && others(scheme, feed, name).next().is_none() {
+    if !may_stay(scheme, feed, name) {
         return Ok(false);
     }
     let is_filed = has_filed(&inputs::files_named(tx, &feed.name, name).await?, sha256);

@@ -264,15 +264,14 @@ async fn hand_back(scheme: &Scheme, feed: &Feed, inbox: &Inbox) -> Result<(), Tr
     let session = &inbox.place.open().await?;
     for name in gone {
         let note = spool.note(&name)?;
-        if let Some(note) = &note
-            && is_wanted_elsewhere(scheme, feed, inbox, &name, note)?
-        {
-            continue;
-        }
         if let Some(note) = note
             && is_filed(scheme, feed, &name, &note.sha256).await?
             && session.stat(&name).await?.as_ref() == Some(&note.stamp)
         {
+            // It is remembered, and asked about again at the next look.
+            if is_wanted_elsewhere(scheme, feed, inbox, &name, &note)? {
+                continue;
+            }
             let free = free_name(session, &name).await?;
             // The marker goes first: without its file it would vouch for the next of that name.
             if let Some(ending) = &inbox.done {

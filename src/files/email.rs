@@ -12,8 +12,10 @@ pub fn wrong(text: &str) -> Option<&'static str> {
     if text.bytes().any(|byte| byte.is_ascii_control()) {
         return Some("has control characters; write it without");
     }
-    let options = Options::default().without_display_text().with_domain_literal();
-    let is_address = EmailAddress::parse_with_options(text, options).is_ok() && text.len() <= 254;
+    // Quoted names and numbers for domains are addresses by the letter, and no mail is sent to them.
+    let options = Options::default().without_display_text().without_domain_literal();
+    let is_address =
+        EmailAddress::parse_with_options(text, options).is_ok() && !text.contains('"') && text.len() <= 254;
     (!is_address).then_some("not one address such as name@example.com")
 }
 
@@ -31,8 +33,6 @@ mod tests {
             "a@xn--r8jz45g.jp",
             "%s@example.com",
             "a@localhost",
-            "a@[127.0.0.1]",
-            "\"a b\"@example.com",
             &format!("{}@example.com", "a".repeat(64)),
             &format!("a@{}.com", "b".repeat(63)),
         ] {
@@ -61,6 +61,9 @@ mod tests {
             ("a;b@example.com", "not one address"),
             ("a@exa mple.com", "not one address"),
             ("postmaster", "not one address"),
+            ("a@[127.0.0.1]", "not one address"),
+            ("\"a b\"@example.com", "not one address"),
+            ("\"a\\\"b\"@example.com", "not one address"),
             ("", "not one address"),
             (&format!("{}@example.com", "a".repeat(65)), "not one address"),
             (&format!("a@{}.com", "b".repeat(64)), "not one address"),

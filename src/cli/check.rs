@@ -46,7 +46,7 @@ impl Check {
             return Ok(Ending::Done);
         }
         if let (Some(file), Some(feed)) = (&self.file, &self.feed) {
-            return check_file::run(at, file, feed);
+            return check_file::run(at, file, feed).await;
         }
         let config = match at.load_config() {
             Ok(config) => config,

@@ -56,19 +56,26 @@ impl At {
         Ok(AtWork { scheme, progress, _lock: lock })
     }
 
+    /// Opens the scheme to look at it, if it has books already. Nothing is made, changed or waited for.
+    pub async fn look_at_books(&self) -> Result<Option<Scheme>> {
+        let config = self.load_config()?;
+        let store = Store::open_to_read(&config.store_url, &config.home).await?;
+        store.map(|store| scheme(config, store, Progress::new())).transpose()
+    }
+
     /// Opens the scheme to look at it. Nothing is made, changed or waited for.
     pub async fn look(&self) -> Result<Scheme> {
+        if let Some(scheme) = self.look_at_books().await? {
+            return Ok(scheme);
+        }
         let config = self.load_config()?;
-        let Some(store) = Store::open_to_read(&config.store_url, &config.home).await? else {
-            let place = Store::place(&config.store_url, &config.home)?;
-            let why = anyhow!(
-                "there are no books yet in {place}: if this is a new scheme, its first `paylater close`, `run` or `job` makes \
-                 them; else scheme.home or store.url of {} names the wrong place",
-                self.config_file()?.display()
-            );
-            return Err(Misconfigured(why).into());
-        };
-        scheme(config, store, Progress::new())
+        let place = Store::place(&config.store_url, &config.home)?;
+        let why = anyhow!(
+            "there are no books yet in {place}: if this is a new scheme, its first `paylater close`, `run` or `job` makes \
+             them; else scheme.home or store.url of {} names the wrong place",
+            self.config_file()?.display()
+        );
+        Err(Misconfigured(why).into())
     }
 }
 
@@ -81,7 +88,7 @@ fn scheme(config: Config, store: Store, progress: Progress) -> Result<Scheme> {
         transport: Arc::new(transport),
         templates,
         sender,
-        dealt_with: Mutex::default(),
+        kept: Mutex::default(),
         mails_planned: Mutex::default(),
         proving: Mutex::default(),
         progress,

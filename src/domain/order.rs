@@ -12,6 +12,9 @@ pub struct Source {
     pub line: i64,
 }
 
+/// Stands between the parts of a key that is unique within something: `T-1/R-1` is the refund R-1 of the trade T-1.
+pub const PARTS: char = '/';
+
 /// One purchase, as accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {

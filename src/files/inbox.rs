@@ -133,9 +133,14 @@ const LONGEST_SHOWN: usize = 1_000;
 /// How names end while a file is still being sent.
 const UNFINISHED: &[&str] = &[".part", ".tmp", ".filepart", "~"];
 
-/// Looks for files that fit, with a marker beside them if the feed wants one: `NAME` and the ending `done`. A folder that
-/// is not there has none.
-pub fn look(folder: &Path, pattern: &NamePattern, done: Option<&str>) -> io::Result<Looked> {
+/// Looks for files that fit, with a marker beside them if the feed wants one: `NAME` and the ending `done`. Those that are known
+/// already are left out, and not opened. A folder that is not there has none.
+pub fn look(
+    folder: &Path,
+    pattern: &NamePattern,
+    done: Option<&str>,
+    is_known: impl Fn(&str, &Seen) -> bool,
+) -> io::Result<Looked> {
     let mut looked = Looked::default();
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -157,7 +162,11 @@ pub fn look(folder: &Path, pattern: &NamePattern, done: Option<&str>) -> io::Res
         if done.is_some_and(|ending| !is_plain(&folder.join(format!("{name}{ending}")))) {
             continue;
         }
-        match plain(&entry) {
+        let metadata = entry.metadata();
+        if metadata.as_ref().is_ok_and(|metadata| is_known(&name, &Seen::of(metadata))) {
+            continue;
+        }
+        match metadata.and_then(|metadata| plain(&entry, &metadata)) {
             Ok(Ok(seen)) => looked.found.push(Found { path: entry.path(), name, date, number, seen }),
             Ok(Err(why)) => looked.refused.push(Refused { name, why }),
             // Taken away since the folder was listed; or a folder, which nobody meant as a file.
@@ -207,8 +216,7 @@ fn is_plain(path: &Path) -> bool {
 }
 
 /// A plain file that can be opened, or why it is none.
-fn plain(entry: &fs::DirEntry) -> io::Result<Result<Seen, String>> {
-    let metadata = entry.metadata()?;
+fn plain(entry: &fs::DirEntry, metadata: &fs::Metadata) -> io::Result<Result<Seen, String>> {
     if metadata.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }

@@ -23,7 +23,6 @@ pub mod exceptions;
 pub mod ingest_files;
 pub mod verify;
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -35,7 +34,6 @@ use crate::clock;
 use crate::config::{Changed, Clock, Config, JobFile, Merchant, changed};
 use crate::domain::calendar::plus;
 use crate::domain::policy::Terms;
-use crate::files::source::Seen;
 use crate::mail::compose::{Sender, Templates};
 use crate::mail::transport::Transport;
 use crate::store::{Store, Tx, scheme};
@@ -147,8 +145,8 @@ pub struct Scheme {
     pub transport: Arc<Transport>,
     pub templates: Templates,
     pub sender: Sender,
-    /// Files of feeds that keep theirs, as they were seen, which this run need not look at again.
-    pub dealt_with: Mutex<HashSet<(PathBuf, Seen)>>,
+    /// Files that stay in the inboxes for now, and that need not be looked at again as they were seen.
+    pub kept: Mutex<ingest_files::Kept>,
     /// The day whose mails this run has planned, and the number of the next file then: until one comes, the plan stands.
     pub mails_planned: Mutex<Option<(NaiveDate, i64)>>,
     /// When this process last began to prove sealed days again, other than the last one.

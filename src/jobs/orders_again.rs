@@ -13,7 +13,7 @@ use super::reconciliation::{Books, standings_on};
 use super::sealed_days::Finding;
 use crate::clock;
 use crate::domain::journal::difference;
-use crate::domain::position::{Decision, Position, decide};
+use crate::domain::position::{Decision, Opening, Position, decide};
 use crate::store::fingerprints::{self, Round};
 use crate::store::orders::Decided;
 use crate::store::{Tx, bills, credit_record, exposure, facts, instructions, journal, orders, positions};
@@ -116,13 +116,14 @@ async fn decide_page(
 
 /// Whether an order's row says what was decided. It may be looked at earlier than it must.
 fn follows(row: &Decided, decision: &Decision) -> bool {
-    let in_time = match (row.next_action_on, decision.next_action_on) {
+    let in_time = match (row.next_action_on, decision.decide_on) {
         (_, None) => true,
         (None, Some(_)) => false,
         (Some(kept), Some(due)) => kept <= due,
     };
     let same_state = row.closed_on.is_none() == decision.is_open();
-    row.owed_minor == decision.outstanding() && row.oldest_due_on == decision.oldest_due_on() && same_state && in_time
+    let opening = Opening { owed_minor: row.owed_minor, past_due_from: row.past_due_from };
+    opening == decision.opening && same_state && in_time
 }
 
 /// Goes on deciding orders again until the time is over, merchant by merchant, those longest ago first. Gives how far each

@@ -100,6 +100,19 @@ pub async fn said(tx: &mut Tx, merchant: &str, event: &str, keys: &[&str]) -> Re
     Ok(said)
 }
 
+/// The provider's own numbers under these keys; of a refund, that of its payment.
+pub async fn transactions(tx: &mut Tx, merchant: &str, event: &str, keys: &[&str]) -> Result<HashMap<String, String>> {
+    let sql = sql_for(
+        tx,
+        "SELECT event_key, transaction_id FROM provider_line
+         WHERE merchant_id = $1 AND event = $2 AND event_key IN {keys $3} ORDER BY file_no, line",
+    );
+    let keys = key_set(keys.iter().copied());
+    let rows: Vec<(String, String)> =
+        on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(event).bind(keys).fetch_all(c).await?);
+    Ok(rows.into_iter().collect())
+}
+
 /// Of these keys, those that a bill should have had, with the day on which we booked them.
 pub async fn awaited_since(
     tx: &mut Tx,

@@ -22,6 +22,7 @@ pub mod input_rows;
 pub mod inputs;
 pub mod instructions;
 pub mod journal;
+pub mod kept_files;
 pub mod listing;
 pub mod mails;
 pub mod orders;

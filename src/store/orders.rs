@@ -124,14 +124,14 @@ pub async fn update_decided(tx: &mut Tx, merchant: &str, decided: &[(String, Dec
 
 /// What these orders' own rows keep of being decided.
 pub async fn decided(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<HashMap<String, Decided>> {
-    let sql = "SELECT order_id, owed_minor, oldest_due_on, closed_on, next_action_on FROM orders
+    let sql = "SELECT order_id, owed_minor, past_due_from, closed_on, next_action_on FROM orders
                WHERE merchant_id = $1 AND order_id IN {keys $2}";
     let sql = sql_for(tx, sql);
     let keys = key_set(order_ids.iter().copied());
     type Row = (String, i64, Option<NaiveDate>, Option<NaiveDate>, Option<NaiveDate>);
     let rows: Vec<Row> = on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(keys).fetch_all(c).await?);
-    let decided = |(id, owed_minor, oldest_due_on, closed_on, next_action_on)| {
-        (id, Decided { owed_minor, oldest_due_on, closed_on, next_action_on })
+    let decided = |(id, owed_minor, past_due_from, closed_on, next_action_on)| {
+        (id, Decided { owed_minor, past_due_from, closed_on, next_action_on })
     };
     Ok(rows.into_iter().map(decided).collect())
 }

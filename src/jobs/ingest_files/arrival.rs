@@ -31,11 +31,13 @@ pub async fn note(tx: &mut Tx, feed: &Feed, file: &FileRow, today: NaiveDate) ->
     let mut settled: Vec<FileRow> = first.into_iter().map(|listed| listed.file).collect();
     if file.status != "quarantined" {
         settled.extend(inputs::refused_with_bytes(tx, &feed.name, &file.sha256).await?);
-        if let Some(date) = file.dated_on
-            && arrivals::came(tx, &feed.name, date).await?
-        {
+        if let Some(date) = file.dated_on {
             let missing = missing_key(&feed.name, date);
-            exceptions::resolve(tx, &file.merchant_id, &["FILE_MISSING"], &[&missing], today).await?;
+            // Whether a day's file has come is asked only if somebody waits for it.
+            let waits = exceptions::open_about(tx, &file.merchant_id, "FILE_MISSING", &[&missing]).await?;
+            if !waits.is_empty() && arrivals::came(tx, &feed.name, date).await? {
+                exceptions::resolve(tx, &file.merchant_id, &["FILE_MISSING"], &[&missing], today).await?;
+            }
         }
     }
     for refused in settled {
@@ -63,6 +65,11 @@ async fn count(tx: &mut Tx, feed: &Feed, file: &FileRow, number: i64, today: Nai
             continue;
         };
         let (from, to) = (*numbers.start(), *numbers.end());
+        // Files mostly come in order, and the next one has not come yet.
+        if number < to && arrivals::count_numbers(tx, &feed.name, file.dated_on, &(number + 1..=number + 1)).await? == 0
+        {
+            continue;
+        }
         let mut come = arrivals::count_numbers(tx, &feed.name, file.dated_on, &numbers).await?;
         if arrivals::count_numbers(tx, &feed.name, file.dated_on, &(number..=number)).await? == 0 {
             come += 1;

@@ -8,6 +8,7 @@ use chrono::NaiveDate;
 
 use super::super::Scheme;
 use super::super::deciding::into_cases;
+use super::other_keys::{OtherKeys, minor_of};
 use super::outcome::{Outcome, raw};
 use super::{Chunk, pending};
 use crate::config::Merchant;
@@ -25,6 +26,16 @@ use crate::store::journal::{self, Posting};
 use crate::store::{Tx, input_rows, orders};
 
 pub async fn decide(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
+    decide_under_keys(tx, scheme, merchant, chunk).await.map(|(outcomes, _)| outcomes)
+}
+
+/// The same, with the keys under which rows are recorded.
+pub async fn decide_under_keys(
+    tx: &mut Tx,
+    scheme: &Scheme,
+    merchant: &Merchant,
+    chunk: &Chunk<'_>,
+) -> Result<(Vec<Outcome>, OtherKeys)> {
     let kind = chunk.kind;
     let rows: Vec<&FactRow> = chunk.lines.iter().filter_map(fact_row).collect();
     let mut desk = Desk::open(tx, scheme, merchant, &rows, chunk.today).await?;
@@ -41,12 +52,13 @@ pub async fn decide(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, chunk: &C
             (Ok(_), None) => unreachable!("a file of facts holds facts"),
         });
     }
+    let keys = std::mem::take(&mut desk.other_keys);
     desk.write(tx).await?;
     if matches!(kind, Kind::Payments | Kind::Bills) {
         let paid: Vec<&str> = rows.iter().map(|row| row.order_id.as_str()).collect();
         pending::try_chargebacks_again(tx, scheme, merchant, &paid, chunk.today).await?;
     }
-    Ok(outcomes)
+    Ok((outcomes, keys))
 }
 
 /// What is refused names the cell that would have to be another.
@@ -98,6 +110,7 @@ pub(super) struct Desk<'a> {
     known: HashMap<String, i64>,
     /// Of waiting rows, what counts of their money.
     waiting: HashMap<String, i64>,
+    other_keys: OtherKeys,
     accepted: Vec<NewFact>,
     suspense: Vec<Posting>,
 }
@@ -129,14 +142,17 @@ impl<'a> Desk<'a> {
                 facts::known(tx, &merchant.id, kind, &keys).await?.into_iter().map(|(id, f)| (key(kind, &id), f)),
             );
         }
+        let cases = cases.map(|(_, case)| (case.order.order_id.clone(), case)).collect();
+        let other_keys = OtherKeys::load(tx, &merchant.id, rows, &cases, &mut known).await?;
         Ok(Desk {
             scheme,
             merchant,
             today,
-            cases: cases.map(|(_, case)| (case.order.order_id.clone(), case)).collect(),
+            cases,
             declined,
             known,
             waiting: HashMap::new(),
+            other_keys,
             accepted: Vec::new(),
             suspense: Vec::new(),
         })
@@ -173,6 +189,9 @@ impl<'a> Desk<'a> {
             } else {
                 Outcome::of_known(*known, fingerprint, row.what.kind(), &row.id)
             };
+            return self.not_taken(row, source, waited, outcome);
+        }
+        if let Some(outcome) = self.known_otherwise(row, fingerprint) {
             return self.not_taken(row, source, waited, outcome);
         }
         let outcome = self.judge(row, source, fingerprint, waited);
@@ -214,6 +233,18 @@ impl<'a> Desk<'a> {
         };
         let waits = || self.waiting.get(&key(row.what.kind(), &row.id)) == Some(&money);
         is_word_of_another && (waits() || booked())
+    }
+
+    /// The outcome of a payment or refund that another source told of under another key.
+    fn known_otherwise(&mut self, row: &FactRow, fingerprint: i64) -> Option<Outcome> {
+        let case = self.cases.get(&row.order_id)?;
+        let fact = self.other_keys.fact(row, fingerprint, case, &self.known)?;
+        if minor_of(&fact.what) == minor_of(&row.what) && row.currency == Some(case.order.currency) {
+            return Some(Outcome::Duplicate);
+        }
+        let (kind, id, before) = (row.what.kind(), &row.id, &fact.id);
+        let message = format!("{kind} {id} was recorded before as {before} with other content; nothing was changed");
+        Some(Outcome::Conflict { message })
     }
 
     fn judge(&mut self, row: &FactRow, source: Source, fingerprint: i64, waited: bool) -> Outcome {
@@ -314,6 +345,6 @@ impl<'a> Desk<'a> {
 }
 
 /// Keys are unique within their kind: a payment and its refund may share one.
-fn key(kind: &str, id: &str) -> String {
+pub(super) fn key(kind: &str, id: &str) -> String {
     format!("{kind} {id}")
 }

@@ -9,9 +9,9 @@ use chrono::NaiveDate;
 use super::Chunk;
 use crate::domain::money::Currency;
 use crate::domain::order::Source;
-use crate::files::cell::Rejection;
+use crate::files::cell::{NO_AMOUNT, Rejection};
 use crate::files::incoming::{Kind, Parsed, Row, bills};
-use crate::files::profile::mapping::SET_ASIDE;
+use crate::files::profile::mapping::{SET_ASIDE, is_declined};
 use crate::files::reader::Line;
 use crate::store::Tx;
 use crate::store::exceptions::{self, NewException};
@@ -78,7 +78,7 @@ impl From<&Rejection> for Outcome {
     fn from(rejection: &Rejection) -> Outcome {
         let (code, message) = (rejection.code, rejection.message.clone());
         match code {
-            SET_ASIDE => Outcome::Declined { code, message },
+            code if is_declined(code) => Outcome::Declined { code, message },
             _ => Outcome::Rejected { code, message },
         }
     }
@@ -229,6 +229,8 @@ pub fn exception_about(kind: Kind, of: Kind, outcome: &Outcome, row: &InputRow) 
         Outcome::Rejected { .. } => rejected_code(kind, of)?,
         // The provider has given money back all the same. Rows that a profile sets aside are nobody's concern.
         Outcome::Declined { code, .. } if kind == Kind::Bills && *code != SET_ASIDE => rejected_code(kind, of)?,
+        // Somebody settled the order in another way, and nobody has told us.
+        Outcome::Declined { code: NO_AMOUNT, .. } => rejected_code(kind, of)?,
         _ => return None,
     };
     Some(NewException {

@@ -12,6 +12,7 @@ use super::open::At;
 use super::say;
 use crate::clock;
 use crate::domain::calendar::plus;
+use crate::jobs::held_back;
 use crate::store::{exceptions, inputs, instructions, mails, runs, scheme};
 
 #[derive(clap::Args)]
@@ -44,6 +45,12 @@ impl Status {
         let mails = mails::counts(&mut tx, since, today).await?;
         let open = exceptions::count_open(&mut tx).await?;
         let missing = exceptions::open_with_code(&mut tx, &["FILE_GAP", "FILE_MISSING"], MISSING_SHOWN).await?;
+        let held_back =
+            held_back::missing_at(&mut tx, &scheme, today, Some(scheme.now_of("watch_feeds", today))).await?;
+        let held_back: BTreeMap<&str, String> = held_back
+            .iter()
+            .filter_map(|(merchant, missing)| Some((*merchant, held_back::in_words(missing)?)))
+            .collect();
         let mut unanswered: BTreeMap<String, i64> = BTreeMap::new();
         for merchant in &scheme.config.merchants {
             for (direction, count) in instructions::count_open(&mut tx, &merchant.id).await? {
@@ -83,7 +90,7 @@ impl Status {
             });
             let status = json!({ "business_date": today, "begun": true, "last_sealed": sealed, "jobs": jobs, "files": files,
                                  "mails": mails.into_iter().collect::<BTreeMap<_, _>>(),
-                                 "instructions_without_answer": unanswered,
+                                 "instructions_without_answer": unanswered, "held_back": held_back,
                                  "open_exceptions": open.into_iter().collect::<BTreeMap<_, _>>(),
                                  "missing_files": missing.iter().map(|e| json!({ "opened_on": e.opened_on, "code": e.code,
                                      "merchant_id": e.merchant_id, "message": e.message })).collect::<Vec<_>>() });
@@ -121,6 +128,9 @@ impl Status {
         say!("open exceptions     {}", listed(&open));
         for missing in &missing {
             say!("                    {}: {}", missing.opened_on, missing.message);
+        }
+        for (merchant, words) in &held_back {
+            say!("held back           {merchant}: {words}");
         }
         let mut table = comfy_table::Table::new();
         table.load_style(comfy_table::presets::UTF8_BORDERS_ONLY);

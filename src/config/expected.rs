@@ -5,6 +5,8 @@ use std::sync::Arc;
 use anyhow::{Result, bail, ensure};
 use chrono::{NaiveDate, NaiveTime};
 use chrono_tz::Tz;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use super::Calendars;
 use super::problems::{Rules, join};
@@ -12,9 +14,39 @@ use super::values::{days_within, time_of_day, weekdays};
 use crate::domain::arrival::Expected;
 use crate::domain::business_days::Calendar;
 use crate::files::inbox::NamePattern;
+use crate::files::incoming::Kind;
 
 /// A file may be expected up to so many days after its date. Longer is a typing error.
 const LATEST: i64 = 31;
+
+/// What follows when a file with news of money is missing: until it comes, nobody knows who has paid.
+#[derive(Deserialize, JsonSchema, Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenMissing {
+    /// Overdue mails, notices, credit flags and debits of its merchant wait for it.
+    #[default]
+    Hold,
+    /// They wait, and no day is closed.
+    Stop,
+    /// Nothing waits.
+    GoOn,
+}
+
+/// What a missing file of a feed does; said only of feeds whose files are expected and bring news of money.
+pub fn when_missing(written: Option<WhenMissing>, by: Option<&str>, kind: Kind) -> Result<WhenMissing> {
+    if written.is_some() {
+        ensure!(
+            kind.tells_who_paid(),
+            "{} say nothing of what customers have paid, so that nothing waits for them; leave it out",
+            kind.name()
+        );
+        ensure!(
+            by.is_some(),
+            "no file is missing where none is expected; write expected_by as well, or leave this out"
+        );
+    }
+    Ok(if kind.tells_who_paid() { written.unwrap_or_default() } else { WhenMissing::GoOn })
+}
 
 /// The keys about when files are expected, as they are written.
 pub struct Keys<'a> {

@@ -51,6 +51,7 @@ use crate::files::profile::Profile;
 pub use bills::Bill;
 pub use calendar_file::Calendars;
 pub use effective::written_out;
+pub use expected::WhenMissing;
 pub use job_file::{CatchUp, JobFile};
 pub use places::{Afterwards, Unreachable};
 pub use policy_file::{Changed, changed};
@@ -136,6 +137,8 @@ pub struct Feed {
     pub packing: Packing,
     /// When its files should be there; none if nobody waits for them.
     pub expected: Option<Expected>,
+    /// What a missing file holds up; `GoOn` of files that bring no news of money.
+    pub when_missing: WhenMissing,
     /// The number that its files begin with.
     pub first_number: Option<i64>,
 }

@@ -8,7 +8,7 @@ use chrono::NaiveDate;
 use super::allocation::{Fee, Ledger, Slot};
 use super::business_days::NoYear;
 use super::calendar::{days_between, plus};
-use super::credit::{self, Evidence, Standing, Status};
+use super::credit::{self, Evidence, News, Standing, Status};
 use super::due::{ClockDay, clock_day, schedule};
 use super::hold::{Covered, Effect, HoldReason, HoldSpan, Stopped, spans};
 use super::journal::{Account, Declared, Kind, Movement, Recorded};
@@ -132,6 +132,17 @@ impl Decision {
 /// far, by instalment; empty for an order not decided before. Fails only where a due date would need a year that the
 /// terms' calendar does not know.
 pub fn decide(case: &Case, terms: &Terms, standings: &[Standing], today: NaiveDate) -> Result<Decision, NoYear> {
+    decide_with(case, terms, standings, today, News::Complete)
+}
+
+/// The same, where a file with news of payments may be missing.
+pub fn decide_with(
+    case: &Case,
+    terms: &Terms,
+    standings: &[Standing],
+    today: NaiveDate,
+    news: News,
+) -> Result<Decision, NoYear> {
     let order = &case.order;
     let facts = case.effective_by(today);
     let spans = spans(&facts, terms);
@@ -169,7 +180,7 @@ pub fn decide(case: &Case, terms: &Terms, standings: &[Standing], today: NaiveDa
     replayed.declare_rule(Kind::ServiceFee, 0, service_fee, rated(kept, terms.service_fee), booked);
 
     let stopped = Stopped::on(today, &spans, terms);
-    let surroundings = Surroundings { case, terms, spans: &spans, stopped, today, kept };
+    let surroundings = Surroundings { case, terms, spans: &spans, stopped, today, news, kept };
     let mut credit_steps = Vec::new();
     let mut positions = Vec::with_capacity(slots.len());
     for (i, (slot, fee)) in slots.iter().zip(&fees).enumerate() {
@@ -211,6 +222,7 @@ struct Surroundings<'a> {
     spans: &'a [HoldSpan],
     stopped: Stopped,
     today: NaiveDate,
+    news: News,
     /// The order's amount after refunds.
     kept: i64,
 }
@@ -283,7 +295,7 @@ impl Surroundings<'_> {
             principal: &slot.principal,
             paid_some: slot.paid > 0 && self.kept > 0,
             notice_sent_on: notices.map(|fact| fact.effective_on).filter(|on| *on <= self.today).max(),
-            held: self.stopped.has(Effect::Credit),
+            held: self.stopped.has(Effect::Credit) || self.news == News::Missing,
             written_off: slot.written_off.is_some(),
         }
     }

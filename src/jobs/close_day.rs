@@ -9,7 +9,7 @@ use chrono::NaiveDate;
 
 use super::proof::{self, BrokenBooks};
 use super::reconciliation::{Books, Rendered, render};
-use super::{Done, Scheme, places, reference_rates, watch_feeds};
+use super::{Done, Scheme, held_back, places, reference_rates, watch_feeds};
 use crate::clock;
 use crate::config::Clock;
 use crate::domain::calendar::plus;
@@ -28,6 +28,11 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
     fs::create_dir_all(&staged).with_context(|| format!("making {}", staged.display()))?;
     let mut tx = scheme.store.write().await?;
     watch_feeds::at_close(&mut tx, scheme, today).await?;
+    if let Err(stopped) = held_back::refuse_if_stopped(&mut tx, scheme, today).await {
+        // What is missing is listed all the same.
+        tx.commit().await?;
+        return Err(stopped);
+    }
     let rendered = prove(&mut tx, scheme, today, Some(&staged)).await?;
     let files = i64::try_from(rendered.files.len()).unwrap_or(i64::MAX);
     let day = seal_day(&mut tx, scheme, today, rendered).await?;

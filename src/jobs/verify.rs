@@ -6,13 +6,13 @@ use std::fs;
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use super::Scheme;
 use super::deciding::{PAGE, differs, into_cases, which_order};
 use super::proof;
 use super::reconciliation::{Books, render, standings_on};
 use super::write_reconciliation::manifest;
+use super::{Scheme, held_back};
 use crate::domain::journal::difference;
-use crate::domain::position::decide;
+use crate::domain::position::decide_with;
 use crate::files::outgoing::{seal, sha256};
 use crate::store::scheme::SealedDay;
 use crate::store::{Tx, bills, credit_record, exposure, facts, instructions, journal, orders, positions, scheme};
@@ -60,6 +60,7 @@ async fn verify_orders(tx: &mut Tx, scheme: &Scheme, day: NaiveDate, verified: &
                 format!("{}: {event} {key}: what bills say of it is not matched as the books have it", merchant.id);
             verified.problems.push(problem);
         }
+        let news = held_back::news_on(tx, &merchant.id, day).await?;
         let mut after = String::new();
         loop {
             let page = orders::accepted(tx, &merchant.id, &after, PAGE).await?;
@@ -82,8 +83,8 @@ async fn verify_orders(tx: &mut Tx, scheme: &Scheme, day: NaiveDate, verified: &
                 let id = &case.order.order_id;
                 let terms = scheme.terms(&merchant.id, case.order.policy_version)?;
                 let standings = standings_on(&steps, id, day)?;
-                let decision =
-                    decide(&case, terms, &standings, day).with_context(|| which_order(&merchant.id, &case))?;
+                let decision = decide_with(&case, terms, &standings, day, news)
+                    .with_context(|| which_order(&merchant.id, &case))?;
                 let booked = recorded.get(id).map(Vec::as_slice).unwrap_or_default();
                 for entry in difference(&decision.movements, booked) {
                     let amount = case.order.currency.plain(entry.minor);

@@ -15,6 +15,7 @@ pub mod customers;
 pub mod exceptions;
 pub mod exposure;
 pub mod facts;
+pub mod held_back;
 pub mod input_rows;
 pub mod inputs;
 pub mod instructions;

@@ -90,6 +90,8 @@ impl Status {
             });
             let status = json!({ "business_date": today, "begun": true, "last_sealed": sealed, "jobs": jobs, "files": files,
                                  "mails": mails.into_iter().collect::<BTreeMap<_, _>>(),
+                                 "clock": latest.iter().find(|run| run.job == "clock").map(|run| json!({
+                                     "at": run.scheduled_for, "status": run.status, "outcome": run.outcome })),
                                  "instructions_without_answer": unanswered, "held_back": held_back,
                                  "open_exceptions": open.into_iter().collect::<BTreeMap<_, _>>(),
                                  "missing_files": missing.iter().map(|e| json!({ "opened_on": e.opened_on, "code": e.code,
@@ -144,6 +146,16 @@ impl Status {
                 last.map(|run| run.finished_at.map_or_else(|| run.status.clone(), shown)).unwrap_or_default(),
                 last.and_then(|run| run.outcome.clone()).unwrap_or_default(),
                 job.next_after(clock::now()).map(shown).unwrap_or_default(),
+            ]);
+        }
+        // No job, but it says why jobs wait.
+        for clock in latest.iter().filter(|run| run.job == "clock") {
+            table.add_row([
+                clock.job.clone(),
+                clock.business_date.to_string(),
+                shown(clock.scheduled_for),
+                clock.outcome.clone().unwrap_or_default(),
+                String::new(),
             ]);
         }
         say!("{table}");

@@ -81,6 +81,10 @@ pub struct Config {
     pub buckets: Vec<i64>,
     /// After how many days a row that waits for its order becomes an exception.
     pub pending_days: i64,
+    /// How many days the daemon closes at once without being asked.
+    pub days_at_once: i64,
+    /// How long a wall clock that stepped ahead must hold before the daemon believes it.
+    pub clock_wait: Duration,
     pub jobs: Vec<JobFile>,
 }
 

@@ -117,6 +117,11 @@ impl Decision {
         self.positions.iter().map(Position::outstanding).sum()
     }
 
+    /// Whether nobody knows when the customer has to pay, for goods that were not given back.
+    pub fn waits_for_fulfilment(&self) -> bool {
+        self.clock == ClockDay::Unknown && self.positions.iter().any(|position| position.refunded < position.principal)
+    }
+
     pub fn is_open(&self) -> bool {
         self.positions.iter().any(Position::is_open)
     }
@@ -305,7 +310,8 @@ impl Surroundings<'_> {
     fn wakes(&self, clock: ClockDay) -> impl Iterator<Item = NaiveDate> {
         let confirmed = match clock {
             ClockDay::Expected(on) => Some(on),
-            ClockDay::Started { .. } | ClockDay::Unknown => None,
+            ClockDay::Unknown => self.terms.not_fulfilled_after.map(|days| plus(self.case.order.ordered_on, days)),
+            ClockDay::Started { .. } => None,
         };
         let ahead = self.case.facts.iter().map(|fact: &Fact| fact.effective_on);
         let holds_end = self.spans.iter().map(|span| plus(span.last, 1));

@@ -8,6 +8,7 @@ mod deciding;
 pub mod held_back;
 mod instructing;
 mod match_bills;
+mod not_fulfilled;
 mod pay_out_credit;
 mod places;
 mod proof;

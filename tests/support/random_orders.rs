@@ -155,6 +155,7 @@ fn terms() -> impl Strategy<Value = Terms> {
             clock,
             cut_off: None,
             bands: Vec::new(),
+            not_fulfilled_after: None,
             due_day,
             days_off,
             freeze_when_overdue: None,
@@ -224,7 +225,7 @@ fn clock() -> impl Strategy<Value = Clock> {
         1 => Just(Clock::Shipped),
         2 => Just(Clock::Delivered),
         2 => option::weighted(0.8, auto).prop_map(|auto| {
-            Clock::Confirmed { auto: auto.map(|(after, days)| AutoConfirm { after, days }) }
+            Clock::Confirmed { auto: auto.map(|(after, days)| AutoConfirm { after: Some((after, days)), after_order: None }) }
         }),
     ]
 }

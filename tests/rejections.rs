@@ -14,12 +14,13 @@ use support::source::{codes_below, read, table_below};
 const DAY: &str = "2026-03-12";
 
 /// Codes that come about by what is not in a file, and the tests that have their texts.
-const ELSEWHERE: [(&str, &str); 7] = [
+const ELSEWHERE: [(&str, &str); 8] = [
     ("ANSWERS_LOST", "tests/outcomes.rs"),
     ("FILE_CHANGED", "tests/inbox.rs"),
     ("FILE_REFUSED", "tests/inbox.rs"),
     ("FILE_MISSING", "tests/watch.rs"),
     ("FILE_GAP", "tests/watch.rs"),
+    ("ROWS_REJECTED", "tests/rejected_files.rs"),
     ("NOT_IN_BILL", "tests/matching.rs"),
     ("INBOX_UNREACHABLE", "tests/places.rs"),
 ];

@@ -13,6 +13,7 @@ use super::say;
 use crate::clock;
 use crate::domain::calendar::plus;
 use crate::jobs::held_back;
+use crate::store::inputs::Counts;
 use crate::store::{exceptions, inputs, instructions, mails, runs, scheme};
 
 #[derive(clap::Args)]
@@ -91,7 +92,7 @@ impl Status {
             let status = json!({ "business_date": today, "begun": true, "last_sealed": sealed, "jobs": jobs, "files": files,
                                  "mails": mails.into_iter().collect::<BTreeMap<_, _>>(),
                                  "clock": latest.iter().find(|run| run.job == "clock").map(|run| json!({
-                                     "at": run.scheduled_for, "status": run.status, "outcome": run.outcome })),
+                                     "at": run.finished_at, "status": run.status, "outcome": run.outcome })),
                                  "instructions_without_answer": unanswered, "held_back": held_back,
                                  "open_exceptions": open.into_iter().collect::<BTreeMap<_, _>>(),
                                  "missing_files": missing.iter().map(|e| json!({ "opened_on": e.opened_on, "code": e.code,
@@ -117,6 +118,18 @@ impl Status {
             *by_status.entry(file.status.clone()).or_insert(0) += 1;
         }
         say!("files in {DAYS_BACK} days     {}", listed(&by_status.into_iter().collect::<Vec<_>>()));
+        let mut counts = Counts::default();
+        files.iter().for_each(|file| counts.add(&file.counts));
+        say!(
+            "rows in {DAYS_BACK} days      {}: {} accepted, {} declined, {} duplicate, {} conflict, {} pending, {} rejected",
+            counts.rows,
+            counts.accepted,
+            counts.declined,
+            counts.duplicate,
+            counts.conflict,
+            counts.pending,
+            counts.rejected
+        );
         for file in files.iter().filter(|file| file.status != "taken" || file.code.is_some()) {
             say!(
                 "                    {} {}: {}",
@@ -153,7 +166,7 @@ impl Status {
             table.add_row([
                 clock.job.clone(),
                 clock.business_date.to_string(),
-                shown(clock.scheduled_for),
+                clock.finished_at.map(shown).unwrap_or_default(),
                 clock.outcome.clone().unwrap_or_default(),
                 String::new(),
             ]);

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::bills::{self, RawBill};
 use super::document::Node;
-use super::expected::WhenMissing;
+use super::expected::{RawRejectLimit, WhenMissing};
 use super::packing::{RawLimits, marker, name_pattern};
 use super::places::{self, Afterwards, Places, Unreachable, afterwards};
 use super::problems::{Problems, Rules, join};
@@ -20,6 +20,7 @@ use super::profiles;
 use super::scheme_file::RawConfig;
 use super::values::time_zone;
 use super::{Calendars, Feed, Inbox, document, expected, read, schema, shape};
+use crate::domain::arrival::RejectLimit;
 use crate::files::container::{Limits, Packing};
 use crate::files::incoming::Kind;
 use crate::files::place::Place;
@@ -74,6 +75,8 @@ pub struct RawFeed {
     from: Option<NaiveDate>,
     /// The number that files begin with, each day anew if the pattern has {date} as well.
     first_number: Option<i64>,
+    /// From how many rejected rows on a file is no success: { share, rows }; without it, when all are rejected.
+    reject_limit: Option<RawRejectLimit>,
     /// What becomes of a file in a bucket or on an SFTP server once its bytes are safe here.
     afterwards: Option<Afterwards>,
     /// What is done about a day on which the bucket or SFTP server can't be looked into.
@@ -216,6 +219,8 @@ impl RawFeed {
         let expected =
             keys.resolve(at, &pattern, zone.unwrap_or(scheme.zone), scheme.starts_on, scheme.calendars, rules);
         let first_number = rules.keep(&join(at, "first_number"), expected::first_number(self.first_number, &pattern));
+        let reject_limit = self.reject_limit.map_or(Ok(RejectLimit::ALL_ROWS), RawRejectLimit::resolve);
+        let reject_limit = rules.keep(&join(at, "reject_limit"), reject_limit);
         let (settle, done) = (Duration::from_secs(self.settle_seconds), done?);
         let inbox = |place| Inbox { place, afterwards, unreachable, settle, done: done.clone() };
         Some(Feed {
@@ -237,6 +242,7 @@ impl RawFeed {
             expected,
             when_missing: when_missing?,
             first_number: first_number?,
+            reject_limit: reject_limit?,
             name: self.name,
         })
     }

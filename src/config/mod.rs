@@ -38,7 +38,7 @@ use self::inherit::{Named, Version};
 use self::policy_file::{Loaded, Shared};
 use self::problems::{Problems, Rules};
 use self::scheme_file::{RawConfig, Read};
-use crate::domain::arrival::Expected;
+use crate::domain::arrival::{Expected, RejectLimit};
 use crate::domain::due;
 use crate::domain::policy::Policy;
 use crate::domain::reminders::ContactHours;
@@ -145,6 +145,8 @@ pub struct Feed {
     pub when_missing: WhenMissing,
     /// The number that its files begin with.
     pub first_number: Option<i64>,
+    /// From how many rejected rows on a file is no success.
+    pub reject_limit: RejectLimit,
 }
 
 /// A place that is not on this machine, from which files are fetched.

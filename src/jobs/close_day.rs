@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use chrono::NaiveDate;
 
+use super::ingest_files::inboxes_gone;
 use super::proof::{self, BrokenBooks};
 use super::reconciliation::{Books, Rendered, render};
 use super::{Done, Scheme, held_back, places, reference_rates, watch_feeds};
@@ -57,6 +58,7 @@ pub fn staged_folder(reconciliation: &Path, day: NaiveDate) -> PathBuf {
 
 async fn prove(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, folder: Option<&Path>) -> Result<Rendered> {
     let mut lines = places::not_looked_into(scheme);
+    lines.extend(inboxes_gone(scheme));
     proof::nothing_left(tx, scheme, today, &mut lines).await?;
     let rendered = render(tx, scheme, today, Books::Open, folder).await?;
     for (merchant, sums) in &rendered.merchants {

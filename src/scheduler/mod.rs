@@ -131,8 +131,10 @@ async fn close_days_over(scheme: &Scheme, now: DateTime<Utc>) -> Result<String> 
     })
 }
 
-/// The name under which `status` shows what became of the wall clock, among the runs of jobs.
+/// The name under which `status` shows what became of the wall clock, among the runs of jobs. There is one row, whatever the
+/// time is taken for.
 const CLOCK: &str = "clock";
+const CLOCK_ROW: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
 /// The daemon's watch over the wall clock. On the business clock nothing depends on it.
 struct Watch {
@@ -193,8 +195,8 @@ impl Watch {
         let believed = clock.believed(look);
         let today = scheme.business_date().await?;
         let mut tx = scheme.store.write().await?;
-        runs::claim(&mut tx, CLOCK, believed, today, believed).await?;
-        runs::finish(&mut tx, CLOCK, believed, status, &words, believed).await?;
+        runs::claim(&mut tx, CLOCK, CLOCK_ROW, today, believed).await?;
+        runs::finish(&mut tx, CLOCK, CLOCK_ROW, status, &words, believed).await?;
         tx.commit().await
     }
 

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use chrono::NaiveDate;
 
+pub use self::inboxes::gone as inboxes_gone;
 use self::reading::Chunk;
 use super::{Done, Scheme, places};
 use crate::config::{Feed, Merchant};
@@ -28,6 +29,11 @@ use crate::files::inbox::Found;
 use crate::files::{reader, source};
 use crate::store::inputs::{self, Counts, FileRow};
 use crate::store::{Tx, exceptions};
+
+/// Files of which too many rows were rejected. What is right of them counts, and no day waits for the others.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct RowsRejected(String);
 
 pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
     let mut tx = scheme.store.read().await?;
@@ -44,9 +50,11 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
 
     let mut looked = places::fetch(scheme, today).await?;
     let (mut files, mut quarantined) = (0, 0);
+    let mut rejected = Vec::new();
     let mut counts = Counts::default();
     let mut arrived = inboxes::look(scheme, today).await?;
     arrived.refused.append(&mut looked.refused);
+    looked.unseen.append(&mut arrived.gone);
     let refused = inboxes::report(scheme, &arrived.refused, &looked.unseen, today).await?;
     for (feed, found) in arrived.files {
         let reading = || format!("reading {} file {}", feed.kind.name(), found.path.display());
@@ -54,19 +62,25 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
             files += 1;
             quarantined += i64::from(file.status == "quarantined");
             counts.add(&file.counts);
+            rejected.extend(file.message.filter(|_| file.code.as_deref() == Some(arrival::ROWS_REJECTED)));
         }
         if let (true, Ok(mut seen)) = (feed.keep, scheme.dealt_with.lock()) {
             seen.insert((found.path, found.seen));
         }
     }
     let sent = places::hand_back_and_send(scheme).await;
-    if !looked.failed.is_empty() {
+    let gone = inboxes::gone(scheme);
+    if !looked.failed.is_empty() || !gone.is_empty() {
+        let unseen: Vec<String> = looked.failed.into_iter().chain(gone).collect();
         bail!(
             "{}\nfiles from elsewhere were taken; no day is closed without a look into every inbox",
-            looked.failed.join("\n")
+            unseen.join("\n")
         );
     }
     sent?;
+    if !rejected.is_empty() {
+        return Err(RowsRejected(rejected.join("\n")).into());
+    }
     Ok(Done(vec![
         ("fetched", looked.fetched),
         ("files", files),

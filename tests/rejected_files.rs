@@ -89,6 +89,20 @@ fn a_feed_says_how_many_rejected_rows_are_too_many() {
 }
 
 #[test]
+fn what_the_terms_refuse_is_no_failure_of_the_file() {
+    let scheme = shop(None);
+    let refunds = "refund_id,order_id,amount,currency,refunded_at\nR1,O1,9.00,CNY,2026-03-01 12:00:00\n";
+    scheme.write("inbox/refunds-2026-03-01.csv", refunds);
+    let extensions = "extension_id,order_id,days,requested_at\nX1,O1,3,2026-03-01 12:00:00\n";
+    scheme.write("inbox/extensions-2026-03-01.csv", extensions);
+    scheme.close("2026-03-01");
+    assert!(!codes(&scheme, "2026-03-01").contains(&"ROWS_REJECTED".to_owned()));
+    // One row of two can't be read: not all.
+    scheme.write("inbox/refunds-2026-03-02.csv", format!("{refunds}R2,O1,a lot,CNY,2026-03-01\n"));
+    scheme.close("2026-03-02");
+}
+
+#[test]
 fn the_same_name_once_more_with_good_rows_closes_it() {
     let scheme = shop(None);
     arrives(&scheme, 1, 0, 2);

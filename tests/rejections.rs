@@ -75,7 +75,7 @@ fn shop() -> Scheme {
     for (feed, profile) in [("wechat", "wechat-trade-bill"), ("klarna", "klarna-settlement")] {
         config.push_str(&format!(
             "[[feed]]\nname = \"{feed}\"\nfolder = \"inbox\"\npattern = \"{feed}-{{date}}*.csv\"\nkind = \"bills\"\n\
-             profile = \"{profile}\"\nsettle_seconds = 0\nmerchant = \"SHOP\"\n"
+             profile = \"{profile}\"\nsettle_seconds = 0\nreject_limit = {{ rows = 1000000 }}\nmerchant = \"SHOP\"\n"
         ));
     }
     scheme.write("paylater.toml", config);

@@ -147,6 +147,10 @@ impl Status {
         for (merchant, words) in &held_back {
             say!("held back           {merchant}: {words}");
         }
+        for clock in latest.iter().filter(|run| run.job == "clock") {
+            let (at, words) = (clock.finished_at.map(shown), clock.outcome.as_deref());
+            say!("clock               {}: {}", at.unwrap_or_default(), words.unwrap_or_default());
+        }
         let mut table = comfy_table::Table::new();
         table.load_style(comfy_table::presets::UTF8_BORDERS_ONLY);
         table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic).set_width(110);
@@ -159,16 +163,6 @@ impl Status {
                 last.map(|run| run.finished_at.map_or_else(|| run.status.clone(), shown)).unwrap_or_default(),
                 last.and_then(|run| run.outcome.clone()).unwrap_or_default(),
                 job.next_after(clock::now()).map(shown).unwrap_or_default(),
-            ]);
-        }
-        // No job, but it says why jobs wait.
-        for clock in latest.iter().filter(|run| run.job == "clock") {
-            table.add_row([
-                clock.job.clone(),
-                clock.business_date.to_string(),
-                clock.finished_at.map(shown).unwrap_or_default(),
-                clock.outcome.clone().unwrap_or_default(),
-                String::new(),
             ]);
         }
         say!("{table}");

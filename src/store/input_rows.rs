@@ -89,11 +89,11 @@ fn cells(input: &InputRow) -> [Cell<'_>; 15] {
     ]
 }
 
-/// Why most of a file's rejected rows were rejected, and how many those are.
-pub async fn most_rejected(tx: &mut Tx, file_no: i64) -> Result<Option<(String, i64)>> {
+/// Why a file's rows were rejected, and how many for each reason, the most first.
+pub async fn rejected_by_code(tx: &mut Tx, file_no: i64) -> Result<Vec<(String, i64)>> {
     let sql = "SELECT code, COUNT(*) FROM input_row WHERE file_no = $1 AND outcome = 'rejected'
-               GROUP BY code ORDER BY COUNT(*) DESC, code LIMIT 1";
-    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(file_no).fetch_optional(c).await?))
+               GROUP BY code ORDER BY COUNT(*) DESC, code";
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(file_no).fetch_all(c).await?))
 }
 
 /// Pending rows of a merchant that name one of these orders, in the order in which they came.

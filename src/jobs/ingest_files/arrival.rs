@@ -8,6 +8,7 @@ use chrono::NaiveDate;
 
 use super::super::watch_feeds::missing_key;
 use crate::config::Feed;
+use crate::domain::admission::is_refused_by_terms;
 use crate::domain::arrival::left_out;
 use crate::domain::order::Source;
 use crate::store::exceptions::{self, NewException};
@@ -50,14 +51,21 @@ pub const ROWS_REJECTED: &str = "ROWS_REJECTED";
 /// Judges a file whose rows are all read. That too many were rejected is listed until the file comes again, under its name or
 /// that of its rejected rows, and most of it can be taken.
 pub async fn judge(tx: &mut Tx, feed: &Feed, file: &mut FileRow, today: NaiveDate) -> Result<()> {
-    let (rejected, rows) = (file.counts.rejected, file.counts.rows);
+    let (mut rejected, rows) = (file.counts.rejected, file.counts.rows);
+    let mut codes = Vec::new();
+    if feed.reject_limit.is_reached(rejected, rows) {
+        // To refuse what goes beyond an order's terms is what they are for: such a row was understood.
+        codes = input_rows::rejected_by_code(tx, file.file_no).await?;
+        codes.retain(|(code, _)| !is_refused_by_terms(code));
+        rejected = codes.iter().map(|(_, count)| count).sum();
+    }
     if !feed.reject_limit.is_reached(rejected, rows) {
         let settled = rejected_before(tx, feed, file).await?;
         let settled: Vec<&str> = settled.iter().map(String::as_str).collect();
         return exceptions::resolve(tx, &file.merchant_id, &[ROWS_REJECTED], &settled, today).await;
     }
-    let mostly = match input_rows::most_rejected(tx, file.file_no).await? {
-        Some((code, count)) if count == rejected => format!(", with {code}"),
+    let mostly = match codes.first() {
+        Some((code, count)) if *count == rejected => format!(", with {code}"),
         Some((code, count)) => format!(", {count} of them with {code}"),
         None => String::new(),
     };

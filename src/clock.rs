@@ -9,12 +9,12 @@ pub fn now() -> DateTime<Utc> {
     Utc::now()
 }
 
+/// A clock that only counts on, whatever the wall clock is set to.
+pub fn monotonic() -> Instant {
+    Instant::now()
+}
+
 /// Now, in the terms of file systems.
 pub fn system_now() -> SystemTime {
     SystemTime::now()
-}
-
-/// A clock that never goes back, to measure how long something takes.
-pub fn monotonic() -> Instant {
-    Instant::now()
 }

@@ -32,7 +32,7 @@ fn shop() -> Scheme {
     ] {
         config.push_str(&format!(
             "[[feed]]\nname = \"{feed}\"\nfolder = \"inbox\"\npattern = \"{feed}-{{date}}*.csv\"\nkind = \"{kind}\"\n\
-             profile = \"{profile}\"\nsettle_seconds = 0\nmerchant = \"SHOP\"\n"
+             profile = \"{profile}\"\nsettle_seconds = 0\nreject_limit = {{ rows = 1000000 }}\nmerchant = \"SHOP\"\n"
         ));
     }
     scheme.write("paylater.toml", config);

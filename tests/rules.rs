@@ -73,6 +73,33 @@ fn receipt_counts_as_confirmed_by_itself() {
          11   -             -    12
          12   12-by-itself  26   26",
     );
+    // Whatever is heard of it, at the latest 20 days after the order.
+    let after_order = "clock confirmed at the latest 20";
+    let whichever = "clock confirmed by itself 7 after delivered at the latest 20";
+    for (clock, happened, due) in [
+        // 01 + 20 = 21, + 14 = April 4th.
+        (after_order, "", "04-04"),
+        (after_order, "delivered 05", "04-04"),
+        (after_order, "confirmed 06", "20"),
+        (after_order, "confirmed 25", "04-04"),
+        (whichever, "", "04-04"),
+        (whichever, "shipped 03", "04-04"),
+        (whichever, "delivered 05", "26"),
+        // 16 + 7 = 23 would be later.
+        (whichever, "delivered 16", "04-04"),
+        // Days of a hold don't count here either.
+        (after_order, "hold 03 to 05 return", "04-07"),
+    ] {
+        assert_eq!(due_on(clock, happened), due, "{clock}: {happened}");
+    }
+    check(
+        after_order,
+        "",
+        "day  clock         due    next
+         01   -             -      21
+         20   -             -      21
+         21   21-by-itself  04-04  04-04",
+    );
     // Confirmed by hand on the very day.
     check(after_delivery, "delivered 05 | confirmed 12", "day clock\n 12 12");
     check(
@@ -1611,6 +1638,9 @@ fn several_holds_stop_things_together() {
 fn the_next_action_is_the_next_day_that_matters() {
     check("", "delivered 02", "day next\n 01 -\n 02 16\n 15 16\n 16 -");
     check("", "delivered 02 | pay 05 100.00", "day next\n 04 16\n 05 -");
+    // An order of which nothing is heard is looked at on the day on which that is too long.
+    check("not fulfilled after 5", "", "day next\n 01 06\n 05 06\n 06 -");
+    check("not fulfilled after 5", "delivered 03", "day next\n 02 06\n 03 17");
     check("fee flat 5.00 | grace 3", "delivered 02", "day next\n 02 16\n 16 19\n 19 -");
     check("fee flat 5.00 | grace 3", "delivered 02 | pay 05 100.00", "day next\n 04 16\n 05 -");
     let daily = "order 200.00 | fee daily 0.0005 | grace 3";

@@ -12,6 +12,8 @@ use super::open::At;
 use super::say;
 use crate::clock;
 use crate::domain::calendar::plus;
+use crate::jobs::held_back;
+use crate::store::inputs::Counts;
 use crate::store::{Tx, exceptions, fingerprints, inputs, instructions, mails, runs, scheme};
 
 #[derive(clap::Args)]
@@ -45,6 +47,12 @@ impl Status {
         let mails = mails::counts(&mut tx, since, today).await?;
         let open = exceptions::count_open(&mut tx).await?;
         let missing = exceptions::open_with_code(&mut tx, &["FILE_GAP", "FILE_MISSING"], MISSING_SHOWN).await?;
+        let held_back =
+            held_back::missing_at(&mut tx, &scheme, today, Some(scheme.now_of("watch_feeds", today))).await?;
+        let held_back: BTreeMap<&str, String> = held_back
+            .iter()
+            .filter_map(|(merchant, missing)| Some((*merchant, held_back::in_words(missing)?)))
+            .collect();
         let mut unanswered: BTreeMap<String, i64> = BTreeMap::new();
         for merchant in &scheme.config.merchants {
             for (direction, count) in instructions::count_open(&mut tx, &merchant.id).await? {
@@ -85,7 +93,9 @@ impl Status {
             let status = json!({ "business_date": today, "begun": true, "last_sealed": sealed, "proved": proved.json(),
                                  "jobs": jobs, "files": files,
                                  "mails": mails.into_iter().collect::<BTreeMap<_, _>>(),
-                                 "instructions_without_answer": unanswered,
+                                 "clock": latest.iter().find(|run| run.job == "clock").map(|run| json!({
+                                     "at": run.finished_at, "status": run.status, "outcome": run.outcome })),
+                                 "instructions_without_answer": unanswered, "held_back": held_back,
                                  "open_exceptions": open.into_iter().collect::<BTreeMap<_, _>>(),
                                  "missing_files": missing.iter().map(|e| json!({ "opened_on": e.opened_on, "code": e.code,
                                      "merchant_id": e.merchant_id, "message": e.message })).collect::<Vec<_>>() });
@@ -111,6 +121,18 @@ impl Status {
             *by_status.entry(file.status.clone()).or_insert(0) += 1;
         }
         say!("files in {DAYS_BACK} days     {}", listed(&by_status.into_iter().collect::<Vec<_>>()));
+        let mut counts = Counts::default();
+        files.iter().for_each(|file| counts.add(&file.counts));
+        say!(
+            "rows in {DAYS_BACK} days      {}: {} accepted, {} declined, {} duplicate, {} conflict, {} pending, {} rejected",
+            counts.rows,
+            counts.accepted,
+            counts.declined,
+            counts.duplicate,
+            counts.conflict,
+            counts.pending,
+            counts.rejected
+        );
         for file in files.iter().filter(|file| file.status != "taken" || file.code.is_some()) {
             say!(
                 "                    {} {}: {}",
@@ -124,6 +146,13 @@ impl Status {
         say!("open exceptions     {}", listed(&open));
         for missing in &missing {
             say!("                    {}: {}", missing.opened_on, missing.message);
+        }
+        for (merchant, words) in &held_back {
+            say!("held back           {merchant}: {words}");
+        }
+        for clock in latest.iter().filter(|run| run.job == "clock") {
+            let (at, words) = (clock.finished_at.map(shown), clock.outcome.as_deref());
+            say!("clock               {}: {}", at.unwrap_or_default(), words.unwrap_or_default());
         }
         let mut table = comfy_table::Table::new();
         table.load_style(comfy_table::presets::UTF8_BORDERS_ONLY);

@@ -99,6 +99,12 @@ struct RawScheme {
     /// After how many days a row that waits for its order becomes an exception; money does at once.
     #[serde(default = "default_pending_days")]
     pending_days: i64,
+    /// How many days the daemon closes at once without being asked.
+    #[serde(default = "default_days_at_once")]
+    days_at_once: i64,
+    /// How long a clock that stepped ahead must hold before the daemon believes it.
+    #[serde(default = "default_clock_wait_minutes")]
+    clock_wait_minutes: i64,
     /// The policy that every merchant's policy inherits from, unless it names another.
     #[expect(dead_code, reason = "read before, so that everything is looked at whatever else is wrong")]
     base_policy: Option<PathBuf>,
@@ -107,6 +113,18 @@ struct RawScheme {
 fn default_pending_days() -> i64 {
     3
 }
+
+/// A week off, and a weekend.
+fn default_days_at_once() -> i64 {
+    10
+}
+
+fn default_clock_wait_minutes() -> i64 {
+    30
+}
+
+/// A wait of more than a day would be one for the next day's mistake.
+const MOST_WAIT_MINUTES: i64 = 1_440;
 
 fn default_commit_rows() -> i64 {
     1_000_000
@@ -223,6 +241,8 @@ impl RawConfig {
         let zone = rules.keep("scheme.time_zone", time_zone(&self.scheme.time_zone));
         rules.keep("scheme.buckets", buckets(&self.scheme.buckets));
         let pending_days = rules.keep("scheme.pending_days", in_days("", self.scheme.pending_days, 1));
+        let days_at_once = rules.keep("scheme.days_at_once", in_days("", self.scheme.days_at_once, 1));
+        let clock_wait = rules.keep("scheme.clock_wait_minutes", clock_wait(self.scheme.clock_wait_minutes));
         let store_url = rules.keep("store.url", store_url(self.store.url));
         let commit_rows = rules.keep("store.commit_rows", commit_rows(self.store.commit_rows));
         let mail = self.mail.resolve(base, rules);
@@ -277,9 +297,18 @@ impl RawConfig {
             reports,
             buckets: self.scheme.buckets,
             pending_days: pending_days?,
+            days_at_once: days_at_once?,
+            clock_wait: clock_wait?,
             jobs: read.jobs?,
         })
     }
+}
+
+fn clock_wait(minutes: i64) -> Result<Duration> {
+    let within = u64::try_from(minutes).ok().filter(|_| minutes <= MOST_WAIT_MINUTES);
+    let minutes =
+        within.with_context(|| format!("{minutes} is not from 0 to {MOST_WAIT_MINUTES} minutes; write one that is"))?;
+    Ok(Duration::from_secs(60 * minutes))
 }
 
 fn buckets(first_days: &[i64]) -> Result<()> {

@@ -63,6 +63,23 @@ impl Refusal {
     }
 }
 
+/// Whether a row with this code was understood, and refused by the terms of its order.
+pub fn is_refused_by_terms(code: &str) -> bool {
+    const BY_TERMS: [&str; 10] = [
+        "REFUND_TOO_LATE",
+        "REFUND_TOO_MUCH",
+        "CHARGEBACK_TOO_EARLY",
+        "CHARGEBACK_TOO_MUCH",
+        "EXTENSION_NOT_OFFERED",
+        "EXTENSION_LIMIT",
+        "EXTENSION_TOO_LONG",
+        "EXTENSION_TOO_EARLY",
+        "EXTENSION_TOO_LATE",
+        "EXTENSION_WRITTEN_OFF",
+    ];
+    BY_TERMS.contains(&code)
+}
+
 /// Of a chargeback whose payment has not been seen.
 pub const UNKNOWN_PAYMENT: &str = "UNKNOWN_PAYMENT";
 

@@ -77,6 +77,15 @@ impl Standing {
     }
 }
 
+/// Whether it is known what customers have paid by the end of a day.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum News {
+    #[default]
+    Complete,
+    /// A file that should have said so has not come: no step is taken against a customer until it does.
+    Missing,
+}
+
 /// What the next step depends on.
 pub struct Evidence<'a> {
     pub due_on: NaiveDate,
@@ -86,7 +95,7 @@ pub struct Evidence<'a> {
     pub paid_some: bool,
     /// The day of the latest notice that was sent.
     pub notice_sent_on: Option<NaiveDate>,
-    /// A hold with effect `credit` covers today.
+    /// A hold with effect `credit` covers today, or news is missing.
     pub held: bool,
     /// Written off: nobody is written to any more, so no further notice.
     pub written_off: bool,

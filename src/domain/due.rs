@@ -58,7 +58,9 @@ pub fn clock_day(order: &Order, terms: &Terms, facts: &[&Fact], spans: &[HoldSpa
             let confirmed = reached(Event::Confirmed);
             let automatic = auto.and_then(|auto| {
                 let held = Covered::by(Effect::Clock, spans, terms);
-                reached(auto.after).map(|from| held.advance(from, auto.days))
+                let after_event = auto.after.and_then(|(event, days)| Some((reached(event)?, days)));
+                let after_order = auto.after_order.map(|days| (order.ordered_on, days));
+                after_event.into_iter().chain(after_order).map(|(from, days)| held.advance(from, days)).min()
             });
             match (confirmed, automatic) {
                 (Some(on), Some(automatic)) if automatic < on => ClockDay::Started { on: automatic, by_itself: true },
@@ -131,7 +133,7 @@ pub fn can_be_told(case: &Case, terms: &Terms) -> Result<(), NoYear> {
 /// nor extended by more than `extension` days.
 pub fn latest(terms: &Terms, day: NaiveDate, extension: i64) -> Result<NaiveDate, NoYear> {
     let by_itself = match terms.clock {
-        Clock::Confirmed { auto: Some(auto) } => auto.days,
+        Clock::Confirmed { auto: Some(auto) } => auto.after.map(|(_, days)| days).max(auto.after_order).unwrap_or(0),
         _ => 0,
     };
     let clock_on = plus(day, by_itself + i64::from(terms.cut_off.is_some()));
@@ -255,7 +257,8 @@ mod tests {
     fn the_latest_due_date_is_that_of_the_longest_term() {
         let due_day = DueDay { day: 8, month: 1 };
         let half = |term| Share { share: "0.5".parse().unwrap(), term };
-        let by_itself = Clock::Confirmed { auto: Some(AutoConfirm { after: Event::Shipped, days: 10 }) };
+        let by_itself =
+            Clock::Confirmed { auto: Some(AutoConfirm { after: Some((Event::Shipped, 10)), after_order: None }) };
         let business = DaysOff { count: Count::Business, ..october_terms().days_off.unwrap() };
         for (what, terms, extension, latest_on) in [
             ("14 days", terms(), 0, "10-07"),

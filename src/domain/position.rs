@@ -9,7 +9,7 @@ use chrono::NaiveDate;
 use super::allocation::{Fee, Ledger, Replayed, Slot};
 use super::business_days::NoYear;
 use super::calendar::{days_between, plus};
-use super::credit::{self, Evidence, Standing, Status};
+use super::credit::{self, Evidence, News, Standing, Status};
 use super::due::{ClockDay, clock_day, schedule};
 use super::hold::{Covered, Effect, HoldReason, HoldSpan, Stopped, spans};
 use super::journal::{Account, Declared, Kind, Movement, Recorded};
@@ -146,6 +146,11 @@ impl Opening {
 }
 
 impl Decision {
+    /// Whether nobody knows when the customer has to pay, for goods that were not given back.
+    pub fn waits_for_fulfilment(&self) -> bool {
+        self.clock == ClockDay::Unknown && self.positions.iter().any(|position| position.refunded < position.principal)
+    }
+
     pub fn is_open(&self) -> bool {
         self.positions.iter().any(Position::is_open)
     }
@@ -174,6 +179,17 @@ impl Moment {
 /// far, by instalment; empty for an order not decided before. Fails only where a due date would need a year that the
 /// terms' calendar does not know.
 pub fn decide(case: &Case, terms: &Terms, standings: &[Standing], today: NaiveDate) -> Result<Decision, NoYear> {
+    decide_with(case, terms, standings, today, News::Complete)
+}
+
+/// The same, where a file with news of payments may be missing.
+pub fn decide_with(
+    case: &Case,
+    terms: &Terms,
+    standings: &[Standing],
+    today: NaiveDate,
+    news: News,
+) -> Result<Decision, NoYear> {
     let order = &case.order;
     let facts = case.effective_by(today);
     let known = Known::of(case, terms, &facts, Moment::end_of(today));
@@ -204,7 +220,7 @@ pub fn decide(case: &Case, terms: &Terms, standings: &[Standing], today: NaiveDa
     let service_fee = (Account::MerchantPayable, Account::IncomeServiceFee);
     replayed.declare_rule(Kind::ServiceFee, 0, service_fee, rated(kept, terms.service_fee), booked);
 
-    let surroundings = Surroundings { known: &known, kept };
+    let surroundings = Surroundings { known: &known, news, kept };
     let mut credit_steps = Vec::new();
     let mut positions = surroundings.positions(&slots, &fees, standings);
     for (slot, position) in slots.iter().zip(&mut positions) {
@@ -243,7 +259,8 @@ pub fn owed_now(case: &Case, terms: &Terms, standings: &[Standing], today: Naive
     let known = Known::of(case, terms, &facts, Moment::during(today));
     let (replayed, fees) = known.replay()?;
     let kept = (case.order.amount_minor - replayed.refunded).max(0);
-    let positions = Surroundings { known: &known, kept }.positions(&replayed.slots, &fees, standings);
+    let positions =
+        Surroundings { known: &known, news: News::Complete, kept }.positions(&replayed.slots, &fees, standings);
     let fee_changes = known.ledger().fee_changes(&replayed.slots, &fees, known.at.over);
     let owed = positions.into_iter().zip(fee_changes).zip(&replayed.slots).map(|((position, changes_on), slot)| {
         let fee_grows_on = changes_on.filter(|_| position.outstanding() > 0);
@@ -307,6 +324,7 @@ fn late_fee_movement(instalment: i64) -> Movement {
 /// What all instalments of an order share at a moment.
 struct Surroundings<'a> {
     known: &'a Known<'a>,
+    news: News,
     /// The order's amount after refunds.
     kept: i64,
 }
@@ -386,7 +404,7 @@ impl Surroundings<'_> {
             principal: &slot.principal,
             paid_some: slot.paid > 0 && self.kept > 0,
             notice_sent_on: notices.map(|fact| fact.effective_on).filter(|on| *on <= today).max(),
-            held: stopped.has(Effect::Credit),
+            held: stopped.has(Effect::Credit) || self.news == News::Missing,
             written_off: slot.written_off.is_some(),
         }
     }
@@ -396,7 +414,11 @@ impl Surroundings<'_> {
     fn wakes(&self) -> impl Iterator<Item = NaiveDate> {
         let confirmed = match self.known.clock {
             ClockDay::Expected(on) => Some(on),
-            ClockDay::Started { .. } | ClockDay::Unknown => None,
+            ClockDay::Unknown => {
+                let days = self.known.terms.not_fulfilled_after;
+                days.map(|days| plus(self.known.case.order.ordered_on, days))
+            }
+            ClockDay::Started { .. } => None,
         };
         let ahead = self.known.case.facts.iter().map(|fact: &Fact| fact.effective_on);
         let holds_end = self.known.spans.iter().map(|span| plus(span.last, 1));

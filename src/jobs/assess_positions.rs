@@ -4,10 +4,13 @@ use anyhow::{Result, ensure};
 use chrono::NaiveDate;
 
 use super::deciding::{Changed, PAGE, decide_orders};
-use super::{Done, Scheme};
+use super::{Done, Scheme, held_back};
 use crate::store::orders;
 
 pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
+    let mut tx = scheme.store.write().await?;
+    held_back::settle(&mut tx, scheme, today).await?;
+    tx.commit().await?;
     let mut changed = Changed::default();
     for merchant in &scheme.config.merchants {
         let mut before: Vec<String> = Vec::new();

@@ -1,8 +1,9 @@
 //! A business day from beginning to end: every job in order, then the next day.
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use chrono::NaiveDate;
 
+use super::ingest_files::RowsRejected;
 use super::places::Undelivered;
 use super::{Done, Job, Scheme, close_day};
 use crate::clock;
@@ -10,10 +11,11 @@ use crate::config::Clock;
 use crate::store::runs;
 
 /// Does every job of every open day up to `through`, in order, and tells which days those were. Files that can't be sent to
-/// a remote place hold up no day; that they still wait is the error at the end.
+/// a remote place hold up no day, nor do rows that were rejected; that there are any is the error at the end.
 pub async fn close_through(scheme: &Scheme, through: NaiveDate) -> Result<Vec<NaiveDate>> {
     let mut days = Vec::new();
     let mut unsent = None;
+    let mut rejected = Vec::new();
     loop {
         let today = scheme.business_date().await?;
         if today > through {
@@ -26,6 +28,7 @@ pub async fn close_through(scheme: &Scheme, through: NaiveDate) -> Result<Vec<Na
             }
             match run_recorded(scheme, job, today).await {
                 Err(why) if why.is::<Undelivered>() => unsent = Some(why),
+                Err(why) if why.is::<RowsRejected>() => rejected.push(format!("{why:#}")),
                 done => drop(done?),
             }
         }
@@ -40,6 +43,9 @@ pub async fn close_through(scheme: &Scheme, through: NaiveDate) -> Result<Vec<Na
             Err(why.context(format!("every day through {last} is closed, but not all was sent")))
         }
         (Some(why), None) => Err(why),
+        (None, Some(last)) if !rejected.is_empty() => {
+            Err(anyhow!("every day through {last} is closed, but rows were rejected:\n{}", rejected.join("\n")))
+        }
         (None, _) => Ok(days),
     }
 }

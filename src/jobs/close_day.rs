@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use chrono::NaiveDate;
 
+use super::ingest_files::inboxes_gone;
 use super::proof::{self, BrokenBooks};
 use super::reconciliation::{Books, Rendered, render};
 use super::sealed_days::{self, Finding, Tampered};
-use super::{Done, Scheme, orders_again, places, reference_rates, watch_feeds};
+use super::{Done, Scheme, held_back, orders_again, places, reference_rates, watch_feeds};
 use crate::clock;
 use crate::config::Clock;
 use crate::domain::calendar::plus;
@@ -37,6 +38,11 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
     let again = sealed_days::prove_again(&mut tx, scheme).await?;
     ensure_untouched(today, &again.findings)?;
     watch_feeds::at_close(&mut tx, scheme, today).await?;
+    if let Err(stopped) = held_back::refuse_if_stopped(&mut tx, scheme, today).await {
+        // What is missing is listed all the same.
+        tx.commit().await?;
+        return Err(stopped);
+    }
     let rendered = prove(&mut tx, scheme, today, Some(&staged)).await?;
     if let Some(until) = again.until {
         let (rounds, findings) = orders_again::go_round(&mut tx, scheme, today, until).await?;
@@ -78,6 +84,7 @@ pub fn staged_folder(reconciliation: &Path, day: NaiveDate) -> PathBuf {
 
 async fn prove(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, folder: Option<&Path>) -> Result<Rendered> {
     let mut lines = places::not_looked_into(scheme);
+    lines.extend(inboxes_gone(scheme));
     proof::nothing_left(tx, scheme, today, &mut lines).await?;
     let rendered = render(tx, scheme, today, Books::Open, folder).await?;
     for (merchant, sums) in &rendered.merchants {

@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, HashMap};
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use super::Scheme;
+use super::not_fulfilled::NotFulfilled;
+use super::{Scheme, held_back};
 use crate::domain::calendar::plus;
 use crate::domain::credit::Standing;
 use crate::domain::instruction::Direction;
 use crate::domain::journal::{Account, Movement, Recorded, difference};
 use crate::domain::order::{Case, Fact};
 use crate::domain::policy::Terms;
-use crate::domain::position::{Decision, Position, decide};
+use crate::domain::position::{Decision, Position, decide_with};
 use crate::store::journal::Posting;
 use crate::store::orders::{Decided, StoredOrder};
 use crate::store::{Tx, credit_record, exposure, facts, instructions, journal, orders, positions};
@@ -47,19 +48,24 @@ pub async fn decide_orders(
     let cases = load_cases(tx, merchant, order_ids).await?;
     let mut recorded = journal::recorded(tx, merchant, order_ids, today).await?;
     let positions = positions::of_orders(tx, merchant, order_ids).await?;
+    let news = held_back::news_on(tx, merchant, today).await?;
     let mut recording = Recording::default();
+    let mut not_fulfilled = NotFulfilled::default();
     for (stored, case) in &cases {
         let terms = scheme.terms(merchant, case.order.policy_version)?;
         let order_id = &case.order.order_id;
         let before = positions.get(order_id).map(Vec::as_slice).unwrap_or_default();
         let standings: Vec<Standing> = before.iter().map(|position| position.credit).collect();
-        let decision = decide(case, terms, &standings, today).with_context(|| which_order(merchant, case))?;
+        let decision =
+            decide_with(case, terms, &standings, today, news).with_context(|| which_order(merchant, case))?;
+        not_fulfilled.take(case, terms, &decision, today);
         let mut booked = recorded.remove(order_id).unwrap_or_default();
         booked.extend(before.iter().map(Position::late_fee_booked).filter(|fee| fee.minor != 0));
         recording.debits.extend(debit_plan(order_id, terms, &decision, before, today));
         recording.pay_outs.extend(pay_out_plan(order_id, terms, &decision, &booked, today));
         recording.take(stored, decision, &booked, before, today);
     }
+    not_fulfilled.write(tx, merchant, today).await?;
     recording.write(tx, merchant, today).await
 }
 

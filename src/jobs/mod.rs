@@ -5,8 +5,10 @@ mod assess_positions;
 mod close_day;
 mod collect_debits;
 mod deciding;
+pub mod held_back;
 mod instructing;
 mod match_bills;
+mod not_fulfilled;
 mod orders_again;
 mod pay_out_credit;
 mod places;
@@ -110,7 +112,7 @@ impl Job {
 
     /// What the job would do, without doing it.
     pub async fn dry_run(self, scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
-        let now = scheme.config.job(self.name()).map_or_else(clock::now, |file| scheme.now(file, today));
+        let now = scheme.now_of(self.name(), today);
         match self {
             Job::IngestFiles => ingest_files::dry_run(scheme, today).await,
             Job::WatchFeeds => watch_feeds::dry_run(scheme, today, now).await,
@@ -202,6 +204,11 @@ impl Scheme {
             Clock::Wall => clock::now(),
             Clock::Business => job.set_time_on(today),
         }
+    }
+
+    /// "Now" for the job of this name.
+    pub fn now_of(&self, job: &str, today: NaiveDate) -> DateTime<Utc> {
+        self.config.job(job).map_or_else(clock::now, |file| self.now(file, today))
     }
 
     /// A folder below home, made if it is not there.

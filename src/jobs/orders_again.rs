@@ -7,13 +7,13 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use super::Scheme;
 use super::deciding::{PAGE, differs, into_cases, which_order};
 use super::reconciliation::{Books, standings_on};
 use super::sealed_days::Finding;
+use super::{Scheme, held_back};
 use crate::clock;
 use crate::domain::journal::difference;
-use crate::domain::position::{Decision, Opening, Position, decide};
+use crate::domain::position::{Decision, Opening, Position, decide_with};
 use crate::store::fingerprints::{self, Round};
 use crate::store::orders::Decided;
 use crate::store::{Tx, bills, credit_record, exposure, facts, instructions, journal, orders, positions};
@@ -71,6 +71,7 @@ async fn decide_page(
     for (order_id, fees) in journal::recorded_late_fees(tx, merchant, &ids, day).await? {
         recorded.entry(order_id).or_default().extend(fees);
     }
+    let news = held_back::news_on(tx, merchant, day).await?;
     let positions = positions::of_orders(tx, merchant, &ids).await?;
     let steps = credit_record::of_orders(tx, merchant, &ids).await?;
     // Of the open day everything is decided; on a sealed one, the next may have begun.
@@ -87,7 +88,8 @@ async fn decide_page(
         let id = &case.order.order_id;
         let terms = scheme.terms(merchant, case.order.policy_version)?;
         let standings = standings_on(&steps, id, day)?;
-        let decision = decide(&case, terms, &standings, day).with_context(|| which_order(merchant, &case))?;
+        let decision =
+            decide_with(&case, terms, &standings, day, news).with_context(|| which_order(merchant, &case))?;
         let mut wrong = |what: String| findings.push(Finding::of(merchant, format!("order {id}: {what}")));
         let booked = recorded.get(id).map(Vec::as_slice).unwrap_or_default();
         for entry in difference(&decision.movements, booked) {

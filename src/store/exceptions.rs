@@ -156,6 +156,26 @@ pub async fn missing_told(tx: &mut Tx, merchant: &str, row_key: &str) -> Result<
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(row_key).fetch_one(c).await?))
 }
 
+/// The files of a merchant that are missing and nobody has settled, each with the day from which on that was known.
+pub async fn files_missing(tx: &mut Tx, merchant: &str) -> Result<Vec<(String, NaiveDate)>> {
+    let sql = "SELECT row_key, opened_on FROM exception
+               WHERE merchant_id = $1 AND code = 'FILE_MISSING' AND resolved_on IS NULL ORDER BY row_key";
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).fetch_all(c).await?))
+}
+
+/// Of these orders, those that are listed as not fulfilled, or that a person closed with a word on why.
+pub async fn not_fulfilled_reported(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<HashSet<String>> {
+    let sql = sql_for(
+        tx,
+        "SELECT row_key FROM exception
+         WHERE merchant_id = $1 AND code = 'NOT_FULFILLED' AND row_key IN {keys $2}
+           AND (resolved_on IS NULL OR resolution IS NOT NULL)",
+    );
+    let keys = key_set(order_ids.iter().copied());
+    let rows: Vec<String> = on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(keys).fetch_all(c).await?);
+    Ok(rows.into_iter().collect())
+}
+
 /// What the open exceptions with a code are about.
 pub async fn open_keys(tx: &mut Tx, merchant: &str, code: &str) -> Result<Vec<String>> {
     let sql = "SELECT row_key FROM exception WHERE merchant_id = $1 AND resolved_on IS NULL AND code = $2

@@ -89,6 +89,13 @@ fn cells(input: &InputRow) -> [Cell<'_>; 15] {
     ]
 }
 
+/// Why a file's rows were rejected, and how many for each reason, the most first.
+pub async fn rejected_by_code(tx: &mut Tx, file_no: i64) -> Result<Vec<(String, i64)>> {
+    let sql = "SELECT code, COUNT(*) FROM input_row WHERE file_no = $1 AND outcome = 'rejected'
+               GROUP BY code ORDER BY COUNT(*) DESC, code";
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(file_no).fetch_all(c).await?))
+}
+
 /// Pending rows of a merchant that name one of these orders, in the order in which they came.
 pub async fn pending_for(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<Vec<InputRow>> {
     // One look mostly tells that there are none.

@@ -18,6 +18,7 @@ pub mod exceptions;
 pub mod exposure;
 pub mod facts;
 pub mod fingerprints;
+pub mod held_back;
 pub mod input_rows;
 pub mod inputs;
 pub mod instructions;

@@ -209,6 +209,13 @@ pub async fn wake(tx: &mut Tx, merchant: &str, order_ids: &[&str], today: NaiveD
     Ok(())
 }
 
+/// Has all orders decided again by the end of `today` that would be decided on `next`.
+pub async fn bring_forward(tx: &mut Tx, merchant: &str, next: NaiveDate, today: NaiveDate) -> Result<()> {
+    let sql = "UPDATE orders SET next_action_on = $3 WHERE merchant_id = $1 AND next_action_on = $2";
+    on_engine!(tx, |c| sqlx::query(sql).bind(merchant).bind(next).bind(today).execute(c).await.map(|_| ()))?;
+    Ok(())
+}
+
 /// These orders, accepted or declined, by key.
 pub async fn load(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<Vec<StoredOrder>> {
     let sql =

@@ -244,12 +244,15 @@ impl<'a> Walk<'a> {
             Clock::Shipped => first_of(&shipped),
             Clock::Delivered => first_of(&shipped[1..]),
             Clock::Confirmed { auto } => {
-                let by_itself = auto.and_then(|auto| {
-                    let from = if auto.after == Event::Shipped { &shipped[..] } else { &shipped[1..] };
-                    let on = self.nth_free_day(first_of(from)?, auto.days, Effect::Clock);
-                    (on <= self.today).then_some(on)
-                });
-                [first_of(&shipped[2..]), by_itself].into_iter().flatten().min()
+                let mut days: Vec<NaiveDate> = first_of(&shipped[2..]).into_iter().collect();
+                if let Some((event, count)) = auto.and_then(|auto| auto.after) {
+                    let from = if event == Event::Shipped { &shipped[..] } else { &shipped[1..] };
+                    days.extend(first_of(from).map(|from| self.nth_free_day(from, count, Effect::Clock)));
+                }
+                if let Some(count) = auto.and_then(|auto| auto.after_order) {
+                    days.push(self.nth_free_day(self.case.order.ordered_on, count, Effect::Clock));
+                }
+                days.into_iter().filter(|day| *day <= self.today).min()
             }
         }
     }

@@ -155,6 +155,7 @@ fn terms() -> impl Strategy<Value = Terms> {
             clock,
             cut_off: None,
             bands: Vec::new(),
+            not_fulfilled_after: None,
             due_day,
             days_off,
             freeze_when_overdue: None,
@@ -218,14 +219,16 @@ fn days_off() -> impl Strategy<Value = DaysOff> {
 }
 
 fn clock() -> impl Strategy<Value = Clock> {
-    let auto = (select(vec![Event::Shipped, Event::Delivered]), 0_i64..12);
+    let after = option::weighted(0.7, (select(vec![Event::Shipped, Event::Delivered]), 0_i64..12));
+    let auto = (after, option::weighted(0.4, 0_i64..40));
+    let auto = auto.prop_map(|(after, after_order)| {
+        (after.is_some() || after_order.is_some()).then_some(AutoConfirm { after, after_order })
+    });
     prop_oneof![
         2 => Just(Clock::Ordered),
         1 => Just(Clock::Shipped),
         2 => Just(Clock::Delivered),
-        2 => option::weighted(0.8, auto).prop_map(|auto| {
-            Clock::Confirmed { auto: auto.map(|(after, days)| AutoConfirm { after, days }) }
-        }),
+        2 => auto.prop_map(|auto| Clock::Confirmed { auto }),
     ]
 }
 

@@ -205,6 +205,7 @@ fn read_terms(text: &str) -> (Terms, i64, i64) {
         clock: Clock::Delivered,
         cut_off: None,
         bands: vec![Band { score: 600, limit_minor: 1_000_000, term }],
+        not_fulfilled_after: None,
         due_day: None,
         days_off: None,
         freeze_when_overdue: None,
@@ -232,9 +233,18 @@ fn read_terms(text: &str) -> (Terms, i64, i64) {
             ["clock", "delivered"] => terms.clock = Clock::Delivered,
             ["clock", "confirmed"] => terms.clock = Clock::Confirmed { auto: None },
             ["clock", "confirmed", "by", "itself", days, "after", event] => {
-                let auto = AutoConfirm { after: Event::parse(event).unwrap(), days: number(days) };
+                let auto = AutoConfirm { after: Some((Event::parse(event).unwrap(), number(days))), after_order: None };
                 terms.clock = Clock::Confirmed { auto: Some(auto) };
             }
+            ["clock", "confirmed", "by", "itself", days, "after", event, "at", "the", "latest", latest] => {
+                let after = Some((Event::parse(event).unwrap(), number(days)));
+                terms.clock = Clock::Confirmed { auto: Some(AutoConfirm { after, after_order: Some(number(latest)) }) };
+            }
+            ["clock", "confirmed", "at", "the", "latest", latest] => {
+                let auto = AutoConfirm { after: None, after_order: Some(number(latest)) };
+                terms.clock = Clock::Confirmed { auto: Some(auto) };
+            }
+            ["not", "fulfilled", "after", days] => terms.not_fulfilled_after = Some(number(days)),
             ["cut-off", time] => terms.cut_off = Some(clock_time(time)),
             ["instalments", parts @ ..] => {
                 let share = |part: &&str| {

@@ -29,7 +29,10 @@ pub fn clock(terms: &Terms, clock: ClockDay) -> String {
     };
     match (clock, terms.clock) {
         (ClockDay::Started { by_itself: true, .. }, Clock::Confirmed { auto: Some(auto) }) => {
-            format!("{rule}, which counts by itself {} days after the order was {}", auto.days, auto.after.name())
+            let after = auto.after.map(|(event, days)| format!("{days} days after the order was {}", event.name()));
+            let after_order = auto.after_order.map(|days| format!("{days} days after the order was placed"));
+            let whens: Vec<String> = after.into_iter().chain(after_order).collect();
+            format!("{rule}, which counts by itself {}", whens.join(", at the latest "))
         }
         _ => rule.to_owned(),
     }

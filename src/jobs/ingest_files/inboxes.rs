@@ -21,6 +21,25 @@ pub struct Arrivals<'s> {
     /// In the order in which a day takes them.
     pub files: Vec<(&'s Feed, Found)>,
     pub refused: Vec<(&'s Feed, Refused)>,
+    /// Feeds whose folders are not there.
+    pub gone: Vec<&'s Feed>,
+}
+
+/// Folders here that are not there, in words: whatever lies in them belongs to the day as well.
+pub fn gone(scheme: &Scheme) -> Vec<String> {
+    let gone = scheme.config.feeds.iter().filter(|feed| is_gone(feed));
+    gone.map(|feed| {
+        format!(
+            "feed {}: the inbox {} is not there; mount its disk, or make the folder",
+            feed.name,
+            feed.folder.display()
+        )
+    })
+    .collect()
+}
+
+fn is_gone(feed: &Feed) -> bool {
+    feed.remote.is_none() && !feed.folder.is_dir()
 }
 
 pub async fn look(scheme: &Scheme, today: NaiveDate) -> Result<Arrivals<'_>> {
@@ -34,6 +53,10 @@ pub async fn look(scheme: &Scheme, today: NaiveDate) -> Result<Arrivals<'_>> {
                 feed.name
             )
         };
+        if is_gone(feed) {
+            arrived.gone.push(feed);
+            continue;
+        }
         staying::load(scheme, feed).await?;
         let is_known = |name: &str, seen: &Seen| staying::is_dealt_with(scheme, feed, name, seen);
         let looked = inbox::look(&feed.folder, &feed.pattern, feed.done.as_deref(), is_known).with_context(looking)?;

@@ -24,6 +24,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use chrono::NaiveDate;
 
+pub use self::inboxes::gone as inboxes_gone;
 use self::reading::Chunk;
 pub use self::staying::Kept;
 use super::{Done, Scheme, places};
@@ -32,6 +33,11 @@ use crate::files::inbox::Found;
 use crate::files::{reader, source};
 use crate::store::inputs::{self, Counts, FileRow};
 use crate::store::{Tx, exceptions};
+
+/// Files of which too many rows were rejected. What is right of them counts, and no day waits for the others.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct RowsRejected(String);
 
 pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
     let mut tx = scheme.store.read().await?;
@@ -48,9 +54,11 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
 
     let mut looked = places::fetch(scheme, today).await?;
     let (mut files, mut quarantined) = (0, 0);
+    let mut rejected = Vec::new();
     let mut counts = Counts::default();
     let mut arrived = inboxes::look(scheme, today).await?;
     arrived.refused.append(&mut looked.refused);
+    looked.unseen.append(&mut arrived.gone);
     let refused = inboxes::report(scheme, &arrived.refused, &looked.unseen, today).await?;
     let mut fresh = staying::Fresh::default();
     for (feed, found) in arrived.files {
@@ -59,6 +67,7 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
             files += 1;
             quarantined += i64::from(file.status == "quarantined");
             counts.add(&file.counts);
+            rejected.extend(file.message.filter(|_| file.code.as_deref() == Some(arrival::ROWS_REJECTED)));
         }
         if staying::may_stay(scheme, feed, &found.name) {
             fresh.note(scheme, feed, &found).await?;
@@ -66,13 +75,18 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
     }
     fresh.store(scheme).await?;
     let sent = places::hand_back_and_send(scheme).await;
-    if !looked.failed.is_empty() {
+    let gone = inboxes::gone(scheme);
+    if !looked.failed.is_empty() || !gone.is_empty() {
+        let unseen: Vec<String> = looked.failed.into_iter().chain(gone).collect();
         bail!(
             "{}\nfiles from elsewhere were taken; no day is closed without a look into every inbox",
-            looked.failed.join("\n")
+            unseen.join("\n")
         );
     }
     sent?;
+    if !rejected.is_empty() {
+        return Err(RowsRejected(rejected.join("\n")).into());
+    }
     Ok(Done(vec![
         ("fetched", looked.fetched),
         ("files", files),

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::answers::{Answers, Place};
 use super::orders::{Decisions, Desk};
 use super::outcome::{Noted, Outcome};
-use super::{bills, facts, filing, merchant, records, results};
+use super::{arrival, bills, facts, filing, merchant, records, results};
 use crate::config::Feed;
 use crate::files::acknowledgement::{Acknowledgement, RejectsForm};
 use crate::files::encoding::Encoding;
@@ -206,6 +206,7 @@ impl Books<'_> {
         if ends == Ends::File {
             ensure!(file.counts.adds_up(), "the outcomes of {} don't add up to its rows: {:?}", file.name, file.counts);
             file.status = "taken".to_owned();
+            arrival::judge(&mut tx, feed, file, *today).await?;
         }
         if ends != Ends::Nothing {
             inputs::save_file(&mut tx, file).await?;

@@ -80,6 +80,8 @@ pub struct Config {
     pub buckets: Vec<i64>,
     /// After how many days a row that waits for its order becomes an exception.
     pub pending_days: i64,
+    /// Money that is dated more days ahead than this is an exception at once.
+    pub dated_ahead_days: i64,
     pub jobs: Vec<JobFile>,
 }
 

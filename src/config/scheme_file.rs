@@ -95,6 +95,9 @@ struct RawScheme {
     /// After how many days a row that waits for its order becomes an exception; money does at once.
     #[serde(default = "default_pending_days")]
     pending_days: i64,
+    /// Money that is dated more days ahead than this is an exception at once.
+    #[serde(default = "default_dated_ahead_days")]
+    dated_ahead_days: i64,
     /// The policy that every merchant's policy inherits from, unless it names another.
     #[expect(dead_code, reason = "read before, so that everything is looked at whatever else is wrong")]
     base_policy: Option<PathBuf>,
@@ -102,6 +105,10 @@ struct RawScheme {
 
 fn default_pending_days() -> i64 {
     3
+}
+
+fn default_dated_ahead_days() -> i64 {
+    14
 }
 
 fn default_commit_rows() -> i64 {
@@ -198,6 +205,7 @@ impl RawConfig {
         let zone = rules.keep("scheme.time_zone", time_zone(&self.scheme.time_zone));
         rules.keep("scheme.buckets", buckets(&self.scheme.buckets));
         let pending_days = rules.keep("scheme.pending_days", in_days("", self.scheme.pending_days, 1));
+        let dated_ahead_days = rules.keep("scheme.dated_ahead_days", in_days("", self.scheme.dated_ahead_days, 0));
         let store_url = rules.keep("store.url", store_url(self.store.url));
         let commit_rows = rules.keep("store.commit_rows", commit_rows(self.store.commit_rows));
         let mail = self.mail.resolve(base, rules);
@@ -250,6 +258,7 @@ impl RawConfig {
             reports,
             buckets: self.scheme.buckets,
             pending_days: pending_days?,
+            dated_ahead_days: dated_ahead_days?,
             jobs: read.jobs?,
         })
     }

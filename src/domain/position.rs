@@ -11,10 +11,10 @@ use super::calendar::{days_between, plus};
 use super::credit::{self, Evidence, Standing, Status};
 use super::due::{ClockDay, clock_day, schedule};
 use super::hold::{Covered, Effect, HoldReason, HoldSpan, Stopped, spans};
-use super::journal::{Account, Declared, Kind, Movement, Recorded};
+use super::journal::{Account, Declared, Kind, Movement, Recorded, booked};
 use super::late_fee::Workings;
 use super::money::rated;
-use super::order::{Case, Event, Fact, Source, What};
+use super::order::{Case, Event, Fact, Order, Source, What};
 use super::policy::Terms;
 
 /// What is left of an instalment on a day.
@@ -110,15 +110,29 @@ pub struct Decision {
     pub credit_steps: Vec<CreditStep>,
     /// The first day on which anything can change by itself.
     pub next_action_on: Option<NaiveDate>,
+    /// The amount of an order whose day has not come: it counts as owed, and nothing of it is booked yet.
+    pub yet_to_begin: i64,
 }
 
 impl Decision {
+    /// Nothing is booked before its day: an order that was placed after the cut-off begins on the next day.
+    fn of_order_to_come(order: &Order) -> Decision {
+        Decision {
+            clock: ClockDay::Unknown,
+            positions: Vec::new(),
+            movements: Vec::new(),
+            credit_steps: Vec::new(),
+            next_action_on: Some(order.ordered_on),
+            yet_to_begin: order.amount_minor,
+        }
+    }
+
     pub fn outstanding(&self) -> i64 {
-        self.positions.iter().map(Position::outstanding).sum()
+        self.yet_to_begin + self.positions.iter().map(Position::outstanding).sum::<i64>()
     }
 
     pub fn is_open(&self) -> bool {
-        self.positions.iter().any(Position::is_open)
+        self.yet_to_begin > 0 || self.positions.iter().any(Position::is_open)
     }
 
     /// The due date of the oldest instalment that the customer has not paid, written off or not.
@@ -133,6 +147,9 @@ impl Decision {
 /// terms' calendar does not know.
 pub fn decide(case: &Case, terms: &Terms, standings: &[Standing], today: NaiveDate) -> Result<Decision, NoYear> {
     let order = &case.order;
+    if order.ordered_on > today {
+        return Ok(Decision::of_order_to_come(order));
+    }
     let facts = case.effective_by(today);
     let spans = spans(&facts, terms);
     let clock = clock_day(order, terms, &facts, &spans, today);
@@ -144,12 +161,18 @@ pub fn decide(case: &Case, terms: &Terms, standings: &[Standing], today: NaiveDa
     let fees = ledger.fees(&slots, today);
     let fee_changes = ledger.fee_changes(&slots, &fees, today);
 
-    let booked = (order.ordered_on, order.source);
+    let as_ordered = (order.ordered_on, order.source);
     let by_rule = (today, Source::default());
     for (slot, fee) in slots.iter().zip(&fees) {
         let instalment = slot.due.instalment;
         let receivable = Account::ReceivablePrincipal;
-        replayed.declare_rule(Kind::Order, instalment, (receivable, Account::MerchantPayable), slot.due.minor, booked);
+        replayed.declare_rule(
+            Kind::Order,
+            instalment,
+            (receivable, Account::MerchantPayable),
+            slot.due.minor,
+            as_ordered,
+        );
         let late_fee = Account::ReceivableLateFee;
         let charged = late_fee_movement(instalment);
         replayed.declare_rule(Kind::LateFee, instalment, (charged.debit, charged.credit), fee.total, by_rule);
@@ -165,8 +188,9 @@ pub fn decide(case: &Case, terms: &Terms, standings: &[Standing], today: NaiveDa
         }
     }
     let kept = (order.amount_minor - replayed.refunded).max(0);
+    // Each refund gives its part of the service fee back.
     let service_fee = (Account::MerchantPayable, Account::IncomeServiceFee);
-    replayed.declare_rule(Kind::ServiceFee, 0, service_fee, rated(kept, terms.service_fee), booked);
+    replayed.declare_rule(Kind::ServiceFee, 0, service_fee, rated(order.amount_minor, terms.service_fee), as_ordered);
 
     let stopped = Stopped::on(today, &spans, terms);
     let surroundings = Surroundings { case, terms, spans: &spans, stopped, today, kept };
@@ -177,9 +201,13 @@ pub fn decide(case: &Case, terms: &Terms, standings: &[Standing], today: NaiveDa
         positions.push(surroundings.position(slot, *fee, fee_changes[i], standing, &mut credit_steps));
     }
 
-    let waiting = surroundings.wakes(clock);
-    let next_action_on = positions.iter().filter_map(|position| position.next_action_on).chain(waiting).min();
-    Ok(Decision { clock, positions, movements: replayed.movements, credit_steps, next_action_on })
+    let wakes_on = surroundings.wakes(clock).min();
+    for position in &mut positions {
+        position.next_action_on = earlier(position.next_action_on, wakes_on);
+    }
+    let next_action_on = positions.iter().filter_map(|position| position.next_action_on).chain(wakes_on).min();
+    let movements = replayed.movements;
+    Ok(Decision { clock, positions, movements, credit_steps, next_action_on, yet_to_begin: 0 })
 }
 
 /// How the late fee of each instalment comes about at the end of `today`, for those who tell it. Computed as
@@ -192,6 +220,52 @@ pub fn fee_workings(case: &Case, terms: &Terms, today: NaiveDate) -> Result<Vec<
     let ledger = Ledger { order: &case.order, terms, facts: &facts, held: &held };
     let replayed = ledger.replay(schedule(&case.order, terms, &facts, &spans, clock)?, today);
     Ok(ledger.fee_workings(&replayed.slots, today))
+}
+
+/// Gives late fees and waivers that the books lack the day on which they fell due, which is `today` if they are found on
+/// time. What is found late is dated before the payment that pays it.
+pub fn date_fees(
+    decision: &mut Decision,
+    case: &Case,
+    terms: &Terms,
+    recorded: &[Recorded],
+    today: NaiveDate,
+) -> Result<(), NoYear> {
+    let is_fee = |declared: &Declared| matches!(declared.movement.kind, Kind::LateFee | Kind::Waiver);
+    let lacks = |declared: &&mut Declared| is_fee(declared) && declared.minor > booked(&declared.movement, recorded);
+    let mut lacking = decision.movements.iter_mut().filter(lacks).peekable();
+    if lacking.peek().is_none() {
+        return Ok(());
+    }
+    let facts = case.effective_by(today);
+    let spans = spans(&facts, terms);
+    let clock = clock_day(&case.order, terms, &facts, &spans, today);
+    let held = Covered::by(Effect::Fees, &spans, terms);
+    let ledger = Ledger { order: &case.order, terms, facts: &facts, held: &held };
+    let slots = ledger.replay(schedule(&case.order, terms, &facts, &spans, clock)?, today).slots;
+    for declared in lacking {
+        let had = booked(&declared.movement, recorded);
+        let at = slots.iter().position(|slot| slot.due.instalment == declared.movement.instalment);
+        let is_more_on = |day: NaiveDate| {
+            let fee = at.and_then(|at| ledger.fees(&slots, day).into_iter().nth(at));
+            fee.is_some_and(|fee| (if declared.movement.kind == Kind::LateFee { fee.total } else { fee.waived }) > had)
+        };
+        declared.effective_on = first_day(case.order.ordered_on, today, is_more_on);
+    }
+    Ok(())
+}
+
+/// The first day after `after` for which something holds that goes on to hold; `upto` if there is none before it.
+fn first_day(after: NaiveDate, upto: NaiveDate, holds: impl Fn(NaiveDate) -> bool) -> NaiveDate {
+    if !holds(plus(upto, -1)) {
+        return upto;
+    }
+    let (mut not_yet, mut holding) = (after, plus(upto, -1));
+    while days_between(not_yet, holding) > 1 {
+        let middle = plus(not_yet, days_between(not_yet, holding) / 2);
+        if holds(middle) { holding = middle } else { not_yet = middle }
+    }
+    holding
 }
 
 fn late_fee_movement(instalment: i64) -> Movement {

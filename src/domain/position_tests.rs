@@ -69,6 +69,7 @@ fn an_order_is_what_its_instalments_are() {
             movements: Vec::new(),
             credit_steps: Vec::new(),
             next_action_on: None,
+            yet_to_begin: 0,
         };
         assert_eq!((decision.outstanding(), decision.is_open()), (outstanding, is_open), "{what}");
         assert_eq!(decision.oldest_due_on(), oldest_due_on, "{what}");

@@ -4,6 +4,7 @@ use anyhow::Result;
 use chrono::NaiveDate;
 
 use super::places::Undelivered;
+use super::proof::BrokenBooks;
 use super::{Done, Job, Scheme};
 use crate::clock;
 use crate::store::runs;
@@ -12,7 +13,7 @@ use crate::store::runs;
 /// a remote place hold up no day; that they still wait is the error at the end.
 pub async fn close_through(scheme: &Scheme, through: NaiveDate) -> Result<Vec<NaiveDate>> {
     let mut days = Vec::new();
-    let mut unsent = None;
+    let (mut unsent, mut incomplete) = (None, None);
     loop {
         let today = scheme.business_date().await?;
         if today > through {
@@ -22,6 +23,7 @@ pub async fn close_through(scheme: &Scheme, through: NaiveDate) -> Result<Vec<Na
             let Some(job) = Job::parse(&job.name) else { continue };
             match run_recorded(scheme, job, today).await {
                 Err(why) if why.is::<Undelivered>() => unsent = Some(why),
+                Err(why) if is_sealed_without_some(&why) => incomplete = Some(why),
                 done => drop(done?),
             }
         }
@@ -31,6 +33,9 @@ pub async fn close_through(scheme: &Scheme, through: NaiveDate) -> Result<Vec<Na
         // A stop may have come after the last seal and before its files were out.
         Job::WriteReconciliation.run(scheme, through, clock::now()).await?;
     }
+    if let Some(why) = incomplete {
+        return Err(why.context(format!("every day through {through} is closed, but not with everybody's books")));
+    }
     match (unsent, days.last()) {
         (Some(why), Some(last)) => {
             Err(why.context(format!("every day through {last} is closed, but not all was sent")))
@@ -38,6 +43,11 @@ pub async fn close_through(scheme: &Scheme, through: NaiveDate) -> Result<Vec<Na
         (Some(why), None) => Err(why),
         (None, _) => Ok(days),
     }
+}
+
+/// Whether a day was sealed, but without a merchant whose books do not add up. It holds up nobody else.
+fn is_sealed_without_some(why: &anyhow::Error) -> bool {
+    why.downcast_ref::<BrokenBooks>().is_some_and(|broken| broken.is_sealed)
 }
 
 /// Runs a job for a business date and leaves word of it. Being asked twice is no harm: it finds nothing to do.

@@ -13,6 +13,7 @@ mod proof;
 mod reconciliation;
 mod reference_rates;
 mod send_reminders;
+mod suspense;
 mod watch_feeds;
 mod write_reconciliation;
 

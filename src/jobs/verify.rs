@@ -132,7 +132,9 @@ async fn verify_day(
     }
     let manifest = manifest(tx, day).await?;
     let previous = before.map_or("", |before| before.seal.as_str());
-    if day.previous_seal != previous || seal(previous, date, day.sequence, &manifest.files) != day.seal {
+    if day.previous_seal != previous
+        || seal(previous, date, day.sequence, &manifest.files, &manifest.missing) != day.seal
+    {
         problems.push(format!("{date}: the seal does not follow from its files and the seal before"));
     }
     let folder = scheme.config.home.join("reconciliation").join(date.to_string());

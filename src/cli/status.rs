@@ -43,7 +43,8 @@ impl Status {
         let files = inputs::files_between(&mut tx, since, today).await?;
         let mails = mails::counts(&mut tx, since, today).await?;
         let open = exceptions::count_open(&mut tx).await?;
-        let missing = exceptions::open_with_code(&mut tx, &["FILE_GAP", "FILE_MISSING"], MISSING_SHOWN).await?;
+        let missing =
+            exceptions::open_with_code(&mut tx, &["BOOKS_BROKEN", "FILE_GAP", "FILE_MISSING"], MISSING_SHOWN).await?;
         let mut unanswered: BTreeMap<String, i64> = BTreeMap::new();
         for merchant in &scheme.config.merchants {
             for (direction, count) in instructions::count_open(&mut tx, &merchant.id).await? {

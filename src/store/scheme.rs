@@ -208,7 +208,7 @@ pub struct Missing {
 pub async fn add_missing(tx: &mut Tx, day: NaiveDate, missing: &[Missing]) -> Result<()> {
     let sql = "INSERT INTO missing_merchant (merchant_id, business_date, reason) VALUES ($1, $2, $3)";
     for Missing { merchant_id, reason } in missing {
-        on_engine!(tx, |c| { sqlx::query(sql).bind(merchant_id).bind(day).bind(reason).execute(c).await.map(|_| ()) })?;
+        on_engine!(tx, |c| sqlx::query(sql).bind(merchant_id).bind(day).bind(reason).execute(c).await.map(|_| ()))?;
     }
     Ok(())
 }

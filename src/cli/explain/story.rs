@@ -245,9 +245,8 @@ impl Told<'_> {
                 format!("hold {} ({}) from {} {until}: {stops}", fact.id, reason.name(), fact.effective_on)
             }
             What::Waiver { minor } => format!("late fee of up to {} waived, {}", amount(*minor), fact.id),
-            What::GivenBack => format!("the provider says that it gave refund {} back itself", fact.id),
-            // Told with the pay-out that it confirms.
-            What::Notice { .. } | What::PayOut { .. } => return,
+            // Told with the pay-out that it confirms, or with what the refund moved.
+            What::Notice { .. } | What::PayOut { .. } | What::GivenBack => return,
         };
         let late = if fact.effective_on < fact.booked_on {
             format!("; it counts for {}, known only today", fact.effective_on)

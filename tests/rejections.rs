@@ -14,8 +14,10 @@ use support::source::{codes_below, read, table_below};
 const DAY: &str = "2026-03-12";
 
 /// Codes that come about by what is not in a file, and the tests that have their texts.
-const ELSEWHERE: [(&str, &str); 8] = [
+const ELSEWHERE: [(&str, &str); 10] = [
     ("ANSWERS_LOST", "tests/outcomes.rs"),
+    ("BOOKS_BROKEN", "tests/broken_books.rs"),
+    ("DATED_AHEAD", "tests/booking_days.rs"),
     ("FILE_CHANGED", "tests/inbox.rs"),
     ("FILE_REFUSED", "tests/inbox.rs"),
     ("FILE_MISSING", "tests/watch.rs"),

@@ -42,7 +42,7 @@ impl JobCommand {
         let done = business_day::run_now(&work.scheme, job, today).await;
         work.progress.finish();
         let done = done?;
-        if job.ends_the_day() && job != Job::CloseDay {
+        if job.is_part_of_close() {
             say!("{} for {today}: nothing to do now; it is part of the close of the day", job.name());
         } else {
             say!("{} for {today}: {done}", job.name());

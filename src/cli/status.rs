@@ -46,7 +46,8 @@ impl Status {
         let files = inputs::files_between(&mut tx, since, today).await?;
         let mails = mails::counts(&mut tx, since, today).await?;
         let open = exceptions::count_open(&mut tx).await?;
-        let missing = exceptions::open_with_code(&mut tx, &["FILE_GAP", "FILE_MISSING"], MISSING_SHOWN).await?;
+        let missing =
+            exceptions::open_with_code(&mut tx, &["BOOKS_BROKEN", "FILE_GAP", "FILE_MISSING"], MISSING_SHOWN).await?;
         let held_back =
             held_back::missing_at(&mut tx, &scheme, today, Some(scheme.now_of("watch_feeds", today))).await?;
         let held_back: BTreeMap<&str, String> = held_back

@@ -87,6 +87,8 @@ pub struct Config {
     pub days_at_once: i64,
     /// How long a wall clock that stepped ahead must hold before the daemon believes it.
     pub clock_wait: Duration,
+    /// Money that is dated more days ahead than this is an exception at once.
+    pub dated_ahead_days: i64,
     pub jobs: Vec<JobFile>,
 }
 

@@ -105,6 +105,9 @@ struct RawScheme {
     /// How long a clock that stepped ahead must hold before the daemon believes it.
     #[serde(default = "default_clock_wait_minutes")]
     clock_wait_minutes: i64,
+    /// Money that is dated more days ahead than this is an exception at once.
+    #[serde(default = "default_dated_ahead_days")]
+    dated_ahead_days: i64,
     /// The policy that every merchant's policy inherits from, unless it names another.
     #[expect(dead_code, reason = "read before, so that everything is looked at whatever else is wrong")]
     base_policy: Option<PathBuf>,
@@ -125,6 +128,10 @@ fn default_clock_wait_minutes() -> i64 {
 
 /// A wait of more than a day would be one for the next day's mistake.
 const MOST_WAIT_MINUTES: i64 = 1_440;
+
+fn default_dated_ahead_days() -> i64 {
+    14
+}
 
 fn default_commit_rows() -> i64 {
     1_000_000
@@ -243,6 +250,7 @@ impl RawConfig {
         let pending_days = rules.keep("scheme.pending_days", in_days("", self.scheme.pending_days, 1));
         let days_at_once = rules.keep("scheme.days_at_once", in_days("", self.scheme.days_at_once, 1));
         let clock_wait = rules.keep("scheme.clock_wait_minutes", clock_wait(self.scheme.clock_wait_minutes));
+        let dated_ahead_days = rules.keep("scheme.dated_ahead_days", in_days("", self.scheme.dated_ahead_days, 0));
         let store_url = rules.keep("store.url", store_url(self.store.url));
         let commit_rows = rules.keep("store.commit_rows", commit_rows(self.store.commit_rows));
         let mail = self.mail.resolve(base, rules);
@@ -299,6 +307,7 @@ impl RawConfig {
             pending_days: pending_days?,
             days_at_once: days_at_once?,
             clock_wait: clock_wait?,
+            dated_ahead_days: dated_ahead_days?,
             jobs: read.jobs?,
         })
     }

@@ -8,7 +8,7 @@ use super::due::{can_be_told, clock_day, schedule};
 use super::hold::spans;
 use super::order::{Case, Fact, Source, What};
 use super::policy::Terms;
-use super::position::{is_cancelled, owed_now};
+use super::position::{decide, is_cancelled, owed_now};
 
 /// Why a well-formed row about a known order is rejected. The message says what the limit was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -93,7 +93,9 @@ pub fn admit(case: &Case, terms: &Terms, what: &What, effective_on: NaiveDate) -
             admit_due_dates(case, terms, what, effective_on)
         }
         What::Fulfilment(_) | What::Hold { .. } => admit_due_dates(case, terms, what, effective_on),
-        What::Payment { .. } | What::Waiver { .. } | What::Notice { .. } | What::PayOut { .. } => Ok(()),
+        What::Payment { .. } | What::Waiver { .. } | What::Notice { .. } | What::PayOut { .. } | What::GivenBack => {
+            Ok(())
+        }
     }
 }
 
@@ -115,19 +117,52 @@ fn admit_due_dates(case: &Case, terms: &Terms, what: &What, effective_on: NaiveD
     Ok(can_be_told(&joined, terms)?)
 }
 
-fn admit_refund(case: &Case, terms: &Terms, minor: i64, refunded_on: NaiveDate) -> Result<(), Refusal> {
-    let earlier: i64 = case
-        .facts
-        .iter()
-        .map(|fact| match fact.what {
-            What::Refund { minor, .. } => minor,
+/// Whether a refund that the provider gave back itself can join what is known of the order. The customer has the money,
+/// so it may be one that the merchant told of under another key: only what the provider gave back before counts.
+pub fn admit_given_back(case: &Case, terms: &Terms, minor: i64, on: NaiveDate) -> Result<(), Refusal> {
+    let sum = |of: &dyn Fn(&Fact) -> i64| case.facts.iter().map(of).sum::<i64>();
+    let is_given_back = |fact: &Fact| case.facts.iter().any(|o| o.what == What::GivenBack && o.id == fact.id);
+    let paid = sum(&|fact| match fact.what {
+        What::Payment { minor, .. } => minor,
+        _ => 0,
+    });
+    let refunds = |given_back: bool| {
+        sum(&|fact| match fact.what {
+            What::Refund { minor, .. } if is_given_back(fact) == given_back => minor,
             _ => 0,
         })
-        .sum();
+    };
+    let left = case.order.amount_minor.max(paid) - refunds(true);
+    if minor > left {
+        return Err(Refusal::RefundTooMuch { left: case.order.currency.plain(left) });
+    }
+    // What was refunded before was in time.
+    let refunded_before = if is_cancelled(case) { case.order.amount_minor } else { refunds(false) };
+    if minor <= refunded_before { Ok(()) } else { admit_refund_day(case, terms, on) }
+}
+
+fn admit_refund(case: &Case, terms: &Terms, minor: i64, refunded_on: NaiveDate) -> Result<(), Refusal> {
+    let given_back = case.facts.iter().any(|fact| fact.what == What::GivenBack);
+    let earlier: i64 = if given_back {
+        // What the provider gave back may have been a refund of its own, or have paid out an earlier one.
+        let latest = case.facts.iter().map(|fact| fact.effective_on).max().unwrap_or(refunded_on);
+        let decision = decide(case, terms, &[], latest.max(case.order.ordered_on))?;
+        decision.positions.iter().map(|position| position.refunded).sum()
+    } else {
+        let refund = |fact: &Fact| match fact.what {
+            What::Refund { minor, .. } => minor,
+            _ => 0,
+        };
+        case.facts.iter().map(refund).sum()
+    };
     let left = if is_cancelled(case) { 0 } else { case.order.amount_minor - earlier };
     if minor > left {
         return Err(Refusal::RefundTooMuch { left: case.order.currency.plain(left) });
     }
+    admit_refund_day(case, terms, refunded_on)
+}
+
+fn admit_refund_day(case: &Case, terms: &Terms, refunded_on: NaiveDate) -> Result<(), Refusal> {
     let facts = case.effective_by(refunded_on);
     let clock = clock_day(&case.order, terms, &facts, &spans(&facts, terms), refunded_on);
     if let (Some(clock_on), Some(window)) = (clock.on(), terms.refund_window) {

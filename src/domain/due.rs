@@ -182,7 +182,11 @@ fn ways(
         })
         .sum();
     let counting = Counting { terms, held: Covered::by(Effect::Clock, spans, terms), extension };
-    let way = |term: Term| clock.on().map(|on| counting.way(on, term)).transpose();
+    let way = |term: Term| {
+        let way = clock.on().map(|on| counting.way(on, term)).transpose()?;
+        // A delivery may be dated a day before its order, and a roll may lead back: nothing is due before it is ordered.
+        Ok(way.map(|way| Way { due_on: way.due_on.max(order.ordered_on), ..way }))
+    };
     match (terms.due_day, terms.instalments.as_slice()) {
         (Some(due_day), _) => Ok(vec![way(Term::Until(due_day))?]),
         (None, []) => Ok(vec![way(Term::Days(order.term))?]),

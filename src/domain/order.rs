@@ -84,6 +84,8 @@ pub enum What {
     PayOut {
         minor: i64,
     },
+    /// The provider's bill says that it gave the refund of this key back itself: the customer has that money.
+    GivenBack,
 }
 
 /// What a fulfilment row says, in the order in which it happens.
@@ -125,6 +127,7 @@ impl What {
             What::Waiver { .. } => "waiver",
             What::Notice { .. } => "notice",
             What::PayOut { .. } => "pay_out",
+            What::GivenBack => "given_back",
         }
     }
 }
@@ -192,6 +195,7 @@ mod tests {
             (What::Waiver { minor }, "waiver"),
             (What::Notice { instalment: 1 }, "notice"),
             (What::PayOut { minor }, "pay_out"),
+            (What::GivenBack, "given_back"),
         ] {
             assert_eq!(what.kind(), kind);
         }

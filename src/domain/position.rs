@@ -12,10 +12,10 @@ use super::calendar::{days_between, plus};
 use super::credit::{self, Evidence, News, Standing, Status};
 use super::due::{ClockDay, clock_day, schedule};
 use super::hold::{Covered, Effect, HoldReason, HoldSpan, Stopped, spans};
-use super::journal::{Account, Declared, Kind, Movement, Recorded};
+use super::journal::{Account, Declared, Kind, Movement, Recorded, booked};
 use super::late_fee::Workings;
 use super::money::rated;
-use super::order::{Case, Event, Fact, Source, What};
+use super::order::{Case, Event, Fact, Order, Source, What};
 use super::policy::Terms;
 
 /// What is left of an instalment on a day.
@@ -146,13 +146,27 @@ impl Opening {
 }
 
 impl Decision {
+    /// Nothing is booked before its day: an order that was placed after the cut-off begins on the next day. What it will owe
+    /// counts at once.
+    fn of_order_to_come(order: &Order) -> Decision {
+        Decision {
+            clock: ClockDay::Unknown,
+            positions: Vec::new(),
+            movements: Vec::new(),
+            credit_steps: Vec::new(),
+            next_action_on: Some(order.ordered_on),
+            decide_on: Some(order.ordered_on),
+            opening: Opening { owed_minor: order.amount_minor, past_due_from: None },
+        }
+    }
+
     /// Whether nobody knows when the customer has to pay, for goods that were not given back.
     pub fn waits_for_fulfilment(&self) -> bool {
         self.clock == ClockDay::Unknown && self.positions.iter().any(|position| position.refunded < position.principal)
     }
 
     pub fn is_open(&self) -> bool {
-        self.positions.iter().any(Position::is_open)
+        self.positions.is_empty() || self.positions.iter().any(Position::is_open)
     }
 }
 
@@ -191,17 +205,26 @@ pub fn decide_with(
     news: News,
 ) -> Result<Decision, NoYear> {
     let order = &case.order;
+    if order.ordered_on > today {
+        return Ok(Decision::of_order_to_come(order));
+    }
     let facts = case.effective_by(today);
     let known = Known::of(case, terms, &facts, Moment::end_of(today));
     let (mut replayed, fees) = known.replay()?;
     let slots = std::mem::take(&mut replayed.slots);
 
-    let booked = (order.ordered_on, order.source);
+    let as_ordered = (order.ordered_on, order.source);
     let by_rule = (today, Source::default());
     for (slot, fee) in slots.iter().zip(&fees) {
         let instalment = slot.due.instalment;
         let receivable = Account::ReceivablePrincipal;
-        replayed.declare_rule(Kind::Order, instalment, (receivable, Account::MerchantPayable), slot.due.minor, booked);
+        replayed.declare_rule(
+            Kind::Order,
+            instalment,
+            (receivable, Account::MerchantPayable),
+            slot.due.minor,
+            as_ordered,
+        );
         let late_fee = Account::ReceivableLateFee;
         let charged = late_fee_movement(instalment);
         replayed.declare_rule(Kind::LateFee, instalment, (charged.debit, charged.credit), fee.total, by_rule);
@@ -217,8 +240,9 @@ pub fn decide_with(
         }
     }
     let kept = (order.amount_minor - replayed.refunded).max(0);
+    // Each refund gives its part of the service fee back.
     let service_fee = (Account::MerchantPayable, Account::IncomeServiceFee);
-    replayed.declare_rule(Kind::ServiceFee, 0, service_fee, rated(kept, terms.service_fee), booked);
+    replayed.declare_rule(Kind::ServiceFee, 0, service_fee, rated(order.amount_minor, terms.service_fee), as_ordered);
 
     let surroundings = Surroundings { known: &known, news, kept };
     let mut credit_steps = Vec::new();
@@ -255,6 +279,9 @@ pub struct Owed {
 /// What the customer owes on `today` while the day goes on: by the days that are over and the facts known that take effect
 /// by `today`. The credit record is as it was handed in.
 pub fn owed_now(case: &Case, terms: &Terms, standings: &[Standing], today: NaiveDate) -> Result<Vec<Owed>, NoYear> {
+    if case.order.ordered_on > today {
+        return Ok(Vec::new());
+    }
     let facts = case.effective_by(today);
     let known = Known::of(case, terms, &facts, Moment::during(today));
     let (replayed, fees) = known.replay()?;
@@ -306,9 +333,53 @@ impl<'a> Known<'a> {
         let ledger = self.ledger();
         let schedule = schedule(&self.case.order, self.terms, self.facts, &self.spans, self.clock)?;
         let replayed = ledger.replay(schedule, self.at.over);
-        let fees = ledger.fees(&replayed.slots, self.at.over, self.at.facts_by);
+        let fees = ledger.fees_waived_by(&replayed.slots, self.at.over, self.at.facts_by);
         Ok((replayed, fees))
     }
+}
+
+/// Gives late fees and waivers that the books lack the day on which they fell due, which is `today` if they are found on
+/// time. What is found late is dated before the payment that pays it.
+pub fn date_fees(
+    decision: &mut Decision,
+    case: &Case,
+    terms: &Terms,
+    recorded: &[Recorded],
+    today: NaiveDate,
+) -> Result<(), NoYear> {
+    let is_fee = |declared: &Declared| matches!(declared.movement.kind, Kind::LateFee | Kind::Waiver);
+    let lacks = |declared: &&mut Declared| is_fee(declared) && declared.minor > booked(&declared.movement, recorded);
+    let mut lacking = decision.movements.iter_mut().filter(lacks).peekable();
+    if lacking.peek().is_none() {
+        return Ok(());
+    }
+    let facts = case.effective_by(today);
+    let known = Known::of(case, terms, &facts, Moment::end_of(today));
+    let ledger = known.ledger();
+    let slots = known.replay()?.0.slots;
+    for declared in lacking {
+        let had = booked(&declared.movement, recorded);
+        let at = slots.iter().position(|slot| slot.due.instalment == declared.movement.instalment);
+        let is_more_on = |day: NaiveDate| {
+            let fee = at.and_then(|at| ledger.fees(&slots, day).into_iter().nth(at));
+            fee.is_some_and(|fee| (if declared.movement.kind == Kind::LateFee { fee.total } else { fee.waived }) > had)
+        };
+        declared.effective_on = first_day(case.order.ordered_on, today, is_more_on);
+    }
+    Ok(())
+}
+
+/// The first day after `after` for which something holds that goes on to hold; `upto` if there is none before it.
+fn first_day(after: NaiveDate, upto: NaiveDate, holds: impl Fn(NaiveDate) -> bool) -> NaiveDate {
+    if !holds(plus(upto, -1)) {
+        return upto;
+    }
+    let (mut not_yet, mut holding) = (after, plus(upto, -1));
+    while days_between(not_yet, holding) > 1 {
+        let middle = plus(not_yet, days_between(not_yet, holding) / 2);
+        if holds(middle) { holding = middle } else { not_yet = middle }
+    }
+    holding
 }
 
 fn late_fee_movement(instalment: i64) -> Movement {
@@ -333,9 +404,11 @@ impl Surroundings<'_> {
     /// Each instalment's position, with the credit record as it was.
     fn positions(&self, slots: &[Slot], fees: &[Fee], standings: &[Standing]) -> Vec<Position> {
         let fee_changes = self.known.ledger().fee_changes(slots, fees, self.known.at.over);
+        let wakes_on = self.wakes().min();
         let positions = slots.iter().zip(fees).enumerate().map(|(i, (slot, fee))| {
             let standing = standings.get(i).copied().unwrap_or_default();
-            self.position(slot, *fee, fee_changes[i], standing)
+            let position = self.position(slot, *fee, fee_changes[i], standing);
+            Position { next_action_on: earlier(position.next_action_on, wakes_on), ..position }
         });
         positions.collect()
     }

@@ -5,7 +5,8 @@ use chrono::NaiveDate;
 
 use super::ingest_files::RowsRejected;
 use super::places::Undelivered;
-use super::{Done, Job, Scheme, close_day};
+use super::proof::BrokenBooks;
+use super::{Done, Job, Scheme};
 use crate::clock;
 use crate::config::Clock;
 use crate::store::runs;
@@ -14,14 +15,14 @@ use crate::store::runs;
 /// a remote place hold up no day, nor do rows that were rejected; that there are any is the error at the end.
 pub async fn close_through(scheme: &Scheme, through: NaiveDate) -> Result<Vec<NaiveDate>> {
     let mut days = Vec::new();
-    let mut unsent = None;
+    let (mut unsent, mut incomplete) = (None, None);
     let mut rejected = Vec::new();
     loop {
         let today = scheme.business_date().await?;
         if today > through {
             break;
         }
-        for job in jobs(scheme) {
+        for job in jobs(scheme).filter(|job| !job.is_part_of_close()) {
             // On the wall clock the day is over, and so is the time for its mails; the daemon sends those of the calendar day.
             if job == Job::SendReminders && scheme.config.clock == Clock::Wall {
                 continue;
@@ -29,6 +30,7 @@ pub async fn close_through(scheme: &Scheme, through: NaiveDate) -> Result<Vec<Na
             match run_recorded(scheme, job, today).await {
                 Err(why) if why.is::<Undelivered>() => unsent = Some(why),
                 Err(why) if why.is::<RowsRejected>() => rejected.push(format!("{why:#}")),
+                Err(why) if is_sealed_without_some(&why) => incomplete = Some(why),
                 done => drop(done?),
             }
         }
@@ -37,6 +39,9 @@ pub async fn close_through(scheme: &Scheme, through: NaiveDate) -> Result<Vec<Na
     if days.is_empty() {
         // A stop may have come after the last seal and before its files were out.
         Job::WriteReconciliation.run(scheme, through, clock::now()).await?;
+    }
+    if let Some(why) = incomplete {
+        return Err(why.context(format!("every day through {through} is closed, but not with everybody's books")));
     }
     match (unsent, days.last()) {
         (Some(why), Some(last)) => {
@@ -52,26 +57,29 @@ pub async fn close_through(scheme: &Scheme, through: NaiveDate) -> Result<Vec<Na
 
 /// Runs one job now. To close a day is to do all that its end brings; a part of that is never done alone.
 pub async fn run_now(scheme: &Scheme, job: Job, today: NaiveDate) -> Result<Done> {
-    match job {
-        Job::CloseDay => {
-            close_day::ensure_over(scheme, today)?;
-            let mut done = Done::default();
-            for part in jobs(scheme).filter(|job| job.ends_the_day()) {
-                done = run_recorded(scheme, part, today).await?;
-            }
-            Ok(done)
-        }
-        part if part.ends_the_day() => {
-            tracing::info!(job = part.name(), day = %today, "it is part of the close of the day and waits for that");
-            Ok(Done::default())
-        }
-        job => run_recorded(scheme, job, today).await,
+    if job.is_part_of_close() {
+        tracing::info!(job = job.name(), day = %today, "it is part of the close of the day and waits for that");
+        return Ok(Done::default());
     }
+    run_recorded(scheme, job, today).await
+}
+
+/// Does what the end of a day brings, but for the seal.
+pub async fn run_parts_of_close(scheme: &Scheme, today: NaiveDate) -> Result<()> {
+    for part in jobs(scheme).filter(|job| job.is_part_of_close()) {
+        Box::pin(run_recorded(scheme, part, today)).await?;
+    }
+    Ok(())
 }
 
 /// The jobs of a business day, in its order.
 fn jobs(scheme: &Scheme) -> impl Iterator<Item = Job> {
     scheme.config.jobs.iter().filter_map(|file| Job::parse(&file.name))
+}
+
+/// Whether a day was sealed, but without a merchant whose books do not add up. It holds up nobody else.
+fn is_sealed_without_some(why: &anyhow::Error) -> bool {
+    why.downcast_ref::<BrokenBooks>().is_some_and(|broken| broken.is_sealed)
 }
 
 /// Runs a job for a business date and leaves word of it. Being asked twice is no harm: it finds nothing to do.

@@ -13,7 +13,7 @@ use crate::domain::instruction::Direction;
 use crate::domain::journal::{Account, Movement, Recorded, difference};
 use crate::domain::order::{Case, Fact};
 use crate::domain::policy::Terms;
-use crate::domain::position::{Decision, Position, decide_with};
+use crate::domain::position::{Decision, Position, date_fees, decide_with};
 use crate::store::journal::Posting;
 use crate::store::orders::{Decided, StoredOrder};
 use crate::store::{Tx, credit_record, exposure, facts, instructions, journal, orders, positions};
@@ -56,11 +56,12 @@ pub async fn decide_orders(
         let order_id = &case.order.order_id;
         let before = positions.get(order_id).map(Vec::as_slice).unwrap_or_default();
         let standings: Vec<Standing> = before.iter().map(|position| position.credit).collect();
-        let decision =
+        let mut decision =
             decide_with(case, terms, &standings, today, news).with_context(|| which_order(merchant, case))?;
         not_fulfilled.take(case, terms, &decision, today);
         let mut booked = recorded.remove(order_id).unwrap_or_default();
         booked.extend(before.iter().map(Position::late_fee_booked).filter(|fee| fee.minor != 0));
+        date_fees(&mut decision, case, terms, &booked, today).with_context(|| which_order(merchant, case))?;
         recording.debits.extend(debit_plan(order_id, terms, &decision, before, today));
         recording.pay_outs.extend(pay_out_plan(order_id, terms, &decision, &booked, today));
         recording.take(stored, decision, &booked, before, today);

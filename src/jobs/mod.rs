@@ -17,6 +17,7 @@ mod reconciliation;
 mod reference_rates;
 mod sealed_days;
 mod send_reminders;
+mod suspense;
 mod watch_feeds;
 mod write_reconciliation;
 
@@ -85,12 +86,12 @@ impl Job {
         Job::ALL.into_iter().find(|job| job.name() == name)
     }
 
-    /// Whether the job is part of the close of a day. What a day's end brings must not come before it, or the books would
-    /// depend on which jobs ran while the day was open.
-    pub fn ends_the_day(self) -> bool {
+    /// Whether the job is part of the close of a day and never runs alone. What a day's end brings must not come before it,
+    /// or the books would depend on which jobs ran while the day was open.
+    pub fn is_part_of_close(self) -> bool {
         match self {
-            Job::AssessPositions | Job::CollectDebits | Job::PayOutCredit | Job::MatchBills | Job::CloseDay => true,
-            Job::IngestFiles | Job::WatchFeeds | Job::SendReminders | Job::WriteReconciliation => false,
+            Job::AssessPositions | Job::CollectDebits | Job::PayOutCredit | Job::MatchBills => true,
+            Job::IngestFiles | Job::WatchFeeds | Job::SendReminders | Job::CloseDay | Job::WriteReconciliation => false,
         }
     }
 

@@ -8,7 +8,7 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
@@ -79,8 +79,8 @@ pub struct Again {
     days: Vec<NaiveDate>,
     /// Fingerprints of days that were sealed before there were any.
     first_prints: Vec<(NaiveDate, Prints)>,
-    /// Until when orders may be decided again; none if it is not their turn.
-    pub until: Option<Instant>,
+    /// The time left for deciding orders again; none if it is not their turn.
+    pub left: Option<Duration>,
 }
 
 type Prints = Vec<(String, Vec<PartPrint>)>;
@@ -89,7 +89,7 @@ type Prints = Vec<(String, Vec<PartPrint>)>;
 pub async fn prove_again(tx: &mut Tx, scheme: &Scheme) -> Result<Again> {
     let begun = clock::monotonic();
     let sealed = scheme::sealed_days(tx).await?;
-    let mut again = Again { findings: Vec::new(), days: Vec::new(), first_prints: Vec::new(), until: None };
+    let mut again = Again { findings: Vec::new(), days: Vec::new(), first_prints: Vec::new(), left: None };
     let folders = day_folders(scheme)?;
     again.findings.extend(chain(scheme::days(tx).await?.as_ref(), &sealed, &folders));
     if let Some(last) = sealed.last() {
@@ -112,7 +112,7 @@ pub async fn prove_again(tx: &mut Tx, scheme: &Scheme) -> Result<Again> {
         }
         again.prove(tx, scheme, day).await?;
     }
-    again.until = Some(begun + within);
+    again.left = Some(within.saturating_sub(clock::monotonic() - begun));
     Ok(again)
 }
 
@@ -204,7 +204,7 @@ pub async fn rows(tx: &mut Tx, day: NaiveDate, kept: &Prints) -> Result<Vec<Find
 pub fn files(scheme: &Scheme, day: &SealedDay, manifest: &Manifest) -> Result<Vec<Finding>> {
     let date = day.business_date;
     let mut findings = Vec::new();
-    if seal(&day.previous_seal, date, day.sequence, &manifest.files) != day.seal {
+    if seal(&day.previous_seal, date, day.sequence, &manifest.files, &manifest.missing) != day.seal {
         findings.push(Finding::of("", format!("{date}: the seal does not follow from its files and the seal before")));
     }
     let folder = scheme.config.home.join("reconciliation").join(date.to_string());

@@ -11,9 +11,9 @@ use super::close_day::staged_folder;
 use super::reconciliation::{Books, render};
 use super::{Done, Scheme, places};
 use crate::files::atomic;
-use crate::files::outgoing::{Manifest, ManifestFile, sha256};
+use crate::files::outgoing::{Manifest, ManifestFile, MissingMerchant, sha256};
 use crate::store::Tx;
-use crate::store::scheme::{self, SealedDay, SealedFile};
+use crate::store::scheme::{self, Missing, SealedDay, SealedFile};
 
 pub async fn run(scheme: &Scheme) -> Result<Done> {
     let waiting = waiting(scheme).await?;
@@ -51,9 +51,14 @@ pub async fn manifest(tx: &mut Tx, day: &SealedDay) -> Result<Manifest> {
         business_date: day.business_date,
         sequence: day.sequence,
         files: files.into_iter().map(file).collect::<Result<_>>()?,
+        missing: scheme::missing(tx, day.business_date).await?.into_iter().map(missing_merchant).collect(),
         previous_seal: day.previous_seal.clone(),
         seal: day.seal.clone(),
     })
+}
+
+pub fn missing_merchant(missing: Missing) -> MissingMerchant {
+    MissingMerchant { merchant_id: missing.merchant_id, reason: missing.reason }
 }
 
 async fn publish(scheme: &Scheme, day: &SealedDay) -> Result<()> {

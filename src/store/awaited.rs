@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 
 use super::bulk::{self, Table, row};
 use super::engine::{Tx, key_set, on_engine, sql_for};
+use super::facts::BOOKED_DAY;
 
 const AWAITED: Table = Table {
     name: "awaited_line",
@@ -41,7 +42,8 @@ pub struct Booked {
 }
 
 const SELECT_BOOKED: &str = "SELECT f.kind AS event, f.fact_id AS event_key, f.order_id, f.amount_minor, o.currency,
-        f.booked_on, f.effective_on, f.note, s.feed, f.file_no, f.line";
+        CASE WHEN f.effective_on > f.booked_on THEN f.effective_on ELSE f.booked_on END AS booked_on, f.effective_on,
+        f.note, s.feed, f.file_no, f.line";
 const FROM_FACT: &str = "FROM fact f
     JOIN orders o ON o.merchant_id = f.merchant_id AND o.order_id = f.order_id
     JOIN file s ON s.file_no = f.file_no";
@@ -58,7 +60,7 @@ pub async fn not_said(
 ) -> Result<Vec<Booked>> {
     let sql = format!(
         "{SELECT_BOOKED} {FROM_FACT}
-         WHERE f.merchant_id = $1 AND f.booked_on = $2 AND f.kind IN ('payment', 'refund')
+         WHERE f.merchant_id = $1 AND {BOOKED_DAY} = $2 AND f.kind IN ('payment', 'refund')
            AND (f.kind, f.fact_id) > ($3, $4) AND NOT {HAS_LINE}
            AND NOT EXISTS (SELECT 1 FROM awaited_line a
                            WHERE a.merchant_id = f.merchant_id AND a.event = f.kind AND a.event_key = f.fact_id)

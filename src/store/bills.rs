@@ -81,13 +81,16 @@ pub struct Said {
     pub fee_minor: Option<i64>,
     pub opened_on: NaiveDate,
     pub settled: bool,
+    pub file_no: i64,
+    pub line: i64,
 }
 
 /// All that was said under these keys, each key's in the order in which it came.
 pub async fn said(tx: &mut Tx, merchant: &str, event: &str, keys: &[&str]) -> Result<HashMap<String, Vec<Said>>> {
     let sql = sql_for(
         tx,
-        "SELECT event_key, order_id, amount_minor, currency, fee_minor, opened_on, settled_on IS NOT NULL AS settled
+        "SELECT event_key, order_id, amount_minor, currency, fee_minor, opened_on, settled_on IS NOT NULL AS settled,
+                file_no, line
          FROM provider_line WHERE merchant_id = $1 AND event = $2 AND event_key IN {keys $3} ORDER BY file_no, line",
     );
     let keys = key_set(keys.iter().copied());
@@ -131,11 +134,16 @@ pub async fn awaited_since(
     Ok(rows.into_iter().collect())
 }
 
-/// That the books have what line `l` says.
-const AGREES: &str = "EXISTS (SELECT 1 FROM fact f
+/// That the books of a day have what line `l` says. What is dated ahead is not in the books before its day.
+fn agrees_by(day: &str) -> String {
+    format!(
+        "EXISTS (SELECT 1 FROM fact f
         JOIN orders o ON o.merchant_id = f.merchant_id AND o.order_id = f.order_id
         WHERE f.merchant_id = l.merchant_id AND f.kind = l.event AND f.fact_id = l.event_key
-          AND f.order_id = l.order_id AND f.amount_minor = l.amount_minor AND o.currency = l.currency)";
+          AND f.booked_on <= {day} AND f.effective_on <= {day}
+          AND f.order_id = l.order_id AND f.amount_minor = l.amount_minor AND o.currency = l.currency)"
+    )
+}
 
 /// That nothing newer has been said about what line `l` is about.
 const LAST_WORD: &str = "NOT EXISTS (SELECT 1 FROM provider_line n
@@ -146,7 +154,8 @@ const LAST_WORD: &str = "NOT EXISTS (SELECT 1 FROM provider_line n
 pub async fn settle(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<()> {
     let sql = format!(
         "UPDATE provider_line AS l SET settled_on = $2
-         WHERE l.merchant_id = $1 AND l.settled_on IS NULL AND {AGREES} AND {LAST_WORD}"
+         WHERE l.merchant_id = $1 AND l.settled_on IS NULL AND {} AND {LAST_WORD}",
+        agrees_by("$2")
     );
     let sql = sqlx::AssertSqlSafe(sql);
     on_engine!(tx, |c| sqlx::query(sql).bind(merchant).bind(today).execute(c).await.map(|_| ()))?;
@@ -154,21 +163,20 @@ pub async fn settle(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<()>
 }
 
 /// How many lines there are to settle.
-pub async fn count_to_settle(tx: &mut Tx, merchant: &str) -> Result<i64> {
+pub async fn count_to_settle(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<i64> {
     let sql = format!(
         "SELECT COUNT(*) FROM provider_line l
-         WHERE l.merchant_id = $1 AND l.settled_on IS NULL AND {AGREES} AND {LAST_WORD}"
+         WHERE l.merchant_id = $1 AND l.settled_on IS NULL AND {} AND {LAST_WORD}",
+        agrees_by("$2")
     );
     let sql = sqlx::AssertSqlSafe(sql);
-    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).fetch_one(c).await?))
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(today).fetch_one(c).await?))
 }
 
 /// Lines whose settlement by the end of a sealed day does not follow from the books: settled although the books did not
 /// have it, or not settled although they did.
 pub async fn untrue(tx: &mut Tx, merchant: &str, day: NaiveDate, limit: i64) -> Result<Vec<(String, String)>> {
-    let had_it_by =
-        |day: &str| AGREES.replace("f.amount_minor =", &format!("f.booked_on <= {day} AND f.amount_minor ="));
-    let (then, by_now) = (had_it_by("l.settled_on"), had_it_by("$2"));
+    let (then, by_now) = (agrees_by("l.settled_on"), agrees_by("$2"));
     let sql = format!(
         "SELECT event, event_key FROM provider_line l
          WHERE l.merchant_id = $1
@@ -206,22 +214,27 @@ pub struct LineRow {
     pub settled_on: Option<NaiveDate>,
     pub file_no: i64,
     pub line: i64,
-    /// What is booked under its key, and since when.
+    pub occurred_on: NaiveDate,
+    /// What we know under its key, and the day on which that is booked.
     pub our_minor: Option<i64>,
     pub our_currency: Option<String>,
     pub booked_on: Option<NaiveDate>,
 }
 
 const SELECT_LINE: &str = "SELECT l.event, l.event_key, l.order_id, l.amount_minor, l.currency, l.fee_minor, l.provider,
-        l.business_date, l.opened_on, l.settled_on, l.file_no, l.line, k.amount_minor AS our_minor, k.booked_on,
+        l.business_date, l.opened_on, l.settled_on, l.file_no, l.line, l.occurred_on,
+        k.amount_minor AS our_minor,
+        CASE WHEN k.effective_on > k.booked_on THEN k.effective_on ELSE k.booked_on END AS booked_on,
         (SELECT o.currency FROM orders o WHERE o.merchant_id = k.merchant_id AND o.order_id = k.order_id) AS our_currency
     FROM provider_line l LEFT JOIN fact k ON k.merchant_id = l.merchant_id AND k.kind = l.event AND k.fact_id = l.event_key";
 
-/// Lines that came to agree with the books on a day.
-pub async fn settled_on(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<LineRow>> {
-    let sql = format!("{SELECT_LINE} WHERE l.merchant_id = $1 AND l.settled_on = $2 ORDER BY l.event, l.event_key");
+/// Lines that came to agree with the books on the days since..=day.
+pub async fn settled_on(tx: &mut Tx, merchant: &str, since: NaiveDate, day: NaiveDate) -> Result<Vec<LineRow>> {
+    let sql = format!(
+        "{SELECT_LINE} WHERE l.merchant_id = $1 AND l.settled_on BETWEEN $2 AND $3 ORDER BY l.event, l.event_key"
+    );
     let sql = sqlx::AssertSqlSafe(sql);
-    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?))
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(since).bind(day).fetch_all(c).await?))
 }
 
 /// The provider's words at the end of a day that the books did not agree with then.

@@ -150,6 +150,20 @@ pub async fn close(tx: &mut Tx, merchant: &str, number: i64, today: NaiveDate, w
     Ok(())
 }
 
+/// Closes exceptions about money that was dated too far ahead, once nothing under their key is to come any more.
+pub async fn resolve_dated_ahead(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<()> {
+    let sql = "UPDATE exception SET resolved_on = $2
+               WHERE merchant_id = $1 AND resolved_on IS NULL AND code = 'DATED_AHEAD'
+                 AND NOT EXISTS (SELECT 1 FROM fact f
+                                 WHERE f.merchant_id = $1 AND f.file_no = exception.file_no AND f.line = exception.line
+                                   AND f.order_id = exception.order_id AND f.effective_on > $2)
+                 AND NOT EXISTS (SELECT 1 FROM input_row r
+                                 WHERE r.file_no = exception.file_no AND r.line = exception.line
+                                   AND r.outcome = 'pending' AND r.effective_on > $2)";
+    on_engine!(tx, |c| sqlx::query(sql).bind(merchant).bind(today).execute(c).await.map(|_| ()))?;
+    Ok(())
+}
+
 /// Whether anybody was ever told that this file is missing.
 pub async fn missing_told(tx: &mut Tx, merchant: &str, row_key: &str) -> Result<bool> {
     let sql = "SELECT COUNT(*) > 0 FROM exception WHERE merchant_id = $1 AND row_key = $2 AND code = 'FILE_MISSING'";
@@ -217,15 +231,15 @@ pub struct ExceptionRow {
 pub(super) const REPORTED: &str = "e.merchant_id, e.exception_no, e.code, e.order_id, f.name AS file, e.line, e.amount_minor,
     e.currency, e.opened_on, e.resolved_on, e.message, e.resolution FROM exception e LEFT JOIN file f ON f.file_no = e.file_no";
 
-/// What was open at the end of a day, or was closed on it with a word on why, oldest first.
-pub async fn open_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<ExceptionRow>> {
+/// What was open at the end of a day, or was closed on the days since..=day with a word on why, oldest first.
+pub async fn open_at(tx: &mut Tx, merchant: &str, since: NaiveDate, day: NaiveDate) -> Result<Vec<ExceptionRow>> {
     let sql = sqlx::AssertSqlSafe(format!(
         "SELECT {REPORTED}
          WHERE e.merchant_id = $1 AND e.opened_on <= $2
-           AND (e.resolved_on IS NULL OR e.resolved_on > $2 OR (e.resolved_on = $2 AND e.resolution IS NOT NULL))
+           AND (e.resolved_on IS NULL OR e.resolved_on > $2 OR (e.resolved_on >= $3 AND e.resolution IS NOT NULL))
          ORDER BY e.exception_no"
     ));
-    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?))
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).bind(since).fetch_all(c).await?))
 }
 
 /// What is open with one of these codes, over everything, the latest first, at most `limit`.

@@ -156,6 +156,29 @@ pub async fn withdraw(
     Ok(())
 }
 
+/// Takes back what a day was to ask for, and has those plans looked at on another day.
+pub async fn put_off(
+    tx: &mut Tx,
+    merchant: &str,
+    direction: Direction,
+    today: NaiveDate,
+    next: NaiveDate,
+) -> Result<()> {
+    let sql = "UPDATE instruction_plan SET look_on = $4
+               WHERE merchant_id = $1 AND direction = $2
+                 AND order_id IN (SELECT i.order_id FROM instruction i
+                                  WHERE i.merchant_id = $1 AND i.direction = $2 AND i.instructed_on = $3)";
+    on_engine!(tx, |c| {
+        let query = sqlx::query(sql).bind(merchant).bind(direction.name()).bind(today).bind(next);
+        query.execute(c).await.map(|_| ())
+    })?;
+    let sql = "DELETE FROM instruction WHERE merchant_id = $1 AND direction = $2 AND instructed_on = $3";
+    on_engine!(tx, |c| {
+        sqlx::query(sql).bind(merchant).bind(direction.name()).bind(today).execute(c).await.map(|_| ())
+    })?;
+    Ok(())
+}
+
 /// An instruction with the order it belongs to and what came back.
 #[derive(Debug, Clone)]
 pub struct StoredInstruction {

@@ -356,6 +356,8 @@ fn read_fact(text: &str, terms: &Terms, place: usize) -> Fact {
         }
         "waive" => What::Waiver { minor: minor(take()) },
         "pay-out" => What::PayOut { minor: minor(take()) },
+        // Names the place of a refund in the story.
+        "gave-back" => What::GivenBack,
         "extend" => What::Extension { days: number(take()) },
         "notice" => What::Notice { instalment: number(take()) },
         "hold" => match take() {
@@ -368,8 +370,8 @@ fn read_fact(text: &str, terms: &Terms, place: usize) -> Fact {
         event => What::Fulfilment(Event::parse(event).unwrap_or_else(|| panic!("no such fact: {text}"))),
     };
     let source = Source { file_no: 2, line: i64::try_from(place).unwrap() };
-    let mut fact =
-        Fact { id: format!("{verb}-{place}"), effective_at, effective_on, booked_on: effective_on, source, what };
+    let id = if what == What::GivenBack { words.next().unwrap().to_owned() } else { format!("{verb}-{place}") };
+    let mut fact = Fact { id, effective_at, effective_on, booked_on: effective_on, source, what };
     while let Some(word) = words.next() {
         match (word, &mut fact.what) {
             ("known", _) => fact.booked_on = day(words.next().unwrap()),

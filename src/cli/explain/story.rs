@@ -253,8 +253,8 @@ impl Told<'_> {
                 format!("hold {} ({}) from {} {until}: {stops}", fact.id, reason.name(), fact.effective_on)
             }
             What::Waiver { minor } => format!("late fee of up to {} waived, {}", amount(*minor), fact.id),
-            // Told with the pay-out that it confirms.
-            What::Notice { .. } | What::PayOut { .. } => return,
+            // Told with the pay-out that it confirms, or with what the refund moved.
+            What::Notice { .. } | What::PayOut { .. } | What::GivenBack => return,
         };
         let late = if fact.effective_on < fact.booked_on {
             format!("; it counts for {}, known only today", fact.effective_on)

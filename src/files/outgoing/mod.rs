@@ -3,7 +3,7 @@
 mod credit_impact;
 mod credit_payouts;
 mod debit_instructions;
-mod detail;
+pub mod detail;
 mod exceptions;
 mod manifest;
 mod matching;
@@ -27,7 +27,7 @@ pub use credit_payouts::CreditPayout;
 pub use debit_instructions::DebitInstruction;
 pub use detail::Detail;
 pub use exceptions::Exception;
-pub use manifest::{Manifest, ManifestFile, seal};
+pub use manifest::{Manifest, ManifestFile, MissingMerchant, seal};
 pub use matching::Matching;
 pub use positions::OpenInstalment;
 pub use settlement::Settlement;

@@ -126,6 +126,8 @@ impl<'a> Words<'a> {
             fee_minor: row.fee_minor,
             opened_on,
             settled: false,
+            file_no: 0,
+            line: 0,
         });
         Word::New { opened_on }
     }

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use chrono::NaiveDate;
+use chrono_tz::Tz;
 
 use super::Chunk;
+use crate::domain::calendar::day_of;
 use crate::domain::money::Currency;
 use crate::domain::order::Source;
 use crate::files::cell::{NO_AMOUNT, Rejection};
@@ -166,7 +168,7 @@ pub fn rejected_code(kind: Kind, of: Kind) -> Option<&'static str> {
 }
 
 fn input_row(chunk: &Chunk<'_>, of: Kind, line: &Line, outcome: &Outcome) -> InputRow {
-    let Chunk { file, header, today, .. } = *chunk;
+    let Chunk { file, header, today, zone, .. } = *chunk;
     let (code, message) = outcome.code_and_message();
     let (order_id, amount) = match &line.parsed {
         Ok(Parsed { row, .. }) => named_order(row),
@@ -189,7 +191,22 @@ fn input_row(chunk: &Chunk<'_>, of: Kind, line: &Line, outcome: &Outcome) -> Inp
         currency: amount.map(|(_, currency)| currency.code().to_owned()),
         opened_on: today,
         resolved_on: None,
+        effective_on: line.parsed.as_ref().ok().and_then(|parsed| day_of_money(&parsed.row, zone)),
+        suspended_on: None,
+        released_on: None,
     }
+}
+
+/// The day on which a row's money takes effect, as far as it can be told without its order: by no cut-off.
+fn day_of_money(row: &Row, zone: Tz) -> Option<NaiveDate> {
+    use crate::domain::order::What;
+    let fact = match row {
+        Row::Bill(bill) => &bill.fact,
+        Row::Fact(fact) => fact,
+        _ => return None,
+    };
+    let is_money = matches!(fact.what, What::Payment { .. } | What::Refund { .. } | What::Chargeback { .. });
+    (is_money && fact.currency.is_some()).then(|| day_of(fact.effective_at, zone, None))
 }
 
 fn named_order(row: &Row) -> (String, Option<(i64, Currency)>) {

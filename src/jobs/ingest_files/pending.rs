@@ -54,7 +54,7 @@ pub async fn try_again(
     let mut counts: BTreeMap<(i64, &str), i64> = BTreeMap::new();
     for (waiting, (kind, row)) in pending.iter_mut().zip(&rows) {
         let source = Source { file_no: waiting.file_no, line: waiting.line };
-        let outcome = desk.decide(row, waiting.fingerprint, source, true);
+        let outcome = desk.decide(row, waiting.fingerprint, source, waiting.suspended_on.is_some());
         let (code, message) = outcome.code_and_message();
         let waits_on = matches!(outcome, Outcome::Pending { .. });
         if waits_on && waiting.code == code {

@@ -42,7 +42,8 @@ pub async fn orders(scheme: &Scheme, feed: &Feed, found: &Found, today: NaiveDat
         }
         desk.prepare(&lines);
         desk.look_up(&mut tx, &lines, rows.is_finished()).await?;
-        let chunk = Chunk { kind: feed.kind, file: &file, header: &header, lines: &lines, today };
+        let chunk =
+            Chunk { kind: feed.kind, file: &file, header: &header, lines: &lines, today, zone: scheme.config.zone };
         let (outcomes, _) = desk.decide(&chunk)?;
         for (line, outcome) in lines.iter().zip(&outcomes).filter(|(line, _)| line.parsed.is_ok()) {
             if *outcome == Outcome::Accepted {

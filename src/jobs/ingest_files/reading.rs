@@ -5,6 +5,7 @@ use std::io;
 
 use anyhow::{Context, Result, bail, ensure};
 use chrono::NaiveDate;
+use chrono_tz::Tz;
 use tokio::sync::mpsc;
 
 use super::answers::{Answers, Place};
@@ -38,7 +39,10 @@ pub async fn read(scheme: &Scheme, feed: &Feed, found: &Found, file: FileRow, to
         ack.row(0, "", "taken", code, message)?;
     }
     let answers = Answers::new(ack, &file);
-    let clerk = Clerk { cover: Cover { kind: feed.kind, file: file.clone(), header, today }, answers };
+    let clerk = Clerk {
+        cover: Cover { kind: feed.kind, file: file.clone(), header, today, zone: scheme.config.zone },
+        answers,
+    };
     let books = Books { scheme, feed, today, file };
     let file = match feed.kind {
         Kind::Orders => {
@@ -149,12 +153,14 @@ struct Cover {
     /// The names under which the file's rows are read.
     header: Vec<String>,
     today: NaiveDate,
+    /// The scheme's.
+    zone: Tz,
 }
 
 impl Cover {
     fn chunk<'a>(&'a self, lines: &'a [Line]) -> Chunk<'a> {
-        let Cover { kind, file, header, today } = self;
-        Chunk { kind: *kind, file, header, lines, today: *today }
+        let Cover { kind, file, header, today, zone } = self;
+        Chunk { kind: *kind, file, header, lines, today: *today, zone: *zone }
     }
 }
 
@@ -224,6 +230,8 @@ pub(super) struct Chunk<'a> {
     pub header: &'a [String],
     pub lines: &'a [Line],
     pub today: NaiveDate,
+    /// The scheme's.
+    pub zone: Tz,
 }
 
 async fn decide(tx: &mut Tx, scheme: &Scheme, feed: &Feed, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {

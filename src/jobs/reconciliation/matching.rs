@@ -3,6 +3,7 @@
 //! that a sealed day comes out the same again.
 
 use anyhow::Result;
+use chrono::NaiveDate;
 
 use super::{DayOf, MerchantSums, currency};
 use crate::domain::calendar::days_between;
@@ -18,12 +19,12 @@ use crate::store::{Tx, awaited, bills, facts, input_rows};
 impl DayOf<'_> {
     /// First what both sides have since today, then what one side lacks, then what they contradict each other in.
     pub(super) async fn matching(&self, tx: &mut Tx, sums: &mut MerchantSums) -> Result<Written> {
-        let (id, day) = (&self.merchant.id, self.day);
+        let (id, since, day) = (&self.merchant.id, self.since, self.day);
         let mut rows = Vec::new();
-        for booked in facts::money_booked_on(tx, id, day).await? {
+        for booked in facts::money_booked_on(tx, id, since, day).await? {
             rows.push(self.told_once(booked)?);
         }
-        for line in bills::settled_on(tx, id, day).await? {
+        for line in bills::settled_on(tx, id, since, day).await? {
             rows.push(self.of_bill(line)?);
         }
         for row in awaited::open_at(tx, id, day).await? {
@@ -40,7 +41,7 @@ impl DayOf<'_> {
         for line in bills::open_at(tx, id, day).await? {
             rows.push(self.of_bill(line)?);
         }
-        for (conflict, provider, ours) in input_rows::money_conflicts_on(tx, id, day).await? {
+        for (conflict, provider, ours) in input_rows::money_conflicts_on(tx, id, since, day).await? {
             let Some((minor, currency)) = signed_amount(&conflict)? else { continue };
             rows.push(self.conflict(conflict, provider, (minor, if minor < 0 { -ours } else { ours }), currency));
         }
@@ -52,7 +53,7 @@ impl DayOf<'_> {
             }
             report.row(&row.cells())?;
         }
-        for (code, minor) in facts::sum_booked_on(tx, id, day).await? {
+        for (code, minor) in facts::sum_booked_on(tx, id, since, day).await? {
             sums.money_booked.insert(currency(&code)?, minor);
         }
         Ok(report.finish()?)
@@ -79,14 +80,18 @@ impl DayOf<'_> {
 
     /// What a bill says, beside what the books have at the end of the day.
     fn of_bill(&self, line: LineRow) -> Result<Item> {
+        let is_to_come = |on: Option<NaiveDate>| on.is_some_and(|on| on > self.day);
         let status = match (line.settled_on, line.our_minor) {
             (Some(settled_on), _) if settled_on <= self.day => Status::Matched,
+            // Dated ahead, or after the cut-off: both sides have it once its day has come.
+            (_, Some(_)) if is_to_come(line.booked_on) => Status::Timing,
             (_, Some(_)) => Status::AmountDiffers,
+            (_, None) if is_to_come(Some(line.occurred_on)) => Status::Timing,
             (_, None) => Status::MissingHere,
         };
         let theirs = currency(&line.currency)?;
         let ours = match (line.our_minor, line.our_currency.as_deref()) {
-            (Some(minor), Some(code)) => Some((currency(code)?, minor)),
+            (Some(minor), Some(code)) if !is_to_come(line.booked_on) => Some((currency(code)?, minor)),
             _ => None,
         };
         Ok(Item {
@@ -100,7 +105,7 @@ impl DayOf<'_> {
             our_minor: ours.filter(|(currency, _)| *currency == theirs).map_or(0, |(_, minor)| minor),
             currency: theirs,
             fee_minor: line.fee_minor,
-            booked_today: ours.filter(|_| line.booked_on == Some(self.day)),
+            booked_today: ours.filter(|_| line.booked_on.is_some_and(|on| self.is_of_day(on))),
             days_open: days_between(line.opened_on, self.day),
         })
     }
@@ -118,7 +123,7 @@ impl DayOf<'_> {
             our_minor: row.amount_minor,
             currency,
             fee_minor: None,
-            booked_today: (row.booked_on == self.day).then_some((currency, row.amount_minor)),
+            booked_today: self.is_of_day(row.booked_on).then_some((currency, row.amount_minor)),
             days_open: days_between(row.booked_on, self.day),
         })
     }

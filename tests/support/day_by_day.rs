@@ -129,7 +129,10 @@ impl<'a> Walk<'a> {
                 What::Refund { minor, .. } => self.refund(minor),
                 What::Fulfilment(Event::Cancelled) => self.refund(self.case.order.amount_minor),
                 What::PayOut { minor } => self.pay_out(minor, day),
-                What::Chargeback { minor, .. } => (0..minor).for_each(|_| self.take_back_one(day)),
+                What::Chargeback { minor, .. } => {
+                    let owed = self.fees_waived_by(day.pred_opt().unwrap(), day);
+                    (0..minor).for_each(|_| self.take_back_one(&owed));
+                }
                 _ => {}
             }
         }
@@ -534,14 +537,13 @@ impl<'a> Walk<'a> {
     }
 
     /// One unit of a payment goes back: out of the last place that money went to.
-    fn take_back_one(&mut self, day: NaiveDate) {
+    fn take_back_one(&mut self, fees_owed: &[i64]) {
         if self.credit > 0 {
             self.credit -= 1;
             return;
         }
         // A fee that is not owed any more is the customer's.
-        let owed = self.fees_waived_by(day.pred_opt().unwrap(), day);
-        if let Some(i) = (0..owed.len()).find(|&i| self.slots[i].fee_paid > owed[i]) {
+        if let Some(i) = (0..fees_owed.len()).find(|&i| self.slots[i].fee_paid > fees_owed[i]) {
             self.slots[i].fee_paid -= 1;
             return;
         }

@@ -33,7 +33,15 @@ BEGIN
    CREATE TRIGGER sealed_day_is_not_changed BEFORE UPDATE OF business_date, sequence, previous_seal, seal, buckets
    ON sealed_day FOR EACH STATEMENT EXECUTE FUNCTION paylater_row_is_kept();
    CREATE TRIGGER input_row_is_not_changed BEFORE UPDATE ON input_row FOR EACH ROW
-   WHEN (OLD.outcome <> 'pending'
+   -- Of a row that no longer waits only the day on which its money left suspense is still to come.
+   WHEN ((OLD.outcome <> 'pending' AND (NEW.outcome IS DISTINCT FROM OLD.outcome
+     OR NEW.code IS DISTINCT FROM OLD.code
+     OR NEW.message IS DISTINCT FROM OLD.message
+     OR NEW.resolved_on IS DISTINCT FROM OLD.resolved_on
+     OR NEW.told_on IS DISTINCT FROM OLD.told_on
+     OR NEW.effective_on IS DISTINCT FROM OLD.effective_on
+     OR NEW.suspended_on IS DISTINCT FROM OLD.suspended_on
+     OR OLD.released_on IS NOT NULL))
    OR NEW.file_no IS DISTINCT FROM OLD.file_no
    OR NEW.line IS DISTINCT FROM OLD.line
    OR NEW.merchant_id IS DISTINCT FROM OLD.merchant_id

@@ -85,7 +85,15 @@ BEGIN
 END;
 
 CREATE TRIGGER input_row_is_not_changed BEFORE UPDATE ON input_row
-  WHEN OLD.outcome <> 'pending'
+  -- Of a row that no longer waits only the day on which its money left suspense is still to come.
+  WHEN OLD.outcome <> 'pending' AND (NEW.outcome IS NOT OLD.outcome
+    OR NEW.code IS NOT OLD.code
+    OR NEW.message IS NOT OLD.message
+    OR NEW.resolved_on IS NOT OLD.resolved_on
+    OR NEW.told_on IS NOT OLD.told_on
+    OR NEW.effective_on IS NOT OLD.effective_on
+    OR NEW.suspended_on IS NOT OLD.suspended_on
+    OR OLD.released_on IS NOT NULL)
   OR NEW.file_no IS NOT OLD.file_no
   OR NEW.line IS NOT OLD.line
   OR NEW.merchant_id IS NOT OLD.merchant_id

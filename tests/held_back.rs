@@ -249,10 +249,12 @@ fn held_against(scheme: &Scheme, right: bool) -> std::collections::BTreeSet<(Str
     runtime.block_on(async {
         use sqlx::Connection;
         let mut books = sqlx::SqliteConnection::connect(&url).await.unwrap();
-        let sql =
+        let which = if right { "TRUE" } else { "mail_no IS NOT NULL AND suppressed IS NULL" };
+        let sql = format!(
             "SELECT order_id, template || ' ' || CASE WHEN template = 'notice' THEN '' ELSE step END FROM reminder
-                   WHERE {which} AND template IN ('overdue', 'notice')
-                   UNION SELECT order_id, status FROM credit_step WHERE status IN ('notice_due', 'flagged')");
+             WHERE {which} AND template IN ('overdue', 'notice')
+             UNION SELECT order_id, status FROM credit_step WHERE status IN ('notice_due', 'flagged')"
+        );
         sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(&mut books).await.unwrap().into_iter().collect()
     })
 }

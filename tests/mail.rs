@@ -128,3 +128,78 @@ fn nobody_is_reminded_of_what_they_paid_this_morning() {
     let to: Vec<bool> = mails.values().map(|mail| String::from_utf8_lossy(mail).contains("c2@example.com")).collect();
     assert_eq!(to, [true], "only the customer who has not paid is written to");
 }
+
+/// How many mails of a day have each status.
+fn statuses(scheme: &Scheme, day: &str) -> std::collections::BTreeMap<String, i64> {
+    let url = format!("sqlite:{}", scheme.path("sample-run/paylater.db").display());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        use sqlx::Connection;
+        let mut books = sqlx::SqliteConnection::connect(&url).await.unwrap();
+        let sql = "SELECT status, COUNT(*) FROM mail WHERE business_date = $1 GROUP BY status";
+        sqlx::query_as(sql).bind(day).fetch_all(&mut books).await.unwrap().into_iter().collect()
+    })
+}
+
+#[test]
+fn a_stop_while_mails_are_sent_leaves_only_those_on_the_wire_in_doubt() {
+    let server = SmtpServer::start();
+    let scheme = sample_by_smtp(&server);
+    scheme.close("2026-03-08");
+    // The server takes every message and does not answer its end: four are on the wire.
+    server.answer(Answer::silence("."));
+    let mut sending = scheme.command(&["job", "send_reminders"]).spawn().unwrap();
+    let started = std::time::Instant::now();
+    while statuses(&scheme, "2026-03-09").get("sending").copied().unwrap_or(0) < 4 {
+        assert!(started.elapsed() < std::time::Duration::from_secs(30), "{:?}", statuses(&scheme, "2026-03-09"));
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    let planned = statuses(&scheme, "2026-03-09");
+    assert_eq!(planned["sending"], 4, "{planned:?}");
+    assert!(planned["queued"] > 4, "{planned:?}");
+    sending.kill().unwrap();
+    sending.wait().unwrap();
+    server.answer_well();
+    let before = server.received().len();
+    scheme.run(&["job", "send_reminders"]);
+    let after = statuses(&scheme, "2026-03-09");
+    assert_eq!(after.get("unknown").copied(), Some(4), "{after:?}");
+    assert_eq!(after["sent"], planned["queued"], "{after:?}");
+    assert_eq!(server.received().len() - before, usize::try_from(planned["queued"]).unwrap());
+    scheme.close("2026-03-09");
+    let exceptions = scheme.read("sample-run/reconciliation/2026-03-09/scheme_2026-03-09_exceptions.csv");
+    assert_eq!(exceptions.matches("MAIL_UNKNOWN").count(), 4, "{exceptions}");
+}
+
+#[test]
+fn a_connection_lost_after_the_message_is_not_tried_again() {
+    let server = SmtpServer::start();
+    let scheme = sample_by_smtp(&server);
+    scheme.close("2026-03-08");
+    server.answer(Answer::hang_up("."));
+    scheme.run(&["job", "send_reminders"]);
+    let lost = statuses(&scheme, "2026-03-09");
+    assert_eq!(lost.keys().map(String::as_str).collect::<Vec<_>>(), ["unknown"], "{lost:?}");
+    server.answer_well();
+    let before = server.received().len();
+    scheme.run(&["job", "send_reminders"]);
+    assert_eq!(server.received().len(), before, "a mail that may have been taken was sent again");
+}
+
+#[test]
+fn a_mail_folder_that_cannot_be_written_is_trouble_and_loses_nothing() {
+    let scheme = Scheme::sample();
+    scheme.close("2026-03-08");
+    let mails = support::files_below(&scheme.path("sample-run"), &["mail"]).len();
+    std::fs::rename(scheme.path("sample-run/mail"), scheme.path("mail")).unwrap();
+    std::fs::write(scheme.path("sample-run/mail"), "in the way").unwrap();
+    let told = scheme.run_failing(&["job", "send_reminders"], 1);
+    assert!(told.contains("mails could not be handed over") && told.contains("writing the mail's file"), "{told}");
+    std::fs::remove_file(scheme.path("sample-run/mail")).unwrap();
+    std::fs::rename(scheme.path("mail"), scheme.path("sample-run/mail")).unwrap();
+    scheme.run(&["job", "send_reminders"]);
+    let after = statuses(&scheme, "2026-03-09");
+    assert_eq!(after.keys().map(String::as_str).collect::<Vec<_>>(), ["sent"], "{after:?}");
+    let now = support::files_below(&scheme.path("sample-run"), &["mail"]).len();
+    assert_eq!(now - mails, usize::try_from(after["sent"]).unwrap());
+}

@@ -6,6 +6,7 @@
 
 mod deliver;
 mod owed;
+mod review;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

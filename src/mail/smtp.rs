@@ -357,6 +357,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_connection_lost_before_the_message_has_sent_nothing_and_after_it_nobody_knows() {
+        for (command, is_unknown) in [("MAIL", false), ("DATA", false), (".", true)] {
+            let server = SmtpServer::start();
+            server.answer(Answer::hang_up(command));
+            let error = transport(&server).send(&mail()).await.unwrap_err();
+            assert_eq!(matches!(error, SendError::Unknown(_)), is_unknown, "{command}: {error:?}");
+        }
+    }
+
+    #[tokio::test]
     async fn an_address_that_the_server_cannot_write_is_refused_for_good() {
         let server = SmtpServer::start();
         let error = transport(&server).send(&mail_to("若曦", "若曦@example.org")).await.unwrap_err();

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 /// What is said to one command (`connect`, `EHLO`, `MAIL`, `RCPT`, `DATA`, or `.` for the end of a message) instead of
-/// yes; `None` is silence.
+/// yes; `None` is silence, nothing is to hang up.
 #[derive(Clone)]
 pub struct Answer {
     command: &'static str,
@@ -20,6 +20,10 @@ impl Answer {
 
     pub fn silence(command: &'static str) -> Answer {
         Answer { command, reply: None }
+    }
+
+    pub fn hang_up(command: &'static str) -> Answer {
+        Answer { command, reply: Some("") }
     }
 }
 
@@ -157,6 +161,10 @@ fn reply(stream: &mut TcpStream, state: &Mutex<State>, command: &str, yes: &str)
     let ordered = state.lock().unwrap().answer.clone().filter(|answer| answer.command == command);
     let text = match &ordered {
         Some(Answer { reply: None, .. }) => return Ok(false),
+        Some(Answer { reply: Some(""), .. }) => {
+            stream.shutdown(Shutdown::Both)?;
+            return Err(std::io::ErrorKind::ConnectionAborted.into());
+        }
         Some(Answer { reply: Some(text), .. }) => text,
         None => yes,
     };

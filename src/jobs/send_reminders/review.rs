@@ -1,0 +1,192 @@
+//! Looking at mails again when they leave: what is paid, held or put off by now is taken out, and what is left has the amounts
+//! of this moment.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use anyhow::{Context, Result};
+use chrono::NaiveDate;
+
+use super::super::Scheme;
+use super::held_back_by;
+use super::owed::{self, Collected, OwedOrder};
+use crate::domain::position::Owed;
+use crate::domain::reminders::Template;
+use crate::mail::compose::{ComposeError, Debited, Language, Letter, Line, Mail, compose};
+use crate::store::mails::{self, MailRow, ReminderRow};
+use crate::store::{Tx, customers};
+
+/// A mail that is right, made ready to leave.
+pub struct Ready {
+    pub mail: MailRow,
+    pub about: Vec<ReminderRow>,
+    pub letter: Result<Mail, ComposeError>,
+}
+
+/// What can leave, with the amounts of this moment, and how many mails are withdrawn because nothing in them is right any more.
+pub async fn look_again(
+    tx: &mut Tx,
+    scheme: &Scheme,
+    page: Vec<MailRow>,
+    day: NaiveDate,
+    unsure: &HashSet<&str>,
+) -> Result<(Vec<Ready>, i64)> {
+    let numbers = page.iter().map(|mail| mail.mail_no);
+    let (first, last) = (numbers.clone().min().unwrap_or(0), numbers.max().unwrap_or(0));
+    let mut about: BTreeMap<i64, Vec<ReminderRow>> = page.iter().map(|mail| (mail.mail_no, Vec::new())).collect();
+    for reminder in mails::reminders_in(tx, first, last).await? {
+        let of_mail = reminder.mail_no.filter(|_| reminder.suppressed.is_none());
+        if let Some(rows) = of_mail.and_then(|number| about.get_mut(&number)) {
+            rows.push(reminder);
+        }
+    }
+    let mut orders: HashMap<&str, HashMap<String, OwedOrder<'_>>> = HashMap::new();
+    for merchant in &scheme.config.merchants {
+        let of_merchant = about.values().flatten().filter(|reminder| reminder.merchant_id == merchant.id);
+        let mut ids: Vec<&str> = of_merchant.map(|reminder| reminder.order_id.as_str()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        orders.insert(&merchant.id, owed::on_day(tx, scheme, &merchant.id, &ids, day).await?);
+    }
+    let who: Vec<&str> = page.iter().map(|mail| mail.customer_id.as_str()).collect();
+    let people = customers::load(tx, &who).await?;
+    let failed: HashSet<String> = customers::with_failed_address(tx, &who).await?.into_iter().collect();
+
+    let (mut ready, mut changed, mut withdrawn, mut milder) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for mut mail in page {
+        let mut right = Vec::new();
+        let mut reasons = Vec::new();
+        for mut reminder in about.remove(&mail.mail_no).unwrap_or_default() {
+            let order = orders.get(reminder.merchant_id.as_str()).and_then(|orders| orders.get(&reminder.order_id));
+            let order = order.context("a reminder of an order that is not known")?;
+            let owed = order.instalments.iter().find(|owed| owed.position.instalment == reminder.instalment);
+            let owed = owed.context("a reminder of an instalment that is not known")?;
+            let template = Template::parse(&reminder.template).context("a reminder with an unknown template")?;
+            let reason = match failed.contains(&mail.customer_id) {
+                true => Some("address failed before"),
+                false => {
+                    let now = order.not_any_more(owed, template, reminder.due_on);
+                    now.or_else(|| held_back_by(unsure, &reminder.merchant_id, template))
+                }
+            };
+            reminder.suppressed = reason.map(str::to_owned);
+            reasons.extend(reason);
+            reminder.owes(owed);
+            changed.push(reminder.clone());
+            if reason.is_none() {
+                right.push((reminder, (order, owed)));
+            }
+        }
+        let Some(template) = right.iter().filter_map(|(reminder, ..)| Template::parse(&reminder.template)).max() else {
+            reasons.sort_unstable();
+            reasons.dedup();
+            (mail.status, mail.error) = ("withdrawn".to_owned(), Some(reasons.join(", ")));
+            withdrawn.push(mail);
+            continue;
+        };
+        if mail.template != template.name() {
+            mail.template = template.name().to_owned();
+            milder.push(mail.clone());
+        }
+        let customer = people.get(&mail.customer_id).context("a mail to a customer who is not known")?;
+        let language = Language::of(&mail.locale);
+        let lines = one_an_instalment(&right)
+            .into_iter()
+            .map(|(reminder, (order, owed))| line(scheme, reminder, order, owed, language, day));
+        let letter = Letter {
+            message_id: mail.message_id.clone(),
+            to_name: customer.name.clone(),
+            to_address: customer.email.clone(),
+            language,
+            template,
+            business_date: day,
+            sent_at: mail.send_at,
+            lines: lines.collect::<Result<_>>()?,
+        };
+        let letter = compose(&letter, &scheme.sender, &scheme.templates);
+        let about = right.into_iter().map(|(reminder, ..)| reminder).collect();
+        ready.push(Ready { mail, about, letter });
+    }
+    let count = i64::try_from(withdrawn.len()).unwrap_or(i64::MAX);
+    withdrawn.append(&mut milder);
+    mails::save(tx, &withdrawn, &changed).await?;
+    Ok((ready, count))
+}
+
+/// What a mail is about: of an instalment that has a ladder step and a notice on one day, only the graver, so that
+/// nothing is asked for twice.
+fn one_an_instalment<T>(right: &[(ReminderRow, T)]) -> Vec<&(ReminderRow, T)> {
+    let mut lines: Vec<&(ReminderRow, T)> = Vec::new();
+    let key = |row: &ReminderRow| (row.merchant_id.clone(), row.order_id.clone(), row.instalment);
+    for line in right {
+        match lines.iter_mut().find(|known| key(&known.0) == key(&line.0)) {
+            Some(known) if Template::parse(&known.0.template) < Template::parse(&line.0.template) => *known = line,
+            Some(_) => {}
+            None => lines.push(line),
+        }
+    }
+    lines
+}
+
+fn line(
+    scheme: &Scheme,
+    reminder: &ReminderRow,
+    order: &OwedOrder<'_>,
+    owed: &Owed,
+    language: Language,
+    day: NaiveDate,
+) -> Result<Line> {
+    let merchant = scheme.config.merchant(&reminder.merchant_id).context("a reminder of an unknown merchant")?;
+    let chinese = merchant.name_zh.as_ref().filter(|_| language == Language::Zh);
+    Ok(Line {
+        template: Template::parse(&reminder.template).context("a reminder with an unknown template")?,
+        merchant_name: chinese.unwrap_or(&merchant.name).clone(),
+        order_id: reminder.order_id.clone(),
+        item: order.stored.item.clone(),
+        currency: order.stored.order.currency,
+        outstanding_minor: reminder.outstanding_minor,
+        fee_minor: reminder.late_fee_minor,
+        due_on: reminder.due_on,
+        days_past_due: reminder.days_past_due,
+        flag_on: order.flag_on(day),
+        fee_grows_on: owed.fee_grows_on,
+        record_at_stake: order.record_is_at_stake(owed),
+        debited: order.collected(owed, day).map(|collected| match collected {
+            Collected::On(day) => Debited::On(day),
+            Collected::UnderWay => Debited::UnderWay,
+        }),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instalment_with_a_step_and_a_notice_on_one_day_is_asked_for_once() {
+        let row = |order_id: &str, step: &str, template: Template| ReminderRow {
+            merchant_id: "TEA".to_owned(),
+            order_id: order_id.to_owned(),
+            instalment: 1,
+            step: step.to_owned(),
+            business_date: NaiveDate::MIN,
+            mail_no: Some(1),
+            suppressed: None,
+            template: template.name().to_owned(),
+            due_on: NaiveDate::MIN,
+            outstanding_minor: 10_000,
+            late_fee_minor: 0,
+            days_past_due: 3,
+        };
+        let about = [
+            row("A", "+3", Template::Overdue),
+            row("A", "notice", Template::Notice),
+            row("B", "notice", Template::Notice),
+            row("B", "+3", Template::Overdue),
+            row("C", "+1", Template::Overdue),
+        ];
+        let about = about.map(|row| (row, ()));
+        let lines: Vec<_> =
+            one_an_instalment(&about).iter().map(|(row, ())| (&*row.order_id, &*row.template)).collect();
+        assert_eq!(lines, [("A", "notice"), ("B", "notice"), ("C", "overdue")]);
+    }
+}

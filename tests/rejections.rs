@@ -14,7 +14,12 @@ use support::source::{codes_below, read, table_below};
 const DAY: &str = "2026-03-12";
 
 /// Codes that come about by what is not in a file, and the tests that have their texts.
-const ELSEWHERE: [(&str, &str); 7] = [
+const ELSEWHERE: [(&str, &str); 12] = [
+    ("CARD_UNBOUND_WHILE_OWING", "tests/records.rs"),
+    ("CLOSED_WHILE_OWING", "tests/records.rs"),
+    ("UNKNOWN_CUSTOMER", "tests/records.rs"),
+    ("CORRECTED", "tests/corrections.rs"),
+    ("EXTENSION_NO_EFFECT", "tests/due_dates.rs"),
     ("ANSWERS_LOST", "tests/outcomes.rs"),
     ("FILE_CHANGED", "tests/inbox.rs"),
     ("FILE_REFUSED", "tests/inbox.rs"),
@@ -77,6 +82,10 @@ fn shop() -> Scheme {
              profile = \"{profile}\"\nsettle_seconds = 0\nmerchant = \"SHOP\"\n"
         ));
     }
+    config.push_str(
+        "[[feed]]\nname = \"corrections\"\nfolder = \"inbox\"\npattern = \"corrections-{date}*.csv\"\n\
+         kind = \"corrections\"\nsettle_seconds = 0\nmerchant = \"SHOP\"\n",
+    );
     scheme.write("paylater.toml", config);
     for path in files("before") {
         scheme.write(&format!("inbox/{}", path.file_name().unwrap().to_str().unwrap()), fs::read(&path).unwrap());

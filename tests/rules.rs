@@ -1754,7 +1754,14 @@ fn an_extension_has_its_limits() {
         // Written off on the 26th.
         ("extensions 1 of 7 overdue | write off after 10", delivered, "extend 25 3", "ok"),
         ("extensions 1 of 7 overdue | write off after 10", delivered, "extend 26 3", "EXTENSION_WRITTEN_OFF"),
-        ("extensions 1 of 7 overdue | write off after 10", "delivered 02 | pay 26 100.00", "extend 27 3", "ok"),
+        ("extensions 1 of 7 overdue | write off after 10", "delivered 02 | pay 25 99.00", "extend 25 3", "ok"),
+        // Nothing is owed: paid, refunded, cancelled, or written off and paid since.
+        ("extensions 1 of 7 overdue", "delivered 02 | pay 12 100.00", "extend 12 3", "EXTENSION_NOT_NEEDED"),
+        ("extensions 1 of 7 overdue", "delivered 02 | pay 12 100.00", "extend 11 3", "ok"),
+        ("extensions 1 of 7 overdue", "delivered 02 | refund 12 100.00", "extend 13 3", "EXTENSION_NOT_NEEDED"),
+        ("extensions 1 of 7 overdue", "delivered 02 | cancelled 12", "extend 13 3", "EXTENSION_NOT_NEEDED"),
+        ("extensions 1 of 7 overdue | fee flat 5.00", "delivered 02 | pay 20 100.00", "extend 21 3", "ok"),
+        ("extensions 1 of 7", "delivered 02 | extend 03 3 | pay 12 100.00", "extend 13 3", "EXTENSION_NOT_NEEDED"),
         // No due date yet.
         ("extensions 1 of 7 within 5", "shipped 02", "extend 03 3", "ok"),
     ] {

@@ -169,7 +169,8 @@ pub fn decide(case: &Case, terms: &Terms, standings: &[Standing], today: NaiveDa
     replayed.declare_rule(Kind::ServiceFee, 0, service_fee, rated(kept, terms.service_fee), booked);
 
     let stopped = Stopped::on(today, &spans, terms);
-    let surroundings = Surroundings { case, terms, spans: &spans, stopped, today, kept };
+    let held_credit = &Covered::by(Effect::Credit, &spans, terms);
+    let surroundings = Surroundings { case, terms, spans: &spans, stopped, held_credit, today, kept };
     let mut credit_steps = Vec::new();
     let mut positions = Vec::with_capacity(slots.len());
     for (i, (slot, fee)) in slots.iter().zip(&fees).enumerate() {
@@ -210,6 +211,8 @@ struct Surroundings<'a> {
     terms: &'a Terms,
     spans: &'a [HoldSpan],
     stopped: Stopped,
+    /// Days covered by holds with effect `credit`.
+    held_credit: &'a Covered,
     today: NaiveDate,
     /// The order's amount after refunds.
     kept: i64,
@@ -275,15 +278,16 @@ impl Surroundings<'_> {
         earlier(comes_due, written_off)
     }
 
-    fn evidence<'s>(&self, slot: &'s Slot, due_on: NaiveDate) -> Evidence<'s> {
+    fn evidence<'s>(&'s self, slot: &'s Slot, due_on: NaiveDate) -> Evidence<'s> {
         let instalment = slot.due.instalment;
         let notices = self.case.facts.iter().filter(|fact| fact.what == What::Notice { instalment });
+        let sent_on = notices.map(|fact| fact.effective_on).filter(|on| *on <= self.today);
         Evidence {
             due_on,
             principal: &slot.principal,
             paid_some: slot.paid > 0 && self.kept > 0,
-            notice_sent_on: notices.map(|fact| fact.effective_on).filter(|on| *on <= self.today).max(),
-            held: self.stopped.has(Effect::Credit),
+            notices: sent_on.collect(),
+            held: self.held_credit,
             written_off: slot.written_off.is_some(),
         }
     }

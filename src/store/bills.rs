@@ -7,6 +7,7 @@ use anyhow::Result;
 use chrono::NaiveDate;
 
 use super::bulk::{self, Table, row};
+use super::corrections::{IN_FORCE, IN_FORCE_NOW};
 use super::engine::{Tx, key_set, on_engine, sql_for};
 use crate::domain::money::Currency;
 use crate::domain::order::Source;
@@ -71,6 +72,20 @@ pub async fn add(tx: &mut Tx, merchant: &str, today: NaiveDate, lines: &[NewLine
     bulk::insert(tx, &LINE, cells).await
 }
 
+/// Notes that the provider has said of these that they did not go through after all.
+pub async fn fail(tx: &mut Tx, merchant: &str, event: &str, keys: &[&str], today: NaiveDate) -> Result<()> {
+    let sql = sql_for(
+        tx,
+        "UPDATE provider_line SET failed_on = $4
+         WHERE merchant_id = $1 AND event = $2 AND event_key IN {keys $3} AND failed_on IS NULL",
+    );
+    let keys = key_set(keys.iter().copied());
+    on_engine!(tx, |c| {
+        sqlx::query(sql).bind(merchant).bind(event).bind(keys).bind(today).execute(c).await.map(|_| ())
+    })?;
+    Ok(())
+}
+
 /// What a bill said before.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Said {
@@ -118,11 +133,21 @@ pub async fn awaited_since(
     Ok(rows.into_iter().collect())
 }
 
-/// That the books have what line `l` says.
-const AGREES: &str = "EXISTS (SELECT 1 FROM fact f
+/// That the books have what line `l` says, by now.
+fn agrees() -> String {
+    format!(
+        "EXISTS (SELECT 1 FROM fact f
         JOIN orders o ON o.merchant_id = f.merchant_id AND o.order_id = f.order_id
         WHERE f.merchant_id = l.merchant_id AND f.kind = l.event AND f.fact_id = l.event_key
-          AND f.order_id = l.order_id AND f.amount_minor = l.amount_minor AND o.currency = l.currency)";
+          AND f.order_id = l.order_id AND {IN_FORCE_NOW} = l.amount_minor AND o.currency = l.currency)"
+    )
+}
+
+/// The same at the end of a day.
+fn agrees_on(day: &str) -> String {
+    let in_force = IN_FORCE.replace("$2", day);
+    agrees().replace(IN_FORCE_NOW, &format!("f.booked_on <= {day} AND {in_force}"))
+}
 
 /// That nothing newer has been said about what line `l` is about.
 const LAST_WORD: &str = "NOT EXISTS (SELECT 1 FROM provider_line n
@@ -133,7 +158,8 @@ const LAST_WORD: &str = "NOT EXISTS (SELECT 1 FROM provider_line n
 pub async fn settle(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<()> {
     let sql = format!(
         "UPDATE provider_line AS l SET settled_on = $2
-         WHERE l.merchant_id = $1 AND l.settled_on IS NULL AND {AGREES} AND {LAST_WORD}"
+         WHERE l.merchant_id = $1 AND l.settled_on IS NULL AND l.failed_on IS NULL AND {} AND {LAST_WORD}",
+        agrees()
     );
     let sql = sqlx::AssertSqlSafe(sql);
     on_engine!(tx, |c| sqlx::query(sql).bind(merchant).bind(today).execute(c).await.map(|_| ()))?;
@@ -144,7 +170,8 @@ pub async fn settle(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<()>
 pub async fn count_to_settle(tx: &mut Tx, merchant: &str) -> Result<i64> {
     let sql = format!(
         "SELECT COUNT(*) FROM provider_line l
-         WHERE l.merchant_id = $1 AND l.settled_on IS NULL AND {AGREES} AND {LAST_WORD}"
+         WHERE l.merchant_id = $1 AND l.settled_on IS NULL AND l.failed_on IS NULL AND {} AND {LAST_WORD}",
+        agrees()
     );
     let sql = sqlx::AssertSqlSafe(sql);
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).fetch_one(c).await?))
@@ -153,14 +180,12 @@ pub async fn count_to_settle(tx: &mut Tx, merchant: &str) -> Result<i64> {
 /// Lines whose settlement by the end of a sealed day does not follow from the books: settled although the books did not
 /// have it, or not settled although they did.
 pub async fn untrue(tx: &mut Tx, merchant: &str, day: NaiveDate, limit: i64) -> Result<Vec<(String, String)>> {
-    let had_it_by =
-        |day: &str| AGREES.replace("f.amount_minor =", &format!("f.booked_on <= {day} AND f.amount_minor ="));
-    let (then, by_now) = (had_it_by("l.settled_on"), had_it_by("$2"));
+    let (then, by_now) = (agrees_on("l.settled_on"), agrees_on("$2"));
     let sql = format!(
         "SELECT event, event_key FROM provider_line l
          WHERE l.merchant_id = $1
            AND (l.settled_on IS NOT NULL AND NOT {then}
-                OR l.settled_on IS NULL AND l.business_date <= $2 AND {by_now} AND {LAST_WORD})
+                OR l.settled_on IS NULL AND l.failed_on IS NULL AND l.business_date <= $2 AND {by_now} AND {LAST_WORD})
          ORDER BY event, event_key LIMIT $3"
     );
     let sql = sqlx::AssertSqlSafe(sql);
@@ -193,20 +218,28 @@ pub struct LineRow {
     pub settled_on: Option<NaiveDate>,
     pub file_no: i64,
     pub line: i64,
-    /// What is booked under its key, and since when.
+    /// What is booked under its key at the end of the day; and what was booked first, and when.
     pub our_minor: Option<i64>,
     pub our_currency: Option<String>,
+    pub first_minor: Option<i64>,
     pub booked_on: Option<NaiveDate>,
 }
 
-const SELECT_LINE: &str = "SELECT l.event, l.event_key, l.order_id, l.amount_minor, l.currency, l.fee_minor, l.provider,
-        l.business_date, l.opened_on, l.settled_on, l.file_no, l.line, k.amount_minor AS our_minor, k.booked_on,
-        (SELECT o.currency FROM orders o WHERE o.merchant_id = k.merchant_id AND o.order_id = k.order_id) AS our_currency
-    FROM provider_line l LEFT JOIN fact k ON k.merchant_id = l.merchant_id AND k.kind = l.event AND k.fact_id = l.event_key";
+/// Lines and what is in force of them at the end of day $2.
+fn select_line() -> String {
+    format!("{SELECT_LINE_HEAD} ({IN_FORCE}) AS our_minor, {SELECT_LINE_TAIL}")
+}
+
+const SELECT_LINE_HEAD: &str = "SELECT l.event, l.event_key, l.order_id, l.amount_minor, l.currency, l.fee_minor, l.provider,
+        l.business_date, l.opened_on, l.settled_on, l.file_no, l.line,";
+const SELECT_LINE_TAIL: &str = "f.amount_minor AS first_minor, f.booked_on,
+        (SELECT o.currency FROM orders o WHERE o.merchant_id = f.merchant_id AND o.order_id = f.order_id) AS our_currency
+    FROM provider_line l LEFT JOIN fact f ON f.merchant_id = l.merchant_id AND f.kind = l.event AND f.fact_id = l.event_key";
 
 /// Lines that came to agree with the books on a day.
 pub async fn settled_on(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<LineRow>> {
-    let sql = format!("{SELECT_LINE} WHERE l.merchant_id = $1 AND l.settled_on = $2 ORDER BY l.event, l.event_key");
+    let select = select_line();
+    let sql = format!("{select} WHERE l.merchant_id = $1 AND l.settled_on = $2 ORDER BY l.event, l.event_key");
     let sql = sqlx::AssertSqlSafe(sql);
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?))
 }
@@ -216,10 +249,27 @@ pub async fn open_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<
     let last_then = LAST_WORD.replace("AND (n.file_no", "AND n.business_date <= $2 AND (n.file_no");
     // The second condition says less than the first, in the words of the index that holds what stayed open.
     let sql = format!(
-        "{SELECT_LINE} AND k.booked_on <= $2
+        "{} AND f.booked_on <= $2
          WHERE l.merchant_id = $1 AND l.business_date <= $2 AND (l.settled_on IS NULL OR l.settled_on > $2)
-           AND (l.settled_on IS NULL OR l.settled_on > l.business_date) AND {last_then}
-         ORDER BY l.event, l.event_key"
+           AND (l.settled_on IS NULL OR l.settled_on > l.business_date)
+           AND (l.failed_on IS NULL OR l.failed_on > $2) AND {last_then}
+         ORDER BY l.event, l.event_key",
+        select_line()
+    );
+    let sql = sqlx::AssertSqlSafe(sql);
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?))
+}
+
+/// The provider's words that the books agreed with once, and at the end of a day do not, because what they had was corrected.
+pub async fn reopened_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<LineRow>> {
+    // Corrections are few: the search begins with them.
+    let sql = format!(
+        "{} WHERE l.merchant_id = $1 AND l.settled_on <= $2 AND (l.failed_on IS NULL OR l.failed_on > $2)
+           AND (l.event, l.event_key) IN (SELECT c.kind, c.fact_id FROM correction c
+                WHERE c.merchant_id = $1 AND c.booked_on <= $2 AND c.kind IN ('payment', 'refund'))
+           AND COALESCE({IN_FORCE}, 0) <> l.amount_minor
+         ORDER BY l.event, l.event_key",
+        select_line()
     );
     let sql = sqlx::AssertSqlSafe(sql);
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?))
@@ -227,7 +277,8 @@ pub async fn open_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<
 
 /// What bills have said about an order's payments and refunds, in the order in which it came.
 pub async fn of_order(tx: &mut Tx, merchant: &str, order_id: &str) -> Result<Vec<LineRow>> {
-    let sql = format!("{SELECT_LINE} WHERE l.merchant_id = $1 AND l.order_id = $2 ORDER BY l.file_no, l.line");
+    let select = select_line().replace(IN_FORCE, IN_FORCE_NOW);
+    let sql = format!("{select} WHERE l.merchant_id = $1 AND l.order_id = $2 ORDER BY l.file_no, l.line");
     let sql = sqlx::AssertSqlSafe(sql);
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(order_id).fetch_all(c).await?))
 }

@@ -131,6 +131,26 @@ pub async fn pending_known(tx: &mut Tx, merchant: &str, kind: &str, keys: &[&str
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(kind).bind(keys).fetch_all(c).await?))
 }
 
+/// The same with all that is kept of them.
+pub async fn pending_rows(tx: &mut Tx, merchant: &str, kind: &str, keys: &[&str]) -> Result<Vec<InputRow>> {
+    let sql = format!(
+        "SELECT {INPUT_COLUMNS} FROM input_row
+         WHERE merchant_id = $1 AND kind = $2 AND outcome = 'pending' AND row_key IN {{keys $3}} ORDER BY file_no, line"
+    );
+    let sql = sql_for(tx, &sql);
+    let keys = key_set(keys.iter().copied());
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(kind).bind(keys).fetch_all(c).await?))
+}
+
+/// All pending rows of a kind, in the order in which they came.
+pub async fn pending_of_kind(tx: &mut Tx, merchant: &str, kind: &str) -> Result<Vec<InputRow>> {
+    let sql = sqlx::AssertSqlSafe(format!(
+        "SELECT {INPUT_COLUMNS} FROM input_row
+         WHERE merchant_id = $1 AND kind = $2 AND outcome = 'pending' ORDER BY file_no, line"
+    ));
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(kind).fetch_all(c).await?))
+}
+
 /// Of these orders, those with chargebacks that wait.
 pub async fn with_waiting_chargebacks(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<Vec<String>> {
     // They are few: one look usually tells that there are none.

@@ -10,6 +10,7 @@ mod engine;
 pub mod arrivals;
 pub mod awaited;
 pub mod bills;
+pub mod corrections;
 pub mod credit_record;
 pub mod customers;
 pub mod exceptions;

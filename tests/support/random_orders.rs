@@ -46,7 +46,7 @@ pub fn known_order() -> impl Strategy<Value = (Terms, Case)> {
             booked_on: ORDERED_ON,
             source: Source { file_no: 1, line: 2 },
         };
-        let mut case = Case { order, facts: Vec::new() };
+        let mut case = Case::new(order, Vec::new());
         let mut arriving: Vec<Fact> = (1..).zip(facts).map(|(line, fact)| fact.happened(&case.order, line)).collect();
         arriving.sort_by_key(|fact| (fact.booked_on, matches!(fact.what, What::PayOut { .. })));
         for mut fact in arriving {
@@ -154,6 +154,7 @@ fn terms() -> impl Strategy<Value = Terms> {
             currency: Currency::parse("CNY").unwrap(),
             clock,
             cut_off: None,
+            before_order: 1,
             bands: Vec::new(),
             due_day,
             days_off,

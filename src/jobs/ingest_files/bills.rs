@@ -19,11 +19,12 @@ use crate::store::{Tx, bills, input_rows};
 
 pub async fn decide(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
     let mut outcomes = facts::decide(tx, scheme, merchant, chunk).await?;
-    let rows: Vec<&BillRow> = chunk.lines.iter().filter_map(bill_row).collect();
+    // That a refund failed is noted with what was said of it before.
+    let rows: Vec<&BillRow> = chunk.lines.iter().filter_map(bill_row).filter(|row| !row.fact.failed).collect();
     let mut words = Words::load(tx, merchant, &rows).await?;
     let mut fresh = Vec::new();
     for (line, outcome) in chunk.lines.iter().zip(&mut outcomes) {
-        let Some(row) = bill_row(line) else { continue };
+        let Some(row) = bill_row(line).filter(|row| !row.fact.failed) else { continue };
         match words.take(row, chunk.today) {
             Word::New { opened_on } => fresh.push(NewLine {
                 event: row.fact.what.kind(),
@@ -51,7 +52,7 @@ pub async fn decide(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, chunk: &C
 fn bill_row(line: &Line) -> Option<&BillRow> {
     match &line.parsed.as_ref().ok()?.row {
         Row::Bill(row) => Some(row),
-        Row::Customer(_) | Row::Opening(_) | Row::Order(_) | Row::Fact(_) | Row::Result(_) => None,
+        Row::Customer(_) | Row::Opening(_) | Row::Order(_) | Row::Fact(_) | Row::Result(_) | Row::Correction(_) => None,
     }
 }
 

@@ -9,29 +9,33 @@ use chrono::NaiveDate;
 use super::super::Scheme;
 use super::super::deciding::into_cases;
 use super::outcome::{Outcome, raw};
-use super::{Chunk, pending};
+use super::{Chunk, corrections, pending};
 use crate::config::Merchant;
-use crate::domain::admission::admit;
+use crate::domain::admission::{admit, not_before_order};
 use crate::domain::calendar::day_of;
+use crate::domain::correction::CorrectionRow;
 use crate::domain::journal::{Account, Entry, Kind as EntryKind, Movement, Reason};
 use crate::domain::money::Currency;
 use crate::domain::order::{Case, Fact, FactRow, Source, What};
 use crate::files::cell::quoted;
 use crate::files::incoming::facts::fingerprint_of_money;
 use crate::files::incoming::{Kind, Row};
+use crate::files::profile::mapping::SET_ASIDE;
 use crate::files::reader::Line;
 use crate::store::facts::{self, NewFact};
 use crate::store::journal::{self, Posting};
-use crate::store::{Tx, input_rows, orders};
+use crate::store::{Tx, bills, input_rows, orders};
 
 pub async fn decide(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
     let kind = chunk.kind;
-    let rows: Vec<&FactRow> = chunk.lines.iter().filter_map(fact_row).collect();
+    let rows: Vec<&FactRow> = chunk.lines.iter().filter_map(fact_row).filter(|row| !row.failed).collect();
     let mut desk = Desk::open(tx, scheme, merchant, &rows, chunk.today).await?;
     desk.load_waiting(tx, kind, &rows).await?;
     let mut outcomes = Vec::with_capacity(chunk.lines.len());
     for line in chunk.lines {
         outcomes.push(match (&line.parsed, fact_row(line)) {
+            // What did not go through is looked at once everything else is booked.
+            (Ok(_), Some(row)) if row.failed => Outcome::Duplicate,
             (Ok(parsed), Some(row)) => {
                 let source = Source { file_no: chunk.file.file_no, line: line.number };
                 let outcome = desk.decide(row, parsed.fingerprint, source, false);
@@ -42,11 +46,46 @@ pub async fn decide(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, chunk: &C
         });
     }
     desk.write(tx).await?;
+    void_failed(tx, scheme, merchant, chunk, &mut outcomes).await?;
     if matches!(kind, Kind::Payments | Kind::Bills) {
         let paid: Vec<&str> = rows.iter().map(|row| row.order_id.as_str()).collect();
         pending::try_chargebacks_again(tx, scheme, merchant, &paid, chunk.today).await?;
     }
     Ok(outcomes)
+}
+
+/// Refunds that did not go through after all: what was counted of them counts no more.
+async fn void_failed(
+    tx: &mut Tx,
+    scheme: &Scheme,
+    merchant: &Merchant,
+    chunk: &Chunk<'_>,
+    outcomes: &mut [Outcome],
+) -> Result<()> {
+    let failed = |line: &Line| fact_row(line).filter(|row| row.failed).map(corrections::of_failed_refund);
+    let failed: Vec<(usize, CorrectionRow)> =
+        chunk.lines.iter().enumerate().filter_map(|(at, line)| Some((at, failed(line)?))).collect();
+    if failed.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<&CorrectionRow> = failed.iter().map(|(_, row)| row).collect();
+    let mut desk = corrections::Desk::open(tx, scheme, merchant, &rows, chunk.today).await?;
+    for (at, row) in &failed {
+        let line = &chunk.lines[*at];
+        let source = Source { file_no: chunk.file.file_no, line: line.number };
+        let fingerprint = line.parsed.as_ref().map_or(0, |parsed| parsed.fingerprint);
+        outcomes[*at] = match desk.decide(tx, row, fingerprint, source).await? {
+            // Nothing was counted of it, and nothing will be.
+            Outcome::Pending { .. } => {
+                let message = "a refund that failed; nothing was counted of it".to_owned();
+                Outcome::Declined { code: SET_ASIDE, message }
+            }
+            outcome => outcome,
+        };
+    }
+    desk.write(tx).await?;
+    let ids: Vec<&str> = failed.iter().map(|(_, row)| row.fact_id.as_str()).collect();
+    bills::fail(tx, &merchant.id, "refund", &ids, chunk.today).await
 }
 
 /// What is refused names the cell that would have to be another.
@@ -61,17 +100,21 @@ fn with_column(outcome: Outcome, kind: Kind, header: &[String], line: &Line) -> 
 
 fn column_of(code: &str, kind: Kind) -> Option<&'static str> {
     let day = match kind {
+        Kind::Payments => "paid_at",
         Kind::Refunds => "refunded_at",
         Kind::Chargebacks => "charged_back_at",
         Kind::Extensions => "requested_at",
+        Kind::Holds if code == "BEFORE_ORDER" => "starts_on",
         Kind::Holds => "ends_on",
+        Kind::Waivers => "waived_on",
         _ => "occurred_at",
     };
     Some(match code {
+        "BEFORE_ORDER" => day,
         "REFUND_TOO_MUCH" | "CHARGEBACK_TOO_MUCH" => "amount",
         "REFUND_TOO_LATE" | "CHARGEBACK_TOO_EARLY" => day,
-        "EXTENSION_NOT_OFFERED" | "EXTENSION_LIMIT" | "NO_POLICY" => "order_id",
-        "EXTENSION_TOO_LONG" => "days",
+        "EXTENSION_NOT_OFFERED" | "EXTENSION_NOT_NEEDED" | "EXTENSION_LIMIT" | "NO_POLICY" => "order_id",
+        "EXTENSION_TOO_LONG" | "EXTENSION_NO_EFFECT" => "days",
         "EXTENSION_TOO_EARLY" | "EXTENSION_TOO_LATE" | "EXTENSION_WRITTEN_OFF" | "NO_CALENDAR_YEAR" => day,
         "CURRENCY" => "currency",
         _ => return None,
@@ -82,7 +125,7 @@ fn fact_row(line: &Line) -> Option<&FactRow> {
     match &line.parsed.as_ref().ok()?.row {
         Row::Fact(row) => Some(row),
         Row::Bill(row) => Some(&row.fact),
-        Row::Customer(_) | Row::Opening(_) | Row::Order(_) | Row::Result(_) => None,
+        Row::Customer(_) | Row::Opening(_) | Row::Order(_) | Row::Result(_) | Row::Correction(_) => None,
     }
 }
 
@@ -248,7 +291,10 @@ impl<'a> Desk<'a> {
             return Outcome::Rejected { code: "NO_POLICY", message };
         };
         let effective_on = day_of(row.effective_at, self.scheme.config.zone, terms.cut_off);
-        if let Err(refusal) = admit(case, terms, &row.what, effective_on) {
+        let zone = self.scheme.config.zone;
+        let admitted = not_before_order(&row.order_id, case.order.ordered_at, terms, row.effective_at, zone)
+            .and_then(|()| admit(case, terms, &row.what, effective_on));
+        if let Err(refusal) = admitted {
             let (code, message) = (refusal.code(), refusal.to_string());
             return if refusal.may_pass() {
                 Outcome::Pending {
@@ -289,19 +335,10 @@ impl<'a> Desk<'a> {
     }
 
     fn post_suspense(&mut self, row: &FactRow, source: Source, back: bool) {
-        let (debit, credit, minor) = match row.what {
-            What::Payment { minor, .. } => (Account::CashClearing, Account::Suspense, minor),
-            What::Refund { minor, .. } => (Account::MerchantPayable, Account::Suspense, minor),
-            What::Chargeback { minor, .. } => (Account::Suspense, Account::CashClearing, minor),
-            _ => return,
-        };
-        let (debit, credit) = if back { (credit, debit) } else { (debit, credit) };
-        let movement = Movement { kind: EntryKind::Suspense, instalment: 0, debit, credit, cause: row.id.clone() };
         let effective_on = day_of(row.effective_at, self.scheme.config.zone, None);
-        let reason = if back { Reason::Corrected } else { Reason::New };
         let Some(currency): Option<Currency> = row.currency else { return };
-        let entry = Entry { movement, minor, effective_on, source, reason };
-        self.suspense.push(Posting { order_id: row.order_id.clone(), currency, policy_version: None, entry });
+        let about = (row.order_id.as_str(), row.id.as_str(), currency);
+        self.suspense.extend(suspense_of(&row.what, about, effective_on, source, back));
     }
 
     pub async fn write(self, tx: &mut Tx) -> Result<()> {
@@ -311,6 +348,27 @@ impl<'a> Desk<'a> {
         let touched: Vec<&str> = accepted.iter().map(|new| new.order_id.as_str()).collect();
         orders::wake(tx, &merchant.id, &touched, today).await
     }
+}
+
+/// Money on its way into suspense, or `back` out of it, of an order, under a key; nothing of what brings no money.
+pub(super) fn suspense_of(
+    what: &What,
+    (order_id, id, currency): (&str, &str, Currency),
+    effective_on: NaiveDate,
+    source: Source,
+    back: bool,
+) -> Option<Posting> {
+    let (debit, credit, minor) = match *what {
+        What::Payment { minor, .. } => (Account::CashClearing, Account::Suspense, minor),
+        What::Refund { minor, .. } => (Account::MerchantPayable, Account::Suspense, minor),
+        What::Chargeback { minor, .. } => (Account::Suspense, Account::CashClearing, minor),
+        _ => return None,
+    };
+    let (debit, credit) = if back { (credit, debit) } else { (debit, credit) };
+    let movement = Movement { kind: EntryKind::Suspense, instalment: 0, debit, credit, cause: id.to_owned() };
+    let reason = if back { Reason::Corrected } else { Reason::New };
+    let entry = Entry { movement, minor, effective_on, source, reason };
+    Some(Posting { order_id: order_id.to_owned(), currency, policy_version: None, entry })
 }
 
 /// Keys are unique within their kind: a payment and its refund may share one.

@@ -94,7 +94,10 @@ async fn a_payment_is_voided_replaced_and_corrected_again() {
             &["K1,payment,P1,void,2026-03-07 09:00:00,was another shop's,wang.li"],
         );
         scheme.close("2026-03-08");
-        assert_eq!(scheme.ack("corrections", "corrections-2026-03-07.csv"), "line,key,outcome,code,message\n2,K1,accepted,,\n");
+        assert_eq!(
+            scheme.ack("corrections", "corrections-2026-03-07.csv"),
+            "line,key,outcome,code,message\n2,K1,accepted,,\n"
+        );
         assert_eq!(positions(&scheme, "2026-03-05"), [""; 0], "paid");
         assert_eq!(positions(&scheme, "2026-03-07"), ["O1 2026-03-08 100.00 0.00 clear"]);
         assert_eq!(closing(&scheme, "2026-03-05", "assets:cash-clearing"), "100.00");
@@ -129,7 +132,10 @@ async fn a_payment_is_voided_replaced_and_corrected_again() {
         assert_eq!(matching(&scheme, "2026-03-10"), [""; 0]);
         let told = scheme.run(&["explain", "O1"]);
         assert!(told.contains("correction K1: payment P1 is void (was another shop's; wang.li)"), "{told}");
-        assert!(told.contains("correction K2: payment P1 was of 60.00 CNY on 2026-03-05 (looked again; wang.li)"), "{told}");
+        assert!(
+            told.contains("correction K2: payment P1 was of 60.00 CNY on 2026-03-05 (looked again; wang.li)"),
+            "{told}"
+        );
         verified(&scheme);
         scheme.read("run/reconciliation/2026-03-10/manifest.json")
     };
@@ -140,11 +146,13 @@ async fn a_payment_is_voided_replaced_and_corrected_again() {
 #[test]
 fn every_kind_of_fact_can_be_put_right() {
     // What the fact is, what is said of it later, and the position before and after.
-    let hold = ("holds-2026-03-03.csv", "hold_id,order_id,reason,starts_on,ends_on", "H1,O1,return,2026-03-03,2026-03-20");
+    let hold =
+        ("holds-2026-03-03.csv", "hold_id,order_id,reason,starts_on,ends_on", "H1,O1,return,2026-03-03,2026-03-20");
     let extension = ("extensions-2026-03-03.csv", "extension_id,order_id,days,requested_at", "X1,O1,3,2026-03-03");
     let refund = ("refunds-2026-03-03.csv", REFUNDS, "R1,O1,30.00,CNY,2026-03-03");
     let cancelled = ("fulfilments-2026-03-03.csv", "order_id,event,occurred_at", "O1,cancelled,2026-03-03");
-    let waiver = ("waivers-2026-03-10.csv", "waiver_id,order_id,amount,currency,waived_on", "W1,O1,5.00,CNY,2026-03-10");
+    let waiver =
+        ("waivers-2026-03-10.csv", "waiver_id,order_id,amount,currency,waived_on", "W1,O1,5.00,CNY,2026-03-10");
     for ((name, header, row), correction, before, after) in [
         (hold, "hold,H1,void,,,,,", "2026-03-26 100.00 0.00", "2026-03-08 100.00 5.00"),
         // A hold that ends early: four days.
@@ -157,11 +165,21 @@ fn every_kind_of_fact_can_be_put_right() {
         (waiver, "waiver,W1,void,,,,,", "2026-03-08 100.00 0.00", "2026-03-08 100.00 5.00"),
         (waiver, "waiver,W1,replace,2.00,CNY,,,", "2026-03-08 100.00 0.00", "2026-03-08 100.00 3.00"),
         // Delivered later than was said.
-        (refund, "fulfilment,O1:delivered,replace,,,,,2026-03-05 10:00:00", "2026-03-08 70.00 5.00", "2026-03-12 70.00 0.00"),
+        (
+            refund,
+            "fulfilment,O1:delivered,replace,,,,,2026-03-05 10:00:00",
+            "2026-03-08 70.00 5.00",
+            "2026-03-12 70.00 0.00",
+        ),
     ] {
         let scheme = shop(&[ordered(), (name, file(header, &[row]))]);
         let header = "correction_id,corrected_at,reason,approved_by,kind,fact_id,action,amount,currency,days,ends_on,occurred_at";
-        write(&scheme, "corrections-2026-03-11.csv", header, &[&format!("K1,2026-03-11,typed wrong,wang.li,{correction}")]);
+        write(
+            &scheme,
+            "corrections-2026-03-11.csv",
+            header,
+            &[&format!("K1,2026-03-11,typed wrong,wang.li,{correction}")],
+        );
         scheme.close("2026-03-11");
         assert!(scheme.ack("corrections", "corrections-2026-03-11.csv").contains("K1,accepted"), "{correction}");
         let on = |day| {
@@ -182,10 +200,12 @@ fn a_correction_is_admitted_under_the_rules_of_its_fact() {
         ("extensions-2026-03-02.csv", "extension_id,order_id,days,requested_at\nX1,O1,3,2026-03-01\n".to_owned()),
         (
             "chargebacks-2026-03-04.csv",
-            "chargeback_id,order_id,payment_id,amount,currency,charged_back_at\nB1,O1,P1,50.00,CNY,2026-03-04\n".to_owned(),
+            "chargeback_id,order_id,payment_id,amount,currency,charged_back_at\nB1,O1,P1,50.00,CNY,2026-03-04\n"
+                .to_owned(),
         ),
     ]);
-    let header = "correction_id,corrected_at,reason,approved_by,kind,fact_id,action,order_id,amount,currency,days,paid_at";
+    let header =
+        "correction_id,corrected_at,reason,approved_by,kind,fact_id,action,order_id,amount,currency,days,paid_at";
     let row = |i: usize, text: &str| format!("K{i},2026-03-05,typed wrong,wang.li,{text}");
     let cases = [
         // 30.00 are refunded by the other one.
@@ -250,11 +270,19 @@ fn money_that_waits_leaves_suspense_when_its_row_is_corrected() {
     );
     scheme.close("2026-03-04");
     let ack = scheme.ack("corrections", "corrections-2026-03-03.csv");
-    assert!(ack.contains("K1,accepted") && ack.contains("K2,accepted") && ack.contains("K3,pending,UNKNOWN_ORDER"), "{ack}");
+    assert!(
+        ack.contains("K1,accepted") && ack.contains("K2,accepted") && ack.contains("K3,pending,UNKNOWN_ORDER"),
+        "{ack}"
+    );
     assert_eq!(closing(&scheme, "2026-03-02", "liabilities:suspense"), "-105.00");
     assert_eq!(closing(&scheme, "2026-03-03", "liabilities:suspense"), "-5.00");
     assert_eq!(closing(&scheme, "2026-03-03", "assets:cash-clearing"), "65.00");
     assert_eq!(positions(&scheme, "2026-03-03"), ["O1 2026-03-08 40.00 0.00 clear"]);
+    let shown = scheme.run(&["files", "show", "payments-2026-03-02.csv"]);
+    assert!(
+        shown.contains("CORRECTED") && shown.contains("no longer waits; correction K2 of wang.li: not ours"),
+        "{shown}"
+    );
     let codes: Vec<String> = scheme.exceptions("2026-03-04").iter().map(|row| row[..13].to_owned()).collect();
     assert_eq!(codes, ["UNKNOWN_ORDER"], "only of P3");
     // A payment that waited, was booked when its order came, and is void after all.
@@ -276,7 +304,12 @@ fn a_bill_keeps_its_word_on_a_payment_that_was_voided() {
         ("corrections-2026-03-04.csv", file(CORRECTIONS, &["K1,payment,P1,void,2026-03-04,a test,wang.li"])),
     ]);
     let header = format!("{CORRECTIONS},amount,currency");
-    write(&scheme, "corrections-2026-03-06.csv", &header, &["K2,payment,P1,replace,2026-03-06,no test,wang.li,100.00,CNY"]);
+    write(
+        &scheme,
+        "corrections-2026-03-06.csv",
+        &header,
+        &["K2,payment,P1,replace,2026-03-06,no test,wang.li,100.00,CNY"],
+    );
     scheme.close("2026-03-07");
     for (day, expected) in [
         ("02", vec!["P1 100.00 100.00 matched"]),
@@ -371,19 +404,48 @@ async fn what_happened_before_its_order_is_refused() {
                 "O5,C1,100.00,CNY,2026-03-02 10:00:00,2026-03-01 10:00:00",
             ],
         );
-        write(&scheme, "fulfilments-2026-03-01.csv", "order_id,event,occurred_at", &["O1,delivered,2025-03-02 10:00:00"]);
+        write(
+            &scheme,
+            "fulfilments-2026-03-01.csv",
+            "order_id,event,occurred_at",
+            &["O1,delivered,2025-03-02 10:00:00"],
+        );
         write(&scheme, "payments-2026-03-01.csv", PAYMENTS, &["P1,O1,10.00,CNY,2026-02-02 10:00:00"]);
-        write(&scheme, "payments-2026-03-02.csv", PAYMENTS, &["P2,O1,10.00,CNY,2026-02-28", "P3,O1,10.00,CNY,2026-03-01"]);
-        write(&scheme, "holds-2026-03-02.csv", "hold_id,order_id,reason,starts_on,ends_on", &["H1,O1,return,2026-02-20,2026-03-05"]);
+        write(
+            &scheme,
+            "payments-2026-03-02.csv",
+            PAYMENTS,
+            &["P2,O1,10.00,CNY,2026-02-28", "P3,O1,10.00,CNY,2026-03-01"],
+        );
+        write(
+            &scheme,
+            "holds-2026-03-02.csv",
+            "hold_id,order_id,reason,starts_on,ends_on",
+            &["H1,O1,return,2026-02-20,2026-03-05"],
+        );
         write(&scheme, "extensions-2026-03-02.csv", "extension_id,order_id,days,requested_at", &["X1,O1,1,2026-02-20"]);
         scheme.close("2026-03-03");
         let orders = scheme.ack("orders", "orders-2026-03-02.csv");
-        for (key, outcome) in [("O1", "accepted"), ("O2", "rejected,BEFORE_ORDER"), ("O3", "accepted"), ("O4", "rejected,BEFORE_ORDER"), ("O5", "accepted")] {
+        for (key, outcome) in [
+            ("O1", "accepted"),
+            ("O2", "rejected,BEFORE_ORDER"),
+            ("O3", "accepted"),
+            ("O4", "rejected,BEFORE_ORDER"),
+            ("O5", "accepted"),
+        ] {
             assert!(orders.contains(&format!("{key},{outcome}")), "{orders}");
         }
-        assert!(orders.contains("column delivered_at, value \"\"2025-03-02\"\": dated 2025-03-02, but order O2 was placed on 2026-03-02"), "{orders}");
+        assert!(
+            orders.contains(
+                "column delivered_at, value \"\"2025-03-02\"\": dated 2025-03-02, but order O2 was placed on 2026-03-02"
+            ),
+            "{orders}"
+        );
         let payments = scheme.ack("payments", "payments-2026-03-02.csv");
-        assert!(payments.contains("P2,rejected,BEFORE_ORDER,\"column paid_at, value") && payments.contains("P3,accepted"), "{payments}");
+        assert!(
+            payments.contains("P2,rejected,BEFORE_ORDER,\"column paid_at, value") && payments.contains("P3,accepted"),
+            "{payments}"
+        );
         for feed in ["holds", "extensions"] {
             assert!(scheme.ack(feed, &format!("{feed}-2026-03-02.csv")).contains("rejected,BEFORE_ORDER"), "{feed}");
         }
@@ -430,12 +492,20 @@ fn an_extension_is_not_used_up_for_nothing() {
 fn a_person_corrects_with_a_name_and_a_reason() {
     let scheme = shop(&[
         ordered(),
-        ("holds-2026-03-02.csv", "hold_id,order_id,reason,starts_on,ends_on\nH1,O1,return,2026-03-02,2026-03-20\n".to_owned()),
+        (
+            "holds-2026-03-02.csv",
+            "hold_id,order_id,reason,starts_on,ends_on\nH1,O1,return,2026-03-02,2026-03-20\n".to_owned(),
+        ),
     ]);
     scheme.close("2026-03-05");
     let early = ["correct", "hold", "H1", "--ends-on", "2026-03-04", "--reason", "settled", "--by", "wang.li"];
     let would = scheme.run(&[&early[..], &["--dry-run"]].concat());
-    assert!(would.contains("would be accepted") && would.contains("now:  due 2026-03-27") && would.contains("then: due 2026-03-11"), "{would}");
+    assert!(
+        would.contains("would be accepted")
+            && would.contains("now:  due 2026-03-27")
+            && would.contains("then: due 2026-03-11"),
+        "{would}"
+    );
     let told = scheme.run(&early);
     assert!(told.starts_with("correction hand-") && told.ends_with(" of hold H1: accepted\n"), "{told}");
     // The same again is nothing new; what can't be is refused, as in a file.
@@ -445,13 +515,29 @@ fn a_person_corrects_with_a_name_and_a_reason() {
     let unknown = scheme.run_failing(&["correct", "notice", "N1", "--void", "--reason", "x", "--by", "y"], 2);
     assert!(unknown.contains("\"notice\" can't be corrected"), "{unknown}");
     // One whose fact has not come waits for it, and ends as any other row.
-    let waits = scheme.run(&["correct", "payment", "P1", "--amount", "30", "--reason", "typed wrong", "--by", "wang.li", "--id", "K9"]);
+    let waits = scheme.run(&[
+        "correct",
+        "payment",
+        "P1",
+        "--amount",
+        "30",
+        "--reason",
+        "typed wrong",
+        "--by",
+        "wang.li",
+        "--id",
+        "K9",
+    ]);
     assert!(waits.contains("K9 of payment P1: pending, UNKNOWN_FACT"), "{waits}");
     write(&scheme, "payments-2026-03-06.csv", PAYMENTS, &["P1,O1,50.00,CNY,2026-03-06"]);
     scheme.close("2026-03-07");
     assert_eq!(positions(&scheme, "2026-03-06"), ["O1 2026-03-11 70.00 0.00 clear"]);
     let explained = scheme.run(&["explain", "O1"]);
-    for words in ["hold H1 was (return) to 2026-03-04 on 2026-03-02 (settled; wang.li)", "payment P1 was of 30.00 CNY", "correction-2026-03-06-hand-"] {
+    for words in [
+        "hold H1 was (return) to 2026-03-04 on 2026-03-02 (settled; wang.li)",
+        "payment P1 was of 30.00 CNY",
+        "correction-2026-03-06-hand-",
+    ] {
         assert!(explained.contains(words), "{words}: {explained}");
     }
     verified(&scheme);

@@ -250,11 +250,16 @@ fn what_follows_from_the_due_date_follows_from_where_it_was_moved() {
     // From Saturday the 14th one day would be Sunday, and moved to where it was anyway; from Monday it is Tuesday.
     assert_eq!(due_on("term 12 | calendar weekends | roll following", "delivered 02 | extend 03 1"), "17");
     // Several count together.
-    assert_eq!(due_on("term 12 | calendar weekends | roll following", "delivered 02 | extend 03 1 | extend 04 4"), "23");
+    assert_eq!(
+        due_on("term 12 | calendar weekends | roll following", "delivered 02 | extend 03 1 | extend 04 4"),
+        "23"
+    );
     // Moved to the business day before, Friday the 13th: one or two days more lead back to it, and would be used up.
     let before = "term 12 | calendar weekends | roll preceding | extensions 1 of 7";
     assert_eq!(due_on(before, "delivered 02 | extend 03 3"), "16");
-    for (extension, answer) in [("extend 03 1", "EXTENSION_NO_EFFECT"), ("extend 03 2", "EXTENSION_NO_EFFECT"), ("extend 03 3", "ok")] {
+    for (extension, answer) in
+        [("extend 03 1", "EXTENSION_NO_EFFECT"), ("extend 03 2", "EXTENSION_NO_EFFECT"), ("extend 03 3", "ok")]
+    {
         assert_eq!(asked(before, "delivered 02", extension), answer, "{extension}");
     }
     // How near to the due date is told by where it was moved.

@@ -21,18 +21,31 @@ fn customer(id: &str, score: &str, card: &str) -> String {
 fn outcomes(scheme: &Scheme, file: &str) -> Vec<String> {
     let ack = scheme.ack("orders", file);
     let mut rows = csv::Reader::from_reader(ack.as_bytes());
-    rows.records().map(|row| row.unwrap()).map(|row| format!("{} {} {}", &row[1], &row[2], &row[3]).trim().to_owned()).collect()
+    rows.records()
+        .map(|row| row.unwrap())
+        .map(|row| format!("{} {} {}", &row[1], &row[2], &row[3]).trim().to_owned())
+        .collect()
 }
 
 #[tokio::test]
 async fn the_latest_change_of_an_agreement_counts_in_whatever_order_they_come() {
     let story = |scheme: Scheme| {
-        write(&scheme, "customers-2026-03-01.csv", CUSTOMERS, &[&customer("U1", "700", "true"), &customer("U2", "700", "true")]);
+        write(
+            &scheme,
+            "customers-2026-03-01.csv",
+            CUSTOMERS,
+            &[&customer("U1", "700", "true"), &customer("U2", "700", "true")],
+        );
         write(&scheme, "agreements-2026-03-01.csv", AGREEMENTS, &["A1,U1,SHOP,open,2026-01-01 09:00:00,true"]);
         write(&scheme, "agreements-2026-03-05.csv", AGREEMENTS, &["A1,U1,SHOP,closed,2026-03-05 09:00:00,false"]);
         // Older than what is known. The same again is a duplicate.
         let older = "A1,U1,SHOP,open,2026-03-02 09:00:00,true";
-        write(&scheme, "agreements-2026-03-06.csv", AGREEMENTS, &[older, older, "A2,U2,SHOP,open,2026-03-06 09:00:00,true"]);
+        write(
+            &scheme,
+            "agreements-2026-03-06.csv",
+            AGREEMENTS,
+            &[older, older, "A2,U2,SHOP,open,2026-03-06 09:00:00,true"],
+        );
         write(
             &scheme,
             "orders-2026-03-07.csv",
@@ -72,11 +85,18 @@ async fn the_latest_change_of_an_agreement_counts_in_whatever_order_they_come() 
             ],
         );
         scheme.close("2026-03-08");
-        assert_eq!(outcomes(&scheme, "orders-2026-03-08.csv"), ["T6 accepted", "T7 declined AGREEMENT_CLOSED", "T8 accepted"]);
+        assert_eq!(
+            outcomes(&scheme, "orders-2026-03-08.csv"),
+            ["T6 accepted", "T7 declined AGREEMENT_CLOSED", "T8 accepted"]
+        );
         scheme.run(&["verify"]);
         scheme.read("run/reconciliation/2026-03-08/manifest.json")
     };
-    assert_eq!(story(Scheme::shop(POLICY)), story(Scheme::shop(POLICY).on_postgres().await), "the same on both engines");
+    assert_eq!(
+        story(Scheme::shop(POLICY)),
+        story(Scheme::shop(POLICY).on_postgres().await),
+        "the same on both engines"
+    );
 }
 
 #[test]
@@ -120,8 +140,10 @@ fn what_goes_while_something_is_owed_is_told() {
     let exceptions = |day: &str| scheme.exceptions(day);
     assert_eq!(
         exceptions("2026-03-01"),
-        ["UNKNOWN_CUSTOMER 0 agreement A4 names customer U4, of whom no file has said anything; their orders are declined \
-          until a file of customers has them"]
+        [
+            "UNKNOWN_CUSTOMER 0 agreement A4 names customer U4, of whom no file has said anything; their orders are declined \
+          until a file of customers has them"
+        ]
     );
     // U1 owes and closes, U2 owes and takes the card away, U3 owes nothing and does both.
     write(

@@ -114,7 +114,9 @@ impl Correct {
 
     fn merchant<'c>(&self, config: &'c Config) -> Result<&'c Merchant> {
         match (&self.merchant, config.merchants.as_slice()) {
-            (Some(id), _) => config.merchant(id).map(AsRef::as_ref).with_context(|| format!("there is no merchant {id:?}")),
+            (Some(id), _) => {
+                config.merchant(id).map(AsRef::as_ref).with_context(|| format!("there is no merchant {id:?}"))
+            }
             (None, [only]) => Ok(only),
             (None, _) => Err(anyhow!("whose fact is it? Say --merchant ID")),
         }
@@ -134,7 +136,9 @@ impl Correct {
         // The books of a rehearsal know no other time than theirs; the day's last correction counts.
         let corrected_at = match config.clock {
             Clock::Wall => clock::now(),
-            Clock::Business => instant_of(plus(today, 1).and_time(chrono::NaiveTime::MIN), config.zone) - chrono::Duration::seconds(1),
+            Clock::Business => {
+                instant_of(plus(today, 1).and_time(chrono::NaiveTime::MIN), config.zone) - chrono::Duration::seconds(1)
+            }
         };
         let usual = merchant.policy.in_force(today).unwrap_or(&merchant.policy.versions[0]).currency;
         let currency = self.currency.clone().unwrap_or_else(|| usual.code().to_owned());

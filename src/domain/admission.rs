@@ -36,7 +36,9 @@ pub enum Refusal {
     ExtensionNotOffered,
     #[error("nothing of the order was owed on {asked_on}, so there is nothing to put off; nothing was used up")]
     ExtensionNotNeeded { asked_on: NaiveDate },
-    #[error("with {days} more the due date stays {due_on}, since it is moved to a business day before; ask for more days")]
+    #[error(
+        "with {days} more the due date stays {due_on}, since it is moved to a business day before; ask for more days"
+    )]
     ExtensionNoEffect { days: i64, due_on: NaiveDate },
     #[error("the policy grants {times} extension(s), which the order has had")]
     ExtensionLimit { times: i64 },
@@ -177,6 +179,9 @@ fn admit_chargeback(case: &Case, payment_id: &str, minor: i64, on: NaiveDate) ->
     let Some((paid, paid_on)) = paid else {
         return Err(Refusal::ChargebackUnknown { payment_id });
     };
+    if on < paid_on {
+        return Err(Refusal::ChargebackTooEarly { payment_id, paid_on, on });
+    }
     let earlier = case.facts.iter().map(|fact| match &fact.what {
         What::Chargeback { minor, payment_id: of, .. } if *of == payment_id => *minor,
         _ => 0,
@@ -184,9 +189,6 @@ fn admit_chargeback(case: &Case, payment_id: &str, minor: i64, on: NaiveDate) ->
     let left = paid - earlier.sum::<i64>();
     if minor > left {
         return Err(Refusal::ChargebackTooMuch { payment_id, left: case.order.currency.plain(left) });
-    }
-    if on < paid_on {
-        return Err(Refusal::ChargebackTooEarly { payment_id, paid_on, on });
     }
     Ok(())
 }

@@ -125,7 +125,8 @@ impl History {
 
     /// The correction that counts of a fact, if it was corrected.
     pub fn correction_of(&self, kind: &str, fact_id: &str) -> Option<&Correction> {
-        let about = self.corrections.iter().filter(|correction| correction.kind == kind && correction.fact_id == fact_id);
+        let about =
+            self.corrections.iter().filter(|correction| correction.kind == kind && correction.fact_id == fact_id);
         // Of equals, the last is the greatest.
         about.max_by_key(|correction| correction.corrected_at)
     }

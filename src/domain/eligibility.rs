@@ -45,7 +45,8 @@ impl Agreement {
         let now = self.now();
         let states = || self.earlier.iter().copied().chain([now]);
         // What was closed without ever being seen open was open before.
-        let before_all = || states().next().filter(|first| !first.open).map(|first| AgreementState { open: true, ..first });
+        let before_all =
+            || states().next().filter(|first| !first.open).map(|first| AgreementState { open: true, ..first });
         states().filter(|state| state.since <= at).last().or_else(before_all)
     }
 
@@ -323,11 +324,12 @@ mod tests {
             ("+05 -05", "open closed closed closed"),
         ] {
             let agreement = agreement("A1", heard);
-            let found = ["04", "06", "08", "10"].map(|day| match agreement.at(at(&format!("2026-03-{day}T12:00:00Z"))) {
-                Some(state) if state.open => "open",
-                Some(_) => "closed",
-                None => "-",
-            });
+            let found =
+                ["04", "06", "08", "10"].map(|day| match agreement.at(at(&format!("2026-03-{day}T12:00:00Z"))) {
+                    Some(state) if state.open => "open",
+                    Some(_) => "closed",
+                    None => "-",
+                });
             assert_eq!(found.join(" "), expected, "{heard}");
         }
         let mut known = agreement("A1", "+03 -05");

@@ -7,10 +7,10 @@ use chrono::NaiveDate;
 
 use super::Scheme;
 use crate::domain::calendar::plus;
+use crate::domain::correction::History;
 use crate::domain::credit::Standing;
 use crate::domain::instruction::Direction;
 use crate::domain::journal::{Account, Movement, Recorded, difference};
-use crate::domain::correction::History;
 use crate::domain::order::Case;
 use crate::domain::policy::Terms;
 use crate::domain::position::{Decision, Position, decide};

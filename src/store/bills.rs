@@ -230,7 +230,8 @@ fn select_line() -> String {
     format!("{SELECT_LINE_HEAD} ({IN_FORCE}) AS our_minor, {SELECT_LINE_TAIL}")
 }
 
-const SELECT_LINE_HEAD: &str = "SELECT l.event, l.event_key, l.order_id, l.amount_minor, l.currency, l.fee_minor, l.provider,
+const SELECT_LINE_HEAD: &str =
+    "SELECT l.event, l.event_key, l.order_id, l.amount_minor, l.currency, l.fee_minor, l.provider,
         l.business_date, l.opened_on, l.settled_on, l.file_no, l.line,";
 const SELECT_LINE_TAIL: &str = "f.amount_minor AS first_minor, f.booked_on,
         (SELECT o.currency FROM orders o WHERE o.merchant_id = f.merchant_id AND o.order_id = f.order_id) AS our_currency

@@ -88,11 +88,7 @@ pub async fn add(tx: &mut Tx, merchant: &str, corrections: &[NewCorrection]) -> 
 }
 
 /// The corrections of these orders' facts, in the order in which they came.
-pub async fn of_orders(
-    tx: &mut Tx,
-    merchant: &str,
-    order_ids: &[&str],
-) -> Result<HashMap<String, Vec<Correction>>> {
+pub async fn of_orders(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<HashMap<String, Vec<Correction>>> {
     // They are few: one look mostly tells that there are none.
     let sql = "SELECT EXISTS (SELECT 1 FROM correction WHERE merchant_id = $1)";
     let any: bool = on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).fetch_one(c).await?);

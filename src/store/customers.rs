@@ -70,8 +70,7 @@ pub async fn known(tx: &mut Tx, ids: &[&str]) -> Result<HashMap<String, (i64, Na
          FROM customer c LEFT JOIN file f ON f.file_no = c.file_no WHERE c.customer_id IN {keys $1}",
     );
     let keys = key_set(ids.iter().copied());
-    let rows: Vec<(String, i64, NaiveDate)> =
-        on_engine!(tx, |c| sqlx::query_as(sql).bind(keys).fetch_all(c).await?);
+    let rows: Vec<(String, i64, NaiveDate)> = on_engine!(tx, |c| sqlx::query_as(sql).bind(keys).fetch_all(c).await?);
     Ok(rows.into_iter().map(|(id, content, dated_on)| (id, (content, dated_on))).collect())
 }
 

@@ -6,8 +6,8 @@ use anyhow::{Context, Result, bail};
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::bulk::{self, Table, row};
-use super::engine::{Tx, key_set, on_engine, sql_for};
 use super::corrections;
+use super::engine::{Tx, key_set, on_engine, sql_for};
 use crate::domain::correction::History;
 use crate::domain::hold::HoldReason;
 use crate::domain::order::{Event, Fact, Source, What};

@@ -54,9 +54,7 @@ pub async fn of_all(tx: &mut Tx, merchant: &str, mut meet: impl FnMut(String, St
             let mut page = page_after(transaction, merchant, "").await?;
             while let (Some(rows), Some(last)) = page {
                 // While SQLite's thread reads a page, the one before is taken note of.
-                let told = async {
-                    held_in::<Vec<Row>>(&rows)?.into_iter().try_for_each(|row| row.tell(&mut meet))
-                };
+                let told = async { held_in::<Vec<Row>>(&rows)?.into_iter().try_for_each(|row| row.tell(&mut meet)) };
                 let (next, told) = tokio::join!(page_after(transaction, merchant, &last), told);
                 told?;
                 page = next?;
@@ -91,7 +89,8 @@ async fn page_after(
     sqlx::query_as(AssertSqlSafe(sql)).bind(merchant).bind(after).bind(PAGE).fetch_one(connection).await
 }
 
-const EVERYBODY: &str = "g.customer_id, g.agreement_id, g.status, g.changed_at, CAST(g.score_authorised AS INTEGER), g.earlier,
+const EVERYBODY: &str =
+    "g.customer_id, g.agreement_id, g.status, g.changed_at, CAST(g.score_authorised AS INTEGER), g.earlier,
     c.credit_score, CAST(c.real_name_verified AS INTEGER), CAST(c.bank_card_bound AS INTEGER), e.owed_minor,
     CASE WHEN e.customer_id IS NOT NULL THEN
         (SELECT MIN(o.oldest_due_on) FROM orders o WHERE o.merchant_id = e.merchant_id
@@ -119,7 +118,19 @@ struct Row(
 
 impl Row {
     fn tell(self, meet: &mut impl FnMut(String, Standing)) -> Result<()> {
-        let Row(customer_id, agreement_id, status, changed_at, authorised, earlier, score, verified, bound, owed, oldest) = self;
+        let Row(
+            customer_id,
+            agreement_id,
+            status,
+            changed_at,
+            authorised,
+            earlier,
+            score,
+            verified,
+            bound,
+            owed,
+            oldest,
+        ) = self;
         let known = score.zip(verified).zip(bound);
         let applicant = known.map(|((credit_score, verified), bound)| Applicant {
             credit_score,

@@ -22,7 +22,9 @@ use crate::jobs::Scheme;
 use crate::store::input_rows::InputRow;
 use crate::store::journal::JournalRow;
 use crate::store::orders::StoredOrder;
-use crate::store::{Tx, corrections, credit_record, facts, input_rows, inputs, journal, mails, orders, positions, scheme};
+use crate::store::{
+    Tx, corrections, credit_record, facts, input_rows, inputs, journal, mails, orders, positions, scheme,
+};
 
 /// Something that happened or was decided, on its business date.
 pub struct Event {

@@ -66,7 +66,8 @@ pub fn parse(cells: &Cells<'_>) -> Result<Parsed, Rejection> {
     let action = if is_void {
         Action::Void
     } else if given.is_empty() && order_id.is_none() {
-        let what = if of_kind.is_empty() { "write void as action".to_owned() } else { format!("fill in {}", listed(of_kind)) };
+        let what =
+            if of_kind.is_empty() { "write void as action".to_owned() } else { format!("fill in {}", listed(of_kind)) };
         return Err(Rejection::new("MISSING_VALUE", format!("nothing is replaced of the {kind}; {what}")));
     } else {
         Action::Replace(changes(kind, cells)?)
@@ -175,7 +176,10 @@ mod tests {
                 "kind=payment action=void amount=1.00",
                 "BAD_VALUE column amount: a fact that is void has no content; leave it empty, or write replace as action",
             ),
-            ("kind=hold action=replace", "MISSING_VALUE nothing is replaced of the hold; fill in hold_reason, starts_on, ends_on"),
+            (
+                "kind=hold action=replace",
+                "MISSING_VALUE nothing is replaced of the hold; fill in hold_reason, starts_on, ends_on",
+            ),
             ("kind=pay_out action=replace", "MISSING_VALUE nothing is replaced of the pay_out; write void as action"),
             (
                 "kind=notice action=void",

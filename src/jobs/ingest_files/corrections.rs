@@ -32,7 +32,8 @@ const UNKNOWN_FACT: &str = "UNKNOWN_FACT";
 const CORRECTED: &str = "CORRECTED";
 
 pub async fn decide(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
-    let rows: Vec<&CorrectionRow> = chunk.lines.iter().filter_map(|line| correction(&line.parsed.as_ref().ok()?.row)).collect();
+    let rows: Vec<&CorrectionRow> =
+        chunk.lines.iter().filter_map(|line| correction(&line.parsed.as_ref().ok()?.row)).collect();
     let mut desk = Desk::open(tx, scheme, merchant, &rows, chunk.today).await?;
     let mut outcomes = Vec::with_capacity(chunk.lines.len());
     for line in chunk.lines {
@@ -150,8 +151,7 @@ impl<'a> Desk<'a> {
         let kinds: BTreeSet<&'static str> = rows.iter().map(|row| row.kind).collect();
         let (mut order_of, mut waiting) = (HashMap::new(), HashMap::new());
         for kind in kinds {
-            let ids: Vec<&str> =
-                rows.iter().filter(|row| row.kind == kind).map(|row| row.fact_id.as_str()).collect();
+            let ids: Vec<&str> = rows.iter().filter(|row| row.kind == kind).map(|row| row.fact_id.as_str()).collect();
             let found = facts::orders_of(tx, &merchant.id, kind, &ids).await?;
             order_of.extend(found.into_iter().map(|(id, order_id)| ((kind, id), order_id)));
             if let Some(files) = file_kind(kind) {
@@ -212,7 +212,8 @@ impl<'a> Desk<'a> {
         } else if self.waiting.contains_key(&key) {
             Outcome::Accepted
         } else {
-            let message = format!("{} {} has not been seen yet; the correction would wait for it", row.kind, row.fact_id);
+            let message =
+                format!("{} {} has not been seen yet; the correction would wait for it", row.kind, row.fact_id);
             Outcome::Pending { code: UNKNOWN_FACT, message }
         }
     }
@@ -311,7 +312,8 @@ impl<'a> Desk<'a> {
         let (kind, id) = (correction.kind.clone(), correction.fact_id.clone());
         let Case { order, facts, superseded, mut corrections } = former;
         let latest = corrections.iter().filter(|other| other.kind == kind && other.fact_id == id);
-        let counts = latest.map(|other| other.corrected_at).max().is_none_or(|latest| latest <= correction.corrected_at);
+        let counts =
+            latest.map(|other| other.corrected_at).max().is_none_or(|latest| latest <= correction.corrected_at);
         let mut history = History { facts, superseded, corrections: Vec::new() };
         let after = if counts { correction.instead.clone() } else { before.cloned() };
         if counts {
@@ -330,7 +332,12 @@ impl<'a> Desk<'a> {
     }
 
     /// Money that waited in suspense went on from there; what takes it back gives it back to there.
-    fn out_of_suspense(&self, fact: &Fact, order_id: &str, currency: crate::domain::money::Currency) -> Option<Posting> {
+    fn out_of_suspense(
+        &self,
+        fact: &Fact,
+        order_id: &str,
+        currency: crate::domain::money::Currency,
+    ) -> Option<Posting> {
         let (What::Payment { suspended, .. } | What::Refund { suspended, .. } | What::Chargeback { suspended, .. }) =
             fact.what
         else {
@@ -404,11 +411,7 @@ fn last_of<'c>(case: &'c Case, kind: &str, id: &str) -> Option<&'c Fact> {
 }
 
 /// What happened after all, and when.
-fn replaced(
-    last: &Fact,
-    changes: &Changes,
-    currency: &str,
-) -> Result<(chrono::DateTime<chrono::Utc>, What), Outcome> {
+fn replaced(last: &Fact, changes: &Changes, currency: &str) -> Result<(chrono::DateTime<chrono::Utc>, What), Outcome> {
     if let Some((_, other)) = changes.money.filter(|(_, other)| other.to_string() != currency) {
         let message = format!("column currency, value {other:?}: the order is in {currency}; write that");
         return Err(Outcome::Rejected { code: "CURRENCY", message });

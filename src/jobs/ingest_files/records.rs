@@ -245,7 +245,9 @@ impl Agreements {
             .map(|(id, (opening, source))| (opening.customer_id.as_str(), *id, *source))
             .collect();
         let told = |owed: &str, id: &str| {
-            format!("agreement {id} was closed while its customer owes {owed}; what is owed stays owed and is collected")
+            format!(
+                "agreement {id} was closed while its customer owes {owed}; what is owed stays owed and is collected"
+            )
         };
         report_owing(tx, merchant, CLOSED, &closed, told, today).await?;
 

@@ -346,8 +346,10 @@ fn a_refund_that_failed_is_void() {
     assert!(ack.contains("2,R1,accepted") && ack.contains("3,R9,declined,SET_ASIDE,a refund that failed"), "{ack}");
     assert!(scheme.ack("bills", "bills-2026-03-06.csv").contains("R1,duplicate"));
     assert!(scheme.ack("refunds", "refunds-2026-03-06.csv").contains("R2,accepted"));
-    for (day, credit) in [("03", "-50.00"), ("05", "-10.00"), ("06", "0.00")] {
+    // What the bill tells of, the provider gave back itself; of the other the customer has the credit.
+    for (day, credit, cash) in [("03", "-10.00", "60.00"), ("05", "-10.00", "100.00"), ("06", "0.00", "100.00")] {
         assert_eq!(closing(&scheme, &format!("2026-03-{day}"), "liabilities:customer-credit"), credit, "{day}");
+        assert_eq!(closing(&scheme, &format!("2026-03-{day}"), "assets:cash-clearing"), cash, "{day}");
     }
     assert_eq!(matching(&scheme, "2026-03-07"), [""; 0], "both sides agree");
     let told = scheme.run(&["explain", "O1"]);

@@ -45,3 +45,17 @@ fn a_reader_who_has_seen_enough_is_no_error() {
         assert!(output.status.success() && !said.contains("error"), "{format}: {said}");
     }
 }
+
+#[test]
+fn a_currency_without_decimals_is_read() {
+    let policy = support::POLICY.replace("CNY", "JPY").replace("1000.00", "1000");
+    let orders = "order_id,customer_id,amount,currency,ordered_at\nA,C1,100,JPY,2026-03-01 10:00:00\n";
+    let scheme = Scheme::shop(&policy).with_customer(&[("orders-2026-03-01.csv", orders)]);
+    scheme.close("2026-03-01");
+    let journal = scheme.run(&["journal", "--format", "hledger"]);
+    assert!(journal.contains("commodity JPY 1000.\n"), "{journal}");
+    let path = scheme.path("paylater.journal");
+    std::fs::write(&path, &journal).unwrap();
+    let (passes, why) = hledger(&path);
+    assert!(passes, "{why}");
+}

@@ -250,10 +250,8 @@ fn answers_have_one_outcome_each() {
 fn an_answer_to_what_is_not_out_yet_is_rejected() {
     let scheme = shop(&["O1"]);
     close(&scheme, "07");
-    // The job of the open day has made a draft; the id is that of the sealed instruction later.
+    // The id is that of the instruction that the day's close will make.
     scheme.run(&["job", "ingest_files"]);
-    scheme.run(&["job", "assess_positions"]);
-    scheme.run(&["job", "collect_debits"]);
     let ahead = shop(&["O1"]);
     close(&ahead, "08");
     let debit_id = id(&ahead, "08", "debit-instructions", "O1");
@@ -268,13 +266,13 @@ fn an_answer_to_what_is_not_out_yet_is_rejected() {
 }
 
 #[test]
-fn a_draft_of_the_open_day_follows_what_comes_in_after_it() {
+fn a_debit_follows_what_comes_in_by_the_end_of_its_day() {
     let scheme = shop(&["PART", "WHOLE", "LONGER", "HELD"]);
     close(&scheme, "07");
     for job in ["ingest_files", "assess_positions", "collect_debits"] {
         scheme.run(&["job", job]);
     }
-    assert!(scheme.run(&["explain", "WHOLE"]).contains("goes out once the day is sealed"));
+    assert!(scheme.run(&["explain", "WHOLE"]).contains("the bank is asked for it with today's files"));
     pay(&scheme, "08", &[("P1", "WHOLE", "100.00"), ("P2", "PART", "30.00")]);
     scheme.write(
         "inbox/extensions-2026-03-08.csv",

@@ -63,6 +63,37 @@ fn names(folder: std::path::PathBuf) -> Vec<String> {
 }
 
 #[test]
+fn an_original_stays_until_every_feed_that_takes_it_has_it() {
+    let home = tempfile::tempdir().unwrap();
+    let sftp = Sftp::start(home.path());
+    let scheme = on_sftp(&sftp, "client", "");
+    let inbox = sftp.folder.join("in");
+    let folder = format!("{}{}", sftp.url(), inbox.display());
+    let second = format!(
+        "[[feed]]\nname = \"deliveries\"\nfolder = \"{folder}\"\npattern = \"*-web-{{date}}.csv\"\nkind = \"fulfilments\"\n\
+         settle_seconds = 0\nmerchant = \"SHOP\"\n"
+    );
+    let config = scheme.read("paylater.toml");
+    let orders = "pattern = \"orders-{date}*.csv\"\n";
+    assert!(config.contains(orders));
+    scheme.write("paylater.toml", second + &config.replace(orders, "pattern = \"orders-*.csv\"\n"));
+    let export = "order_id,customer_id,amount,currency,ordered_at,event,occurred_at\n\
+                  O1,C1,100.00,CNY,2026-03-01,delivered,2026-03-02\n";
+    fs::write(inbox.join("orders-web-2026-03-02.csv"), export).unwrap();
+    fs::write(inbox.join("orders-till-2026-03-02.csv"), export.replace("O1", "O2")).unwrap();
+    // One feed takes both at once; the other its own on the day.
+    scheme.close("2026-03-01");
+    assert_eq!(names(inbox.clone()), ["archive", "orders-web-2026-03-02.csv"]);
+    scheme.close("2026-03-02");
+    assert!(scheme.ack("orders", "orders-web-2026-03-02.csv").contains("2,O1,accepted"));
+    assert!(scheme.ack("deliveries", "orders-web-2026-03-02.csv").contains("2,O1:delivered,accepted"));
+    // Whoever asks last puts it away, once.
+    scheme.close("2026-03-03");
+    assert_eq!(names(inbox.clone()), ["archive"]);
+    assert_eq!(names(inbox.join("archive")), ["orders-till-2026-03-02.csv", "orders-web-2026-03-02.csv"]);
+}
+
+#[test]
 fn a_day_by_sftp() {
     let home = tempfile::tempdir().unwrap();
     let sftp = Sftp::start(home.path());
@@ -73,6 +104,8 @@ fn a_day_by_sftp() {
     fs::write(remote("in/orders-2026-03-01b.csv.part"), "half").unwrap();
     std::os::unix::fs::symlink("/etc/passwd", remote("in/orders-2026-03-01-link.csv")).unwrap();
 
+    // Begins the books.
+    scheme.run(&["job", "watch_feeds"]);
     let would = scheme.run(&["job", "ingest_files", "--dry-run"]);
     assert!(would.contains("orders-2026-03-01.csv: would be fetched from sftp://"), "{would}");
     assert!(!would.contains("orders-2026-03-02.csv"), "{would}");

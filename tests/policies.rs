@@ -84,7 +84,9 @@ fn what_is_inherited_is_told_where_it_stands() {
 
 #[test]
 fn everything_wrong_with_the_configuration_is_told_at_once() {
-    let files = ["paylater.toml", "jobs/assess_positions.toml", "jobs/close_day.toml", "jobs/send_reminders.toml"];
+    let jobs = ["watch_feeds", "collect_debits", "close_day", "send_reminders"].map(|job| format!("jobs/{job}.toml"));
+    let mut files = vec!["paylater.toml"];
+    files.extend(jobs.iter().map(String::as_str));
     refused(Config::load(&examples().join("paylater.toml")), &files);
 }
 

@@ -32,7 +32,7 @@ fn shop() -> Scheme {
     ] {
         config.push_str(&format!(
             "[[feed]]\nname = \"{feed}\"\nfolder = \"inbox\"\npattern = \"{feed}-{{date}}*.csv\"\nkind = \"{kind}\"\n\
-             profile = \"{profile}\"\nsettle_seconds = 0\nmerchant = \"SHOP\"\n"
+             profile = \"{profile}\"\nsettle_seconds = 0\nreject_limit = {{ rows = 1000000 }}\nmerchant = \"SHOP\"\n"
         ));
     }
     scheme.write("paylater.toml", config);
@@ -170,9 +170,9 @@ fn a_file_that_contradicts_itself_is_refused_with_both_figures() {
         ),
         (
             "klarna",
-            format!("{klarna}\"SALE;R-1\nSALE;R-2\n").into_bytes(),
-            "FILE_TRUNCATED: a quote is opened in the row that begins at line 8, and not closed to the end: the file is not \
-             whole, or the quote a slip; mend it and send it again",
+            format!("{klarna}\"SALE;R-1").into_bytes(),
+            "FILE_TRUNCATED: the file ends within a quote that is opened in its last line, 8: the file is not whole, or the \
+             quote a slip; mend it and send it again",
         ),
         ("klarna", Vec::new(), "FILE_EMPTY: the file is empty; even a day without rows has a header"),
         (

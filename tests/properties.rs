@@ -87,17 +87,17 @@ proptest! {
         prop_assert_eq!(-balance(Account::IncomeRecovery), recovered);
 
         let money = Money::of(&case, today);
-        prop_assert_eq!(balance(Account::CashClearing), money.paid - money.paid_out);
+        prop_assert_eq!(balance(Account::CashClearing), money.paid - money.paid_out - money.given_back);
         prop_assert_eq!(balance(Account::Suspense), money.from_suspense);
         let service_fee = -balance(Account::IncomeServiceFee);
         prop_assert!(0 <= service_fee && service_fee <= case.order.amount_minor);
         let credit = -balance(Account::CustomerCredit);
-        prop_assert!(credit + money.paid_out <= money.paid_in_all, "no credit for what was never paid");
-        prop_assert!(money.paid_out > 0 || credit <= money.paid_in_all - money.taken_back, "nor for what is not any more");
+        prop_assert!(credit + money.paid_out + money.given_back <= money.paid_in_all, "no credit for what was never paid");
+        prop_assert!(money.paid_out + money.given_back > 0 || credit <= money.paid_in_all - money.taken_back, "nor for what is not any more");
         // Only credit that was paid out before late news or a chargeback took it back can be missing, and never more than that.
         let on_time = case.facts.iter().all(|fact| fact.booked_on <= fact.effective_on.max(ORDERED_ON));
-        let certain = on_time && money.taken_back == 0;
-        prop_assert!(if certain { 0 } else { -money.paid_out } <= credit, "credit {credit}");
+        let certain = on_time && money.taken_back == 0 && money.given_back == 0;
+        prop_assert!(if certain { 0 } else { -money.paid_out - money.given_back } <= credit, "credit {credit}");
         prop_assert_eq!(Account::ALL.into_iter().map(balance).sum::<i64>(), 0);
     }
 
@@ -188,7 +188,7 @@ proptest! {
                 let before = *charged_when_gone.entry(gone).or_insert(charged);
                 prop_assert!(together || charged <= before, "{today}: {charged} after {before}");
             }
-            if decision.outstanding() > 0 {
+            if decision.positions.iter().any(|position| position.outstanding() > 0) {
                 owed_when_gone.clear();
             } else {
                 let gone = decision.positions.iter().map(|position| position.written_off_on).collect();
@@ -384,12 +384,16 @@ struct Money {
     from_suspense: i64,
     taken_back: i64,
     paid_out: i64,
+    /// By the provider itself.
+    given_back: i64,
 }
 
 impl Money {
     fn of(case: &Case, today: NaiveDate) -> Money {
         let mut money = Money::default();
-        for fact in case.effective_by(today) {
+        let facts = case.effective_by(today);
+        let given_back = |id: &str| facts.iter().any(|fact| fact.what == What::GivenBack && fact.id == id);
+        for fact in &facts {
             match fact.what {
                 What::Payment { minor, suspended } => {
                     money.paid_in_all += minor;
@@ -399,7 +403,10 @@ impl Money {
                         money.paid += minor;
                     }
                 }
-                What::Refund { minor, suspended: true } => money.from_suspense += minor,
+                What::Refund { minor, suspended } => {
+                    money.from_suspense += if suspended { minor } else { 0 };
+                    money.given_back += if given_back(&fact.id) { minor } else { 0 };
+                }
                 What::PayOut { minor } => money.paid_out += minor,
                 What::Chargeback { minor, suspended, .. } => {
                     money.taken_back += minor;

@@ -14,17 +14,20 @@ use support::source::{codes_below, read, table_below};
 const DAY: &str = "2026-03-12";
 
 /// Codes that come about by what is not in a file, and the tests that have their texts.
-const ELSEWHERE: [(&str, &str); 12] = [
+const ELSEWHERE: [(&str, &str); 15] = [
     ("CARD_UNBOUND_WHILE_OWING", "tests/records.rs"),
     ("CLOSED_WHILE_OWING", "tests/records.rs"),
     ("UNKNOWN_CUSTOMER", "tests/records.rs"),
     ("CORRECTED", "tests/corrections.rs"),
     ("EXTENSION_NO_EFFECT", "tests/due_dates.rs"),
     ("ANSWERS_LOST", "tests/outcomes.rs"),
+    ("BOOKS_BROKEN", "tests/broken_books.rs"),
+    ("DATED_AHEAD", "tests/booking_days.rs"),
     ("FILE_CHANGED", "tests/inbox.rs"),
     ("FILE_REFUSED", "tests/inbox.rs"),
     ("FILE_MISSING", "tests/watch.rs"),
     ("FILE_GAP", "tests/watch.rs"),
+    ("ROWS_REJECTED", "tests/rejected_files.rs"),
     ("NOT_IN_BILL", "tests/matching.rs"),
     ("INBOX_UNREACHABLE", "tests/places.rs"),
 ];
@@ -79,12 +82,12 @@ fn shop() -> Scheme {
     for (feed, profile) in [("wechat", "wechat-trade-bill"), ("klarna", "klarna-settlement")] {
         config.push_str(&format!(
             "[[feed]]\nname = \"{feed}\"\nfolder = \"inbox\"\npattern = \"{feed}-{{date}}*.csv\"\nkind = \"bills\"\n\
-             profile = \"{profile}\"\nsettle_seconds = 0\nmerchant = \"SHOP\"\n"
+             profile = \"{profile}\"\nsettle_seconds = 0\nreject_limit = {{ rows = 1000000 }}\nmerchant = \"SHOP\"\n"
         ));
     }
     config.push_str(
         "[[feed]]\nname = \"corrections\"\nfolder = \"inbox\"\npattern = \"corrections-{date}*.csv\"\n\
-         kind = \"corrections\"\nsettle_seconds = 0\nmerchant = \"SHOP\"\n",
+         kind = \"corrections\"\nsettle_seconds = 0\nreject_limit = { rows = 1000000 }\nmerchant = \"SHOP\"\n",
     );
     scheme.write("paylater.toml", config);
     for path in files("before") {

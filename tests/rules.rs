@@ -73,6 +73,33 @@ fn receipt_counts_as_confirmed_by_itself() {
          11   -             -    12
          12   12-by-itself  26   26",
     );
+    // Whatever is heard of it, at the latest 20 days after the order.
+    let after_order = "clock confirmed at the latest 20";
+    let whichever = "clock confirmed by itself 7 after delivered at the latest 20";
+    for (clock, happened, due) in [
+        // 01 + 20 = 21, + 14 = April 4th.
+        (after_order, "", "04-04"),
+        (after_order, "delivered 05", "04-04"),
+        (after_order, "confirmed 06", "20"),
+        (after_order, "confirmed 25", "04-04"),
+        (whichever, "", "04-04"),
+        (whichever, "shipped 03", "04-04"),
+        (whichever, "delivered 05", "26"),
+        // 16 + 7 = 23 would be later.
+        (whichever, "delivered 16", "04-04"),
+        // Days of a hold don't count here either.
+        (after_order, "hold 03 to 05 return", "04-07"),
+    ] {
+        assert_eq!(due_on(clock, happened), due, "{clock}: {happened}");
+    }
+    check(
+        after_order,
+        "",
+        "day  clock         due    next
+         01   -             -      21
+         20   -             -      21
+         21   21-by-itself  04-04  04-04",
+    );
     // Confirmed by hand on the very day.
     check(after_delivery, "delivered 05 | confirmed 12", "day clock\n 12 12");
     check(
@@ -754,8 +781,8 @@ fn facts_take_effect_by_instant_then_refunds_first_then_by_key() {
     let day_10 = |happened: &str, row: &str| {
         check("", &format!("delivered 02 | {happened}"), &format!("day paid refunded credit\n {row}"));
     };
-    day_10("pay 10 09:00 100.00 | refund 10 10:00 40.00", "10 100.00 0.00 40.00");
-    day_10("refund 10 10:00 40.00 | pay 10 09:00 100.00", "10 100.00 0.00 40.00");
+    day_10("pay 10 09:00 100.00 | refund 10 10:00 40.00", "10 60.00 40.00 40.00");
+    day_10("refund 10 10:00 40.00 | pay 10 09:00 100.00", "10 60.00 40.00 40.00");
     day_10("pay 10 100.00 | refund 10 40.00", "10 60.00 40.00 40.00");
     day_10("pay 10 100.00 | cancelled 10", "10 0.00 100.00 100.00");
     // Of two payments at one instant, the first by key pays and the second is too much.
@@ -776,19 +803,19 @@ fn a_refund_takes_from_principal_and_beyond_it_gives_back_what_was_paid() {
     for (happened, left, paid, refunded, credit) in [
         ("refund 10 30.00", "70.00", "0.00", "30.00", "0.00"),
         ("refund 10 100.00", "0.00", "0.00", "100.00", "0.00"),
-        ("pay 05 80.00 | refund 10 30.00", "0.00", "80.00", "20.00", "10.00"),
-        ("pay 05 100.00 | refund 10 30.00", "0.00", "100.00", "0.00", "30.00"),
+        ("pay 05 80.00 | refund 10 30.00", "0.00", "70.00", "30.00", "10.00"),
+        ("pay 05 100.00 | refund 10 30.00", "0.00", "70.00", "30.00", "30.00"),
         ("refund 05 30.00 | pay 10 100.00", "0.00", "70.00", "30.00", "30.00"),
-        ("pay 05 100.00 | refund 10 30.00 | refund 11 70.00", "0.00", "100.00", "0.00", "100.00"),
+        ("pay 05 100.00 | refund 10 30.00 | refund 11 70.00", "0.00", "0.00", "100.00", "100.00"),
         // A cancelled order is refunded whole: what earlier refunds have left of it.
         ("cancelled 10", "0.00", "0.00", "100.00", "0.00"),
-        ("pay 05 30.00 | cancelled 10", "0.00", "30.00", "70.00", "30.00"),
+        ("pay 05 30.00 | cancelled 10", "0.00", "0.00", "100.00", "30.00"),
         ("refund 05 20.00 | cancelled 10", "0.00", "0.00", "100.00", "0.00"),
-        ("pay 04 90.00 | refund 05 20.00 | cancelled 10", "0.00", "90.00", "10.00", "90.00"),
+        ("pay 04 90.00 | refund 05 20.00 | cancelled 10", "0.00", "0.00", "100.00", "90.00"),
         ("cancelled 10 | pay 11 30.00", "0.00", "0.00", "100.00", "30.00"),
         // A cancellation that comes to light after a refund, but happened before it: whole is whole.
         ("refund 05 30.00 | cancelled 04 known 06", "0.00", "0.00", "100.00", "0.00"),
-        ("pay 03 50.00 | refund 05 30.00 | cancelled 04 known 06", "0.00", "50.00", "50.00", "50.00"),
+        ("pay 03 50.00 | refund 05 30.00 | cancelled 04 known 06", "0.00", "0.00", "100.00", "50.00"),
     ] {
         let table = format!("day left paid refunded credit\n 12 {left} {paid} {refunded} {credit}");
         check("", &format!("delivered 02 | {happened}"), &table);
@@ -907,7 +934,8 @@ fn every_movement_stands_in_the_books_with_its_cause() {
         books(terms, story, "23"),
         [
             "order 1 assets:receivable:principal liabilities:merchant-payable 100.00",
-            "service_fee 0 liabilities:merchant-payable income:service-fee 0.54",
+            "service_fee 0 liabilities:merchant-payable income:service-fee 0.60",
+            "service_fee 0 income:service-fee liabilities:merchant-payable 0.06 refund-4",
             "payment 1 assets:cash-clearing assets:receivable:principal 100.00 pay-2",
             "payment 1 assets:cash-clearing assets:receivable:late-fee 5.00 pay-2",
             "refund 0 liabilities:merchant-payable liabilities:customer-credit 10.00 refund-4",
@@ -1028,14 +1056,14 @@ fn a_chargeback_undoes_what_payments_did_last_things_first() {
         "",
         "delivered 02 | pay 05 100.00 | refund 08 40.00 | chargeback 12 100.00 pay-2",
         "day  left   paid    refunded  credit  merchant
-         08   0.00   100.00  0.00      40.00   60.00
+         08   0.00   60.00   40.00     40.00   60.00
          12   60.00  0.00    40.00     0.00    60.00",
     );
     check(
         "",
         "delivered 02 | pay 05 100.00 | cancelled 08 | chargeback 12 100.00 pay-2",
         "day  left  paid    refunded  credit  merchant
-         08   0.00  100.00  0.00      100.00  0.00
+         08   0.00  0.00    100.00    100.00  0.00
          12   0.00  0.00    100.00    0.00    0.00",
     );
     // Of 40.00 that a refund gave back, 30.00 are taken back. What is paid too much later goes before the rest.
@@ -1043,10 +1071,10 @@ fn a_chargeback_undoes_what_payments_did_last_things_first() {
         "",
         "delivered 02 | pay 05 100.00 | refund 08 40.00 | chargeback 10 30.00 pay-2 | pay 11 25.00 | chargeback 12 25.00 pay-5",
         "day  left  paid    refunded  credit
-         08   0.00  100.00  0.00      40.00
-         10   0.00  70.00   30.00     10.00
-         11   0.00  70.00   30.00     35.00
-         12   0.00  70.00   30.00     10.00",
+         08   0.00  60.00   40.00     40.00
+         10   0.00  60.00   40.00     10.00
+         11   0.00  60.00   40.00     35.00
+         12   0.00  60.00   40.00     10.00",
     );
     // Later that day the second payment is made; its chargeback, which was told for noon, cannot come before it.
     check(
@@ -1082,6 +1110,97 @@ fn a_chargeback_undoes_what_payments_did_last_things_first() {
             "chargeback 1 assets:receivable:principal liabilities:suspense 100.00 chargeback-3",
             "chargeback 1 assets:receivable:late-fee liabilities:suspense 5.00 chargeback-3",
             "late_fee 1 assets:receivable:late-fee income:late-fee 5.00",
+        ]
+    );
+}
+
+#[test]
+fn a_chargeback_takes_credit_from_a_returned_fee_first() {
+    // The waiver may come on the day of the chargeback, or the extension that takes the fee back.
+    for (story, left) in [
+        ("pay 20 105.00 | waive 22 5.00 | chargeback 25 50.00 pay-2", "45.00"),
+        ("pay 20 105.00 | waive 25 5.00 | chargeback 25 50.00 pay-2", "45.00"),
+        ("pay 20 105.00 | extend 22 7 | chargeback 25 50.00 pay-2", "45.00"),
+        ("pay 20 105.00 | waive 22 2.00 | chargeback 25 50.00 pay-2", "48.00"),
+        ("pay 20 105.00 | waive 22 5.00 | chargeback 25 3.00 pay-2", "0.00"),
+    ] {
+        let credit = if left == "0.00" { "2.00" } else { "0.00" };
+        let table = format!("day left credit\n 25 {left} {credit}");
+        check("fee flat 5.00", &format!("delivered 02 | {story}"), &table);
+    }
+}
+
+#[test]
+fn a_chargeback_of_what_a_refund_had_settled_is_overdrawn_credit() {
+    for (story, row) in [
+        // The goods went back and the credit was paid out: nothing is owed again.
+        ("refund 08 100.00 | pay-out 10 100.00 | chargeback 12 100.00 pay-2", "0.00 0.00 100.00 -100.00"),
+        ("cancelled 08 | pay-out 10 100.00 | chargeback 12 60.00 pay-2", "0.00 0.00 100.00 -60.00"),
+        ("refund 08 40.00 | pay-out 10 40.00 | chargeback 12 100.00 pay-2", "60.00 0.00 40.00 -40.00"),
+        ("refund 08 40.00 | pay-out 10 15.00 | chargeback 12 100.00 pay-2", "60.00 0.00 40.00 -15.00"),
+        // Not paid out yet, it is there to be taken.
+        ("refund 08 100.00 | chargeback 12 100.00 pay-2", "0.00 0.00 100.00 0.00"),
+    ] {
+        let table = format!("day left paid refunded credit\n 12 {row}");
+        check("", &format!("delivered 02 | pay 05 100.00 | {story}"), &table);
+    }
+}
+
+// Refunds that the provider gave back itself
+
+#[test]
+fn what_the_provider_gave_back_itself_is_cash_and_never_credit() {
+    for (story, row) in [
+        // left, paid, refunded, credit, cash, merchant
+        ("pay 05 100.00 | refund 08 30.00 | gave-back 08 refund-3", "0.00 70.00 30.00 0.00 70.00 70.00"),
+        // A part of an order that was paid in part: the goods that were kept are owed.
+        ("pay 05 60.00 | refund 08 30.00 | gave-back 08 refund-3", "40.00 30.00 30.00 0.00 30.00 70.00"),
+        // The order was refunded before: it pays out that credit, all of it or a part.
+        ("pay 05 100.00 | cancelled 07 | refund 08 100.00 | gave-back 08 refund-4", "0.00 0.00 100.00 0.00 0.00 0.00"),
+        (
+            "pay 05 100.00 | refund 07 30.00 | refund 08 30.00 | gave-back 08 refund-4",
+            "0.00 70.00 30.00 0.00 70.00 70.00",
+        ),
+        (
+            "pay 05 100.00 | refund 07 30.00 | refund 08 50.00 | gave-back 08 refund-4",
+            "0.00 50.00 50.00 0.00 50.00 50.00",
+        ),
+        // The bill says it of the merchant's own refund, on the day or later.
+        ("pay 05 100.00 | refund 08 30.00 | gave-back 08 refund-3 known 11", "0.00 70.00 30.00 0.00 70.00 70.00"),
+        // Paid twice: the second payment goes back, and the order stays paid.
+        (
+            "pay 05 100.00 | pay 06 100.00 | refund 08 100.00 | gave-back 08 refund-4",
+            "0.00 100.00 0.00 0.00 100.00 100.00",
+        ),
+        // The payment becomes known later, with an earlier date or a later one.
+        ("refund 08 30.00 | gave-back 08 refund-2 | pay 05 100.00 known 10", "0.00 70.00 30.00 0.00 70.00 70.00"),
+        ("refund 08 30.00 | gave-back 08 refund-2 | pay 09 100.00", "0.00 70.00 30.00 0.00 70.00 70.00"),
+        ("refund 08 30.00 | gave-back 08 refund-2", "70.00 0.00 30.00 -30.00 -30.00 70.00"),
+        // The bank takes the payment back as well: the customer has 30.00 twice.
+        (
+            "pay 05 100.00 | refund 08 30.00 | gave-back 08 refund-3 | chargeback 10 100.00 pay-2",
+            "70.00 0.00 30.00 -30.00 -30.00 70.00",
+        ),
+        // Paid out by the bank before the bill said so.
+        (
+            "pay 05 100.00 | refund 08 30.00 | pay-out 10 30.00 | gave-back 08 refund-3 known 11",
+            "0.00 70.00 30.00 -30.00 40.00 70.00",
+        ),
+    ] {
+        let table = format!("day left paid refunded credit cash merchant\n 12 {row}");
+        check("", &format!("delivered 02 | {story}"), &table);
+    }
+    assert_eq!(
+        books(
+            "",
+            "delivered 02 | pay 05 100.00 | cancelled 07 | refund 08 100.00 suspended | gave-back 08 refund-4",
+            "08"
+        )[1..],
+        [
+            "payment 1 assets:cash-clearing assets:receivable:principal 100.00 pay-2",
+            "refund 0 liabilities:merchant-payable liabilities:customer-credit 100.00 cancelled-3",
+            "refund 0 liabilities:customer-credit assets:cash-clearing 100.00 refund-4",
+            "refund 0 liabilities:suspense liabilities:merchant-payable 100.00 refund-4",
         ]
     );
 }
@@ -1146,14 +1265,15 @@ fn late_news_about_credit_that_was_paid_out_leaves_it_overdrawn() {
          07   0.00    100.00  0.00    100.00
          09   100.00  0.00    -40.00  -40.00",
     );
-    // A refund was paid out, and the payment it gave back is taken back: the customer owes all of it.
+    // A refund was paid out, and the payment it gave back is taken back: the goods that were kept are owed again. What
+    // the refund had settled is not, but the customer has its 40.00 twice.
     check(
         "",
         "delivered 02 | pay 05 100.00 | refund 08 40.00 | pay-out 10 40.00 | chargeback 12 100.00 pay-2",
         "day  left    paid    refunded  credit  cash    merchant
-         08   0.00    100.00  0.00      40.00   100.00  60.00
-         10   0.00    100.00  0.00      0.00    60.00   60.00
-         12   100.00  0.00    0.00      0.00    -40.00  60.00",
+         08   0.00    60.00   40.00     40.00   100.00  60.00
+         10   0.00    60.00   40.00     0.00    60.00   60.00
+         12   60.00   0.00    40.00     -40.00  -40.00  60.00",
     );
 }
 
@@ -1239,7 +1359,7 @@ fn what_is_paid_after_a_write_off_is_recovered() {
         "day  written_off  recovered  bad_debt  merchant  credit
          28   100.00       30.00      100.00    100.00    0.00
          29   50.00        30.00      50.00     50.00     0.00
-         30   30.00        30.00      30.00     0.00      30.00",
+         30   0.00         0.00       0.00      0.00      30.00",
     );
     // A payment from before the write-off that is taken back makes it larger, a recovery that is taken back is none.
     check(
@@ -1367,7 +1487,7 @@ fn a_payment_goes_to_the_oldest_due_a_refund_to_the_latest() {
         IN_FOUR,
         "pay 01 25.00 | refund 20 90.00",
         "day  no  left  paid   refunded  past_due  credit
-         20   1   0.00  25.00  0.00      0         15.00
+         20   1   0.00  10.00  15.00     0         15.00
          20   2   0.00  0.00   25.00     4         15.00
          20   4   0.00  0.00   25.00     0         15.00",
     );
@@ -1611,6 +1731,9 @@ fn several_holds_stop_things_together() {
 fn the_next_action_is_the_next_day_that_matters() {
     check("", "delivered 02", "day next\n 01 -\n 02 16\n 15 16\n 16 -");
     check("", "delivered 02 | pay 05 100.00", "day next\n 04 16\n 05 -");
+    // An order of which nothing is heard is looked at on the day on which that is too long.
+    check("not fulfilled after 5", "", "day next\n 01 06\n 05 06\n 06 -");
+    check("not fulfilled after 5", "delivered 03", "day next\n 02 06\n 03 17");
     check("fee flat 5.00 | grace 3", "delivered 02", "day next\n 02 16\n 16 19\n 19 -");
     check("fee flat 5.00 | grace 3", "delivered 02 | pay 05 100.00", "day next\n 04 16\n 05 -");
     let daily = "order 200.00 | fee daily 0.0005 | grace 3";
@@ -1751,15 +1874,21 @@ fn an_extension_has_its_limits() {
         ("extensions 1 of 7", delivered, "extend 17 3", "EXTENSION_TOO_LATE"),
         ("extensions 1 of 7 overdue", delivered, "extend 17 3", "ok"),
         ("extensions 1 of 7 overdue", delivered, "extend 04-30 3", "ok"),
-        // Written off on the 26th.
-        ("extensions 1 of 7 overdue | write off after 10", delivered, "extend 25 3", "ok"),
-        ("extensions 1 of 7 overdue | write off after 10", delivered, "extend 26 3", "EXTENSION_WRITTEN_OFF"),
-        ("extensions 1 of 7 overdue | write off after 10", "delivered 02 | pay 25 99.00", "extend 25 3", "ok"),
-        // Nothing is owed: paid, refunded, cancelled, or written off and paid since.
+        // Written off at the end of the 26th: on its morning nothing is written off yet.
+        ("extensions 1 of 7 overdue | write off after 10", delivered, "extend 26 3", "ok"),
+        ("extensions 1 of 7 overdue | write off after 10", delivered, "extend 27 3", "EXTENSION_WRITTEN_OFF"),
+        ("extensions 1 of 7 overdue | write off after 10", "delivered 02 | pay 26 99.00", "extend 26 3", "ok"),
+        // Nothing is owed: paid, refunded, cancelled, or paid before it would have been written off.
         ("extensions 1 of 7 overdue", "delivered 02 | pay 12 100.00", "extend 12 3", "EXTENSION_NOT_NEEDED"),
         ("extensions 1 of 7 overdue", "delivered 02 | pay 12 100.00", "extend 11 3", "ok"),
         ("extensions 1 of 7 overdue", "delivered 02 | refund 12 100.00", "extend 13 3", "EXTENSION_NOT_NEEDED"),
         ("extensions 1 of 7 overdue", "delivered 02 | cancelled 12", "extend 13 3", "EXTENSION_NOT_NEEDED"),
+        (
+            "extensions 1 of 7 overdue | write off after 10",
+            "delivered 02 | pay 26 100.00",
+            "extend 27 3",
+            "EXTENSION_NOT_NEEDED",
+        ),
         ("extensions 1 of 7 overdue | fee flat 5.00", "delivered 02 | pay 20 100.00", "extend 21 3", "ok"),
         ("extensions 1 of 7", "delivered 02 | extend 03 3 | pay 12 100.00", "extend 13 3", "EXTENSION_NOT_NEEDED"),
         // No due date yet.

@@ -100,23 +100,6 @@ fn sealed_files_that_were_touched_are_found_and_so_are_changed_books() {
 }
 
 #[test]
-fn books_that_do_not_add_up_are_not_sealed() {
-    let scheme = Scheme::sample();
-    scheme.close("2026-03-10");
-    sqlite(
-        &scheme,
-        "UPDATE instalment SET outstanding_minor = outstanding_minor + 1, principal_minor = principal_minor + 1
-        WHERE merchant_id = 'TEA' AND order_id = 'T-NO-DELIVERY'",
-    );
-    let told = scheme.run_failing(&["close", "--through", "2026-03-11"], 1);
-    assert!(told.contains("the books of 2026-03-11 do not add up; nothing was sealed"), "{told}");
-    assert!(told.contains("TEA assets:receivable:principal: open positions"), "{told}");
-    assert!(!scheme.path("sample-run/reconciliation/2026-03-11").exists());
-    let status = scheme.run_failing(&["status"], 1);
-    assert!(status.contains("open business date  2026-03-11"), "{status}");
-}
-
-#[test]
 fn a_policy_version_that_orders_keep_cannot_be_changed() {
     let scheme = Scheme::sample();
     scheme.close("2026-03-02");
@@ -136,6 +119,7 @@ fn sqlite(scheme: &Scheme, sql: &str) {
     runtime.block_on(async {
         use sqlx::Connection;
         let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+        sqlx::raw_sql("DROP TRIGGER IF EXISTS journal_is_not_changed").execute(&mut connection).await.unwrap();
         let done = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
         assert_eq!(done.rows_affected(), 1, "{sql}");
         connection.close().await.unwrap();

@@ -16,7 +16,6 @@ CREATE TABLE correction (
     days          BIGINT, -- as in fact
     ends_on       DATE, -- as in fact
     detail        TEXT COLLATE "C", -- as in fact
-    moved_minor   BIGINT NOT NULL, -- what it made of the money booked of the fact: more, or less; a chargeback's is negative
     content       BIGINT NOT NULL, -- fingerprint of the row's content
     file_no       BIGINT NOT NULL, -- where it came from
     line          BIGINT NOT NULL, -- and the line in it

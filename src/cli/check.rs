@@ -15,6 +15,8 @@ use crate::config::schema::Written;
 use crate::config::{Clock, Config, Merchant, written_out};
 use crate::domain::business_days::years_in_words;
 use crate::domain::due;
+use crate::domain::policy::Clock as TermClock;
+use crate::files::incoming::Kind;
 
 #[derive(clap::Args)]
 pub struct Check {
@@ -46,7 +48,7 @@ impl Check {
             return Ok(Ending::Done);
         }
         if let (Some(file), Some(feed)) = (&self.file, &self.feed) {
-            return check_file::run(at, file, feed);
+            return check_file::run(at, file, feed).await;
         }
         let config = match at.load_config() {
             Ok(config) => config,
@@ -78,7 +80,7 @@ impl Check {
             let jobs: Vec<_> = config
                 .jobs
                 .iter()
-                .map(|job| json!({ "job": job.name, "cron": job.cron_text, "time_zone": job.zone.name(), "next": next_runs(&job.name) }))
+                .map(|job| json!({ "job": job.name, "cron": job.schedule.as_ref().map(|schedule| &schedule.cron_text), "time_zone": job.zone.name(), "next": next_runs(&job.name) }))
                 .collect();
             let calendars: Vec<_> = config
                 .calendars
@@ -119,7 +121,8 @@ impl Check {
                 .iter()
                 .map(|at| at.with_timezone(&zone).format("%Y-%m-%d %H:%M:%S %Z").to_string())
                 .collect();
-            say!("  job {:<21} {}", job.name, times.join(", "));
+            let times = if times.is_empty() { "with the close of each day".to_owned() } else { times.join(", ") };
+            say!("  job {:<21} {times}", job.name);
         }
         for warning in &warnings {
             say!("  note: {warning}");
@@ -176,10 +179,20 @@ fn warnings(config: &Config, day: NaiveDate) -> Vec<String> {
     let mut warnings = Vec::new();
     for feed in &config.feeds {
         if feed.remote.is_none() && !feed.folder.is_dir() {
-            warnings.push(format!("feed {}: the folder {} is not there yet", feed.name, feed.folder.display()));
+            warnings.push(format!(
+                "feed {}: the folder {} is not there; no day is closed until it is",
+                feed.name,
+                feed.folder.display()
+            ));
+        }
+    }
+    for (kind, code) in [(Kind::Customers, "NO_CUSTOMER"), (Kind::Agreements, "NO_AGREEMENT")] {
+        if !config.feeds.iter().any(|feed| feed.kind == kind) {
+            warnings.push(format!("no feed brings {}: every order will be declined with {code}", kind.name()));
         }
     }
     for merchant in &config.merchants {
+        warnings.extend(without_fulfilments(config, merchant));
         let first = merchant.policy.versions[0].effective_from;
         if first > config.starts_on {
             warnings
@@ -200,4 +213,24 @@ fn warnings(config: &Config, day: NaiveDate) -> Vec<String> {
         }
     }
     warnings
+}
+
+/// A merchant whose orders wait for events that no feed brings.
+fn without_fulfilments(config: &Config, merchant: &Merchant) -> Option<String> {
+    let brings =
+        |kind: Kind| config.feeds.iter().any(|feed| feed.kind == kind && feed.merchant.as_ref() == Some(&merchant.id));
+    if !brings(Kind::Orders) || brings(Kind::Fulfilments) {
+        return None;
+    }
+    let waiting = merchant.policy.versions.iter().find(|terms| !terms.clock.starts_without_events())?;
+    let (clock, column) = match waiting.clock {
+        TermClock::Shipped => ("shipped", "shipped_at"),
+        TermClock::Delivered => ("delivered", "delivered_at"),
+        TermClock::Confirmed { .. } | TermClock::Ordered => ("confirmed", "confirmed_at"),
+    };
+    Some(format!(
+        "merchant {}, policy version {}: clock = \"{clock}\", but no feed brings fulfilments: an order without {column} in \
+         its own row never falls due, and blocks its customer's limit for ever",
+        merchant.id, waiting.effective_from
+    ))
 }

@@ -1,19 +1,23 @@
-//! `paylater check --file F --feed NAME`: how a file would be read. Nothing is recorded, and the books are not opened.
+//! `paylater check --file F --feed NAME`: how a file would be read, and of orders, which would not be accepted as the books are
+//! now. Nothing is recorded.
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Value as Json, json};
 
 use super::open::At;
 use super::{Ending, Misconfigured, say};
 use crate::config::{Config, Feed};
 use crate::files::inbox;
+use crate::files::incoming::Kind;
 use crate::files::look::{Found, Look, look};
-use crate::files::profile::mapping::SET_ASIDE;
+use crate::files::profile::mapping::is_declined;
 use crate::files::source::Seen;
+use crate::jobs::ingest_files::preview::{self, Foreseen};
+use crate::store;
 
-pub fn run(at: &At, file: &Path, feed: &str) -> Result<Ending> {
+pub async fn run(at: &At, file: &Path, feed: &str) -> Result<Ending> {
     let feed = Config::load_feed(at.config_file()?, feed).map_err(Misconfigured)?;
     let reading = || format!("reading {}", file.display());
     // Whoever names a file means it, wherever links lead.
@@ -22,10 +26,22 @@ pub fn run(at: &At, file: &Path, feed: &str) -> Result<Ending> {
     let seen = Seen::of(&path.metadata().with_context(reading)?);
     let found = inbox::Found { path, name, date: None, number: None, seen };
     let looked = look(&feed.delivery(&found)).with_context(reading)?;
+    let foreseen = foreseen(at, &feed, &found, &looked).await;
     if at.json {
-        say!("{}", serde_json::to_string_pretty(&as_json(file, &feed, &looked))?);
+        let mut answer = as_json(file, &feed, &looked);
+        answer["orders"] = match &foreseen {
+            None => Json::Null,
+            Some(Ok(foreseen)) => foreseen.iter().map(foreseen_as_json).collect(),
+            Some(Err(why)) => json!({ "unknown": format!("{why:#}") }),
+        };
+        say!("{}", serde_json::to_string_pretty(&answer)?);
     } else {
         print(file, &feed, &looked);
+        match foreseen {
+            None => {}
+            Some(Ok(foreseen)) => print_foreseen(&foreseen),
+            Some(Err(why)) => say!("  Which orders would be declined is not known: {why:#}."),
+        }
     }
     let all_taken = looked.trust.is_ok() && looked.found.is_some_and(|found| found.rejected() == 0);
     Ok(if all_taken { Ending::Done } else { Ending::Failures })
@@ -52,7 +68,7 @@ fn print(file: &Path, feed: &Feed, looked: &Look) {
         let (set_aside, rejected) = (found.set_aside(), found.rejected());
         say!("  {rows} rows: {readable} readable, {set_aside} set aside, {rejected} rejected");
         for ((code, _), refused) in &found.refused {
-            let word = if *code == SET_ASIDE { "set aside" } else { "rejected" };
+            let word = if is_declined(code) { "set aside" } else { "rejected" };
             say!("    {} {word} as {code}, first line {}: {}", refused.count, refused.line, refused.message);
         }
         for total in &found.totals {
@@ -64,9 +80,56 @@ fn print(file: &Path, feed: &Feed, looked: &Look) {
         }
     }
     match &looked.trust {
-        Ok(()) => say!("  The file would be taken."),
+        Ok(()) => match &looked.found {
+            Some(found) if found.rejected() > 0 && found.rejected() == found.rows => {
+                say!("  The file would be taken, but every row of it rejected: mend them first.");
+            }
+            Some(found) if found.rejected() > 0 => {
+                let (rejected, rows) = (found.rejected(), found.rows);
+                say!("  The file would be taken, but {rejected} of its {rows} rows rejected.");
+            }
+            _ => say!("  The file would be taken."),
+        },
         Err(distrust) => say!("  The file would be quarantined: {}: {}", distrust.code, distrust.message),
     }
+}
+
+/// The orders that would not be accepted. None: it is no file of orders that could be taken.
+async fn foreseen(at: &At, feed: &Feed, found: &inbox::Found, looked: &Look) -> Option<Result<Vec<Foreseen>>> {
+    if feed.kind != Kind::Orders
+        || looked.trust.is_err()
+        || looked.found.as_ref().is_none_or(|found| found.readable == 0)
+    {
+        return None;
+    }
+    Some(by_the_books(at, feed, found).await)
+}
+
+async fn by_the_books(at: &At, feed: &Feed, found: &inbox::Found) -> Result<Vec<Foreseen>> {
+    let mistake = "the configuration has mistakes elsewhere; run check without --file";
+    let Some(scheme) =
+        at.look_at_books().await.map_err(|why| if why.is::<Misconfigured>() { anyhow!(mistake) } else { why })?
+    else {
+        bail!("the scheme has no books yet");
+    };
+    let mut tx = scheme.store.read().await?;
+    let Some(days) = store::scheme::days(&mut tx).await? else { bail!("the scheme has no books yet") };
+    drop(tx);
+    // The whole configuration may say more of a feed than the feed alone.
+    let feed = scheme.config.feeds.iter().find(|known| known.name == feed.name).context("there is no such feed")?;
+    preview::orders(&scheme, feed, found, days.business_date).await
+}
+
+fn print_foreseen(foreseen: &[Foreseen]) {
+    for Foreseen { outcome, code, count, line, message } in foreseen {
+        let as_code = if *outcome == "duplicate" { String::new() } else { format!(" as {code}") };
+        say!("  By the books as they are now, {count} would be {outcome}{as_code}, first line {line}: {message}");
+    }
+}
+
+fn foreseen_as_json(foreseen: &Foreseen) -> Json {
+    let Foreseen { outcome, code, count, line, message } = foreseen;
+    json!({ "outcome": outcome, "code": code, "rows": count, "first_line": line, "message": message })
 }
 
 fn delimiter(found: &Found) -> String {

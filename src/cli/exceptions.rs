@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::open::At;
 use super::table::Table;
-use super::{Ending, say};
+use super::{Ending, remark, say};
 use crate::domain::calendar::days_between;
 use crate::jobs::exceptions::{self, name};
 use crate::store::exceptions::ExceptionRow;
@@ -100,7 +100,7 @@ impl Exceptions {
         table.finish();
         match (at.json, more, shown) {
             (true, ..) => say!("], \"more\": {more}}}"),
-            (false, true, _) => eprintln!("There are more. Ask with --code, or for everything with --all."),
+            (false, true, _) => remark!("There are more. Ask with --code, or for everything with --all."),
             (false, false, 0) => say!("No open exceptions."),
             _ => {}
         }

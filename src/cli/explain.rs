@@ -46,7 +46,7 @@ impl Explain {
             return Ok(Ending::Done);
         }
         for line in &story.headline {
-            say!("{line}");
+            say!("{}", words::on_one_line(line));
         }
         say!();
         let mut last = None;
@@ -54,11 +54,11 @@ impl Explain {
             let day = if last == Some(event.on) { String::new() } else { event.on.to_string() };
             last = Some(event.on);
             let source = if event.source.is_empty() { String::new() } else { format!("   [{}]", event.source) };
-            say!("{day:<12}{}{source}", event.what);
+            say!("{day:<12}{}", words::on_one_line(&format!("{}{source}", event.what)));
         }
         say!();
         for line in &story.now {
-            say!("{line}");
+            say!("{}", words::on_one_line(line));
         }
         Ok(Ending::Done)
     }

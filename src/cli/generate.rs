@@ -17,6 +17,7 @@ use anyhow::{Context, Result, bail, ensure};
 use chrono::{Duration, NaiveDate};
 use rust_decimal::Decimal;
 
+use super::say;
 use dice::{Dice, Whose};
 use files::{Folder, Kind, Rows, seconds_into, write_text};
 use merchant::{Merchant, paylater_toml};
@@ -78,7 +79,7 @@ impl Generate {
     pub fn run(&self) -> Result<()> {
         let rows = self.write()?;
         let followed: u64 = rows.good.values().sum();
-        println!(
+        say!(
             "{} orders of {} customers at {} merchant(s) in {}: {followed} good rows, {} flawed ones",
             rows.of(Kind::Orders),
             rows.of(Kind::Customers),
@@ -86,7 +87,7 @@ impl Generate {
             self.out.display(),
             rows.flawed,
         );
-        println!(
+        say!(
             "next: paylater --config {} close --through {}",
             self.out.join("paylater.toml").display(),
             self.last_day()

@@ -39,9 +39,14 @@ impl JobCommand {
         }
         let work = at.work().await?;
         let today = work.scheme.business_date().await?;
-        let done = business_day::run_recorded(&work.scheme, job, today).await;
+        let done = business_day::run_now(&work.scheme, job, today).await;
         work.progress.finish();
-        say!("{} for {today}: {}", job.name(), done?);
+        let done = done?;
+        if job.is_part_of_close() {
+            say!("{} for {today}: nothing to do now; it is part of the close of the day", job.name());
+        } else {
+            say!("{} for {today}: {done}", job.name());
+        }
         work.scheme.store.close().await;
         Ok(Ending::Done)
     }

@@ -9,6 +9,7 @@ use super::Ending;
 use super::open::At;
 use crate::domain::journal::Account;
 use crate::domain::money::Currency;
+use crate::files::outgoing::detail;
 use crate::jobs::Scheme;
 use crate::store::journal::JournalRow;
 use crate::store::scheme::Balance;
@@ -88,6 +89,7 @@ async fn csv(tx: &mut Tx, scheme: &Scheme, out: &mut impl Write) -> Result<()> {
             after = last.entry_no;
             for row in &rows {
                 let movement = &row.movement;
+                let (instalment, source, line) = detail::cause(movement, &row.source, row.line);
                 csv.write_record([
                     format!("{}-{}", merchant.id, row.entry_no),
                     merchant.id.clone(),
@@ -95,14 +97,14 @@ async fn csv(tx: &mut Tx, scheme: &Scheme, out: &mut impl Write) -> Result<()> {
                     row.effective_on.to_string(),
                     movement.kind.name().to_owned(),
                     crate::files::outgoing::defused(&row.order_id).into_owned(),
-                    movement.instalment.to_string(),
+                    instalment,
                     row.currency.to_string(),
                     movement.debit.name().to_owned(),
                     movement.credit.name().to_owned(),
                     row.currency.plain(row.minor),
                     crate::files::outgoing::defused(&movement.cause).into_owned(),
-                    crate::files::outgoing::defused(&row.source).into_owned(),
-                    row.line.to_string(),
+                    source,
+                    line,
                     row.policy_version.map(|version| version.to_string()).unwrap_or_default(),
                     row.reason.clone(),
                 ])
@@ -133,7 +135,9 @@ async fn hledger(tx: &mut Tx, scheme: &Scheme, out: &mut impl Write) -> Result<(
         entries(tx, &merchant.id, after, i64::MAX, out).await?;
     }
     for currency in currencies {
-        writeln!(out, "commodity {currency} {}", currency.plain(1_000 * 10_i64.pow(currency.exponent())))?;
+        // hledger wants a decimal mark even where there are no decimals.
+        let mark = if currency.exponent() == 0 { "." } else { "" };
+        writeln!(out, "commodity {currency} {}{mark}", currency.plain(1_000 * 10_i64.pow(currency.exponent())))?;
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ pub mod generate;
 mod job;
 mod journal;
 mod open;
+mod output;
 mod run;
 mod status;
 mod table;
@@ -21,6 +22,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use output::{remark, say};
 
 /// Runs a use-now-pay-later scheme (先用后付): merchants' files come in; due dates, mails, late fees and credit
 /// impact follow; at the end of each business day the books close and reconciliation files come out.
@@ -70,20 +73,6 @@ enum Command {
     Generate(generate::Generate),
 }
 
-/// Prints a line to standard output. A reader that goes away has seen enough: then paylater ends as well.
-macro_rules! say {
-    () => { $crate::cli::print_line(format_args!("")) };
-    ($($text:tt)*) => { $crate::cli::print_line(format_args!($($text)*)) };
-}
-use say;
-
-fn print_line(line: std::fmt::Arguments<'_>) {
-    use std::io::Write as _;
-    if writeln!(std::io::stdout(), "{line}").is_err() {
-        std::process::exit(0);
-    }
-}
-
 /// How a command ended.
 pub enum Ending {
     Done,
@@ -102,15 +91,18 @@ pub fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(why) => {
-            eprintln!("error: starting up: {why}");
+            remark!("error: starting up: {why}");
             return ExitCode::from(1);
         }
     };
-    match runtime.block_on(dispatch(cli)) {
+    let ended = runtime.block_on(dispatch(cli));
+    output::flush_log();
+    match ended {
+        Ok(Ending::Done) if output::is_lost() => ExitCode::from(1),
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::Failures) => ExitCode::from(1),
         Err(why) => {
-            eprintln!("error: {why:#}");
+            remark!("error: {why:#}");
             ExitCode::from(if why.is::<Misconfigured>() { 2 } else { 1 })
         }
     }
@@ -140,11 +132,10 @@ fn log_to_stderr(daemon: bool) {
     let usual =
         if daemon || !std::io::stderr().is_terminal() { "info,sqlx=warn,tokio_cron_scheduler=warn" } else { "warn" };
     let filter = tracing_subscriber::EnvFilter::try_from_env("PAYLATER_LOG").unwrap_or_else(|_| usual.into());
-    // A log reader that goes away must not end the work.
     let log = tracing_subscriber::fmt()
         .log_internal_errors(false)
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(output::Log::begin)
         .with_target(false);
     log.with_ansi(std::io::stderr().is_terminal()).init();
 }

@@ -11,10 +11,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Misconfigured;
 use crate::config::{Config, MailTransport};
-use crate::jobs::Scheme;
+use crate::jobs::{Scheme, refuse_lost_store};
 use crate::mail::compose::{Sender, Templates};
 use crate::mail::transport::{Smtp, Transport};
-use crate::store::Store;
+use crate::store::{Store, runs};
 
 /// What every command is given.
 pub struct At {
@@ -43,23 +43,44 @@ impl At {
     pub async fn work(&self) -> Result<AtWork> {
         let config = self.load_config()?;
         let lock = lock(&config)?;
+        let is_empty = |file: PathBuf| file.metadata().map_or(0, |metadata| metadata.len()) == 0;
+        if Store::file(&config.store_url, &config.home)?.is_some_and(is_empty) {
+            refuse_lost_store(&config)?;
+        }
+        let store = Store::open_to_work(&config.store_url, &config.home).await?;
+        let mut tx = store.write().await?;
+        runs::interrupt(&mut tx).await?;
+        tx.commit().await?;
         let progress = Progress::new();
-        let scheme = scheme(config, progress.clone(), true).await?;
+        let scheme = scheme(config, store, progress.clone())?;
         Ok(AtWork { scheme, progress, _lock: lock })
     }
 
-    /// Opens the scheme to look at it.
+    /// Opens the scheme to look at it, if it has books already. Nothing is made, changed or waited for.
+    pub async fn look_at_books(&self) -> Result<Option<Scheme>> {
+        let config = self.load_config()?;
+        let store = Store::open_to_read(&config.store_url, &config.home).await?;
+        store.map(|store| scheme(config, store, Progress::new())).transpose()
+    }
+
+    /// Opens the scheme to look at it. Nothing is made, changed or waited for.
     pub async fn look(&self) -> Result<Scheme> {
-        scheme(self.load_config()?, Progress::new(), false).await
+        if let Some(scheme) = self.look_at_books().await? {
+            return Ok(scheme);
+        }
+        let config = self.load_config()?;
+        let place = Store::place(&config.store_url, &config.home)?;
+        let why = anyhow!(
+            "there are no books yet in {place}: if this is a new scheme, its first `paylater close`, `run` or `job` makes \
+             them; else scheme.home or store.url of {} names the wrong place",
+            self.config_file()?.display()
+        );
+        Err(Misconfigured(why).into())
     }
 }
 
-async fn scheme(config: Config, progress: Progress, exclusive: bool) -> Result<Scheme> {
+fn scheme(config: Config, store: Store, progress: Progress) -> Result<Scheme> {
     let (transport, templates, sender) = mail(&config).map_err(Misconfigured)?;
-    let home = &config.home;
-    std::fs::create_dir_all(home).with_context(|| format!("making the folder {}", home.display()))?;
-    let store = Store::open(&config.store_url, home).await?;
-    let store = if exclusive { store.lock().await? } else { store };
     let progress = Box::new(move |message: &str| progress.tell(message));
     Ok(Scheme {
         config,
@@ -67,7 +88,9 @@ async fn scheme(config: Config, progress: Progress, exclusive: bool) -> Result<S
         transport: Arc::new(transport),
         templates,
         sender,
-        dealt_with: Mutex::default(),
+        kept: Mutex::default(),
+        mails_planned: Mutex::default(),
+        proving: Mutex::default(),
         progress,
     })
 }

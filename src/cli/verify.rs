@@ -23,6 +23,10 @@ impl Verify {
             let (orders, days, files) = (verified.orders, verified.days, verified.files);
             let word = if verified.problems.is_empty() { "All is as it was sealed" } else { "NOT as it was sealed" };
             say!("{word}: {orders} orders decided again, {days} sealed days, {files} files.");
+            if verified.days_without_fingerprint > 0 {
+                let days = verified.days_without_fingerprint;
+                say!("{days} days were sealed before rows were fingerprinted; a close makes up for that.");
+            }
         }
         Ok(if verified.problems.is_empty() { Ending::Done } else { Ending::Failures })
     }

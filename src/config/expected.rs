@@ -1,20 +1,54 @@
-//! What a feed says of its files beyond where they arrive: by when each should be there, and the number they begin with.
+//! What a feed says of its files beyond where they arrive: by when each should be there, the number they begin with, and
+//! how many of their rows may be rejected.
 
 use std::sync::Arc;
 
 use anyhow::{Result, bail, ensure};
 use chrono::{NaiveDate, NaiveTime};
 use chrono_tz::Tz;
+use rust_decimal::Decimal;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use super::Calendars;
-use super::problems::{Rules, join};
-use super::values::{days_within, time_of_day, weekdays};
-use crate::domain::arrival::Expected;
+use super::problems::{Rules, join, wrong};
+use super::values::{days_within, share_of_one, time_of_day, weekdays};
+use crate::domain::arrival::{Expected, RejectLimit};
 use crate::domain::business_days::Calendar;
 use crate::files::inbox::NamePattern;
+use crate::files::incoming::Kind;
 
 /// A file may be expected up to so many days after its date. Longer is a typing error.
 const LATEST: i64 = 31;
+
+/// What follows when a file with news of money is missing: until it comes, nobody knows who has paid.
+#[derive(Deserialize, JsonSchema, Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenMissing {
+    /// Overdue mails, notices, credit flags and debits of its merchant wait for it.
+    #[default]
+    Hold,
+    /// They wait, and no day is closed.
+    Stop,
+    /// Nothing waits.
+    GoOn,
+}
+
+/// What a missing file of a feed does; said only of feeds whose files are expected and bring news of money.
+pub fn when_missing(written: Option<WhenMissing>, by: Option<&str>, kind: Kind) -> Result<WhenMissing> {
+    if written.is_some() {
+        ensure!(
+            kind.tells_who_paid(),
+            "{} say nothing of what customers have paid, so that nothing waits for them; leave it out",
+            kind.name()
+        );
+        ensure!(
+            by.is_some(),
+            "no file is missing where none is expected; write expected_by as well, or leave this out"
+        );
+    }
+    Ok(if kind.tells_who_paid() { written.unwrap_or_default() } else { WhenMissing::GoOn })
+}
 
 /// The keys about when files are expected, as they are written.
 pub struct Keys<'a> {
@@ -70,6 +104,36 @@ fn deadline(by: &str, pattern: &NamePattern) -> Result<NaiveTime> {
         "a file is expected for a day, and the pattern does not say which; write {date} in it, or leave this out";
     ensure!(pattern.has_date(), "{dated}");
     time_of_day("", by)
+}
+
+/// From how many rejected rows on a file is no success: whichever is reached first.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RawRejectLimit {
+    /// Share of the file's rows, such as "0.05".
+    share: Option<Decimal>,
+    /// A number of rows.
+    rows: Option<i64>,
+}
+
+impl RawRejectLimit {
+    pub fn resolve(self) -> Result<RejectLimit> {
+        let share = self.share.map(|share| share_of_one("share", share)).transpose()?;
+        if share.is_some_and(|share| share.is_zero()) {
+            return Err(wrong(
+                "share",
+                "0 would be reached by every file; write a share such as \"0.05\", or rows = 1",
+            ));
+        }
+        if let Some(rows) = self.rows.filter(|rows| *rows < 1) {
+            return Err(wrong("rows", format!("{rows} is not from 1 on; write a number of rows")));
+        }
+        ensure!(
+            share.is_some() || self.rows.is_some(),
+            "says neither share nor rows; write one of them, or leave this out"
+        );
+        Ok(RejectLimit { share, rows: self.rows })
+    }
 }
 
 /// The number that a feed's files begin with, if it says one.

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::bills::{self, RawBill};
 use super::document::Node;
+use super::expected::{RawRejectLimit, WhenMissing};
 use super::packing::{RawLimits, marker, name_pattern};
 use super::places::{self, Afterwards, Places, Unreachable, afterwards};
 use super::problems::{Problems, Rules, join};
@@ -19,6 +20,7 @@ use super::profiles;
 use super::scheme_file::RawConfig;
 use super::values::time_zone;
 use super::{Calendars, Feed, Inbox, document, expected, read, schema, shape};
+use crate::domain::arrival::RejectLimit;
 use crate::files::container::{Limits, Packing};
 use crate::files::inbox::NamePattern;
 use crate::files::incoming::Kind;
@@ -62,6 +64,8 @@ pub struct RawFeed {
     limits: RawLimits,
     /// The time, "HH:MM" in the feed's zone, by which the day's file should be there.
     expected_by: Option<String>,
+    /// What a missing file with news of payments holds up.
+    when_missing: Option<WhenMissing>,
     /// How many days after the date in its name that is.
     expected_after: Option<i64>,
     /// A calendar; dates on its days off have no file.
@@ -72,6 +76,8 @@ pub struct RawFeed {
     from: Option<NaiveDate>,
     /// The number that files begin with, each day anew if the pattern has {date} as well.
     first_number: Option<i64>,
+    /// From how many rejected rows on a file is no success: { share, rows }; without it, when all are rejected.
+    reject_limit: Option<RawRejectLimit>,
     /// What becomes of a file in a bucket or on an SFTP server once its bytes are safe here.
     afterwards: Option<Afterwards>,
     /// What is done about a day on which the bucket or SFTP server can't be looked into.
@@ -139,7 +145,9 @@ pub(super) fn by_hand(merchant: &str, scheme: &OfScheme<'_>) -> Feed {
         done: None,
         packing: Packing { entry: None, limits: scheme.limits },
         expected: None,
+        when_missing: WhenMissing::default(),
         first_number: None,
+        reject_limit: RejectLimit::NONE,
     }
 }
 
@@ -178,7 +186,15 @@ pub(super) fn load(path: &Path, name: &str, problems: &mut Problems) -> Option<F
     let mut rules = Rules::new(&document, problems);
     let raw = rules.keep(&at, raw.map_err(anyhow::Error::from))?;
     // How a file is read doesn't depend on when it is expected, and from where.
-    let raw = RawFeed { expected_by: None, expected_after: None, calendar: None, days: None, from: None, ..raw };
+    let raw = RawFeed {
+        expected_by: None,
+        when_missing: None,
+        expected_after: None,
+        calendar: None,
+        days: None,
+        from: None,
+        ..raw
+    };
     let raw = RawFeed { folder: PathBuf::new(), outbox: None, afterwards: None, unreachable: None, ..raw };
     let (starts_on, calendars, limits) = (NaiveDate::default(), Calendars::default(), Limits::default());
     let (home, places) = (base, Places::default());
@@ -217,6 +233,8 @@ impl RawFeed {
         let outbox = scheme.places.outbox(&join(at, "outbox"), self.outbox.as_deref(), scheme.base, rules);
         let limits = self.limits.resolve(&join(at, "limits"), scheme.limits, rules);
         let zone = rules.keep(&join(at, "time_zone"), self.time_zone.map_or(Ok(scheme.zone), |name| time_zone(&name)));
+        let when_missing = expected::when_missing(self.when_missing, self.expected_by.as_deref(), self.kind);
+        let when_missing = rules.keep(&join(at, "when_missing"), when_missing);
         let pattern = pattern?;
         let keys = expected::Keys {
             by: self.expected_by.as_deref(),
@@ -228,6 +246,8 @@ impl RawFeed {
         let expected =
             keys.resolve(at, &pattern, zone.unwrap_or(scheme.zone), scheme.starts_on, scheme.calendars, rules);
         let first_number = rules.keep(&join(at, "first_number"), expected::first_number(self.first_number, &pattern));
+        let reject_limit = self.reject_limit.map_or(Ok(RejectLimit::ALL_ROWS), RawRejectLimit::resolve);
+        let reject_limit = rules.keep(&join(at, "reject_limit"), reject_limit);
         let (settle, done) = (Duration::from_secs(self.settle_seconds), done?);
         let inbox = |place| Inbox { place, afterwards, unreachable, settle, done: done.clone() };
         Some(Feed {
@@ -247,7 +267,9 @@ impl RawFeed {
             done: done.filter(|_| !is_remote),
             packing: Packing { entry: entry?, limits: limits? },
             expected,
+            when_missing: when_missing?,
             first_number: first_number?,
+            reject_limit: reject_limit?,
             name: self.name,
         })
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, bail, ensure};
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::problems::{Problems, Rules};
 use super::values::time_zone;
 use super::{read, read_as};
-use crate::domain::calendar::instant_of;
+use crate::domain::calendar::{instant_of, plus};
 
 /// The files that come with paylater; a folder named in the configuration can replace them.
 const BUILT_IN: &[(&str, &str)] = &[
@@ -32,13 +32,23 @@ const BUILT_IN: &[(&str, &str)] = &[
 pub struct JobFile {
     pub name: String,
     pub about: String,
-    cron: Cron,
-    pub cron_text: String,
+    /// None of a job that is part of the close of a day.
+    pub schedule: Option<Schedule>,
     pub zone: Tz,
     /// Jobs that come before it on a business day.
     pub after: Vec<String>,
+}
+
+/// The times at which a job runs.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    cron: Cron,
+    pub cron_text: String,
     pub catch_up: CatchUp,
 }
+
+/// Jobs that end a business day. They run in its close and at no other time: what a day's end brings does not come before it.
+const PARTS_OF_THE_CLOSE: [&str; 4] = ["assess_positions", "collect_debits", "pay_out_credit", "match_bills"];
 
 /// What becomes of runs that were missed while the daemon was down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -56,15 +66,15 @@ pub enum CatchUp {
 pub struct RawJob {
     /// What it does, for people.
     about: String,
-    /// Second (may be left out), minute, hour, day, month, weekday.
-    cron: String,
+    /// Second (may be left out), minute, hour, day, month, weekday. Parts of the close of a day have none.
+    cron: Option<String>,
     /// scheme, or an IANA name.
     time_zone: Option<String>,
     /// Jobs that come first on a business day.
     #[serde(default)]
     after: Vec<String>,
-    /// What becomes of runs missed while the daemon was down: once makes up for the latest, skip for none.
-    catch_up: CatchUp,
+    /// What becomes of runs missed while the daemon was down: once makes up for the latest, skip for none. Goes with cron.
+    catch_up: Option<CatchUp>,
 }
 
 /// All jobs, in the order in which a business day runs them; none with every reason among the problems.
@@ -98,25 +108,32 @@ fn job(name: &str, path: &Path, text: &str, scheme_zone: Tz, problems: &mut Prob
 
 impl RawJob {
     fn resolve(self, name: &str, scheme_zone: Tz, rules: &mut Rules) -> Option<JobFile> {
-        let cron = rules.keep("cron", cron(&self.cron));
+        let schedule = rules.keep("cron", schedule(name, self.cron, self.catch_up));
         let zone = match self.time_zone.as_deref() {
             None | Some("scheme") => Some(scheme_zone),
             Some(name) => rules.keep("time_zone", time_zone(name)),
         };
-        let job = JobFile {
-            name: name.to_owned(),
-            about: self.about,
-            cron: cron?,
-            cron_text: self.cron,
-            zone: zone?,
-            after: self.after,
-            catch_up: self.catch_up,
-        };
+        let job =
+            JobFile { name: name.to_owned(), about: self.about, schedule: schedule?, zone: zone?, after: self.after };
         // A date that never comes is found by looking for it.
-        let comes = job.next_after(DateTime::UNIX_EPOCH);
-        rules
-            .keep("cron", comes.with_context(|| format!("{:?} never comes; write a day that exists", job.cron_text)))?;
+        if let (Some(schedule), None) = (&job.schedule, job.next_after(DateTime::UNIX_EPOCH)) {
+            let never = anyhow::anyhow!("{:?} never comes; write a day that exists", schedule.cron_text);
+            rules.keep("cron", Err::<(), _>(never))?;
+        }
         Some(job)
+    }
+}
+
+fn schedule(name: &str, cron_text: Option<String>, catch_up: Option<CatchUp>) -> Result<Option<Schedule>> {
+    let is_part = PARTS_OF_THE_CLOSE.contains(&name);
+    match (cron_text, catch_up) {
+        (None, _) if is_part => Ok(None),
+        (Some(_), _) if is_part => {
+            bail!("{name} runs with the close of each day and has no time of its own; remove cron")
+        }
+        (Some(cron_text), Some(catch_up)) => Ok(Some(Schedule { cron: cron(&cron_text)?, cron_text, catch_up })),
+        (Some(_), None) => bail!("say with catch_up what becomes of missed runs: \"once\" or \"skip\""),
+        (None, _) => bail!("say when {name} runs, such as cron = \"0 30 0 * * *\""),
     }
 }
 
@@ -126,21 +143,25 @@ fn cron(text: &str) -> Result<Cron> {
 }
 
 impl JobFile {
-    /// The first due time after an instant.
+    /// The first due time after an instant; none of a part of the close.
     pub fn next_after(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let next = self.cron.find_next_occurrence(&at.with_timezone(&self.zone), false).ok()?;
+        let next = self.schedule.as_ref()?.cron.find_next_occurrence(&at.with_timezone(&self.zone), false).ok()?;
         Some(next.to_utc())
     }
 
-    /// The latest due time up to an instant.
+    /// The latest due time up to an instant; none of a part of the close.
     pub fn latest_by(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let latest = self.cron.find_previous_occurrence(&at.with_timezone(&self.zone), true).ok()?;
+        let latest = self.schedule.as_ref()?.cron.find_previous_occurrence(&at.with_timezone(&self.zone), true).ok()?;
         Some(latest.to_utc())
     }
 
-    /// The set time on a day: the first due time that falls on it, or the day's beginning if none does.
+    /// The set time on a day: the first due time that falls on it, or the day's beginning if none does. Of a part of the
+    /// close, the day's end.
     pub fn set_time_on(&self, day: NaiveDate) -> DateTime<Utc> {
         let midnight = instant_of(day.and_time(NaiveTime::MIN), self.zone);
+        if self.schedule.is_none() {
+            return instant_of(plus(day, 1).and_time(NaiveTime::MIN), self.zone);
+        }
         let just_before = midnight - chrono::TimeDelta::seconds(1);
         self.next_after(just_before).filter(|at| at.with_timezone(&self.zone).date_naive() == day).unwrap_or(midnight)
     }

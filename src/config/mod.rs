@@ -38,7 +38,7 @@ use self::inherit::{Named, Version};
 use self::policy_file::{Loaded, Shared};
 use self::problems::{Problems, Rules};
 use self::scheme_file::{RawConfig, Read};
-use crate::domain::arrival::Expected;
+use crate::domain::arrival::{Expected, RejectLimit};
 use crate::domain::due;
 use crate::domain::policy::Policy;
 use crate::domain::reminders::ContactHours;
@@ -51,6 +51,7 @@ use crate::files::profile::Profile;
 pub use bills::Bill;
 pub use calendar_file::Calendars;
 pub use effective::written_out;
+pub use expected::WhenMissing;
 pub use job_file::{CatchUp, JobFile};
 pub use places::{Afterwards, Unreachable};
 pub use policy_file::{Changed, changed};
@@ -70,6 +71,8 @@ pub struct Config {
     /// Rows of a file that are committed together.
     pub commit_rows: usize,
     pub mail: Mail,
+    /// How long a close proves sealed days and orders again, besides the last sealed day.
+    pub prove_within: Duration,
     pub rates: Rates,
     pub calendars: Calendars,
     pub merchants: Vec<Arc<Merchant>>,
@@ -82,6 +85,12 @@ pub struct Config {
     pub buckets: Vec<i64>,
     /// After how many days a row that waits for its order becomes an exception.
     pub pending_days: i64,
+    /// How many days the daemon closes at once without being asked.
+    pub days_at_once: i64,
+    /// How long a wall clock that stepped ahead must hold before the daemon believes it.
+    pub clock_wait: Duration,
+    /// Money that is dated more days ahead than this is an exception at once.
+    pub dated_ahead_days: i64,
     pub jobs: Vec<JobFile>,
 }
 
@@ -138,8 +147,12 @@ pub struct Feed {
     pub packing: Packing,
     /// When its files should be there; none if nobody waits for them.
     pub expected: Option<Expected>,
+    /// What a missing file holds up; `GoOn` of files that bring no news of money.
+    pub when_missing: WhenMissing,
     /// The number that its files begin with.
     pub first_number: Option<i64>,
+    /// From how many rejected rows on a file is no success.
+    pub reject_limit: RejectLimit,
 }
 
 /// A place that is not on this machine, from which files are fetched.

@@ -137,6 +137,8 @@ pub struct RawVersion {
     clock: RawClock,
     /// Receipt counts as confirmed by itself; only with clock = "confirmed".
     auto_confirm: Option<RawAutoConfirm>,
+    /// Days after the order from which on it is an exception that its term has not started.
+    not_fulfilled_after: Option<i64>,
     /// What happens after this time, "HH:MM", counts for the next day.
     cut_off: Option<String>,
     /// Days by which a fact may be dated before its order, for clocks that differ; if left out, 1.
@@ -205,10 +207,12 @@ enum RawAllocation {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawAutoConfirm {
-    /// The event from which it counts.
-    after: RawAfter,
+    /// The event from which it counts; goes with days.
+    after: Option<RawAfter>,
     /// Days after that event.
-    days: i64,
+    days: Option<i64>,
+    /// Days after the order, whatever is heard of it; the earlier day counts.
+    after_order: Option<i64>,
 }
 
 #[derive(Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq)]
@@ -246,6 +250,7 @@ impl RawVersion {
     fn resolve(self, shared: Shared<'_>, rules: &mut Rules) -> Option<Terms> {
         let currency = rules.keep("currency", currency(&self.currency));
         let clock = rules.keep("", clock(self.clock, self.auto_confirm.as_ref()));
+        let not_fulfilled_after = rules.keep("not_fulfilled_after", not_fulfilled(self.not_fulfilled_after, clock));
         let cut_off = rules.keep("cut_off", self.cut_off.as_ref().map(|text| time_of_day("", text)).transpose());
         let before_order = rules.keep("before_order", maybe_days(self.before_order, 0));
         let days_off = self.days_off(shared.calendars, rules);
@@ -278,6 +283,7 @@ impl RawVersion {
             clock: clock?,
             cut_off: cut_off?,
             before_order: before_order?.unwrap_or(DEFAULT_BEFORE_ORDER),
+            not_fulfilled_after: not_fulfilled_after?,
             bands: bands?,
             due_day: due_day?,
             days_off: days_off?,
@@ -319,11 +325,25 @@ fn clock(clock: RawClock, auto: Option<&RawAutoConfirm>) -> Result<Clock> {
         return Err(wrong("auto_confirm", advice));
     }
     let resolve = |auto: &RawAutoConfirm| {
-        let after = match auto.after {
+        let event = auto.after.map(|after| match after {
             RawAfter::Shipped => Event::Shipped,
             RawAfter::Delivered => Event::Delivered,
+        });
+        let days = auto.days.map(|days| in_days("auto_confirm.days", days, 0)).transpose()?;
+        let after_order = auto.after_order.map(|days| in_days("auto_confirm.after_order", days, 0)).transpose()?;
+        let after = match (event, days) {
+            (Some(event), Some(days)) => Some((event, days)),
+            (None, None) if after_order.is_some() => None,
+            (None, None) => {
+                return Err(wrong("auto_confirm", "says no days; write after and days, or after_order, or both"));
+            }
+            (None, Some(_)) => {
+                let advice = "goes with after, which says from which event; for days after the order write after_order";
+                return Err(wrong("auto_confirm.days", advice));
+            }
+            (Some(_), None) => return Err(wrong("auto_confirm.after", "goes with days; write both")),
         };
-        Ok::<_, anyhow::Error>(AutoConfirm { after, days: in_days("auto_confirm.days", auto.days, 0)? })
+        Ok::<_, anyhow::Error>(AutoConfirm { after, after_order })
     };
     Ok(match clock {
         RawClock::Ordered => Clock::Ordered,
@@ -331,6 +351,17 @@ fn clock(clock: RawClock, auto: Option<&RawAutoConfirm>) -> Result<Clock> {
         RawClock::Delivered => Clock::Delivered,
         RawClock::Confirmed => Clock::Confirmed { auto: auto.map(resolve).transpose()? },
     })
+}
+
+/// Only terms that may never start can be waited for in vain.
+fn not_fulfilled(days: Option<i64>, clock: Option<Clock>) -> Result<Option<i64>> {
+    let days = maybe_days(days, 1)?;
+    if days.is_some() && clock.is_some_and(Clock::starts_without_events) {
+        let advice = "the term of every order starts without an event here; leave it out, or write not_fulfilled_after = \
+                      false if it is inherited";
+        return Err(wrong("", advice));
+    }
+    Ok(days)
 }
 
 impl RawExtension {

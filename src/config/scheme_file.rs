@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use chrono::NaiveDate;
@@ -43,6 +44,9 @@ pub struct RawConfig {
     store: RawStore,
     /// How customers are written to.
     mail: RawMail,
+    /// What the close of a day does besides.
+    #[serde(default)]
+    close: RawClose,
     /// Reference rates that policies may refer to, by name.
     #[expect(dead_code, reason = "read before, so that everything is looked at whatever else is wrong")]
     #[serde(default)]
@@ -95,6 +99,15 @@ struct RawScheme {
     /// After how many days a row that waits for its order becomes an exception; money does at once.
     #[serde(default = "default_pending_days")]
     pending_days: i64,
+    /// How many days the daemon closes at once without being asked.
+    #[serde(default = "default_days_at_once")]
+    days_at_once: i64,
+    /// How long a clock that stepped ahead must hold before the daemon believes it.
+    #[serde(default = "default_clock_wait_minutes")]
+    clock_wait_minutes: i64,
+    /// Money that is dated more days ahead than this is an exception at once.
+    #[serde(default = "default_dated_ahead_days")]
+    dated_ahead_days: i64,
     /// The policy that every merchant's policy inherits from, unless it names another.
     #[expect(dead_code, reason = "read before, so that everything is looked at whatever else is wrong")]
     base_policy: Option<PathBuf>,
@@ -102,6 +115,22 @@ struct RawScheme {
 
 fn default_pending_days() -> i64 {
     3
+}
+
+/// A week off, and a weekend.
+fn default_days_at_once() -> i64 {
+    10
+}
+
+fn default_clock_wait_minutes() -> i64 {
+    30
+}
+
+/// A wait of more than a day would be one for the next day's mistake.
+const MOST_WAIT_MINUTES: i64 = 1_440;
+
+fn default_dated_ahead_days() -> i64 {
+    14
 }
 
 fn default_commit_rows() -> i64 {
@@ -177,6 +206,27 @@ struct RawMerchant {
     policy: PathBuf,
 }
 
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawClose {
+    /// For how many seconds each close proves sealed days and orders again, besides the last sealed day.
+    #[serde(default = "default_prove_seconds")]
+    prove_seconds: u64,
+}
+
+impl Default for RawClose {
+    fn default() -> RawClose {
+        RawClose { prove_seconds: default_prove_seconds() }
+    }
+}
+
+fn default_prove_seconds() -> u64 {
+    5
+}
+
+/// Proving for longer would hold up the night's work.
+const MOST_PROVE_SECONDS: u64 = 3_600;
+
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields)]
 struct RawOutbox {
@@ -198,9 +248,13 @@ impl RawConfig {
         let zone = rules.keep("scheme.time_zone", time_zone(&self.scheme.time_zone));
         rules.keep("scheme.buckets", buckets(&self.scheme.buckets));
         let pending_days = rules.keep("scheme.pending_days", in_days("", self.scheme.pending_days, 1));
+        let days_at_once = rules.keep("scheme.days_at_once", in_days("", self.scheme.days_at_once, 1));
+        let clock_wait = rules.keep("scheme.clock_wait_minutes", clock_wait(self.scheme.clock_wait_minutes));
+        let dated_ahead_days = rules.keep("scheme.dated_ahead_days", in_days("", self.scheme.dated_ahead_days, 0));
         let store_url = rules.keep("store.url", store_url(self.store.url));
         let commit_rows = rules.keep("store.commit_rows", commit_rows(self.store.commit_rows));
         let mail = self.mail.resolve(base, rules);
+        let prove_within = rules.keep("close.prove_seconds", prove_within(self.close.prove_seconds));
         let ids: Vec<String> = self.merchants.iter().map(|merchant| merchant.id.clone()).collect();
         rules.keep("merchant", ensure_any(&ids));
         names("merchant", "id", &ids, rules);
@@ -244,6 +298,7 @@ impl RawConfig {
             store_url: store_url?,
             commit_rows: commit_rows?,
             mail: mail?,
+            prove_within: prove_within?,
             rates: read.rates,
             calendars: read.calendars,
             merchants,
@@ -252,9 +307,19 @@ impl RawConfig {
             reports,
             buckets: self.scheme.buckets,
             pending_days: pending_days?,
+            days_at_once: days_at_once?,
+            clock_wait: clock_wait?,
+            dated_ahead_days: dated_ahead_days?,
             jobs: read.jobs?,
         })
     }
+}
+
+fn clock_wait(minutes: i64) -> Result<Duration> {
+    let within = u64::try_from(minutes).ok().filter(|_| minutes <= MOST_WAIT_MINUTES);
+    let minutes =
+        within.with_context(|| format!("{minutes} is not from 0 to {MOST_WAIT_MINUTES} minutes; write one that is"))?;
+    Ok(Duration::from_secs(60 * minutes))
 }
 
 fn buckets(first_days: &[i64]) -> Result<()> {
@@ -274,6 +339,11 @@ fn store_url(written: String) -> Result<String> {
 fn commit_rows(written: i64) -> Result<usize> {
     let rows = usize::try_from(written).ok().filter(|rows| (1..=MOST_COMMIT_ROWS).contains(rows));
     rows.with_context(|| format!("{written} is not from 1 to {MOST_COMMIT_ROWS}; write a number that is"))
+}
+
+fn prove_within(seconds: u64) -> Result<Duration> {
+    ensure!(seconds <= MOST_PROVE_SECONDS, "{seconds} is not from 0 to {MOST_PROVE_SECONDS}; write a number that is");
+    Ok(Duration::from_secs(seconds))
 }
 
 fn ensure_any(ids: &[String]) -> Result<()> {

@@ -10,7 +10,7 @@ use super::due::{can_be_told, clock_day, schedule, ways_on};
 use super::hold::spans;
 use super::order::{Case, Fact, Source, What};
 use super::policy::Terms;
-use super::position::{decide, is_cancelled};
+use super::position::{decide, is_cancelled, owed_now};
 
 /// Why a well-formed row about a known order is rejected. The message says what the limit was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -82,6 +82,25 @@ impl Refusal {
     }
 }
 
+/// Whether a row with this code was understood, and refused by the terms of its order.
+pub fn is_refused_by_terms(code: &str) -> bool {
+    const BY_TERMS: [&str; 12] = [
+        "REFUND_TOO_LATE",
+        "REFUND_TOO_MUCH",
+        "CHARGEBACK_TOO_EARLY",
+        "CHARGEBACK_TOO_MUCH",
+        "EXTENSION_NOT_OFFERED",
+        "EXTENSION_NOT_NEEDED",
+        "EXTENSION_NO_EFFECT",
+        "EXTENSION_LIMIT",
+        "EXTENSION_TOO_LONG",
+        "EXTENSION_TOO_EARLY",
+        "EXTENSION_TOO_LATE",
+        "EXTENSION_WRITTEN_OFF",
+    ];
+    BY_TERMS.contains(&code)
+}
+
 /// Of a chargeback whose payment has not been seen.
 pub const UNKNOWN_PAYMENT: &str = "UNKNOWN_PAYMENT";
 
@@ -119,7 +138,9 @@ pub fn admit(case: &Case, terms: &Terms, what: &What, effective_on: NaiveDate) -
             admit_effect(case, terms, what, effective_on)
         }
         What::Fulfilment(_) | What::Hold { .. } => admit_due_dates(case, terms, what, effective_on),
-        What::Payment { .. } | What::Waiver { .. } | What::Notice { .. } | What::PayOut { .. } => Ok(()),
+        What::Payment { .. } | What::Waiver { .. } | What::Notice { .. } | What::PayOut { .. } | What::GivenBack => {
+            Ok(())
+        }
     }
 }
 
@@ -146,19 +167,52 @@ fn joined(case: &Case, what: &What, effective_on: NaiveDate) -> Case {
     joined
 }
 
-fn admit_refund(case: &Case, terms: &Terms, minor: i64, refunded_on: NaiveDate) -> Result<(), Refusal> {
-    let earlier: i64 = case
-        .facts
-        .iter()
-        .map(|fact| match fact.what {
-            What::Refund { minor, .. } => minor,
+/// Whether a refund that the provider gave back itself can join what is known of the order. The customer has the money,
+/// so it may be one that the merchant told of under another key: only what the provider gave back before counts.
+pub fn admit_given_back(case: &Case, terms: &Terms, minor: i64, on: NaiveDate) -> Result<(), Refusal> {
+    let sum = |of: &dyn Fn(&Fact) -> i64| case.facts.iter().map(of).sum::<i64>();
+    let is_given_back = |fact: &Fact| case.facts.iter().any(|o| o.what == What::GivenBack && o.id == fact.id);
+    let paid = sum(&|fact| match fact.what {
+        What::Payment { minor, .. } => minor,
+        _ => 0,
+    });
+    let refunds = |given_back: bool| {
+        sum(&|fact| match fact.what {
+            What::Refund { minor, .. } if is_given_back(fact) == given_back => minor,
             _ => 0,
         })
-        .sum();
+    };
+    let left = case.order.amount_minor.max(paid) - refunds(true);
+    if minor > left {
+        return Err(Refusal::RefundTooMuch { left: case.order.currency.plain(left) });
+    }
+    // What was refunded before was in time.
+    let refunded_before = if is_cancelled(case) { case.order.amount_minor } else { refunds(false) };
+    if minor <= refunded_before { Ok(()) } else { admit_refund_day(case, terms, on) }
+}
+
+fn admit_refund(case: &Case, terms: &Terms, minor: i64, refunded_on: NaiveDate) -> Result<(), Refusal> {
+    let given_back = case.facts.iter().any(|fact| fact.what == What::GivenBack);
+    let earlier: i64 = if given_back {
+        // What the provider gave back may have been a refund of its own, or have paid out an earlier one.
+        let latest = case.facts.iter().map(|fact| fact.effective_on).max().unwrap_or(refunded_on);
+        let decision = decide(case, terms, &[], latest.max(case.order.ordered_on))?;
+        decision.positions.iter().map(|position| position.refunded).sum()
+    } else {
+        let refund = |fact: &Fact| match fact.what {
+            What::Refund { minor, .. } => minor,
+            _ => 0,
+        };
+        case.facts.iter().map(refund).sum()
+    };
     let left = if is_cancelled(case) { 0 } else { case.order.amount_minor - earlier };
     if minor > left {
         return Err(Refusal::RefundTooMuch { left: case.order.currency.plain(left) });
     }
+    admit_refund_day(case, terms, refunded_on)
+}
+
+fn admit_refund_day(case: &Case, terms: &Terms, refunded_on: NaiveDate) -> Result<(), Refusal> {
     let facts = case.effective_by(refunded_on);
     let clock = clock_day(&case.order, terms, &facts, &spans(&facts, terms), refunded_on);
     if let (Some(clock_on), Some(window)) = (clock.on(), terms.refund_window) {
@@ -197,8 +251,9 @@ fn admit_extension(case: &Case, terms: &Terms, days: i64, asked_on: NaiveDate) -
     let Some(limits) = terms.extension else {
         return Err(Refusal::ExtensionNotOffered);
     };
-    let positions = decide(case, terms, &[], asked_on)?.positions;
-    if !positions.iter().any(|position| position.is_open() || position.is_unpaid()) {
+    let owed = owed_now(case, terms, &[], asked_on)?;
+    let positions = || owed.iter().map(|owed| &owed.position);
+    if !positions().any(|position| position.is_open() || position.is_unpaid()) {
         return Err(Refusal::ExtensionNotNeeded { asked_on });
     }
     let had = case.facts.iter().filter(|fact| matches!(fact.what, What::Extension { .. })).count();
@@ -213,7 +268,8 @@ fn admit_extension(case: &Case, terms: &Terms, days: i64, asked_on: NaiveDate) -
     let clock = clock_day(&case.order, terms, &facts, &spans, asked_on);
     let due = schedule(&case.order, terms, &facts, &spans, clock)?;
     if terms.write_off_after.is_some() {
-        let written_off = positions.iter().find_map(|position| Some((position.instalment, position.written_off_on?)));
+        // What the day's end writes off is still there while the day goes on.
+        let written_off = positions().find_map(|position| Some((position.instalment, position.written_off_on?)));
         if let Some((instalment, written_off_on)) = written_off {
             return Err(Refusal::ExtensionWrittenOff { asked_on, instalment, written_off_on });
         }

@@ -1,4 +1,5 @@
-//! Where payments, refunds and chargebacks go, and what is written off. Computed from the facts each time, like the fee: late news re-allocates.
+//! Where payments go, and what a pay-out takes. Computed from the facts each time, like the fee: late news re-allocates.
+//! Refunds have a file of their own (`refunds`), and so have chargebacks and write-offs (`losses`).
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -17,7 +18,7 @@ pub struct Slot {
     pub due: Due,
     /// What the customer owes of the price, whether the books still have it or it was written off.
     pub principal: Principal,
-    /// Principal paid and refunded.
+    /// Principal that was paid and not given back, and all that was refunded.
     pub paid: i64,
     pub refunded: i64,
     pub fee_paid: i64,
@@ -54,8 +55,6 @@ pub struct Replayed {
     pub refunded: i64,
     /// Customer credit so far, but for fees that were paid and are not owed any more: those are known at the end only.
     pub(super) credit: i64,
-    /// Of it, what refunds gave back.
-    pub(super) given_back: i64,
 }
 
 /// The fixed surroundings of a replay.
@@ -82,7 +81,7 @@ impl Ledger<'_> {
             recovered: 0,
         });
         let slots = slots.collect();
-        let mut replayed = Replayed { slots, movements: Vec::with_capacity(8), refunded: 0, credit: 0, given_back: 0 };
+        let mut replayed = Replayed { slots, movements: Vec::with_capacity(8), refunded: 0, credit: 0 };
         let mut events: Vec<&Fact> = self.facts.iter().copied().filter(|fact| moves_money(fact)).collect();
         events.sort_by(|a, b| (self.instant(a), rank(a), &a.id).cmp(&(self.instant(b), rank(b), &b.id)));
         for fact in events {
@@ -112,11 +111,16 @@ impl Ledger<'_> {
 
     /// Every instalment's fee at the end of a day.
     pub fn fees(&self, slots: &[Slot], day: NaiveDate) -> Vec<Fee> {
+        self.fees_waived_by(slots, day, day)
+    }
+
+    /// The same less what was waived by another day.
+    pub(super) fn fees_waived_by(&self, slots: &[Slot], day: NaiveDate, waived_by: NaiveDate) -> Vec<Fee> {
         let mut waivers: i64 = self
             .facts
             .iter()
             .map(|fact| match fact.what {
-                What::Waiver { minor } if fact.effective_on <= day => minor,
+                What::Waiver { minor } if fact.effective_on <= waived_by => minor,
                 _ => 0,
             })
             .sum();
@@ -163,7 +167,8 @@ impl Ledger<'_> {
     /// before, then principal, or the other way round. What is left over becomes customer credit.
     fn pay(&self, replayed: &mut Replayed, fact: &Fact, minor: i64, suspended: bool) {
         let from = if suspended { Account::Suspense } else { Account::CashClearing };
-        let fees = self.fees(&replayed.slots, plus(fact.effective_on, -1));
+        let day_before = plus(fact.effective_on, -1);
+        let fees = self.fees(&replayed.slots, day_before);
         let mut left = minor;
         for i in replayed.oldest_first() {
             let slot = &mut replayed.slots[i];
@@ -198,31 +203,6 @@ impl Ledger<'_> {
         replayed.declare(Kind::Payment, 0, from, Account::CustomerCredit, left, fact);
     }
 
-    /// Principal first, latest instalment first; beyond what is left it gives back what was paid. Never more than was
-    /// ordered: a cancellation that happened before this refund, but came to light after it, has left nothing of it.
-    fn refund(&self, replayed: &mut Replayed, fact: &Fact, minor: i64, suspended: bool) {
-        let from = if suspended { Account::Suspense } else { Account::MerchantPayable };
-        let refunded = minor.min(self.order.amount_minor - replayed.refunded);
-        let mut left = refunded;
-        for i in (0..replayed.slots.len()).rev() {
-            let slot = &mut replayed.slots[i];
-            let taken = slot.principal.now().min(left);
-            slot.refunded += taken;
-            slot.principal.take(fact.effective_on, taken);
-            left -= taken;
-            let instalment = slot.due.instalment;
-            let off = slot.receivable();
-            replayed.declare(Kind::Refund, instalment, from, off, taken, fact);
-        }
-        replayed.refunded += refunded;
-        replayed.credit += left;
-        replayed.given_back += left;
-        replayed.declare(Kind::Refund, 0, from, Account::CustomerCredit, left, fact);
-        if suspended {
-            replayed.declare(Kind::Refund, 0, from, Account::MerchantPayable, minor - refunded, fact);
-        }
-    }
-
     /// From credit first, then from fees that were paid. Those not owed any more come first by themselves: a waiver takes
     /// the fees of earlier instalments first as well. A fee that went back to the customer is not paid any more: if late
     /// news or more days past due make it owed again, it is open. What late news turned from credit into principal stays
@@ -239,7 +219,6 @@ impl Ledger<'_> {
             replayed.declare(Kind::FeeReturned, instalment, fee, Account::CustomerCredit, back, fact);
         }
         replayed.credit -= from_credit + left;
-        replayed.given_back = replayed.given_back.min(replayed.credit.max(0));
         replayed.declare(Kind::PayOut, 0, Account::CustomerCredit, Account::CashClearing, minor, fact);
     }
 }
@@ -289,6 +268,14 @@ impl Replayed {
             self.movements.push(Declared { movement, minor, effective_on: on.0, source: on.1 });
         }
     }
+}
+
+/// Takes as much as is there, and says how much that was.
+pub(super) fn take(there: &mut i64, left: &mut i64) -> i64 {
+    let part = (*there).min(*left);
+    *there -= part;
+    *left -= part;
+    part
 }
 
 fn moves_money(fact: &Fact) -> bool {

@@ -1,4 +1,5 @@
-//! Files that should be there: by which day and time, and which numbers of a sequence were left out.
+//! Files that should be there: by which day and time, and which numbers of a sequence were left out; and how many of a
+//! file's rows may be rejected before its coming is no success.
 //!
 //! What became of a file is not known here; a file is its date and its number.
 
@@ -7,6 +8,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Utc, Weekday};
 use chrono_tz::Tz;
+use rust_decimal::Decimal;
 
 use super::business_days::{Calendar, NoYear};
 use super::calendar::{instant_of, plus};
@@ -44,6 +46,27 @@ impl Expected {
     /// The moment by which that file should be there.
     pub fn deadline(&self, business_date: NaiveDate) -> DateTime<Utc> {
         instant_of(business_date.and_time(self.by), self.zone)
+    }
+}
+
+/// From how many rejected rows on a file is no success.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RejectLimit {
+    /// Share of the file's rows.
+    pub share: Option<Decimal>,
+    pub rows: Option<i64>,
+}
+
+impl RejectLimit {
+    pub const ALL_ROWS: RejectLimit = RejectLimit { share: Some(Decimal::ONE), rows: None };
+    /// Where whoever sends a row is told at once what becomes of it.
+    pub const NONE: RejectLimit = RejectLimit { share: None, rows: None };
+
+    /// Whether so many rejected rows, of so many in all, are too many.
+    pub fn is_reached(self, rejected: i64, rows: i64) -> bool {
+        let by_share = self.share.is_some_and(|share| Decimal::from(rejected) >= share * Decimal::from(rows));
+        let by_rows = self.rows.is_some_and(|most| rejected >= most);
+        rejected > 0 && (by_share || by_rows)
     }
 }
 
@@ -90,6 +113,29 @@ mod tests {
         }
         assert!(working.on("2027-01-04".parse().unwrap()).is_err(), "a year without days is an error");
         assert_eq!(on_time.deadline("2026-10-07".parse().unwrap()).to_rfc3339(), "2026-10-07T01:30:00+00:00");
+    }
+
+    #[test]
+    fn how_many_rejected_rows_are_too_many() {
+        let limit = |share: Option<&str>, rows| RejectLimit { share: share.map(|share| share.parse().unwrap()), rows };
+        // share, rows, rejected of rows: too many
+        for (share, rows, rejected, of, reached) in [
+            (Some("1"), None, 3, 3, true),
+            (Some("1"), None, 2, 3, false),
+            (Some("1"), None, 0, 0, false),
+            (Some("0.5"), None, 1, 2, true),
+            (Some("0.5"), None, 1, 3, false),
+            (Some("0.0001"), None, 1, 10_000, true),
+            (Some("0.0001"), None, 1, 10_001, false),
+            (None, Some(2), 1, 1, false),
+            (None, Some(2), 2, 1_000_000, true),
+            (Some("0.5"), Some(100), 100, 1_000_000, true),
+            (Some("0.5"), Some(100), 3, 4, true),
+            (Some("0.5"), Some(1), 0, 4, false),
+        ] {
+            assert_eq!(limit(share, rows).is_reached(rejected, of), reached, "{share:?} {rows:?}: {rejected} of {of}");
+        }
+        assert!(RejectLimit::ALL_ROWS.is_reached(1, 1) && !RejectLimit::ALL_ROWS.is_reached(1, 2));
     }
 
     #[test]

@@ -11,8 +11,9 @@ use super::journal::{Entry, Reason};
 use super::money::Currency;
 use super::order::{Case, Correction, Fact, Order, What};
 
-/// The kinds of facts that can be corrected, as `correct` and files name them: all but notices. That a notice was sent is
-/// known by the program itself, and nobody else can know better.
+/// The kinds of facts that can be corrected, as `correct` and files name them: all but notices, and that the provider gave a
+/// refund back itself, which follows from its bill. That a notice was sent is known by the program itself, and nobody else
+/// can know better.
 pub const KINDS: [&str; 8] =
     ["fulfilment", "payment", "refund", "chargeback", "extension", "hold", "waiver", "pay_out"];
 
@@ -81,7 +82,7 @@ impl Changes {
                 What::Hold { reason: self.hold_reason.unwrap_or(*reason), ends_on: self.ends_on.or(*ends_on) }
             }
             What::Waiver { minor } => What::Waiver { minor: minor_of(*minor) },
-            What::Fulfilment(_) | What::Notice { .. } | What::PayOut { .. } => what.clone(),
+            What::Fulfilment(_) | What::Notice { .. } | What::PayOut { .. } | What::GivenBack => what.clone(),
         }
     }
 }

@@ -78,6 +78,15 @@ impl Standing {
     }
 }
 
+/// Whether it is known what customers have paid by the end of a day.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum News {
+    #[default]
+    Complete,
+    /// A file that should have said so has not come: no step is taken against a customer until it does.
+    Missing,
+}
+
 /// What the next step depends on.
 pub struct Evidence<'a> {
     pub due_on: NaiveDate,
@@ -89,6 +98,7 @@ pub struct Evidence<'a> {
     pub notices: Vec<NaiveDate>,
     /// Days covered by holds with effect `credit`.
     pub held: &'a Covered,
+    pub news: News,
     /// Written off: nobody is written to any more, so no further notice.
     pub written_off: bool,
 }
@@ -113,7 +123,7 @@ pub fn step(at: &Standing, on: &Evidence<'_>, rule: CreditRule, today: NaiveDate
     let late = unpaid && days >= rule.notice_after;
     let gone_when_due = on.due_on <= today && on.principal.left(on.due_on) == 0;
     let stayed_gone = gone_when_due && days == 0;
-    let held = on.held.covers(today);
+    let held = on.held.covers(today) || on.news == News::Missing;
     let noticed_on = on.notice_by(today).filter(|sent| at.since.is_none_or(|since| *sent >= since));
     let noticed_too_early = || on.notice_by(today).is_some_and(|sent| !on.may_step_on(sent, rule));
     let without_a_flag = || if at.flagged_on.is_some() { Status::SettledLate } else { Status::Clear };
@@ -240,6 +250,7 @@ mod tests {
                 paid_some: paid.is_some(),
                 notices: notice.map(day).into_iter().collect(),
                 held: &known,
+                news: News::Complete,
                 written_off: false,
             };
             while let Some((status, _)) = step(&at, &evidence, RULE, today) {
@@ -325,6 +336,7 @@ mod tests {
                 paid_some: paid.is_some(),
                 notices: vec![day("13")],
                 held: &Covered::default(),
+                news: News::Complete,
                 written_off: false,
             };
             let at = Standing { status: *status, since: Some(day("13")), flagged_on: flagged.map(day) };

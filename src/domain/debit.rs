@@ -4,6 +4,7 @@
 use chrono::NaiveDate;
 
 use super::calendar::plus;
+use super::credit::News;
 use super::hold::Covered;
 use super::instruction::{Answer, Attempt, Next, Retry};
 use super::position::Position;
@@ -41,6 +42,21 @@ pub fn next(rule: &DebitRule, position: &Position, attempts: &[&Attempt], held: 
     let Some(first_day) = first_day else { return Next::Exhausted };
     let day = held.first_free(first_day.max(today));
     if day == today { Next::Now(owed) } else { Next::On(day) }
+}
+
+/// The same, where it may not be known what customers have paid: nobody is asked for what they may have paid by hand.
+pub fn next_with(
+    rule: &DebitRule,
+    position: &Position,
+    attempts: &[&Attempt],
+    held: &Covered,
+    today: NaiveDate,
+    news: News,
+) -> Next {
+    match (next(rule, position, attempts, held, today), news) {
+        (Next::Now(_), News::Missing) => Next::On(plus(today, 1)),
+        (next, _) => next,
+    }
 }
 
 /// Until when an open attempt blocks the next; an answer that never comes is the longest wait.

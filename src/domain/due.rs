@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 
-use super::business_days::{Count, NoYear};
+use super::business_days::{Count, NoYear, Roll};
 use super::calendar::{days_between, plus};
 use super::hold::{Covered, Effect, HoldSpan, spans};
 use super::money::split;
@@ -58,7 +58,9 @@ pub fn clock_day(order: &Order, terms: &Terms, facts: &[&Fact], spans: &[HoldSpa
             let confirmed = reached(Event::Confirmed);
             let automatic = auto.and_then(|auto| {
                 let held = Covered::by(Effect::Clock, spans, terms);
-                reached(auto.after).map(|from| held.advance(from, auto.days))
+                let after_event = auto.after.and_then(|(event, days)| Some((reached(event)?, days)));
+                let after_order = auto.after_order.map(|days| (order.ordered_on, days));
+                after_event.into_iter().chain(after_order).map(|(from, days)| held.advance(from, days)).min()
             });
             match (confirmed, automatic) {
                 (Some(on), Some(automatic)) if automatic < on => ClockDay::Started { on: automatic, by_itself: true },
@@ -133,7 +135,7 @@ pub fn can_be_told(case: &Case, terms: &Terms) -> Result<(), NoYear> {
 /// nor extended by more than `extension` days.
 pub fn latest(terms: &Terms, day: NaiveDate, extension: i64) -> Result<NaiveDate, NoYear> {
     let by_itself = match terms.clock {
-        Clock::Confirmed { auto: Some(auto) } => auto.days,
+        Clock::Confirmed { auto: Some(auto) } => auto.after.map(|(_, days)| days).max(auto.after_order).unwrap_or(0),
         _ => 0,
     };
     let clock_on = plus(day, by_itself + i64::from(terms.cut_off.is_some()));
@@ -143,6 +145,19 @@ pub fn latest(terms: &Terms, day: NaiveDate, extension: i64) -> Result<NaiveDate
         latest = latest.max(counting.way(clock_on, term)?.due_on);
     }
     Ok(latest)
+}
+
+/// How many days after its order an instalment is due at the earliest.
+pub fn shortest_term(terms: &Terms) -> i64 {
+    let rolls_back = terms
+        .days_off
+        .as_ref()
+        .is_some_and(|days_off| matches!(days_off.roll, Roll::Preceding | Roll::ModifiedFollowing));
+    let days = all_terms(terms).into_iter().map(|term| match term {
+        Term::Days(days) if !rolls_back => days,
+        Term::Days(_) | Term::Until(_) => 0,
+    });
+    days.min().unwrap_or(0)
 }
 
 /// Every term that an order on these terms can have.
@@ -169,7 +184,11 @@ fn ways(
         })
         .sum();
     let counting = Counting { terms, held: Covered::by(Effect::Clock, spans, terms), extension };
-    let way = |term: Term| clock.on().map(|on| counting.way(on, term)).transpose();
+    let way = |term: Term| {
+        let way = clock.on().map(|on| counting.way(on, term)).transpose()?;
+        // A delivery may be dated a day before its order, and a roll may lead back: nothing is due before it is ordered.
+        Ok(way.map(|way| Way { due_on: way.due_on.max(order.ordered_on), ..way }))
+    };
     match (terms.due_day, terms.instalments.as_slice()) {
         (Some(due_day), _) => Ok(vec![way(Term::Until(due_day))?]),
         (None, []) => Ok(vec![way(Term::Days(order.term))?]),
@@ -253,7 +272,8 @@ mod tests {
     fn the_latest_due_date_is_that_of_the_longest_term() {
         let due_day = DueDay { day: 8, month: 1 };
         let half = |term| Share { share: "0.5".parse().unwrap(), term };
-        let by_itself = Clock::Confirmed { auto: Some(AutoConfirm { after: Event::Shipped, days: 10 }) };
+        let by_itself =
+            Clock::Confirmed { auto: Some(AutoConfirm { after: Some((Event::Shipped, 10)), after_order: None }) };
         let business = DaysOff { count: Count::Business, ..october_terms().days_off.unwrap() };
         for (what, terms, extension, latest_on) in [
             ("14 days", terms(), 0, "10-07"),

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::calendar::days_between;
+use super::calendar::{days_between, plus};
 use super::money::Currency;
 use super::policy::{Band, Terms};
 
@@ -79,13 +79,14 @@ pub fn agreement_for(agreements: &[Agreement], at: DateTime<Utc>) -> Option<(&Ag
     })
 }
 
-/// What the customer owes this merchant already.
+/// What the customer owes this merchant already, as the day opened, with the orders accepted since. So the answer to an
+/// order does not depend on which jobs ran, or which files came, earlier in the day.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Exposure {
     /// Principal, in minor units.
     pub minor: i64,
-    /// The due date of the oldest instalment with principal left.
-    pub oldest_due_on: Option<NaiveDate>,
+    /// The day that the customer's days past due count from; of several instalments the earliest.
+    pub past_due_from: Option<NaiveDate>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,8 +190,9 @@ pub fn decide<'t>(
         return Err(Decline::NoBankCard);
     }
     let band = terms.band(applicant.credit_score).ok_or(Decline::ScoreTooLow)?;
-    let overdue = exposure.oldest_due_on.map_or(0, |due_on| days_between(due_on, request.today));
-    if terms.freeze_when_overdue.is_some_and(|days| overdue > days) {
+    let yesterday = plus(request.today, -1);
+    let past_due = exposure.past_due_from.map_or(0, |from| days_between(from, yesterday));
+    if terms.freeze_when_overdue.is_some_and(|days| past_due > days) {
         return Err(Decline::AccountOverdue);
     }
     if exposure.minor + request.amount_minor > band.limit_minor {
@@ -250,9 +252,9 @@ mod tests {
         check(|_, _, agreement, _| (agreement.open, agreement.changed_at) = (false, later), Ok(14));
         check(|_, _, _, exposure| exposure.minor = 190_000, Ok(14));
         check(|_, _, _, exposure| exposure.minor = 190_001, Err(Decline::OverLimit));
-        // Five days overdue is allowed, six freeze.
-        check(|_, _, _, exposure| exposure.oldest_due_on = "2026-03-05".parse().ok(), Ok(14));
-        check(|_, _, _, exposure| exposure.oldest_due_on = "2026-03-04".parse().ok(), Err(Decline::AccountOverdue));
+        // Five days past due at the end of the day before are allowed, six freeze.
+        check(|_, _, _, exposure| exposure.past_due_from = "2026-03-04".parse().ok(), Ok(14));
+        check(|_, _, _, exposure| exposure.past_due_from = "2026-03-03".parse().ok(), Err(Decline::AccountOverdue));
     }
 
     #[test]

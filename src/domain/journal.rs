@@ -206,9 +206,9 @@ impl Movement {
 pub fn difference(declared: &[Declared], recorded: &[Recorded]) -> Vec<Entry> {
     let mut entries = Vec::new();
     for should in declared {
-        let booked = total(&should.movement, recorded);
-        let minor = should.minor - booked;
-        let reason = match (booked, minor) {
+        let before = booked(&should.movement, recorded);
+        let minor = should.minor - before;
+        let reason = match (before, minor) {
             (0, _) => Reason::New,
             (_, 1..) if should.movement.kind == Kind::LateFee => Reason::Accrued,
             _ => Reason::Corrected,
@@ -221,14 +221,14 @@ pub fn difference(declared: &[Declared], recorded: &[Recorded]) -> Vec<Entry> {
         if done || declared.iter().any(|should| is_same(&should.movement)) {
             continue;
         }
-        let booked = total(&row.movement, recorded);
-        push(&mut entries, &row.movement, -booked, row.effective_on, row.source, Reason::Corrected);
+        let minor = -booked(&row.movement, recorded);
+        push(&mut entries, &row.movement, minor, row.effective_on, row.source, Reason::Corrected);
     }
     entries
 }
 
 /// What the books have of a movement: what was posted less what was posted back.
-fn total(movement: &Movement, recorded: &[Recorded]) -> i64 {
+pub fn booked(movement: &Movement, recorded: &[Recorded]) -> i64 {
     recorded.iter().map(|row| movement.sign_of(&row.movement) * row.minor).sum()
 }
 
@@ -267,7 +267,7 @@ mod tests {
         }
     }
 
-    fn booked(entries: &[Entry]) -> Vec<Recorded> {
+    fn as_booked(entries: &[Entry]) -> Vec<Recorded> {
         let of = |entry: &Entry| Recorded {
             movement: entry.movement.clone(),
             minor: entry.minor,
@@ -288,11 +288,11 @@ mod tests {
         let late_fee = paid(Account::CashClearing, Account::ReceivableLateFee, 5);
         let first = difference(&[principal.clone(), late_fee.clone()], &[]);
         assert_eq!(first.iter().map(|entry| entry.minor).collect::<Vec<_>>(), [100, 5]);
-        assert_eq!(difference(&[principal.clone(), late_fee], &booked(&first)), []);
+        assert_eq!(difference(&[principal.clone(), late_fee], &as_booked(&first)), []);
 
         // The fee goes away, and the principal takes what went to it.
         let more = Declared { minor: 105, ..principal };
-        let moved = difference(std::slice::from_ref(&more), &booked(&first));
+        let moved = difference(std::slice::from_ref(&more), &as_booked(&first));
         let (grown, back) = (&moved[0], &moved[1]);
         assert_eq!((grown.minor, grown.movement == more.movement, grown.reason), (5, true, Reason::Corrected));
         assert_eq!((back.minor, back.movement.debit), (5, Account::ReceivableLateFee));
@@ -309,18 +309,18 @@ mod tests {
     fn only_the_difference_is_posted() {
         let first = difference(&[fee(10)], &[]);
         assert_eq!((first[0].minor, first[0].reason), (10, Reason::New));
-        assert_eq!(difference(&[fee(10)], &booked(&first)), []);
+        assert_eq!(difference(&[fee(10)], &as_booked(&first)), []);
 
-        let second = difference(&[fee(15)], &booked(&first));
+        let second = difference(&[fee(15)], &as_booked(&first));
         assert_eq!((second[0].minor, second[0].reason), (5, Reason::Accrued));
 
         let all = [first, second].concat();
-        let back = difference(&[fee(0)], &booked(&all));
+        let back = difference(&[fee(0)], &as_booked(&all));
         assert_eq!((back[0].minor, back[0].movement.debit), (15, Account::IncomeLateFee));
         assert_eq!(back[0].reason, Reason::Corrected);
 
         // Not declared any more at all is the same as declared with nothing.
-        assert_eq!(difference(&[], &booked(&all)), back);
-        assert_eq!(difference(&[], &booked(&[all, back].concat())), []);
+        assert_eq!(difference(&[], &as_booked(&all)), back);
+        assert_eq!(difference(&[], &as_booked(&[all, back].concat())), []);
     }
 }

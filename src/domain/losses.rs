@@ -3,8 +3,8 @@
 
 use chrono::NaiveDate;
 
-use super::allocation::{Ledger, Replayed, Slot, WriteOff};
-use super::calendar::days_between;
+use super::allocation::{Ledger, Replayed, Slot, WriteOff, take};
+use super::calendar::{days_between, plus};
 use super::journal::{Account, Kind};
 use super::order::Fact;
 use super::policy::Allocation;
@@ -16,21 +16,9 @@ impl Ledger<'_> {
         let to = if suspended { Account::Suspense } else { Account::CashClearing };
         let mut left = minor;
         // What is there of the customer's credit: some may have been paid out.
-        let credit = replayed.credit.max(0);
-        let refunds = replayed.given_back.min(credit);
-        let too_much = take(&mut (credit - refunds), &mut left);
-        // What a refund gave back was refunded all the same; it only was never paid, and so nothing was recovered.
-        let given_back = left.min(refunds);
-        let mut refunded = given_back;
-        for i in (0..replayed.slots.len()).rev() {
-            let slot = &mut replayed.slots[i];
-            let recovered = take(&mut slot.recovered, &mut refunded);
-            slot.refunded += recovered + take(&mut slot.paid, &mut refunded);
-            let (instalment, recovery) = (slot.due.instalment, Account::IncomeRecovery);
-            replayed.declare(Kind::Chargeback, instalment, recovery, Account::ExpensesBadDebt, recovered, fact);
-        }
-        replayed.given_back -= given_back;
-        left -= given_back;
+        let credit = take(&mut replayed.credit.max(0), &mut left);
+        replayed.credit -= credit;
+        let returned = self.take_returned_fees(replayed, fact, &mut left);
         for i in replayed.oldest_first().into_iter().rev() {
             let slot = &mut replayed.slots[i];
             let recovered = take(&mut slot.recovered, &mut left);
@@ -50,10 +38,30 @@ impl Ledger<'_> {
             replayed.declare(Kind::Chargeback, instalment, receivable, to, paid, fact);
             replayed.declare(Kind::Chargeback, instalment, Account::ReceivableLateFee, to, fee, fact);
         }
-        // Only what was paid out as credit can be missing now. The credit is overdrawn by it, for finance to see.
-        let from_credit = too_much + given_back + left;
-        replayed.credit -= from_credit;
+        // What is missing now was given back before, as credit or by the provider: the credit is overdrawn by it, for
+        // finance to see. Goods that a refund had settled are not owed again.
+        replayed.credit -= left;
+        let from_credit = credit + returned + left;
         replayed.declare(Kind::Chargeback, 0, Account::CustomerCredit, to, from_credit, fact);
+    }
+
+    /// A fee that was paid and is not owed any more is the customer's credit as well. A day's fee falls due at its end,
+    /// after the chargeback; a waiver of the day came before it.
+    fn take_returned_fees(&self, replayed: &mut Replayed, fact: &Fact, left: &mut i64) -> i64 {
+        if *left == 0 || replayed.slots.iter().all(|slot| slot.fee_paid == 0) {
+            return 0;
+        }
+        let owed = self.fees_waived_by(&replayed.slots, plus(fact.effective_on, -1), fact.effective_on);
+        let mut returned = 0;
+        for (i, owed) in owed.into_iter().enumerate() {
+            let slot = &mut replayed.slots[i];
+            let back = take(&mut (slot.fee_paid - owed.net()).max(0), left);
+            slot.fee_paid -= back;
+            returned += back;
+            let (instalment, fee) = (slot.due.instalment, Account::ReceivableLateFee);
+            replayed.declare(Kind::FeeReturned, instalment, fee, Account::CustomerCredit, back, fact);
+        }
+        returned
     }
 
     /// Writes off the instalments that have been past due for as many days as the policy says by the end of `day`.
@@ -67,12 +75,4 @@ impl Ledger<'_> {
             }
         }
     }
-}
-
-/// Takes as much as is there, and says how much that was.
-fn take(there: &mut i64, left: &mut i64) -> i64 {
-    let part = (*there).min(*left);
-    *there -= part;
-    *left -= part;
-    part
 }

@@ -26,6 +26,7 @@ pub mod policy;
 pub mod position;
 pub mod principal;
 pub mod reference_rate;
+pub mod refunds;
 pub mod reminders;
 
 #[cfg(test)]

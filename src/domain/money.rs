@@ -30,11 +30,21 @@ impl Currency {
         self.0.exponent().map_or(0, u32::from)
     }
 
-    /// Reads an amount as written, exactly. More digits than the currency has are an error, not a rounding.
+    /// Reads an amount as written, exactly. More digits than the currency has are an error, not a rounding; also if they are
+    /// zeros, since `1.500` may mean 1,500.
     pub fn parse_minor(self, text: &str) -> Result<i64, AmountError> {
         if !is_plain_decimal(text) {
             return Err(AmountError::NotANumber);
         }
+        let digits = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+        if u32::try_from(digits).is_ok_and(|digits| digits <= self.exponent()) {
+            return self.read(text);
+        }
+        // What is too large as well is told as that.
+        Err(self.read(text).err().unwrap_or(AmountError::TooPrecise(self)))
+    }
+
+    fn read(self, text: &str) -> Result<i64, AmountError> {
         let amount = Decimal::from_str_exact(text).map_err(|_| AmountError::NotANumber)?;
         self.minor_of(amount)
     }
@@ -141,9 +151,10 @@ mod tests {
         let cny_currency = Currency::parse("CNY").unwrap();
         assert_eq!(cny("129.90"), Ok(12_990));
         assert_eq!(cny("129.9"), Ok(12_990));
-        assert_eq!(cny("129.900"), Ok(12_990));
         assert_eq!(cny("-5"), Ok(-500));
-        assert_eq!(cny("12.345"), Err(AmountError::TooPrecise(cny_currency)));
+        for thousands in ["12.345", "129.900", "1.000", "-1.500", "0.000"] {
+            assert_eq!(cny(thousands), Err(AmountError::TooPrecise(cny_currency)), "{thousands}");
+        }
         for bad in ["", "abc", "1,200.00", "1_00", "+5", "5.", ".5", "-", "1e5", "１２", "¥12", "0x10", "1.2.3"] {
             assert_eq!(cny(bad), Err(AmountError::NotANumber), "{bad:?}");
         }
@@ -160,6 +171,11 @@ mod tests {
             let currency = Currency::parse(code).unwrap();
             assert_eq!(currency.parse_minor(text), Ok(minor), "{code}");
             assert_eq!(currency.plain(minor), text, "{code}");
+            assert_eq!(
+                currency.parse_minor(&format!("1.0{:0>1$}", "", currency.exponent() as usize)).ok(),
+                None,
+                "{code}"
+            );
             assert_eq!([currency.code(), &currency.to_string(), &format!("{currency:?}")], [code; 3]);
         }
         assert!(Currency::parse("XYZ").is_none());

@@ -12,6 +12,9 @@ pub struct Source {
     pub line: i64,
 }
 
+/// Stands between the parts of a key that is unique within something: `T-1/R-1` is the refund R-1 of the trade T-1.
+pub const PARTS: char = '/';
+
 /// One purchase, as accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
@@ -81,6 +84,8 @@ pub enum What {
     PayOut {
         minor: i64,
     },
+    /// The provider's bill says that it gave the refund of this key back itself: the customer has that money.
+    GivenBack,
 }
 
 /// A correction as booked.
@@ -144,6 +149,7 @@ impl What {
             What::Waiver { .. } => "waiver",
             What::Notice { .. } => "notice",
             What::PayOut { .. } => "pay_out",
+            What::GivenBack => "given_back",
         }
     }
 }
@@ -216,6 +222,7 @@ mod tests {
             (What::Waiver { minor }, "waiver"),
             (What::Notice { instalment: 1 }, "notice"),
             (What::PayOut { minor }, "pay_out"),
+            (What::GivenBack, "given_back"),
         ] {
             assert_eq!(what.kind(), kind);
         }

@@ -45,6 +45,8 @@ pub struct Terms {
     pub before_order: i64,
     /// By score, lowest first.
     pub bands: Vec<Band>,
+    /// Days after the order from which on it is an exception that its term has not started.
+    pub not_fulfilled_after: Option<i64>,
     /// In place of the band's term.
     pub due_day: Option<DueDay>,
     /// How due dates keep clear of days off; none: every day is like any other.
@@ -105,11 +107,24 @@ pub enum Clock {
     },
 }
 
+impl Clock {
+    /// Whether the term of every order starts some day, whatever is heard of it.
+    pub fn starts_without_events(self) -> bool {
+        match self {
+            Clock::Ordered => true,
+            Clock::Shipped | Clock::Delivered => false,
+            Clock::Confirmed { auto } => auto.is_some_and(|auto| auto.after_order.is_some()),
+        }
+    }
+}
+
+/// When receipt counts as confirmed by itself: on the first of these days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AutoConfirm {
-    /// Shipped or delivered.
-    pub after: Event,
-    pub days: i64,
+    /// So many days after it was shipped or delivered.
+    pub after: Option<(Event, i64)>,
+    /// So many days after the order, whatever is heard of it.
+    pub after_order: Option<i64>,
 }
 
 /// A day of a month after the clock day's.
@@ -203,6 +218,7 @@ pub mod tests {
                 Band { score: 550, limit_minor: 50_000, term: 7 },
                 Band { score: 650, limit_minor: 200_000, term: 14 },
             ],
+            not_fulfilled_after: None,
             due_day: None,
             days_off: None,
             freeze_when_overdue: Some(5),

@@ -1,20 +1,21 @@
-//! The one function that decides: what is true of an order at the end of a day.
+//! The one function that decides: what is true of an order at the end of a day, and, by the same rules, during it.
 //!
-//! Jobs call [`decide`], compare with what is recorded and post the difference. Reruns, missed days and late news
-//! are the same call; deliberately, nothing here knows which of them it is.
+//! The close calls [`decide`], compares with what is recorded and posts the difference. Reruns, missed days and late news
+//! are the same call; deliberately, nothing here knows which of them it is. While a day is open, [`owed_now`] says what
+//! the customer owes: what a day's end brings (fee, credit step, write-off) comes with the end, not before it.
 
 use chrono::NaiveDate;
 
-use super::allocation::{Fee, Ledger, Slot};
+use super::allocation::{Fee, Ledger, Replayed, Slot};
 use super::business_days::NoYear;
 use super::calendar::{days_between, plus};
-use super::credit::{self, Evidence, Standing, Status};
+use super::credit::{self, Evidence, News, Standing, Status};
 use super::due::{ClockDay, clock_day, schedule};
 use super::hold::{Covered, Effect, HoldReason, HoldSpan, Stopped, spans};
-use super::journal::{Account, Declared, Kind, Movement, Recorded};
+use super::journal::{Account, Declared, Kind, Movement, Recorded, booked};
 use super::late_fee::Workings;
 use super::money::rated;
-use super::order::{Case, Event, Fact, Source, What};
+use super::order::{Case, Event, Fact, Order, Source, What};
 use super::policy::Terms;
 
 /// What is left of an instalment on a day.
@@ -76,6 +77,14 @@ impl Position {
         self.outstanding() > 0 || self.fee_owed() > 0
     }
 
+    /// The day that days past due count from, as if without a gap: on a day D after it, the customer is D less this day
+    /// past due. None when nothing is unpaid or nothing is due. What was written off goes on counting here.
+    pub fn past_due_from(&self) -> Option<NaiveDate> {
+        let due_on = self.due_on.filter(|_| self.is_unpaid())?;
+        let counted_to = self.written_off_on.unwrap_or(self.decided_on);
+        Some(plus(due_on.max(counted_to), -self.days_past_due))
+    }
+
     /// Days past due on a day from `decided_on` on, as long as nothing else happens: an unpaid instalment gains
     /// one a day, which is no reason to decide it anew.
     pub fn days_past_due_on(&self, day: NaiveDate) -> i64 {
@@ -110,21 +119,73 @@ pub struct Decision {
     pub credit_steps: Vec<CreditStep>,
     /// The first day on which anything can change by itself.
     pub next_action_on: Option<NaiveDate>,
+    /// The first day whose end decides the order again: that day, or the day before a fact dated ahead takes effect, since
+    /// its end says what the next day opens with.
+    pub decide_on: Option<NaiveDate>,
+    /// What the next day's orders are decided on.
+    pub opening: Opening,
+}
+
+/// What the customer owes on an order as the next day opens: the state at the end of this day, with the facts known by now
+/// that take effect on the next.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Opening {
+    /// Principal, in minor units.
+    pub owed_minor: i64,
+    /// See [`Position::past_due_from`]; of several instalments the earliest.
+    pub past_due_from: Option<NaiveDate>,
+}
+
+impl Opening {
+    fn of<'p>(positions: impl IntoIterator<Item = &'p Position> + Clone) -> Opening {
+        Opening {
+            owed_minor: positions.clone().into_iter().map(Position::outstanding).sum(),
+            past_due_from: positions.into_iter().filter_map(Position::past_due_from).min(),
+        }
+    }
 }
 
 impl Decision {
-    pub fn outstanding(&self) -> i64 {
-        self.positions.iter().map(Position::outstanding).sum()
+    /// Nothing is booked before its day: an order that was placed after the cut-off begins on the next day. What it will owe
+    /// counts at once.
+    fn of_order_to_come(order: &Order) -> Decision {
+        Decision {
+            clock: ClockDay::Unknown,
+            positions: Vec::new(),
+            movements: Vec::new(),
+            credit_steps: Vec::new(),
+            next_action_on: Some(order.ordered_on),
+            decide_on: Some(order.ordered_on),
+            opening: Opening { owed_minor: order.amount_minor, past_due_from: None },
+        }
+    }
+
+    /// Whether nobody knows when the customer has to pay, for goods that were not given back.
+    pub fn waits_for_fulfilment(&self) -> bool {
+        self.clock == ClockDay::Unknown && self.positions.iter().any(|position| position.refunded < position.principal)
     }
 
     pub fn is_open(&self) -> bool {
-        self.positions.iter().any(Position::is_open)
+        self.positions.is_empty() || self.positions.iter().any(Position::is_open)
+    }
+}
+
+/// The moment at which an order is looked at.
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    /// Facts effective by this day count.
+    facts_by: NaiveDate,
+    /// The last day that is over.
+    over: NaiveDate,
+}
+
+impl Moment {
+    fn end_of(day: NaiveDate) -> Moment {
+        Moment { facts_by: day, over: day }
     }
 
-    /// The due date of the oldest instalment that the customer has not paid, written off or not.
-    pub fn oldest_due_on(&self) -> Option<NaiveDate> {
-        let unpaid = self.positions.iter().filter(|position| position.is_unpaid());
-        unpaid.filter_map(|position| position.due_on).min()
+    fn during(day: NaiveDate) -> Moment {
+        Moment { facts_by: day, over: plus(day, -1) }
     }
 }
 
@@ -132,24 +193,38 @@ impl Decision {
 /// far, by instalment; empty for an order not decided before. Fails only where a due date would need a year that the
 /// terms' calendar does not know.
 pub fn decide(case: &Case, terms: &Terms, standings: &[Standing], today: NaiveDate) -> Result<Decision, NoYear> {
+    decide_with(case, terms, standings, today, News::Complete)
+}
+
+/// The same, where a file with news of payments may be missing.
+pub fn decide_with(
+    case: &Case,
+    terms: &Terms,
+    standings: &[Standing],
+    today: NaiveDate,
+    news: News,
+) -> Result<Decision, NoYear> {
     let order = &case.order;
+    if order.ordered_on > today {
+        return Ok(Decision::of_order_to_come(order));
+    }
     let facts = case.effective_by(today);
-    let spans = spans(&facts, terms);
-    let clock = clock_day(order, terms, &facts, &spans, today);
-    let held_fees = Covered::by(Effect::Fees, &spans, terms);
-    let ledger = Ledger { order, terms, facts: &facts, held: &held_fees };
-
-    let mut replayed = ledger.replay(schedule(order, terms, &facts, &spans, clock)?, today);
+    let known = Known::of(case, terms, &facts, Moment::end_of(today));
+    let (mut replayed, fees) = known.replay()?;
     let slots = std::mem::take(&mut replayed.slots);
-    let fees = ledger.fees(&slots, today);
-    let fee_changes = ledger.fee_changes(&slots, &fees, today);
 
-    let booked = (order.ordered_on, order.source);
+    let as_ordered = (order.ordered_on, order.source);
     let by_rule = (today, Source::default());
     for (slot, fee) in slots.iter().zip(&fees) {
         let instalment = slot.due.instalment;
         let receivable = Account::ReceivablePrincipal;
-        replayed.declare_rule(Kind::Order, instalment, (receivable, Account::MerchantPayable), slot.due.minor, booked);
+        replayed.declare_rule(
+            Kind::Order,
+            instalment,
+            (receivable, Account::MerchantPayable),
+            slot.due.minor,
+            as_ordered,
+        );
         let late_fee = Account::ReceivableLateFee;
         let charged = late_fee_movement(instalment);
         replayed.declare_rule(Kind::LateFee, instalment, (charged.debit, charged.credit), fee.total, by_rule);
@@ -165,34 +240,147 @@ pub fn decide(case: &Case, terms: &Terms, standings: &[Standing], today: NaiveDa
         }
     }
     let kept = (order.amount_minor - replayed.refunded).max(0);
+    // Each refund gives its part of the service fee back.
     let service_fee = (Account::MerchantPayable, Account::IncomeServiceFee);
-    replayed.declare_rule(Kind::ServiceFee, 0, service_fee, rated(kept, terms.service_fee), booked);
+    replayed.declare_rule(Kind::ServiceFee, 0, service_fee, rated(order.amount_minor, terms.service_fee), as_ordered);
 
-    let stopped = Stopped::on(today, &spans, terms);
-    let held_credit = &Covered::by(Effect::Credit, &spans, terms);
-    let surroundings = Surroundings { case, terms, spans: &spans, stopped, held_credit, today, kept };
+    let held_credit = Covered::by(Effect::Credit, &known.spans, terms);
+    let surroundings = Surroundings { known: &known, news, kept };
     let mut credit_steps = Vec::new();
-    let mut positions = Vec::with_capacity(slots.len());
-    for (i, (slot, fee)) in slots.iter().zip(&fees).enumerate() {
-        let standing = standings.get(i).copied().unwrap_or_default();
-        positions.push(surroundings.position(slot, *fee, fee_changes[i], standing, &mut credit_steps));
+    let mut positions = surroundings.positions(&slots, &fees, standings);
+    for (slot, position) in slots.iter().zip(&mut positions) {
+        surroundings.record(slot, position, &held_credit, &mut credit_steps);
     }
 
-    let waiting = surroundings.wakes(clock);
-    let next_action_on = positions.iter().filter_map(|position| position.next_action_on).chain(waiting).min();
-    Ok(Decision { clock, positions, movements: replayed.movements, credit_steps, next_action_on })
+    let tomorrow = plus(today, 1);
+    let changes_overnight = case.facts.iter().any(|fact| fact.effective_on == tomorrow);
+    let opening = match changes_overnight {
+        true => Opening::of(owed_now(case, terms, standings, tomorrow)?.iter().map(|owed| &owed.position)),
+        false => Opening::of(&positions),
+    };
+    let of_positions = positions.iter().filter_map(|position| position.next_action_on);
+    let next_action_on = of_positions.chain(surroundings.wakes()).min();
+    let takes_effect = case.facts.iter().map(|fact| fact.effective_on).filter(|on| *on > tomorrow);
+    let decide_on = takes_effect.map(|on| plus(on, -1)).chain(next_action_on).min();
+    let movements = replayed.movements;
+    Ok(Decision { clock: known.clock, positions, movements, credit_steps, next_action_on, decide_on, opening })
+}
+
+/// What the customer owes on an instalment while a day goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owed {
+    /// As of the end of the day before, with what has happened since.
+    pub position: Position,
+    /// The day whose end brings a late fee, or more of it, if nothing is paid by then.
+    pub fee_grows_on: Option<NaiveDate>,
+    /// The day since which no principal is left.
+    pub gone_on: Option<NaiveDate>,
+}
+
+/// What the customer owes on `today` while the day goes on: by the days that are over and the facts known that take effect
+/// by `today`. The credit record is as it was handed in.
+pub fn owed_now(case: &Case, terms: &Terms, standings: &[Standing], today: NaiveDate) -> Result<Vec<Owed>, NoYear> {
+    if case.order.ordered_on > today {
+        return Ok(Vec::new());
+    }
+    let facts = case.effective_by(today);
+    let known = Known::of(case, terms, &facts, Moment::during(today));
+    let (replayed, fees) = known.replay()?;
+    let kept = (case.order.amount_minor - replayed.refunded).max(0);
+    let positions =
+        Surroundings { known: &known, news: News::Complete, kept }.positions(&replayed.slots, &fees, standings);
+    let fee_changes = known.ledger().fee_changes(&replayed.slots, &fees, known.at.over);
+    let owed = positions.into_iter().zip(fee_changes).zip(&replayed.slots).map(|((position, changes_on), slot)| {
+        let fee_grows_on = changes_on.filter(|_| position.outstanding() > 0);
+        Owed { position, fee_grows_on, gone_on: slot.principal.gone_since() }
+    });
+    Ok(owed.collect())
 }
 
 /// How the late fee of each instalment comes about at the end of `today`, for those who tell it. Computed as
 /// [`decide`] does.
 pub fn fee_workings(case: &Case, terms: &Terms, today: NaiveDate) -> Result<Vec<Workings>, NoYear> {
     let facts = case.effective_by(today);
-    let spans = spans(&facts, terms);
-    let clock = clock_day(&case.order, terms, &facts, &spans, today);
-    let held = Covered::by(Effect::Fees, &spans, terms);
-    let ledger = Ledger { order: &case.order, terms, facts: &facts, held: &held };
-    let replayed = ledger.replay(schedule(&case.order, terms, &facts, &spans, clock)?, today);
-    Ok(ledger.fee_workings(&replayed.slots, today))
+    let known = Known::of(case, terms, &facts, Moment::end_of(today));
+    let (replayed, _) = known.replay()?;
+    Ok(known.ledger().fee_workings(&replayed.slots, today))
+}
+
+/// An order with what is known of it at a moment.
+struct Known<'a> {
+    case: &'a Case,
+    terms: &'a Terms,
+    facts: &'a [&'a Fact],
+    spans: Vec<HoldSpan>,
+    held_fees: Covered,
+    clock: ClockDay,
+    at: Moment,
+}
+
+impl<'a> Known<'a> {
+    fn of(case: &'a Case, terms: &'a Terms, facts: &'a [&'a Fact], at: Moment) -> Known<'a> {
+        let spans = spans(facts, terms);
+        let clock = clock_day(&case.order, terms, facts, &spans, at.facts_by);
+        let held_fees = Covered::by(Effect::Fees, &spans, terms);
+        Known { case, terms, facts, spans, held_fees, clock, at }
+    }
+
+    fn ledger(&self) -> Ledger<'_> {
+        Ledger { order: &self.case.order, terms: self.terms, facts: self.facts, held: &self.held_fees }
+    }
+
+    /// Where the order's money went, and each instalment's fee.
+    fn replay(&self) -> Result<(Replayed, Vec<Fee>), NoYear> {
+        let ledger = self.ledger();
+        let schedule = schedule(&self.case.order, self.terms, self.facts, &self.spans, self.clock)?;
+        let replayed = ledger.replay(schedule, self.at.over);
+        let fees = ledger.fees_waived_by(&replayed.slots, self.at.over, self.at.facts_by);
+        Ok((replayed, fees))
+    }
+}
+
+/// Gives late fees and waivers that the books lack the day on which they fell due, which is `today` if they are found on
+/// time. What is found late is dated before the payment that pays it.
+pub fn date_fees(
+    decision: &mut Decision,
+    case: &Case,
+    terms: &Terms,
+    recorded: &[Recorded],
+    today: NaiveDate,
+) -> Result<(), NoYear> {
+    let is_fee = |declared: &Declared| matches!(declared.movement.kind, Kind::LateFee | Kind::Waiver);
+    let lacks = |declared: &&mut Declared| is_fee(declared) && declared.minor > booked(&declared.movement, recorded);
+    let mut lacking = decision.movements.iter_mut().filter(lacks).peekable();
+    if lacking.peek().is_none() {
+        return Ok(());
+    }
+    let facts = case.effective_by(today);
+    let known = Known::of(case, terms, &facts, Moment::end_of(today));
+    let ledger = known.ledger();
+    let slots = known.replay()?.0.slots;
+    for declared in lacking {
+        let had = booked(&declared.movement, recorded);
+        let at = slots.iter().position(|slot| slot.due.instalment == declared.movement.instalment);
+        let is_more_on = |day: NaiveDate| {
+            let fee = at.and_then(|at| ledger.fees(&slots, day).into_iter().nth(at));
+            fee.is_some_and(|fee| (if declared.movement.kind == Kind::LateFee { fee.total } else { fee.waived }) > had)
+        };
+        declared.effective_on = first_day(case.order.ordered_on, today, is_more_on);
+    }
+    Ok(())
+}
+
+/// The first day after `after` for which something holds that goes on to hold; `upto` if there is none before it.
+fn first_day(after: NaiveDate, upto: NaiveDate, holds: impl Fn(NaiveDate) -> bool) -> NaiveDate {
+    if !holds(plus(upto, -1)) {
+        return upto;
+    }
+    let (mut not_yet, mut holding) = (after, plus(upto, -1));
+    while days_between(not_yet, holding) > 1 {
+        let middle = plus(not_yet, days_between(not_yet, holding) / 2);
+        if holds(middle) { holding = middle } else { not_yet = middle }
+    }
+    holding
 }
 
 fn late_fee_movement(instalment: i64) -> Movement {
@@ -205,48 +393,36 @@ fn late_fee_movement(instalment: i64) -> Movement {
     }
 }
 
-/// What all instalments of an order share on the day.
+/// What all instalments of an order share at a moment.
 struct Surroundings<'a> {
-    case: &'a Case,
-    terms: &'a Terms,
-    spans: &'a [HoldSpan],
-    stopped: Stopped,
-    /// Days covered by holds with effect `credit`.
-    held_credit: &'a Covered,
-    today: NaiveDate,
+    known: &'a Known<'a>,
+    news: News,
     /// The order's amount after refunds.
     kept: i64,
 }
 
 impl Surroundings<'_> {
-    fn position(
-        &self,
-        slot: &Slot,
-        fee: Fee,
-        fee_changes_on: Option<NaiveDate>,
-        mut standing: Standing,
-        steps: &mut Vec<CreditStep>,
-    ) -> Position {
+    /// Each instalment's position, with the credit record as it was.
+    fn positions(&self, slots: &[Slot], fees: &[Fee], standings: &[Standing]) -> Vec<Position> {
+        let fee_changes = self.known.ledger().fee_changes(slots, fees, self.known.at.over);
+        let wakes_on = self.wakes().min();
+        let positions = slots.iter().zip(fees).enumerate().map(|(i, (slot, fee))| {
+            let standing = standings.get(i).copied().unwrap_or_default();
+            let position = self.position(slot, *fee, fee_changes[i], standing);
+            Position { next_action_on: earlier(position.next_action_on, wakes_on), ..position }
+        });
+        positions.collect()
+    }
+
+    fn position(&self, slot: &Slot, fee: Fee, fee_changes_on: Option<NaiveDate>, standing: Standing) -> Position {
+        let Moment { facts_by, over } = self.known.at;
         let due_on = slot.due.due_on;
         // The days of what was written off are not counted any further.
-        let counted_to = slot.written_off.map_or(self.today, |written_off| written_off.on);
+        let counted_to = slot.written_off.map_or(over, |written_off| written_off.on);
         let days_past_due = due_on.map_or(0, |due_on| slot.principal.days_past_due(due_on, counted_to));
-        let mut next_action_on = fee_changes_on;
-        if let Some(due_on) = due_on {
-            if slot.written_off.is_none() {
-                next_action_on = earlier(next_action_on, self.next_day(slot, due_on, days_past_due));
-            }
-            if let Some(rule) = self.terms.credit {
-                let evidence = self.evidence(slot, due_on);
-                while let Some((status, reason)) = credit::step(&standing, &evidence, rule, self.today) {
-                    standing = standing.after(status, self.today);
-                    let instalment = slot.due.instalment;
-                    steps.push(CreditStep { instalment, status, days_past_due, minor: slot.principal.now(), reason });
-                }
-                next_action_on = earlier(next_action_on, credit::next_step(&standing, &evidence, rule, self.today));
-            }
-        }
-        let covers_today = |span: &&HoldSpan| (span.first..=span.last).contains(&self.today);
+        let next_day = due_on.filter(|_| slot.written_off.is_none());
+        let next_day = next_day.and_then(|due_on| self.next_day(slot, due_on, days_past_due));
+        let covers_today = |span: &&HoldSpan| (span.first..=span.last).contains(&facts_by);
         let late_fee = if slot.written_off.is_some() { fee.net().min(slot.fee_paid) } else { fee.net() };
         Position {
             instalment: slot.due.instalment,
@@ -262,47 +438,68 @@ impl Surroundings<'_> {
             late_fee_paid: slot.fee_paid.min(fee.net()),
             days_past_due,
             credit: standing,
-            hold: self.spans.iter().find(covers_today).map(|span| span.reason),
-            stopped: self.stopped,
-            decided_on: self.today,
-            next_action_on,
+            hold: self.known.spans.iter().find(covers_today).map(|span| span.reason),
+            stopped: Stopped::on(facts_by, &self.known.spans, self.known.terms),
+            decided_on: over,
+            next_action_on: earlier(fee_changes_on, next_day),
         }
+    }
+
+    /// Takes the steps of the credit record that the end of the day brings.
+    fn record(&self, slot: &Slot, position: &mut Position, held: &Covered, steps: &mut Vec<CreditStep>) {
+        let (Some(due_on), Some(rule)) = (position.due_on, self.known.terms.credit) else { return };
+        let today = self.known.at.over;
+        let evidence = self.evidence(slot, due_on, held);
+        while let Some((status, reason)) = credit::step(&position.credit, &evidence, rule, today) {
+            position.credit = position.credit.after(status, today);
+            let (instalment, days_past_due) = (position.instalment, position.days_past_due);
+            steps.push(CreditStep { instalment, status, days_past_due, minor: slot.principal.now(), reason });
+        }
+        let next_step = credit::next_step(&position.credit, &evidence, rule, today);
+        position.next_action_on = earlier(position.next_action_on, next_step);
     }
 
     /// The day on which an unpaid instalment comes due, or is to be written off.
     fn next_day(&self, slot: &Slot, due_on: NaiveDate, days_past_due: i64) -> Option<NaiveDate> {
+        let over = self.known.at.over;
         let unpaid = slot.principal.now() > 0;
-        let comes_due = (unpaid && due_on > self.today).then_some(due_on);
-        let written_off = self.terms.write_off_after.filter(|_| unpaid);
-        let written_off = written_off.map(|after| plus(due_on.max(self.today), after - days_past_due));
+        let comes_due = (unpaid && due_on > over).then_some(due_on);
+        let written_off = self.known.terms.write_off_after.filter(|_| unpaid);
+        let written_off = written_off.map(|after| plus(due_on.max(over), after - days_past_due));
         earlier(comes_due, written_off)
     }
 
-    fn evidence<'s>(&'s self, slot: &'s Slot, due_on: NaiveDate) -> Evidence<'s> {
+    fn evidence<'s>(&self, slot: &'s Slot, due_on: NaiveDate, held: &'s Covered) -> Evidence<'s> {
         let instalment = slot.due.instalment;
-        let notices = self.case.facts.iter().filter(|fact| fact.what == What::Notice { instalment });
-        let sent_on = notices.map(|fact| fact.effective_on).filter(|on| *on <= self.today);
+        let today = self.known.at.over;
+        let notices = self.known.case.facts.iter().filter(|fact| fact.what == What::Notice { instalment });
+        let sent_on = notices.map(|fact| fact.effective_on).filter(|on| *on <= today);
         Evidence {
             due_on,
             principal: &slot.principal,
             paid_some: slot.paid > 0 && self.kept > 0,
             notices: sent_on.collect(),
-            held: self.held_credit,
+            held,
+            news: self.news,
             written_off: slot.written_off.is_some(),
         }
     }
 
-    /// Days on which the order changes whatever its instalments do: receipt counts as confirmed, a fact dated
-    /// ahead takes effect, a hold begins to cover or ends.
-    fn wakes(&self, clock: ClockDay) -> impl Iterator<Item = NaiveDate> {
-        let confirmed = match clock {
+    /// Days on which the order changes whatever its instalments do: receipt counts as confirmed, a fact dated ahead takes
+    /// effect, a hold begins to cover or ends.
+    fn wakes(&self) -> impl Iterator<Item = NaiveDate> {
+        let confirmed = match self.known.clock {
             ClockDay::Expected(on) => Some(on),
-            ClockDay::Started { .. } | ClockDay::Unknown => None,
+            ClockDay::Unknown => {
+                let days = self.known.terms.not_fulfilled_after;
+                days.map(|days| plus(self.known.case.order.ordered_on, days))
+            }
+            ClockDay::Started { .. } => None,
         };
-        let ahead = self.case.facts.iter().map(|fact: &Fact| fact.effective_on);
-        let holds_end = self.spans.iter().map(|span| plus(span.last, 1));
-        let today = self.today;
-        ahead.chain(holds_end).chain(confirmed).filter(move |day| *day > today)
+        let ahead = self.known.case.facts.iter().map(|fact: &Fact| fact.effective_on);
+        let holds_end = self.known.spans.iter().map(|span| plus(span.last, 1));
+        let over = self.known.at.over;
+        ahead.chain(holds_end).chain(confirmed).filter(move |day| *day > over)
     }
 }
 

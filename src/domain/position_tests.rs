@@ -54,24 +54,31 @@ fn what_is_open_in_the_books_and_what_the_customer_has_not_paid() {
 
 #[test]
 fn an_order_is_what_its_instalments_are() {
-    let second = || Position { instalment: 2, due_on: Some(day(20)), ..position() };
+    let second = || Position { instalment: 2, due_on: Some(day(20)), days_past_due: 0, ..position() };
     let paid = |of: Position| Position { paid: 100, ..of };
     let lost = |of: Position| Position { written_off: 100, ..of };
-    for (what, positions, outstanding, is_open, oldest_due_on) in [
+    // Decided on the 12th, two days past due; one of those days may have had nothing to pay.
+    let gap = Position { days_past_due: 1, ..position() };
+    let written_off =
+        Position { written_off_on: Some(day(11)), days_past_due: 1, decided_on: day(20), ..lost(position()) };
+    for (what, positions, owed_minor, is_open, past_due_from) in [
         ("nothing is paid", [position(), second()], 200, true, Some(day(10))),
+        ("a day past due had nothing to pay", [gap, second()], 200, true, Some(day(11))),
         ("the first is paid", [paid(position()), second()], 100, true, Some(day(20))),
         ("both are paid", [paid(position()), paid(second())], 0, false, None),
-        ("the first is written off", [lost(position()), paid(second())], 0, false, Some(day(10))),
+        ("the first is written off", [written_off, paid(second())], 0, false, Some(day(10))),
     ] {
         let decision = Decision {
             clock: ClockDay::Unknown,
+            opening: Opening::of(&positions),
             positions: positions.to_vec(),
             movements: Vec::new(),
             credit_steps: Vec::new(),
             next_action_on: None,
+            decide_on: None,
         };
-        assert_eq!((decision.outstanding(), decision.is_open()), (outstanding, is_open), "{what}");
-        assert_eq!(decision.oldest_due_on(), oldest_due_on, "{what}");
+        assert_eq!(decision.is_open(), is_open, "{what}");
+        assert_eq!(decision.opening, Opening { owed_minor, past_due_from }, "{what}");
     }
 }
 

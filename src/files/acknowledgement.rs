@@ -1,4 +1,5 @@
-//! The answer to a file: what became of each row, and the rejected rows ready to be mended.
+//! The answer to a file: what became of each row, and the rejected rows ready to be mended. Machines read both back, so keys and
+//! rows stand in them as they came.
 //!
 //! Both grow while the file is taken in, under a temporary name. Their lengths are recorded with the rows, so that
 //! after a stop they go on exactly where the books do. If what they had grown to is lost meanwhile, they begin anew and say
@@ -70,7 +71,7 @@ impl Acknowledgement {
     }
 
     pub fn row(&mut self, line: i64, key: &str, outcome: &str, code: &str, message: &str) -> io::Result<()> {
-        let cells = [&line.to_string(), &*defused(key), outcome, code, &*defused(message)];
+        let cells = [&line.to_string(), key, outcome, code, &*defused(message)];
         self.ack.csv.write_record(cells).map_err(io::Error::other)
     }
 
@@ -81,7 +82,8 @@ impl Acknowledgement {
         let why_before = if header.ends_with(&["code".to_owned(), "message".to_owned()]) { 2 } else { 0 };
         let width = header.len() - why_before;
         let is_full = cells.len() >= header.len() && cells.iter().skip(header.len()).all(|cell| cell.trim().is_empty());
-        let brings_why = || why_before > 0 && cells.get(cells.len().wrapping_sub(2)) == Some("COLUMN_COUNT");
+        let code_before = cells.get(cells.len().wrapping_sub(2));
+        let brings_why = || why_before > 0 && matches!(code_before, Some("COLUMN_COUNT" | "BAD_QUOTES"));
         let kept = match is_full {
             true => width,
             false if brings_why() => cells.len() - why_before,

@@ -3,12 +3,20 @@
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, SubsecRound, Utc};
 use chrono_tz::Tz;
 
+use super::{email, key};
 use crate::domain::calendar::{self, instant_of};
 use crate::domain::money::Currency;
+use crate::domain::order::PARTS;
 
 /// The longest key and the longest other text that is taken, in characters.
 const KEY_LENGTH: usize = 64;
 const TEXT_LENGTH: usize = 500;
+
+/// The most parts that a key is joined of, each as long as a key may be.
+const KEY_PARTS: usize = 4;
+
+/// The code of rows in which no money moved.
+pub const NO_AMOUNT: &str = "NO_AMOUNT";
 
 /// Why a row is not recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,18 +54,26 @@ pub struct AsSent<'a> {
 impl<'a> Cells<'a> {
     /// What stands in a column, without blanks around it; empty when the file has no such column.
     pub fn raw(&self, column: &str) -> &'a str {
-        let at = self.header.iter().position(|name| name == column);
-        at.and_then(|i| self.cells.get(i)).unwrap_or_default().trim()
+        self.cell(column).trim()
     }
 
-    /// A key: present, short, and without control characters.
+    fn cell(&self, column: &str) -> &'a str {
+        let at = self.header.iter().position(|name| name == column);
+        at.and_then(|i| self.cells.get(i)).unwrap_or_default()
+    }
+
+    /// A key: present, short, and without characters that can't be seen, but for blanks and tabs around it.
     pub fn key(&self, column: &str) -> Result<String, Rejection> {
-        let value = self.required(column)?;
-        if let Some(why) = too_long(value, KEY_LENGTH) {
-            return Err(self.wrong("BAD_TEXT", column, &why));
+        self.required(column)?;
+        let value = self.cell(column).trim_matches([' ', '\t']);
+        if let Some(why) = key::wrong(value) {
+            return Err(self.wrong("BAD_KEY", column, &why));
         }
-        if value.chars().any(char::is_control) {
-            return Err(self.wrong("BAD_TEXT", column, "has control characters; write it without"));
+        // One that is unique within others has them in front.
+        let mut parts = value.split(PARTS);
+        let is_joined = parts.clone().count() <= KEY_PARTS && parts.all(|part| too_long(part, KEY_LENGTH).is_none());
+        if let Some(why) = too_long(value, KEY_LENGTH).filter(|_| !is_joined) {
+            return Err(self.wrong("BAD_TEXT", column, &why));
         }
         Ok(value.to_owned())
     }
@@ -71,12 +87,26 @@ impl<'a> Cells<'a> {
         }
     }
 
-    /// Personal text: present, and never quoted in a message.
-    pub fn personal(&self, column: &str) -> Result<String, Rejection> {
+    /// A person's name: present, in one line, and never quoted in a message.
+    pub fn person(&self, column: &str) -> Result<String, Rejection> {
         let value = self.required(column)?;
-        match no_text(value) {
-            Some(why) => Err(Rejection::new("BAD_TEXT", format!("column {}: {why}", self.as_sent(column).0))),
-            None => Ok(value.to_owned()),
+        let hidden = || {
+            let is_hidden = |c: char| c.is_control() || key::turns_text(c) || matches!(c, '\u{2028}' | '\u{2029}');
+            value.contains(is_hidden).then(|| "has control characters; write it without, in one line".to_owned())
+        };
+        self.personal("BAD_TEXT", column, too_long(value, TEXT_LENGTH).or_else(hidden))
+    }
+
+    /// An address that mail can go to; never quoted in a message.
+    pub fn email(&self, column: &str) -> Result<String, Rejection> {
+        let value = self.required(column)?;
+        self.personal("BAD_EMAIL", column, email::wrong(value).map(str::to_owned))
+    }
+
+    fn personal(&self, code: &'static str, column: &str, wrong: Option<String>) -> Result<String, Rejection> {
+        match wrong {
+            Some(why) => Err(Rejection::new(code, format!("column {}: {why}", self.as_sent(column).0))),
+            None => Ok(self.raw(column).to_owned()),
         }
     }
 
@@ -94,6 +124,16 @@ impl<'a> Cells<'a> {
             Ok(_) => Err(self.wrong("BAD_AMOUNT", column, "must be more than 0")),
             Err(why) => Err(self.wrong("BAD_AMOUNT", column, &why.to_string())),
         }
+    }
+
+    /// Money that moved, in minor units of a currency. Of none there is nothing to book: such a row is declined.
+    pub fn moved(&self, column: &str, currency: Currency) -> Result<i64, Rejection> {
+        if currency.parse_minor(self.raw(column)) == Ok(0) {
+            let why =
+                "no money moved, and what the order owes stays as it is; send what a discount took off it as a refund";
+            return Err(self.wrong(NO_AMOUNT, column, why));
+        }
+        self.amount(column, currency)
     }
 
     /// An amount of any sign, in minor units of a currency, if there is one.
@@ -117,8 +157,8 @@ impl<'a> Cells<'a> {
 
     pub fn boolean(&self, column: &str) -> Result<bool, Rejection> {
         match self.required(column)? {
-            "true" => Ok(true),
-            "false" => Ok(false),
+            yes if yes.eq_ignore_ascii_case("true") => Ok(true),
+            no if no.eq_ignore_ascii_case("false") => Ok(false),
             _ => Err(self.wrong("BAD_VALUE", column, "write true or false")),
         }
     }
@@ -182,7 +222,8 @@ impl<'a> Cells<'a> {
             let at = (*sent.from.get(self.header.iter().position(|name| name == column)?)?)?;
             Some((named(sent.header.get(at)?, column), sent.cells.get(at)?.trim()))
         });
-        sent.unwrap_or_else(|| (column.to_owned(), self.raw(column)))
+        // Blanks of other kinds may be what is wrong.
+        sent.unwrap_or_else(|| (column.to_owned(), self.cell(column).trim_matches([' ', '\t'])))
     }
 }
 
@@ -205,7 +246,7 @@ pub fn named(sent: &str, column: &str) -> String {
 /// A value as messages show it: short, on one line.
 pub fn quoted(value: &str) -> String {
     const SHOWN: usize = 40;
-    let shown: String = value.chars().take(SHOWN).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let shown: String = value.chars().take(SHOWN).map(|c| if key::is_seen(c) { c } else { '\u{fffd}' }).collect();
     let more = if value.chars().count() > SHOWN { "…" } else { "" };
     format!("\"{shown}\"{more}")
 }
@@ -307,7 +348,11 @@ mod tests {
                 "column paid_at, value \"2026-02-30\": write it like 2026-03-09 14:30:00, 2026-03-09 or \
                  2026-03-09T14:30:00+08:00, with a date that exists",
             ),
-            (id("a\u{7}b"), "column order_id, value \"a\u{fffd}b\": has control characters; write it without"),
+            (
+                id("a\u{7}b"),
+                "column order_id, value \"a\u{fffd}b\": has the character U+0007, which can't be seen or told from others; write \
+                 it without",
+            ),
         ] {
             assert_eq!(message, expected);
         }
@@ -317,11 +362,16 @@ mod tests {
     #[test]
     fn personal_values_are_never_quoted() {
         let long = "Zhang San ".repeat(100);
+        let one_line = "has control characters; write it without, in one line";
         for (value, why) in
-            [(&*long, "has 999 characters; write at most 500"), ("Zhang\0San", "has a NUL character; write it without")]
+            [(&*long, "has 999 characters; write at most 500"), ("Zhang\0San", one_line), ("Zhang\nSan", one_line)]
         {
-            let message = with("name", value, |cells| cells.personal("name").unwrap_err().message);
+            let message = with("name", value, |cells| cells.person("name").unwrap_err().message);
             assert_eq!(message, format!("column name: {why}"));
         }
+        assert!(with("name", " 李 \u{202e}雷", |cells| cells.person("name")).is_err());
+        assert_eq!(with("name", " 李 雷 ", |cells| cells.person("name")).as_deref(), Ok("李 雷"));
+        let refused = with("email", "zhang@例え.jp", |cells| cells.email("email")).unwrap_err();
+        assert!(refused.code == "BAD_EMAIL" && !refused.message.contains("zhang"), "{refused:?}");
     }
 }

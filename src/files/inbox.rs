@@ -133,9 +133,14 @@ const LONGEST_SHOWN: usize = 1_000;
 /// How names end while a file is still being sent.
 const UNFINISHED: &[&str] = &[".part", ".tmp", ".filepart", "~"];
 
-/// Looks for files that fit, with a marker beside them if the feed wants one: `NAME` and the ending `done`. A folder that
-/// is not there has none.
-pub fn look(folder: &Path, pattern: &NamePattern, done: Option<&str>) -> io::Result<Looked> {
+/// Looks for files that fit, with a marker beside them if the feed wants one: `NAME` and the ending `done`. Those that are known
+/// already are left out, and not opened. A folder that is not there has none.
+pub fn look(
+    folder: &Path,
+    pattern: &NamePattern,
+    done: Option<&str>,
+    is_known: impl Fn(&str, &Seen) -> bool,
+) -> io::Result<Looked> {
     let mut looked = Looked::default();
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -157,7 +162,11 @@ pub fn look(folder: &Path, pattern: &NamePattern, done: Option<&str>) -> io::Res
         if done.is_some_and(|ending| !is_plain(&folder.join(format!("{name}{ending}")))) {
             continue;
         }
-        match plain(&entry) {
+        let metadata = entry.metadata();
+        if metadata.as_ref().is_ok_and(|metadata| is_known(&name, &Seen::of(metadata))) {
+            continue;
+        }
+        match metadata.and_then(|metadata| plain(&entry, &metadata)) {
             Ok(Ok(seen)) => looked.found.push(Found { path: entry.path(), name, date, number, seen }),
             Ok(Err(why)) => looked.refused.push(Refused { name, why }),
             // Taken away since the folder was listed; or a folder, which nobody meant as a file.
@@ -207,8 +216,7 @@ fn is_plain(path: &Path) -> bool {
 }
 
 /// A plain file that can be opened, or why it is none.
-fn plain(entry: &fs::DirEntry) -> io::Result<Result<Seen, String>> {
-    let metadata = entry.metadata()?;
+fn plain(entry: &fs::DirEntry, metadata: &fs::Metadata) -> io::Result<Result<Seen, String>> {
     if metadata.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
@@ -270,6 +278,13 @@ pub fn file_away(filing: &Filing<'_>, known: Known<'_>) -> io::Result<bool> {
     let Filing { from, folder, name, keep, done } = *filing;
     fs::create_dir_all(folder)?;
     let to = folder.join(name);
+    if let Known::Sha256(_) = known {
+        // A stop may have come while it was copied, and its sender may have taken it away since.
+        clear_part_of(&to)?;
+        if let Some(ending) = done {
+            clear_part_of(&folder.join(format!("{name}{ending}")))?;
+        }
+    }
     let Some(mut file) = the_same(from, known)? else { return Ok(to.exists()) };
     // The marker goes first: without its file it would vouch for the next of that name.
     if let Some(ending) = done {
@@ -316,6 +331,14 @@ fn move_or_copy(from: &Path, to: &Path, opened: Option<&mut File>) -> io::Result
         None => copy(&mut source::open_plain(from)?, to)?,
     }
     fs::remove_file(from)
+}
+
+/// Removes what a copy that was cut off left.
+fn clear_part_of(to: &Path) -> io::Result<()> {
+    match fs::remove_file(atomic::part_of(to)) {
+        Err(why) if why.kind() != io::ErrorKind::NotFound => Err(why),
+        _ => Ok(()),
+    }
 }
 
 fn copy(file: &mut File, to: &Path) -> io::Result<()> {
@@ -377,5 +400,20 @@ mod tests {
             let told = of(bad).unwrap_err().unwrap();
             assert!(!told.name.contains(char::is_control) && told.name.len() <= 4 * LONGEST_SHOWN, "{told:?}");
         }
+    }
+
+    #[test]
+    fn a_copy_that_was_cut_off_leaves_nothing_behind() {
+        let home = tempfile::tempdir().unwrap();
+        let archive = home.path().join("archive");
+        fs::create_dir(&archive).unwrap();
+        for name in ["a.csv.part", "a.csv.done.part"] {
+            fs::write(archive.join(name), "hal").unwrap();
+        }
+        // Its sender has taken it away since.
+        let from = home.path().join("a.csv");
+        let filing = Filing { from: &from, folder: &archive, name: "a.csv", keep: true, done: Some(".done") };
+        assert!(!file_away(&filing, Known::Sha256("")).unwrap());
+        assert_eq!(fs::read_dir(&archive).unwrap().count(), 0);
     }
 }

@@ -9,7 +9,7 @@ use csv::StringRecord;
 use super::cell::Cells;
 use super::container::Delivery;
 use super::distrust::Distrust;
-use super::profile::mapping::{SET_ASIDE, is_amount, is_time};
+use super::profile::mapping::{SET_ASIDE, is_amount, is_declined, is_time};
 use super::profile::totals::Compared;
 use super::reader::{Rows, examine};
 use super::table::{Layout, Table};
@@ -67,7 +67,7 @@ impl Found {
     }
 
     pub fn set_aside(&self) -> i64 {
-        self.refused.iter().filter(|((code, _), _)| *code == SET_ASIDE).map(|(_, refused)| refused.count).sum()
+        self.refused.iter().filter(|((code, _), _)| is_declined(code)).map(|(_, refused)| refused.count).sum()
     }
 
     /// Reads a file to its end.

@@ -11,6 +11,7 @@ use super::distrust::Distrust;
 use super::encoding::{self, Malformed};
 use super::incoming::{self, Kind, Parsed};
 use super::profile::mapping;
+use super::row_splitter::{BadQuotes, Width};
 use super::source;
 use super::table::{self, Layout, Table};
 
@@ -42,15 +43,15 @@ fn is_whole(delivery: &Delivery<'_>) -> io::Result<()> {
     }
     let opened = Table::open(delivery);
     let layout = match &opened {
-        Ok(table) => Some(table.layout),
+        Ok(table) => Some((table.layout, table.width())),
         // Where only one encoding is possible, that is looked at first: a header in another cannot be right.
         Err(_) => match (table::possible(delivery).as_deref(), delivery.profile.delimiters.first()) {
-            (Ok(&[script]), Some(&delimiter)) => Some(Layout { script, delimiter, is_rejects: false }),
+            (Ok(&[script]), Some(&delimiter)) => Some((Layout { script, delimiter, is_rejects: false }, None)),
             _ => None,
         },
     };
-    if let Some(layout) = layout {
-        check(delivery, layout)?;
+    if let Some((layout, width)) = layout {
+        check(delivery, layout, width)?;
     }
     let mut table = opened?;
     // A mended rest of a file says nothing of itself.
@@ -65,9 +66,9 @@ fn is_whole(delivery: &Delivery<'_>) -> io::Result<()> {
 }
 
 /// Whether bytes are text throughout, in rows of a length that can be kept.
-fn check(delivery: &Delivery<'_>, layout: Layout) -> io::Result<()> {
+fn check(delivery: &Delivery<'_>, layout: Layout, width: Option<Width>) -> io::Result<()> {
     let text = encoding::checked(container::open(delivery)?, layout.script)?;
-    let mut text = table::gauged(text, delivery, layout);
+    let mut text = table::split(text, delivery, layout, width);
     let mut buffer = vec![0; 1 << 16];
     loop {
         match text.read(&mut buffer) {
@@ -178,6 +179,17 @@ impl Rows {
 
     fn parse(&mut self, record: &StringRecord) -> (Result<Parsed, Rejection>, Option<StringRecord>) {
         let Table { header, mapping, .. } = &self.table;
+        if let Some(bad) = self.table.bad_quotes {
+            let known = cells_before_quotes(record.get(0).unwrap_or_default(), self.table.layout.delimiter);
+            let read = match mapping {
+                Some(mapping) => {
+                    mapping.read(&known, &mut self.read).ok();
+                    self.read.cells.clone()
+                }
+                None => known,
+            };
+            return (Err(bad_quotes(bad, header)), Some(read));
+        }
         let count = if self.table.is_full(record) {
             Ok(())
         } else {
@@ -195,6 +207,22 @@ impl Rows {
         let parsed = count.and(read).and_then(|()| incoming::parse(self.kind, &cells));
         (parsed, Some(self.read.cells.clone()))
     }
+}
+
+/// The cells of a line before its first quote: what they are is certain.
+fn cells_before_quotes(line: &str, delimiter: u8) -> StringRecord {
+    let before = line.split(['"', '\'']).next().unwrap_or_default();
+    let mut cells: StringRecord = before.split(char::from(delimiter)).collect();
+    cells.truncate(cells.len().saturating_sub(1));
+    cells
+}
+
+/// Why a row is refused whose quotes are wrong. What stands in it may be anything, and is not repeated.
+fn bad_quotes(BadQuotes { fault, cell, .. }: BadQuotes, header: &[String]) -> Rejection {
+    let column = header.get(cell).map_or_else(|| format!("cell {}", cell + 1), |name| format!("column {name}"));
+    let what = table::in_words(fault);
+    let how = "put the whole cell in quotes and write each quote in it twice, or leave the quotes out";
+    Rejection::new("BAD_QUOTES", format!("{column}: {what}; {how}"))
 }
 
 fn number(line: u64) -> i64 {

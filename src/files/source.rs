@@ -32,6 +32,12 @@ impl Seen {
         }
     }
 
+    /// By what it is known again later, also by another run. The device's number may change when a disk is mounted anew.
+    pub fn to_text(self) -> String {
+        let Seen { inode, bytes, written, changed, .. } = self;
+        format!("{inode} {bytes} {}.{:09} {}.{:09}", written.0, written.1, changed.0, changed.1)
+    }
+
     /// How long it has been left alone. The time of the last change counts, not the one that a sender can set. None if it
     /// lies in the future: a clock was set back.
     pub fn age(&self, now: SystemTime) -> Option<Duration> {

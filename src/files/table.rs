@@ -10,10 +10,10 @@ use super::container::{self, Delivery};
 use super::distrust::Distrust;
 use super::encoding::{self, Malformed, Script};
 use super::incoming::Kind;
-use super::line_gauge::{Gauged, LineGauge};
 use super::profile::mapping::Mapping;
 use super::profile::totals::Audit;
 use super::profile::{Header, Profile};
+use super::row_splitter::{BadQuotes, Fault, RowSplitter, Signs, Width};
 
 /// Lines in which a header is looked for.
 const BEFORE_HEADER: u64 = 200;
@@ -30,6 +30,9 @@ pub struct Layout {
     pub is_rejects: bool,
 }
 
+/// A file's rows on their way to the CSV reader.
+type Split = RowSplitter<Box<dyn Read + Send>>;
+
 /// An open file, past its header.
 pub struct Table {
     pub layout: Layout,
@@ -40,8 +43,10 @@ pub struct Table {
     pub mapping: Option<Mapping>,
     /// What the file says of itself, as far as it was read.
     pub audit: Audit,
+    /// What is wrong with the quotes of the row that was read last. Its line is its only cell.
+    pub bad_quotes: Option<BadQuotes>,
     profile: Arc<Profile>,
-    reader: csv::Reader<Box<dyn Read + Send>>,
+    reader: csv::Reader<io::Chain<Split, &'static [u8]>>,
     /// The totals have been read, after which there should be no row.
     ended: bool,
 }
@@ -84,7 +89,8 @@ impl Table {
 
     fn open_as(delivery: &Delivery<'_>, layout: Layout) -> io::Result<Table> {
         let profile = delivery.profile;
-        let text = gauged(encoding::trusted(container::open(delivery)?, layout.script)?, delivery, layout);
+        let text = encoding::trusted(container::open(delivery)?, layout.script)?;
+        let rows = RowSplitter::before_header(Box::new(text) as Box<dyn Read + Send>, signs(delivery, layout));
         let quote = quote_of(profile, layout);
         let reader = csv::ReaderBuilder::new()
             .flexible(true)
@@ -95,12 +101,23 @@ impl Table {
             // Lines end with LF; the CR before it is taken off later. Only so the lines can be counted.
             .terminator(csv::Terminator::Any(b'\n'))
             .buffer_capacity(1 << 18)
-            .from_reader(Box::new(text.chain(&b"\n"[..])) as Box<dyn Read + Send>);
+            .from_reader(rows.chain(&b"\n"[..]));
         let audit = Audit::new(profile);
-        let (header, mapping) = (Vec::new(), None);
-        let mut table =
-            Table { layout, header, header_line: 0, mapping, audit, profile: profile.clone(), reader, ended: false };
+        let mut table = Table {
+            layout,
+            header: Vec::new(),
+            header_line: 0,
+            mapping: None,
+            audit,
+            bad_quotes: None,
+            profile: profile.clone(),
+            reader,
+            ended: false,
+        };
         table.find_header(delivery.kind)?;
+        if let Some(width) = table.width() {
+            table.splitter().found_header(width);
+        }
         table.audit.header(&table.header);
         table.ended = false;
         Ok(table)
@@ -119,6 +136,13 @@ impl Table {
                 continue;
             }
             looked_at += 1;
+            if let Some(BadQuotes { fault, .. }) = self.bad_quotes
+                && self.profile.header != Header::Found
+                && !self.layout.is_rejects
+            {
+                let why = format!("the header, line {line}, has {}; mend it and send the file again", in_words(fault));
+                return Err(Distrust::new("FILE_UNREADABLE", why).into_io());
+            }
             let header: Vec<String> = record.iter().map(|name| self.profile.cells.clean(name).to_owned()).collect();
             if self.layout.is_rejects && !header.ends_with(&ADDED.map(str::to_owned)) {
                 break;
@@ -197,6 +221,7 @@ impl Table {
                 to.saturating_sub(breaks + 1)
             };
             let last = record.len().saturating_sub(1);
+            self.bad_quotes = self.splitter().bad_quotes(line);
             if let Some(cell) = record.get(last).and_then(|cell| cell.strip_suffix('\r')) {
                 if last == 0 && cell.is_empty() {
                     continue;
@@ -252,6 +277,17 @@ impl Table {
         self.audit.row(line, record, self.ended);
     }
 
+    /// How many cells rows have; nobody can tell where cells may have delimiters in them without quotes.
+    pub fn width(&self) -> Option<Width> {
+        let Profile { cells, empty_ends, .. } = &*self.profile;
+        let width = Width { header_line: self.header_line, cells: self.header.len(), or_more: *empty_ends };
+        cells.mark.is_none().then_some(width)
+    }
+
+    fn splitter(&mut self) -> &mut Split {
+        self.reader.get_mut().get_mut().0
+    }
+
     /// Whether a row has as many cells as the header.
     pub fn is_full(&self, record: &StringRecord) -> bool {
         let wanted = self.header.len();
@@ -267,10 +303,24 @@ fn quote_of(profile: &Profile, layout: Layout) -> Option<u8> {
     if layout.is_rejects { Some(b'"') } else { profile.quote }
 }
 
-/// A file's text, of which no row may be longer than its feed allows.
-pub fn gauged<R: Read>(text: R, delivery: &Delivery<'_>, layout: Layout) -> Gauged<R> {
+/// What a file's rows are made of, of which none may be longer than its feed allows.
+fn signs(delivery: &Delivery<'_>, layout: Layout) -> Signs {
     let quote = quote_of(delivery.profile, layout);
-    Gauged::new(text, LineGauge::new(delivery.packing.limits.line, layout.delimiter, quote))
+    Signs { longest: delivery.packing.limits.line, delimiter: layout.delimiter, quote }
+}
+
+/// A file's rows as text, to see whether they are there to the end.
+pub fn split<R: Read>(text: R, delivery: &Delivery<'_>, layout: Layout, width: Option<Width>) -> RowSplitter<R> {
+    RowSplitter::with_width(text, signs(delivery, layout), width)
+}
+
+/// What is wrong with a row's quotes, as messages say it.
+pub fn in_words(fault: Fault) -> &'static str {
+    match fault {
+        Fault::QuoteWithin => "a quote in a cell that does not begin with one",
+        Fault::TextAfter => "text after the quote that closes a cell",
+        Fault::NotClosed => "a quote that is opened and not closed",
+    }
 }
 
 /// The encodings a file may be in, by its beginning.

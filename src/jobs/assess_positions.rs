@@ -4,12 +4,16 @@ use anyhow::{Result, ensure};
 use chrono::NaiveDate;
 
 use super::deciding::{Changed, PAGE, decide_orders};
-use super::{Done, Scheme};
+use super::{Done, Scheme, held_back, suspense};
 use crate::store::orders;
 
 pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
+    let mut tx = scheme.store.write().await?;
+    held_back::settle(&mut tx, scheme, today).await?;
+    tx.commit().await?;
     let mut changed = Changed::default();
     for merchant in &scheme.config.merchants {
+        changed.entries += suspense::book(scheme, &merchant.id, today).await?;
         let mut before: Vec<String> = Vec::new();
         loop {
             let mut tx = scheme.store.write().await?;

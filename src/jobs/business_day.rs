@@ -1,27 +1,36 @@
 //! A business day from beginning to end: every job in order, then the next day.
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use chrono::NaiveDate;
 
+use super::ingest_files::RowsRejected;
 use super::places::Undelivered;
+use super::proof::BrokenBooks;
 use super::{Done, Job, Scheme};
 use crate::clock;
+use crate::config::Clock;
 use crate::store::runs;
 
 /// Does every job of every open day up to `through`, in order, and tells which days those were. Files that can't be sent to
-/// a remote place hold up no day; that they still wait is the error at the end.
+/// a remote place hold up no day, nor do rows that were rejected; that there are any is the error at the end.
 pub async fn close_through(scheme: &Scheme, through: NaiveDate) -> Result<Vec<NaiveDate>> {
     let mut days = Vec::new();
-    let mut unsent = None;
+    let (mut unsent, mut incomplete) = (None, None);
+    let mut rejected = Vec::new();
     loop {
         let today = scheme.business_date().await?;
         if today > through {
             break;
         }
-        for job in &scheme.config.jobs {
-            let Some(job) = Job::parse(&job.name) else { continue };
+        for job in jobs(scheme).filter(|job| !job.is_part_of_close()) {
+            // On the wall clock the day is over, and so is the time for its mails; the daemon sends those of the calendar day.
+            if job == Job::SendReminders && scheme.config.clock == Clock::Wall {
+                continue;
+            }
             match run_recorded(scheme, job, today).await {
                 Err(why) if why.is::<Undelivered>() => unsent = Some(why),
+                Err(why) if why.is::<RowsRejected>() => rejected.push(format!("{why:#}")),
+                Err(why) if is_sealed_without_some(&why) => incomplete = Some(why),
                 done => drop(done?),
             }
         }
@@ -31,17 +40,50 @@ pub async fn close_through(scheme: &Scheme, through: NaiveDate) -> Result<Vec<Na
         // A stop may have come after the last seal and before its files were out.
         Job::WriteReconciliation.run(scheme, through, clock::now()).await?;
     }
+    if let Some(why) = incomplete {
+        return Err(why.context(format!("every day through {through} is closed, but not with everybody's books")));
+    }
     match (unsent, days.last()) {
         (Some(why), Some(last)) => {
             Err(why.context(format!("every day through {last} is closed, but not all was sent")))
         }
         (Some(why), None) => Err(why),
+        (None, Some(last)) if !rejected.is_empty() => {
+            Err(anyhow!("every day through {last} is closed, but rows were rejected:\n{}", rejected.join("\n")))
+        }
         (None, _) => Ok(days),
     }
 }
 
+/// Runs one job now. To close a day is to do all that its end brings; a part of that is never done alone.
+pub async fn run_now(scheme: &Scheme, job: Job, today: NaiveDate) -> Result<Done> {
+    if job.is_part_of_close() {
+        tracing::info!(job = job.name(), day = %today, "it is part of the close of the day and waits for that");
+        return Ok(Done::default());
+    }
+    run_recorded(scheme, job, today).await
+}
+
+/// Does what the end of a day brings, but for the seal.
+pub async fn run_parts_of_close(scheme: &Scheme, today: NaiveDate) -> Result<()> {
+    for part in jobs(scheme).filter(|job| job.is_part_of_close()) {
+        Box::pin(run_recorded(scheme, part, today)).await?;
+    }
+    Ok(())
+}
+
+/// The jobs of a business day, in its order.
+fn jobs(scheme: &Scheme) -> impl Iterator<Item = Job> {
+    scheme.config.jobs.iter().filter_map(|file| Job::parse(&file.name))
+}
+
+/// Whether a day was sealed, but without a merchant whose books do not add up. It holds up nobody else.
+fn is_sealed_without_some(why: &anyhow::Error) -> bool {
+    why.downcast_ref::<BrokenBooks>().is_some_and(|broken| broken.is_sealed)
+}
+
 /// Runs a job for a business date and leaves word of it. Being asked twice is no harm: it finds nothing to do.
-pub async fn run_recorded(scheme: &Scheme, job: Job, today: NaiveDate) -> Result<Done> {
+async fn run_recorded(scheme: &Scheme, job: Job, today: NaiveDate) -> Result<Done> {
     let Some(file) = scheme.config.job(job.name()) else {
         return job.run(scheme, today, clock::now()).await;
     };

@@ -8,7 +8,7 @@ use chrono::NaiveDate;
 
 use super::deciding::load_cases;
 use super::instructing::{self, Asked, Findings, sooner};
-use super::{Done, Scheme};
+use super::{Done, Scheme, held_back};
 use crate::domain::debit;
 use crate::domain::hold::{Covered, Effect, spans};
 use crate::domain::instruction::{Attempt, Direction};
@@ -21,6 +21,7 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
         let cases = load_cases(tx, &merchant.id, &ids).await?;
         let positions = positions::of_orders(tx, &merchant.id, &ids).await?;
         let mut earlier = instructions::of_orders(tx, &merchant.id, Direction::Debit, &ids).await?;
+        let news = held_back::news_on(tx, &merchant.id, today).await?;
         let mut findings = Findings::new(Direction::Debit, today);
         for (_, case) in &cases {
             let order = &case.order;
@@ -43,7 +44,7 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
                     currency: order.currency,
                     no_answer_after: rule.no_answer_after,
                 };
-                let next = debit::next(rule, position, &attempts, &held, today);
+                let next = debit::next_with(rule, position, &attempts, &held, today, news);
                 look_on = sooner(look_on, findings.take(&asked, next, &attempts, position.due_on));
             }
             findings.plan(Plan { order_id: order.order_id.clone(), look_on, since: None });

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use super::Scheme;
+use super::not_fulfilled::NotFulfilled;
+use super::{Scheme, held_back};
 use crate::domain::calendar::plus;
 use crate::domain::correction::History;
 use crate::domain::credit::Standing;
@@ -13,7 +14,7 @@ use crate::domain::instruction::Direction;
 use crate::domain::journal::{Account, Movement, Recorded, difference};
 use crate::domain::order::Case;
 use crate::domain::policy::Terms;
-use crate::domain::position::{Decision, Position, decide};
+use crate::domain::position::{Decision, Position, date_fees, decide_with};
 use crate::store::journal::Posting;
 use crate::store::orders::{Decided, StoredOrder};
 use crate::store::{Tx, credit_record, exposure, facts, instructions, journal, orders, positions};
@@ -48,19 +49,25 @@ pub async fn decide_orders(
     let cases = load_cases(tx, merchant, order_ids).await?;
     let mut recorded = journal::recorded(tx, merchant, order_ids, today).await?;
     let positions = positions::of_orders(tx, merchant, order_ids).await?;
+    let news = held_back::news_on(tx, merchant, today).await?;
     let mut recording = Recording::default();
+    let mut not_fulfilled = NotFulfilled::default();
     for (stored, case) in &cases {
         let terms = scheme.terms(merchant, case.order.policy_version)?;
         let order_id = &case.order.order_id;
         let before = positions.get(order_id).map(Vec::as_slice).unwrap_or_default();
         let standings: Vec<Standing> = before.iter().map(|position| position.credit).collect();
-        let decision = decide(case, terms, &standings, today).with_context(|| which_order(merchant, case))?;
+        let mut decision =
+            decide_with(case, terms, &standings, today, news).with_context(|| which_order(merchant, case))?;
+        not_fulfilled.take(case, terms, &decision, today);
         let mut booked = recorded.remove(order_id).unwrap_or_default();
         booked.extend(before.iter().map(Position::late_fee_booked).filter(|fee| fee.minor != 0));
+        date_fees(&mut decision, case, terms, &booked, today).with_context(|| which_order(merchant, case))?;
         recording.debits.extend(debit_plan(order_id, terms, &decision, before, today));
         recording.pay_outs.extend(pay_out_plan(order_id, terms, &decision, &booked, today));
         recording.take((stored, case), decision, &booked, before, today);
     }
+    not_fulfilled.write(tx, merchant, today).await?;
     recording.write(tx, merchant, today).await
 }
 
@@ -114,7 +121,7 @@ impl Recording {
     ) {
         let order = &stored.order;
         let id = || order.order_id.clone();
-        let owed_more = decision.outstanding() - stored.owed_minor;
+        let owed_more = decision.opening.owed_minor - stored.owed_minor;
         *self.exposures.entry(order.customer_id.clone()).or_default() += owed_more;
         self.decided.push((id(), outcome_of(&decision, stored.closed_on, today)));
         let mut entries = difference(&decision.movements, booked);
@@ -183,10 +190,10 @@ fn pay_out_plan(
 
 fn outcome_of(decision: &Decision, closed_on: Option<NaiveDate>, today: NaiveDate) -> Decided {
     Decided {
-        owed_minor: decision.outstanding(),
-        oldest_due_on: decision.oldest_due_on(),
+        owed_minor: decision.opening.owed_minor,
+        past_due_from: decision.opening.past_due_from,
         closed_on: if decision.is_open() { None } else { closed_on.or(Some(today)) },
-        next_action_on: decision.next_action_on,
+        next_action_on: decision.decide_on,
     }
 }
 

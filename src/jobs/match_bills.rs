@@ -22,7 +22,7 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
     let mut all = Left::default();
     for merchant in &scheme.config.merchants {
         let mut tx = scheme.store.write().await?;
-        let settled = bills::count_to_settle(&mut tx, &merchant.id).await?;
+        let settled = bills::count_to_settle(&mut tx, &merchant.id, today).await?;
         if settled > 0 {
             bills::settle(&mut tx, &merchant.id, today).await?;
             let corrected = bills::corrected_on(&mut tx, &merchant.id, today).await?;
@@ -82,7 +82,7 @@ impl Left {
 /// What there is left to do of a merchant's day.
 pub async fn left(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> Result<Left> {
     let answers = Answers::of(scheme, merchant);
-    let mut all = Left { settled: bills::count_to_settle(tx, &merchant.id).await?, ..Left::default() };
+    let mut all = Left { settled: bills::count_to_settle(tx, &merchant.id, today).await?, ..Left::default() };
     let mut after = Key::default();
     while let Some(findings) = answers.look_at_new(tx, today, &mut after).await? {
         all.add(findings.counted());

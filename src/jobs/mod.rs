@@ -5,14 +5,19 @@ mod assess_positions;
 mod close_day;
 mod collect_debits;
 mod deciding;
+pub mod held_back;
 mod instructing;
 mod match_bills;
+mod not_fulfilled;
+mod orders_again;
 mod pay_out_credit;
 mod places;
 mod proof;
 mod reconciliation;
 mod reference_rates;
+mod sealed_days;
 mod send_reminders;
+mod suspense;
 mod watch_feeds;
 mod write_reconciliation;
 
@@ -21,17 +26,17 @@ pub mod exceptions;
 pub mod ingest_files;
 pub mod verify;
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::clock;
 use crate::config::{Changed, Clock, Config, JobFile, Merchant, changed};
+use crate::domain::calendar::plus;
 use crate::domain::policy::Terms;
-use crate::files::source::Seen;
 use crate::mail::compose::{Sender, Templates};
 use crate::mail::transport::Transport;
 use crate::store::{Store, Tx, scheme};
@@ -81,6 +86,15 @@ impl Job {
         Job::ALL.into_iter().find(|job| job.name() == name)
     }
 
+    /// Whether the job is part of the close of a day and never runs alone. What a day's end brings must not come before it,
+    /// or the books would depend on which jobs ran while the day was open.
+    pub fn is_part_of_close(self) -> bool {
+        match self {
+            Job::AssessPositions | Job::CollectDebits | Job::PayOutCredit | Job::MatchBills => true,
+            Job::IngestFiles | Job::WatchFeeds | Job::SendReminders | Job::CloseDay | Job::WriteReconciliation => false,
+        }
+    }
+
     /// Does the job for the open business date.
     pub async fn run(self, scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> Result<Done> {
         let done = match self {
@@ -99,12 +113,12 @@ impl Job {
 
     /// What the job would do, without doing it.
     pub async fn dry_run(self, scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
-        let now = scheme.config.job(self.name()).map_or_else(clock::now, |file| scheme.now(file, today));
+        let now = scheme.now_of(self.name(), today);
         match self {
             Job::IngestFiles => ingest_files::dry_run(scheme, today).await,
             Job::WatchFeeds => watch_feeds::dry_run(scheme, today, now).await,
             Job::AssessPositions => assess_positions::dry_run(scheme, today).await,
-            Job::SendReminders => send_reminders::dry_run(scheme, today).await,
+            Job::SendReminders => send_reminders::dry_run(scheme, today, now).await,
             Job::CollectDebits => collect_debits::dry_run(scheme, today).await,
             Job::PayOutCredit => pay_out_credit::dry_run(scheme, today).await,
             Job::MatchBills => match_bills::dry_run(scheme, today).await,
@@ -134,8 +148,12 @@ pub struct Scheme {
     pub transport: Arc<Transport>,
     pub templates: Templates,
     pub sender: Sender,
-    /// Files of feeds that keep theirs, as they were seen, which this run need not look at again.
-    pub dealt_with: Mutex<HashSet<(PathBuf, Seen)>>,
+    /// Files that stay in the inboxes for now, and that need not be looked at again as they were seen.
+    pub kept: Mutex<ingest_files::Kept>,
+    /// The day whose mails this run has planned, and the number of the next file then: until one comes, the plan stands.
+    pub mails_planned: Mutex<Option<(NaiveDate, i64)>>,
+    /// When this process last began to prove sealed days again, other than the last one.
+    pub proving: Mutex<Option<Instant>>,
     /// Told how far long work is.
     pub progress: Box<dyn Fn(&str) + Send + Sync>,
 }
@@ -143,10 +161,42 @@ pub struct Scheme {
 impl Scheme {
     /// The open business date; an empty store begins with the configured one.
     pub async fn business_date(&self) -> Result<NaiveDate> {
+        let mut tx = self.store.read().await?;
+        let Some(days) = scheme::days(&mut tx).await? else { return self.begin().await };
+        scheme::same_zone(&days, self.config.zone.name())?;
+        let last = scheme::last_sealed(&mut tx).await?;
+        let expected = last.as_ref().map_or(days.started_on, |last| plus(last.business_date, 1));
+        let last =
+            last.map_or("no day is sealed".to_owned(), |last| format!("{} is the last sealed day", last.business_date));
+        ensure!(
+            days.business_date == expected,
+            "the store says that {} is the open business date, but {last}, so that it must be {expected}: the store was \
+             changed by hand or put together from two; put it back from a backup",
+            days.business_date
+        );
+        Ok(days.business_date)
+    }
+
+    /// Begins the books on the first day. Where days were sealed before, that would begin them a second time.
+    async fn begin(&self) -> Result<NaiveDate> {
+        if self.store.is_read_only() {
+            return Ok(self.config.starts_on);
+        }
+        refuse_lost_store(&self.config)?;
         let mut tx = self.store.write().await?;
         let days = scheme::begin(&mut tx, self.config.starts_on, self.config.zone.name()).await?;
         tx.commit().await?;
         Ok(days.business_date)
+    }
+
+    /// Whether it is time to prove old days and orders again: in one process not before so long after the last time.
+    fn turn_to_prove(&self, now: Instant, after: Duration) -> bool {
+        let Ok(mut last) = self.proving.lock() else { return true };
+        let is_due = last.is_none_or(|last| now - last >= after);
+        if is_due {
+            *last = Some(now);
+        }
+        is_due
     }
 
     /// "Now" for a job on a business date.
@@ -155,6 +205,11 @@ impl Scheme {
             Clock::Wall => clock::now(),
             Clock::Business => job.set_time_on(today),
         }
+    }
+
+    /// "Now" for the job of this name.
+    pub fn now_of(&self, job: &str, today: NaiveDate) -> DateTime<Utc> {
+        self.config.job(job).map_or_else(clock::now, |file| self.now(file, today))
     }
 
     /// A folder below home, made if it is not there.
@@ -197,6 +252,17 @@ impl Scheme {
         }
         reference_rates::check(tx, self).await
     }
+}
+
+/// Refuses a home that has folders of sealed days, but no books: the store was lost, or another is named.
+pub fn refuse_lost_store(config: &Config) -> Result<()> {
+    let folders = sealed_days::day_folders_below(&config.home)?;
+    let (Some(first), Some(last)) = (folders.first(), folders.last()) else { return Ok(()) };
+    bail!(
+        "{}/reconciliation has the sealed days {first} to {last}, but the store is empty or gone; put the store back from a \
+         backup, or see that store.url names the right one. To begin a new scheme, give it a home of its own",
+        config.home.display()
+    )
 }
 
 fn version_fingerprint(merchant: &Merchant, version: NaiveDate) -> Option<&str> {

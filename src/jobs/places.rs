@@ -21,7 +21,7 @@ use crate::config::{Afterwards, Feed, Inbox, Unreachable};
 use crate::files::atomic;
 use crate::files::inbox::{self, Refused};
 use crate::files::place::{Entry, MOST_BYTES, Session, Trouble};
-use crate::files::spool::Spool;
+use crate::files::spool::{Note, Spool};
 use crate::store::exceptions::{self, NewException};
 use crate::store::{Tx, inputs};
 
@@ -127,7 +127,12 @@ pub async fn hand_back_and_send(scheme: &Scheme) -> Result<()> {
     undelivered(failed)
 }
 
-fn undelivered(failed: Vec<String>) -> Result<()> {
+/// Sends answers that a stop left unsent, though all files were taken.
+pub async fn send_answers_left(scheme: &Scheme) -> Result<()> {
+    undelivered(sending::send_answers(scheme).await)
+}
+
+pub(super) fn undelivered(failed: Vec<String>) -> Result<()> {
     if failed.is_empty() {
         return Ok(());
     }
@@ -268,6 +273,10 @@ async fn hand_back(scheme: &Scheme, feed: &Feed, inbox: &Inbox) -> Result<(), Tr
             && is_filed(scheme, feed, &name, &note.sha256).await?
             && session.stat(&name).await?.as_ref() == Some(&note.stamp)
         {
+            // It is remembered, and asked about again at the next look.
+            if is_wanted_elsewhere(scheme, feed, inbox, &name, &note)? {
+                continue;
+            }
             let free = free_name(session, &name).await?;
             // The marker goes first: without its file it would vouch for the next of that name.
             if let Some(ending) = &inbox.done {
@@ -281,6 +290,26 @@ async fn hand_back(scheme: &Scheme, feed: &Feed, inbox: &Inbox) -> Result<(), Tr
         spool.forget(&name)?;
     }
     Ok(())
+}
+
+/// Whether another feed that looks into the same place has still to fetch a file, or keeps it there.
+fn is_wanted_elsewhere(
+    scheme: &Scheme,
+    feed: &Feed,
+    inbox: &Inbox,
+    name: &str,
+    fetched: &Note,
+) -> Result<bool, Trouble> {
+    let here = inbox.place.to_string();
+    for (other, at) in remote(scheme) {
+        let takes = other.name != feed.name && at.place.to_string() == here && other.pattern.matches(name).is_some();
+        if takes
+            && (at.afterwards == Afterwards::Keep || Spool::at(&other.folder).note(name)?.as_ref() != Some(fetched))
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 async fn put_away(session: &Session, inbox: &Inbox, name: &str, free: &str) -> Result<(), Trouble> {

@@ -1,4 +1,5 @@
-//! The proof of a day: what must hold before it is sealed. A broken rule stops the close; none is passed over.
+//! The proof of a day: what must hold before it is sealed. Work that is not done stops the close; a merchant whose books
+//! do not add up is left out of the seal and stops no other. No broken rule is passed over.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -8,24 +9,60 @@ use chrono::NaiveDate;
 
 use super::Scheme;
 use super::instructing::uses;
-use super::match_bills;
 use super::reconciliation::{AccountDay, MerchantSums};
+use super::{match_bills, suspense};
 use crate::domain::instruction::Direction;
 use crate::domain::journal::Account;
 use crate::domain::money::Currency;
+use crate::store::inputs::FileRow;
 use crate::store::{Tx, input_rows, inputs, instructions, orders};
+
+/// What keeps a day, or a merchant, from being sealed.
+#[derive(Debug, Default)]
+pub struct Faults {
+    /// Work of the day that is not done, or not whole: it stops the close.
+    pub of_day: Vec<String>,
+    /// What does not hold in the books of a merchant: each is proved by itself, and left out of the seal.
+    pub of_merchants: BTreeMap<String, Vec<String>>,
+}
+
+impl Faults {
+    pub fn add(&mut self, merchant: &str, lines: Vec<String>) {
+        if !lines.is_empty() {
+            self.of_merchants.entry(merchant.to_owned()).or_default().extend(lines);
+        }
+    }
+
+    pub fn is_whole(&self, merchant: &str) -> bool {
+        !self.of_merchants.contains_key(merchant)
+    }
+}
 
 /// What does not hold, line by line.
 #[derive(Debug, thiserror::Error)]
 pub struct BrokenBooks {
     pub day: NaiveDate,
-    pub lines: Vec<String>,
+    pub faults: Faults,
+    /// The day was sealed, without the merchants whose books do not add up.
+    pub is_sealed: bool,
 }
 
 impl fmt::Display for BrokenBooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the books of {} do not add up; nothing was sealed:", self.day)?;
-        for line in &self.lines {
+        let Faults { of_day, of_merchants } = &self.faults;
+        if self.is_sealed {
+            let merchants: Vec<&str> = of_merchants.keys().map(String::as_str).collect();
+            let who = merchants.join(", ");
+            write!(
+                f,
+                "{} was sealed without {who}, whose books do not add up; the day is made good with the next \
+                       seal that has them:",
+                self.day
+            )?;
+        } else {
+            write!(f, "the books of {} do not add up; nothing was sealed:", self.day)?;
+        }
+        for line in of_day.iter().chain(of_merchants.values().flatten()) {
             write!(f, "\n  {line}")?;
         }
         Ok(())
@@ -33,8 +70,16 @@ impl fmt::Display for BrokenBooks {
 }
 
 /// Nothing that should have been done today is left: no position undecided, no file half read, no row lost.
-pub async fn nothing_left(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, broken: &mut Vec<String>) -> Result<()> {
+pub async fn nothing_left(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, faults: &mut Faults) -> Result<()> {
+    let broken = &mut faults.of_day;
     for merchant in &scheme.config.merchants {
+        let left = suspense::left(tx, &merchant.id, today).await?;
+        if left > 0 {
+            broken.push(format!(
+                "{}: money of {left} rows is not in suspense yet, or still; run assess_positions",
+                merchant.id
+            ));
+        }
         let left = orders::count_to_decide(tx, &merchant.id, today).await?;
         if left > 0 {
             broken.push(format!("{}: {left} orders are not decided yet; run assess_positions", merchant.id));
@@ -52,33 +97,52 @@ pub async fn nothing_left(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, broken
                 merchant.id
             ));
         }
-        for debit_id in instructions::beyond_what_is_owed(tx, &merchant.id, today).await? {
-            broken.push(format!("{}: debit {debit_id} asks for more than is owed", merchant.id));
-        }
     }
     for file in inputs::unfiled(tx).await? {
         broken.push(format!("file {} is {}, not finished; run ingest_files", file.name, file.status));
     }
     for file in inputs::files_between(tx, today, today).await? {
-        let counts = file.counts;
-        if !counts.adds_up() {
-            broken.push(format!("file {}: its outcomes don't add up to its {} rows", file.name, counts.rows));
-        }
-        let kept = input_rows::counted(tx, file.file_no).await?;
-        let outcomes = [
-            ("declined", counts.declined),
-            ("conflict", counts.conflict),
-            ("pending", counts.pending),
-            ("rejected", counts.rejected),
-        ];
-        for (outcome, counted) in outcomes {
-            let kept = kept.get(outcome).copied().unwrap_or(0);
-            if kept != counted {
-                broken.push(format!("file {}: {counted} rows {outcome}, but {kept} are kept", file.name));
-            }
+        let mut broken = Vec::new();
+        rows_accounted_for(tx, &file, &mut broken).await?;
+        // Customers and agreements are everybody's.
+        match file.merchant_id.as_str() {
+            "" => faults.of_day.extend(broken),
+            merchant => faults.add(merchant, broken),
         }
     }
     Ok(())
+}
+
+/// Each row of a file has one outcome, and those that were not simply recorded are kept.
+pub async fn rows_accounted_for(tx: &mut Tx, file: &FileRow, broken: &mut Vec<String>) -> Result<()> {
+    let counts = file.counts;
+    if !counts.adds_up() {
+        broken.push(format!("file {}: its outcomes don't add up to its {} rows", file.name, counts.rows));
+    }
+    let kept = input_rows::counted(tx, file.file_no).await?;
+    let outcomes = [
+        ("declined", counts.declined),
+        ("conflict", counts.conflict),
+        ("pending", counts.pending),
+        ("rejected", counts.rejected),
+    ];
+    for (outcome, counted) in outcomes {
+        let kept = kept.get(outcome).copied().unwrap_or(0);
+        if kept != counted {
+            broken.push(format!("file {}: {counted} rows {outcome}, but {kept} are kept", file.name));
+        }
+    }
+    Ok(())
+}
+
+/// What does not hold in a merchant's day, whose files add up to `sums`.
+pub async fn merchant(tx: &mut Tx, merchant: &str, sums: &MerchantSums, today: NaiveDate) -> Result<Vec<String>> {
+    let mut broken = Vec::new();
+    for debit_id in instructions::beyond_what_is_owed(tx, merchant, today).await? {
+        broken.push(format!("{merchant}: debit {debit_id} asks for more than is owed"));
+    }
+    adds_up(merchant, sums, &mut broken);
+    Ok(broken)
 }
 
 /// A merchant's day adds up: the detail to the summary, positions to receivables, suspense to the rows that wait,

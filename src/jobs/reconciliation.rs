@@ -88,7 +88,7 @@ impl MerchantSums {
     }
 }
 
-/// Renders all files of a day into a folder, or nowhere to only learn their fingerprints.
+/// Renders a day into a folder, or only its fingerprints. A sealed day has the merchants that it was sealed with.
 pub async fn render(
     tx: &mut Tx,
     scheme: &Scheme,
@@ -107,28 +107,65 @@ pub async fn render(
         Books::Sealed => (scheme::merchants_of_day(tx, day).await?, scheme::buckets_of_day(tx, day).await?),
     };
     for id in of_day {
-        let merchant = scheme.config.merchant(&id).with_context(|| {
-            format!("{day} was sealed with the books of {id}, but the configuration no longer names that merchant")
-        })?;
-        let buckets = &buckets;
-        let page = DayOf { scheme, merchant, day, books, buckets, folder };
-        let sums = page.render(tx, &mut files).await.with_context(|| format!("files of {} for {day}", merchant.id))?;
-        merchants.push((merchant.id.clone(), sums));
+        let (sums, of_merchant) = render_merchant(tx, scheme, &id, day, books, &buckets, folder).await?;
+        files.extend(of_merchant);
+        merchants.push((id, sums));
     }
-    let steps = credit_record::on(tx, day).await?;
+    let mut rendered = Rendered { files, merchants };
+    render_scheme(tx, scheme, day, folder, &mut rendered).await?;
+    Ok(rendered)
+}
+
+/// Renders a merchant's part of a day.
+pub async fn render_merchant(
+    tx: &mut Tx,
+    scheme: &Scheme,
+    id: &str,
+    day: NaiveDate,
+    books: Books,
+    buckets: &[i64],
+    folder: Option<&Path>,
+) -> Result<(MerchantSums, Vec<Written>)> {
+    let merchant = scheme.config.merchant(id).with_context(|| {
+        format!("{day} was sealed with the books of {id}, but the configuration no longer names that merchant")
+    })?;
+    let since = scheme::missing_since(tx, id, day).await?.unwrap_or(day);
+    let page = DayOf { scheme, merchant, since, day, books, buckets, folder };
+    let mut files = Vec::new();
+    let sums = page.render(tx, &mut files).await.with_context(|| format!("files of {id} for {day}"))?;
+    Ok((sums, files))
+}
+
+/// Adds what is the scheme's to the files of its merchants: the credit record of those who are in it, and exceptions.
+pub async fn render_scheme(
+    tx: &mut Tx,
+    scheme: &Scheme,
+    day: NaiveDate,
+    folder: Option<&Path>,
+    rendered: &mut Rendered,
+) -> Result<()> {
+    let mut ids: Vec<&str> = rendered.merchants.iter().map(|(id, _)| id.as_str()).collect();
+    ids.sort_unstable();
+    let mut steps = Vec::new();
+    for id in ids {
+        let since = scheme::missing_since(tx, id, day).await?.unwrap_or(day);
+        steps.extend(credit_record::on(tx, id, since, day).await?);
+    }
     let impact = exported(&steps).map(|step| credit_impact(scheme, step)).collect::<Result<Vec<_>>>()?;
-    files.push(report(folder, format!("credit-impact_{day}.csv"), &impact)?);
-    let open = exceptions::open_at(tx, "", day).await?;
+    rendered.files.push(report(folder, format!("credit-impact_{day}.csv"), &impact)?);
+    let open = exceptions::open_at(tx, "", day, day).await?;
     let rows = open.iter().map(|row| exception(row, day)).collect::<Result<Vec<_>>>()?;
-    files.push(report(folder, format!("scheme_{day}_exceptions.csv"), &rows)?);
-    files.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(Rendered { files, merchants })
+    rendered.files.push(report(folder, format!("scheme_{day}_exceptions.csv"), &rows)?);
+    rendered.files.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(())
 }
 
 /// A merchant's day.
 struct DayOf<'a> {
     scheme: &'a Scheme,
     merchant: &'a Merchant,
+    /// The first day that the files cover: the day itself, unless the days before it were sealed without the merchant.
+    since: NaiveDate,
     day: NaiveDate,
     books: Books,
     buckets: &'a [i64],
@@ -144,7 +181,7 @@ impl DayOf<'_> {
             Books::Sealed => scheme::last_entry_by(tx, id, self.day).await?,
         };
         let mut sums = MerchantSums { last_entry_no, ..MerchantSums::default() };
-        let opening = scheme::balances(tx, id, plus(self.day, -1)).await?;
+        let opening = scheme::balances_before(tx, id, self.day).await?;
         let turnover = journal::turnover(tx, id, first, last_entry_no).await?;
         sums.accounts = self.accounts(&opening, &turnover);
         files.push(self.summary(&sums)?);
@@ -155,10 +192,14 @@ impl DayOf<'_> {
         for direction in Direction::ALL {
             files.extend(self.instructions(tx, direction).await?);
         }
-        let open = exceptions::open_at(tx, id, self.day).await?;
+        let open = exceptions::open_at(tx, id, self.since, self.day).await?;
         let rows = open.iter().map(|row| exception(row, self.day)).collect::<Result<Vec<_>>>()?;
         files.push(report(self.folder, self.name("exceptions"), &rows)?);
         Ok(sums)
+    }
+
+    fn is_of_day(&self, booked_on: NaiveDate) -> bool {
+        (self.since..=self.day).contains(&booked_on)
     }
 
     fn name(&self, kind: &str) -> String {

@@ -1,50 +1,68 @@
 //! Writes to customers: the ladder step that is right today, and notices before a negative report. One mail a
-//! customer a day, within their contact hours; each (instalment, step) at most once, for ever.
+//! customer a day, at the first moment that their contact hours allow; each (instalment, step) at most once, for ever.
 //!
-//! A mail is written down before it is handed over. Deliberately there is no making up for steps of days gone by:
-//! what was right yesterday is not right today.
+//! Mails are planned for a calendar day and written down; when they leave they are looked at again. Deliberately there is no
+//! making up for steps of days gone by: what was right yesterday is not right today. What is not sent keeps its reason.
 
 mod deliver;
+mod owed;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{Done, Scheme, assess_positions};
-use crate::config::Clock;
-use crate::domain::calendar::plus;
+use self::owed::OwedOrder;
+use super::deciding::PAGE;
+use super::places::undelivered;
+use super::{Done, Scheme};
+use crate::config::{Clock, Merchant};
+use crate::domain::calendar::{days_between, plus};
 use crate::domain::customer::Customer;
+use crate::domain::due::shortest_term;
 use crate::domain::hold::Effect;
+use crate::domain::position::Owed;
 use crate::domain::reminders::{Template, due_dates};
 use crate::store::mails::{self, MailRow, ReminderRow, StepHad};
-use crate::store::positions::{self, OpenPosition};
-use crate::store::{Tx, customers};
+use crate::store::orders::{self, Moved};
+use crate::store::{Tx, customers, inputs, positions};
 
 pub async fn run(scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> Result<Done> {
-    // Nobody is dunned for what they have paid: what came in since the last decision is decided first.
-    assess_positions::run(scheme, today).await?;
+    let day = mail_day(scheme, today, now);
+    let mut planned = Planned::default();
     let mut tx = scheme.store.write().await?;
-    let queued = queue(&mut tx, scheme, today, now).await?;
+    let given_up = deliver::take_up(&mut tx, scheme, today, day).await?;
+    let news = (day, inputs::next_file_no(&mut tx).await?);
+    if !scheme.mails_planned.lock().is_ok_and(|planned| *planned == Some(news)) {
+        planned = plan(&mut tx, scheme, today, day, now).await?;
+    }
     tx.commit().await?;
-    let delivered = deliver::run(scheme, today, now).await?;
+    if let Ok(mut planned) = scheme.mails_planned.lock() {
+        *planned = Some(news);
+    }
+    let delivered = deliver::run(scheme, today, day, now).await?;
+    if let Some(why) = &delivered.delayed {
+        let count = delivered.waiting;
+        undelivered(vec![format!("{count} mails could not be handed over and wait for the next run of today: {why}")])?;
+    }
     Ok(Done(vec![
-        ("mails queued", queued.mails),
-        ("suppressed", queued.suppressed),
+        ("mails planned", planned.mails),
+        ("not planned", planned.suppressed),
         ("mails sent", delivered.sent),
-        ("mails failed", delivered.failed),
+        ("withdrawn", delivered.withdrawn),
+        ("mails failed", given_up + delivered.failed),
         ("notices", delivered.notices),
     ]))
 }
 
-pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
+pub async fn dry_run(scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> Result<Vec<String>> {
     let mut tx = scheme.store.read().await?;
-    let due = due_today(&mut tx, scheme, today).await?;
+    let due = due_on_day(&mut tx, scheme, today, mail_day(scheme, today, now)).await?;
     let mut by_template: BTreeMap<Template, (i64, HashSet<&str>)> = BTreeMap::new();
     for item in &due {
         let (count, who) = by_template.entry(item.template).or_default();
         *count += 1;
-        who.insert(&item.open.customer_id);
+        who.insert(&item.customer_id);
     }
     let line = |(template, (count, who)): (&Template, &(i64, HashSet<&str>))| {
         format!("{}: {count} instalments of {} customers would be reminded of", template.name(), who.len())
@@ -52,48 +70,105 @@ pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
     Ok(by_template.iter().map(line).collect())
 }
 
+/// The calendar day whose mails are right. On the wall clock it is that of the clock, also while a close of an earlier day
+/// is still to come: what customers are to be told does not wait for the books.
+fn mail_day(scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> NaiveDate {
+    match scheme.config.clock {
+        Clock::Wall => now.with_timezone(&scheme.config.zone).date_naive().max(today),
+        Clock::Business => today,
+    }
+}
+
 /// An instalment about which its customer is to be written to.
 struct Item<'s> {
     merchant: &'s str,
-    open: OpenPosition,
+    order_id: String,
+    customer_id: String,
     step: String,
     template: Template,
+    owed: Owed,
 }
 
 #[derive(Default)]
-struct Queued {
+struct Planned {
     mails: i64,
     suppressed: i64,
 }
 
-/// What is right today and was not dealt with before: ladder steps by due date, and notices.
-async fn due_today<'s>(tx: &mut Tx, scheme: &'s Scheme, today: NaiveDate) -> Result<Vec<Item<'s>>> {
+/// What is right on the day and was not dealt with before: ladder steps by due date, and notices.
+async fn due_on_day<'s>(tx: &mut Tx, scheme: &'s Scheme, today: NaiveDate, day: NaiveDate) -> Result<Vec<Item<'s>>> {
     let mut due = Vec::new();
     for merchant in &scheme.config.merchants {
-        let mut items = Vec::new();
-        let mut steps: Vec<i64> =
-            merchant.policy.versions.iter().flat_map(|terms| terms.reminder_steps.iter().copied()).collect();
-        steps.sort_unstable();
-        steps.dedup();
-        for (due_on, step) in due_dates(&steps, today) {
-            for open in positions::unpaid_due_on(tx, &merchant.id, due_on).await? {
-                let terms = scheme.terms(&merchant.id, open.policy_version)?;
-                if terms.reminder_steps.contains(&step) {
-                    let template = Template::of_step(step);
-                    items.push(Item { merchant: &merchant.id, open, step: step_name(step), template });
-                }
+        let ids = candidates(tx, merchant, today, day).await?;
+        for page in ids.chunks(usize::try_from(PAGE).unwrap_or(usize::MAX)) {
+            let page: Vec<&str> = page.iter().map(String::as_str).collect();
+            let orders = owed::on_day(tx, scheme, &merchant.id, &page, day).await?;
+            let mut items: Vec<Item<'_>> =
+                page.iter().filter_map(|id| orders.get(*id)).flat_map(|order| items(merchant, order, day)).collect();
+            let ids: Vec<&str> = items.iter().map(|item| item.order_id.as_str()).collect();
+            let had = mails::steps_had(tx, &merchant.id, &ids).await?;
+            let mut had_by_order: HashMap<&str, Vec<&StepHad>> = HashMap::new();
+            for step in &had {
+                had_by_order.entry(&step.order_id).or_default().push(step);
             }
+            items.retain(|item| {
+                let had = had_by_order.get(item.order_id.as_str());
+                !had.is_some_and(|had| had.iter().any(|had| had.is_for(item, day)))
+            });
+            due.append(&mut items);
         }
-        for open in positions::notice_due(tx, &merchant.id).await? {
-            let step = format!("notice {today}");
-            items.push(Item { merchant: &merchant.id, open, step, template: Template::Notice });
-        }
-        let ids: Vec<&str> = items.iter().map(|item| item.open.order_id.as_str()).collect();
-        let had = mails::steps_had(tx, &merchant.id, &ids).await?;
-        items.retain(|item| !had.iter().any(|had| had.is_for(item)));
-        due.extend(items);
     }
     Ok(due)
+}
+
+/// Orders of which something may be right on the day: due on a day of the ladder when they were last decided, on notice, or
+/// with a due date that may have moved since.
+async fn candidates(tx: &mut Tx, merchant: &Merchant, today: NaiveDate, day: NaiveDate) -> Result<Vec<String>> {
+    let versions = &merchant.policy.versions;
+    let mut steps: Vec<i64> = versions.iter().flat_map(|terms| terms.reminder_steps.iter().copied()).collect();
+    steps.sort_unstable();
+    steps.dedup();
+    let mut ids = positions::notice_due(tx, &merchant.id).await?;
+    for (due_on, _) in due_dates(&steps, day) {
+        ids.append(&mut positions::unpaid_due_on(tx, &merchant.id, due_on).await?);
+    }
+    if let Some(first) = steps.first() {
+        let lead = (-first).max(0) - versions.iter().map(shortest_term).min().unwrap_or(0);
+        let moved = Moved { today, day, placed_by: plus(day, lead) };
+        let mut after = (NaiveDate::default(), String::new());
+        loop {
+            let page = orders::moved(tx, &merchant.id, &moved, (after.0, &after.1), PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after.clone_from(last);
+            ids.extend(page.into_iter().map(|(_, id)| id));
+        }
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    Ok(ids)
+}
+
+fn items<'s>(merchant: &'s Merchant, order: &OwedOrder<'_>, day: NaiveDate) -> Vec<Item<'s>> {
+    let mut items = Vec::new();
+    for owed in &order.instalments {
+        let item = |step: String, template: Template| Item {
+            merchant: &merchant.id,
+            order_id: order.stored.order.order_id.clone(),
+            customer_id: order.stored.order.customer_id.clone(),
+            step,
+            template,
+            owed: owed.clone(),
+        };
+        let Some(due_on) = owed.position.due_on.filter(|_| owed.position.outstanding() > 0) else { continue };
+        let step = days_between(due_on, day);
+        if order.terms.reminder_steps.contains(&step) {
+            items.push(item(step_name(step), Template::of_step(step)));
+        }
+        if order.is_noticed(owed) {
+            items.push(item(format!("notice {day}"), Template::Notice));
+        }
+    }
+    items
 }
 
 /// −3, 0, +7: as people write days around a date.
@@ -102,89 +177,79 @@ fn step_name(step: i64) -> String {
 }
 
 impl StepHad {
-    /// Whether this is the step that an item is due for. A notice counts from the day it fell due, however it is
-    /// called: until one is sent, another is tried every day.
-    fn is_for(&self, item: &Item<'_>) -> bool {
-        let position = &item.open.position;
-        if self.order_id != item.open.order_id || self.instalment != position.instalment {
+    /// Whether this deals with an item for good. What was not planned earlier on the day is looked at again. A notice counts
+    /// from the day it fell due, however it is called: until one is sent, another is tried every day.
+    fn is_for(&self, item: &Item<'_>, day: NaiveDate) -> bool {
+        let position = &item.owed.position;
+        if self.order_id != item.order_id || self.instalment != position.instalment {
             return false;
         }
+        let on_its_way =
+            matches!(self.mail.as_deref(), Some("queued" | "sending" | "sent")) && self.suppressed.is_none();
         match item.template {
             Template::Notice => {
                 let counts = position.credit.since.is_none_or(|since| self.business_date >= since);
-                self.template == Template::Notice.name() && counts && !self.failed
+                let is_notice = self.template == Template::Notice.name() && counts;
+                is_notice && (on_its_way || self.mail.is_some() && self.business_date == day)
             }
-            _ => self.step == item.step,
+            _ => self.step == item.step && (self.mail.is_some() || self.business_date != day),
         }
     }
 }
 
-async fn queue(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> Result<Queued> {
-    // On the wall clock, a day that is being caught up with is over: its steps are not right any more.
-    if scheme.config.clock == Clock::Wall && now.with_timezone(&scheme.config.zone).date_naive() != today {
-        return Ok(Queued::default());
-    }
+async fn plan(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, day: NaiveDate, now: DateTime<Utc>) -> Result<Planned> {
     let mut by_customer: BTreeMap<String, Vec<Item<'_>>> = BTreeMap::new();
-    for item in due_today(tx, scheme, today).await? {
-        by_customer.entry(item.open.customer_id.clone()).or_default().push(item);
+    for item in due_on_day(tx, scheme, today, day).await? {
+        by_customer.entry(item.customer_id.clone()).or_default().push(item);
     }
     let ids: Vec<&str> = by_customer.keys().map(String::as_str).collect();
     let people = customers::load(tx, &ids).await?;
     let failed: HashSet<String> = customers::with_failed_address(tx, &ids).await?.into_iter().collect();
-    let had = mails::mails_had(tx, &ids, plus(today, -6), today).await?;
+    let had = mails::mails_had(tx, &ids, plus(day, -6), day).await?;
     let had: HashMap<&str, (i64, NaiveDate)> =
         had.iter().map(|(id, count, last)| (id.as_str(), (*count, *last))).collect();
 
     let mut next_mail_no = mails::next_mail_no(tx).await?;
-    let mut queued = Queued::default();
+    let mut planned = Planned::default();
     let (mut letters, mut reminders) = (Vec::new(), Vec::new());
     for (customer_id, items) in &by_customer {
         let (count, last) = had.get(customer_id.as_str()).copied().unwrap_or((0, NaiveDate::MIN));
+        let customer = people.get(customer_id);
+        let send_at = customer.map(|customer| scheme.config.mail.contact_hours.next_allowed(now, customer.time_zone));
+        let send_at = send_at.filter(|at| at.with_timezone(&scheme.config.zone).date_naive() == day);
         let reachable = Reachable {
-            customer: people.get(customer_id),
+            customer,
             address_failed: failed.contains(customer_id),
-            had_one_today: last == today,
+            had_one_today: last == day,
             cap_reached: count >= scheme.config.mail.weekly_cap,
+            hour_left: send_at.is_some(),
         };
         let (write, suppress): (Vec<_>, Vec<_>) = items.iter().partition(|item| reachable.hindrance(item).is_none());
         for item in suppress {
-            // A notice is owed before a flag; it stays due until it can be sent.
-            if item.template != Template::Notice {
-                let reason = reachable.hindrance(item).map(str::to_owned);
-                reminders.push(item.row(today, None, reason));
-                queued.suppressed += 1;
-            }
+            let reason = reachable.hindrance(item).map(str::to_owned);
+            reminders.push(item.row(day, None, reason));
+            planned.suppressed += 1;
         }
-        let Some(customer) = reachable.customer.filter(|_| !write.is_empty()) else { continue };
-        let send_at = scheme.config.mail.contact_hours.next_allowed(now, customer.time_zone);
-        let in_time = match scheme.config.clock {
-            // A later run of today will look again.
-            Clock::Wall => send_at <= now,
-            // The day has all its hours.
-            Clock::Business => send_at.with_timezone(&scheme.config.zone).date_naive() == today,
-        };
-        if !in_time {
-            continue;
-        }
+        let (Some(customer), Some(send_at), false) = (customer, send_at, write.is_empty()) else { continue };
         let template = write.iter().map(|item| item.template).max().unwrap_or(Template::Upcoming);
         letters.push(MailRow {
             mail_no: next_mail_no,
             customer_id: customer_id.clone(),
-            business_date: today,
+            business_date: day,
             template: template.name().to_owned(),
             locale: customer.locale.clone(),
-            message_id: message_id(scheme, today, next_mail_no),
+            message_id: message_id(scheme, day, next_mail_no),
             send_at,
             status: "queued".to_owned(),
             attempts: 0,
             error: None,
         });
-        reminders.extend(write.iter().map(|item| item.row(today, Some(next_mail_no), None)));
+        reminders.extend(write.iter().map(|item| item.row(day, Some(next_mail_no), None)));
         next_mail_no += 1;
-        queued.mails += 1;
+        planned.mails += 1;
     }
-    mails::queue(tx, &letters, &reminders).await?;
-    Ok(queued)
+    mails::save(tx, &letters, &reminders).await?;
+    Ok(planned)
 }
 
 /// One for ever, so that a repeat can be recognised.
@@ -199,11 +264,13 @@ struct Reachable<'a> {
     address_failed: bool,
     had_one_today: bool,
     cap_reached: bool,
+    /// There is a moment left on the day at which they may be written to.
+    hour_left: bool,
 }
 
 impl Reachable<'_> {
     fn hindrance(&self, item: &Item<'_>) -> Option<&'static str> {
-        if item.open.position.stopped.has(Effect::Contact) {
+        if item.owed.position.stopped.has(Effect::Contact) {
             Some("held")
         } else if self.customer.is_none() {
             Some("customer unknown")
@@ -213,6 +280,8 @@ impl Reachable<'_> {
             Some("one mail a day")
         } else if self.cap_reached && item.template != Template::Notice {
             Some("weekly cap")
+        } else if !self.hour_left {
+            Some("no hour left in the customer's time zone")
         } else {
             None
         }
@@ -220,21 +289,32 @@ impl Reachable<'_> {
 }
 
 impl Item<'_> {
-    fn row(&self, today: NaiveDate, mail_no: Option<i64>, suppressed: Option<String>) -> ReminderRow {
-        let position = &self.open.position;
-        ReminderRow {
+    fn row(&self, day: NaiveDate, mail_no: Option<i64>, suppressed: Option<String>) -> ReminderRow {
+        let mut row = ReminderRow {
             merchant_id: self.merchant.to_owned(),
-            order_id: self.open.order_id.clone(),
-            instalment: position.instalment,
+            order_id: self.order_id.clone(),
+            instalment: self.owed.position.instalment,
             step: self.step.clone(),
-            business_date: today,
+            business_date: day,
             mail_no,
             suppressed,
             template: self.template.name().to_owned(),
-            due_on: position.due_on.unwrap_or(today),
-            outstanding_minor: position.outstanding(),
-            late_fee_minor: position.fee_owed(),
-            days_past_due: position.days_past_due_on(today),
-        }
+            due_on: self.owed.position.due_on.unwrap_or(day),
+            outstanding_minor: 0,
+            late_fee_minor: 0,
+            days_past_due: 0,
+        };
+        row.owes(&self.owed);
+        row
+    }
+}
+
+impl ReminderRow {
+    /// Takes the amounts of this moment.
+    fn owes(&mut self, owed: &Owed) {
+        let position = &owed.position;
+        self.outstanding_minor = position.outstanding();
+        self.late_fee_minor = position.fee_owed();
+        self.days_past_due = position.days_past_due_on(self.business_date);
     }
 }

@@ -5,7 +5,7 @@ use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{Done, Scheme};
-use crate::config::Feed;
+use crate::config::{Feed, WhenMissing};
 use crate::domain::calendar::plus;
 use crate::domain::order::Source;
 use crate::files::incoming::Kind;
@@ -47,6 +47,11 @@ pub fn missing_key(feed: &str, date: NaiveDate) -> String {
     format!("{feed} {date}")
 }
 
+/// The date of a feed's missing file, if an exception known by this key is about one.
+pub fn missing_date(feed: &str, key: &str) -> Option<NaiveDate> {
+    key.strip_prefix(feed)?.strip_prefix(' ')?.parse().ok()
+}
+
 async fn tell(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, now: Option<DateTime<Utc>>) -> Result<Done> {
     let missing = missing(tx, scheme, today, now).await?;
     for (feed, date) in &missing {
@@ -77,7 +82,7 @@ async fn tell(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, now: Option<DateTi
 
 /// Feeds whose file of the day is not there although its time has come, with the date in its name. Without a `now`, the
 /// time has come for all.
-async fn missing<'s>(
+pub async fn missing<'s>(
     tx: &mut Tx,
     scheme: &'s Scheme,
     today: NaiveDate,
@@ -108,7 +113,18 @@ async fn not_there(tx: &mut Tx, feed: &Feed, date: NaiveDate) -> Result<String> 
         Some(file) => format!("; {} came and is in quarantine", file.name),
         None => String::new(),
     };
-    Ok(format!("no file of {kind} for {date}: feed {name} expects {pattern} by {by}{but}"))
+    Ok(format!("no file of {kind} for {date}: feed {name} expects {pattern} by {by}{but}{}", held_up(feed)))
+}
+
+/// What waits for a feed's missing file.
+fn held_up(feed: &Feed) -> String {
+    let whose = feed.merchant.as_deref().map(|id| format!(" of {id}")).unwrap_or_default();
+    let waits = format!("; overdue mails, notices, credit flags and debits{whose} are held back until it comes");
+    match feed.when_missing {
+        WhenMissing::GoOn => String::new(),
+        WhenMissing::Hold => waits,
+        WhenMissing::Stop => format!("{waits}, and no day is closed"),
+    }
 }
 
 /// The exception about a row that waits. Money has had its own from the beginning.

@@ -11,16 +11,18 @@ use super::close_day::staged_folder;
 use super::reconciliation::{Books, render};
 use super::{Done, Scheme, places};
 use crate::files::atomic;
-use crate::files::outgoing::{Manifest, ManifestFile, sha256};
+use crate::files::outgoing::{Manifest, ManifestFile, MissingMerchant, sha256};
 use crate::store::Tx;
-use crate::store::scheme::{self, SealedDay, SealedFile};
+use crate::store::scheme::{self, Missing, SealedDay, SealedFile};
 
 pub async fn run(scheme: &Scheme) -> Result<Done> {
     let waiting = waiting(scheme).await?;
     for day in &waiting {
         publish(scheme, day).await.with_context(|| format!("putting out the files of {}", day.business_date))?;
     }
+    let answers = places::send_answers_left(scheme).await;
     places::send_reports(scheme).await?;
+    answers?;
     Ok(Done(vec![("days put out", i64::try_from(waiting.len()).unwrap_or(i64::MAX))]))
 }
 
@@ -49,9 +51,14 @@ pub async fn manifest(tx: &mut Tx, day: &SealedDay) -> Result<Manifest> {
         business_date: day.business_date,
         sequence: day.sequence,
         files: files.into_iter().map(file).collect::<Result<_>>()?,
+        missing: scheme::missing(tx, day.business_date).await?.into_iter().map(missing_merchant).collect(),
         previous_seal: day.previous_seal.clone(),
         seal: day.seal.clone(),
     })
+}
+
+pub fn missing_merchant(missing: Missing) -> MissingMerchant {
+    MissingMerchant { merchant_id: missing.merchant_id, reason: missing.reason }
 }
 
 async fn publish(scheme: &Scheme, day: &SealedDay) -> Result<()> {

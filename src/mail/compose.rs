@@ -92,6 +92,19 @@ pub struct Line {
     pub days_past_due: i64,
     /// Of a notice: the day from which an unpaid amount is reported.
     pub flag_on: Option<NaiveDate>,
+    /// The day whose end brings a late fee, or more of it, if it is unpaid by then; none if the terms have none, or no more.
+    pub fee_grows_on: Option<NaiveDate>,
+    /// Paying on time or late shows in the customer's credit record.
+    pub record_at_stake: bool,
+    /// None: the customer pays it.
+    pub debited: Option<Debited>,
+}
+
+/// When a bank collects an amount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Debited {
+    On(NaiveDate),
+    UnderWay,
 }
 
 /// Whose mail it is.
@@ -211,6 +224,12 @@ fn view(letter: &Letter, sender: &Sender) -> Result<View, ComposeError> {
         days_left: days_between(letter.business_date, line.due_on),
         days_past_due: line.days_past_due,
         flag_on: line.flag_on.filter(|_| line.template == Template::Notice).map(|day| language.day(day)),
+        fee_after: line.fee_grows_on.map(|day| language.day(day)),
+        collected_on: match line.debited {
+            Some(Debited::On(day)) => Some(language.day(day)),
+            Some(Debited::UnderWay) | None => None,
+        },
+        being_collected: line.debited == Some(Debited::UnderWay),
     };
     let lines: Vec<LineView> = letter.lines.iter().map(line_view).collect();
     let name = cleaned(&letter.to_name, LONGEST_NAME);
@@ -225,6 +244,10 @@ fn view(letter: &Letter, sender: &Sender) -> Result<View, ComposeError> {
         several: lines.len() > 1,
         due_on: same_for_all(about.iter().map(|line| line.due_on)).map(|day| language.day(day)),
         flag_on: same_for_all(about.iter().map(|line| line.flag_on)).flatten().map(|day| language.day(day)),
+        // What does not hold for all of them is not said of any.
+        record: about.iter().all(|line| line.record_at_stake),
+        by_hand: letter.lines.iter().any(|line| line.debited.is_none()),
+        collected: letter.lines.iter().any(|line| line.debited.is_some()),
         lines,
         table: None,
         letter: None,

@@ -41,6 +41,9 @@ fn line(template: Template, language: Language) -> Line {
         due_on: day(due_on),
         days_past_due,
         flag_on,
+        fee_grows_on: Some(day("2026-03-12")),
+        record_at_stake: true,
+        debited: None,
     }
 }
 

@@ -8,12 +8,15 @@
 use std::error::Error as _;
 use std::fmt;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use lettre::address::Envelope;
 use lettre::message::{Mailboxes, header};
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
+use lettre::transport::smtp::commands;
 use lettre::transport::smtp::extension::ClientId;
 use tokio::sync::Semaphore;
 
@@ -33,6 +36,7 @@ const ABOUT_THE_ADDRESS: [&str; 3] = ["550", "551", "553"];
 pub struct Smtp {
     server: Server,
     timeout: Duration,
+    pub(super) connections: usize,
     /// Bounds how many conversations run at once.
     places: Semaphore,
     /// Connections between two mails, never more than there are places.
@@ -65,7 +69,8 @@ impl Smtp {
     /// plain otherwise; `?tls=required` and `?tls=none` say it expressly. `%40` in a password stands for `@`.
     pub fn new(url: &str) -> Result<Smtp, SmtpUrlError> {
         let server = Server::parse(url).map_err(SmtpUrlError)?;
-        Ok(Smtp { server, timeout: TIMEOUT, places: Semaphore::new(CONNECTIONS), idle: Mutex::default() })
+        let connections = CONNECTIONS;
+        Ok(Smtp { server, timeout: TIMEOUT, connections, places: Semaphore::new(connections), idle: Mutex::default() })
     }
 
     /// How long one mail may take, from the greeting to the last answer.
@@ -75,14 +80,18 @@ impl Smtp {
 
     /// How many mails may be under way at once.
     pub fn with_connections(self, connections: usize) -> Smtp {
-        Smtp { places: Semaphore::new(connections.max(1)), ..self }
+        let connections = connections.max(1);
+        Smtp { connections, places: Semaphore::new(connections), ..self }
     }
 
     pub(super) async fn send(&self, mail: &Mail) -> Result<(), SendError> {
         let _place = self.places.acquire().await.expect("the semaphore is never closed");
-        match tokio::time::timeout(self.timeout, self.converse(mail)).await {
+        let message_began = AtomicBool::new(false);
+        let silent = || format!("no answer within {:?}", self.timeout);
+        match tokio::time::timeout(self.timeout, self.converse(mail, &message_began)).await {
             Ok(result) => result,
-            Err(_) => Err(SendError::Transient(format!("no answer within {:?}", self.timeout))),
+            Err(_) if message_began.load(Ordering::Relaxed) => Err(SendError::Unknown(silent())),
+            Err(_) => Err(SendError::Transient(silent())),
         }
     }
 
@@ -95,13 +104,24 @@ impl Smtp {
         }
     }
 
-    async fn converse(&self, mail: &Mail) -> Result<(), SendError> {
+    async fn converse(&self, mail: &Mail, message_began: &AtomicBool) -> Result<(), SendError> {
         // What goes wrong before the mail is named, even for good, is no fault of the mail.
         let mut connection = self.connection().await.map_err(|error| SendError::Transient(described(&error, mail)))?;
         // lettre puts a line break before the dot that ends a message; the message's own would leave an empty line.
         let bytes = mail.bytes();
         let bytes = bytes.strip_suffix(b"\r\n").unwrap_or(&bytes);
-        connection.send(mail.message().envelope(), bytes).await.map_err(|error| refusal(&error, mail))?;
+        let envelope = mail.message().envelope();
+        let is_ascii = envelope.to().iter().chain(envelope.from()).all(|address| address.to_string().is_ascii());
+        let sent = if is_ascii {
+            hand_over(&mut connection, envelope, bytes, message_began).await
+        } else {
+            // Only lettre itself can say that a server knows no such addresses.
+            connection.send(envelope, bytes).await.map(|_| ())
+        };
+        sent.map_err(|error| match error.status() {
+            None if message_began.load(Ordering::Relaxed) => SendError::Unknown(described(&error, mail)),
+            _ => refusal(&error, mail),
+        })?;
         self.idle.lock().expect("no holder of the lock can panic").push(connection);
         Ok(())
     }
@@ -120,6 +140,22 @@ impl Smtp {
             }
         }
     }
+}
+
+/// Envelope, then message, with a mark between them: what goes wrong before it has sent nothing.
+async fn hand_over(
+    connection: &mut AsyncSmtpConnection,
+    envelope: &Envelope,
+    bytes: &[u8],
+    message_began: &AtomicBool,
+) -> Result<(), Error> {
+    connection.command(commands::Mail::new(envelope.from().cloned(), Vec::new())).await?;
+    for to in envelope.to() {
+        connection.command(commands::Rcpt::new(to.clone(), Vec::new())).await?;
+    }
+    connection.command(commands::Data).await?;
+    message_began.store(true, Ordering::Relaxed);
+    connection.message(bytes).await.map(|_| ())
 }
 
 impl fmt::Debug for Smtp {
@@ -290,7 +326,8 @@ mod tests {
             (Answer::to("MAIL", "530 5.7.0 sign in first"), "Transient(\"530 5.7.0 sign in first\")"),
             (Answer::silence("connect"), "Transient(\"no answer within 1s\")"),
             (Answer::silence("RCPT"), "Transient(\"no answer within 1s\")"),
-            (Answer::silence("."), "Transient(\"no answer within 1s\")"),
+            // After its end the server may have taken it, or not.
+            (Answer::silence("."), "Unknown(\"no answer within 1s\")"),
         ] {
             let server = SmtpServer::start();
             server.answer(answers);

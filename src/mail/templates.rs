@@ -74,6 +74,12 @@ pub(super) struct View {
     pub due_on: Option<String>,
     /// The day from which they are reported, if it is the same for all.
     pub flag_on: Option<String>,
+    /// Paying them on time or late shows in the customer's credit record.
+    pub record: bool,
+    /// Something on any line is to be paid by the customer.
+    pub by_hand: bool,
+    /// Something on any line is collected by debit.
+    pub collected: bool,
     pub lines: Vec<LineView>,
     /// The rendered lines, for the letter.
     pub table: Option<Value>,
@@ -93,6 +99,12 @@ pub(super) struct LineView {
     pub days_left: i64,
     pub days_past_due: i64,
     pub flag_on: Option<String>,
+    /// The day whose end may bring a late fee, or more of it.
+    pub fee_after: Option<String>,
+    /// The day on which it is collected by debit.
+    pub collected_on: Option<String>,
+    /// The bank was asked to collect it.
+    pub being_collected: bool,
 }
 
 /// A mail in words, not yet a message.
@@ -232,6 +244,9 @@ fn fullest_view() -> View {
         days_left: 1,
         days_past_due: 1,
         flag_on: Some(text()),
+        fee_after: Some(text()),
+        collected_on: Some(text()),
+        being_collected: true,
     };
     View {
         scheme: text(),
@@ -244,6 +259,9 @@ fn fullest_view() -> View {
         several: true,
         due_on: Some(text()),
         flag_on: Some(text()),
+        record: true,
+        by_hand: true,
+        collected: true,
         lines: Template::ALL.into_iter().map(line).collect(),
         table: None,
         letter: None,

@@ -28,6 +28,9 @@ pub enum SendError {
     /// The server refused this mail (5xx), and would again.
     #[error("refused for good: {0}")]
     Permanent(String),
+    /// The connection was lost between the message and the server's word for it: it may have been taken.
+    #[error("it is not known whether it was sent: {0}")]
+    Unknown(String),
     /// Anything else: it may go better another time.
     #[error("not sent: {0}")]
     Transient(String),
@@ -51,6 +54,14 @@ impl Transport {
                 memory.0.lock().expect("no holder of the lock can panic").push(mail.clone());
                 Ok(())
             }
+        }
+    }
+
+    /// How many mails can be under way at once; none where a mail that is handed over again does no harm.
+    pub fn places(&self) -> Option<usize> {
+        match self {
+            Transport::Smtp(smtp) => Some(smtp.connections),
+            Transport::Folder(_) | Transport::Memory(_) => None,
         }
     }
 

@@ -4,14 +4,17 @@
 //! The scheduler's own cron jobs are deliberately not used for that: they freeze a zone's offset, catch nothing up,
 //! and let runs of one job overlap.
 
-use std::time::Duration;
+mod plausible;
 
-use anyhow::{Context, Result};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_cron_scheduler::{Job as Heartbeat, JobScheduler};
 
+use self::plausible::{Doubt, Finding, Look, WallClock};
 use crate::clock;
 use crate::config::{CatchUp, Clock, JobFile};
 use crate::domain::calendar::plus;
@@ -41,6 +44,7 @@ pub async fn run(scheme: &Scheme) -> Result<()> {
     heart.start().await.context("starting the heartbeat")?;
     // After the wall clock was set back the heartbeat is silent; a monotonic interval is not.
     let mut interval = tokio::time::interval(Duration::from_secs(30));
+    let mut watch = Watch::begin(scheme).await?;
     tracing::info!(scheme = scheme.config.name, "running");
     loop {
         tokio::select! {
@@ -49,7 +53,7 @@ pub async fn run(scheme: &Scheme) -> Result<()> {
             _ = beats.recv() => {}
             _ = interval.tick() => {}
         }
-        let mut work = std::pin::pin!(work_off(scheme));
+        let mut work = std::pin::pin!(work_off(scheme, &mut watch));
         tokio::select! {
             worked = &mut work => worked?,
             _ = terminate.recv() => { finish_within(work).await; break }
@@ -71,9 +75,10 @@ async fn finish_within(work: std::pin::Pin<&mut impl Future<Output = Result<()>>
 }
 
 /// Does everything that is due now, in the order of a business day.
-async fn work_off(scheme: &Scheme) -> Result<()> {
+async fn work_off(scheme: &Scheme, watch: &mut Watch) -> Result<()> {
+    watch.look(scheme).await?;
     for file in &scheme.config.jobs {
-        let Some(job) = Job::parse(&file.name) else { continue };
+        let Some(job) = Job::parse(&file.name).filter(|job| watch.lets(*job)) else { continue };
         let now = clock::now();
         let Some(due) = due(scheme, file, now).await? else { continue };
         let today = scheme.business_date().await?;
@@ -85,6 +90,9 @@ async fn work_off(scheme: &Scheme) -> Result<()> {
         }
         let done = match (job, scheme.config.clock) {
             (Job::CloseDay, Clock::Wall) => close_days_over(scheme, now).await,
+            (Job::CloseDay, Clock::Business) => {
+                business_day::run_now(scheme, job, today).await.map(|done| done.to_string())
+            }
             _ => job.run(scheme, today, scheme.now(file, today)).await.map(|done| done.to_string()),
         };
         let (status, outcome) = match &done {
@@ -108,17 +116,108 @@ async fn work_off(scheme: &Scheme) -> Result<()> {
 async fn due(scheme: &Scheme, file: &JobFile, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
     let Some(latest) = file.latest_by(now) else { return Ok(None) };
     let mut tx = scheme.store.read().await?;
-    let last = runs::last_scheduled(&mut tx, &file.name).await?;
-    let missed = file.catch_up == CatchUp::Skip && now - latest > MISSED_AFTER;
+    let last = runs::last_scheduled(&mut tx, &file.name, now).await?;
+    let catch_up = file.schedule.as_ref().map(|schedule| schedule.catch_up);
+    let missed = catch_up == Some(CatchUp::Skip) && now - latest > MISSED_AFTER;
     Ok(Some(latest).filter(|latest| last.is_none_or(|last| last < *latest) && !missed))
 }
 
 /// Closes every day that is over, each as it would have been closed on time.
 async fn close_days_over(scheme: &Scheme, now: DateTime<Utc>) -> Result<String> {
     let yesterday = plus(now.with_timezone(&scheme.config.zone).date_naive(), -1);
+    if let Some(why) = plausible::too_many_days(scheme.business_date().await?, yesterday, scheme.config.days_at_once) {
+        bail!(why);
+    }
     let days = business_day::close_through(scheme, yesterday).await?;
     Ok(match days.last() {
         Some(last) => format!("days closed {}, the last {last}", days.len()),
         None => "nothing to do".to_owned(),
     })
+}
+
+/// The name under which `status` shows what became of the wall clock, among the runs of jobs. There is one row, whatever the
+/// time is taken for.
+const CLOCK: &str = "clock";
+const CLOCK_ROW: DateTime<Utc> = DateTime::UNIX_EPOCH;
+
+/// The daemon's watch over the wall clock. On the business clock nothing depends on it.
+struct Watch {
+    began: Instant,
+    clock: Option<WallClock>,
+}
+
+impl Watch {
+    async fn begin(scheme: &Scheme) -> Result<Watch> {
+        let began = clock::monotonic();
+        let mut watch = Watch { began, clock: None };
+        if scheme.config.clock == Clock::Wall {
+            let mut tx = scheme.store.read().await?;
+            let last_known = runs::last_known(&mut tx).await?;
+            watch.clock = Some(WallClock::new(watch.both(), last_known, scheme.config.clock_wait));
+        }
+        Ok(watch)
+    }
+
+    fn both(&self) -> Look {
+        Look { wall: clock::now(), running: clock::monotonic() - self.began }
+    }
+
+    /// Looks at the wall clock, and reports what is new about it.
+    async fn look(&mut self, scheme: &Scheme) -> Result<()> {
+        let look = self.both();
+        let Some(clock) = &mut self.clock else { return Ok(()) };
+        let finding = clock.look(look);
+        let minutes = scheme.config.clock_wait.as_secs() / 60;
+        let (status, words) = match (finding, clock.doubt()) {
+            (Finding::Unchanged, _) => return Ok(()),
+            (Finding::Ahead(by), Some(Doubt::Stopped)) => (
+                "done",
+                format!(
+                    "nothing ran for {}, if the clock is right; no day is closed until it has held for {minutes} minutes",
+                    in_words(by)
+                ),
+            ),
+            (Finding::Ahead(by), _) => (
+                "failed",
+                format!(
+                    "the clock stepped ahead by {}; only files are taken in until it is set right, or has held for {minutes} \
+                     minutes",
+                    in_words(by)
+                ),
+            ),
+            (Finding::Back(by), _) => ("done", format!("the clock was set back by {}", in_words(by))),
+            (Finding::Returned, _) => ("done", "the clock is right again".to_owned()),
+            (Finding::Believed(by), _) => (
+                "done",
+                format!("the clock is ahead by {} and has held for {minutes} minutes; it is believed", in_words(by)),
+            ),
+        };
+        match status {
+            "failed" => tracing::error!("{words}"),
+            _ => tracing::warn!("{words}"),
+        }
+        let believed = clock.believed(look);
+        let today = scheme.business_date().await?;
+        let mut tx = scheme.store.write().await?;
+        runs::claim(&mut tx, CLOCK, CLOCK_ROW, today, believed).await?;
+        runs::finish(&mut tx, CLOCK, CLOCK_ROW, status, &words, believed).await?;
+        tx.commit().await
+    }
+
+    /// Whether a job may run at the time that it is by the wall clock.
+    fn lets(&self, job: Job) -> bool {
+        match self.clock.as_ref().and_then(WallClock::doubt) {
+            None => true,
+            Some(Doubt::Stopped) => job != Job::CloseDay,
+            Some(Doubt::Stepped) => job == Job::IngestFiles,
+        }
+    }
+}
+
+/// `1 day 2 hours`, `20 minutes`.
+fn in_words(delta: TimeDelta) -> String {
+    let parts = [(delta.num_days(), "day"), (delta.num_hours() % 24, "hour"), (delta.num_minutes() % 60, "minute")];
+    let words = parts.into_iter().filter(|(count, _)| *count != 0).take(2);
+    let words: Vec<String> = words.map(|(n, unit)| format!("{n} {unit}{}", if n == 1 { "" } else { "s" })).collect();
+    words.join(" ")
 }

@@ -10,10 +10,11 @@ use super::engine::{Tx, on_engine, sql_for};
 /// Whether a file of a feed with this date in its name was taken in, or had been before. The rows of another day once more
 /// are not this day's; a file without rows says the same every day.
 pub async fn came(tx: &mut Tx, feed: &str, dated_on: NaiveDate) -> Result<bool> {
-    let sql = "SELECT COUNT(*) > 0 FROM file WHERE feed = $1 AND dated_on = $2 AND status <> 'quarantined'
+    // One is enough: a day may have any number of files.
+    let sql = "SELECT EXISTS (SELECT 1 FROM file WHERE feed = $1 AND dated_on = $2 AND status <> 'quarantined'
                AND NOT (status = 'duplicate' AND EXISTS (SELECT 1 FROM file old
                    WHERE old.merchant_id = file.merchant_id AND old.kind = file.kind AND old.sha256 = file.sha256
-                     AND old.status IN ('reading', 'taken') AND old.dated_on <> file.dated_on AND old.read_rows > 0))";
+                     AND old.status IN ('reading', 'taken') AND old.dated_on <> file.dated_on AND old.read_rows > 0)))";
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(feed).bind(dated_on).fetch_one(c).await?))
 }
 

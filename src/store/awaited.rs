@@ -5,8 +5,9 @@ use anyhow::Result;
 use chrono::NaiveDate;
 
 use super::bulk::{self, Table, row};
-use super::corrections::{IN_FORCE, IN_FORCE_NOW};
+use super::corrections::{in_books, in_force};
 use super::engine::{Tx, key_set, on_engine, sql_for};
+use super::facts::BOOKED_DAY;
 
 const AWAITED: Table = Table {
     name: "awaited_line",
@@ -42,7 +43,8 @@ pub struct Booked {
 }
 
 const SELECT_BOOKED: &str = "SELECT f.kind AS event, f.fact_id AS event_key, f.order_id, f.amount_minor, o.currency,
-        f.booked_on, f.effective_on, f.note, s.feed, f.file_no, f.line";
+        CASE WHEN f.effective_on > f.booked_on THEN f.effective_on ELSE f.booked_on END AS booked_on, f.effective_on,
+        f.note, s.feed, f.file_no, f.line";
 const FROM_FACT: &str = "FROM fact f
     JOIN orders o ON o.merchant_id = f.merchant_id AND o.order_id = f.order_id
     JOIN file s ON s.file_no = f.file_no";
@@ -59,11 +61,12 @@ pub async fn not_said(
 ) -> Result<Vec<Booked>> {
     let sql = format!(
         "{SELECT_BOOKED} {FROM_FACT}
-         WHERE f.merchant_id = $1 AND f.booked_on = $2 AND f.kind IN ('payment', 'refund')
-           AND (f.kind, f.fact_id) > ($3, $4) AND NOT {HAS_LINE} AND {IN_FORCE_NOW} IS NOT NULL
+         WHERE f.merchant_id = $1 AND {BOOKED_DAY} = $2 AND f.kind IN ('payment', 'refund')
+           AND (f.kind, f.fact_id) > ($3, $4) AND NOT {HAS_LINE} AND {} IS NOT NULL
            AND NOT EXISTS (SELECT 1 FROM awaited_line a
                            WHERE a.merchant_id = f.merchant_id AND a.event = f.kind AND a.event_key = f.fact_id)
-         ORDER BY f.kind, f.fact_id LIMIT $5"
+         ORDER BY f.kind, f.fact_id LIMIT $5",
+        in_books("$2")
     );
     let sql = sqlx::AssertSqlSafe(sql);
     Ok(on_engine!(tx, |c| {
@@ -89,11 +92,12 @@ pub struct Awaited {
 pub async fn open(tx: &mut Tx, merchant: &str, after: (&str, &str), limit: i64) -> Result<Vec<Awaited>> {
     let sql = format!(
         "{SELECT_BOOKED}, a.provider, a.late_on, a.told_on IS NOT NULL AS told, {HAS_LINE} AS has_line,
-                ({IN_FORCE_NOW}) IS NULL AS is_void
+                ({}) IS NULL AS is_void
          {FROM_FACT}
          JOIN awaited_line a ON a.merchant_id = f.merchant_id AND a.event = f.kind AND a.event_key = f.fact_id
          WHERE a.merchant_id = $1 AND a.closed_on IS NULL AND (a.event, a.event_key) > ($2, $3)
-         ORDER BY a.event, a.event_key LIMIT $4"
+         ORDER BY a.event, a.event_key LIMIT $4",
+        in_force(None)
     );
     let sql = sqlx::AssertSqlSafe(sql);
     Ok(on_engine!(tx, |c| {
@@ -183,13 +187,14 @@ pub async fn of_order(tx: &mut Tx, merchant: &str, order_id: &str) -> Result<Vec
 pub async fn open_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<AwaitedRow>> {
     // The second condition says less than the first, in the words of the index that holds what stayed open.
     let sql = format!(
-        "SELECT a.event, a.event_key, a.order_id, a.amount_minor, COALESCE({IN_FORCE}, 0) AS our_minor, a.currency, a.provider,
+        "SELECT a.event, a.event_key, a.order_id, a.amount_minor, COALESCE({}, 0) AS our_minor, a.currency, a.provider,
                 a.booked_on, a.late_on, a.closed_on
          FROM awaited_line a
          JOIN fact f ON f.merchant_id = a.merchant_id AND f.kind = a.event AND f.fact_id = a.event_key
          WHERE a.merchant_id = $1 AND a.booked_on <= $2 AND (a.closed_on IS NULL OR a.closed_on > $2)
            AND (a.closed_on IS NULL OR a.closed_on > a.booked_on)
-         ORDER BY a.event, a.event_key"
+         ORDER BY a.event, a.event_key",
+        in_books("$2")
     );
     let sql = sqlx::AssertSqlSafe(sql);
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?))

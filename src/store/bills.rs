@@ -7,8 +7,9 @@ use anyhow::Result;
 use chrono::NaiveDate;
 
 use super::bulk::{self, Table, row};
-use super::corrections::{IN_FORCE, IN_FORCE_NOW};
+use super::corrections::{in_books, in_force, in_force_on};
 use super::engine::{Tx, key_set, on_engine, sql_for};
+use super::facts::BOOKED_DAY;
 use crate::domain::money::Currency;
 use crate::domain::order::Source;
 
@@ -96,13 +97,18 @@ pub struct Said {
     pub fee_minor: Option<i64>,
     pub opened_on: NaiveDate,
     pub settled: bool,
+    /// It did not go through after all.
+    pub failed: bool,
+    pub file_no: i64,
+    pub line: i64,
 }
 
 /// All that was said under these keys, each key's in the order in which it came.
 pub async fn said(tx: &mut Tx, merchant: &str, event: &str, keys: &[&str]) -> Result<HashMap<String, Vec<Said>>> {
     let sql = sql_for(
         tx,
-        "SELECT event_key, order_id, amount_minor, currency, fee_minor, opened_on, settled_on IS NOT NULL AS settled
+        "SELECT event_key, order_id, amount_minor, currency, fee_minor, opened_on, settled_on IS NOT NULL AS settled,
+                failed_on IS NOT NULL AS failed, file_no, line
          FROM provider_line WHERE merchant_id = $1 AND event = $2 AND event_key IN {keys $3} ORDER BY file_no, line",
     );
     let keys = key_set(keys.iter().copied());
@@ -113,6 +119,19 @@ pub async fn said(tx: &mut Tx, merchant: &str, event: &str, keys: &[&str]) -> Re
         said.entry(row.event_key.clone()).or_default().push(row);
     }
     Ok(said)
+}
+
+/// The provider's own numbers under these keys; of a refund, that of its payment.
+pub async fn transactions(tx: &mut Tx, merchant: &str, event: &str, keys: &[&str]) -> Result<HashMap<String, String>> {
+    let sql = sql_for(
+        tx,
+        "SELECT event_key, transaction_id FROM provider_line
+         WHERE merchant_id = $1 AND event = $2 AND event_key IN {keys $3} ORDER BY file_no, line",
+    );
+    let keys = key_set(keys.iter().copied());
+    let rows: Vec<(String, String)> =
+        on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(event).bind(keys).fetch_all(c).await?);
+    Ok(rows.into_iter().collect())
 }
 
 /// Of these keys, those that a bill should have had, with the day on which we booked them.
@@ -133,20 +152,15 @@ pub async fn awaited_since(
     Ok(rows.into_iter().collect())
 }
 
-/// That the books have what line `l` says, by now.
-fn agrees() -> String {
+/// That the books of a day have what line `l` says. What is dated ahead is not in the books before its day.
+fn agrees_by(day: &str) -> String {
+    let in_books = in_books(day);
     format!(
         "EXISTS (SELECT 1 FROM fact f
         JOIN orders o ON o.merchant_id = f.merchant_id AND o.order_id = f.order_id
         WHERE f.merchant_id = l.merchant_id AND f.kind = l.event AND f.fact_id = l.event_key
-          AND f.order_id = l.order_id AND {IN_FORCE_NOW} = l.amount_minor AND o.currency = l.currency)"
+          AND f.order_id = l.order_id AND {in_books} = l.amount_minor AND o.currency = l.currency)"
     )
-}
-
-/// The same at the end of a day.
-fn agrees_on(day: &str) -> String {
-    let in_force = IN_FORCE.replace("$2", day);
-    agrees().replace(IN_FORCE_NOW, &format!("f.booked_on <= {day} AND {in_force}"))
 }
 
 /// That nothing newer has been said about what line `l` is about.
@@ -159,7 +173,7 @@ pub async fn settle(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<()>
     let sql = format!(
         "UPDATE provider_line AS l SET settled_on = $2
          WHERE l.merchant_id = $1 AND l.settled_on IS NULL AND l.failed_on IS NULL AND {} AND {LAST_WORD}",
-        agrees()
+        agrees_by("$2")
     );
     let sql = sqlx::AssertSqlSafe(sql);
     on_engine!(tx, |c| sqlx::query(sql).bind(merchant).bind(today).execute(c).await.map(|_| ()))?;
@@ -167,20 +181,20 @@ pub async fn settle(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<()>
 }
 
 /// How many lines there are to settle.
-pub async fn count_to_settle(tx: &mut Tx, merchant: &str) -> Result<i64> {
+pub async fn count_to_settle(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<i64> {
     let sql = format!(
         "SELECT COUNT(*) FROM provider_line l
          WHERE l.merchant_id = $1 AND l.settled_on IS NULL AND l.failed_on IS NULL AND {} AND {LAST_WORD}",
-        agrees()
+        agrees_by("$2")
     );
     let sql = sqlx::AssertSqlSafe(sql);
-    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).fetch_one(c).await?))
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(today).fetch_one(c).await?))
 }
 
 /// Lines whose settlement by the end of a sealed day does not follow from the books: settled although the books did not
 /// have it, or not settled although they did.
 pub async fn untrue(tx: &mut Tx, merchant: &str, day: NaiveDate, limit: i64) -> Result<Vec<(String, String)>> {
-    let (then, by_now) = (agrees_on("l.settled_on"), agrees_on("$2"));
+    let (then, by_now) = (agrees_by("l.settled_on"), agrees_by("$2"));
     let sql = format!(
         "SELECT event, event_key FROM provider_line l
          WHERE l.merchant_id = $1
@@ -218,31 +232,37 @@ pub struct LineRow {
     pub settled_on: Option<NaiveDate>,
     pub file_no: i64,
     pub line: i64,
-    /// What is booked under its key at the end of the day; and what was booked first, and when.
+    pub occurred_on: NaiveDate,
+    /// What is in force under its key at the end of the day, and the day on which that is booked.
     pub our_minor: Option<i64>,
     pub our_currency: Option<String>,
+    pub our_on: Option<NaiveDate>,
+    /// What came first under its key, and the day on which that is booked if nothing is corrected.
     pub first_minor: Option<i64>,
     pub booked_on: Option<NaiveDate>,
 }
 
-/// Lines and what is in force of them at the end of day $2.
-fn select_line() -> String {
-    format!("{SELECT_LINE_HEAD} ({IN_FORCE}) AS our_minor, {SELECT_LINE_TAIL}")
+/// Lines and what is in force of them at the end of a day, or now.
+fn select_line(day: Option<&str>) -> String {
+    let (our_minor, our_on) = (in_force(day), in_force_on(day));
+    format!(
+        "SELECT l.event, l.event_key, l.order_id, l.amount_minor, l.currency, l.fee_minor, l.provider,
+            l.business_date, l.opened_on, l.settled_on, l.file_no, l.line, l.occurred_on,
+            {our_minor} AS our_minor, {our_on} AS our_on, f.amount_minor AS first_minor, {BOOKED_DAY} AS booked_on,
+            (SELECT o.currency FROM orders o WHERE o.merchant_id = f.merchant_id AND o.order_id = f.order_id) AS our_currency
+        FROM provider_line l
+        LEFT JOIN fact f ON f.merchant_id = l.merchant_id AND f.kind = l.event AND f.fact_id = l.event_key"
+    )
 }
 
-const SELECT_LINE_HEAD: &str =
-    "SELECT l.event, l.event_key, l.order_id, l.amount_minor, l.currency, l.fee_minor, l.provider,
-        l.business_date, l.opened_on, l.settled_on, l.file_no, l.line,";
-const SELECT_LINE_TAIL: &str = "f.amount_minor AS first_minor, f.booked_on,
-        (SELECT o.currency FROM orders o WHERE o.merchant_id = f.merchant_id AND o.order_id = f.order_id) AS our_currency
-    FROM provider_line l LEFT JOIN fact f ON f.merchant_id = l.merchant_id AND f.kind = l.event AND f.fact_id = l.event_key";
-
-/// Lines that came to agree with the books on a day.
-pub async fn settled_on(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<LineRow>> {
-    let select = select_line();
-    let sql = format!("{select} WHERE l.merchant_id = $1 AND l.settled_on = $2 ORDER BY l.event, l.event_key");
+/// Lines that came to agree with the books on the days since..=day.
+pub async fn settled_on(tx: &mut Tx, merchant: &str, since: NaiveDate, day: NaiveDate) -> Result<Vec<LineRow>> {
+    let sql = format!(
+        "{} WHERE l.merchant_id = $1 AND l.settled_on BETWEEN $2 AND $3 ORDER BY l.event, l.event_key",
+        select_line(Some("$3"))
+    );
     let sql = sqlx::AssertSqlSafe(sql);
-    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?))
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(since).bind(day).fetch_all(c).await?))
 }
 
 /// The provider's words at the end of a day that the books did not agree with then.
@@ -255,7 +275,7 @@ pub async fn open_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<
            AND (l.settled_on IS NULL OR l.settled_on > l.business_date)
            AND (l.failed_on IS NULL OR l.failed_on > $2) AND {last_then}
          ORDER BY l.event, l.event_key",
-        select_line()
+        select_line(Some("$2"))
     );
     let sql = sqlx::AssertSqlSafe(sql);
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?))
@@ -268,9 +288,10 @@ pub async fn reopened_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<
         "{} WHERE l.merchant_id = $1 AND l.settled_on <= $2 AND (l.failed_on IS NULL OR l.failed_on > $2)
            AND (l.event, l.event_key) IN (SELECT c.kind, c.fact_id FROM correction c
                 WHERE c.merchant_id = $1 AND c.booked_on <= $2 AND c.kind IN ('payment', 'refund'))
-           AND COALESCE({IN_FORCE}, 0) <> l.amount_minor
+           AND COALESCE({}, 0) <> l.amount_minor
          ORDER BY l.event, l.event_key",
-        select_line()
+        select_line(Some("$2")),
+        in_books("$2")
     );
     let sql = sqlx::AssertSqlSafe(sql);
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?))
@@ -278,7 +299,7 @@ pub async fn reopened_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<
 
 /// What bills have said about an order's payments and refunds, in the order in which it came.
 pub async fn of_order(tx: &mut Tx, merchant: &str, order_id: &str) -> Result<Vec<LineRow>> {
-    let select = select_line().replace(IN_FORCE, IN_FORCE_NOW);
+    let select = select_line(None);
     let sql = format!("{select} WHERE l.merchant_id = $1 AND l.order_id = $2 ORDER BY l.file_no, l.line");
     let sql = sqlx::AssertSqlSafe(sql);
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(order_id).fetch_all(c).await?))

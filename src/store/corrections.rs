@@ -7,7 +7,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::bulk::{self, Table, row};
 use super::engine::{Tx, key_set, on_engine, sql_for};
-use super::facts::Columns;
+use super::facts::{BOOKED_DAY, Columns};
+use crate::domain::calendar::plus;
 use crate::domain::order::{Correction, Fact, Source};
 
 const CORRECTION: Table = Table {
@@ -29,7 +30,6 @@ const CORRECTION: Table = Table {
         "days",
         "ends_on",
         "detail",
-        "moved_minor",
         "content",
         "file_no",
         "line",
@@ -41,8 +41,6 @@ const CORRECTION: Table = Table {
 pub struct NewCorrection {
     pub order_id: String,
     pub correction: Correction,
-    /// What it makes of the money that was booked of the fact: more, or less. Nothing of one that counts for nothing.
-    pub moved_minor: i64,
     pub fingerprint: i64,
 }
 
@@ -58,7 +56,7 @@ pub async fn known(tx: &mut Tx, merchant: &str, ids: &[&str]) -> Result<HashMap<
 
 pub async fn add(tx: &mut Tx, merchant: &str, corrections: &[NewCorrection]) -> Result<()> {
     let mut cells = Vec::with_capacity(corrections.len() * CORRECTION.columns.len());
-    for NewCorrection { order_id, correction, moved_minor, fingerprint } in corrections {
+    for NewCorrection { order_id, correction, fingerprint } in corrections {
         let instead = correction.instead.as_ref();
         let columns = instead.map(|fact| Columns::of(&fact.what)).unwrap_or_default();
         cells.extend(row![
@@ -78,7 +76,6 @@ pub async fn add(tx: &mut Tx, merchant: &str, corrections: &[NewCorrection]) -> 
             columns.days,
             columns.ends_on,
             columns.detail,
-            *moved_minor,
             *fingerprint,
             correction.source.file_no,
             correction.source.line,
@@ -156,7 +153,7 @@ impl Row {
     }
 }
 
-/// What the corrections of a day made of the money booked under a key.
+/// What became of the money booked under a key that was corrected.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct MoneyCorrected {
     pub event: String,
@@ -166,40 +163,64 @@ pub struct MoneyCorrected {
     /// Whose file brought the money, and how much it said; nothing if it took that back.
     pub provider: String,
     pub first_minor: i64,
-    /// What was booked more, or less, on the day; and what is in force at its end.
-    pub moved_minor: i64,
+    /// What was booked more, or less, on the days asked about; and what is in the books at their end.
+    pub booked_minor: i64,
     pub our_minor: i64,
+    /// What would have been booked on those days had nothing been corrected.
+    pub uncorrected_minor: i64,
+    pub is_new: bool,
 }
 
-/// The amount of fact `f` that is in force at the end of day $2: that of its latest correction by then, or its own.
-/// Nothing if it is void.
-pub(super) const IN_FORCE: &str = "CASE WHEN EXISTS (SELECT 1 FROM correction c
-            WHERE c.merchant_id = f.merchant_id AND c.kind = f.kind AND c.fact_id = f.fact_id AND c.booked_on <= $2)
-        THEN (SELECT c.amount_minor FROM correction c
-            WHERE c.merchant_id = f.merchant_id AND c.kind = f.kind AND c.fact_id = f.fact_id AND c.booked_on <= $2
-            ORDER BY c.corrected_at DESC, c.booked_on DESC, c.file_no DESC, c.line DESC LIMIT 1)
-        ELSE f.amount_minor END";
+const OF_FACT: &str =
+    "FROM correction c WHERE c.merchant_id = f.merchant_id AND c.kind = f.kind AND c.fact_id = f.fact_id";
+const LATEST: &str = "ORDER BY c.corrected_at DESC, c.booked_on DESC, c.file_no DESC, c.line DESC LIMIT 1";
 
-/// The same as what is in force now.
-pub(super) const IN_FORCE_NOW: &str = "CASE WHEN EXISTS (SELECT 1 FROM correction c
-            WHERE c.merchant_id = f.merchant_id AND c.kind = f.kind AND c.fact_id = f.fact_id)
-        THEN (SELECT c.amount_minor FROM correction c
-            WHERE c.merchant_id = f.merchant_id AND c.kind = f.kind AND c.fact_id = f.fact_id
-            ORDER BY c.corrected_at DESC, c.booked_on DESC, c.file_no DESC, c.line DESC LIMIT 1)
-        ELSE f.amount_minor END";
+/// Something of what is in force of fact `f` at the end of a day, or now: of its latest correction by then, or its own.
+fn by_latest(day: Option<&str>, of_correction: &str, of_fact: &str) -> String {
+    let by = day.map(|day| format!("AND c.booked_on <= {day}")).unwrap_or_default();
+    format!(
+        "CASE WHEN EXISTS (SELECT 1 {OF_FACT} {by}) THEN (SELECT {of_correction} {OF_FACT} {by} {LATEST}) ELSE {of_fact} END"
+    )
+}
 
-/// Payments, refunds and chargebacks that were corrected on a day. A chargeback's amounts are negative: it is money that
-/// went back.
-pub async fn money_on(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<MoneyCorrected>> {
+/// The amount of fact `f` that is in force at the end of a day, or now. Nothing if it is void.
+pub(super) fn in_force(day: Option<&str>) -> String {
+    by_latest(day, "c.amount_minor", "f.amount_minor")
+}
+
+/// The day on which that is booked.
+pub(super) fn in_force_on(day: Option<&str>) -> String {
+    let of_correction = "CASE WHEN c.effective_on > c.booked_on THEN c.effective_on
+                              WHEN c.effective_on IS NOT NULL THEN c.booked_on END";
+    by_latest(day, of_correction, BOOKED_DAY)
+}
+
+/// The amount of fact `f` that is in the books at the end of a day. Nothing if it is void, not known yet, or dated ahead.
+pub(super) fn in_books(day: &str) -> String {
+    let of_correction = format!("CASE WHEN c.effective_on <= {day} THEN c.amount_minor END");
+    let of_fact = format!("CASE WHEN f.booked_on <= {day} AND f.effective_on <= {day} THEN f.amount_minor END");
+    by_latest(Some(day), &of_correction, &of_fact)
+}
+
+/// Payments, refunds and chargebacks that were corrected on the days since..=day, or of which, since they were corrected,
+/// another amount is booked on those days. A chargeback's amounts are negative: it is money that went back.
+pub async fn money_on(tx: &mut Tx, merchant: &str, since: NaiveDate, day: NaiveDate) -> Result<Vec<MoneyCorrected>> {
+    // Corrections are few: the search begins with them.
+    let (after, before) = (in_books("$2"), in_books("$3"));
     let sql = format!(
         "SELECT f.kind AS event, f.fact_id, f.order_id, o.currency, s.provider,
                 CASE WHEN EXISTS (SELECT 1 FROM correction p WHERE p.merchant_id = f.merchant_id AND p.booked_on <= $2
                                   AND p.kind = f.kind AND p.correction_id = f.fact_id || ':failed') THEN 0
-                     WHEN f.kind = 'chargeback' THEN -f.amount_minor ELSE f.amount_minor END AS first_minor,
-                d.moved_minor,
-                CASE f.kind WHEN 'chargeback' THEN -COALESCE({IN_FORCE}, 0) ELSE COALESCE({IN_FORCE}, 0) END AS our_minor
-         FROM (SELECT merchant_id, kind, fact_id, CAST(SUM(moved_minor) AS BIGINT) AS moved_minor FROM correction
-               WHERE merchant_id = $1 AND booked_on = $2 AND kind IN ('payment', 'refund', 'chargeback')
+                     ELSE d.sign * f.amount_minor END AS first_minor,
+                d.sign * (COALESCE({after}, 0) - COALESCE({before}, 0)) AS booked_minor,
+                d.sign * COALESCE({after}, 0) AS our_minor,
+                CASE WHEN {BOOKED_DAY} > $3 AND {BOOKED_DAY} <= $2 THEN d.sign * f.amount_minor ELSE 0 END
+                AS uncorrected_minor,
+                d.last_on > $3 AS is_new
+         FROM (SELECT merchant_id, kind, fact_id, MAX(booked_on) AS last_on,
+                      CAST(CASE kind WHEN 'chargeback' THEN -1 ELSE 1 END AS BIGINT) AS sign
+               FROM correction
+               WHERE merchant_id = $1 AND booked_on <= $2 AND kind IN ('payment', 'refund', 'chargeback')
                GROUP BY merchant_id, kind, fact_id) d
          JOIN fact f ON f.merchant_id = d.merchant_id AND f.kind = d.kind AND f.fact_id = d.fact_id
          JOIN orders o ON o.merchant_id = f.merchant_id AND o.order_id = f.order_id
@@ -207,14 +228,9 @@ pub async fn money_on(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec
          ORDER BY f.kind, f.fact_id"
     );
     let sql = sqlx::AssertSqlSafe(sql);
-    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?))
-}
-
-/// What the corrections of a day made of all money together, by currency.
-pub async fn sum_moved_on(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<(String, i64)>> {
-    let sql = "SELECT o.currency, CAST(SUM(c.moved_minor) AS BIGINT) FROM correction c
-               JOIN orders o ON o.merchant_id = c.merchant_id AND o.order_id = c.order_id
-               WHERE c.merchant_id = $1 AND c.booked_on = $2 AND c.kind IN ('payment', 'refund', 'chargeback')
-               GROUP BY o.currency ORDER BY o.currency";
-    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?))
+    let before = plus(since, -1);
+    let mut rows: Vec<MoneyCorrected> =
+        on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).bind(before).fetch_all(c).await?);
+    rows.retain(|row| row.is_new || row.booked_minor != row.uncorrected_minor);
+    Ok(rows)
 }

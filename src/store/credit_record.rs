@@ -83,10 +83,13 @@ const SELECT_CREDIT: &str = "SELECT s.merchant_id, o.customer_id, s.order_id, s.
     FROM credit_step s JOIN orders o ON o.merchant_id = s.merchant_id AND o.order_id = s.order_id";
 
 /// The credit steps of a business date, over all merchants.
-pub async fn on(tx: &mut Tx, day: NaiveDate) -> Result<Vec<CreditStepRow>> {
-    let sql = format!("{SELECT_CREDIT} WHERE s.since = $1 ORDER BY s.merchant_id, s.order_id, s.instalment, s.step_no");
+pub async fn on(tx: &mut Tx, merchant: &str, since: NaiveDate, day: NaiveDate) -> Result<Vec<CreditStepRow>> {
+    let sql = format!(
+        "{SELECT_CREDIT} WHERE s.merchant_id = $1 AND s.since BETWEEN $2 AND $3
+         ORDER BY s.order_id, s.instalment, s.step_no"
+    );
     let sql = sqlx::AssertSqlSafe(sql);
-    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(day).fetch_all(c).await?))
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(since).bind(day).fetch_all(c).await?))
 }
 
 /// The credit record of these orders, oldest step first.

@@ -1,20 +1,40 @@
-//! The two engines behind one door: connecting, migrating, transactions, and the macro that writes a body for either.
-
-use std::path::Path;
-use std::str::FromStr;
+//! The two engines behind one door: transactions, and the macro that writes a body for either. How the store is opened is
+//! said in `connect`.
 
 use anyhow::{Context, Result, bail};
 use serde::de::DeserializeOwned;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions, Postgres};
-use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::postgres::Postgres;
+use sqlx::sqlite::Sqlite;
 use sqlx::{Connection, PgConnection, PgPool, SqlitePool, Transaction};
 
+use super::connect::{address, unreachable};
+use super::fence::Fence;
+
 /// Where the books are kept.
-pub enum Store {
+pub struct Store {
+    pub(super) pools: Pools,
+    pub(super) access: Access,
+}
+
+pub(super) enum Pools {
     /// One connection writes, the others read.
-    Sqlite { writer: SqlitePool, readers: SqlitePool },
-    /// `lock` holds the session lock that keeps a second paylater out.
-    Postgres { pool: PgPool, _lock: Option<Box<PgConnection>> },
+    Sqlite {
+        writer: Option<SqlitePool>,
+        readers: SqlitePool,
+    },
+    Postgres {
+        pool: PgPool,
+    },
+}
+
+/// What the store was opened for.
+pub(super) enum Access {
+    /// To look into it.
+    Read,
+    /// To work in it, without keeping others out: for tests and measuring.
+    Shared,
+    /// To work in it while nobody else does.
+    Alone(Fence),
 }
 
 /// A transaction on either engine. Dropped without a commit, it leaves no trace.
@@ -79,108 +99,43 @@ pub(super) fn key_set<'a>(keys: impl IntoIterator<Item = &'a str>) -> String {
     serde_json::to_string(&keys).expect("strings always make JSON")
 }
 
-/// The advisory lock of PostgreSQL that one paylater holds while it works.
-const LOCK_KEY: i64 = 0x0070_6179_6c61_7465;
-
-/// Rows that SQLite's thread may be ahead of us. Waking each other for every few of them costs more than reading.
-const ROWS_ACROSS: usize = 4_096;
-
-/// A page of a new SQLite store. A million orders are written a fifth faster than by SQLite's own 4096, since each page is a
-/// write of its own; days of a few orders take as long as with those.
-const PAGE_BYTES: u32 = 16_384;
-
-/// Pages of the log that are folded into the database at once, so that one which many commits touch is folded once for all
-/// of them.
-const PAGES_FOLDED: u32 = (80 << 20) / PAGE_BYTES;
-
-/// Prepared statements that a connection keeps; the bulk ones take a megabyte each.
-const STATEMENTS_KEPT: usize = 32;
-
 impl Store {
-    /// Connects and brings the schema up to date. `sqlite:` paths are relative to `home`.
-    pub async fn open(url: &str, home: &Path) -> Result<Store> {
-        if let Some(path) = url.strip_prefix("sqlite:") {
-            Store::open_sqlite(&home.join(path)).await
-        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            Store::open_postgres(url).await
-        } else {
-            bail!("the store's url must begin with sqlite: or postgres://")
-        }
-    }
-
-    async fn open_sqlite(path: &Path) -> Result<Store> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .page_size(PAGE_BYTES)
-            .row_buffer_size(ROWS_ACROSS)
-            .statement_cache_capacity(STATEMENTS_KEPT)
-            .pragma("wal_autocheckpoint", PAGES_FOLDED.to_string())
-            .pragma("cache_size", "-49152")
-            .pragma("temp_store", "memory");
-        let opening = || format!("opening the SQLite store {}", path.display());
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await;
-        let writer = writer.with_context(opening)?;
-        sqlx::migrate!("migrations/sqlite").run(&writer).await.context("bringing the SQLite store up to date")?;
-        let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options).await.with_context(opening)?;
-        Ok(Store::Sqlite { writer, readers })
-    }
-
-    async fn open_postgres(url: &str) -> Result<Store> {
-        // The address is left out of errors: it may carry a password.
-        let options = PgConnectOptions::from_str(url).ok().context("the store's postgres:// url does not parse")?;
-        // PostgreSQL compiles queries that it takes for long ones; ours are over before that pays.
-        let options = options.application_name("paylater").options([("jit", "off")]);
-        let pool = PgPoolOptions::new().max_connections(6).connect_with(options).await;
-        let pool = pool.context("connecting to PostgreSQL")?;
-        sqlx::migrate!("migrations/postgres").run(&pool).await.context("bringing the PostgreSQL store up to date")?;
-        Ok(Store::Postgres { pool, _lock: None })
-    }
-
-    /// Keeps any other paylater from working on the same books until this one ends. On SQLite a lock file beside
-    /// the database does it, which `cli` holds; here only PostgreSQL's session lock is taken.
-    pub async fn lock(self) -> Result<Store> {
-        let Store::Postgres { pool, .. } = self else { return Ok(self) };
-        let mut connection =
-            PgConnection::connect_with(&pool.connect_options()).await.context("connecting for the lock")?;
-        let free: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
-            .bind(LOCK_KEY)
-            .fetch_one(&mut connection)
-            .await
-            .context("asking for the lock")?;
-        if !free {
-            bail!("another paylater is working on these books; wait for it to end, or stop it");
-        }
-        Ok(Store::Postgres { pool, _lock: Some(Box::new(connection)) })
-    }
-
     /// Rows of a file that are best decided and written together. More of them cost memory; fewer cost PostgreSQL time, to
     /// which every COPY is as much work as a thousand of its rows.
     pub fn rows_at_once(&self) -> usize {
-        match self {
-            Store::Sqlite { .. } => 5_000,
-            Store::Postgres { .. } => 20_000,
+        match self.pools {
+            Pools::Sqlite { .. } => 5_000,
+            Pools::Postgres { .. } => 20_000,
         }
     }
 
-    /// Opens a transaction to write in.
+    /// Whether it was opened only to look into it.
+    pub fn is_read_only(&self) -> bool {
+        matches!(self.access, Access::Read)
+    }
+
+    /// Opens a transaction to write in. If another paylater has taken over the books since, this is refused.
     pub async fn write(&self) -> Result<Tx> {
-        let engine = match self {
-            Store::Sqlite { writer, .. } => Engine::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Store::Postgres { pool, .. } => Engine::Postgres(pool.begin().await?),
+        let engine = match &self.pools {
+            Pools::Sqlite { writer: Some(writer), .. } => Engine::Sqlite(begin_immediate(writer).await?),
+            Pools::Sqlite { writer: None, .. } => bail!("the store was opened only to be read"),
+            Pools::Postgres { pool } => Engine::Postgres(begin(pool, "BEGIN").await?),
         };
-        Ok(Tx { engine })
+        let mut tx = Tx { engine };
+        match &self.access {
+            Access::Read => bail!("the store was opened only to be read"),
+            Access::Shared => {}
+            Access::Alone(fence) => fence.hold(&mut tx).await?,
+        }
+        Ok(tx)
     }
 
     /// Opens a transaction that reads one unchanging state of the books.
     pub async fn read(&self) -> Result<Tx> {
-        let engine = match self {
-            Store::Sqlite { readers, .. } => Engine::Sqlite(readers.begin().await?),
-            Store::Postgres { pool, .. } => {
-                Engine::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
+        let engine = match &self.pools {
+            Pools::Sqlite { readers, .. } => Engine::Sqlite(readers.begin().await?),
+            Pools::Postgres { pool } => {
+                Engine::Postgres(begin(pool, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
             }
         };
         Ok(Tx { engine })
@@ -188,13 +143,38 @@ impl Store {
 
     /// Closes all connections in order; SQLite folds its log into the database.
     pub async fn close(self) {
-        match self {
-            Store::Sqlite { writer, readers } => {
+        match self.pools {
+            Pools::Sqlite { writer, readers } => {
                 readers.close().await;
-                writer.close().await;
+                if let Some(writer) = writer {
+                    writer.close().await;
+                }
             }
-            Store::Postgres { pool, .. } => pool.close().await,
+            Pools::Postgres { pool } => pool.close().await,
         }
+    }
+}
+
+async fn begin_immediate(writer: &SqlitePool) -> Result<Transaction<'static, Sqlite>> {
+    let connection = writer.acquire().await?;
+    if connection.is_in_transaction() {
+        // A full disk has ended a transaction before we could; this connection counts on from there. A new one does not.
+        connection.close().await.ok();
+    } else {
+        drop(connection);
+    }
+    Ok(writer.begin_with("BEGIN IMMEDIATE").await?)
+}
+
+async fn begin(pool: &PgPool, statement: &'static str) -> Result<Transaction<'static, Postgres>> {
+    match pool.begin_with(statement).await {
+        Ok(transaction) => Ok(transaction),
+        // The pool says only that it has waited. What it waited for is found out by trying once more.
+        Err(sqlx::Error::PoolTimedOut) => match PgConnection::connect_with(&pool.connect_options()).await {
+            Ok(_) => bail!("all connections to {} were busy for too long", address(&pool.connect_options())),
+            Err(why) => Err(unreachable(why, &pool.connect_options())),
+        },
+        Err(why) => Err(why).with_context(|| format!("working with {}", address(&pool.connect_options()))),
     }
 }
 

@@ -163,10 +163,44 @@ pub async fn close(tx: &mut Tx, merchant: &str, number: i64, today: NaiveDate, w
     Ok(())
 }
 
+/// Closes exceptions about money that was dated too far ahead, once nothing under their key is to come any more.
+pub async fn resolve_dated_ahead(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<()> {
+    let sql = "UPDATE exception SET resolved_on = $2
+               WHERE merchant_id = $1 AND resolved_on IS NULL AND code = 'DATED_AHEAD'
+                 AND NOT EXISTS (SELECT 1 FROM fact f
+                                 WHERE f.merchant_id = $1 AND f.file_no = exception.file_no AND f.line = exception.line
+                                   AND f.order_id = exception.order_id AND f.effective_on > $2)
+                 AND NOT EXISTS (SELECT 1 FROM input_row r
+                                 WHERE r.file_no = exception.file_no AND r.line = exception.line
+                                   AND r.outcome = 'pending' AND r.effective_on > $2)";
+    on_engine!(tx, |c| sqlx::query(sql).bind(merchant).bind(today).execute(c).await.map(|_| ()))?;
+    Ok(())
+}
+
 /// Whether anybody was ever told that this file is missing.
 pub async fn missing_told(tx: &mut Tx, merchant: &str, row_key: &str) -> Result<bool> {
     let sql = "SELECT COUNT(*) > 0 FROM exception WHERE merchant_id = $1 AND row_key = $2 AND code = 'FILE_MISSING'";
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(row_key).fetch_one(c).await?))
+}
+
+/// The files of a merchant that are missing and nobody has settled, each with the day from which on that was known.
+pub async fn files_missing(tx: &mut Tx, merchant: &str) -> Result<Vec<(String, NaiveDate)>> {
+    let sql = "SELECT row_key, opened_on FROM exception
+               WHERE merchant_id = $1 AND code = 'FILE_MISSING' AND resolved_on IS NULL ORDER BY row_key";
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).fetch_all(c).await?))
+}
+
+/// Of these orders, those that are listed as not fulfilled, or that a person closed with a word on why.
+pub async fn not_fulfilled_reported(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<HashSet<String>> {
+    let sql = sql_for(
+        tx,
+        "SELECT row_key FROM exception
+         WHERE merchant_id = $1 AND code = 'NOT_FULFILLED' AND row_key IN {keys $2}
+           AND (resolved_on IS NULL OR resolution IS NOT NULL)",
+    );
+    let keys = key_set(order_ids.iter().copied());
+    let rows: Vec<String> = on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(keys).fetch_all(c).await?);
+    Ok(rows.into_iter().collect())
 }
 
 /// What the open exceptions with a code are about.
@@ -210,15 +244,15 @@ pub struct ExceptionRow {
 pub(super) const REPORTED: &str = "e.merchant_id, e.exception_no, e.code, e.order_id, f.name AS file, e.line, e.amount_minor,
     e.currency, e.opened_on, e.resolved_on, e.message, e.resolution FROM exception e LEFT JOIN file f ON f.file_no = e.file_no";
 
-/// What was open at the end of a day, or was closed on it with a word on why, oldest first.
-pub async fn open_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<ExceptionRow>> {
+/// What was open at the end of a day, or was closed on the days since..=day with a word on why, oldest first.
+pub async fn open_at(tx: &mut Tx, merchant: &str, since: NaiveDate, day: NaiveDate) -> Result<Vec<ExceptionRow>> {
     let sql = sqlx::AssertSqlSafe(format!(
         "SELECT {REPORTED}
          WHERE e.merchant_id = $1 AND e.opened_on <= $2
-           AND (e.resolved_on IS NULL OR e.resolved_on > $2 OR (e.resolved_on = $2 AND e.resolution IS NOT NULL))
+           AND (e.resolved_on IS NULL OR e.resolved_on > $2 OR (e.resolved_on >= $3 AND e.resolution IS NOT NULL))
          ORDER BY e.exception_no"
     ));
-    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?))
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).bind(since).fetch_all(c).await?))
 }
 
 /// What is open with one of these codes, over everything, the latest first, at most `limit`.

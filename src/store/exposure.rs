@@ -20,15 +20,15 @@ pub async fn add(tx: &mut Tx, merchant: &str, changes: &[(&str, i64)]) -> Result
 /// What these customers owe the merchant, and since when. What was written off is in no sum, but counts as overdue.
 pub async fn of(tx: &mut Tx, merchant: &str, customers: &[&str]) -> Result<HashMap<String, Exposure>> {
     let columns = "customer_id, owed_minor,
-        (SELECT MIN(o.oldest_due_on) FROM orders o WHERE o.merchant_id = e.merchant_id
-            AND o.customer_id = e.customer_id AND o.oldest_due_on IS NOT NULL)";
+        (SELECT MIN(o.past_due_from) FROM orders o WHERE o.merchant_id = e.merchant_id
+            AND o.customer_id = e.customer_id AND o.past_due_from IS NOT NULL)";
     let rows = as_one(tx, columns);
     let sql = format!("SELECT {rows} FROM exposure e WHERE merchant_id = $1 AND customer_id IN {{keys $2}}");
     let sql = sql_for(tx, &sql);
     let keys = key_set(customers.iter().copied());
     let rows: String = on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(keys).fetch_one(c).await?);
     let exposure =
-        |(id, minor, oldest_due_on): (String, i64, Option<NaiveDate>)| (id, Exposure { minor, oldest_due_on });
+        |(id, minor, past_due_from): (String, i64, Option<NaiveDate>)| (id, Exposure { minor, past_due_from });
     Ok(held_in::<Vec<_>>(&rows)?.into_iter().map(exposure).collect())
 }
 

@@ -120,6 +120,10 @@ pub async fn with_notes(
     rows.into_iter().map(FactRow::into_fact).collect()
 }
 
+/// The day on which the money of fact `f` is booked: the day it came, or its own day if that is later. In the words of the
+/// indexes by that day.
+pub(super) const BOOKED_DAY: &str = "(CASE WHEN f.effective_on > f.booked_on THEN f.effective_on ELSE f.booked_on END)";
+
 /// Money booked on a day, for the matching report.
 #[derive(sqlx::FromRow)]
 pub struct BookedPayment {
@@ -144,8 +148,13 @@ const NO_BILL: &str = "NOT EXISTS (SELECT 1 FROM provider_line l
 const MONEY: [(&str, &str); 2] =
     [("f.kind IN ('payment', 'refund')", "f.amount_minor"), ("f.kind = 'chargeback'", "-f.amount_minor")];
 
-/// Payments, refunds and chargebacks that reached their order on a business date and that no bill is about.
-pub async fn money_booked_on(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<BookedPayment>> {
+/// Payments, refunds and chargebacks that were booked on an order on the days since..=day, and that no bill is about.
+pub async fn money_booked_on(
+    tx: &mut Tx,
+    merchant: &str,
+    since: NaiveDate,
+    day: NaiveDate,
+) -> Result<Vec<BookedPayment>> {
     let mut booked: Vec<BookedPayment> = Vec::new();
     for (which, amount) in MONEY {
         let sql = format!(
@@ -155,36 +164,41 @@ pub async fn money_booked_on(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Res
              JOIN orders o ON o.merchant_id = f.merchant_id AND o.order_id = f.order_id
              JOIN file s ON s.file_no = f.file_no
              LEFT JOIN input_row w ON w.file_no = f.file_no AND w.line = f.line AND w.content <> ''
-             WHERE f.merchant_id = $1 AND f.booked_on = $2 AND {which} AND {NO_BILL}
+             WHERE f.merchant_id = $1 AND {BOOKED_DAY} BETWEEN $3 AND $2 AND {which} AND {NO_BILL}
              ORDER BY f.kind, f.fact_id"
         );
         let sql = sqlx::AssertSqlSafe(sql);
         let rows: Vec<BookedPayment> =
-            on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?);
+            on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).bind(since).fetch_all(c).await?);
         booked.extend(rows);
     }
     Ok(booked)
 }
 
-/// All payments and refunds less chargebacks that reached their order on a business date, by currency, with what was
-/// corrected of earlier ones.
-pub async fn sum_booked_on(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<HashMap<String, i64>> {
+/// All payments and refunds less chargebacks that were booked on an order on the days since..=day, by currency, with what
+/// was corrected of others.
+pub async fn sum_booked_on(
+    tx: &mut Tx,
+    merchant: &str,
+    since: NaiveDate,
+    day: NaiveDate,
+) -> Result<HashMap<String, i64>> {
     let mut sums: HashMap<String, i64> = HashMap::new();
     for (which, amount) in MONEY {
         let sql = format!(
             "SELECT o.currency, CAST(SUM({amount}) AS BIGINT)
              FROM fact f JOIN orders o ON o.merchant_id = f.merchant_id AND o.order_id = f.order_id
-             WHERE f.merchant_id = $1 AND f.booked_on = $2 AND {which} GROUP BY o.currency"
+             WHERE f.merchant_id = $1 AND {BOOKED_DAY} BETWEEN $3 AND $2 AND {which} GROUP BY o.currency"
         );
         let sql = sqlx::AssertSqlSafe(sql);
         let rows: Vec<(String, i64)> =
-            on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?);
+            on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).bind(since).fetch_all(c).await?);
         for (currency, minor) in rows {
             *sums.entry(currency).or_default() += minor;
         }
     }
-    for (currency, minor) in corrections::sum_moved_on(tx, merchant, day).await? {
-        *sums.entry(currency).or_default() += minor;
+    for corrected in corrections::money_on(tx, merchant, since, day).await? {
+        *sums.entry(corrected.currency).or_default() += corrected.booked_minor - corrected.uncorrected_minor;
     }
     Ok(sums)
 }
@@ -233,6 +247,7 @@ impl Columns {
                 Columns { amount_minor: Some(minor), ..Columns::default() }
             }
             What::Notice { instalment } => Columns { detail: Some(instalment.to_string()), ..Columns::default() },
+            What::GivenBack => Columns::default(),
         }
     }
 
@@ -254,6 +269,7 @@ impl Columns {
             }
             "waiver" => What::Waiver { minor: minor()? },
             "pay_out" => What::PayOut { minor: minor()? },
+            "given_back" => What::GivenBack,
             "notice" => What::Notice { instalment: detail.parse().context("no instalment")? },
             _ => bail!("unknown kind"),
         })

@@ -6,6 +6,7 @@ use anyhow::Result;
 use chrono::NaiveDate;
 
 use super::bulk::{self, Cell, Table, row};
+use super::corrections::in_books;
 use super::engine::{Tx, key_set, on_engine, sql_for};
 
 /// A row that was not simply recorded.
@@ -27,6 +28,11 @@ pub struct InputRow {
     pub currency: Option<String>,
     pub opened_on: NaiveDate,
     pub resolved_on: Option<NaiveDate>,
+    /// The day its money takes effect; none without money.
+    pub effective_on: Option<NaiveDate>,
+    /// The days at whose end its money was booked in suspense, and left it again as the row gave up waiting.
+    pub suspended_on: Option<NaiveDate>,
+    pub released_on: Option<NaiveDate>,
 }
 
 const INPUT_ROW: Table = Table {
@@ -47,17 +53,21 @@ const INPUT_ROW: Table = Table {
         "currency",
         "opened_on",
         "resolved_on",
+        "effective_on",
+        "suspended_on",
+        "released_on",
     ],
     key: 2,
 };
 
 pub(super) const INPUT_COLUMNS: &str =
     "file_no, line, merchant_id, kind, row_key, order_id, outcome, code, message, content,
-    fingerprint, amount_minor, currency, opened_on, resolved_on";
+    fingerprint, amount_minor, currency, opened_on, resolved_on, effective_on, suspended_on, released_on";
 
 /// The same in a query that joins the rows with other tables.
 const JOINED: &str = "r.file_no, r.line, r.merchant_id, r.kind, r.row_key, r.order_id, r.outcome, r.code, r.message,
-    r.content, r.fingerprint, r.amount_minor, r.currency, r.opened_on, r.resolved_on";
+    r.content, r.fingerprint, r.amount_minor, r.currency, r.opened_on, r.resolved_on,
+    r.effective_on, r.suspended_on, r.released_on";
 
 /// Adds rows that were just read.
 pub async fn add(tx: &mut Tx, rows: &[InputRow]) -> Result<()> {
@@ -69,7 +79,7 @@ pub async fn save(tx: &mut Tx, rows: &[InputRow]) -> Result<()> {
     bulk::upsert(tx, &INPUT_ROW, rows.iter().flat_map(cells)).await
 }
 
-fn cells(input: &InputRow) -> [Cell<'_>; 15] {
+fn cells(input: &InputRow) -> [Cell<'_>; 18] {
     row![
         input.file_no,
         input.line,
@@ -86,7 +96,17 @@ fn cells(input: &InputRow) -> [Cell<'_>; 15] {
         input.currency.as_deref(),
         input.opened_on,
         input.resolved_on,
+        input.effective_on,
+        input.suspended_on,
+        input.released_on,
     ]
+}
+
+/// Why a file's rows were rejected, and how many for each reason, the most first.
+pub async fn rejected_by_code(tx: &mut Tx, file_no: i64) -> Result<Vec<(String, i64)>> {
+    let sql = "SELECT code, COUNT(*) FROM input_row WHERE file_no = $1 AND outcome = 'rejected'
+               GROUP BY code ORDER BY COUNT(*) DESC, code";
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(file_no).fetch_all(c).await?))
 }
 
 /// Pending rows of a merchant that name one of these orders, in the order in which they came.
@@ -172,6 +192,43 @@ pub async fn of_order(tx: &mut Tx, merchant: &str, order_id: &str) -> Result<Vec
     Ok(rows.into_iter().map(|named| (named.row, named.name)).collect())
 }
 
+/// Rows that wait at the end of a day whose money has taken effect and is not in suspense yet, at most `limit`.
+pub async fn to_suspend(tx: &mut Tx, merchant: &str, today: NaiveDate, limit: i64) -> Result<Vec<InputRow>> {
+    let sql = sqlx::AssertSqlSafe(format!(
+        "SELECT {INPUT_COLUMNS} FROM input_row
+         WHERE merchant_id = $1 AND outcome = 'pending' AND suspended_on IS NULL AND effective_on IS NOT NULL
+           AND effective_on <= $2
+         ORDER BY kind, row_key, file_no, line LIMIT $3"
+    ));
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(today).bind(limit).fetch_all(c).await?))
+}
+
+/// Rows that gave up waiting, or became facts that were corrected today, and whose money is in suspense still, or again, at
+/// most `limit`.
+pub async fn to_release(tx: &mut Tx, merchant: &str, today: NaiveDate, limit: i64) -> Result<Vec<InputRow>> {
+    let sql = sqlx::AssertSqlSafe(format!(
+        "SELECT {INPUT_COLUMNS} FROM input_row
+         WHERE merchant_id = $1 AND suspended_on IS NOT NULL AND released_on IS NULL
+           AND outcome <> 'pending' AND outcome <> 'accepted'
+         ORDER BY kind, row_key, file_no, line LIMIT $2"
+    ));
+    let mut rows: Vec<InputRow> =
+        on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(limit).fetch_all(c).await?);
+    // What takes the place of a fact does not come from suspense, and a fact that is void gives back what it took from there.
+    let sql = sqlx::AssertSqlSafe(format!(
+        "SELECT DISTINCT {JOINED} FROM correction c
+         JOIN fact k ON k.merchant_id = c.merchant_id AND k.kind = c.kind AND k.fact_id = c.fact_id AND k.suspended
+         JOIN input_row r ON r.file_no = k.file_no AND r.line = k.line
+         WHERE c.merchant_id = $1 AND c.booked_on = $3
+           AND r.suspended_on IS NOT NULL AND r.released_on IS NULL AND r.outcome = 'accepted'
+         ORDER BY r.kind, r.row_key, r.file_no, r.line LIMIT $2"
+    ));
+    let corrected: Vec<InputRow> =
+        on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(limit).bind(today).fetch_all(c).await?);
+    rows.extend(corrected);
+    Ok(rows)
+}
+
 /// Money rows of a merchant that were in suspense at the end of a day, with their provider and whether a bill had said
 /// something about them by then.
 pub async fn suspended_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<(InputRow, String, bool)>> {
@@ -179,32 +236,45 @@ pub async fn suspended_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result
         "SELECT {JOINED}, f.provider AS name,
                 EXISTS (SELECT 1 FROM provider_line l
                         WHERE l.merchant_id = r.merchant_id AND l.event_key = r.row_key AND l.business_date <= $2
-                          AND l.event = CASE r.kind WHEN 'payments' THEN 'payment' WHEN 'refunds' THEN 'refund' END)
+                          AND l.event = {KIND_OF_FACT})
                 AS in_bill
          FROM input_row r JOIN file f ON f.file_no = r.file_no
          WHERE r.merchant_id = $1 AND r.kind IN ('payments', 'refunds', 'chargebacks') AND r.content <> ''
-           AND r.opened_on <= $2 AND (r.resolved_on IS NULL OR r.resolved_on > $2)
+           AND r.opened_on <= $2 AND r.suspended_on <= $2 AND (r.released_on IS NULL OR r.released_on > $2)
+           AND (r.outcome <> 'accepted' OR r.resolved_on > $2
+                OR EXISTS (SELECT 1 FROM fact k
+                           WHERE k.merchant_id = r.merchant_id AND k.fact_id = r.row_key AND k.kind = {KIND_OF_FACT}
+                             AND k.effective_on > $2))
          ORDER BY r.kind, r.row_key, r.file_no, r.line"
     ));
     let rows: Vec<SuspendedRow> = on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?);
     Ok(rows.into_iter().map(|found| (found.named.row, found.named.name, found.in_bill)).collect())
 }
 
-/// Payments, refunds and chargebacks of a day that contradict what is booked, with their provider and the booked amount.
-/// What bills say is kept as such.
-pub async fn money_conflicts_on(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<(InputRow, String, i64)>> {
+/// The kind of the fact that money row `r` may become.
+const KIND_OF_FACT: &str =
+    "CASE r.kind WHEN 'payments' THEN 'payment' WHEN 'refunds' THEN 'refund' ELSE 'chargeback' END";
+
+/// Payments, refunds and chargebacks of the days since..=day that contradict what is booked, with their provider and the
+/// booked amount. What bills say is kept as such.
+pub async fn money_conflicts_on(
+    tx: &mut Tx,
+    merchant: &str,
+    since: NaiveDate,
+    day: NaiveDate,
+) -> Result<Vec<(InputRow, String, i64)>> {
     let sql = sqlx::AssertSqlSafe(format!(
-        "SELECT {JOINED}, f.provider AS name, COALESCE(k.amount_minor, 0) AS booked_minor
+        "SELECT {JOINED}, s.provider AS name, COALESCE({}, 0) AS booked_minor
          FROM input_row r
-         JOIN file f ON f.file_no = r.file_no
-         LEFT JOIN fact k ON k.merchant_id = r.merchant_id AND k.fact_id = r.row_key
-              AND k.kind = CASE r.kind WHEN 'payments' THEN 'payment' WHEN 'refunds' THEN 'refund' ELSE 'chargeback' END
-              AND k.booked_on <= $2
-         WHERE r.merchant_id = $1 AND r.opened_on = $2 AND r.outcome = 'conflict'
-           AND r.kind IN ('payments', 'refunds', 'chargebacks') AND f.kind <> 'bills'
-         ORDER BY r.kind, r.row_key, r.file_no, r.line"
+         JOIN file s ON s.file_no = r.file_no
+         LEFT JOIN fact f ON f.merchant_id = r.merchant_id AND f.fact_id = r.row_key AND f.kind = {KIND_OF_FACT}
+         WHERE r.merchant_id = $1 AND r.opened_on BETWEEN $3 AND $2 AND r.outcome = 'conflict'
+           AND r.kind IN ('payments', 'refunds', 'chargebacks') AND s.kind <> 'bills'
+         ORDER BY r.kind, r.row_key, r.file_no, r.line",
+        in_books("$2")
     ));
-    let rows: Vec<ConflictRow> = on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?);
+    let rows: Vec<ConflictRow> =
+        on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).bind(since).fetch_all(c).await?);
     Ok(rows.into_iter().map(|found| (found.named.row, found.named.name, found.booked_minor)).collect())
 }
 

@@ -184,9 +184,8 @@ pub async fn files_named(tx: &mut Tx, feed: &str, name: &str) -> Result<Vec<File
 
 /// Whether a file of a feed is kept under a name.
 pub async fn is_kept_as(tx: &mut Tx, feed: &str, name: &str) -> Result<bool> {
-    let sql = "SELECT COUNT(*) FROM file WHERE feed = $1 AND kept_as = $2";
-    let count: i64 = on_engine!(tx, |c| sqlx::query_scalar(sql).bind(feed).bind(name).fetch_one(c).await?);
-    Ok(count > 0)
+    let sql = "SELECT EXISTS (SELECT 1 FROM file WHERE feed = $1 AND kept_as = $2)";
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(feed).bind(name).fetch_one(c).await?))
 }
 
 /// Files that are decided but not yet acknowledged and moved: a stop came between.

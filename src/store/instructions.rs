@@ -92,6 +92,22 @@ pub async fn to_look_at(
     Ok(rows.into_iter().map(|(order_id, look_on, since)| Plan { order_id, look_on, since }).collect())
 }
 
+/// Has all plans of a direction looked at on `today` that would be looked at on `next`.
+pub async fn bring_forward(
+    tx: &mut Tx,
+    merchant: &str,
+    direction: Direction,
+    next: NaiveDate,
+    today: NaiveDate,
+) -> Result<()> {
+    let sql = "UPDATE instruction_plan SET look_on = $4 WHERE merchant_id = $1 AND direction = $2 AND look_on = $3";
+    on_engine!(tx, |c| {
+        let query = sqlx::query(sql).bind(merchant).bind(direction.name()).bind(next).bind(today);
+        query.execute(c).await.map(|_| ())
+    })?;
+    Ok(())
+}
+
 /// How many plans are left to look at by the end of `today`.
 pub async fn count_to_look_at(tx: &mut Tx, merchant: &str, direction: Direction, today: NaiveDate) -> Result<i64> {
     let sql = "SELECT COUNT(*) FROM instruction_plan WHERE merchant_id = $1 AND direction = $2 AND look_on <= $3";
@@ -136,6 +152,29 @@ pub async fn withdraw(
     on_engine!(tx, |c| {
         let query = sqlx::query(sql).bind(merchant).bind(direction.name()).bind(keys).bind(today);
         query.execute(c).await.map(|_| ())
+    })?;
+    Ok(())
+}
+
+/// Takes back what a day was to ask for, and has those plans looked at on another day.
+pub async fn put_off(
+    tx: &mut Tx,
+    merchant: &str,
+    direction: Direction,
+    today: NaiveDate,
+    next: NaiveDate,
+) -> Result<()> {
+    let sql = "UPDATE instruction_plan SET look_on = $4
+               WHERE merchant_id = $1 AND direction = $2
+                 AND order_id IN (SELECT i.order_id FROM instruction i
+                                  WHERE i.merchant_id = $1 AND i.direction = $2 AND i.instructed_on = $3)";
+    on_engine!(tx, |c| {
+        let query = sqlx::query(sql).bind(merchant).bind(direction.name()).bind(today).bind(next);
+        query.execute(c).await.map(|_| ())
+    })?;
+    let sql = "DELETE FROM instruction WHERE merchant_id = $1 AND direction = $2 AND instructed_on = $3";
+    on_engine!(tx, |c| {
+        sqlx::query(sql).bind(merchant).bind(direction.name()).bind(today).execute(c).await.map(|_| ())
     })?;
     Ok(())
 }

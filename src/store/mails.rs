@@ -52,7 +52,7 @@ pub struct MailRow {
     pub locale: String,
     pub message_id: String,
     pub send_at: DateTime<Utc>,
-    /// queued, sending, sent, failed, or unknown.
+    /// queued, sending, sent, withdrawn (not owed any more when it was to leave), failed, or unknown.
     pub status: String,
     pub attempts: i64,
     pub error: Option<String>,
@@ -86,8 +86,8 @@ pub async fn next_mail_no(tx: &mut Tx) -> Result<i64> {
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).fetch_one(c).await?))
 }
 
-/// Adds mails to the queue, with what they are about, and suppressed reminders.
-pub async fn queue(tx: &mut Tx, mails: &[MailRow], reminders: &[ReminderRow]) -> Result<()> {
+/// Writes mails, new ones and changed ones, with what they are about, and suppressed reminders.
+pub async fn save(tx: &mut Tx, mails: &[MailRow], reminders: &[ReminderRow]) -> Result<()> {
     let mut cells = Vec::with_capacity(mails.len() * MAIL.columns.len());
     for mail in mails {
         cells.extend(row![
@@ -103,7 +103,7 @@ pub async fn queue(tx: &mut Tx, mails: &[MailRow], reminders: &[ReminderRow]) ->
             mail.error.as_deref(),
         ]);
     }
-    bulk::insert(tx, &MAIL, cells).await?;
+    bulk::upsert(tx, &MAIL, cells).await?;
     let mut cells = Vec::with_capacity(reminders.len() * REMINDER.columns.len());
     for reminder in reminders {
         cells.extend(row![
@@ -121,7 +121,8 @@ pub async fn queue(tx: &mut Tx, mails: &[MailRow], reminders: &[ReminderRow]) ->
             reminder.days_past_due,
         ]);
     }
-    bulk::insert(tx, &REMINDER, cells).await
+    // A reason not to write may be gone later in the day; then the row is that of the mail.
+    bulk::upsert(tx, &REMINDER, cells).await
 }
 
 /// A step that an instalment has had, sent or suppressed.
@@ -132,16 +133,16 @@ pub struct StepHad {
     pub step: String,
     pub template: String,
     pub business_date: NaiveDate,
-    /// Its mail was given up.
-    pub failed: bool,
+    pub suppressed: Option<String>,
+    /// Status of its mail; none if it went into none.
+    pub mail: Option<String>,
 }
 
 /// Which steps these orders have had.
 pub async fn steps_had(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<Vec<StepHad>> {
     let sql = sql_for(
         tx,
-        "SELECT r.order_id, r.instalment, r.step, r.template, r.business_date,
-                COALESCE(m.status = 'failed', FALSE) AS failed
+        "SELECT r.order_id, r.instalment, r.step, r.template, r.business_date, r.suppressed, m.status AS mail
          FROM reminder r LEFT JOIN mail m ON m.mail_no = r.mail_no
          WHERE r.merchant_id = $1 AND r.order_id IN {keys $2}",
     );
@@ -159,20 +160,35 @@ pub async fn mails_had(
     let sql = sql_for(
         tx,
         "SELECT customer_id, COUNT(*), MAX(business_date) FROM mail
-         WHERE customer_id IN {keys $1} AND business_date BETWEEN $2 AND $3 GROUP BY customer_id",
+         WHERE customer_id IN {keys $1} AND business_date BETWEEN $2 AND $3 AND status <> 'withdrawn'
+         GROUP BY customer_id",
     );
     let keys = key_set(customers.iter().copied());
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(keys).bind(from).bind(to).fetch_all(c).await?))
 }
 
-/// Mails not handed over yet, or of which it is not known whether they were, by number, after `after`.
-pub async fn unsent(tx: &mut Tx, after: i64, limit: i64) -> Result<Vec<MailRow>> {
+/// Mails that a stop cut off while they were handed over.
+pub async fn cut_off(tx: &mut Tx) -> Result<Vec<MailRow>> {
+    let sql = sqlx::AssertSqlSafe(format!("SELECT {MAIL_COLUMNS} FROM mail WHERE status = 'sending' ORDER BY mail_no"));
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).fetch_all(c).await?))
+}
+
+/// Mails that should have left before a day.
+pub async fn left_over(tx: &mut Tx, day: NaiveDate) -> Result<Vec<MailRow>> {
+    let sql =
+        format!("SELECT {MAIL_COLUMNS} FROM mail WHERE status = 'queued' AND business_date < $1 ORDER BY mail_no");
+    let sql = sqlx::AssertSqlSafe(sql);
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(day).fetch_all(c).await?))
+}
+
+/// Mails of a day that may leave by `now`, by number, after `after`.
+pub async fn to_send(tx: &mut Tx, day: NaiveDate, now: DateTime<Utc>, after: i64, limit: i64) -> Result<Vec<MailRow>> {
     let sql = format!(
-        "SELECT {MAIL_COLUMNS} FROM mail WHERE status IN ('queued', 'sending') AND mail_no > $1
-         ORDER BY mail_no LIMIT $2"
+        "SELECT {MAIL_COLUMNS} FROM mail
+         WHERE status = 'queued' AND business_date = $1 AND send_at <= $2 AND mail_no > $3 ORDER BY mail_no LIMIT $4"
     );
     let sql = sqlx::AssertSqlSafe(sql);
-    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(after).bind(limit).fetch_all(c).await?))
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(day).bind(now).bind(after).bind(limit).fetch_all(c).await?))
 }
 
 /// What is in a mail.

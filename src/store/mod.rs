@@ -5,7 +5,9 @@
 //! differs by engine. There is deliberately no business rule below this line.
 
 mod bulk;
+mod connect;
 mod engine;
+mod fence;
 
 pub mod arrivals;
 pub mod awaited;
@@ -16,10 +18,13 @@ pub mod customers;
 pub mod exceptions;
 pub mod exposure;
 pub mod facts;
+pub mod fingerprints;
+pub mod held_back;
 pub mod input_rows;
 pub mod inputs;
 pub mod instructions;
 pub mod journal;
+pub mod kept_files;
 pub mod listing;
 pub mod mails;
 pub mod orders;
@@ -28,4 +33,6 @@ pub mod runs;
 pub mod scheme;
 pub mod standings;
 
+pub use connect::damage;
 pub use engine::{Store, Tx};
+pub use fence::Overtaken;

@@ -31,7 +31,7 @@ const ORDERS: Table = Table {
         "file_no",
         "line",
         "owed_minor",
-        "oldest_due_on",
+        "past_due_from",
         "closed_on",
         "next_action_on",
     ],
@@ -40,7 +40,7 @@ const ORDERS: Table = Table {
 
 const DECIDED: Table = Table {
     name: "orders",
-    columns: &["merchant_id", "order_id", "owed_minor", "oldest_due_on", "closed_on", "next_action_on"],
+    columns: &["merchant_id", "order_id", "owed_minor", "past_due_from", "closed_on", "next_action_on"],
     key: 2,
 };
 
@@ -63,7 +63,7 @@ pub struct StoredOrder {
 #[derive(Debug, Clone, Default)]
 pub struct Decided {
     pub owed_minor: i64,
-    pub oldest_due_on: Option<NaiveDate>,
+    pub past_due_from: Option<NaiveDate>,
     pub closed_on: Option<NaiveDate>,
     pub next_action_on: Option<NaiveDate>,
 }
@@ -100,7 +100,7 @@ fn cells<'a>(merchant: &'a str, (stored, fingerprint, outcome): &'a NewOrder) ->
         order.source.file_no,
         order.source.line,
         outcome.owed_minor,
-        outcome.oldest_due_on,
+        outcome.past_due_from,
         outcome.closed_on,
         outcome.next_action_on,
     ]
@@ -114,12 +114,26 @@ pub async fn update_decided(tx: &mut Tx, merchant: &str, decided: &[(String, Dec
             merchant,
             order_id.as_str(),
             outcome.owed_minor,
-            outcome.oldest_due_on,
+            outcome.past_due_from,
             outcome.closed_on,
             outcome.next_action_on,
         ]);
     }
     bulk::update(tx, &DECIDED, cells).await
+}
+
+/// What these orders' own rows keep of being decided.
+pub async fn decided(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<HashMap<String, Decided>> {
+    let sql = "SELECT order_id, owed_minor, past_due_from, closed_on, next_action_on FROM orders
+               WHERE merchant_id = $1 AND order_id IN {keys $2}";
+    let sql = sql_for(tx, sql);
+    let keys = key_set(order_ids.iter().copied());
+    type Row = (String, i64, Option<NaiveDate>, Option<NaiveDate>, Option<NaiveDate>);
+    let rows: Vec<Row> = on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(keys).fetch_all(c).await?);
+    let decided = |(id, owed_minor, past_due_from, closed_on, next_action_on)| {
+        (id, Decided { owed_minor, past_due_from, closed_on, next_action_on })
+    };
+    Ok(rows.into_iter().map(decided).collect())
 }
 
 /// Whether any order is known whose key lies between these two.
@@ -146,6 +160,42 @@ pub async fn to_decide(tx: &mut Tx, merchant: &str, today: NaiveDate, limit: i64
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(today).bind(limit).fetch_all(c).await?))
 }
 
+/// Which orders may have got another due date today.
+pub struct Moved {
+    /// The open business date.
+    pub today: NaiveDate,
+    /// The calendar day that facts dated ahead may take effect on.
+    pub day: NaiveDate,
+    /// New orders count only if they were placed by then.
+    pub placed_by: NaiveDate,
+}
+
+/// Orders whose due dates may be others than when they were last decided, by the index of what is to be decided, after
+/// `after`: its key.
+pub async fn moved(
+    tx: &mut Tx,
+    merchant: &str,
+    moved: &Moved,
+    after: (NaiveDate, &str),
+    limit: i64,
+) -> Result<Vec<(NaiveDate, String)>> {
+    let sql = "SELECT o.next_action_on, o.order_id FROM orders o
+               WHERE o.merchant_id = $1 AND o.next_action_on <= $2 AND (o.next_action_on, o.order_id) > ($5, $6)
+                 AND (o.booked_on = $2 AND o.ordered_on <= $4
+                      OR EXISTS (SELECT 1 FROM fact f WHERE f.merchant_id = o.merchant_id AND f.order_id = o.order_id
+                                 AND f.kind IN ('fulfilment', 'extension', 'hold')
+                                 AND (f.booked_on = $2 OR f.effective_on = $3))
+                      OR EXISTS (SELECT 1 FROM correction c WHERE c.merchant_id = o.merchant_id AND c.order_id = o.order_id
+                                 AND c.kind IN ('fulfilment', 'extension', 'hold')
+                                 AND (c.booked_on = $2 OR c.effective_on = $3)))
+               ORDER BY o.next_action_on, o.order_id LIMIT $7";
+    let Moved { today, day, placed_by } = moved;
+    Ok(on_engine!(tx, |c| {
+        let query = sqlx::query_as(sql).bind(merchant).bind(*today).bind(*day).bind(*placed_by);
+        query.bind(after.0).bind(after.1).bind(limit).fetch_all(c).await?
+    }))
+}
+
 /// How many orders are left to decide by the end of `today`.
 pub async fn count_to_decide(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<i64> {
     let sql = "SELECT COUNT(*) FROM orders WHERE merchant_id = $1 AND next_action_on <= $2";
@@ -159,6 +209,13 @@ pub async fn wake(tx: &mut Tx, merchant: &str, order_ids: &[&str], today: NaiveD
     let sql = sql_for(tx, sql);
     let keys = key_set(order_ids.iter().copied());
     on_engine!(tx, |c| sqlx::query(sql).bind(merchant).bind(keys).bind(today).execute(c).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Has all orders decided again by the end of `today` that would be decided on `next`.
+pub async fn bring_forward(tx: &mut Tx, merchant: &str, next: NaiveDate, today: NaiveDate) -> Result<()> {
+    let sql = "UPDATE orders SET next_action_on = $3 WHERE merchant_id = $1 AND next_action_on = $2";
+    on_engine!(tx, |c| sqlx::query(sql).bind(merchant).bind(next).bind(today).execute(c).await.map(|_| ()))?;
     Ok(())
 }
 

@@ -121,25 +121,18 @@ pub async fn open(tx: &mut Tx, merchant: &str, after: (&str, i64), limit: i64) -
     rows.into_iter().map(OpenRow::into_open).collect()
 }
 
-/// Unpaid instalments of a merchant that are due on a day.
-pub async fn unpaid_due_on(tx: &mut Tx, merchant: &str, due_on: NaiveDate) -> Result<Vec<OpenPosition>> {
-    let sql = format!(
-        "{SELECT_OPEN} WHERE i.merchant_id = $1 AND i.due_on = $2 AND i.outstanding_minor > 0
-         ORDER BY i.order_id, i.instalment"
-    );
-    let sql = sqlx::AssertSqlSafe(sql);
-    let rows: Vec<OpenRow> = on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(due_on).fetch_all(c).await?);
-    rows.into_iter().map(OpenRow::into_open).collect()
+/// Orders of a merchant with an unpaid instalment that was due on a day when it was last decided.
+pub async fn unpaid_due_on(tx: &mut Tx, merchant: &str, due_on: NaiveDate) -> Result<Vec<String>> {
+    let sql = "SELECT DISTINCT order_id FROM instalment
+               WHERE merchant_id = $1 AND due_on = $2 AND outstanding_minor > 0 ORDER BY order_id";
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(due_on).fetch_all(c).await?))
 }
 
-/// Instalments of a merchant for which a notice has to be sent.
-pub async fn notice_due(tx: &mut Tx, merchant: &str) -> Result<Vec<OpenPosition>> {
-    let sql = format!(
-        "{SELECT_OPEN} WHERE i.merchant_id = $1 AND i.credit_status = 'notice_due' ORDER BY i.order_id, i.instalment"
-    );
-    let sql = sqlx::AssertSqlSafe(sql);
-    let rows: Vec<OpenRow> = on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).fetch_all(c).await?);
-    rows.into_iter().map(OpenRow::into_open).collect()
+/// Orders of a merchant with an instalment for which a notice has to be sent.
+pub async fn notice_due(tx: &mut Tx, merchant: &str) -> Result<Vec<String>> {
+    let sql = "SELECT DISTINCT order_id FROM instalment
+               WHERE merchant_id = $1 AND credit_status = 'notice_due' ORDER BY order_id";
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).fetch_all(c).await?))
 }
 
 /// What the open instalments of a merchant add up to, by currency: principal outstanding and late fees owed.

@@ -10,14 +10,15 @@ pub struct RunRow {
     pub job: String,
     pub scheduled_for: DateTime<Utc>,
     pub business_date: NaiveDate,
-    /// running, done or failed.
+    /// running, done, failed, or interrupted: the program ended while it ran.
     pub status: String,
     pub started_at: DateTime<Utc>,
     pub finished_at: Option<DateTime<Utc>>,
     pub outcome: Option<String>,
 }
 
-/// Claims a run. False when it is done already; a run that was cut off is taken up again.
+/// Claims a run. False when it is done already; a run that was cut off is taken up again, and so is one that was done by a
+/// clock that was ahead: it would have been done later than now.
 pub async fn claim(
     tx: &mut Tx,
     job: &str,
@@ -30,7 +31,7 @@ pub async fn claim(
                ON CONFLICT (job, scheduled_for) DO UPDATE
                SET status = 'running', business_date = excluded.business_date, started_at = excluded.started_at,
                    finished_at = NULL, outcome = NULL
-               WHERE run.status <> 'done'";
+               WHERE run.status <> 'done' OR run.started_at > excluded.started_at";
     let claimed = on_engine!(tx, |c| {
         let query = sqlx::query(sql).bind(job).bind(scheduled_for).bind(business_date).bind(now);
         query.execute(c).await.map(|done| done.rows_affected())
@@ -61,8 +62,25 @@ pub async fn latest(tx: &mut Tx) -> Result<Vec<RunRow>> {
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).fetch_all(c).await?))
 }
 
-/// The latest due time for which a job ended, well or not. A run that was cut off is due again.
-pub async fn last_scheduled(tx: &mut Tx, job: &str) -> Result<Option<DateTime<Utc>>> {
-    let sql = "SELECT MAX(scheduled_for) FROM run WHERE job = $1 AND status <> 'running'";
-    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(job).fetch_one(c).await?))
+/// The latest due time by `now` for which a job ended, well or not. A run that was cut off is due again. What was due later was
+/// done by a clock that was ahead, and must not keep the job from its time.
+pub async fn last_scheduled(tx: &mut Tx, job: &str, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
+    let sql =
+        "SELECT MAX(scheduled_for) FROM run WHERE job = $1 AND status IN ('done', 'failed') AND scheduled_for <= $2";
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(job).bind(now).fetch_one(c).await?))
+}
+
+/// The latest moment that any run wrote down.
+pub async fn last_known(tx: &mut Tx) -> Result<Option<DateTime<Utc>>> {
+    let sql = "SELECT MAX(COALESCE(finished_at, started_at)) FROM run";
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).fetch_one(c).await?))
+}
+
+/// Marks the runs that were under way when the program ended: whoever begins to work alone finds none of its own. They are due
+/// again.
+pub async fn interrupt(tx: &mut Tx) -> Result<()> {
+    let sql =
+        "UPDATE run SET status = 'interrupted', outcome = 'the program ended while it ran' WHERE status = 'running'";
+    on_engine!(tx, |c| sqlx::query(sql).execute(c).await.map(|_| ()))?;
+    Ok(())
 }

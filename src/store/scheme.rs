@@ -23,12 +23,18 @@ pub async fn begin(tx: &mut Tx, starts_on: NaiveDate, time_zone: &str) -> Result
                ON CONFLICT (id) DO NOTHING";
     on_engine!(tx, |c| sqlx::query(sql).bind(starts_on).bind(time_zone).execute(c).await.map(|_| ()))?;
     let days = days(tx).await?.context("the scheme has no row")?;
+    same_zone(&days, time_zone)?;
+    Ok(days)
+}
+
+/// Refuses a time zone other than the one that the days are of.
+pub fn same_zone(days: &Days, time_zone: &str) -> Result<()> {
     anyhow::ensure!(
         days.time_zone == time_zone,
         "the books were begun in the time zone {}; its days can't become those of {time_zone}",
         days.time_zone
     );
-    Ok(days)
+    Ok(())
 }
 
 /// The scheme's days; none on an empty store.
@@ -184,6 +190,49 @@ pub async fn balances(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec
             Ok(Balance { currency, account, opening, debits, credits, closing })
         })
         .collect()
+}
+
+/// A merchant's balances at the end of the last day before `day` that was sealed with it.
+pub async fn balances_before(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<Balance>> {
+    let sql = "SELECT MAX(business_date) FROM merchant_day WHERE merchant_id = $1 AND business_date < $2";
+    let last: Option<NaiveDate> =
+        on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(day).fetch_one(c).await?);
+    match last {
+        Some(last) => balances(tx, merchant, last).await,
+        None => Ok(Vec::new()),
+    }
+}
+
+/// A merchant who is not in the seal of a day, and why.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Missing {
+    pub merchant_id: String,
+    pub reason: String,
+}
+
+/// Notes who is missing in the seal of a day.
+pub async fn add_missing(tx: &mut Tx, day: NaiveDate, missing: &[Missing]) -> Result<()> {
+    let sql = "INSERT INTO missing_merchant (merchant_id, business_date, reason) VALUES ($1, $2, $3)";
+    for Missing { merchant_id, reason } in missing {
+        on_engine!(tx, |c| sqlx::query(sql).bind(merchant_id).bind(day).bind(reason).execute(c).await.map(|_| ()))?;
+    }
+    Ok(())
+}
+
+/// Who is missing in the seal of a day.
+pub async fn missing(tx: &mut Tx, day: NaiveDate) -> Result<Vec<Missing>> {
+    let sql = "SELECT merchant_id, reason FROM missing_merchant WHERE business_date = $1 ORDER BY merchant_id";
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(day).fetch_all(c).await?))
+}
+
+/// The first of the days right before `day` that were sealed without a merchant; none if the last was sealed with it.
+pub async fn missing_since(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Option<NaiveDate>> {
+    let sql = "SELECT MIN(m.business_date) FROM missing_merchant m
+               WHERE m.merchant_id = $1 AND m.business_date < $2
+                 AND NOT EXISTS (SELECT 1 FROM merchant_day d
+                                 WHERE d.merchant_id = m.merchant_id AND d.business_date > m.business_date
+                                   AND d.business_date < $2)";
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(day).fetch_one(c).await?))
 }
 
 /// Where a merchant's journal ends on or before a sealed day; 0 before the first.

@@ -93,8 +93,8 @@ const EVERYBODY: &str =
     "g.customer_id, g.agreement_id, g.status, g.changed_at, CAST(g.score_authorised AS INTEGER), g.earlier,
     c.credit_score, CAST(c.real_name_verified AS INTEGER), CAST(c.bank_card_bound AS INTEGER), e.owed_minor,
     CASE WHEN e.customer_id IS NOT NULL THEN
-        (SELECT MIN(o.oldest_due_on) FROM orders o WHERE o.merchant_id = e.merchant_id
-            AND o.customer_id = e.customer_id AND o.oldest_due_on IS NOT NULL) END";
+        (SELECT MIN(o.past_due_from) FROM orders o WHERE o.merchant_id = e.merchant_id
+            AND o.customer_id = e.customer_id AND o.past_due_from IS NOT NULL) END";
 const WITH_THEM: &str = "FROM agreement g
     LEFT JOIN customer c ON c.customer_id = g.customer_id
     LEFT JOIN exposure e ON e.merchant_id = g.merchant_id AND e.customer_id = g.customer_id
@@ -129,7 +129,7 @@ impl Row {
             verified,
             bound,
             owed,
-            oldest,
+            past_due_from,
         ) = self;
         let known = score.zip(verified).zip(bound);
         let applicant = known.map(|((credit_score, verified), bound)| Applicant {
@@ -137,7 +137,7 @@ impl Row {
             real_name_verified: verified != 0,
             bank_card_bound: bound != 0,
         });
-        let exposure = Exposure { minor: owed.unwrap_or(0), oldest_due_on: oldest };
+        let exposure = Exposure { minor: owed.unwrap_or(0), past_due_from };
         let (open, score_authorised, earlier) = (status == "open", authorised != 0, earlier_states(&earlier)?);
         let agreement = Agreement { agreement_id, open, changed_at, score_authorised, earlier };
         meet(customer_id, Standing { applicant, agreements: vec![agreement], exposure });

@@ -88,20 +88,17 @@ struct Walk<'a> {
     terms: &'a Terms,
     today: NaiveDate,
     slots: Vec<Slot>,
-    /// The customer's credit, below zero when more was paid out; and what of it refunds gave back.
+    /// The customer's credit, below zero when more was paid out.
     credit: i64,
-    given_back: i64,
     refunded: i64,
 }
 
 impl<'a> Walk<'a> {
     fn through(case: &'a Case, terms: &'a Terms, today: NaiveDate) -> Walk<'a> {
-        let mut walk = Walk { case, terms, today, slots: Vec::new(), credit: 0, given_back: 0, refunded: 0 };
+        let mut walk = Walk { case, terms, today, slots: Vec::new(), credit: 0, refunded: 0 };
         walk.slots = walk.schedule();
         let first = case.facts.iter().map(|fact| fact.effective_on).min().unwrap_or(today);
-        // A due date may have been moved to before the day that started the term.
-        let first_due = walk.slots.iter().filter_map(|slot| slot.due_on).min().unwrap_or(first);
-        let first = first.min(case.order.ordered_on).min(first_due);
+        let first = first.min(case.order.ordered_on);
         for day in first.iter_days().take_while(|day| *day <= today) {
             walk.live(day);
         }
@@ -128,10 +125,14 @@ impl<'a> Walk<'a> {
         for fact in of_the_day {
             match fact.what {
                 What::Payment { minor, .. } => self.pay(minor, day),
+                What::Refund { minor, .. } if self.is_given_back(&fact.id) => self.give_back(minor),
                 What::Refund { minor, .. } => self.refund(minor),
                 What::Fulfilment(Event::Cancelled) => self.refund(self.case.order.amount_minor),
                 What::PayOut { minor } => self.pay_out(minor, day),
-                What::Chargeback { minor, .. } => (0..minor).for_each(|_| self.take_back_one()),
+                What::Chargeback { minor, .. } => {
+                    let owed = self.fees_waived_by(day.pred_opt().unwrap(), day);
+                    (0..minor).for_each(|_| self.take_back_one(&owed));
+                }
                 _ => {}
             }
         }
@@ -244,12 +245,15 @@ impl<'a> Walk<'a> {
             Clock::Shipped => first_of(&shipped),
             Clock::Delivered => first_of(&shipped[1..]),
             Clock::Confirmed { auto } => {
-                let by_itself = auto.and_then(|auto| {
-                    let from = if auto.after == Event::Shipped { &shipped[..] } else { &shipped[1..] };
-                    let on = self.nth_free_day(first_of(from)?, auto.days, Effect::Clock);
-                    (on <= self.today).then_some(on)
-                });
-                [first_of(&shipped[2..]), by_itself].into_iter().flatten().min()
+                let mut days: Vec<NaiveDate> = first_of(&shipped[2..]).into_iter().collect();
+                if let Some((event, count)) = auto.and_then(|auto| auto.after) {
+                    let from = if event == Event::Shipped { &shipped[..] } else { &shipped[1..] };
+                    days.extend(first_of(from).map(|from| self.nth_free_day(from, count, Effect::Clock)));
+                }
+                if let Some(count) = auto.and_then(|auto| auto.after_order) {
+                    days.push(self.nth_free_day(self.case.order.ordered_on, count, Effect::Clock));
+                }
+                days.into_iter().filter(|day| *day <= self.today).min()
             }
         }
     }
@@ -287,7 +291,7 @@ impl<'a> Walk<'a> {
                         due_on += chrono::TimeDelta::days(days);
                     }
                 }
-                self.off_days_off(due_on)
+                self.off_days_off(due_on).max(self.case.order.ordered_on)
             });
             let left_at_end_of = BTreeMap::new();
             Slot {
@@ -307,8 +311,12 @@ impl<'a> Walk<'a> {
 
     /// What is owed in late fees at the end of a day, by instalment, after caps and waivers.
     fn fees(&self, day: NaiveDate) -> Vec<i64> {
+        self.fees_waived_by(day, day)
+    }
+
+    fn fees_waived_by(&self, day: NaiveDate, waived_by: NaiveDate) -> Vec<i64> {
         let mut waivers = 0;
-        for fact in self.facts().filter(|fact| fact.effective_on <= day) {
+        for fact in self.facts().filter(|fact| fact.effective_on <= waived_by) {
             if let What::Waiver { minor } = fact.what {
                 waivers += minor;
             }
@@ -481,10 +489,6 @@ impl<'a> Walk<'a> {
                 None => self.credit -= 1,
             }
         }
-        // What is not there any more was not given back by a refund either.
-        while self.given_back > 0 && self.given_back > self.credit {
-            self.given_back -= 1;
-        }
     }
 
     fn refund(&mut self, minor: i64) {
@@ -498,29 +502,54 @@ impl<'a> Walk<'a> {
             purse -= part;
         }
         self.credit += purse;
-        self.given_back += purse;
+        (0..purse).for_each(|_| assert!(self.refund_one_paid(), "what is given back was paid"));
+    }
+
+    fn is_given_back(&self, refund: &str) -> bool {
+        self.facts().any(|fact| fact.what == What::GivenBack && fact.id == refund)
+    }
+
+    /// One unit after the other: the credit that is there, then what was paid, then what is owed; the customer has all of it.
+    fn give_back(&mut self, minor: i64) {
+        let from_credit = self.credit.clamp(0, minor);
+        self.credit -= from_credit;
+        for _ in from_credit..minor {
+            if self.refunded == self.case.order.amount_minor {
+                self.credit -= 1;
+                continue;
+            }
+            self.refunded += 1;
+            if !self.refund_one_paid() {
+                let slot = self.slots.iter_mut().rev().find(|slot| slot.left > 0).expect("not all was refunded");
+                slot.left -= 1;
+                slot.refunded += 1;
+                self.credit -= 1;
+            }
+        }
+    }
+
+    /// One unit that was paid becomes one that was refunded.
+    fn refund_one_paid(&mut self) -> bool {
+        let Some(slot) = self.slots.iter_mut().rev().find(|slot| slot.paid + slot.recovered > 0) else { return false };
+        *(if slot.recovered > 0 { &mut slot.recovered } else { &mut slot.paid }) -= 1;
+        slot.refunded += 1;
+        true
     }
 
     /// One unit of a payment goes back: out of the last place that money went to.
-    fn take_back_one(&mut self) {
-        let by_refunds = self.given_back.min(self.credit);
-        if self.credit > 0 && self.credit > by_refunds {
+    fn take_back_one(&mut self, fees_owed: &[i64]) {
+        if self.credit > 0 {
             self.credit -= 1;
             return;
         }
-        // What was refunded after it was paid is still refunded, but was not paid.
-        if self.credit > 0 && by_refunds > 0 {
-            let slot = self.slots.iter_mut().rev().find(|slot| slot.paid + slot.recovered > 0);
-            let slot = slot.expect("what was given back had been paid");
-            self.credit -= 1;
-            self.given_back -= 1;
-            *(if slot.recovered > 0 { &mut slot.recovered } else { &mut slot.paid }) -= 1;
-            slot.refunded += 1;
+        // A fee that is not owed any more is the customer's.
+        if let Some(i) = (0..fees_owed.len()).find(|&i| self.slots[i].fee_paid > fees_owed[i]) {
+            self.slots[i].fee_paid -= 1;
             return;
         }
         let holds_money = |slot: &&mut Slot| slot.recovered > 0 || slot.paid > 0 || slot.fee_paid > 0;
         let Some(slot) = self.slots.iter_mut().rev().find(holds_money) else {
-            // It left as a pay-out of credit.
+            // It was given back before.
             self.credit -= 1;
             return;
         };

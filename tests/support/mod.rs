@@ -49,7 +49,7 @@ impl Scheme {
         Scheme { folder, config, env: Vec::new() }
     }
 
-    /// A scheme with one merchant, SHOP, under these terms, whose files lie in `inbox/`.
+    /// A scheme with one merchant, SHOP, under these terms, whose files lie in `inbox/`. Files may have no good row.
     pub fn shop(policy: &str) -> Scheme {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("paylater.toml");
@@ -76,7 +76,7 @@ impl Scheme {
             let merchant = if matches!(kind, "customers" | "agreements") { "" } else { "merchant = \"SHOP\"\n" };
             text.push_str(&format!(
                 "[[feed]]\nname = \"{kind}\"\nfolder = \"inbox\"\npattern = \"{kind}-{{date}}*.csv\"\nkind = \"{kind}\"\n\
-                 settle_seconds = 0\n{merchant}"
+                 settle_seconds = 0\nreject_limit = {{ rows = 1000000 }}\n{merchant}"
             ));
         }
         fs::write(&config, text).unwrap();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{NaiveDate, Weekday};
-use paylater::domain::admission::admit;
+use paylater::domain::admission::{admit, admit_given_back};
 use paylater::domain::business_days::{Calendar, Count, Roll, Special};
 use paylater::domain::calendar::plus;
 use paylater::domain::hold::{Effect, HoldReason, HoldRule};
@@ -47,7 +47,14 @@ pub fn known_order() -> impl Strategy<Value = (Terms, Case)> {
             source: Source { file_no: 1, line: 2 },
         };
         let mut case = Case::new(order, Vec::new());
-        let mut arriving: Vec<Fact> = (1..).zip(facts).map(|(line, fact)| fact.happened(&case.order, line)).collect();
+        let given_back = |fact: &AnyFact| matches!(fact.what, AnyWhat::GivenBack(..));
+        let mut by_provider: Vec<String> = Vec::new();
+        let mut arriving: Vec<Fact> = Vec::new();
+        for (line, fact) in (1..).zip(facts) {
+            let is_given_back = given_back(&fact);
+            arriving.push(fact.happened(&case.order, line));
+            by_provider.extend(is_given_back.then(|| arriving[arriving.len() - 1].id.clone()));
+        }
         arriving.sort_by_key(|fact| (fact.booked_on, matches!(fact.what, What::PayOut { .. })));
         for mut fact in arriving {
             // The bank is asked at the end of a day for no more than the credit there is, one pay-out at a time.
@@ -64,7 +71,15 @@ pub fn known_order() -> impl Strategy<Value = (Terms, Case)> {
                 fact.booked_on = fact.effective_on;
             }
             meant_for_a_payment(&mut fact, &case);
-            if admit(&case, &terms, &fact.what, fact.effective_on).is_ok() {
+            if by_provider.contains(&fact.id) {
+                let What::Refund { minor, .. } = fact.what else { unreachable!("only refunds are given back") };
+                if admit_given_back(&case, &terms, minor, fact.effective_on).is_ok() {
+                    // The bill may say so on the day of the refund or later.
+                    let booked_on = plus(fact.booked_on, fact.source.line % 3);
+                    let word = Fact { booked_on, what: What::GivenBack, ..fact.clone() };
+                    case.facts.extend([fact, word]);
+                }
+            } else if admit(&case, &terms, &fact.what, fact.effective_on).is_ok() {
                 case.facts.push(fact);
             }
         }
@@ -156,6 +171,7 @@ fn terms() -> impl Strategy<Value = Terms> {
             cut_off: None,
             before_order: 1,
             bands: Vec::new(),
+            not_fulfilled_after: None,
             due_day,
             days_off,
             freeze_when_overdue: None,
@@ -219,14 +235,16 @@ fn days_off() -> impl Strategy<Value = DaysOff> {
 }
 
 fn clock() -> impl Strategy<Value = Clock> {
-    let auto = (select(vec![Event::Shipped, Event::Delivered]), 0_i64..12);
+    let after = option::weighted(0.7, (select(vec![Event::Shipped, Event::Delivered]), 0_i64..12));
+    let auto = (after, option::weighted(0.4, 0_i64..40));
+    let auto = auto.prop_map(|(after, after_order)| {
+        (after.is_some() || after_order.is_some()).then_some(AutoConfirm { after, after_order })
+    });
     prop_oneof![
         2 => Just(Clock::Ordered),
         1 => Just(Clock::Shipped),
         2 => Just(Clock::Delivered),
-        2 => option::weighted(0.8, auto).prop_map(|auto| {
-            Clock::Confirmed { auto: auto.map(|(after, days)| AutoConfirm { after, days }) }
-        }),
+        2 => auto.prop_map(|auto| Clock::Confirmed { auto }),
     ]
 }
 
@@ -324,6 +342,8 @@ enum AnyWhat {
     /// Amounts are per cent of the order.
     Payment(i64, bool),
     Refund(i64, bool),
+    /// A refund that the provider gave back itself.
+    GivenBack(i64, bool),
     Chargeback(i64, bool),
     Waiver(i64),
     PayOut(i64),
@@ -337,6 +357,7 @@ fn any_fact() -> impl Strategy<Value = AnyFact> {
     let what = prop_oneof![
         6 => (1_i64..130, suspended()).prop_map(|(share, suspended)| AnyWhat::Payment(share, suspended)),
         3 => (1_i64..100, suspended()).prop_map(|(share, suspended)| AnyWhat::Refund(share, suspended)),
+        2 => (1_i64..100, suspended()).prop_map(|(share, suspended)| AnyWhat::GivenBack(share, suspended)),
         3 => (1_i64..150, suspended()).prop_map(|(share, suspended)| AnyWhat::Chargeback(share, suspended)),
         2 => (1_i64..20).prop_map(AnyWhat::Waiver),
         3 => (1_i64..130).prop_map(AnyWhat::PayOut),
@@ -357,7 +378,9 @@ impl AnyFact {
         let part = |share: i64| (order.amount_minor * share / 100).max(1);
         let what = match self.what {
             AnyWhat::Payment(share, suspended) => What::Payment { minor: part(share), suspended },
-            AnyWhat::Refund(share, suspended) => What::Refund { minor: part(share), suspended },
+            AnyWhat::Refund(share, suspended) | AnyWhat::GivenBack(share, suspended) => {
+                What::Refund { minor: part(share), suspended }
+            }
             AnyWhat::Chargeback(share, suspended) => {
                 What::Chargeback { minor: share, payment_id: String::new(), suspended }
             }

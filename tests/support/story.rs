@@ -206,6 +206,7 @@ fn read_terms(text: &str) -> (Terms, i64, i64) {
         cut_off: None,
         before_order: 1,
         bands: vec![Band { score: 600, limit_minor: 1_000_000, term }],
+        not_fulfilled_after: None,
         due_day: None,
         days_off: None,
         freeze_when_overdue: None,
@@ -233,9 +234,18 @@ fn read_terms(text: &str) -> (Terms, i64, i64) {
             ["clock", "delivered"] => terms.clock = Clock::Delivered,
             ["clock", "confirmed"] => terms.clock = Clock::Confirmed { auto: None },
             ["clock", "confirmed", "by", "itself", days, "after", event] => {
-                let auto = AutoConfirm { after: Event::parse(event).unwrap(), days: number(days) };
+                let auto = AutoConfirm { after: Some((Event::parse(event).unwrap(), number(days))), after_order: None };
                 terms.clock = Clock::Confirmed { auto: Some(auto) };
             }
+            ["clock", "confirmed", "by", "itself", days, "after", event, "at", "the", "latest", latest] => {
+                let after = Some((Event::parse(event).unwrap(), number(days)));
+                terms.clock = Clock::Confirmed { auto: Some(AutoConfirm { after, after_order: Some(number(latest)) }) };
+            }
+            ["clock", "confirmed", "at", "the", "latest", latest] => {
+                let auto = AutoConfirm { after: None, after_order: Some(number(latest)) };
+                terms.clock = Clock::Confirmed { auto: Some(auto) };
+            }
+            ["not", "fulfilled", "after", days] => terms.not_fulfilled_after = Some(number(days)),
             ["cut-off", time] => terms.cut_off = Some(clock_time(time)),
             ["instalments", parts @ ..] => {
                 let share = |part: &&str| {
@@ -347,6 +357,8 @@ fn read_fact(text: &str, terms: &Terms, place: usize) -> Fact {
         }
         "waive" => What::Waiver { minor: minor(take()) },
         "pay-out" => What::PayOut { minor: minor(take()) },
+        // Names the place of a refund in the story.
+        "gave-back" => What::GivenBack,
         "extend" => What::Extension { days: number(take()) },
         "notice" => What::Notice { instalment: number(take()) },
         "hold" => match take() {
@@ -359,8 +371,8 @@ fn read_fact(text: &str, terms: &Terms, place: usize) -> Fact {
         event => What::Fulfilment(Event::parse(event).unwrap_or_else(|| panic!("no such fact: {text}"))),
     };
     let source = Source { file_no: 2, line: i64::try_from(place).unwrap() };
-    let mut fact =
-        Fact { id: format!("{verb}-{place}"), effective_at, effective_on, booked_on: effective_on, source, what };
+    let id = if what == What::GivenBack { words.next().unwrap().to_owned() } else { format!("{verb}-{place}") };
+    let mut fact = Fact { id, effective_at, effective_on, booked_on: effective_on, source, what };
     while let Some(word) = words.next() {
         match (word, &mut fact.what) {
             ("known", _) => fact.booked_on = day(words.next().unwrap()),

@@ -8,11 +8,13 @@ use crate::domain::calendar::plus;
 use crate::domain::debit::{self, DebitRule};
 use crate::domain::hold::{Covered, Effect, spans};
 use crate::domain::instruction::{Answer, Attempt, Direction, Next, Retry};
+use crate::domain::journal::Account;
 use crate::domain::order::{Case, Source};
-use crate::domain::pay_out::PayOutRule;
+use crate::domain::pay_out::{self, Credit, PayOutRule};
 use crate::domain::policy::Terms;
 use crate::domain::position::Position;
 use crate::store::instructions::StoredInstruction;
+use crate::store::journal::JournalRow;
 use crate::store::{Tx, instructions};
 
 /// Something that went to a bank or came back.
@@ -101,6 +103,50 @@ pub fn next_debit(
         Next::Nothing => return None,
         Next::Exhausted => "the bank is not asked for it again".to_owned(),
     })
+}
+
+/// The order's customer credit, and when it is paid out.
+pub fn credit(
+    booked: &[JournalRow],
+    terms: &Terms,
+    all: &[StoredInstruction],
+    in_arrears: bool,
+    open_day: NaiveDate,
+) -> Option<String> {
+    let (mut minor, mut since) = (0, open_day);
+    for row in booked {
+        let side = i64::from(row.movement.credit == Account::CustomerCredit)
+            - i64::from(row.movement.debit == Account::CustomerCredit);
+        if minor <= 0 && side > 0 {
+            since = row.business_date;
+        }
+        minor += side * row.minor;
+    }
+    let currency = booked.first()?.currency;
+    let amount = |minor: i64| format!("{} {currency}", currency.plain(minor));
+    match minor {
+        0 => None,
+        ..0 => Some(format!("     {} of credit was paid out that is not the customer's", amount(-minor))),
+        _ => {
+            let attempts = all.iter().filter(|stored| stored.direction == Direction::PayOut);
+            let attempts: Vec<&Attempt> = attempts.map(|stored| &stored.attempt).collect();
+            let next = terms
+                .pay_out
+                .as_ref()
+                .map(|rule| pay_out::next(rule, Credit { minor, since, in_arrears }, &attempts, open_day));
+            let when = match next {
+                Some(Next::Now(_)) => "to be paid back with today's files".to_owned(),
+                Some(Next::On(day)) => format!("to be paid back on {day}"),
+                Some(Next::Nothing) if attempts.iter().any(|attempt| attempt.is_open(open_day)) => {
+                    "the bank was asked to pay it back and has not answered yet".to_owned()
+                }
+                Some(Next::Nothing) => "kept while something is overdue".to_owned(),
+                Some(Next::Exhausted) => "the bank could not pay it back".to_owned(),
+                None => "not paid back automatically".to_owned(),
+            };
+            Some(format!("     {} of customer credit: {when}", amount(minor)))
+        }
+    }
 }
 
 pub fn debit_rule(rule: &DebitRule) -> String {

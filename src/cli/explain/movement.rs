@@ -12,7 +12,12 @@ pub fn words(row: &JournalRow) -> Option<String> {
     let what = match row.movement.kind {
         Kind::Order | Kind::ServiceFee | Kind::LateFee => return None,
         // What was recovered becomes what was refunded: the books tell them apart, the customer owes the same.
-        Kind::Chargeback if matches!(about, Account::ExpensesBadDebt) && !from_outside(&row.movement) => return None,
+        Kind::Chargeback | Kind::Refund if is_reclassified(&row.movement) => return None,
+        Kind::Refund if is_cash(&row.movement) => {
+            let credit = [row.movement.debit, row.movement.credit].contains(&Account::CustomerCredit);
+            let of = if credit { " of the customer's credit" } else { "" };
+            format!("with refund {cause}, the provider gave {amount}{of} back itself")
+        }
         Kind::Payment => format!("of payment {cause}, {amount} goes to {}", place(about)),
         Kind::Refund if about == Account::CustomerCredit => {
             format!("of refund {cause}, {amount} goes to {}", place(about))
@@ -59,6 +64,7 @@ fn about(movement: &Movement) -> (Account, bool) {
     let (one, other) = match kind {
         // Money comes from outside, or goes back there.
         Kind::Chargeback | Kind::PayOut => (credit, debit),
+        Kind::Refund if is_cash(movement) => (credit, debit),
         _ => (debit, credit),
     };
     let usual = match kind {
@@ -87,8 +93,13 @@ fn about(movement: &Movement) -> (Account, bool) {
     (about, usual)
 }
 
-fn from_outside(movement: &Movement) -> bool {
-    is_outside(movement.debit) || is_outside(movement.credit)
+fn is_reclassified(movement: &Movement) -> bool {
+    let accounts = [movement.debit, movement.credit];
+    [Account::IncomeRecovery, Account::ExpensesBadDebt].iter().all(|account| accounts.contains(account))
+}
+
+fn is_cash(movement: &Movement) -> bool {
+    [movement.debit, movement.credit].contains(&Account::CashClearing)
 }
 
 fn is_outside(account: Account) -> bool {

@@ -1,6 +1,6 @@
 //! Putting an order's story together from what the books keep of it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use anyhow::Result;
 use chrono::NaiveDate;
@@ -8,8 +8,9 @@ use chrono::NaiveDate;
 use super::bill::Bills;
 use super::{bank, late_fee, movement, words};
 use crate::config::Merchant;
+use crate::domain::calendar::days_between;
 use crate::domain::correction::History;
-use crate::domain::credit::Status;
+use crate::domain::credit::{Standing, Status};
 use crate::domain::due::{ClockDay, ways_on};
 use crate::domain::eligibility::Decline;
 use crate::domain::hold::Stopped;
@@ -17,7 +18,7 @@ use crate::domain::journal::{Account, Kind};
 use crate::domain::money::Currency;
 use crate::domain::order::{Case, Fact, Order, Source, What};
 use crate::domain::policy::Terms;
-use crate::domain::position::{Position, decide};
+use crate::domain::position::{Owed, Position, decide, owed_now};
 use crate::jobs::Scheme;
 use crate::store::input_rows::InputRow;
 use crate::store::journal::JournalRow;
@@ -99,7 +100,8 @@ impl Story {
         }
         let open_day = scheme::days(tx).await?.map_or(stored.order.booked_on, |days| days.business_date);
         told.due_dates(&case, terms, open_day)?;
-        told.money(&journal::of_order(tx, &merchant.id, order_id).await?, &case, terms);
+        let booked_money = journal::of_order(tx, &merchant.id, order_id).await?;
+        told.money(&booked_money, &case, terms);
         for line in bank::told(&case, terms, &asked, open_day) {
             match line.source {
                 Some(source) => told.tell(line.on, FROM_FILE, line.what, told.source(source)),
@@ -113,11 +115,13 @@ impl Story {
         }
         for (reminder, mail) in mails::of_order(tx, &merchant.id, order_id).await? {
             let what = match (&mail, &reminder.suppressed) {
-                (Some(mail), _) => format!("mail {} ({}) {}", reminder.template, reminder.step, mail.status),
-                (None, Some(why)) => format!("mail {} ({}) not sent: {why}", reminder.template, reminder.step),
+                (_, Some(why)) => format!("mail {} ({}) not sent: {why}", reminder.template, reminder.step),
+                (Some(mail), None) => format!("mail {} ({}) {}", reminder.template, reminder.step, mail.status),
                 (None, None) => continue,
             };
-            let source = mail.map(|mail| mail.message_id).unwrap_or_default();
+            // What was not sent has no Message-ID to look for.
+            let sent = mail.filter(|_| reminder.suppressed.is_none());
+            let source = sent.map(|mail| mail.message_id).unwrap_or_default();
             told.tell(reminder.business_date, MAIL, what, source);
         }
         for step in credit_record::of_orders(tx, &merchant.id, &ids).await? {
@@ -135,10 +139,14 @@ impl Story {
             told.tell(step.since, CREDIT, format!("credit record: {words}{owed}"), step.reason);
         }
         told.events.sort_by_key(|event| (event.on, event.rank));
-        let positions = positions::of_orders(tx, &merchant.id, &ids).await?.remove(order_id).unwrap_or_default();
-        let now = now(&positions, stored.order.currency, open_day, |position| {
-            bank::next_debit(&case, terms, position, &asked, open_day)
-        });
+        let recorded = positions::of_orders(tx, &merchant.id, &ids).await?.remove(order_id).unwrap_or_default();
+        let standings: Vec<Standing> = recorded.iter().map(|position| position.credit).collect();
+        let owed = owed_now(&case, terms, &standings, open_day)?;
+        let mut now =
+            now(&owed, stored.order.currency, |position| bank::next_debit(&case, terms, position, &asked, open_day));
+        let in_arrears = owed.iter().any(|owed| owed.position.is_unpaid() && owed.position.days_past_due > 0);
+        now.extend(bank::credit(&booked_money, terms, &asked, in_arrears, open_day));
+        now.extend(suspended(&rows));
         Ok(Story { headline: told.headline(&stored, Some(terms)), events: told.events, now })
     }
 }
@@ -255,8 +263,8 @@ impl Told<'_> {
                 format!("hold {} ({}) from {} {until}: {stops}", fact.id, reason.name(), fact.effective_on)
             }
             What::Waiver { minor } => format!("late fee of up to {} waived, {}", amount(*minor), fact.id),
-            // Told with the pay-out that it confirms.
-            What::Notice { .. } | What::PayOut { .. } => return,
+            // Told with the pay-out that it confirms, or with what the refund moved.
+            What::Notice { .. } | What::PayOut { .. } | What::GivenBack => return,
         };
         let late = if fact.effective_on < fact.booked_on {
             format!("; it counts for {}, known only today", fact.effective_on)
@@ -393,21 +401,18 @@ fn credit_words(status: Status, reported: bool) -> &'static str {
     }
 }
 
-fn now(
-    positions: &[Position],
-    currency: Currency,
-    open_day: NaiveDate,
-    next_debit: impl Fn(&Position) -> Option<String>,
-) -> Vec<String> {
+/// What is owed at this moment, by the days that are over.
+fn now(owed: &[Owed], currency: Currency, next_debit: impl Fn(&Position) -> Option<String>) -> Vec<String> {
     let mut lines = Vec::new();
-    for position in positions {
+    for Owed { position, gone_on, .. } in owed {
+        let paid_late = gone_on.zip(position.due_on).map_or(0, |(gone_on, due_on)| days_between(due_on, gone_on));
         let due = position.due_on.map_or("no due date yet".to_owned(), |due_on| format!("due {due_on}"));
         let status = position.credit.status.name();
-        let late = match position.days_past_due_on(open_day) {
-            0 => String::new(),
+        let late = match position.days_past_due {
             days if position.written_off_on.is_some() => format!(", {} past due when written off", words::days(days)),
-            days if position.outstanding() == 0 => format!(", paid {} late", words::days(days)),
-            days => format!(", {} past due", words::days(days)),
+            _ if position.outstanding() == 0 && paid_late > 0 => format!(", paid {} late", words::days(paid_late)),
+            days if position.outstanding() > 0 && days > 0 => format!(", {} past due", words::days(days)),
+            _ => String::new(),
         };
         lines.push(format!(
             "Now: {} {currency} of {} open, late fee {} open of {}; {due}{late}; credit record {status}",
@@ -433,4 +438,17 @@ fn now(
         lines.extend(next_debit(position).map(|next| format!("     {next}")));
     }
     lines
+}
+
+/// Money of the order that waits in suspense.
+fn suspended(rows: &[(InputRow, String)]) -> Vec<String> {
+    let mut sums: BTreeMap<Currency, i64> = BTreeMap::new();
+    for (row, _) in rows.iter().filter(|(row, _)| row.outcome == "pending") {
+        let currency = row.currency.as_deref().and_then(Currency::parse);
+        if let Some((minor, currency)) = row.amount_minor.zip(currency) {
+            *sums.entry(currency).or_default() += minor;
+        }
+    }
+    let line = |(currency, minor): (Currency, i64)| format!("     {} {currency} in suspense", currency.plain(minor));
+    sums.into_iter().map(line).collect()
 }

@@ -9,6 +9,13 @@ use crate::domain::hold::{Effect, HoldRule};
 use crate::domain::order::{Correction, Order, What};
 use crate::domain::policy::{Clock, DueDay, Term, Terms};
 
+/// Text on one line: what other people's files hold must neither steer the terminal nor look like lines of ours.
+pub fn on_one_line(text: &str) -> String {
+    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let shown = |c: char| if c.is_control() || turns(c) { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(shown).collect()
+}
+
 /// A share as per cent: 0.0005 is 0.05 %.
 pub fn percent(share: Decimal) -> String {
     format!("{} %", (share * Decimal::ONE_HUNDRED).normalize())
@@ -24,7 +31,10 @@ pub fn clock(terms: &Terms, clock: ClockDay) -> String {
     };
     match (clock, terms.clock) {
         (ClockDay::Started { by_itself: true, .. }, Clock::Confirmed { auto: Some(auto) }) => {
-            format!("{rule}, which counts by itself {} days after the order was {}", auto.days, auto.after.name())
+            let after = auto.after.map(|(event, days)| format!("{days} days after the order was {}", event.name()));
+            let after_order = auto.after_order.map(|days| format!("{days} days after the order was placed"));
+            let whens: Vec<String> = after.into_iter().chain(after_order).collect();
+            format!("{rule}, which counts by itself {}", whens.join(", at the latest "))
         }
         _ => rule.to_owned(),
     }
@@ -99,7 +109,7 @@ pub fn correction(correction: &Correction, order: &Order) -> String {
         What::Extension { days: count } => format!(" of {}", days(*count)),
         What::Hold { reason, ends_on: Some(last) } => format!(" ({}) to {last}", reason.name()),
         What::Hold { reason, ends_on: None } => format!(" ({})", reason.name()),
-        What::Fulfilment(_) | What::Notice { .. } | What::PayOut { .. } => String::new(),
+        What::Fulfilment(_) | What::Notice { .. } | What::PayOut { .. } | What::GivenBack => String::new(),
     };
     format!("correction {id}: {kind} {fact_id} was{what} on {} {why}", fact.effective_on)
 }

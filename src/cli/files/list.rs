@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::super::open::At;
 use super::super::table::Table;
-use super::super::{Ending, say};
+use super::super::{Ending, remark, say};
 use super::{as_json, status_in_words};
 use crate::clock;
 use crate::domain::calendar::YEARS;
@@ -73,7 +73,7 @@ impl List {
         if at.json {
             say!("], \"more\": {more}}}");
         } else if more {
-            eprintln!(
+            remark!(
                 "There are more. Ask with --date, --feed or --status, for more with --limit, or for everything with --all."
             );
         }
@@ -126,7 +126,7 @@ impl List {
         }
         table.finish();
         if shown == 0 && !as_json_rows {
-            eprintln!("No such files.");
+            remark!("No such files.");
         }
         Ok(false)
     }

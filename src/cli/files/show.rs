@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::super::open::At;
 use super::super::table::Table;
-use super::super::{Ending, say};
+use super::super::{Ending, remark, say};
 use super::{as_json, find, status_in_words};
 use crate::domain::calendar::days_between;
 use crate::domain::order::Source;
@@ -80,7 +80,7 @@ impl Show {
         if at.json {
             say!("], \"more\": {more}}}");
         } else if more {
-            eprintln!("There are more. Ask with --outcome, for more with --limit, or for everything with --all.");
+            remark!("There are more. Ask with --outcome, for more with --limit, or for everything with --all.");
         }
         Ok(Ending::Done)
     }

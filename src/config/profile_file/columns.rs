@@ -42,6 +42,10 @@ pub(super) struct RawRule {
     /// negative where an amount is written with a minus and meant without, absolute where its sign says nothing, reversed
     /// where a fee that is charged has a minus and one that is given back has none.
     sign: Option<RawSign>,
+    /// Columns that the key is unique within, such as a refund's number within its trade. Their values are joined in front of it.
+    within: Option<OneOrMore<String>>,
+    /// Where the format always writes so many digits behind the point of an amount, more than its currency has.
+    decimals: Option<usize>,
 }
 
 #[derive(Deserialize, JsonSchema, Clone, Copy)]
@@ -97,6 +101,13 @@ impl RawSource {
         if raw.sign.is_some() && !is_amount(name) {
             return Err(wrong("sign", "is for amounts; leave it out"));
         }
+        let within = raw.within.map(OneOrMore::all).unwrap_or_default();
+        if !within.is_empty() && (!name.ends_with("_id") || raw.from.is_none()) {
+            return Err(wrong("within", "is for keys that come from a column; leave it out"));
+        }
+        if raw.decimals.is_some_and(|digits| !is_amount(name) || !(1..=8).contains(&digits)) {
+            return Err(wrong("decimals", "is for amounts; write how many digits they have behind the point, 1 to 8"));
+        }
         if !raw.words.is_empty() && (is_amount(name) || is_time(name)) {
             return Err(wrong("words", "are for columns of words; leave them out"));
         }
@@ -110,6 +121,8 @@ impl RawSource {
             nothing: raw.nothing,
             replace: raw.replace.into_iter().collect(),
             until: raw.until,
+            decimals: raw.decimals,
+            within,
             sign: match raw.sign {
                 None => Sign::Kept,
                 Some(RawSign::Negative) => Sign::Turned,

@@ -75,7 +75,7 @@ pub fn parse(cells: &Cells<'_>) -> Result<Parsed, Rejection> {
     };
     let (kind, failed) = cells.word("event", kind, &["payment", "refund", REFUND_FAILED])?;
     let currency = cells.currency("currency")?;
-    let minor = cells.amount("amount", currency)?;
+    let minor = cells.moved("amount", currency)?;
     let (id, what) = match kind {
         Kind::Refunds => (cells.key("refund_id")?, What::Refund { minor, suspended: false }),
         _ => (transaction_id.clone(), What::Payment { minor, suspended: false }),

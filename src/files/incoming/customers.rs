@@ -14,8 +14,8 @@ pub const AGREEMENT_COLUMNS: &[&str] =
 pub fn parse(cells: &Cells<'_>) -> Result<Parsed, Rejection> {
     let customer = Customer {
         customer_id: cells.key("customer_id")?,
-        name: cells.personal("name")?,
-        email: cells.personal("email")?,
+        name: cells.person("name")?,
+        email: cells.email("email")?,
         locale: cells.key("locale")?,
         time_zone: cells.word("time_zone", |name| name.parse().ok(), &["an IANA name such as Asia/Shanghai"])?,
         credit_score: cells.integer("credit_score", 0..=10_000)?,

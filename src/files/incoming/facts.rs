@@ -83,7 +83,10 @@ pub fn fingerprint_of_money(what: &str, order_id: &str, minor: i64, currency: Op
 
 fn money(kind: Kind, order_id: String, cells: &Cells<'_>) -> Result<FactRow, Rejection> {
     let currency = cells.currency("currency")?;
-    let minor = cells.amount("amount", currency)?;
+    let minor = match kind {
+        Kind::Payments | Kind::Refunds => cells.moved("amount", currency)?,
+        _ => cells.amount("amount", currency)?,
+    };
     let suspended = false;
     let (id, at, what, note) = match kind {
         Kind::Payments => ("payment_id", "paid_at", What::Payment { minor, suspended }, "channel"),

@@ -88,6 +88,11 @@ impl Kind {
         matches!(self, Kind::Payments | Kind::Refunds | Kind::Bills | Kind::Chargebacks)
     }
 
+    /// Rows without which nobody knows what customers have paid.
+    pub fn tells_who_paid(self) -> bool {
+        matches!(self, Kind::Payments | Kind::DebitResults | Kind::Refunds | Kind::Bills)
+    }
+
     /// What a bank says became of our instructions.
     pub fn is_result(self) -> bool {
         matches!(self, Kind::DebitResults | Kind::PayoutResults)

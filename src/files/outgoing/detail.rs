@@ -22,6 +22,17 @@ pub struct Detail<'a> {
     pub reason: &'a str,
 }
 
+/// The instalment, source and line of an entry as they are written, here and in the exported journal: the instalment is
+/// empty for an entry of the whole order, and a rule has its name and no line.
+pub fn cause(movement: &Movement, source: &str, line: i64) -> (String, String, String) {
+    let instalment = if movement.instalment == 0 { String::new() } else { movement.instalment.to_string() };
+    if source.is_empty() {
+        (instalment, format!("rule:{}", movement.kind.name()), String::new())
+    } else {
+        (instalment, defused(source).into_owned(), line.to_string())
+    }
+}
+
 impl ReportRow for Detail<'_> {
     const HEADER: &'static [&'static str] = &[
         "entry_id",
@@ -42,7 +53,7 @@ impl ReportRow for Detail<'_> {
     ];
 
     fn cells(&self) -> Vec<String> {
-        let from_file = !self.source.is_empty();
+        let (instalment, source, line) = cause(self.movement, self.source, self.source_line);
         vec![
             format!("{}-{}", defused(self.merchant_id), self.entry_no),
             defused(self.merchant_id).into_owned(),
@@ -50,13 +61,13 @@ impl ReportRow for Detail<'_> {
             self.effective_on.to_string(),
             self.movement.kind.name().to_owned(),
             defused(self.order_id).into_owned(),
-            if self.movement.instalment == 0 { String::new() } else { self.movement.instalment.to_string() },
+            instalment,
             self.currency.to_string(),
             self.movement.debit.name().to_owned(),
             self.movement.credit.name().to_owned(),
             self.currency.plain(self.minor),
-            if from_file { defused(self.source).into_owned() } else { format!("rule:{}", self.movement.kind.name()) },
-            if from_file { self.source_line.to_string() } else { String::new() },
+            source,
+            line,
             self.policy_version.map(|version| version.to_string()).unwrap_or_default(),
             self.reason.to_owned(),
         ]

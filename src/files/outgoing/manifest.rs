@@ -13,6 +13,9 @@ pub struct Manifest {
     /// 1, 2, … without a gap.
     pub sequence: i64,
     pub files: Vec<ManifestFile>,
+    /// Merchants whose books did not add up, and who have no files here. Left out where there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<MissingMerchant>,
     /// Seal of the day before; empty for the first day.
     pub previous_seal: String,
     pub seal: String,
@@ -25,6 +28,13 @@ pub struct ManifestFile {
     pub rows: i64,
     pub totals: BTreeMap<String, String>,
     pub sha256: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissingMerchant {
+    pub merchant_id: String,
+    /// What does not hold, one thing a line.
+    pub reason: String,
 }
 
 impl From<Written> for ManifestFile {
@@ -44,11 +54,20 @@ impl Manifest {
 }
 
 /// The seal of a day: SHA-256 over the seal of the day before, the date, the sequence, and each file's name and
-/// fingerprint in the order of names, one a line. `sha256sum` can make it again.
-pub fn seal(previous_seal: &str, business_date: NaiveDate, sequence: i64, files: &[ManifestFile]) -> String {
+/// fingerprint in the order of names, one a line, then each merchant who is missing. `sha256sum` can make it again.
+pub fn seal(
+    previous_seal: &str,
+    business_date: NaiveDate,
+    sequence: i64,
+    files: &[ManifestFile],
+    missing: &[MissingMerchant],
+) -> String {
     let mut text = format!("{previous_seal}\n{business_date}\n{sequence}\n");
     for file in files {
         text.push_str(&format!("{}  {}\n", file.sha256, file.name));
+    }
+    for merchant in missing {
+        text.push_str(&format!("missing  {}\n", merchant.merchant_id));
     }
     sha256(text.as_bytes())
 }

@@ -3,7 +3,7 @@
 mod credit_impact;
 mod credit_payouts;
 mod debit_instructions;
-mod detail;
+pub mod detail;
 mod exceptions;
 mod manifest;
 mod matching;
@@ -27,15 +27,16 @@ pub use credit_payouts::CreditPayout;
 pub use debit_instructions::DebitInstruction;
 pub use detail::Detail;
 pub use exceptions::Exception;
-pub use manifest::{Manifest, ManifestFile, seal};
+pub use manifest::{Manifest, ManifestFile, MissingMerchant, seal};
 pub use matching::Matching;
 pub use positions::OpenInstalment;
 pub use settlement::Settlement;
 pub use summary::Summary;
 
-/// Text that a spreadsheet would take for a formula gets an apostrophe in front. Amounts are never passed here.
+/// Text that a spreadsheet would take for a formula gets an apostrophe in front, and so does text that would look like it then:
+/// two keys never look the same. It is for reports that people read; amounts and what machines read back are never passed here.
 pub fn defused(text: &str) -> Cow<'_, str> {
-    match text.as_bytes().first() {
+    match text.trim_start_matches('\'').as_bytes().first() {
         Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r') => Cow::Owned(format!("'{text}")),
         _ => Cow::Borrowed(text),
     }
@@ -45,7 +46,7 @@ pub fn defused(text: &str) -> Cow<'_, str> {
 pub trait ReportRow {
     const HEADER: &'static [&'static str];
 
-    /// The cells in the header's order; text already defused.
+    /// The cells in the header's order; text already defused, where people read it.
     fn cells(&self) -> Vec<String>;
 
     /// What the manifest adds up: column, currency and minor units.
@@ -127,6 +128,13 @@ pub fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
+/// SHA-256 of a file of any size, in hexadecimal.
+pub fn sha256_of(path: &Path) -> io::Result<String> {
+    let mut hashed = Hashed { hash: Sha256::new(), file: None };
+    io::copy(&mut io::BufReader::with_capacity(1 << 18, File::open(path)?), &mut hashed)?;
+    Ok(hex(&hashed.hash.finalize()))
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -158,9 +166,17 @@ mod tests {
     #[test]
     fn formulas_are_defused() {
         for (text, shown) in
-            [("=1+1", "'=1+1"), ("@x", "'@x"), ("-5", "'-5"), ("+86", "'+86"), ("a=1", "a=1"), ("", "")]
+            [("=1+1", "'=1+1"), ("@x", "'@x"), ("-5", "'-5"), ("+86", "'+86"), ("a=1", "a=1"), ("", ""), ("'s", "'s")]
         {
             assert_eq!(defused(text), shown);
         }
+    }
+
+    #[test]
+    fn what_is_defused_never_looks_like_another_text() {
+        let texts = ["=T3", "'=T3", "''=T3", "T3", "'T3", "''T3", "'", "''", "+1", "'+1", "-", "'-"];
+        let shown: std::collections::BTreeSet<_> = texts.iter().map(|text| defused(text)).collect();
+        assert_eq!(shown.len(), texts.len());
+        assert!(shown.iter().all(|shown| !shown.starts_with(['=', '+', '-', '@'])));
     }
 }

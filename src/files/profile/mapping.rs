@@ -1,15 +1,23 @@
 //! A profile and a header put together: where each canonical column of a row comes from. Found once a file; for each row only
 //! the cells are looked at.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 use csv::StringRecord;
 
 use super::{ANY, Column, Condition, Profile, Rule, Sign};
+use crate::domain::order::PARTS;
 use crate::files::cell::{self, Rejection};
 use crate::files::incoming::Kind;
 
 /// The code of rows that a profile sets aside.
 pub const SET_ASIDE: &str = "SET_ASIDE";
+
+/// Whether rows that are refused with a code are in good order: there is nothing to be mended, and nothing to be recorded.
+pub fn is_declined(code: &str) -> bool {
+    matches!(code, SET_ASIDE | cell::NO_AMOUNT)
+}
 
 /// How the rows of a file are read.
 #[derive(Debug)]
@@ -28,6 +36,8 @@ pub struct Mapping {
 #[derive(Debug, Clone)]
 struct Bound {
     at: Vec<usize>,
+    /// Those that its key is unique within.
+    within: Vec<usize>,
     rule: Rule,
 }
 
@@ -70,8 +80,10 @@ impl Mapping {
                 of(overriding).or_else(|| of(columns)).map(|column| column.rule).unwrap_or_default()
             };
             let bound = |rule: Rule| {
-                let at = rule.from.iter().filter_map(|name| header.iter().position(|found| found == name));
-                Bound { at: at.collect(), rule }
+                let places = |names: &[String]| {
+                    names.iter().filter_map(|name| header.iter().position(|found| found == name)).collect()
+                };
+                Bound { at: places(&rule.from), within: places(&rule.within), rule }
             };
             names.iter().map(|name| bound(rule(name))).collect()
         };
@@ -148,7 +160,7 @@ impl Mapping {
         let bound = std::iter::once(&self.base).chain(self.variants.iter().map(|(_, bound)| bound)).flatten();
         let asked = self.variants.iter().map(|(asked, _)| asked);
         let asked = asked.chain(self.set_aside.iter().flat_map(|(when, unless, _)| [when, unless]));
-        bound.flat_map(|bound| &bound.at).any(|used| Some(*used) == at)
+        bound.flat_map(|bound| bound.at.iter().chain(&bound.within)).any(|used| Some(*used) == at)
             || asked.flat_map(|asked| &asked.0).any(|(used, _)| *used == at)
     }
 
@@ -167,7 +179,8 @@ impl Mapping {
                 let column = cell::named(at.map_or(name, |at| &self.header[at]), name);
                 Rejection::new(code, format!("column {column}, value {}: {why}", cell::quoted(raw)))
             };
-            match self.meant(name, &bound.rule, value) {
+            let meant = self.meant(name, &bound.rule, value).and_then(|key| self.whole_key(bound, row, key));
+            match meant {
                 Ok(text) => into.cells.push_field(&text),
                 Err((code, why)) => {
                     into.cells.push_field(value);
@@ -185,6 +198,39 @@ impl Mapping {
         refused.map_or(Ok(()), Err)
     }
 
+    /// A key with what it is unique within in front of it. The sign between them is in none of those, so that two keys are
+    /// never joined to the same.
+    fn whole_key<'r>(
+        &self,
+        bound: &Bound,
+        row: &StringRecord,
+        key: Cow<'r, str>,
+    ) -> Result<Cow<'r, str>, (&'static str, String)> {
+        if bound.within.is_empty() || key.is_empty() {
+            return Ok(key);
+        }
+        let mut whole = String::new();
+        for at in &bound.within {
+            let (value, column) = (self.profile.cells.clean(row.get(*at).unwrap_or_default()), &self.header[*at]);
+            if value.is_empty() {
+                return Err((
+                    "MISSING_VALUE",
+                    format!("is unique within {column} only, which is empty; it is required"),
+                ));
+            }
+            if value.contains(PARTS) {
+                let value = cell::quoted(value);
+                return Err((
+                    "BAD_KEY",
+                    format!("is unique within {column} only, and {value} has a {PARTS}; write it without"),
+                ));
+            }
+            whole.push_str(value);
+            whole.push(PARTS);
+        }
+        Ok(Cow::Owned(whole + &key))
+    }
+
     /// The sender's column and the cleaned cell that a rule takes.
     fn value<'r>(&'r self, bound: &'r Bound, row: &'r StringRecord) -> (Option<usize>, &'r str) {
         if let Some(constant) = &bound.rule.constant {
@@ -200,13 +246,7 @@ impl Mapping {
     }
 
     /// What a cell means, in canonical form; or the code and the words to refuse it with.
-    fn meant<'r>(
-        &self,
-        name: &str,
-        rule: &'r Rule,
-        value: &'r str,
-    ) -> Result<std::borrow::Cow<'r, str>, (&'static str, String)> {
-        use std::borrow::Cow;
+    fn meant<'r>(&self, name: &str, rule: &'r Rule, value: &'r str) -> Result<Cow<'r, str>, (&'static str, String)> {
         if value.is_empty() || rule.constant.is_some() {
             return Ok(Cow::Borrowed(value));
         }
@@ -235,6 +275,7 @@ impl Mapping {
                     format!("not an amount as this format writes them, such as {}", cells.example()),
                 ));
             };
+            let number = self.without_zeros(rule, number);
             let is_zero = number.chars().all(|c| matches!(c, '0' | '.'));
             return match (rule.sign, number.strip_prefix('-')) {
                 (Sign::Turned | Sign::Dropped | Sign::Reversed, Some(positive)) => Ok(Cow::Owned(positive.to_owned())),
@@ -259,6 +300,20 @@ impl Mapping {
         Ok(value)
     }
 
+    /// An amount of a format that always writes the same number of digits behind the point, without those that say nothing: a
+    /// currency has fewer. Where nobody says so, they may be thousands, and are left.
+    fn without_zeros(&self, rule: &Rule, number: String) -> String {
+        let is_declared = |fraction: &str| {
+            self.profile.cells.minor_digits.is_some() || rule.decimals.is_some_and(|digits| digits == fraction.len())
+        };
+        match number.split_once('.') {
+            Some((_, fraction)) if is_declared(fraction) => {
+                number.trim_end_matches('0').trim_end_matches('.').to_owned()
+            }
+            _ => number,
+        }
+    }
+
     fn fits(&self, asked: &Asked, row: &StringRecord) -> bool {
         asked.0.iter().all(|(at, values)| {
             let cell = at.and_then(|at| row.get(at)).unwrap_or_default();
@@ -276,9 +331,11 @@ fn not_to_be_asked(profile: &Profile, header: &[String]) -> Vec<String> {
     let totals = || profile.totals.iter().filter(|total| !total.optional);
     let conditions = variants.chain(set_aside).chain(totals().map(|total| &total.when));
     let asked = conditions.flat_map(|condition| &condition.0).map(|(name, _)| std::slice::from_ref(name));
+    let rules = profile.columns.iter().chain(profile.variants.iter().map(|variant| &variant.columns)).flatten();
+    let within = rules.flat_map(|column| &column.rule.within).map(std::slice::from_ref);
     let summed = totals().map(|total| total.sum.as_slice()).filter(|names| !names.is_empty());
     let mut lacking = Vec::new();
-    for names in asked.chain(summed).filter(|names| !names.iter().any(|name| header.contains(name))) {
+    for names in asked.chain(within).chain(summed).filter(|names| !names.iter().any(|name| header.contains(name))) {
         let names = names.join(" or ");
         if !lacking.contains(&names) {
             lacking.push(names);

@@ -75,6 +75,10 @@ pub struct Rule {
     /// What follows it does not belong to the value.
     pub until: Option<String>,
     pub sign: Sign,
+    /// Digits that the format always writes behind the point of an amount, whatever its currency has.
+    pub decimals: Option<usize>,
+    /// Of a key: the columns it is unique within.
+    pub within: Vec<String>,
 }
 
 /// What is done to the sign of an amount.

@@ -1,4 +1,4 @@
-//! What a file's coming settles, and what it brings to light: a file that was missed is there, a number was left out, and
+//! What a file's coming settles, and what it brings to light: that hardly any of its rows could be taken, a file that was missed is there, a number was left out, and
 //! bytes that were refused before count now.
 
 use std::ops::RangeInclusive;
@@ -8,11 +8,12 @@ use chrono::NaiveDate;
 
 use super::super::watch_feeds::missing_key;
 use crate::config::Feed;
+use crate::domain::admission::is_refused_by_terms;
 use crate::domain::arrival::left_out;
 use crate::domain::order::Source;
 use crate::store::exceptions::{self, NewException};
 use crate::store::inputs::FileRow;
-use crate::store::{Tx, arrivals, inputs, listing};
+use crate::store::{Tx, arrivals, input_rows, inputs, listing};
 
 /// Records that a file has come.
 pub async fn note(tx: &mut Tx, feed: &Feed, file: &FileRow, today: NaiveDate) -> Result<()> {
@@ -31,17 +32,73 @@ pub async fn note(tx: &mut Tx, feed: &Feed, file: &FileRow, today: NaiveDate) ->
     let mut settled: Vec<FileRow> = first.into_iter().map(|listed| listed.file).collect();
     if file.status != "quarantined" {
         settled.extend(inputs::refused_with_bytes(tx, &feed.name, &file.sha256).await?);
-        if let Some(date) = file.dated_on
-            && arrivals::came(tx, &feed.name, date).await?
-        {
+        if let Some(date) = file.dated_on {
             let missing = missing_key(&feed.name, date);
-            exceptions::resolve(tx, &file.merchant_id, &["FILE_MISSING"], &[&missing], today).await?;
+            // Whether a day's file has come is asked only if somebody waits for it.
+            let waits = exceptions::open_about(tx, &file.merchant_id, "FILE_MISSING", &[&missing]).await?;
+            if !waits.is_empty() && arrivals::came(tx, &feed.name, date).await? {
+                exceptions::resolve(tx, &file.merchant_id, &["FILE_MISSING"], &[&missing], today).await?;
+            }
         }
     }
     for refused in settled {
         exceptions::resolve_file(tx, &refused.merchant_id, refused.file_no, today, &why).await?;
     }
     Ok(())
+}
+
+/// Of a file whose rows were rejected, all or too many of them.
+pub const ROWS_REJECTED: &str = "ROWS_REJECTED";
+
+/// Judges a file whose rows are all read. That too many were rejected is listed until the file comes again, under its name or
+/// that of its rejected rows, and most of it can be taken.
+pub async fn judge(tx: &mut Tx, feed: &Feed, file: &mut FileRow, today: NaiveDate) -> Result<()> {
+    let (mut rejected, rows) = (file.counts.rejected, file.counts.rows);
+    let mut codes = Vec::new();
+    if feed.reject_limit.is_reached(rejected, rows) {
+        // To refuse what goes beyond an order's terms is what they are for: such a row was understood.
+        codes = input_rows::rejected_by_code(tx, file.file_no).await?;
+        codes.retain(|(code, _)| !is_refused_by_terms(code));
+        rejected = codes.iter().map(|(_, count)| count).sum();
+    }
+    if !feed.reject_limit.is_reached(rejected, rows) {
+        let settled = rejected_before(tx, feed, file).await?;
+        let settled: Vec<&str> = settled.iter().map(String::as_str).collect();
+        return exceptions::resolve(tx, &file.merchant_id, &[ROWS_REJECTED], &settled, today).await;
+    }
+    let mostly = match codes.first() {
+        Some((code, count)) if *count == rejected => format!(", with {code}"),
+        Some((code, count)) => format!(", {count} of them with {code}"),
+        None => String::new(),
+    };
+    let FileRow { name, kept_as, .. } = &*file;
+    let message = format!(
+        "{name}: {rejected} of {rows} rows were rejected{mostly}; {kept_as}.rejects.csv in the outbox has them with their \
+         reasons. Correct them there and drop that file in again, or have {name} sent again"
+    );
+    tracing::error!(file = name, code = ROWS_REJECTED, rejected, rows, "a file's rows were rejected");
+    let exception = NewException {
+        code: ROWS_REJECTED.to_owned(),
+        row_key: rejected_key(feed, kept_as),
+        source: Source { file_no: file.file_no, line: 0 },
+        message: message.clone(),
+        ..NewException::default()
+    };
+    exceptions::open(tx, &file.merchant_id, today, &[exception]).await?;
+    (file.code, file.message) = (Some(ROWS_REJECTED.to_owned()), Some(message));
+    Ok(())
+}
+
+/// What files of which a file may be the good version are known by.
+async fn rejected_before(tx: &mut Tx, feed: &Feed, file: &FileRow) -> Result<Vec<String>> {
+    let named = inputs::files_named(tx, &feed.name, &file.name).await?;
+    let same_name = named.into_iter().map(|before| before.kept_as);
+    let corrected = file.name.strip_suffix(".rejects.csv").map(str::to_owned);
+    Ok(same_name.chain(corrected).map(|kept_as| rejected_key(feed, &kept_as)).collect())
+}
+
+fn rejected_key(feed: &Feed, kept_as: &str) -> String {
+    format!("{}/{kept_as}", feed.name)
 }
 
 async fn count(tx: &mut Tx, feed: &Feed, file: &FileRow, number: i64, today: NaiveDate) -> Result<()> {
@@ -63,6 +120,11 @@ async fn count(tx: &mut Tx, feed: &Feed, file: &FileRow, number: i64, today: Nai
             continue;
         };
         let (from, to) = (*numbers.start(), *numbers.end());
+        // Files mostly come in order, and the next one has not come yet.
+        if number < to && arrivals::count_numbers(tx, &feed.name, file.dated_on, &(number + 1..=number + 1)).await? == 0
+        {
+            continue;
+        }
         let mut come = arrivals::count_numbers(tx, &feed.name, file.dated_on, &numbers).await?;
         if arrivals::count_numbers(tx, &feed.name, file.dated_on, &(number..=number)).await? == 0 {
             come += 1;

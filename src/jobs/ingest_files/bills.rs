@@ -18,17 +18,19 @@ use crate::store::bills::{NewLine, Said};
 use crate::store::{Tx, bills, input_rows};
 
 pub async fn decide(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
-    let mut outcomes = facts::decide(tx, scheme, merchant, chunk).await?;
+    let (mut outcomes, keys) = facts::decide_under_keys(tx, scheme, merchant, chunk).await?;
     // That a refund failed is noted with what was said of it before.
-    let rows: Vec<&BillRow> = chunk.lines.iter().filter_map(bill_row).filter(|row| !row.fact.failed).collect();
+    let rows = chunk.lines.iter().filter_map(bill_row).filter(|row| !row.fact.failed);
+    let rows: Vec<(&BillRow, &str)> = rows.map(|row| (row, keys.of(&row.fact))).collect();
     let mut words = Words::load(tx, merchant, &rows).await?;
     let mut fresh = Vec::new();
     for (line, outcome) in chunk.lines.iter().zip(&mut outcomes) {
         let Some(row) = bill_row(line).filter(|row| !row.fact.failed) else { continue };
-        match words.take(row, chunk.today) {
+        let key = keys.of(&row.fact);
+        match words.take(row, key, chunk.today) {
             Word::New { opened_on } => fresh.push(NewLine {
                 event: row.fact.what.kind(),
-                key: &row.fact.id,
+                key,
                 order_id: &row.fact.order_id,
                 minor: row.minor,
                 currency: row.currency,
@@ -84,12 +86,12 @@ struct Words<'a> {
 }
 
 impl<'a> Words<'a> {
-    async fn load(tx: &mut Tx, merchant: &Merchant, rows: &[&'a BillRow]) -> Result<Words<'a>> {
+    async fn load(tx: &mut Tx, merchant: &Merchant, rows: &[(&'a BillRow, &'a str)]) -> Result<Words<'a>> {
         let (mut said, mut since) = (HashMap::new(), HashMap::new());
         for kind in [Kind::Payments, Kind::Refunds] {
-            let of_kind: Vec<&'a BillRow> = rows.iter().copied().filter(|row| row.kind() == kind).collect();
-            let Some(event) = of_kind.first().map(|row| row.fact.what.kind()) else { continue };
-            let keys: Vec<&str> = of_kind.iter().map(|row| row.fact.id.as_str()).collect();
+            let of_kind: Vec<_> = rows.iter().copied().filter(|(row, _)| row.kind() == kind).collect();
+            let Some(event) = of_kind.first().map(|(row, _)| row.fact.what.kind()) else { continue };
+            let keys: Vec<&'a str> = of_kind.iter().map(|(_, key)| *key).collect();
             let mut before = bills::said(tx, &merchant.id, event, &keys).await?;
             let awaited = bills::awaited_since(tx, &merchant.id, event, &keys).await?;
             let waiting = input_rows::pending_known(tx, &merchant.id, kind.name(), &keys).await?;
@@ -103,8 +105,8 @@ impl<'a> Words<'a> {
         Ok(Words { said, since })
     }
 
-    fn take(&mut self, row: &'a BillRow, today: NaiveDate) -> Word {
-        let about = (row.fact.what.kind(), row.fact.id.as_str());
+    fn take(&mut self, row: &'a BillRow, key: &'a str, today: NaiveDate) -> Word {
+        let about = (row.fact.what.kind(), key);
         let words = self.said.entry(about).or_default();
         let content = (row.fact.order_id.as_str(), row.minor, row.currency.code());
         let same = |said: &&Said| (said.order_id.as_str(), said.amount_minor, said.currency.as_str()) == content;
@@ -118,13 +120,16 @@ impl<'a> Words<'a> {
             None => self.since.get(&about).copied().unwrap_or(today),
         };
         words.push(Said {
-            event_key: row.fact.id.clone(),
+            event_key: key.to_owned(),
             order_id: row.fact.order_id.clone(),
             amount_minor: row.minor,
             currency: row.currency.code().to_owned(),
             fee_minor: row.fee_minor,
             opened_on,
             settled: false,
+            failed: false,
+            file_no: 0,
+            line: 0,
         });
         Word::New { opened_on }
     }

@@ -1,5 +1,6 @@
 //! Corrections: a fact is voided or replaced, with everything that followed from it. A correction of a fact that nobody
-//! knows yet waits for it; one of a row that waits itself ends the waiting, and its money leaves suspense.
+//! knows yet waits for it; one of a row that waits itself ends the waiting. What money of theirs is in suspense leaves it at
+//! the day's end.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -10,11 +11,10 @@ use chrono_tz::Tz;
 use super::super::Scheme;
 use super::super::deciding::into_cases;
 use super::Chunk;
-use super::facts::suspense_of;
 use super::outcome::Outcome;
 use super::pending;
 use crate::config::Merchant;
-use crate::domain::admission::{Refusal, admit, not_before_order};
+use crate::domain::admission::{Refusal, admit, admit_given_back, not_before_order};
 use crate::domain::calendar::day_of;
 use crate::domain::correction::{Action, Changes, CorrectionRow, History};
 use crate::domain::due::can_be_told;
@@ -23,7 +23,6 @@ use crate::files::cell::Cells;
 use crate::files::incoming::{self, Kind, Row};
 use crate::store::corrections::{self, NewCorrection};
 use crate::store::input_rows::{self, InputRow};
-use crate::store::journal::{self, Posting};
 use crate::store::{Tx, exceptions, facts, inputs, orders};
 
 /// Of a correction whose fact has not been seen.
@@ -128,7 +127,6 @@ pub struct Desk<'a> {
     /// Orders that were declined.
     declined: BTreeSet<String>,
     accepted: Vec<NewCorrection>,
-    suspense: Vec<Posting>,
     /// Waiting rows that wait no more.
     ended: Vec<InputRow>,
 }
@@ -169,8 +167,8 @@ impl<'a> Desk<'a> {
         let histories = facts::of_orders(tx, &merchant.id, &named).await?;
         let cases = into_cases(loaded, histories).into_iter();
         let cases = cases.map(|(_, case)| (case.order.order_id.clone(), case)).collect();
-        let (accepted, suspense, ended) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Desk { scheme, merchant, today, known, order_of, waiting, cases, declined, accepted, suspense, ended })
+        let (accepted, ended) = (Vec::new(), Vec::new());
+        Ok(Desk { scheme, merchant, today, known, order_of, waiting, cases, declined, accepted, ended })
     }
 
     pub async fn decide(
@@ -256,7 +254,7 @@ impl<'a> Desk<'a> {
                     return Outcome::Rejected { code: UNKNOWN_FACT, message };
                 };
                 replaced(last, changes, &case.order.currency.to_string()).map(|(effective_at, what)| {
-                    let effective_on = day_of(effective_at, zone, terms.cut_off);
+                    let effective_on = day_of(effective_at, zone, terms.cut_off).max(case.order.ordered_on);
                     let id = row.fact_id.clone();
                     Some(Fact { id, effective_at, effective_on, booked_on: self.today, source, what })
                 })
@@ -297,7 +295,11 @@ impl<'a> Desk<'a> {
         if let Some(fact) = instead {
             let order = &rest.order;
             not_before_order(&order.order_id, order.ordered_at, terms, fact.effective_at, self.scheme.config.zone)?;
-            admit(rest, terms, &fact.what, fact.effective_on)?;
+            let is_given_back = rest.fact("given_back", &fact.id).is_some();
+            match fact.what {
+                What::Refund { minor, .. } if is_given_back => admit_given_back(rest, terms, minor, fact.effective_on)?,
+                ref what => admit(rest, terms, what, fact.effective_on)?,
+            }
         }
         let mut after = rest.clone();
         after.facts.extend(instead.cloned());
@@ -315,45 +317,22 @@ impl<'a> Desk<'a> {
         let counts =
             latest.map(|other| other.corrected_at).max().is_none_or(|latest| latest <= correction.corrected_at);
         let mut history = History { facts, superseded, corrections: Vec::new() };
-        let after = if counts { correction.instead.clone() } else { before.cloned() };
         if counts {
             history.facts.retain(|fact| fact.id != id || fact.what.kind() != kind);
             history.superseded.extend(before.map(|fact| (fact.clone(), self.today)));
-            history.facts.extend(after.clone());
-            if let Some(posting) = before.and_then(|fact| self.out_of_suspense(fact, &order_id, order.currency)) {
-                self.suspense.push(posting);
-            }
+            history.facts.extend(correction.instead.clone());
         }
         corrections.push(correction.clone());
         history.corrections = corrections;
         self.cases.insert(order_id.clone(), Case::of(order, history));
-        let moved_minor = money_of(after.as_ref()) - money_of(before);
-        self.accepted.push(NewCorrection { order_id, correction, moved_minor, fingerprint });
+        self.accepted.push(NewCorrection { order_id, correction, fingerprint });
     }
 
-    /// Money that waited in suspense went on from there; what takes it back gives it back to there.
-    fn out_of_suspense(
-        &self,
-        fact: &Fact,
-        order_id: &str,
-        currency: crate::domain::money::Currency,
-    ) -> Option<Posting> {
-        let (What::Payment { suspended, .. } | What::Refund { suspended, .. } | What::Chargeback { suspended, .. }) =
-            fact.what
-        else {
-            return None;
-        };
-        let effective_on = day_of(fact.effective_at, self.scheme.config.zone, None);
-        let about = (order_id, fact.id.as_str(), currency);
-        suspended.then(|| suspense_of(&fact.what, about, effective_on, fact.source, true)).flatten()
-    }
-
-    /// Corrects a row that waits: it waits no more, and its money leaves suspense. If it is replaced, what it should have
-    /// been is booked instead.
+    /// Corrects a row that waits: it waits no more. If it is replaced, what it should have been is booked instead.
     async fn end_waiting(&mut self, tx: &mut Tx, row: &CorrectionRow, source: Source) -> Result<Outcome> {
         let key = (row.kind, row.fact_id.clone());
         let input = self.waiting[&key].clone();
-        let (zone, file) = (self.scheme.config.zone, file_kind(row.kind).context("a row of no kind waits")?);
+        let file = file_kind(row.kind).context("a row of no kind waits")?;
         let (_, file_zone) = pending::kind_and_zone(tx, self.scheme, input.file_no).await?;
         let waited = pending::read_again(&input, file, file_zone)?;
         if let Action::Replace(changes) = &row.action {
@@ -374,21 +353,14 @@ impl<'a> Desk<'a> {
         ended.outcome = "declined".to_owned();
         (ended.code, ended.message) = (CORRECTED.to_owned(), format!("no longer waits; {what}"));
         ended.resolved_on = Some(self.today);
-        if let Some(currency) = waited.currency {
-            let effective_on = day_of(waited.effective_at, zone, None);
-            let of_row = Source { file_no: ended.file_no, line: ended.line };
-            let about = (waited.order_id.as_str(), waited.id.as_str(), currency);
-            self.suspense.extend(suspense_of(&waited.what, about, effective_on, of_row, true));
-        }
         self.waiting.remove(&key);
         self.ended.push(ended);
         Ok(Outcome::Accepted)
     }
 
     pub async fn write(self, tx: &mut Tx) -> Result<()> {
-        let Desk { merchant, today, accepted, suspense, ended, .. } = self;
+        let Desk { merchant, today, accepted, ended, .. } = self;
         corrections::add(tx, &merchant.id, &accepted).await?;
-        journal::post(tx, &merchant.id, today, &suspense).await?;
         let touched: Vec<&str> = accepted.iter().map(|new| new.order_id.as_str()).collect();
         orders::wake(tx, &merchant.id, &touched, today).await?;
         if ended.is_empty() {

@@ -1,5 +1,5 @@
 //! What happened to orders: fulfilments, money, extensions, holds, waivers. A row that names an order not seen yet
-//! waits, its money in suspense.
+//! waits; the day's end books its money in suspense.
 
 use std::collections::HashMap;
 
@@ -8,30 +8,43 @@ use chrono::NaiveDate;
 
 use super::super::Scheme;
 use super::super::deciding::into_cases;
+use super::other_keys::{OtherKeys, minor_of};
 use super::outcome::{Outcome, raw};
 use super::{Chunk, corrections, pending};
 use crate::config::Merchant;
-use crate::domain::admission::{admit, not_before_order};
-use crate::domain::calendar::day_of;
+use crate::domain::admission::{admit, admit_given_back, not_before_order};
+use crate::domain::calendar::{day_of, days_between};
 use crate::domain::correction::CorrectionRow;
-use crate::domain::journal::{Account, Entry, Kind as EntryKind, Movement, Reason};
 use crate::domain::money::Currency;
 use crate::domain::order::{Case, Fact, FactRow, Source, What};
 use crate::files::cell::quoted;
-use crate::files::incoming::facts::fingerprint_of_money;
+use crate::files::incoming::facts::{fingerprint_of, fingerprint_of_money};
 use crate::files::incoming::{Kind, Row};
 use crate::files::profile::mapping::SET_ASIDE;
 use crate::files::reader::Line;
+use crate::store::bills::{self, Said};
+use crate::store::exceptions::NewException;
 use crate::store::facts::{self, NewFact};
-use crate::store::journal::{self, Posting};
-use crate::store::{Tx, bills, input_rows, orders};
+use crate::store::{Tx, exceptions, input_rows, orders};
 
 pub async fn decide(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
+    decide_under_keys(tx, scheme, merchant, chunk).await.map(|(outcomes, _)| outcomes)
+}
+
+/// The same, with the keys under which rows are recorded.
+pub async fn decide_under_keys(
+    tx: &mut Tx,
+    scheme: &Scheme,
+    merchant: &Merchant,
+    chunk: &Chunk<'_>,
+) -> Result<(Vec<Outcome>, OtherKeys)> {
     let kind = chunk.kind;
-    let rows: Vec<&FactRow> = chunk.lines.iter().filter_map(fact_row).filter(|row| !row.failed).collect();
+    let rows: Vec<&FactRow> = chunk.lines.iter().filter_map(fact_row).collect();
     let mut desk = Desk::open(tx, scheme, merchant, &rows, chunk.today).await?;
+    desk.is_bill = kind == Kind::Bills;
     desk.load_waiting(tx, kind, &rows).await?;
     let mut outcomes = Vec::with_capacity(chunk.lines.len());
+    let mut dated_ahead = Vec::new();
     for line in chunk.lines {
         outcomes.push(match (&line.parsed, fact_row(line)) {
             // What did not go through is looked at once everything else is booked.
@@ -39,19 +52,25 @@ pub async fn decide(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, chunk: &C
             (Ok(parsed), Some(row)) => {
                 let source = Source { file_no: chunk.file.file_no, line: line.number };
                 let outcome = desk.decide(row, parsed.fingerprint, source, false);
+                if matches!(outcome, Outcome::Accepted | Outcome::Pending { .. }) {
+                    dated_ahead.extend(desk.dated_ahead(row, source));
+                }
                 with_column(outcome, kind, chunk.header, line)
             }
             (Err(rejection), _) => Outcome::from(rejection),
             (Ok(_), None) => unreachable!("a file of facts holds facts"),
         });
     }
+    exceptions::open(tx, &merchant.id, chunk.today, &dated_ahead).await?;
+    let failed = desk.failed(chunk);
+    let keys = std::mem::take(&mut desk.other_keys);
     desk.write(tx).await?;
-    void_failed(tx, scheme, merchant, chunk, &mut outcomes).await?;
+    void_failed(tx, scheme, merchant, chunk, &failed, &mut outcomes).await?;
     if matches!(kind, Kind::Payments | Kind::Bills) {
         let paid: Vec<&str> = rows.iter().map(|row| row.order_id.as_str()).collect();
         pending::try_chargebacks_again(tx, scheme, merchant, &paid, chunk.today).await?;
     }
-    Ok(outcomes)
+    Ok((outcomes, keys))
 }
 
 /// Refunds that did not go through after all: what was counted of them counts no more.
@@ -60,17 +79,15 @@ async fn void_failed(
     scheme: &Scheme,
     merchant: &Merchant,
     chunk: &Chunk<'_>,
+    failed: &[(usize, CorrectionRow)],
     outcomes: &mut [Outcome],
 ) -> Result<()> {
-    let failed = |line: &Line| fact_row(line).filter(|row| row.failed).map(corrections::of_failed_refund);
-    let failed: Vec<(usize, CorrectionRow)> =
-        chunk.lines.iter().enumerate().filter_map(|(at, line)| Some((at, failed(line)?))).collect();
     if failed.is_empty() {
         return Ok(());
     }
     let rows: Vec<&CorrectionRow> = failed.iter().map(|(_, row)| row).collect();
     let mut desk = corrections::Desk::open(tx, scheme, merchant, &rows, chunk.today).await?;
-    for (at, row) in &failed {
+    for (at, row) in failed {
         let line = &chunk.lines[*at];
         let source = Source { file_no: chunk.file.file_no, line: line.number };
         let fingerprint = line.parsed.as_ref().map_or(0, |parsed| parsed.fingerprint);
@@ -134,6 +151,8 @@ pub(super) struct Desk<'a> {
     scheme: &'a Scheme,
     merchant: &'a Merchant,
     today: NaiveDate,
+    /// The rows are a bill's.
+    pub is_bill: bool,
     cases: HashMap<String, Case>,
     /// Orders known and declined.
     declined: Vec<String>,
@@ -141,8 +160,10 @@ pub(super) struct Desk<'a> {
     known: HashMap<String, i64>,
     /// Of waiting rows, what counts of their money.
     waiting: HashMap<String, i64>,
+    other_keys: OtherKeys,
     accepted: Vec<NewFact>,
-    suspense: Vec<Posting>,
+    /// Refunds that a bill tells of, by key: the provider gave them back itself.
+    given_back: HashMap<String, Vec<Said>>,
 }
 
 impl<'a> Desk<'a> {
@@ -172,16 +193,20 @@ impl<'a> Desk<'a> {
                 facts::known(tx, &merchant.id, kind, &keys).await?.into_iter().map(|(id, f)| (key(kind, &id), f)),
             );
         }
+        let cases = cases.map(|(_, case)| (case.order.order_id.clone(), case)).collect();
+        let other_keys = OtherKeys::load(tx, &merchant.id, rows, &cases, &mut known).await?;
         Ok(Desk {
             scheme,
             merchant,
             today,
-            cases: cases.map(|(_, case)| (case.order.order_id.clone(), case)).collect(),
+            is_bill: false,
+            cases,
             declined,
             known,
             waiting: HashMap::new(),
+            other_keys,
             accepted: Vec::new(),
-            suspense: Vec::new(),
+            given_back: said_of_refunds(tx, merchant, rows).await?,
         })
     }
 
@@ -207,8 +232,8 @@ impl<'a> Desk<'a> {
         Ok(())
     }
 
-    /// `waited`: the row came before its order, and its money lies in suspense.
-    pub fn decide(&mut self, row: &FactRow, fingerprint: i64, source: Source, waited: bool) -> Outcome {
+    /// `suspended`: the row came before its order, and its money was booked in suspense.
+    pub fn decide(&mut self, row: &FactRow, fingerprint: i64, source: Source, suspended: bool) -> Outcome {
         let known_as = key(row.what.kind(), &row.id);
         if let Some(known) = self.known.get(&known_as) {
             let outcome = if self.is_same_money(row, *known, fingerprint) {
@@ -216,23 +241,94 @@ impl<'a> Desk<'a> {
             } else {
                 Outcome::of_known(*known, fingerprint, row.what.kind(), &row.id)
             };
-            return self.not_taken(row, source, waited, outcome);
-        }
-        let outcome = self.judge(row, source, fingerprint, waited);
-        match outcome {
-            Outcome::Accepted => {
-                self.known.insert(known_as, fingerprint);
-                outcome
+            if outcome == Outcome::Duplicate {
+                self.note_given_back(row, source);
             }
-            Outcome::Pending { .. } => {
-                self.known.insert(known_as, fingerprint);
-                if !waited {
-                    self.post_suspense(row, source, false);
+            return outcome;
+        }
+        if let Some(outcome) = self.known_otherwise(row, fingerprint) {
+            return outcome;
+        }
+        let outcome = self.judge(row, source, fingerprint, suspended);
+        if matches!(outcome, Outcome::Accepted | Outcome::Pending { .. }) {
+            self.known.insert(known_as, fingerprint);
+        }
+        if outcome == Outcome::Accepted {
+            self.note_given_back(row, source);
+        }
+        outcome
+    }
+
+    /// Rows of refunds that did not go through, by their place in the chunk, under the keys under which the refunds are known.
+    fn failed(&mut self, chunk: &Chunk<'_>) -> Vec<(usize, CorrectionRow)> {
+        let rows = chunk.lines.iter().enumerate().filter_map(|(at, line)| Some((at, fact_row(line)?)));
+        let mut failed = Vec::new();
+        for (at, row) in rows.filter(|(_, row)| row.failed) {
+            let mut row = row.clone();
+            if !self.known.contains_key(&key(row.what.kind(), &row.id)) {
+                let money = minor_of(&row.what).filter(|_| self.is_bill);
+                let fingerprint =
+                    money.map_or(0, |minor| fingerprint_of_money(row.what.kind(), &row.order_id, minor, row.currency));
+                let case = self.cases.get(&row.order_id);
+                let fact = case.and_then(|case| self.other_keys.fact(&row, fingerprint, case, &self.known));
+                if let Some(fact) = fact {
+                    row.id.clone_from(&fact.id);
                 }
-                outcome
             }
-            other => self.not_taken(row, source, waited, other),
+            failed.push((at, corrections::of_failed_refund(&row)));
         }
+        failed
+    }
+
+    /// Takes note of a refund of a known order that the provider gave back itself, which is kept as a fact of its own.
+    fn note_given_back(&mut self, row: &FactRow, source: Source) {
+        let Some(by) = self.given_back_by(row, source) else { return };
+        let Some(case) = self.cases.get_mut(&row.order_id) else { return };
+        let is_noted = case.facts.iter().any(|fact| fact.what == What::GivenBack && fact.id == row.id);
+        let is_refund = |fact: &&Fact| matches!(fact.what, What::Refund { .. }) && fact.id == row.id;
+        let Some(refund) = case.facts.iter().find(is_refund).filter(|_| !is_noted) else { return };
+        let what = What::GivenBack;
+        let fact = Fact { booked_on: self.today, source: by, what, ..refund.clone() };
+        let of_row = FactRow { what: What::GivenBack, currency: None, note: None, ..row.clone() };
+        let (order_id, fingerprint) = (row.order_id.clone(), fingerprint_of(&of_row));
+        case.facts.push(fact.clone());
+        self.accepted.push(NewFact { order_id, fact, note: None, fingerprint });
+    }
+
+    /// Money that is dated so far ahead that its date may be wrong.
+    fn dated_ahead(&self, row: &FactRow, source: Source) -> Option<NewException> {
+        let (What::Payment { minor, .. } | What::Refund { minor, .. } | What::Chargeback { minor, .. }) = row.what
+        else {
+            return None;
+        };
+        let on = day_of(row.effective_at, self.scheme.config.zone, None);
+        let days = days_between(self.today, on);
+        (days > self.scheme.config.dated_ahead_days).then(|| NewException {
+            code: "DATED_AHEAD".to_owned(),
+            row_key: row.id.clone(),
+            order_id: row.order_id.clone(),
+            source,
+            amount_minor: Some(minor),
+            currency: row.currency.map(|currency| currency.code().to_owned()),
+            message: format!(
+                "{} {} is dated {on}, {days} days ahead; nothing of it is booked before; if the date is wrong, have the \
+                 sender correct it",
+                row.what.kind(),
+                row.id
+            ),
+        })
+    }
+
+    /// The line of a bill which says that the provider gave a refund back itself: this row, or one that came before.
+    fn given_back_by(&self, row: &FactRow, source: Source) -> Option<Source> {
+        let What::Refund { minor, .. } = row.what else { return None };
+        if self.is_bill {
+            return Some(source);
+        }
+        let content = (row.order_id.as_str(), minor, row.currency.map(Currency::code));
+        let is_it = |said: &&Said| (said.order_id.as_str(), said.amount_minor, Some(said.currency.as_str())) == content;
+        let said = self.given_back.get(&row.id)?.iter().filter(|said| !said.failed).find(is_it)?;
+        Some(Source { file_no: said.file_no, line: said.line })
     }
 
     /// Whether a payment or refund is the one that another source told of: a bill, or the bank's answer to a debit. Only
@@ -259,7 +355,20 @@ impl<'a> Desk<'a> {
         is_word_of_another && (waits() || booked())
     }
 
-    fn judge(&mut self, row: &FactRow, source: Source, fingerprint: i64, waited: bool) -> Outcome {
+    /// The outcome of a payment or refund that another source told of under another key.
+    fn known_otherwise(&mut self, row: &FactRow, fingerprint: i64) -> Option<Outcome> {
+        let case = self.cases.get(&row.order_id)?;
+        let fact = self.other_keys.fact(row, fingerprint, case, &self.known)?;
+        if minor_of(&fact.what) == minor_of(&row.what) && row.currency == Some(case.order.currency) {
+            return Some(Outcome::Duplicate);
+        }
+        let (kind, id, before) = (row.what.kind(), &row.id, &fact.id);
+        let message = format!("{kind} {id} was recorded before as {before} with other content; nothing was changed");
+        Some(Outcome::Conflict { message })
+    }
+
+    fn judge(&mut self, row: &FactRow, source: Source, fingerprint: i64, suspended: bool) -> Outcome {
+        let given_back = self.given_back_by(row, source).is_some();
         let is_payment = matches!(row.what, What::Payment { .. } | What::Chargeback { .. });
         let is_money = is_payment || matches!(row.what, What::Refund { .. });
         if self.declined.contains(&row.order_id) {
@@ -290,10 +399,16 @@ impl<'a> Desk<'a> {
             let message = format!("version {version} of the policy, which order {} keeps, is gone", row.order_id);
             return Outcome::Rejected { code: "NO_POLICY", message };
         };
-        let effective_on = day_of(row.effective_at, self.scheme.config.zone, terms.cut_off);
         let zone = self.scheme.config.zone;
-        let admitted = not_before_order(&row.order_id, case.order.ordered_at, terms, row.effective_at, zone)
-            .and_then(|()| admit(case, terms, &row.what, effective_on));
+        // What is dated a little before its order, by another clock or by the day alone, counts from the order's day on.
+        let effective_on = day_of(row.effective_at, zone, terms.cut_off).max(case.order.ordered_on);
+        let admitted =
+            not_before_order(&row.order_id, case.order.ordered_at, terms, row.effective_at, zone).and_then(|()| {
+                match row.what {
+                    What::Refund { minor, .. } if given_back => admit_given_back(case, terms, minor, effective_on),
+                    ref what => admit(case, terms, what, effective_on),
+                }
+            });
         if let Err(refusal) = admitted {
             let (code, message) = (refusal.code(), refusal.to_string());
             return if refusal.may_pass() {
@@ -306,10 +421,10 @@ impl<'a> Desk<'a> {
             };
         }
         let what = match row.what {
-            What::Payment { minor, .. } => What::Payment { minor, suspended: waited },
-            What::Refund { minor, .. } => What::Refund { minor, suspended: waited },
+            What::Payment { minor, .. } => What::Payment { minor, suspended },
+            What::Refund { minor, .. } => What::Refund { minor, suspended },
             What::Chargeback { minor, ref payment_id, .. } => {
-                What::Chargeback { minor, payment_id: payment_id.clone(), suspended: waited }
+                What::Chargeback { minor, payment_id: payment_id.clone(), suspended }
             }
             ref what => what.clone(),
         };
@@ -326,52 +441,22 @@ impl<'a> Desk<'a> {
         Outcome::Accepted
     }
 
-    /// A row that waited and is not taken after all gives its money back from suspense.
-    fn not_taken(&mut self, row: &FactRow, source: Source, waited: bool, outcome: Outcome) -> Outcome {
-        if waited {
-            self.post_suspense(row, source, true);
-        }
-        outcome
-    }
-
-    fn post_suspense(&mut self, row: &FactRow, source: Source, back: bool) {
-        let effective_on = day_of(row.effective_at, self.scheme.config.zone, None);
-        let Some(currency): Option<Currency> = row.currency else { return };
-        let about = (row.order_id.as_str(), row.id.as_str(), currency);
-        self.suspense.extend(suspense_of(&row.what, about, effective_on, source, back));
-    }
-
     pub async fn write(self, tx: &mut Tx) -> Result<()> {
-        let Desk { merchant, today, accepted, suspense, .. } = self;
+        let Desk { merchant, today, accepted, .. } = self;
         facts::add(tx, &merchant.id, &accepted).await?;
-        journal::post(tx, &merchant.id, today, &suspense).await?;
         let touched: Vec<&str> = accepted.iter().map(|new| new.order_id.as_str()).collect();
         orders::wake(tx, &merchant.id, &touched, today).await
     }
 }
 
-/// Money on its way into suspense, or `back` out of it, of an order, under a key; nothing of what brings no money.
-pub(super) fn suspense_of(
-    what: &What,
-    (order_id, id, currency): (&str, &str, Currency),
-    effective_on: NaiveDate,
-    source: Source,
-    back: bool,
-) -> Option<Posting> {
-    let (debit, credit, minor) = match *what {
-        What::Payment { minor, .. } => (Account::CashClearing, Account::Suspense, minor),
-        What::Refund { minor, .. } => (Account::MerchantPayable, Account::Suspense, minor),
-        What::Chargeback { minor, .. } => (Account::Suspense, Account::CashClearing, minor),
-        _ => return None,
-    };
-    let (debit, credit) = if back { (credit, debit) } else { (debit, credit) };
-    let movement = Movement { kind: EntryKind::Suspense, instalment: 0, debit, credit, cause: id.to_owned() };
-    let reason = if back { Reason::Corrected } else { Reason::New };
-    let entry = Entry { movement, minor, effective_on, source, reason };
-    Some(Posting { order_id: order_id.to_owned(), currency, policy_version: None, entry })
+/// What bills have said about the refunds among these rows.
+async fn said_of_refunds(tx: &mut Tx, merchant: &Merchant, rows: &[&FactRow]) -> Result<HashMap<String, Vec<Said>>> {
+    let refunds = rows.iter().filter(|row| matches!(row.what, What::Refund { .. }));
+    let keys: Vec<&str> = refunds.map(|row| row.id.as_str()).collect();
+    if keys.is_empty() { Ok(HashMap::new()) } else { bills::said(tx, &merchant.id, "refund", &keys).await }
 }
 
 /// Keys are unique within their kind: a payment and its refund may share one.
-fn key(kind: &str, id: &str) -> String {
+pub(super) fn key(kind: &str, id: &str) -> String {
     format!("{kind} {id}")
 }

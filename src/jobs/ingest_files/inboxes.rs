@@ -7,10 +7,11 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use super::merchant_of;
+use super::{merchant_of, staying};
 use crate::clock;
 use crate::config::Feed;
 use crate::files::inbox::{self, Found, Refused};
+use crate::files::source::Seen;
 use crate::jobs::Scheme;
 use crate::store::exceptions::{self, NewException};
 
@@ -20,6 +21,25 @@ pub struct Arrivals<'s> {
     /// In the order in which a day takes them.
     pub files: Vec<(&'s Feed, Found)>,
     pub refused: Vec<(&'s Feed, Refused)>,
+    /// Feeds whose folders are not there.
+    pub gone: Vec<&'s Feed>,
+}
+
+/// Folders here that are not there, in words: whatever lies in them belongs to the day as well.
+pub fn gone(scheme: &Scheme) -> Vec<String> {
+    let gone = scheme.config.feeds.iter().filter(|feed| is_gone(feed));
+    gone.map(|feed| {
+        format!(
+            "feed {}: the inbox {} is not there; mount its disk, or make the folder",
+            feed.name,
+            feed.folder.display()
+        )
+    })
+    .collect()
+}
+
+fn is_gone(feed: &Feed) -> bool {
+    feed.remote.is_none() && !feed.folder.is_dir()
 }
 
 pub async fn look(scheme: &Scheme, today: NaiveDate) -> Result<Arrivals<'_>> {
@@ -35,12 +55,15 @@ pub async fn look(scheme: &Scheme, today: NaiveDate) -> Result<Arrivals<'_>> {
                 feed.name
             )
         };
-        let looked = inbox::look(&feed.folder, &feed.pattern, feed.done.as_deref()).with_context(looking)?;
-        for found in looked.found {
-            if found.date.is_none_or(|date| date <= today) && !is_dealt_with(scheme, &found) {
-                arrived.files.push((feed, found));
-            }
+        if is_gone(feed) {
+            arrived.gone.push(feed);
+            continue;
         }
+        staying::load(scheme, feed).await?;
+        let is_known = |name: &str, seen: &Seen| staying::is_dealt_with(scheme, feed, name, seen);
+        let looked = inbox::look(&feed.folder, &feed.pattern, feed.done.as_deref(), is_known).with_context(looking)?;
+        let is_due = |found: &Found| found.date.is_none_or(|date| date <= today);
+        arrived.files.extend(looked.found.into_iter().filter(is_due).map(|found| (feed, found)));
         for refused in looked.refused {
             // Feeds that share a folder see the same.
             let told = arrived.refused.iter().any(|(other, told)| other.folder == feed.folder && *told == refused);
@@ -53,11 +76,6 @@ pub async fn look(scheme: &Scheme, today: NaiveDate) -> Result<Arrivals<'_>> {
     arrived.files.sort_by_key(|(feed, found)| (feed.kind, found.date));
     wait_for_writers(&mut arrived.files).await;
     Ok(arrived)
-}
-
-fn is_dealt_with(scheme: &Scheme, found: &Found) -> bool {
-    let seen = scheme.dealt_with.lock();
-    seen.is_ok_and(|seen| seen.contains(&(found.path.clone(), found.seen)))
 }
 
 /// Gives files that were touched just now the time in which they must stay as they are, and leaves out those that don't.

@@ -11,25 +11,35 @@ mod facts;
 mod filing;
 mod inboxes;
 mod orders;
+mod other_keys;
 mod outcome;
 mod pending;
+pub mod preview;
 mod reading;
 mod records;
 mod results;
 pub mod retry;
+mod staying;
 
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use chrono::NaiveDate;
 
+pub use self::inboxes::gone as inboxes_gone;
 use self::reading::Chunk;
+pub use self::staying::Kept;
 use super::{Done, Scheme, places};
 use crate::config::{Feed, Merchant};
 use crate::files::inbox::Found;
 use crate::files::{reader, source};
 use crate::store::inputs::{self, Counts, FileRow};
 use crate::store::{Tx, exceptions};
+
+/// Files of which too many rows were rejected. What is right of them counts, and no day waits for the others.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct RowsRejected(String);
 
 pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
     let mut tx = scheme.store.read().await?;
@@ -46,29 +56,39 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
 
     let mut looked = places::fetch(scheme, today).await?;
     let (mut files, mut quarantined) = (0, 0);
+    let mut rejected = Vec::new();
     let mut counts = Counts::default();
     let mut arrived = inboxes::look(scheme, today).await?;
     arrived.refused.append(&mut looked.refused);
+    looked.unseen.append(&mut arrived.gone);
     let refused = inboxes::report(scheme, &arrived.refused, &looked.unseen, today).await?;
+    let mut fresh = staying::Fresh::default();
     for (feed, found) in arrived.files {
         let reading = || format!("reading {} file {}", feed.kind.name(), found.path.display());
         if let Some(file) = take(scheme, feed, &found, today, None).await.with_context(reading)? {
             files += 1;
             quarantined += i64::from(file.status == "quarantined");
             counts.add(&file.counts);
+            rejected.extend(file.message.filter(|_| file.code.as_deref() == Some(arrival::ROWS_REJECTED)));
         }
-        if let (true, Ok(mut seen)) = (feed.keep, scheme.dealt_with.lock()) {
-            seen.insert((found.path, found.seen));
+        if staying::may_stay(scheme, feed, &found.name) {
+            fresh.note(scheme, feed, &found).await?;
         }
     }
+    fresh.store(scheme).await?;
     let sent = places::hand_back_and_send(scheme).await;
-    if !looked.failed.is_empty() {
+    let gone = inboxes::gone(scheme);
+    if !looked.failed.is_empty() || !gone.is_empty() {
+        let unseen: Vec<String> = looked.failed.into_iter().chain(gone).collect();
         bail!(
             "{}\nfiles from elsewhere were taken; no day is closed without a look into every inbox",
-            looked.failed.join("\n")
+            unseen.join("\n")
         );
     }
     sent?;
+    if !rejected.is_empty() {
+        return Err(RowsRejected(rejected.join("\n")).into());
+    }
     Ok(Done(vec![
         ("fetched", looked.fetched),
         ("files", files),
@@ -94,7 +114,7 @@ pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
             examined => examined?,
         };
         let mut tx = scheme.store.read().await?;
-        if is_settled_matter(&mut tx, feed, &found, &examined.sha256).await? {
+        if staying::is_settled(&mut tx, scheme, feed, &found.name, &examined.sha256).await? {
             continue;
         }
         let taken = inputs::file_with_bytes(&mut tx, merchant_of(feed), feed.kind.name(), &examined.sha256).await?;
@@ -131,7 +151,7 @@ async fn take(
         give_up_exchanged(scheme, feed, found, &examined.sha256, today).await?;
     }
     let mut tx = scheme.store.write().await?;
-    if retry_of.is_none() && is_settled_matter(&mut tx, feed, found, &examined.sha256).await? {
+    if retry_of.is_none() && staying::is_settled(&mut tx, scheme, feed, &found.name, &examined.sha256).await? {
         if feed.remote.is_some() {
             // It was fetched a second time; the first lies in the archive.
             std::fs::remove_file(&found.path)?;
@@ -183,15 +203,6 @@ async fn take(
     Ok(Some(file))
 }
 
-/// A feed that keeps its files shows each again every day; those that were dealt with are no news.
-async fn is_settled_matter(tx: &mut Tx, feed: &Feed, found: &Found, sha256: &str) -> Result<bool> {
-    if !feed.keep {
-        return Ok(false);
-    }
-    let named = inputs::files_named(tx, &feed.name, &found.name).await?;
-    Ok(named.iter().any(|file| file.sha256 == sha256 && file.filed))
-}
-
 /// Lets go of a file that was half read when another was put in its place.
 async fn give_up_exchanged(scheme: &Scheme, feed: &Feed, found: &Found, sha256: &str, today: NaiveDate) -> Result<()> {
     let mut tx = scheme.store.read().await?;
@@ -221,15 +232,21 @@ async fn claim(
             "{name} came before, on {on}, with other bytes; this one is kept as {kept_as}, its rows count by their keys"
         )
     });
-    let file = FileRow {
-        file_no: inputs::next_file_no(tx).await?,
+    let (file_no, sha256) = (inputs::next_file_no(tx).await?, sha256.to_owned());
+    Ok((FileRow { file_no, kept_as, sha256, ..new_file(feed, found, today) }, again))
+}
+
+/// The row of a file of which nothing is known yet but that it was found.
+fn new_file(feed: &Feed, found: &Found, today: NaiveDate) -> FileRow {
+    FileRow {
+        file_no: 0,
         feed: feed.name.clone(),
         kind: feed.kind.name().to_owned(),
         provider: feed.provider().to_owned(),
         merchant_id: merchant_of(feed).to_owned(),
         name: found.name.clone(),
-        kept_as,
-        sha256: sha256.to_owned(),
+        kept_as: String::new(),
+        sha256: String::new(),
         business_date: today,
         dated_on: found.date,
         number: found.number,
@@ -242,8 +259,7 @@ async fn claim(
         ack_bytes: 0,
         rejects_bytes: 0,
         counts: Counts::default(),
-    };
-    Ok((file, again))
+    }
 }
 
 /// The name that a file is kept under: its own, or with a number if one of that name is there, so that both are kept.

@@ -332,7 +332,7 @@ fn events_of(row: &OrderRow, terms: &Terms, order: &Order, zone: Tz) -> Vec<NewF
         let fact = Fact {
             id: fact_row.id,
             effective_at: *at,
-            effective_on: day_of(*at, zone, terms.cut_off),
+            effective_on: day_of(*at, zone, terms.cut_off).max(order.ordered_on),
             booked_on: order.booked_on,
             source: order.source,
             what: fact_row.what,

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use chrono::NaiveDate;
+use chrono_tz::Tz;
 
 use super::Chunk;
+use crate::domain::calendar::day_of;
 use crate::domain::money::Currency;
 use crate::domain::order::Source;
-use crate::files::cell::Rejection;
+use crate::files::cell::{NO_AMOUNT, Rejection};
 use crate::files::incoming::{Kind, Parsed, Row, bills};
-use crate::files::profile::mapping::SET_ASIDE;
+use crate::files::profile::mapping::{SET_ASIDE, is_declined};
 use crate::files::reader::Line;
 use crate::store::Tx;
 use crate::store::exceptions::{self, NewException};
@@ -78,7 +80,7 @@ impl From<&Rejection> for Outcome {
     fn from(rejection: &Rejection) -> Outcome {
         let (code, message) = (rejection.code, rejection.message.clone());
         match code {
-            SET_ASIDE => Outcome::Declined { code, message },
+            code if is_declined(code) => Outcome::Declined { code, message },
             _ => Outcome::Rejected { code, message },
         }
     }
@@ -166,7 +168,7 @@ pub fn rejected_code(kind: Kind, of: Kind) -> Option<&'static str> {
 }
 
 fn input_row(chunk: &Chunk<'_>, of: Kind, line: &Line, outcome: &Outcome) -> InputRow {
-    let Chunk { file, header, today, .. } = *chunk;
+    let Chunk { file, header, today, zone, .. } = *chunk;
     let (code, message) = outcome.code_and_message();
     let (order_id, amount) = match &line.parsed {
         Ok(Parsed { row, .. }) => named_order(row),
@@ -189,7 +191,22 @@ fn input_row(chunk: &Chunk<'_>, of: Kind, line: &Line, outcome: &Outcome) -> Inp
         currency: amount.map(|(_, currency)| currency.code().to_owned()),
         opened_on: today,
         resolved_on: None,
+        effective_on: line.parsed.as_ref().ok().and_then(|parsed| day_of_money(&parsed.row, zone)),
+        suspended_on: None,
+        released_on: None,
     }
+}
+
+/// The day on which a row's money takes effect, as far as it can be told without its order: by no cut-off.
+fn day_of_money(row: &Row, zone: Tz) -> Option<NaiveDate> {
+    use crate::domain::order::What;
+    let fact = match row {
+        Row::Bill(bill) => &bill.fact,
+        Row::Fact(fact) => fact,
+        _ => return None,
+    };
+    let is_money = matches!(fact.what, What::Payment { .. } | What::Refund { .. } | What::Chargeback { .. });
+    (is_money && fact.currency.is_some()).then(|| day_of(fact.effective_at, zone, None))
 }
 
 fn named_order(row: &Row) -> (String, Option<(i64, Currency)>) {
@@ -229,6 +246,8 @@ pub fn exception_about(kind: Kind, of: Kind, outcome: &Outcome, row: &InputRow) 
         Outcome::Rejected { .. } => rejected_code(kind, of)?,
         // The provider has given money back all the same. Rows that a profile sets aside are nobody's concern.
         Outcome::Declined { code, .. } if kind == Kind::Bills && *code != SET_ASIDE => rejected_code(kind, of)?,
+        // Somebody settled the order in another way, and nobody has told us.
+        Outcome::Declined { code: NO_AMOUNT, .. } => rejected_code(kind, of)?,
         _ => return None,
     };
     Some(NewException {

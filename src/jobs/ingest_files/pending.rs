@@ -12,7 +12,7 @@ use super::facts::Desk;
 use super::outcome::{Outcome, exception_about, rejected_code};
 use crate::config::Merchant;
 use crate::domain::admission::UNKNOWN_PAYMENT;
-use crate::domain::order::{FactRow, Source};
+use crate::domain::order::{FactRow, PARTS, Source};
 use crate::files::cell::Cells;
 use crate::files::incoming::{self, Kind, Row};
 use crate::store::input_rows::{self, InputRow};
@@ -33,14 +33,18 @@ pub async fn try_again(
     if pending.is_empty() {
         return Ok(());
     }
-    // A chargeback waits for its payment, whichever of them came first.
-    pending.sort_by_key(|waiting| waiting.kind == Kind::Chargebacks.name());
     let mut files = HashMap::new();
-    let mut rows = Vec::with_capacity(pending.len());
     for waiting in &pending {
         if let Slot::Vacant(unknown) = files.entry(waiting.file_no) {
             unknown.insert(kind_and_zone(tx, scheme, waiting.file_no).await?);
         }
+    }
+    // A chargeback waits for its payment, whichever of them came first. And what a bill has said of a refund is kept under its
+    // key, so that it comes before the merchant's word, which has another.
+    let is_whole_key = |row: &InputRow| files[&row.file_no].0 == Kind::Bills && row.row_key.contains(PARTS);
+    pending.sort_by_key(|waiting| (waiting.kind == Kind::Chargebacks.name(), !is_whole_key(waiting)));
+    let mut rows = Vec::with_capacity(pending.len());
+    for waiting in &pending {
         let (_, zone) = files[&waiting.file_no];
         let kind = Kind::parse(&waiting.kind);
         let kind = kind.with_context(|| format!("a pending row of unknown kind {}", waiting.kind))?;
@@ -53,7 +57,7 @@ pub async fn try_again(
     let mut counts: BTreeMap<(i64, &str), i64> = BTreeMap::new();
     for (waiting, (kind, row)) in pending.iter_mut().zip(&rows) {
         let source = Source { file_no: waiting.file_no, line: waiting.line };
-        let outcome = desk.decide(row, waiting.fingerprint, source, true);
+        let outcome = desk.decide(row, waiting.fingerprint, source, waiting.suspended_on.is_some());
         let (code, message) = outcome.code_and_message();
         let waits_on = matches!(outcome, Outcome::Pending { .. });
         if waits_on && waiting.code == code {

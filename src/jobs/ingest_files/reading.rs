@@ -5,12 +5,13 @@ use std::io;
 
 use anyhow::{Context, Result, bail, ensure};
 use chrono::NaiveDate;
+use chrono_tz::Tz;
 use tokio::sync::mpsc;
 
 use super::answers::{Answers, Place};
 use super::orders::{Decisions, Desk};
 use super::outcome::{Noted, Outcome};
-use super::{bills, corrections, facts, filing, merchant, records, results};
+use super::{arrival, bills, corrections, facts, filing, merchant, records, results};
 use crate::config::Feed;
 use crate::files::acknowledgement::{Acknowledgement, RejectsForm};
 use crate::files::encoding::Encoding;
@@ -38,7 +39,10 @@ pub async fn read(scheme: &Scheme, feed: &Feed, found: &Found, file: FileRow, to
         ack.row(0, "", "taken", code, message)?;
     }
     let answers = Answers::new(ack, &file);
-    let clerk = Clerk { cover: Cover { kind: feed.kind, file: file.clone(), header, today }, answers };
+    let clerk = Clerk {
+        cover: Cover { kind: feed.kind, file: file.clone(), header, today, zone: scheme.config.zone },
+        answers,
+    };
     let books = Books { scheme, feed, today, file };
     let file = match feed.kind {
         Kind::Orders => {
@@ -149,12 +153,14 @@ struct Cover {
     /// The names under which the file's rows are read.
     header: Vec<String>,
     today: NaiveDate,
+    /// The scheme's.
+    zone: Tz,
 }
 
 impl Cover {
     fn chunk<'a>(&'a self, lines: &'a [Line]) -> Chunk<'a> {
-        let Cover { kind, file, header, today } = self;
-        Chunk { kind: *kind, file, header, lines, today: *today }
+        let Cover { kind, file, header, today, zone } = self;
+        Chunk { kind: *kind, file, header, lines, today: *today, zone: *zone }
     }
 }
 
@@ -209,6 +215,7 @@ impl Books<'_> {
         if ends == Ends::File {
             ensure!(file.counts.adds_up(), "the outcomes of {} don't add up to its rows: {:?}", file.name, file.counts);
             file.status = "taken".to_owned();
+            arrival::judge(&mut tx, feed, file, *today).await?;
         }
         if ends != Ends::Nothing {
             inputs::save_file(&mut tx, file).await?;
@@ -226,6 +233,8 @@ pub(super) struct Chunk<'a> {
     pub header: &'a [String],
     pub lines: &'a [Line],
     pub today: NaiveDate,
+    /// The scheme's.
+    pub zone: Tz,
 }
 
 async fn decide(tx: &mut Tx, scheme: &Scheme, feed: &Feed, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
 use super::super::Scheme;
-use super::take;
+use super::{staying, take};
 use crate::config::Feed;
 use crate::files::inbox::Found;
 use crate::files::source::Seen;
@@ -72,9 +72,14 @@ pub async fn go_on(scheme: &Scheme, today: NaiveDate, file: &FileRow) -> Result<
 
 /// Where a file lies that is not filed away yet, and whether it stays there.
 pub async fn source(scheme: &Scheme, feed: &Feed, file: &FileRow) -> Result<(PathBuf, bool)> {
-    // What was fetched from elsewhere is ours to move, even if the original stays.
-    let keep = feed.keep && feed.remote.is_none();
-    let Some(first) = file.retry_of else { return Ok((feed.folder.join(&file.name), keep)) };
+    let Some(first) = file.retry_of else {
+        let path = feed.folder.join(&file.name);
+        if !staying::may_stay(scheme, feed, &file.name) {
+            return Ok((path, false));
+        }
+        let mut tx = scheme.store.read().await?;
+        return Ok((path, staying::stays(&mut tx, scheme, feed, &file.name, &file.sha256).await?));
+    };
     let mut tx = scheme.store.read().await?;
     let first = listing::file(&mut tx, first).await?.with_context(|| format!("file {first} is not there"))?.file;
     let lies = if first.status == "quarantined" { in_quarantine(scheme, &first) } else { again(scheme, &first) };

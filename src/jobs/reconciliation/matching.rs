@@ -3,6 +3,7 @@
 //! that a sealed day comes out the same again.
 
 use anyhow::Result;
+use chrono::NaiveDate;
 
 use super::{DayOf, MerchantSums, currency};
 use crate::domain::calendar::days_between;
@@ -19,12 +20,12 @@ use crate::store::{Tx, awaited, bills, corrections, facts, input_rows};
 impl DayOf<'_> {
     /// First what both sides have since today, then what one side lacks, then what they contradict each other in.
     pub(super) async fn matching(&self, tx: &mut Tx, sums: &mut MerchantSums) -> Result<Written> {
-        let (id, day) = (&self.merchant.id, self.day);
+        let (id, since, day) = (&self.merchant.id, self.since, self.day);
         let mut rows = Vec::new();
-        for booked in facts::money_booked_on(tx, id, day).await? {
+        for booked in facts::money_booked_on(tx, id, since, day).await? {
             rows.push(self.told_once(booked)?);
         }
-        for line in bills::settled_on(tx, id, day).await? {
+        for line in bills::settled_on(tx, id, since, day).await? {
             rows.push(self.of_bill(line)?);
         }
         for row in awaited::open_at(tx, id, day).await? {
@@ -44,10 +45,10 @@ impl DayOf<'_> {
         for line in bills::reopened_at(tx, id, day).await? {
             rows.extend(self.reopened(line, &rows)?);
         }
-        for corrected in corrections::money_on(tx, id, day).await? {
+        for corrected in corrections::money_on(tx, id, since, day).await? {
             self.corrected(corrected, &mut rows)?;
         }
-        for (conflict, provider, ours) in input_rows::money_conflicts_on(tx, id, day).await? {
+        for (conflict, provider, ours) in input_rows::money_conflicts_on(tx, id, since, day).await? {
             let Some((minor, currency)) = signed_amount(&conflict)? else { continue };
             rows.push(self.conflict(conflict, provider, (minor, if minor < 0 { -ours } else { ours }), currency));
         }
@@ -59,7 +60,7 @@ impl DayOf<'_> {
             }
             report.row(&row.cells())?;
         }
-        for (code, minor) in facts::sum_booked_on(tx, id, day).await? {
+        for (code, minor) in facts::sum_booked_on(tx, id, since, day).await? {
             sums.money_booked.insert(currency(&code)?, minor);
         }
         Ok(report.finish()?)
@@ -86,15 +87,20 @@ impl DayOf<'_> {
 
     /// What a bill says, beside what the books have at the end of the day.
     fn of_bill(&self, line: LineRow) -> Result<Item> {
-        let theirs = currency(&line.currency)?;
-        let our_currency = line.our_currency.as_deref().map(currency).transpose()?;
-        let (ours, first) = (our_currency.zip(line.our_minor), our_currency.zip(line.first_minor));
+        let is_to_come = |on: Option<NaiveDate>| on.is_some_and(|on| on > self.day);
         let is_settled = line.settled_on.is_some_and(|settled_on| settled_on <= self.day);
-        let status = match ours {
-            Some(_) if is_settled && line.our_minor == Some(line.amount_minor) => Status::Matched,
+        let status = match line.our_minor {
+            // Dated ahead, or after the cut-off: both sides have it once its day has come.
+            Some(_) if is_to_come(line.our_on) => Status::Timing,
+            Some(minor) if is_settled && minor == line.amount_minor => Status::Matched,
             Some(_) => Status::AmountDiffers,
+            None if is_to_come(Some(line.occurred_on)) => Status::Timing,
             None => Status::MissingHere,
         };
+        let theirs = currency(&line.currency)?;
+        let our_currency = line.our_currency.as_deref().map(currency).transpose()?;
+        let ours = our_currency.zip(line.our_minor).filter(|_| !is_to_come(line.our_on));
+        let first = our_currency.zip(line.first_minor);
         Ok(Item {
             status,
             event_rank: rank(&line.event),
@@ -106,8 +112,8 @@ impl DayOf<'_> {
             our_minor: ours.filter(|(currency, _)| *currency == theirs).map_or(0, |(_, minor)| minor),
             currency: theirs,
             fee_minor: line.fee_minor,
-            // What was corrected today is added to what was booked first.
-            booked_today: first.filter(|_| line.booked_on == Some(self.day)),
+            // What was corrected takes the place of what was booked first.
+            booked_today: first.filter(|_| line.booked_on.is_some_and(|on| self.is_of_day(on))),
             days_open: days_between(line.opened_on, self.day),
         })
     }
@@ -122,20 +128,20 @@ impl DayOf<'_> {
         Ok(Some(Item { booked_today: None, ..item }))
     }
 
-    /// Money that was corrected today. Where nothing else is told of it, the file that brought it is the provider's word.
+    /// Money that was corrected, today or before it took effect. Where nothing else is told of it, the file that brought it is
+    /// the provider's word.
     fn corrected(&self, corrected: MoneyCorrected, rows: &mut Vec<Item>) -> Result<()> {
         let currency = currency(&corrected.currency)?;
-        let (moved, ours) = (corrected.moved_minor, corrected.our_minor);
+        let (booked, ours) = (corrected.booked_minor, corrected.our_minor);
         if let Some(row) = rows.iter_mut().find(|row| row.is_about(&corrected.event, &corrected.fact_id)) {
-            let before = row.booked_today.map_or(0, |(_, minor)| minor);
-            row.booked_today = Some((currency, before + moved));
-            if row.provider_minor != 0 && row.currency == currency {
+            row.booked_today = Some((currency, booked));
+            if row.provider_minor != 0 && row.currency == currency && row.status != Status::Timing {
                 row.our_minor = ours;
                 row.status = status_of(row.provider_minor, ours);
             }
             return Ok(());
         }
-        if moved == 0 {
+        if booked == 0 {
             return Ok(());
         }
         rows.push(Item {
@@ -148,7 +154,7 @@ impl DayOf<'_> {
             our_minor: ours,
             currency,
             fee_minor: None,
-            booked_today: Some((currency, moved)),
+            booked_today: Some((currency, booked)),
             days_open: 0,
         });
         Ok(())
@@ -167,7 +173,7 @@ impl DayOf<'_> {
             our_minor: row.our_minor,
             currency,
             fee_minor: None,
-            booked_today: (row.booked_on == self.day).then_some((currency, row.amount_minor)),
+            booked_today: self.is_of_day(row.booked_on).then_some((currency, row.amount_minor)),
             days_open: days_between(row.booked_on, self.day),
         })
     }

@@ -5,10 +5,11 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
 use super::super::deciding::{PAGE, into_cases, which_order};
+use super::super::held_back;
 use super::{Books, DayOf, MerchantSums};
 use crate::domain::credit::{Standing, Status};
 use crate::domain::money::Currency;
-use crate::domain::position::{Position, decide};
+use crate::domain::position::{Position, decide_with};
 use crate::files::outgoing::{OpenInstalment, Report, Written};
 use crate::store::credit_record::{self, CreditStepRow};
 use crate::store::{Tx, facts, orders, positions};
@@ -54,13 +55,14 @@ impl DayOf<'_> {
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
         let facts = facts::of_orders(tx, &self.merchant.id, &ids).await?;
         let steps = credit_record::of_orders(tx, &self.merchant.id, &ids).await?;
+        let news = held_back::news_on(tx, &self.merchant.id, self.day).await?;
         for (_, case) in into_cases(page, facts) {
             let case = case.as_known_on(self.day);
             let order = &case.order;
             let terms = self.scheme.terms(&self.merchant.id, order.policy_version)?;
             let standings = standings_on(&steps, &order.order_id, self.day)?;
-            let decision =
-                decide(&case, terms, &standings, self.day).with_context(|| which_order(&self.merchant.id, &case))?;
+            let decision = decide_with(&case, terms, &standings, self.day, news)
+                .with_context(|| which_order(&self.merchant.id, &case))?;
             for position in decision.positions.iter().filter(|position| position.is_open()) {
                 let row = (order.order_id.as_str(), order.customer_id.as_str(), order.currency, position);
                 self.position(report, sums, row)?;

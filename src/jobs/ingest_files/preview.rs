@@ -1,0 +1,60 @@
+//! What would become of a file's orders if they came now, by the books as they are. Nothing is recorded.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use chrono::NaiveDate;
+
+use super::orders::Desk;
+use super::outcome::Outcome;
+use super::{Chunk, merchant, new_file};
+use crate::config::Feed;
+use crate::files::inbox::Found;
+use crate::files::reader::Rows;
+use crate::jobs::Scheme;
+
+/// Rows that are decided at a time.
+const CHUNK: usize = 5_000;
+
+/// Orders that one code is about, and the first of them.
+#[derive(Debug)]
+pub struct Foreseen {
+    pub outcome: &'static str,
+    pub code: &'static str,
+    pub count: i64,
+    pub line: i64,
+    pub message: String,
+}
+
+/// The orders of a readable file that would not be accepted, by code.
+pub async fn orders(scheme: &Scheme, feed: &Feed, found: &Found, today: NaiveDate) -> Result<Vec<Foreseen>> {
+    let file = new_file(feed, found, today);
+    let mut rows = Rows::open(&feed.delivery(found), 0)?;
+    let header = rows.header().to_vec();
+    let mut desk = Desk::of(scheme, merchant(scheme, feed)?);
+    let mut tx = scheme.store.read().await?;
+    let mut foreseen: BTreeMap<(&'static str, &'static str), Foreseen> = BTreeMap::new();
+    while !rows.is_finished() {
+        let lines = rows.take(CHUNK)?;
+        if desk.is_full() {
+            // Their orders of this file don't count any more against their limits: it is a preview.
+            desk.clear();
+        }
+        desk.prepare(&lines);
+        desk.look_up(&mut tx, &lines, rows.is_finished()).await?;
+        let chunk =
+            Chunk { kind: feed.kind, file: &file, header: &header, lines: &lines, today, zone: scheme.config.zone };
+        let (outcomes, _) = desk.decide(&chunk)?;
+        for (line, outcome) in lines.iter().zip(&outcomes).filter(|(line, _)| line.parsed.is_ok()) {
+            if *outcome == Outcome::Accepted {
+                continue;
+            }
+            let (code, message) = outcome.code_and_message();
+            let first =
+                || Foreseen { outcome: outcome.name(), code, count: 0, line: line.number, message: message.to_owned() };
+            foreseen.entry((outcome.name(), code)).or_insert_with(first).count += 1;
+        }
+        rows.give_back(lines);
+    }
+    Ok(foreseen.into_values().collect())
+}

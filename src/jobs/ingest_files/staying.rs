@@ -1,0 +1,132 @@
+//! Files that stay in the inbox although a feed has dealt with them: those of feeds that keep theirs, and those that another feed
+//! takes as well. Each is read once by each feed; how it is known again is kept in memory, and in the store for feeds that keep
+//! thousands of files for years.
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+
+use super::merchant_of;
+use crate::config::Feed;
+use crate::files::inbox::Found;
+use crate::files::source::Seen;
+use crate::jobs::Scheme;
+use crate::store::inputs::{self, FileRow};
+use crate::store::{Tx, kept_files};
+
+/// Files that stay, by feed and name, as they were seen.
+#[derive(Debug, Default)]
+pub struct Kept(HashMap<String, HashMap<String, String>>);
+
+/// Notes of one run that are to be stored, by feed.
+#[derive(Default)]
+pub struct Fresh<'s>(HashMap<&'s str, (&'s Feed, Notes)>);
+
+/// Files by name, as they were seen.
+type Notes = Vec<(String, String)>;
+
+/// So many are stored at once.
+const STORED_AT_ONCE: usize = 500;
+
+/// Loads what is stored of a feed's files, once for each process.
+pub async fn load(scheme: &Scheme, feed: &Feed) -> Result<()> {
+    let is_loaded = scheme.kept.lock().is_ok_and(|kept| kept.0.contains_key(&feed.name));
+    if is_loaded || !feed.keep {
+        return Ok(());
+    }
+    let mut tx = scheme.store.read().await?;
+    let stored = kept_files::of_feed(&mut tx, merchant_of(feed), &feed.name).await?;
+    if let Ok(mut kept) = scheme.kept.lock() {
+        kept.0.insert(feed.name.clone(), stored);
+    }
+    Ok(())
+}
+
+/// Whether a file was dealt with as it lies there.
+pub fn is_dealt_with(scheme: &Scheme, feed: &Feed, name: &str, seen: &Seen) -> bool {
+    let is_it = |kept: &Kept| kept.0.get(&feed.name).and_then(|of_feed| of_feed.get(name)) == Some(&seen.to_text());
+    scheme.kept.lock().is_ok_and(|kept| is_it(&kept))
+}
+
+impl<'s> Fresh<'s> {
+    /// Notes that a feed has dealt with a file that stays.
+    pub async fn note(&mut self, scheme: &Scheme, feed: &'s Feed, found: &Found) -> Result<()> {
+        let seen = found.seen.to_text();
+        if let Ok(mut kept) = scheme.kept.lock() {
+            kept.0.entry(feed.name.clone()).or_default().insert(found.name.clone(), seen.clone());
+        }
+        if !feed.keep {
+            return Ok(());
+        }
+        let (_, notes) = self.0.entry(&feed.name).or_insert_with(|| (feed, Vec::new()));
+        notes.push((found.name.clone(), seen));
+        if notes.len() < STORED_AT_ONCE { Ok(()) } else { self.store(scheme).await }
+    }
+
+    pub async fn store(&mut self, scheme: &Scheme) -> Result<()> {
+        let is_there = |feed: &Feed, name: &String| std::fs::symlink_metadata(feed.folder.join(name)).is_ok();
+        if let Ok(mut kept) = scheme.kept.lock() {
+            for feed in scheme.config.feeds.iter().filter(|feed| !feed.keep) {
+                let files = kept.0.get_mut(&feed.name).filter(|files| !files.is_empty());
+                files.into_iter().for_each(|files| files.retain(|name, _| is_there(feed, name)));
+            }
+        }
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let mut tx = scheme.store.write().await?;
+        for (_, (feed, notes)) in self.0.drain() {
+            kept_files::save(&mut tx, merchant_of(feed), &feed.name, &notes).await?;
+        }
+        tx.commit().await
+    }
+}
+
+/// Other feeds that take a file of this name from the same folder.
+pub fn others<'s>(scheme: &'s Scheme, feed: &'s Feed, name: &'s str) -> impl Iterator<Item = &'s Feed> + use<'s> {
+    let is_other = move |other: &&Feed| {
+        other.name != feed.name
+            && other.folder == feed.folder
+            && other.remote.is_none()
+            && other.done.as_deref().is_none_or(|ending| !name.ends_with(ending))
+            && other.pattern.matches(name).is_some()
+    };
+    scheme.config.feeds.iter().filter(is_other)
+}
+
+/// Whether a file can stay where it lies at all.
+pub fn may_stay(scheme: &Scheme, feed: &Feed, name: &str) -> bool {
+    feed.keep || others(scheme, feed, name).next().is_some()
+}
+
+/// Whether a file stays where it lies when a feed is done with it: that feed or another keeps its files, or another has still to
+/// take it.
+pub async fn stays(tx: &mut Tx, scheme: &Scheme, feed: &Feed, name: &str, sha256: &str) -> Result<bool> {
+    // What was fetched from elsewhere is ours to move, even if the original stays.
+    if feed.remote.is_some() {
+        return Ok(false);
+    }
+    if feed.keep || others(scheme, feed, name).any(|other| other.keep) {
+        return Ok(true);
+    }
+    for other in others(scheme, feed, name) {
+        if !has_filed(&inputs::files_named(tx, &other.name, name).await?, sha256) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether a file that lies there is one that the feed has dealt with before, and that stays.
+pub async fn is_settled(tx: &mut Tx, scheme: &Scheme, feed: &Feed, name: &str, sha256: &str) -> Result<bool> {
+    if !may_stay(scheme, feed, name) {
+        return Ok(false);
+    }
+    let is_filed = has_filed(&inputs::files_named(tx, &feed.name, name).await?, sha256);
+    // What all have taken, and what comes once more after that, is no longer expected to lie there.
+    Ok(is_filed && (feed.keep || stays(tx, scheme, feed, name, sha256).await?))
+}
+
+fn has_filed(files: &[FileRow], sha256: &str) -> bool {
+    files.iter().any(|file| file.sha256 == sha256 && file.filed)
+}

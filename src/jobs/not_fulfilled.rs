@@ -1,0 +1,71 @@
+//! Orders of which nothing is heard: their term does not start, so they never fall due and block their customers' limits. Each is
+//! an exception from the policy's day on, until it is fulfilled, cancelled or refunded. They are found by deciding: the day
+//! on which an order becomes one is a day on which it is decided.
+
+use anyhow::Result;
+use chrono::NaiveDate;
+
+use crate::domain::calendar::days_between;
+use crate::domain::order::Case;
+use crate::domain::policy::{Clock, Terms};
+use crate::domain::position::Decision;
+use crate::store::Tx;
+use crate::store::exceptions::{self, NewException};
+
+const NOT_FULFILLED: &str = "NOT_FULFILLED";
+
+/// What was found of the orders that were decided together.
+#[derive(Default)]
+pub struct NotFulfilled {
+    waiting: Vec<NewException>,
+    /// Orders that do not wait, or not yet.
+    others: Vec<String>,
+}
+
+impl NotFulfilled {
+    pub fn take(&mut self, case: &Case, terms: &Terms, decision: &Decision, today: NaiveDate) {
+        let Some(most) = terms.not_fulfilled_after else { return };
+        let order = &case.order;
+        let days = days_between(order.ordered_on, today);
+        if !decision.waits_for_fulfilment() || days < most {
+            self.others.push(order.order_id.clone());
+            return;
+        }
+        let awaited = match terms.clock {
+            Clock::Shipped => "shipped",
+            Clock::Delivered => "delivered",
+            Clock::Confirmed { .. } | Clock::Ordered => "confirmed",
+        };
+        self.waiting.push(NewException {
+            code: NOT_FULFILLED.to_owned(),
+            row_key: order.order_id.clone(),
+            order_id: order.order_id.clone(),
+            amount_minor: Some(order.amount_minor),
+            currency: Some(order.currency.code().to_owned()),
+            message: format!(
+                "ordered on {} and not {awaited} after {days} days: it never falls due, and blocks its customer's limit; ask the \
+                 merchant to send the fulfilment or to cancel the order",
+                order.ordered_on
+            ),
+            ..NewException::default()
+        });
+    }
+
+    pub async fn write(self, tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<()> {
+        let NotFulfilled { mut waiting, others } = self;
+        if !waiting.is_empty() {
+            let keys: Vec<&str> = waiting.iter().map(|exception| exception.row_key.as_str()).collect();
+            let reported = exceptions::not_fulfilled_reported(tx, merchant, &keys).await?;
+            waiting.retain(|exception| !reported.contains(&exception.row_key));
+            exceptions::open(tx, merchant, today, &waiting).await?;
+        }
+        if !others.is_empty() {
+            let keys: Vec<&str> = others.iter().map(String::as_str).collect();
+            let settled = exceptions::open_about(tx, merchant, NOT_FULFILLED, &keys).await?;
+            let mut settled: Vec<&str> = settled.iter().map(String::as_str).collect();
+            settled.sort_unstable();
+            exceptions::resolve(tx, merchant, &[NOT_FULFILLED], &settled, today).await?;
+        }
+        Ok(())
+    }
+}

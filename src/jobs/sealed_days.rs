@@ -1,0 +1,303 @@
+//! Sealed days proved again: the chain of seals, the rows that each seal covers, and the files where they lie. The last sealed
+//! day is proved at every close, the others in turn within a time that is configured, those longest unproved first.
+//!
+//! Nothing is written here but when a day was proved. Whether orders are as their facts say is proved in `orders_again`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use chrono::NaiveDate;
+
+use super::Scheme;
+use super::write_reconciliation::manifest;
+use crate::clock;
+use crate::domain::calendar::plus;
+use crate::files::outgoing::{Manifest, seal, sha256_of};
+use crate::store::fingerprints::{self, PartPrint};
+use crate::store::scheme::{Days, SealedDay};
+use crate::store::{Tx, journal, scheme};
+
+/// Something that is not as it was sealed, or not as it follows from the facts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Whose books it is in; empty for the scheme's.
+    pub merchant: String,
+    pub what: String,
+}
+
+impl Finding {
+    pub fn of(merchant: &str, what: impl Into<String>) -> Finding {
+        Finding { merchant: merchant.to_owned(), what: what.into() }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.merchant.is_empty() { f.write_str(&self.what) } else { write!(f, "{} {}", self.merchant, self.what) }
+    }
+}
+
+/// Why a day is not closed: something that was sealed or booked has been changed since.
+#[derive(Debug, thiserror::Error)]
+pub struct Tampered {
+    pub day: NaiveDate,
+    pub findings: Vec<Finding>,
+}
+
+/// How many findings a message names.
+const NAMED: usize = 20;
+
+impl fmt::Display for Tampered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the books are not as they were left; {} was not sealed:", self.day)?;
+        for finding in self.findings.iter().take(NAMED) {
+            write!(f, "\n  {finding}")?;
+        }
+        if let Some(more) = self.findings.len().checked_sub(NAMED).filter(|more| *more > 0) {
+            write!(f, "\n  and {more} more")?;
+        }
+        f.write_str(
+            "\nKeep a copy of the store and of reconciliation/ as they are now, then put back what was changed: rows of the \
+             store from a backup; for a file of a sealed day, move the day's folder away and run \
+             `paylater job write_reconciliation`, which makes it again. `paylater verify` lists all that differs",
+        )
+    }
+}
+
+/// After this long within one process, days that were proved are proved again.
+const AGAIN_AFTER: Duration = Duration::from_secs(3_600);
+
+/// What a close has proved again.
+pub struct Again {
+    pub findings: Vec<Finding>,
+    /// The days that were found as they were sealed.
+    days: Vec<NaiveDate>,
+    /// Fingerprints of days that were sealed before there were any.
+    first_prints: Vec<(NaiveDate, Prints)>,
+    /// The time left for deciding orders again; none if it is not their turn.
+    pub left: Option<Duration>,
+}
+
+type Prints = Vec<(String, Vec<PartPrint>)>;
+
+/// Proves what is due at the close of a day. It writes nothing; `Again::record` does.
+pub async fn prove_again(tx: &mut Tx, scheme: &Scheme) -> Result<Again> {
+    let begun = clock::monotonic();
+    let sealed = scheme::sealed_days(tx).await?;
+    let mut again = Again { findings: Vec::new(), days: Vec::new(), first_prints: Vec::new(), left: None };
+    let folders = day_folders(scheme)?;
+    again.findings.extend(chain(scheme::days(tx).await?.as_ref(), &sealed, &folders));
+    if let Some(last) = sealed.last() {
+        again.prove(tx, scheme, last).await?;
+        again.findings.extend(strays(tx, scheme, plus(last.business_date, 1)).await?);
+    }
+    if !scheme.turn_to_prove(begun, AGAIN_AFTER) {
+        return Ok(again);
+    }
+    let within = scheme.config.prove_within;
+    let proved = fingerprints::last_proved(tx).await?;
+    let proved: BTreeMap<NaiveDate, NaiveDate> =
+        proved.iter().map(|proved| (proved.business_date, proved.proved_on)).collect();
+    let mut others: Vec<&SealedDay> = sealed.iter().rev().skip(1).collect();
+    others.sort_by_key(|day| (proved.get(&day.business_date), day.business_date));
+    for day in others {
+        // The other half is for orders.
+        if clock::monotonic() - begun >= within / 2 {
+            break;
+        }
+        again.prove(tx, scheme, day).await?;
+    }
+    again.left = Some(within.saturating_sub(clock::monotonic() - begun));
+    Ok(again)
+}
+
+impl Again {
+    async fn prove(&mut self, tx: &mut Tx, scheme: &Scheme, day: &SealedDay) -> Result<()> {
+        let date = day.business_date;
+        (scheme.progress)(&format!("proving {date} again"));
+        let kept = fingerprints::kept(tx, date).await?;
+        let mut findings = rows(tx, date, &kept).await?;
+        findings.extend(files(scheme, day, &manifest(tx, day).await?)?);
+        if findings.is_empty() {
+            self.days.push(date);
+            if kept.is_empty() {
+                self.first_prints.push((date, prints(tx, date).await?));
+            }
+        }
+        self.findings.extend(findings);
+        Ok(())
+    }
+
+    /// Notes which days were proved.
+    pub async fn record(self, tx: &mut Tx, today: NaiveDate) -> Result<()> {
+        for (day, prints) in &self.first_prints {
+            fingerprints::keep(tx, *day, prints).await?;
+        }
+        fingerprints::proved(tx, &self.days, today).await
+    }
+}
+
+/// Entries that were put into the journal on the open day under another.
+pub async fn strays(tx: &mut Tx, scheme: &Scheme, today: NaiveDate) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for merchant in &scheme.config.merchants {
+        let after = scheme::last_entry_by(tx, &merchant.id, plus(today, -1)).await?;
+        if let Some((entry_no, order_id, day)) = journal::first_of_another_day(tx, &merchant.id, after, today).await? {
+            let what = format!(
+                "{day}: entry {}-{entry_no} of order {order_id} was put into the journal after the day was sealed",
+                merchant.id
+            );
+            findings.push(Finding::of(&merchant.id, what));
+        }
+    }
+    Ok(findings)
+}
+
+/// Keeps the fingerprints of a day that is being sealed.
+pub async fn keep(tx: &mut Tx, day: NaiveDate) -> Result<()> {
+    let prints = prints(tx, day).await?;
+    fingerprints::keep(tx, day, &prints).await?;
+    fingerprints::proved(tx, &[day], day).await
+}
+
+/// The fingerprints of a day as its rows are now, of each merchant and of the scheme.
+async fn prints(tx: &mut Tx, day: NaiveDate) -> Result<Prints> {
+    let mut merchants = vec![String::new()];
+    merchants.extend(scheme::merchants_of_day(tx, day).await?);
+    let mut all = Vec::with_capacity(merchants.len());
+    for merchant in merchants {
+        let prints = fingerprints::of(tx, &merchant, day).await?;
+        all.push((merchant, prints));
+    }
+    Ok(all)
+}
+
+/// What the rows of a sealed day are not as they were sealed. A day that was sealed before there were fingerprints has nothing
+/// to compare.
+pub async fn rows(tx: &mut Tx, day: NaiveDate, kept: &Prints) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for (merchant, sealed) in kept {
+        let found = fingerprints::of(tx, merchant, day).await?;
+        if *sealed != found {
+            let differences = fingerprints::differences(tx, merchant, day, sealed, &found).await?;
+            findings.extend(differences.iter().map(|what| Finding::of(merchant, format!("{day}: {what}"))));
+        }
+    }
+    if kept.is_empty() && fingerprints::first_at_seal(tx).await?.is_some_and(|first| day >= first) {
+        findings.push(Finding::of("", format!("{day}: the fingerprints that it was sealed with are gone")));
+    }
+    if !kept.is_empty() {
+        let merchants = scheme::merchants_of_day(tx, day).await?;
+        let unknown = merchants.iter().filter(|merchant| kept.iter().all(|(known, _)| known != *merchant));
+        findings
+            .extend(unknown.map(|merchant| Finding::of(merchant, format!("{day}: it was not sealed with this day"))));
+    }
+    Ok(findings)
+}
+
+/// What the files of a sealed day are not as they were sealed, and its seal if it does not follow from them.
+pub fn files(scheme: &Scheme, day: &SealedDay, manifest: &Manifest) -> Result<Vec<Finding>> {
+    let date = day.business_date;
+    let mut findings = Vec::new();
+    if seal(&day.previous_seal, date, day.sequence, &manifest.files, &manifest.missing) != day.seal {
+        findings.push(Finding::of("", format!("{date}: the seal does not follow from its files and the seal before")));
+    }
+    let folder = scheme.config.home.join("reconciliation").join(date.to_string());
+    // Not put out yet, or lost: `write_reconciliation` makes them again.
+    if !folder.is_dir() {
+        return Ok(findings);
+    }
+    for file in &manifest.files {
+        let whose =
+            scheme.config.merchants.iter().find(|merchant| file.name.starts_with(&format!("{}_{date}", merchant.id)));
+        let whose = whose.map_or("", |merchant| merchant.id.as_str());
+        match sha256_of(&folder.join(&file.name)) {
+            Ok(found) if found == file.sha256 => {}
+            Ok(_) => {
+                findings.push(Finding::of(whose, format!("{date}: {} on the disk is not what was sealed", file.name)))
+            }
+            Err(why) => findings.push(Finding::of(whose, format!("{date}: {} on the disk: {why}", file.name))),
+        }
+    }
+    match fs::read(folder.join(MANIFEST)) {
+        Ok(bytes) if bytes == manifest.to_bytes() => {}
+        Ok(_) => findings.push(Finding::of("", format!("{date}: {MANIFEST} on the disk is not what was sealed"))),
+        Err(why) => findings.push(Finding::of("", format!("{date}: {MANIFEST} on the disk: {why}"))),
+    }
+    let reading = || format!("reading {}", folder.display());
+    let mut names: Vec<String> = Vec::new();
+    for entry in fs::read_dir(&folder).with_context(reading)? {
+        names.push(entry.with_context(reading)?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    let sealed: BTreeSet<&str> = manifest.files.iter().map(|file| file.name.as_str()).chain([MANIFEST]).collect();
+    for name in names.iter().filter(|name| !sealed.contains(name.as_str())) {
+        findings.push(Finding::of("", format!("{date}: {name} lies in the day's folder, but was not sealed with it")));
+    }
+    Ok(findings)
+}
+
+const MANIFEST: &str = "manifest.json";
+
+/// The days that have a folder in reconciliation/.
+pub fn day_folders(scheme: &Scheme) -> Result<BTreeSet<NaiveDate>> {
+    day_folders_below(&scheme.config.home)
+}
+
+/// The same below a home that is not open yet.
+pub fn day_folders_below(home: &Path) -> Result<BTreeSet<NaiveDate>> {
+    let folder = home.join("reconciliation");
+    let reading = || format!("reading {}", folder.display());
+    let entries = match fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        Err(why) => return Err(why).with_context(reading),
+    };
+    let mut days = BTreeSet::new();
+    for entry in entries {
+        let entry = entry.with_context(reading)?;
+        let day: Option<NaiveDate> = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        days.extend(day.filter(|_| entry.path().is_dir()));
+    }
+    Ok(days)
+}
+
+/// Each sealed day follows the one before, the open day follows the last, and no other day has a folder.
+pub fn chain(days: Option<&Days>, sealed: &[SealedDay], folders: &BTreeSet<NaiveDate>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let Some(days) = days else { return findings };
+    let (mut expected, mut sequence, mut previous) = (days.started_on, 1, "");
+    for day in sealed {
+        let date = day.business_date;
+        if date != expected || day.sequence != sequence {
+            let what = format!(
+                "sealed day no. {sequence} should be {expected}, but the store has no. {} for {date}",
+                day.sequence
+            );
+            findings.push(Finding::of("", what));
+        } else if day.previous_seal != previous {
+            findings.push(Finding::of("", format!("{date}: the seal before it is not that of {}", plus(date, -1))));
+        }
+        (expected, sequence, previous) = (plus(date, 1), day.sequence + 1, &day.seal);
+    }
+    if days.business_date != expected {
+        let open = days.business_date;
+        findings.push(Finding::of(
+            "",
+            format!("the open business date is {open}, but after the last sealed day it is {expected}"),
+        ));
+    }
+    let known: BTreeSet<NaiveDate> = sealed.iter().map(|day| day.business_date).collect();
+    for day in folders.difference(&known) {
+        let what = format!(
+            "reconciliation/{day} is there, but the store has no sealed day {day}: the store is older than the folder, or a day was deleted from it"
+        );
+        findings.push(Finding::of("", what));
+    }
+    findings
+}

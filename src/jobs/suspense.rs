@@ -1,0 +1,81 @@
+//! Suspense: money of rows that wait is booked there at the end of the day on which it has taken effect, and leaves it at
+//! the end of the day on which its row gives up waiting. A row whose order comes on the same day leaves no trace here, in
+//! whatever order the files came; what became a fact leaves suspense as its order is decided. If that fact is corrected, what
+//! came from suspense goes back there as its order is decided again, and the row gives it up for good.
+
+use anyhow::{Context, Result};
+use chrono::NaiveDate;
+
+use super::Scheme;
+use super::deciding::PAGE;
+use crate::domain::journal::{Account, Entry, Kind, Movement, Reason};
+use crate::domain::money::Currency;
+use crate::domain::order::Source;
+use crate::files::incoming;
+use crate::store::input_rows::{self, InputRow};
+use crate::store::journal::{self, Posting};
+use crate::store::{Tx, exceptions};
+
+/// Books what there is to book of a merchant's day, page by page; found by index, so a stop loses nothing and repeats
+/// nothing. Returns the number of journal entries.
+pub async fn book(scheme: &Scheme, merchant: &str, today: NaiveDate) -> Result<i64> {
+    let mut entries = 0;
+    loop {
+        let mut tx = scheme.store.write().await?;
+        let mut page = input_rows::to_suspend(&mut tx, merchant, today, PAGE).await?;
+        if page.is_empty() {
+            break;
+        }
+        page.iter_mut().for_each(|row| row.suspended_on = Some(today));
+        entries += write(&mut tx, merchant, today, &page, Reason::New).await?;
+        tx.commit().await?;
+    }
+    loop {
+        let mut tx = scheme.store.write().await?;
+        let mut page = input_rows::to_release(&mut tx, merchant, today, PAGE).await?;
+        if page.is_empty() {
+            break;
+        }
+        page.iter_mut().for_each(|row| row.released_on = Some(today));
+        entries += write(&mut tx, merchant, today, &page, Reason::Corrected).await?;
+        tx.commit().await?;
+    }
+    let mut tx = scheme.store.write().await?;
+    exceptions::resolve_dated_ahead(&mut tx, merchant, today).await?;
+    tx.commit().await?;
+    Ok(entries)
+}
+
+/// How many rows there are left to book.
+pub async fn left(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<usize> {
+    let to_suspend = input_rows::to_suspend(tx, merchant, today, PAGE).await?;
+    Ok(to_suspend.len() + input_rows::to_release(tx, merchant, today, PAGE).await?.len())
+}
+
+async fn write(tx: &mut Tx, merchant: &str, today: NaiveDate, page: &[InputRow], reason: Reason) -> Result<i64> {
+    let postings = page.iter().map(|row| posting(row, reason)).collect::<Result<Vec<_>>>()?;
+    journal::post(tx, merchant, today, &postings).await?;
+    input_rows::save(tx, page).await?;
+    Ok(i64::try_from(postings.len()).unwrap_or(i64::MAX))
+}
+
+fn posting(row: &InputRow, reason: Reason) -> Result<Posting> {
+    let which = || format!("row {} of order {}", row.row_key, row.order_id);
+    let (debit, credit) = match incoming::Kind::parse(&row.kind) {
+        Some(incoming::Kind::Payments) => (Account::CashClearing, Account::Suspense),
+        Some(incoming::Kind::Refunds) => (Account::MerchantPayable, Account::Suspense),
+        Some(incoming::Kind::Chargebacks) => (Account::Suspense, Account::CashClearing),
+        _ => anyhow::bail!("{} has no money of its own: {}", which(), row.kind),
+    };
+    let (debit, credit) = if reason == Reason::New { (debit, credit) } else { (credit, debit) };
+    let currency = row.currency.as_deref().and_then(Currency::parse).with_context(which)?;
+    let cause = row.row_key.clone();
+    let entry = Entry {
+        movement: Movement { kind: Kind::Suspense, instalment: 0, debit, credit, cause },
+        minor: row.amount_minor.with_context(which)?,
+        effective_on: row.effective_on.with_context(which)?,
+        source: Source { file_no: row.file_no, line: row.line },
+        reason,
+    };
+    Ok(Posting { order_id: row.order_id.clone(), currency, policy_version: None, entry })
+}

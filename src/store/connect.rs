@@ -1,0 +1,254 @@
+//! Opening the store: to work in it while nobody else does, or to look into it. Looking makes nothing, changes nothing and
+//! waits for nobody.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context, Error, Result, bail, ensure};
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, SqlitePool};
+
+use super::Store;
+use super::engine::{Access, Pools};
+use super::fence::{self, Lock};
+
+/// Rows that SQLite's thread may be ahead of us. Waking each other for every few of them costs more than reading.
+const ROWS_ACROSS: usize = 4_096;
+
+/// A page of a new SQLite store. A million orders are written a fifth faster than by SQLite's own 4096, since each page is a
+/// write of its own; days of a few orders take as long as with those.
+const PAGE_BYTES: u32 = 16_384;
+
+/// Pages of the log that are folded into the database at once, so that one which many commits touch is folded once for all
+/// of them.
+const PAGES_FOLDED: u32 = (80 << 20) / PAGE_BYTES;
+
+/// Prepared statements that a connection keeps; the bulk ones take a megabyte each.
+const STATEMENTS_KEPT: usize = 32;
+
+/// A SQLite store up to this size is checked for damage whenever work begins. `verify` checks one of any size.
+const CHECKED_AT_START: u64 = 256 << 20;
+
+/// How long a connection to PostgreSQL may take.
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+
+impl Store {
+    /// Connects and brings the schema up to date, without keeping anybody out. `sqlite:` paths are relative to `home`.
+    pub async fn open(url: &str, home: &Path) -> Result<Store> {
+        let pools = match kind_of(url, home)? {
+            Kind::Sqlite(path) => open_sqlite(&path).await?,
+            Kind::Postgres(options) => migrated(open_postgres(&options).await?).await?,
+        };
+        Ok(Store { pools, access: Access::Shared })
+    }
+
+    /// Connects to work: any other paylater is kept from these books until this one ends, from whichever home it comes.
+    pub async fn open_to_work(url: &str, home: &Path) -> Result<Store> {
+        let (pools, lock) = match kind_of(url, home)? {
+            Kind::Sqlite(path) => {
+                let lock = Lock::beside(&path)?;
+                check_quickly(&path).await?;
+                (open_sqlite(&path).await?, lock)
+            }
+            Kind::Postgres(options) => {
+                let pool = open_postgres(&options).await?;
+                let lock = Lock::of_session(&options).await?;
+                (migrated(pool).await?, lock)
+            }
+        };
+        let mut store = Store { pools, access: Access::Shared };
+        let fence = fence::raise(&store, lock).await?;
+        store.access = Access::Alone(fence);
+        Ok(store)
+    }
+
+    /// Connects to look into the books. None: there are none.
+    pub async fn open_to_read(url: &str, home: &Path) -> Result<Option<Store>> {
+        let pools = match kind_of(url, home)? {
+            Kind::Sqlite(path) => read_sqlite(&path).await?,
+            Kind::Postgres(options) => read_postgres(&options).await?,
+        };
+        Ok(pools.map(|pools| Store { pools, access: Access::Read }))
+    }
+
+    /// Where the books are, without a password.
+    pub fn place(url: &str, home: &Path) -> Result<String> {
+        Ok(match kind_of(url, home)? {
+            Kind::Sqlite(path) => path.display().to_string(),
+            Kind::Postgres(options) => address(&options),
+        })
+    }
+
+    /// The file of a SQLite store, whether it is there or not.
+    pub fn file(url: &str, home: &Path) -> Result<Option<PathBuf>> {
+        Ok(match kind_of(url, home)? {
+            Kind::Sqlite(path) => Some(path),
+            Kind::Postgres(_) => None,
+        })
+    }
+}
+
+enum Kind {
+    Sqlite(PathBuf),
+    Postgres(Box<PgConnectOptions>),
+}
+
+fn kind_of(url: &str, home: &Path) -> Result<Kind> {
+    if let Some(path) = url.strip_prefix("sqlite:") {
+        return Ok(Kind::Sqlite(home.join(path)));
+    }
+    ensure!(
+        url.starts_with("postgres://") || url.starts_with("postgresql://"),
+        "the store's url must begin with sqlite: or postgres://"
+    );
+    // The URL is left out of errors: it may carry a password.
+    let options = PgConnectOptions::from_str(url).ok().context("the store's postgres:// url does not parse")?;
+    // PostgreSQL compiles queries that it takes for long ones; ours are over before that pays.
+    Ok(Kind::Postgres(Box::new(options.application_name("paylater").options([("jit", "off")]))))
+}
+
+fn tuned(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .row_buffer_size(ROWS_ACROSS)
+        .statement_cache_capacity(STATEMENTS_KEPT)
+        .foreign_keys(true)
+        .pragma("cache_size", "-49152")
+        .pragma("temp_store", "memory")
+}
+
+async fn open_sqlite(path: &Path) -> Result<Pools> {
+    let options = tuned(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .page_size(PAGE_BYTES)
+        .pragma("wal_autocheckpoint", PAGES_FOLDED.to_string());
+    let opening = || format!("opening the SQLite store {}", path.display());
+    let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await;
+    let writer = writer.with_context(opening)?;
+    SQLITE.run(&writer).await.context("bringing the SQLite store up to date")?;
+    let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options).await.with_context(opening)?;
+    Ok(Pools::Sqlite { writer: Some(writer), readers })
+}
+
+async fn read_sqlite(path: &Path) -> Result<Option<Pools>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let options = tuned(path).read_only(true);
+    let readers = match readers(&options).await {
+        // Where nothing may be written, SQLite can't make the index of its log. Without a log nobody is at work there.
+        Err(_) if has_no_log(path) => readers(&options.immutable(true)).await,
+        opened => opened,
+    };
+    let readers = readers.with_context(|| format!("opening the SQLite store {} to read it", path.display()))?;
+    let tables = "SELECT COUNT(*) > 0 FROM sqlite_schema WHERE name = '_sqlx_migrations'";
+    let is_begun: bool = sqlx::query_scalar(tables).fetch_one(&readers).await?;
+    if !is_begun {
+        return Ok(None);
+    }
+    is_current(sqlx::query_scalar(APPLIED).fetch_one(&readers).await?, &SQLITE)?;
+    Ok(Some(Pools::Sqlite { writer: None, readers }))
+}
+
+async fn readers(options: &SqliteConnectOptions) -> sqlx::Result<SqlitePool> {
+    let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options.clone()).await?;
+    sqlx::query("SELECT COUNT(*) FROM sqlite_schema").execute(&readers).await?;
+    Ok(readers)
+}
+
+fn has_no_log(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    std::fs::metadata(log).map_or(true, |metadata| metadata.len() == 0)
+}
+
+/// Damage that SQLite itself finds, before any work is done on it.
+async fn check_quickly(path: &Path) -> Result<()> {
+    let size = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    if size == 0 || size > CHECKED_AT_START {
+        return Ok(());
+    }
+    let checking = || format!("checking the SQLite store {}", path.display());
+    let mut connection = sqlx::SqliteConnection::connect_with(&tuned(path)).await.with_context(checking)?;
+    let found: Vec<String> =
+        sqlx::query_scalar("PRAGMA quick_check(3)").fetch_all(&mut connection).await.with_context(checking)?;
+    connection.close().await.ok();
+    ensure!(
+        found == ["ok"],
+        "the SQLite store {} is damaged; put back a copy from before, and the files that came since: {}",
+        path.display(),
+        found.join("; ")
+    );
+    Ok(())
+}
+
+async fn open_postgres(options: &PgConnectOptions) -> Result<PgPool> {
+    // The pool would try for long and then say only that it has waited.
+    let connected = tokio::time::timeout(CONNECT_WITHIN, PgConnection::connect_with(options)).await;
+    match connected {
+        Ok(Ok(connection)) => connection.close().await.ok(),
+        Ok(Err(why)) => return Err(unreachable(why, options)),
+        Err(_) => bail!("{} does not answer within {} seconds", address(options), CONNECT_WITHIN.as_secs()),
+    };
+    let pool = PgPoolOptions::new().max_connections(6).acquire_timeout(CONNECT_WITHIN);
+    pool.connect_with(options.clone()).await.map_err(|why| unreachable(why, options))
+}
+
+async fn migrated(pool: PgPool) -> Result<Pools> {
+    POSTGRES.run(&pool).await.context("bringing the PostgreSQL store up to date")?;
+    Ok(Pools::Postgres { pool })
+}
+
+async fn read_postgres(options: &PgConnectOptions) -> Result<Option<Pools>> {
+    let pool = open_postgres(options).await?;
+    let tables = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
+    let is_begun: bool = sqlx::query_scalar(tables).fetch_one(&pool).await?;
+    if !is_begun {
+        return Ok(None);
+    }
+    is_current(sqlx::query_scalar(APPLIED).fetch_one(&pool).await?, &POSTGRES)?;
+    Ok(Some(Pools::Postgres { pool }))
+}
+
+const APPLIED: &str = "SELECT COUNT(*) FROM _sqlx_migrations";
+
+/// Looking changes nothing, so it can't bring the tables up to date either.
+fn is_current(applied: i64, migrations: &Migrator) -> Result<()> {
+    let known = i64::try_from(migrations.iter().count()).unwrap_or(i64::MAX);
+    ensure!(
+        applied >= known,
+        "the tables of the store are those of an older paylater; `paylater close` or `run` brings them up to date"
+    );
+    ensure!(applied == known, "the tables of the store are those of a newer paylater than this one");
+    Ok(())
+}
+
+/// Where a PostgreSQL store is: for messages, so without user and password.
+pub(super) fn address(options: &PgConnectOptions) -> String {
+    let database = options.get_database().unwrap_or("its default database");
+    match options.get_socket() {
+        Some(socket) => format!("PostgreSQL at {}, database {database}", socket.display()),
+        None => format!("PostgreSQL at {}:{}, database {database}", options.get_host(), options.get_port()),
+    }
+}
+
+pub(super) fn unreachable(why: sqlx::Error, options: &PgConnectOptions) -> Error {
+    let address = address(options);
+    Error::new(why).context(format!("{address}, cannot be reached; see that it runs and that its address is right"))
+}
+
+/// Runs SQLite's own check of everything in the store; nothing to do for PostgreSQL, which checks its pages as it reads.
+pub async fn damage(store: &Store) -> Result<Vec<String>> {
+    let Pools::Sqlite { readers, .. } = &store.pools else { return Ok(Vec::new()) };
+    let check = AssertSqlSafe("PRAGMA integrity_check(20)");
+    let found: Vec<String> = sqlx::query_scalar(check).fetch_all(readers).await.context("checking the SQLite store")?;
+    Ok(found.into_iter().filter(|line| line != "ok").collect())
+}

@@ -1,0 +1,264 @@
+//! What a seal covers of the store: for each merchant and day the rows that reports and proofs are computed from, as one
+//! SHA-256 a table, and when it was last proved that they are still so.
+//!
+//! A row is hashed as text that both engines write alike, so that the same books have the same fingerprint on either. Columns
+//! that change later by right (what is still owed, when a row stopped waiting) are left out of the row's own day and belong to
+//! the day on which they changed.
+
+mod parts;
+
+use anyhow::{Context, Result};
+use chrono::NaiveDate;
+use futures_util::TryStreamExt;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use sqlx::AssertSqlSafe;
+
+use self::parts::{PARTS, Part};
+use super::bulk::{self, Table, row};
+use super::engine::{Tx, on_engine};
+
+/// Marks of a part. More rows share them.
+const MOST_MARKS: usize = 512;
+
+/// A mark is so many hexadecimal digits of what was hashed so far.
+const MARK: usize = 8;
+
+/// The rows of a merchant and day in one table, as hashed. Marks on the way say where another state of them begins to differ.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartPrint {
+    pub part: String,
+    pub rows: usize,
+    pub sha256: String,
+    /// Rows from mark to mark.
+    every: usize,
+    marks: String,
+}
+
+/// A part while its rows pass by.
+struct Printing {
+    hash: Sha256,
+    rows: usize,
+    every: usize,
+    marks: Vec<String>,
+}
+
+impl Printing {
+    fn new() -> Printing {
+        Printing { hash: Sha256::new(), rows: 0, every: 1, marks: Vec::new() }
+    }
+
+    fn row(&mut self, text: &str) {
+        self.hash.update(text);
+        self.hash.update("\n");
+        self.rows += 1;
+        if !self.rows.is_multiple_of(self.every) {
+            return;
+        }
+        let mut mark = hex(&self.hash.clone().finalize());
+        mark.truncate(MARK);
+        self.marks.push(mark);
+        if self.marks.len() > MOST_MARKS {
+            self.every *= 2;
+            self.marks = self.marks.split_off(1).into_iter().step_by(2).collect();
+        }
+    }
+
+    fn finish(self, part: &Part) -> PartPrint {
+        let Printing { hash, rows, every, marks } = self;
+        PartPrint { part: part.name.to_owned(), rows, sha256: hex(&hash.finalize()), every, marks: marks.concat() }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl PartPrint {
+    fn mark(&self, rows: usize) -> Option<&str> {
+        let at = (rows / self.every).checked_sub(1)? * MARK;
+        self.marks.get(at..at + MARK)
+    }
+
+    /// After how many rows the first that differs comes, and among how many it is.
+    fn differs_after(&self, other: &PartPrint) -> (usize, usize) {
+        let every = self.every.max(other.every);
+        let same = (1..).map(|i| i * every).take_while(|rows| {
+            let (mark, others) = (self.mark(*rows), other.mark(*rows));
+            mark.is_some() && mark == others
+        });
+        (same.last().unwrap_or(0), every)
+    }
+}
+
+/// Fingerprints of the rows of a merchant and day as they are now, those without rows left out. The merchant "" has those of
+/// the scheme.
+pub async fn of(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<PartPrint>> {
+    let mut prints = Vec::new();
+    for part in PARTS {
+        let print = print(tx, part, merchant, day).await;
+        let print = print.with_context(|| format!("fingerprint of {} of {day}, {merchant}", part.name))?;
+        prints.extend((print.rows > 0).then_some(print));
+    }
+    Ok(prints)
+}
+
+async fn print(tx: &mut Tx, part: &Part, merchant: &str, day: NaiveDate) -> Result<PartPrint> {
+    let text = part.columns.iter().map(|column| column.text(tx)).collect::<Vec<_>>().join(" || ',' || ");
+    let sql = AssertSqlSafe(format!("SELECT {text} FROM {} ORDER BY {}", part.from, part.key));
+    let mut printing = Printing::new();
+    on_engine!(tx, |c| {
+        let mut rows = sqlx::query_scalar::<_, String>(sql).bind(merchant).bind(day).fetch(c);
+        while let Some(row) = rows.try_next().await? {
+            printing.row(&row);
+        }
+    });
+    Ok(printing.finish(part))
+}
+
+/// What differs between the rows of a merchant and day as they were sealed and as they are now, each part in words.
+pub async fn differences(
+    tx: &mut Tx,
+    merchant: &str,
+    day: NaiveDate,
+    sealed: &[PartPrint],
+    found: &[PartPrint],
+) -> Result<Vec<String>> {
+    let mut differences = Vec::new();
+    for part in PARTS {
+        let of = |prints: &[PartPrint]| prints.iter().find(|print| print.part == part.name).cloned();
+        let none = || Printing::new().finish(part);
+        let (then, now) = match (of(sealed), of(found)) {
+            (None, None) => continue,
+            (then, now) => (then.unwrap_or_else(none), now.unwrap_or_else(none)),
+        };
+        if then.sha256 == now.sha256 && then.rows == now.rows {
+            continue;
+        }
+        let (after, among) = then.differs_after(&now);
+        let first = called(tx, part, merchant, day, after).await?;
+        let first = match (first, among) {
+            (None, _) => "rows at the end are gone".to_owned(),
+            (Some(first), 1) => format!("the first that differs is {first}"),
+            (Some(first), _) => format!("the first that differs is among the {among} from {first} on"),
+        };
+        differences.push(format!("{}: {} rows were sealed, {} are there; {first}", part.name, then.rows, now.rows));
+    }
+    Ok(differences)
+}
+
+/// What the row after so many is called.
+async fn called(tx: &mut Tx, part: &Part, merchant: &str, day: NaiveDate, after: usize) -> Result<Option<String>> {
+    let sql = format!("SELECT {} FROM {} ORDER BY {} LIMIT 1 OFFSET $3", part.called, part.from, part.key);
+    let sql = AssertSqlSafe(sql);
+    let after = i64::try_from(after).unwrap_or(i64::MAX);
+    let row: Option<Option<String>> =
+        on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(day).bind(after).fetch_optional(c).await?);
+    Ok(row.map(|called| called.unwrap_or_else(|| "a row without a name".to_owned())))
+}
+
+const FINGERPRINT: Table =
+    Table { name: "day_fingerprint", columns: &["merchant_id", "business_date", "parts"], key: 2 };
+
+/// Keeps the fingerprints of a sealed day.
+pub async fn keep(tx: &mut Tx, day: NaiveDate, prints: &[(String, Vec<PartPrint>)]) -> Result<()> {
+    let mut cells = Vec::new();
+    for (merchant, prints) in prints {
+        let parts = serde_json::to_string(prints).context("fingerprints as JSON")?;
+        cells.extend(row![merchant.as_str(), day, parts]);
+    }
+    bulk::insert(tx, &FINGERPRINT, cells).await
+}
+
+/// The fingerprints a day was sealed with, by merchant. Empty: it was sealed before there were any.
+pub async fn kept(tx: &mut Tx, day: NaiveDate) -> Result<Vec<(String, Vec<PartPrint>)>> {
+    let sql = "SELECT merchant_id, parts FROM day_fingerprint WHERE business_date = $1 ORDER BY merchant_id";
+    let rows: Vec<(String, String)> = on_engine!(tx, |c| sqlx::query_as(sql).bind(day).fetch_all(c).await?);
+    rows.into_iter()
+        .map(|(merchant, parts)| {
+            let prints = serde_json::from_str(&parts);
+            Ok((merchant, prints.with_context(|| format!("the fingerprints of {day} can't be read"))?))
+        })
+        .collect()
+}
+
+/// When a sealed day was fingerprinted and last proved.
+#[derive(Debug, Clone, Copy, sqlx::FromRow)]
+pub struct Proved {
+    pub business_date: NaiveDate,
+    pub fingerprinted_on: NaiveDate,
+    pub proved_on: NaiveDate,
+}
+
+/// Notes that days were proved today; those not known yet were fingerprinted today.
+pub async fn proved(tx: &mut Tx, days: &[NaiveDate], today: NaiveDate) -> Result<()> {
+    let sql = "INSERT INTO day_proof (business_date, fingerprinted_on, proved_on) VALUES ($1, $2, $2)
+               ON CONFLICT (business_date) DO UPDATE SET proved_on = excluded.proved_on";
+    for day in days {
+        on_engine!(tx, |c| sqlx::query(sql).bind(day).bind(today).execute(c).await.map(|_| ()))?;
+    }
+    Ok(())
+}
+
+/// When each sealed day was last proved, those longest ago first.
+pub async fn last_proved(tx: &mut Tx) -> Result<Vec<Proved>> {
+    let sql = "SELECT business_date, fingerprinted_on, proved_on FROM day_proof ORDER BY proved_on, business_date";
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).fetch_all(c).await?))
+}
+
+/// The first day that was fingerprinted as it was sealed. From there on every day has fingerprints.
+pub async fn first_at_seal(tx: &mut Tx) -> Result<Option<NaiveDate>> {
+    let sql = "SELECT MIN(business_date) FROM day_proof WHERE fingerprinted_on = business_date";
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).fetch_one(c).await?))
+}
+
+/// How far a merchant's orders have been decided again.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Round {
+    pub merchant_id: String,
+    pub after_order: String,
+    pub begun_on: NaiveDate,
+    /// When the last whole round began.
+    pub proved_on: Option<NaiveDate>,
+}
+
+/// The rounds under way.
+pub async fn rounds(tx: &mut Tx) -> Result<Vec<Round>> {
+    let sql = "SELECT merchant_id, after_order, begun_on, proved_on FROM order_proof ORDER BY merchant_id";
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).fetch_all(c).await?))
+}
+
+const ROUND: Table =
+    Table { name: "order_proof", columns: &["merchant_id", "after_order", "begun_on", "proved_on"], key: 1 };
+
+pub async fn save_round(tx: &mut Tx, round: &Round) -> Result<()> {
+    let Round { merchant_id, after_order, begun_on, proved_on } = round;
+    bulk::upsert(tx, &ROUND, row![merchant_id.as_str(), after_order.as_str(), *begun_on, *proved_on]).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_rows(rows: &[String]) -> PartPrint {
+        let mut printing = Printing::new();
+        rows.iter().for_each(|row| printing.row(row));
+        printing.finish(&PARTS[0])
+    }
+
+    #[test]
+    fn the_first_row_that_differs_is_found() {
+        for (rows, changed) in [(1_usize, 0_usize), (5, 3), (512, 511), (513, 100), (4_000, 2_345)] {
+            let sealed: Vec<String> = (0..rows).map(|row| row.to_string()).collect();
+            let mut found = sealed.clone();
+            found[changed].push('x');
+            let (after, among) = of_rows(&sealed).differs_after(&of_rows(&found));
+            assert!((after..after + among).contains(&changed), "{rows} rows, {changed}: {after} and {among} more");
+            assert!(among <= rows.div_ceil(MOST_MARKS).next_power_of_two(), "{rows} rows: {among}");
+            found = sealed.clone();
+            found.insert(changed, "new".to_owned());
+            let (after, among) = of_rows(&sealed).differs_after(&of_rows(&found));
+            assert!((after..after + among).contains(&changed), "{rows} rows, {changed}: {after} and {among} more");
+        }
+    }
+}

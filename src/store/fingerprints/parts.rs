@@ -1,0 +1,389 @@
+//! The tables a seal covers: which of their rows belong to a day, and which of their columns never change after it.
+
+use super::super::engine::{Engine, Tx};
+
+/// A column, by how it becomes text.
+pub enum Column {
+    Text(&'static str),
+    Number(&'static str),
+    Flag(&'static str),
+    Day(&'static str),
+    Instant(&'static str),
+}
+use Column::{Day, Flag, Instant, Number, Text};
+
+impl Column {
+    /// The column as text that no other value has: nothing is `-`, and text brings its length.
+    pub fn text(&self, tx: &Tx) -> String {
+        let is_sqlite = matches!(tx.engine, Engine::Sqlite(_));
+        match *self {
+            Text(column) => format!("COALESCE(length({column}) || ':' || ({column}), '-')"),
+            Number(column) => format!("COALESCE(CAST({column} AS TEXT), '-')"),
+            Flag(column) => format!("CASE WHEN {column} THEN '1' ELSE '0' END"),
+            Day(column) if is_sqlite => format!("COALESCE({column}, '-')"),
+            Day(column) => format!("COALESCE(to_char({column}, 'YYYY-MM-DD'), '-')"),
+            // SQLite has the digits after the second as they came, PostgreSQL six of them.
+            Instant(column) if is_sqlite => format!(
+                "COALESCE(substr({column}, 1, 19) || '.' || CASE substr({column}, 20, 1) WHEN '.'
+                 THEN substr(substr({column}, 21, instr({column}, '+') - 21) || '000000', 1, 6) ELSE '000000' END, '-')"
+            ),
+            Instant(column) => {
+                format!("COALESCE(to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US'), '-')")
+            }
+        }
+    }
+}
+
+/// Rows of a merchant and day in one table. `$1` is the merchant, `$2` the day.
+pub struct Part {
+    pub name: &'static str,
+    pub from: &'static str,
+    pub columns: &'static [Column],
+    /// The order of the rows: their key.
+    pub key: &'static str,
+    /// What a row is called, as SQL.
+    pub called: &'static str,
+}
+
+const ORDER: &[Column] = &[
+    Text("o.order_id"),
+    Text("o.customer_id"),
+    Number("o.amount_minor"),
+    Text("o.currency"),
+    Instant("o.ordered_at"),
+    Day("o.ordered_on"),
+    Text("o.item"),
+    Text("o.declined"),
+    Number("o.credit_score"),
+    Text("o.agreement_id"),
+    Number("o.term"),
+    Day("o.policy_version"),
+    Number("o.content"),
+    Day("o.booked_on"),
+    Number("o.file_no"),
+    Number("o.line"),
+];
+
+const FACT: &[Column] = &[
+    Text("order_id"),
+    Text("kind"),
+    Text("fact_id"),
+    Instant("effective_at"),
+    Day("effective_on"),
+    Number("amount_minor"),
+    Number("days"),
+    Day("ends_on"),
+    Text("detail"),
+    Text("note"),
+    Flag("suspended"),
+    Number("content"),
+    Number("file_no"),
+    Number("line"),
+];
+
+/// How many rows of a file had this outcome at the end of the day: those that waited longer had not.
+macro_rules! then {
+    ($outcome:literal) => {
+        Number(concat!(
+            $outcome,
+            " - (SELECT COUNT(*) FROM input_row r WHERE r.file_no = f.file_no AND r.content <> ''",
+            " AND r.resolved_on > $2 AND r.outcome = '",
+            $outcome,
+            "')"
+        ))
+    };
+}
+
+pub const PARTS: &[Part] = &[
+    Part {
+        name: "journal",
+        from: "journal WHERE merchant_id = $1
+               AND entry_no > (SELECT COALESCE(MAX(last_entry_no), 0) FROM merchant_day
+                               WHERE merchant_id = $1 AND business_date < $2)
+               AND entry_no <= (SELECT COALESCE(MAX(last_entry_no), 0) FROM merchant_day
+                                WHERE merchant_id = $1 AND business_date = $2)",
+        columns: &[
+            Number("entry_no"),
+            Day("business_date"),
+            Day("effective_on"),
+            Text("kind"),
+            Text("order_id"),
+            Number("instalment"),
+            Text("currency"),
+            Number("debit_account"),
+            Number("credit_account"),
+            Number("amount_minor"),
+            Text("cause"),
+            Number("file_no"),
+            Number("line"),
+            Day("policy_version"),
+            Text("reason"),
+        ],
+        key: "entry_no",
+        called: "'entry ' || merchant_id || '-' || entry_no || ' of order ' || order_id",
+    },
+    // An order is found through the entry with which it was booked.
+    Part {
+        name: "orders",
+        from: "journal j JOIN orders o ON o.merchant_id = j.merchant_id AND o.order_id = j.order_id
+               WHERE j.merchant_id = $1
+               AND j.entry_no > (SELECT COALESCE(MAX(last_entry_no), 0) FROM merchant_day
+                                 WHERE merchant_id = $1 AND business_date < $2)
+               AND j.entry_no <= (SELECT COALESCE(MAX(last_entry_no), 0) FROM merchant_day
+                                  WHERE merchant_id = $1 AND business_date = $2)
+               AND j.kind = 'order' AND j.instalment = 1 AND j.reason = 'new'",
+        columns: ORDER,
+        key: "j.entry_no",
+        called: "'order ' || o.order_id",
+    },
+    Part {
+        name: "declined orders",
+        from: "input_row r JOIN orders o ON o.merchant_id = r.merchant_id AND o.order_id = r.order_id
+               WHERE r.merchant_id = $1 AND r.opened_on = $2 AND r.kind = 'orders' AND r.outcome = 'declined'",
+        columns: ORDER,
+        key: "r.file_no, r.line",
+        called: "'order ' || o.order_id",
+    },
+    Part {
+        name: "payments and refunds",
+        from: "fact WHERE merchant_id = $1 AND booked_on = $2 AND kind IN ('payment', 'refund')",
+        columns: FACT,
+        key: "order_id, kind, fact_id",
+        called: "kind || ' ' || fact_id || ' of order ' || order_id",
+    },
+    Part {
+        name: "chargebacks",
+        from: "fact WHERE merchant_id = $1 AND booked_on = $2 AND kind = 'chargeback'",
+        columns: FACT,
+        key: "order_id, kind, fact_id",
+        called: "kind || ' ' || fact_id || ' of order ' || order_id",
+    },
+    Part {
+        name: "other facts",
+        from: "fact WHERE merchant_id = $1 AND booked_on = $2 AND kind NOT IN ('payment', 'refund', 'chargeback')",
+        columns: FACT,
+        key: "order_id, kind, fact_id",
+        called: "kind || ' ' || fact_id || ' of order ' || order_id",
+    },
+    Part {
+        name: "corrections",
+        from: "correction WHERE merchant_id = $1 AND booked_on = $2",
+        columns: &[
+            Text("correction_id"),
+            Text("order_id"),
+            Text("kind"),
+            Text("fact_id"),
+            Text("action"),
+            Instant("corrected_at"),
+            Text("reason"),
+            Text("approved_by"),
+            Instant("effective_at"),
+            Day("effective_on"),
+            Number("amount_minor"),
+            Number("days"),
+            Day("ends_on"),
+            Text("detail"),
+            Number("content"),
+            Number("file_no"),
+            Number("line"),
+        ],
+        key: "correction_id",
+        called: "'correction ' || correction_id || ' of order ' || order_id",
+    },
+    Part {
+        name: "credit record",
+        from: "credit_step WHERE merchant_id = $1 AND since = $2",
+        columns: &[
+            Text("order_id"),
+            Number("instalment"),
+            Number("step_no"),
+            Text("status"),
+            Number("days_past_due"),
+            Number("amount_minor"),
+            Text("reason"),
+        ],
+        key: "order_id, instalment, step_no",
+        called: "'step ' || step_no || ' of order ' || order_id || ', instalment ' || instalment",
+    },
+    Part {
+        name: "balances",
+        from: "account_balance WHERE merchant_id = $1 AND business_date = $2",
+        columns: &[
+            Text("currency"),
+            Number("account"),
+            Number("opening_minor"),
+            Number("debits_minor"),
+            Number("credits_minor"),
+            Number("closing_minor"),
+        ],
+        key: "currency, account",
+        called: "(SELECT name FROM account WHERE code = account_balance.account) || ' in ' || currency",
+    },
+    Part {
+        name: "end of the journal",
+        from: "merchant_day WHERE merchant_id = $1 AND business_date = $2",
+        columns: &[Number("last_entry_no")],
+        key: "merchant_id",
+        called: "'the last entry, ' || last_entry_no",
+    },
+    Part {
+        name: "files",
+        from: "file f WHERE merchant_id = $1 AND business_date = $2",
+        columns: &[
+            Number("file_no"),
+            Text("feed"),
+            Text("kind"),
+            Text("provider"),
+            Text("name"),
+            Text("kept_as"),
+            Text("sha256"),
+            Day("dated_on"),
+            Number("number"),
+            Number("retry_of"),
+            Text("status"),
+            Text("code"),
+            Text("message"),
+            Number("read_rows"),
+            then!("accepted"),
+            then!("declined"),
+            then!("duplicate"),
+            then!("conflict"),
+            then!("rejected"),
+            Number(
+                "pending + (SELECT COUNT(*) FROM input_row r WHERE r.file_no = f.file_no AND r.content <> '' AND r.resolved_on > $2)",
+            ),
+        ],
+        key: "file_no",
+        called: "'file ' || name",
+    },
+    Part {
+        name: "rows of files",
+        from: "input_row WHERE merchant_id = $1 AND opened_on = $2",
+        columns: &[
+            Number("file_no"),
+            Number("line"),
+            Text("kind"),
+            Text("row_key"),
+            Text("order_id"),
+            Text("content"),
+            Number("fingerprint"),
+            Number("amount_minor"),
+            Text("currency"),
+            Text("CASE WHEN content = '' THEN outcome END"),
+            Text("CASE WHEN content = '' THEN code END"),
+            Text("CASE WHEN content = '' THEN message END"),
+        ],
+        key: "file_no, line",
+        called: "'line ' || line || ' of file ' || (SELECT f.name FROM file f WHERE f.file_no = input_row.file_no)",
+    },
+    Part {
+        name: "rows that waited",
+        from: "input_row WHERE merchant_id = $1 AND resolved_on = $2",
+        columns: &[Number("file_no"), Number("line"), Text("outcome"), Text("code"), Text("message")],
+        key: "file_no, line",
+        called: "'line ' || line || ' of file ' || (SELECT f.name FROM file f WHERE f.file_no = input_row.file_no)",
+    },
+    Part {
+        name: "exceptions opened",
+        from: "exception WHERE merchant_id = $1 AND opened_on = $2",
+        columns: &[
+            Number("exception_no"),
+            Text("code"),
+            Text("row_key"),
+            Text("order_id"),
+            Number("file_no"),
+            Number("line"),
+            Number("amount_minor"),
+            Text("currency"),
+            Text("message"),
+        ],
+        key: "exception_no",
+        called: "'exception ' || exception_no || ', ' || code",
+    },
+    Part {
+        name: "exceptions closed",
+        from: "exception WHERE merchant_id = $1 AND resolved_on = $2",
+        columns: &[Number("exception_no"), Text("resolution")],
+        key: "exception_no",
+        called: "'exception ' || exception_no || ', ' || code",
+    },
+    Part {
+        name: "instructions",
+        from: "instruction WHERE merchant_id = $1 AND direction IN ('debit', 'pay_out') AND instructed_on = $2",
+        columns: &[
+            Text("instruction_id"),
+            Text("direction"),
+            Text("order_id"),
+            Number("instalment"),
+            Number("attempt"),
+            Number("amount_minor"),
+            Text("currency"),
+            Day("due_on"),
+        ],
+        key: "instruction_id",
+        called: "'instruction ' || instruction_id",
+    },
+    Part {
+        name: "rows of bills",
+        from: "provider_line WHERE merchant_id = $1 AND business_date = $2 AND amount_minor > 0",
+        columns: &[
+            Text("event"),
+            Text("event_key"),
+            Text("order_id"),
+            Number("amount_minor"),
+            Text("currency"),
+            Number("fee_minor"),
+            Text("transaction_id"),
+            Text("provider"),
+            Day("occurred_on"),
+            Day("opened_on"),
+            Number("file_no"),
+            Number("line"),
+        ],
+        key: "event, event_key, order_id, amount_minor, currency",
+        called: "event || ' ' || event_key || ' in the bill'",
+    },
+    Part {
+        name: "rows of bills matched",
+        from: "provider_line WHERE merchant_id = $1 AND settled_on = $2",
+        columns: &[Text("event"), Text("event_key"), Text("order_id"), Number("amount_minor"), Text("currency")],
+        key: "event, event_key, order_id, amount_minor, currency",
+        called: "event || ' ' || event_key || ' in the bill'",
+    },
+    Part {
+        name: "rows of bills that failed",
+        from: "provider_line WHERE merchant_id = $1 AND failed_on = $2",
+        columns: &[Text("event"), Text("event_key"), Text("order_id"), Number("amount_minor"), Text("currency")],
+        key: "event, event_key, order_id, amount_minor, currency",
+        called: "event || ' ' || event_key || ' in the bill'",
+    },
+    Part {
+        name: "expected in bills",
+        from: "awaited_line WHERE merchant_id = $1 AND booked_on = $2 AND amount_minor > 0",
+        columns: &[
+            Text("event"),
+            Text("event_key"),
+            Text("order_id"),
+            Number("amount_minor"),
+            Text("currency"),
+            Text("provider"),
+            Day("late_on"),
+        ],
+        key: "event, event_key",
+        called: "event || ' ' || event_key",
+    },
+    Part {
+        name: "sealed files",
+        from: "sealed_file WHERE $1 = '' AND business_date = $2",
+        columns: &[Text("name"), Number("row_count"), Text("totals"), Text("sha256")],
+        key: "name",
+        called: "'file ' || name",
+    },
+    Part {
+        name: "seal",
+        from: "sealed_day WHERE $1 = '' AND business_date = $2",
+        columns: &[Number("sequence"), Text("previous_seal"), Text("seal"), Text("buckets")],
+        key: "business_date",
+        called: "'the seal'",
+    },
+];

@@ -1,0 +1,193 @@
+//! Each merchant is proved by itself: one whose books do not add up is left out of the day's seal and stops nobody else,
+//! and the next seal that has the merchant makes the missing days good.
+
+mod support;
+
+use support::{POLICY, Scheme, assert_same, files_below};
+
+/// Changes the books behind the program's back.
+fn sqlite(scheme: &Scheme, store: &str, sql: &str) {
+    let url = format!("sqlite:{}", scheme.path(store).display());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        use sqlx::Connection;
+        let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+        let done = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
+        assert_eq!(done.rows_affected(), 1, "{sql}");
+        connection.close().await.unwrap();
+    });
+}
+
+/// An open order that has nothing to decide after the 10th.
+fn quiet_order(scheme: &Scheme) -> String {
+    let url = format!("sqlite:{}", scheme.path("sample-run/paylater.db").display());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        use sqlx::Connection;
+        let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+        let sql = "SELECT order_id FROM instalment WHERE merchant_id = 'TEA' AND outstanding_minor > 0
+                   AND decided_on <= '2026-03-10' ORDER BY order_id LIMIT 1";
+        sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
+    })
+}
+
+/// Adds to what an order owes.
+fn tamper(scheme: &Scheme, order: &str, by: i64) {
+    let sql = format!(
+        "UPDATE instalment SET outstanding_minor = outstanding_minor + {by}, principal_minor = principal_minor + {by}
+         WHERE merchant_id = 'TEA' AND order_id = '{order}'"
+    );
+    sqlite(scheme, "sample-run/paylater.db", &sql);
+}
+
+fn report(scheme: &Scheme, day: &str, kind: &str) -> String {
+    scheme.read(&format!("sample-run/reconciliation/2026-03-{day}/TEA_2026-03-{day}_{kind}.csv"))
+}
+
+/// The rows of some days' reports, without the header, sorted.
+fn rows(scheme: &Scheme, days: &[&str], kind: &str) -> Vec<String> {
+    let reports: Vec<String> = days.iter().map(|day| report(scheme, day, kind)).collect();
+    let mut rows: Vec<String> = reports.iter().flat_map(|report| report.lines().skip(1).map(str::to_owned)).collect();
+    rows.sort();
+    rows
+}
+
+#[test]
+fn a_merchant_whose_books_do_not_add_up_is_left_out_and_stops_nobody() {
+    let whole = Scheme::sample();
+    whole.close("2026-03-14");
+    let order = quiet_order(&whole);
+    let scheme = Scheme::sample();
+    scheme.close("2026-03-10");
+    tamper(&scheme, &order, 1);
+
+    let told = scheme.run_failing(&["close", "--through", "2026-03-12"], 1);
+    assert!(told.contains("2026-03-12 was sealed without TEA, whose books do not add up"), "{told}");
+    assert!(told.contains("TEA assets:receivable:principal: open positions"), "{told}");
+    for day in ["11", "12"] {
+        let folder = format!("sample-run/reconciliation/2026-03-{day}");
+        let manifest = scheme.read(&format!("{folder}/manifest.json"));
+        assert!(manifest.contains("\"missing\"") && manifest.contains("\"merchant_id\": \"TEA\""), "{manifest}");
+        assert!(!manifest.contains("TEA_2026"), "{manifest}");
+        assert!(!scheme.path(&format!("{folder}/TEA_2026-03-{day}_summary.csv")).exists());
+        // The others are as they would have been.
+        for (name, bytes) in files_below(&whole.path(&folder), &["."]) {
+            let others = !name.contains("TEA_") && !name.contains("scheme_") && !name.contains("credit-impact");
+            if others && !name.ends_with("manifest.json") {
+                assert_eq!(std::fs::read(scheme.path(&folder).join(&name)).unwrap(), bytes, "{name}");
+            }
+        }
+    }
+    let exceptions = scheme.read("sample-run/reconciliation/2026-03-12/scheme_2026-03-12_exceptions.csv");
+    assert!(exceptions.contains("BOOKS_BROKEN") && exceptions.contains(",2026-03-11,1,"), "{exceptions}");
+    let status = scheme.run_failing(&["status"], 1);
+    assert!(status.contains("open business date  2026-03-13") && status.contains("BOOKS_BROKEN"), "{status}");
+    let would = scheme.run(&["job", "close_day", "--dry-run"]);
+    assert!(would.contains("would not be sealed") || would.contains("would be sealed without TEA"), "{would}");
+
+    // Put right, the next seal makes both days good: it opens where the last seal with the merchant closed, and has all
+    // rows since.
+    tamper(&scheme, &order, -1);
+    scheme.close("2026-03-13");
+    assert_eq!(rows(&scheme, &["13"], "detail"), rows(&whole, &["11", "12", "13"], "detail"));
+    assert_eq!(rows(&scheme, &["13"], "positions"), rows(&whole, &["13"], "positions"));
+    let cells = |text: &str, at: usize| {
+        let rows = text.lines().skip(1).map(|row| row.split(',').nth(at).unwrap().to_owned());
+        rows.collect::<Vec<_>>()
+    };
+    let summary = report(&scheme, "13", "summary");
+    assert_eq!(cells(&summary, 4), cells(&report(&whole, "11", "summary"), 4), "openings");
+    assert_eq!(cells(&summary, 7), cells(&report(&whole, "13", "summary"), 7), "closings");
+    let matched = |scheme: &Scheme, days: &[&str]| {
+        let rows = rows(scheme, days, "matching");
+        rows.into_iter().filter(|row| row.contains(",matched,")).count()
+    };
+    assert_eq!(matched(&scheme, &["13"]), matched(&whole, &["11", "12", "13"]));
+    let exceptions = scheme.read("sample-run/reconciliation/2026-03-13/scheme_2026-03-13_exceptions.csv");
+    assert!(!exceptions.contains("BOOKS_BROKEN"), "{exceptions}");
+    let impact = |scheme: &Scheme, days: &[&str]| {
+        let read = |day: &&str| {
+            scheme.read(&format!("sample-run/reconciliation/2026-03-{day}/credit-impact_2026-03-{day}.csv"))
+        };
+        let all: Vec<String> = days.iter().map(read).collect();
+        let mut rows: Vec<String> = all.iter().flat_map(|text| text.lines().skip(1).map(str::to_owned)).collect();
+        rows.sort();
+        rows
+    };
+    let days = ["11", "12", "13"];
+    assert_eq!(impact(&scheme, &days), impact(&whole, &days));
+
+    // The day after is as ever, and everything proves and can be made again.
+    scheme.close("2026-03-14");
+    for kind in ["summary", "detail", "positions", "matching"] {
+        assert_eq!(report(&scheme, "14", kind), report(&whole, "14", kind), "{kind}");
+    }
+    scheme.run(&["verify"]);
+    let before = files_below(&scheme.path("sample-run"), &["reconciliation"]);
+    std::fs::remove_dir_all(scheme.path("sample-run/reconciliation")).unwrap();
+    scheme.run(&["job", "write_reconciliation"]);
+    assert_same(&before, &files_below(&scheme.path("sample-run"), &["reconciliation"]));
+}
+
+#[test]
+fn the_seal_tells_who_is_missing() {
+    let scheme = Scheme::sample();
+    scheme.close("2026-03-10");
+    tamper(&scheme, "T-NO-DELIVERY", 1);
+    scheme.run_failing(&["close", "--through", "2026-03-11"], 1);
+    tamper(&scheme, "T-NO-DELIVERY", -1);
+    scheme.run(&["verify"]);
+    sqlite(&scheme, "sample-run/paylater.db", "DELETE FROM missing_merchant");
+    let told = scheme.run_failing(&["verify"], 1);
+    assert!(told.contains("2026-03-11: the seal does not follow from its files and the seal before"), "{told}");
+}
+
+#[test]
+fn where_nobodys_books_add_up_nothing_is_sealed() {
+    let scheme = Scheme::shop(POLICY).with_customer(&[]);
+    scheme.write(
+        "inbox/orders-2026-03-01.csv",
+        "order_id,customer_id,amount,currency,ordered_at\nO1,C1,10.00,CNY,2026-03-01\n",
+    );
+    scheme.close("2026-03-01");
+    sqlite(&scheme, "run/paylater.db", "UPDATE instalment SET outstanding_minor = 1, principal_minor = 1");
+    let told = scheme.run_failing(&["close", "--through", "2026-03-02"], 1);
+    assert!(told.contains("the books of 2026-03-02 do not add up; nothing was sealed"), "{told}");
+    assert!(!scheme.path("run/reconciliation/2026-03-02").exists());
+    let status = scheme.run_failing(&["status"], 1);
+    assert!(status.contains("open business date  2026-03-02"), "{status}");
+}
+
+#[test]
+fn what_a_left_out_merchants_bank_was_to_be_asked_for_is_asked_for_once_it_is_sealed() {
+    let policy = format!("{POLICY}[version.pay_out]\nafter = 0\n");
+    let scheme = Scheme::shop(&policy).with_customer(&[]);
+    let config = scheme.read("paylater.toml");
+    let other = "[[merchant]]\nid = \"OTHER\"\nname = \"Other\"\npolicy = \"policy.toml\"\n";
+    scheme.write("paylater.toml", format!("{config}{other}"));
+    let orders =
+        "order_id,customer_id,amount,currency,ordered_at\nO1,C1,10.00,CNY,2026-03-01\nO2,C1,10.00,CNY,2026-03-01\n";
+    scheme.write("inbox/orders-2026-03-01.csv", orders);
+    scheme.write(
+        "inbox/payments-2026-03-02.csv",
+        "payment_id,order_id,amount,currency,paid_at\nP1,O1,15.00,CNY,2026-03-02\n",
+    );
+    scheme.close("2026-03-01");
+    let tamper = |by: i64| {
+        let sql = format!(
+            "UPDATE instalment SET outstanding_minor = outstanding_minor + {by}, principal_minor = principal_minor + {by}
+             WHERE order_id = 'O2'"
+        );
+        sqlite(&scheme, "run/paylater.db", &sql);
+    };
+    tamper(1);
+    scheme.run_failing(&["close", "--through", "2026-03-02"], 1);
+    tamper(-1);
+    scheme.close("2026-03-04");
+    let asked = |day: &str| {
+        let report = scheme.read(&format!("run/reconciliation/{day}/SHOP_{day}_credit-payouts.csv"));
+        report.lines().skip(1).filter(|row| row.contains(",O1,5.00,")).count()
+    };
+    assert_eq!([asked("2026-03-03"), asked("2026-03-04")], [1, 0]);
+    scheme.run(&["verify"]);
+}

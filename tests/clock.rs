@@ -1,0 +1,173 @@
+//! A wall clock that jumps, under the real daemon: no day is sealed that is not over, and none is forgotten.
+
+mod support;
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono_tz::Asia::Shanghai;
+use paylater::store::{Store, runs};
+use support::{POLICY, Scheme};
+
+/// Takes the place of the system's clock: the wall clock is ahead by as many seconds as the file says.
+const SHIM: &str = r#"
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+int clock_gettime(clockid_t id, struct timespec *at) {
+    static int (*real)(clockid_t, struct timespec *);
+    if (!real) real = dlsym(RTLD_NEXT, "clock_gettime");
+    int done = real(id, at);
+    if (id == CLOCK_REALTIME) {
+        FILE *file = fopen(getenv("SECONDS_AHEAD"), "r");
+        long seconds = 0;
+        if (file) { if (fscanf(file, "%ld", &seconds) != 1) seconds = 0; fclose(file); }
+        at->tv_sec += seconds;
+    }
+    return done;
+}
+"#;
+
+/// A scheme in real life, whose first open day was so many days ago.
+fn begun(days_ago: u64, keys: &str) -> (Scheme, NaiveDate) {
+    let scheme = Scheme::shop(POLICY);
+    let first = Utc::now().with_timezone(&Shanghai).date_naive() - Days::new(days_ago);
+    let config = scheme.read("paylater.toml").replace("clock = \"business\"", &format!("clock = \"wall\"\n{keys}"));
+    scheme.write("paylater.toml", config.replace("starts_on = \"2026-03-01\"", &format!("starts_on = \"{first}\"")));
+    (scheme, first)
+}
+
+/// The wall clock of this scheme's program is ahead by what the file `ahead` says, at first nothing.
+fn with_a_clock_of_its_own(scheme: &mut Scheme) {
+    scheme.write("shim.c", SHIM);
+    scheme.write("ahead", "0");
+    let (library, ahead) = (scheme.path("shim.so"), scheme.path("ahead"));
+    let mut compiler = Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-o"]).args([&library, &scheme.path("shim.c")]).arg("-ldl");
+    assert!(compiler.status().unwrap().success());
+    scheme.env.push(("LD_PRELOAD".to_owned(), library.display().to_string()));
+    scheme.env.push(("SECONDS_AHEAD".to_owned(), ahead.display().to_string()));
+}
+
+struct Daemon(Child);
+
+impl Daemon {
+    fn start(scheme: &Scheme) -> Daemon {
+        // The store is made before the daemon and `status` come at once.
+        scheme.run(&["status"]);
+        Daemon(scheme.command(&["run"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    fn stop(mut self) {
+        Command::new("kill").arg("-TERM").arg(self.0.id().to_string()).status().unwrap();
+        assert!(self.0.wait().unwrap().success());
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+    }
+}
+
+/// Waits until `status` says something; the daemon looks every second.
+fn until(scheme: &Scheme, words: &str) -> (String, Option<i32>) {
+    let started = Instant::now();
+    loop {
+        let output = scheme.command(&["status"]).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        // Cells are broken into lines.
+        if told.contains(words) {
+            return (told, output.status.code());
+        }
+        assert!(started.elapsed() < Duration::from_secs(60), "no {words:?} in {told}");
+        std::thread::sleep(Duration::from_millis(300));
+    }
+}
+
+fn sealed(scheme: &Scheme, day: NaiveDate) -> bool {
+    Path::new(&scheme.path(&format!("run/reconciliation/{day}"))).exists()
+}
+
+#[test]
+fn more_days_than_are_closed_at_once_wait_for_somebody_who_asks() {
+    let (scheme, first) = begun(12, "");
+    let daemon = Daemon::start(&scheme);
+    let (told, status) = until(&scheme, "12 days from");
+    assert_eq!(status, Some(1), "{told}");
+    assert!(!sealed(&scheme, first));
+    daemon.stop();
+    let yesterday = Utc::now().with_timezone(&Shanghai).date_naive() - Days::new(1);
+    scheme.close(&yesterday.to_string());
+    assert!(sealed(&scheme, first) && sealed(&scheme, yesterday));
+}
+
+#[test]
+fn a_week_off_is_made_up_for() {
+    let (scheme, first) = begun(7, "");
+    let daemon = Daemon::start(&scheme);
+    until(&scheme, "days closed 7");
+    daemon.stop();
+    assert!(sealed(&scheme, first));
+}
+
+#[test]
+fn a_clock_that_is_ahead_for_a_while_seals_nothing() {
+    let (mut scheme, today) = begun(0, "");
+    with_a_clock_of_its_own(&mut scheme);
+    let daemon = Daemon::start(&scheme);
+    until(&scheme, "nothing to do");
+    // To the year 2108.
+    scheme.write("ahead", (86_400_i64 * 30_000).to_string());
+    let (told, status) = until(&scheme, "ahead by");
+    assert_eq!(status, Some(1), "{told}");
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(!sealed(&scheme, today));
+    scheme.write("ahead", "0");
+    let (told, status) = until(&scheme, "the clock is right again");
+    assert_eq!(status, Some(0), "{told}");
+    let (told, _) = until(&scheme, &format!("open business date  {today}"));
+    assert!(told.contains("last sealed day     none"), "{told}");
+    daemon.stop();
+}
+
+#[test]
+fn a_clock_that_has_held_is_believed() {
+    let (mut scheme, today) = begun(0, "clock_wait_minutes = 0");
+    with_a_clock_of_its_own(&mut scheme);
+    let daemon = Daemon::start(&scheme);
+    until(&scheme, "nothing to do");
+    scheme.write("ahead", "86400");
+    until(&scheme, "days closed 1");
+    assert!(sealed(&scheme, today));
+    scheme.write("ahead", "0");
+    let (told, status) = until(&scheme, "set back by");
+    assert_eq!(status, Some(0), "{told}");
+    daemon.stop();
+    scheme.run(&["verify"]);
+}
+
+#[tokio::test]
+async fn what_was_done_by_a_clock_that_was_ahead_keeps_no_job_from_its_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open("sqlite:paylater.db", folder.path()).await.unwrap();
+    let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+    let day = "2026-03-09".parse().unwrap();
+    let due = at("2026-03-10T00:30:00Z");
+    let mut tx = store.write().await.unwrap();
+    // On the 9th at 10:35 the clock said the 10th, so that the close of the 10th seemed to be due.
+    assert!(runs::claim(&mut tx, "close_day", due, day, at("2026-03-10T10:35:00Z")).await.unwrap());
+    runs::finish(&mut tx, "close_day", due, "done", "", at("2026-03-10T10:35:01Z")).await.unwrap();
+    // Set right, it is not due yet; and when it is, nobody has done it.
+    let last = runs::last_scheduled(&mut tx, "close_day", at("2026-03-09T10:56:00Z")).await.unwrap();
+    assert_eq!(last, None);
+    assert!(runs::claim(&mut tx, "close_day", due, day, at("2026-03-10T00:30:01Z")).await.unwrap());
+    runs::finish(&mut tx, "close_day", due, "done", "", at("2026-03-10T00:30:02Z")).await.unwrap();
+    let last = runs::last_scheduled(&mut tx, "close_day", at("2026-03-10T00:30:03Z")).await.unwrap();
+    assert_eq!(last, Some(due));
+    assert!(!runs::claim(&mut tx, "close_day", due, day, at("2026-03-10T00:30:03Z")).await.unwrap());
+}

@@ -1,0 +1,103 @@
+//! Orders of which nothing is heard: listed from a day on, until something is. By the real program.
+
+mod support;
+
+use support::{Scheme, assert_same, files_below};
+
+const POLICY: &str = r#"
+[[version]]
+effective_from = "2026-01-01"
+currency = "CNY"
+clock = "delivered"
+not_fulfilled_after = 5
+bands = [ { score = 500, limit = "1000.00", term = 7 } ]
+late_fee = { kind = "none" }
+"#;
+
+const ORDERS: &str = "order_id,customer_id,amount,currency,ordered_at\n";
+
+fn shop(policy: &str) -> Scheme {
+    let row = |id: &str| format!("{id},C1,5.00,CNY,2026-03-01 09:00:00\n");
+    let orders: String = ["COMES", "CANCELLED", "REFUNDED", "PAID", "STAYS"].map(row).concat();
+    Scheme::shop(policy).with_customer(&[("orders-2026-03-01.csv", &format!("{ORDERS}{orders}"))])
+}
+
+fn fulfilled(scheme: &Scheme, day: u32, rows: &[(&str, &str)]) {
+    let row = |(order, event): &(&str, &str)| format!("{order},{event},2026-03-{day:02} 12:00:00\n");
+    let rows: String = rows.iter().map(row).collect();
+    scheme.write(&format!("inbox/fulfilments-2026-03-{day:02}.csv"), format!("order_id,event,occurred_at\n{rows}"));
+}
+
+/// The orders that are listed on a day.
+fn listed(scheme: &Scheme, day: u32) -> Vec<String> {
+    let report = scheme.read(&format!("run/reconciliation/2026-03-{day:02}/SHOP_2026-03-{day:02}_exceptions.csv"));
+    let mut rows = csv::Reader::from_reader(report.as_bytes());
+    let rows = rows.records().map(|row| row.unwrap()).filter(|row| &row[1] == "NOT_FULFILLED");
+    rows.map(|row| format!("{} {}", &row[3], &row[9])).collect()
+}
+
+#[tokio::test]
+async fn an_order_of_which_nothing_is_heard_is_listed_until_something_is() {
+    let story = |scheme: &Scheme| {
+        // Shipping does not start this clock.
+        fulfilled(scheme, 2, &[("STAYS", "shipped")]);
+        scheme.close("2026-03-05");
+        assert_eq!(listed(scheme, 5), [""; 0]);
+        scheme.close("2026-03-06");
+        let all = ["CANCELLED 0", "COMES 0", "PAID 0", "REFUNDED 0", "STAYS 0"];
+        assert_eq!(listed(scheme, 6), all);
+        let told = scheme.run(&["exceptions", "--code", "NOT_FULFILLED"]);
+        assert!(told.contains("ordered on 2026-03-01 and not delivered after 5 days: it never falls due"), "{told}");
+        fulfilled(scheme, 7, &[("COMES", "delivered"), ("CANCELLED", "cancelled")]);
+        let money = |kind: &str, key: &str, at: &str, row: &str| {
+            let text = format!("{key},order_id,amount,currency,{at}\n{row},5.00,CNY,2026-03-07 12:00:00\n");
+            scheme.write(&format!("inbox/{kind}-2026-03-07.csv"), text);
+        };
+        money("refunds", "refund_id", "refunded_at", "R1,REFUNDED");
+        money("payments", "payment_id", "paid_at", "P1,PAID");
+        scheme.close("2026-03-08");
+        assert_eq!(listed(scheme, 8), ["PAID 2", "STAYS 2"]);
+        // Closed by a person, it stays closed, whatever else is heard.
+        scheme.run(&["exceptions", "close", "SHOP-X3", "--reason", "the goods are on their way"]);
+        let payment = "payment_id,order_id,amount,currency,paid_at\nP2,PAID,1.00,CNY,2026-03-09 12:00:00\n";
+        scheme.write("inbox/payments-2026-03-09.csv", payment);
+        scheme.close("2026-03-10");
+        assert_eq!(listed(scheme, 10), ["STAYS 4"]);
+        scheme.run(&["verify"]);
+    };
+    let (sqlite, postgres) = (shop(POLICY), shop(POLICY).on_postgres().await);
+    story(&sqlite);
+    story(&postgres);
+    let reports = |scheme: &Scheme| files_below(&scheme.path("run"), &["reconciliation"]);
+    assert_same(&reports(&sqlite), &reports(&postgres));
+}
+
+#[test]
+fn an_order_that_comes_late_is_listed_at_once() {
+    let scheme = shop(POLICY);
+    scheme.write("inbox/orders-2026-03-10.csv", format!("{ORDERS}OLD,C1,5.00,CNY,2026-03-02 09:00:00\n"));
+    scheme.close("2026-03-10");
+    assert!(listed(&scheme, 10).contains(&"OLD 0".to_owned()));
+}
+
+#[test]
+fn terms_that_start_without_an_event_have_nothing_to_wait_for() {
+    for clock in ["ordered\"\n#\"", "confirmed\"\nauto_confirm = { after_order = 30 }\n#\""] {
+        let told = shop(&POLICY.replace("delivered", clock)).run_failing(&["check"], 2);
+        assert!(told.contains("not_fulfilled_after: the term of every order starts without an event here"), "{told}");
+    }
+}
+
+#[test]
+fn what_makes_no_sense_about_confirmation_is_refused_with_what_to_write() {
+    for (auto, told) in [
+        ("{ days = 7 }", "auto_confirm.days: goes with after, which says from which event"),
+        ("{ after = \"delivered\" }", "auto_confirm.after: goes with days; write both"),
+        ("{ }", "auto_confirm: says no days; write after and days, or after_order, or both"),
+        ("{ after_order = -1 }", "auto_confirm.after_order: -1 is not from 0 to 3660 days"),
+    ] {
+        let policy = POLICY.replace("\"delivered\"", &format!("\"confirmed\"\nauto_confirm = {auto}"));
+        let said = shop(&policy).run_failing(&["check"], 2);
+        assert!(said.contains(told), "{auto}: {said}");
+    }
+}

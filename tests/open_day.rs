@@ -1,0 +1,456 @@
+//! While a day is open, what is mailed, shown, decided and booked follows from the days that are over and the facts known; what
+//! a day's end brings comes with its close. So it makes no difference which jobs ran before.
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use support::smtp::{Answer, SmtpServer};
+use support::{POLICY, Scheme, assert_same, files_below};
+
+const ORDERS: &str = "order_id,customer_id,amount,currency,ordered_at,shipped_at,delivered_at,confirmed_at\n";
+const PAYMENTS: &str = "payment_id,order_id,amount,currency,paid_at\n";
+
+/// A shop of which the customer's term is 7 days from the order.
+fn shop(rest_of_policy: &str, files: &[(&str, &str)]) -> Scheme {
+    let policy = POLICY.replace("late_fee = { kind = \"none\" }\n", rest_of_policy);
+    Scheme::shop(&policy).with_customer(files)
+}
+
+fn order(id: &str, amount: &str, at: &str) -> String {
+    format!("{ORDERS}{id},C1,{amount},CNY,{at},,,\n")
+}
+
+fn payment(id: &str, order: &str, amount: &str, at: &str) -> String {
+    format!("{PAYMENTS}{id},{order},{amount},CNY,{at}\n")
+}
+
+/// The mails of a run in words: day of sending and text, decoded by the mail's own reader.
+fn mails(scheme: &Scheme) -> BTreeMap<String, String> {
+    if !scheme.path("run/mail").exists() {
+        return BTreeMap::new();
+    }
+    let mails = files_below(&scheme.path("run"), &["mail"]);
+    mails.into_iter().map(|(name, bytes)| (name, plain(&String::from_utf8(bytes).unwrap()))).collect()
+}
+
+/// The plain text of a mail in English.
+fn plain(mail: &str) -> String {
+    let part = mail.split("Content-Type: text/plain").nth(1).unwrap_or(mail);
+    part.split("\r\n--").next().unwrap().replace("=\r\n", "").replace("=20", " ").replace("=3D", "=")
+}
+
+/// The same customer, who reads English.
+const IN_ENGLISH: &str = "customer_id,name,email,locale,time_zone,credit_score,real_name_verified,bank_card_bound
+C1,Ann,c1@example.com,en,Asia/Shanghai,700,true,true
+";
+
+const DAILY_FEE: &str = "late_fee = { kind = \"daily\", rate = \"0.01\" }
+[version.reminders]
+steps = [0, 1]
+[version.credit]
+notice_after = 1
+flag_after = 0
+";
+
+#[test]
+fn a_mail_never_asks_for_the_fee_of_a_day_that_is_not_over() {
+    let flat = "late_fee = { kind = \"flat\", amount = \"10.00\" }\n[version.reminders]\nsteps = [0, 1, 2]\n";
+    for (fee, owed) in [
+        // Charged at the end of the due date.
+        (flat, [("08", "CNY 100.00"), ("09", "CNY 110.00"), ("10", "CNY 110.00")]),
+        (DAILY_FEE, [("08", "CNY 100.00"), ("09", "CNY 100.00"), ("10", "CNY 101.00")]),
+    ] {
+        let scheme = shop(
+            &fee.replace("[0, 1]", "[0, 1, 2]"),
+            &[
+                ("customers-2026-03-02.csv", IN_ENGLISH),
+                ("orders-2026-03-01.csv", &order("A", "100.00", "2026-03-01 10:00:00")),
+            ],
+        );
+        scheme.close("2026-03-10");
+        let mails = mails(&scheme);
+        for (day, amount) in owed {
+            let of_day: Vec<&String> =
+                mails.iter().filter(|(name, _)| name.contains(&format!("202603{day}"))).map(|(_, text)| text).collect();
+            assert_eq!(of_day.len(), 1, "{day}: {mails:?}");
+            assert!(of_day[0].contains(&format!("To pay: {amount}")), "{day} {amount}: {}", of_day[0]);
+        }
+    }
+}
+
+/// What a day brings in the order in which files are taken, with any jobs in between, seals as one close does.
+#[test]
+fn any_jobs_at_any_moment_give_the_seal_of_one_close() {
+    let policy = format!("{DAILY_FEE}[version.debit]\ndays_before = 0\n");
+    let days: [(&str, &[(&str, String)]); 5] = [
+        ("2026-03-01", &[("orders", order("A", "100.00", "2026-03-01 10:00:00"))]),
+        (
+            "2026-03-08",
+            &[
+                ("orders", order("B", "700.00", "2026-03-08 10:00:00")),
+                ("payments", payment("P1", "A", "40.00", "2026-03-08 12:00:00")),
+            ],
+        ),
+        (
+            "2026-03-09",
+            &[
+                ("orders", order("C", "300.00", "2026-03-09 09:00:00")),
+                ("payments", payment("P2", "A", "60.00", "2026-03-09 10:00:00")),
+                (
+                    "refunds",
+                    "refund_id,order_id,amount,currency,refunded_at\nR1,B,10.00,CNY,2026-03-09 11:00:00\n".to_owned(),
+                ),
+            ],
+        ),
+        ("2026-03-16", &[("payments", payment("P3", "B", "690.00", "2026-03-15 23:00:00"))]),
+        ("2026-03-17", &[("payments", payment("P4", "NOBODY", "1.00", "2026-03-17 08:00:00"))]),
+    ];
+    let at_once = shop(&policy, &[]);
+    for (day, files) in &days {
+        for (kind, text) in *files {
+            at_once.write(&format!("inbox/{kind}-{day}.csv"), text);
+        }
+    }
+    at_once.close("2026-03-18");
+    let expected = files_below(&at_once.path("run"), &["reconciliation"]);
+
+    const JOBS: [&str; 8] = [
+        "assess_positions",
+        "send_reminders",
+        "collect_debits",
+        "ingest_files",
+        "watch_feeds",
+        "pay_out_credit",
+        "match_bills",
+        "assess_positions",
+    ];
+    for round in 0..2usize {
+        let scheme = shop(&policy, &[]);
+        let mut turn = round * 3;
+        let mut any_jobs = |scheme: &Scheme| {
+            for _ in 0..3 {
+                scheme.run(&["job", JOBS[turn % JOBS.len()]]);
+                turn += 1 + round;
+            }
+        };
+        for (day, files) in &days {
+            let before = chrono::NaiveDate::pred_opt(&day.parse().unwrap()).unwrap().to_string();
+            if before.as_str() >= "2026-03-01" {
+                scheme.close(&before);
+            }
+            any_jobs(&scheme);
+            for (kind, text) in *files {
+                scheme.write(&format!("inbox/{kind}-{day}.csv"), text);
+                any_jobs(&scheme);
+            }
+        }
+        scheme.close("2026-03-18");
+        assert_same(&expected, &files_below(&scheme.path("run"), &["reconciliation"]));
+        scheme.run(&["verify"]);
+    }
+}
+
+#[test]
+fn an_orders_limit_does_not_depend_on_jobs_that_ran_before() {
+    // The payment falls after the cut-off, so it counts for the 2nd; the 2nd opens with nothing owed.
+    let policy = "late_fee = { kind = \"none\" }\ncut_off = \"22:00\"\n";
+    let limit = |policy: &str| policy.replace("1000.00", "100.00");
+    for jobs in [false, true] {
+        let scheme =
+            Scheme::shop(&limit(&POLICY.replace("late_fee = { kind = \"none\" }\n", policy))).with_customer(&[
+                ("orders-2026-03-01.csv", &order("A", "100.00", "2026-03-01 10:00:00")),
+                ("payments-2026-03-01.csv", &payment("P1", "A", "100.00", "2026-03-01 23:00:00")),
+                ("orders-2026-03-02.csv", &order("B", "50.00", "2026-03-02 10:00:00")),
+            ]);
+        scheme.close("2026-03-01");
+        if jobs {
+            scheme.run(&["job", "assess_positions"]);
+        }
+        scheme.close("2026-03-02");
+        assert!(scheme.ack("orders", "orders-2026-03-02.csv").contains("B,accepted"), "{jobs}");
+        scheme.run(&["verify"]);
+    }
+}
+
+#[test]
+fn a_payment_of_the_same_day_frees_no_limit_whenever_its_file_comes() {
+    for payment_first in [false, true] {
+        let scheme = Scheme::shop(&POLICY.replace("1000.00", "100.00"))
+            .with_customer(&[("orders-2026-03-01.csv", &order("A", "100.00", "2026-03-01 10:00:00"))]);
+        scheme.close("2026-03-01");
+        scheme.write("inbox/payments-2026-03-02.csv", payment("P1", "A", "100.00", "2026-03-02 08:00:00"));
+        if payment_first {
+            scheme.run(&["job", "ingest_files"]);
+            scheme.run(&["job", "assess_positions"]);
+        }
+        scheme.write("inbox/orders-2026-03-02.csv", order("B", "50.00", "2026-03-02 10:00:00"));
+        scheme.close("2026-03-02");
+        assert!(scheme.ack("orders", "orders-2026-03-02.csv").contains("OVER_LIMIT"), "{payment_first}");
+    }
+}
+
+#[test]
+fn a_customer_is_frozen_by_the_days_that_are_over() {
+    // Sent on Thursday the 5th, received by itself on Sunday the 8th and due on the Friday before: known at the end of the 8th.
+    let policy = "[[version]]\neffective_from = \"2026-01-01\"\ncurrency = \"CNY\"\nclock = \"confirmed\"\n\
+        auto_confirm = { after = \"shipped\", days = 3 }\ncalendar = \"weekends\"\nroll = \"preceding\"\n\
+        bands = [ { score = 500, limit = \"500.00\", term = 0 } ]\nfreeze_when_overdue = 0\nlate_fee = { kind = \"none\" }\n";
+    for jobs in [false, true] {
+        let scheme = Scheme::shop(policy).with_customer(&[
+            ("orders-2026-03-05.csv", &format!("{ORDERS}A,C1,100.00,CNY,2026-03-05 10:00:00,2026-03-05 12:00:00,,\n")),
+            ("orders-2026-03-08.csv", &order("B", "50.00", "2026-03-08 10:00:00")),
+            ("orders-2026-03-09.csv", &order("C", "50.00", "2026-03-09 10:00:00")),
+        ]);
+        scheme.close("2026-03-07");
+        if jobs {
+            scheme.run(&["job", "assess_positions"]);
+            scheme.run(&["job", "send_reminders"]);
+        }
+        scheme.close("2026-03-09");
+        assert!(scheme.ack("orders", "orders-2026-03-08.csv").contains("B,accepted"), "{jobs}");
+        assert!(scheme.ack("orders", "orders-2026-03-09.csv").contains("ACCOUNT_OVERDUE"), "{jobs}");
+    }
+}
+
+#[test]
+fn freezing_counts_days_past_due() {
+    // Due on the 8th, paid on the 12th, charged back on the 20th: on the 22nd the days 9 to 11 and 20 to 21 count.
+    let files = |ordered: &str| {
+        let scheme = shop(
+            "late_fee = { kind = \"none\" }\nfreeze_when_overdue = 5\n",
+            &[
+                ("orders-2026-03-01.csv", &order("A", "100.00", "2026-03-01 10:00:00")),
+                ("payments-2026-03-12.csv", &payment("P1", "A", "100.00", "2026-03-12 10:00:00")),
+                (
+                    "chargebacks-2026-03-20.csv",
+                    "chargeback_id,payment_id,order_id,amount,currency,charged_back_at\nX1,P1,A,100.00,CNY,2026-03-20 10:00:00\n",
+                ),
+            ],
+        );
+        scheme.write(&format!("inbox/orders-{ordered}.csv"), order("B", "50.00", &format!("{ordered} 10:00:00")));
+        scheme.close(ordered);
+        scheme.ack("orders", &format!("orders-{ordered}.csv"))
+    };
+    assert!(files("2026-03-22").contains("B,accepted"));
+    assert!(files("2026-03-24").contains("ACCOUNT_OVERDUE"));
+}
+
+#[test]
+fn an_extension_asked_for_on_the_morning_of_the_write_off_is_granted() {
+    let policy = "late_fee = { kind = \"none\" }\nwrite_off = { after = 10 }\nextension = { times = 1, days = 7, when_overdue = true }\n";
+    for (day, outcome) in [("2026-03-18", "accepted"), ("2026-03-19", "EXTENSION_WRITTEN_OFF")] {
+        let scheme = shop(policy, &[("orders-2026-03-01.csv", &order("A", "100.00", "2026-03-01 10:00:00"))]);
+        scheme.write(
+            &format!("inbox/extensions-{day}.csv"),
+            format!("extension_id,order_id,days,requested_at\nE1,A,7,{day} 08:00:00\n"),
+        );
+        scheme.close(day);
+        assert!(scheme.ack("extensions", &format!("extensions-{day}.csv")).contains(outcome), "{day}");
+    }
+}
+
+fn by_smtp(mut scheme: Scheme, server: &SmtpServer) -> Scheme {
+    let config = scheme.read("paylater.toml").replace("\"folder\"", "\"smtp\"");
+    scheme.write("paylater.toml", config);
+    scheme.env.push(("PAYLATER_SMTP_URL".to_owned(), server.url()));
+    scheme
+}
+
+#[test]
+fn a_mail_is_looked_at_again_when_it_leaves() {
+    let server = SmtpServer::start();
+    server.answer(Answer::to("MAIL", "451 4.3.0 try again later"));
+    let steps = "late_fee = { kind = \"none\" }\nholds.hardship = { days = 5, effects = [\"contact\"] }\n[version.reminders]\nsteps = [0]\n";
+    let others =
+        "C2,Bob,c2@example.com,en,Asia/Shanghai,700,true,true\nC3,Cat,c3@example.com,en,Asia/Shanghai,700,true,true\n";
+    let scheme = by_smtp(
+        shop(
+            steps,
+            &[
+                ("customers-2026-02-28.csv", &format!("{IN_ENGLISH}{others}")),
+                (
+                    "agreements-2026-02-28.csv",
+                    "agreement_id,customer_id,merchant_id,status,changed_at,score_authorised\n\
+                     A2,C2,SHOP,open,2026-02-01,true\nA3,C3,SHOP,open,2026-02-01,true\n",
+                ),
+                (
+                    "orders-2026-03-01.csv",
+                    &format!(
+                        "{ORDERS}PAID,C1,10.00,CNY,2026-03-01,,,\nPART,C2,20.00,CNY,2026-03-01,,,\nHELD,C3,30.00,CNY,2026-03-01,,,\n"
+                    ),
+                ),
+            ],
+        ),
+        &server,
+    );
+    scheme.close("2026-03-07");
+    let told = scheme.run_failing(&["job", "send_reminders"], 1);
+    assert!(told.contains("3 mails could not be handed over"), "{told}");
+    scheme.write(
+        "inbox/payments-2026-03-08.csv",
+        format!("{PAYMENTS}P1,PAID,10.00,CNY,2026-03-08 09:00:00\nP2,PART,5.00,CNY,2026-03-08 09:00:00\n"),
+    );
+    scheme.write(
+        "inbox/holds-2026-03-08.csv",
+        "hold_id,order_id,reason,starts_on,ends_on\nH1,HELD,hardship,2026-03-08,2026-03-20\n",
+    );
+    scheme.run(&["job", "ingest_files"]);
+    server.answer_well();
+    let told = scheme.run(&["job", "send_reminders"]);
+    assert!(told.contains("mails sent 1, withdrawn 2"), "{told}");
+    let received = server.received();
+    assert_eq!(received.len(), 1);
+    let text = plain(&String::from_utf8_lossy(&received[0].content));
+    assert!(text.contains("order PART") && text.contains("To pay: CNY 15.00"), "{text}");
+    assert!(scheme.run(&["explain", "PAID"]).contains("mail due_today (0) not sent: paid"));
+    assert!(scheme.run(&["explain", "HELD"]).contains("mail due_today (0) not sent: held"));
+    // The exception about mails that waited is closed, and the day ends without another mail.
+    scheme.close("2026-03-08");
+    assert!(!scheme.read("run/reconciliation/2026-03-08/scheme_2026-03-08_exceptions.csv").contains("MAIL_DELAYED"));
+    assert_eq!(server.received().len(), 1);
+}
+
+#[test]
+fn everybody_is_written_to_at_an_hour_of_theirs() {
+    for (zone, sent_at) in [
+        ("Asia/Shanghai", "02:00:00"),
+        ("Europe/London", "07:00:00"),
+        ("America/New_York", "12:00:00"),
+        ("America/Los_Angeles", "02:00:00"),
+        ("Pacific/Auckland", "02:00:00"),
+        ("Pacific/Honolulu", "02:00:00"),
+        ("America/Sao_Paulo", "11:00:00"),
+        ("Asia/Kolkata", "02:30:00"),
+    ] {
+        let scheme = shop(
+            "late_fee = { kind = \"none\" }\n[version.reminders]\nsteps = [0]\n",
+            &[
+                ("customers-2026-07-01.csv", &IN_ENGLISH.replace("Asia/Shanghai", zone)),
+                ("orders-2026-07-01.csv", &order("A", "100.00", "2026-07-01 10:00:00")),
+            ],
+        );
+        let config = scheme.read("paylater.toml").replace("2026-03-01", "2026-07-01");
+        scheme.write("paylater.toml", config);
+        scheme.close("2026-07-08");
+        let mails = files_below(&scheme.path("run"), &["mail"]);
+        let dates: Vec<String> = mails
+            .values()
+            .map(|mail| {
+                String::from_utf8_lossy(mail).lines().find(|line| line.starts_with("Date:")).unwrap().to_owned()
+            })
+            .collect();
+        assert_eq!(dates, [format!("Date: Wed, 08 Jul 2026 {sent_at} +0000")], "{zone}");
+    }
+}
+
+#[test]
+fn where_no_hour_is_left_the_reason_is_kept() {
+    let scheme = shop(
+        "late_fee = { kind = \"none\" }\n[version.reminders]\nsteps = [0]\n",
+        &[
+            ("customers-2026-03-02.csv", &IN_ENGLISH.replace("Asia/Shanghai", "America/New_York")),
+            ("orders-2026-03-01.csv", &order("A", "100.00", "2026-03-01 10:00:00")),
+        ],
+    );
+    let config = scheme.read("paylater.toml").replace("[mail]\n", "[mail]\ncontact_hours = [\"13:00\", \"14:00\"]\n");
+    scheme.write("paylater.toml", config);
+    scheme.close("2026-03-08");
+    assert!(mails(&scheme).is_empty());
+    let told = scheme.run(&["explain", "A"]);
+    assert!(told.contains("mail due_today (0) not sent: no hour left in the customer's time zone"), "{told}");
+}
+
+#[test]
+fn letters_say_only_what_the_terms_bear_out() {
+    let reminders = "[version.reminders]\nsteps = [-1, 0, 1, 2, 3]\n";
+    let flat = "late_fee = { kind = \"flat\", amount = \"10.00\" }\n";
+    let none = "late_fee = { kind = \"none\" }\n";
+    let credit = "[version.credit]\nnotice_after = 30\nflag_after = 5\n";
+    let debit = "[version.debit]\ndays_before = 0\n";
+    let texts = |policy: String| -> Vec<String> {
+        let scheme = shop(
+            &policy,
+            &[
+                ("customers-2026-03-02.csv", IN_ENGLISH),
+                ("orders-2026-03-01.csv", &order("A", "100.00", "2026-03-01 10:00:00")),
+            ],
+        );
+        scheme.close("2026-03-11");
+        mails(&scheme).into_values().collect()
+    };
+    let neither = texts(format!("{none}{reminders}"));
+    assert_eq!(neither.len(), 5);
+    for text in &neither {
+        assert!(!text.contains("late fee") && !text.contains("credit record"), "{text}");
+        assert!(text.contains("Please pay the merchant"), "{text}");
+    }
+    // One fee, charged at the end of the 8th: until then it may follow, after that there is no second.
+    let fee = texts(format!("{flat}{reminders}"));
+    for (text, may_follow) in fee.iter().zip([true, true, false, false, false]) {
+        assert_eq!(text.contains("a late fee may be added"), may_follow, "{text}");
+        assert!(!text.contains("more late fee") && !text.contains("credit record"), "{text}");
+    }
+    for text in texts(format!("{none}{reminders}{credit}")) {
+        assert!(text.contains("credit record") && !text.contains("late fee"), "{text}");
+    }
+    // The bank is asked on the 8th and does not answer.
+    let collected = texts(format!("{flat}{reminders}{debit}"));
+    for (text, words) in collected.iter().zip([
+        "Collected from your bank card on 8 March 2026",
+        "Collected from your bank card on 8 March 2026",
+        "Being collected from your bank card",
+        "Being collected from your bank card",
+        "Being collected from your bank card",
+    ]) {
+        assert!(text.contains(words) && !text.contains("Please pay"), "{text}");
+        assert!(!text.contains("may be added"), "{text}");
+    }
+}
+
+#[test]
+fn explain_counts_days_and_shows_credit_and_suspense() {
+    let scheme = shop(
+        "late_fee = { kind = \"none\" }\n[version.pay_out]\nafter = 20\n",
+        &[
+            (
+                "orders-2026-03-01.csv",
+                &format!(
+                    "{ORDERS}SIX,C1,10.00,CNY,2026-03-01,,,\nONE,C1,10.00,CNY,2026-03-01,,,\nOPEN,C1,10.00,CNY,2026-03-01,,,\n"
+                ),
+            ),
+            (
+                "payments-2026-03-14.csv",
+                &format!(
+                    "{PAYMENTS}P1,SIX,10.00,CNY,2026-03-14 10:00:00\nP2,ONE,88.00,CNY,2026-03-09 10:00:00\n\
+                     P3,OPEN,5.00,EUR,2026-03-14 10:00:00\n"
+                ),
+            ),
+        ],
+    );
+    scheme.close("2026-03-14");
+    // Due on the 8th.
+    assert!(scheme.run(&["explain", "SIX"]).contains("paid 6 days late"));
+    let one = scheme.run(&["explain", "ONE"]);
+    assert!(one.contains("paid 1 day late"), "{one}");
+    assert!(one.contains("78.00 CNY of customer credit: to be paid back on 2026-04-03"), "{one}");
+    let open = scheme.run(&["explain", "OPEN"]);
+    // The 15th is not over.
+    assert!(open.contains("10.00 CNY of 10.00 open") && open.contains(", 6 days past due"), "{open}");
+    assert!(open.contains("5.00 EUR in suspense"), "{open}");
+}
+
+#[test]
+fn what_files_hold_neither_steers_the_terminal_nor_looks_like_ours() {
+    let scheme = shop("late_fee = { kind = \"none\" }\n", &[]);
+    scheme.write(
+        "inbox/orders-2026-03-01.csv",
+        "order_id,customer_id,amount,currency,ordered_at,item\n\
+         A,C1,10.00,CNY,2026-03-01,\"Tea\n\nNow: 0.00 CNY of 10.00 open\n\u{1b}[8m\"\n",
+    );
+    scheme.close("2026-03-01");
+    let told = scheme.run(&["explain", "A"]);
+    assert!(!told.contains('\u{1b}') && !told.contains("\nNow: 0.00"), "{told}");
+    assert!(told.contains("Tea\\n\\nNow: 0.00 CNY of 10.00 open\\n\\u{1b}[8m"), "{told}");
+    assert!(!scheme.run(&["--json", "explain", "A"]).contains('\u{1b}'));
+}

@@ -57,8 +57,6 @@ struct Daemon(Child);
 
 impl Daemon {
     fn start(scheme: &Scheme) -> Daemon {
-        // The store is made before the daemon and `status` come at once.
-        scheme.run(&["status"]);
         Daemon(scheme.command(&["run"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
     }
 

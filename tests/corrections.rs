@@ -558,3 +558,70 @@ fn a_correction_that_a_stop_left_lying_is_taken_with_the_next_files() {
     assert_eq!(positions(&scheme, "2026-03-03"), ["O1 2026-03-08 100.00 0.00 clear"]);
     verified(&scheme);
 }
+
+#[tokio::test]
+async fn money_dated_ahead_is_corrected_before_its_day() {
+    let story = |scheme: Scheme| {
+        write(&scheme, "orders-2026-03-01.csv", ORDERS, &["O1,C1,100.00,CNY,2026-03-01 10:00:00,2026-03-01 12:00:00"]);
+        // Known on the 2nd, dated the 6th: never made, made before, made for less, and made later still.
+        let payment = |id: &str| format!("{id},O1,10.00,CNY,2026-03-06");
+        let rows = ["P1", "P2", "P3", "P4"].map(payment);
+        write(&scheme, "payments-2026-03-02.csv", PAYMENTS, &rows.each_ref().map(String::as_str));
+        let header = format!("{CORRECTIONS},paid_at,amount,currency");
+        write(
+            &scheme,
+            "corrections-2026-03-04.csv",
+            &header,
+            &[
+                "K1,payment,P1,void,2026-03-04,never made,wang.li,,,",
+                "K2,payment,P2,replace,2026-03-04,typed wrong,wang.li,2026-03-02,,",
+                "K3,payment,P3,replace,2026-03-04,typed wrong,wang.li,,7.00,CNY",
+                "K4,payment,P4,replace,2026-03-04,typed wrong,wang.li,2026-03-07,,",
+            ],
+        );
+        scheme.close("2026-03-08");
+        for (day, cash, expected) in [
+            ("02", "0.00", vec![]),
+            ("04", "10.00", vec!["P2 10.00 10.00 matched"]),
+            ("05", "10.00", vec![]),
+            ("06", "17.00", vec!["P3 10.00 7.00 amount_differs"]),
+            ("07", "27.00", vec!["P4 10.00 10.00 matched"]),
+            ("08", "27.00", vec![]),
+        ] {
+            let day = format!("2026-03-{day}");
+            assert_eq!(closing(&scheme, &day, "assets:cash-clearing"), cash, "{day}");
+            assert_eq!(matching(&scheme, &day), expected, "{day}");
+        }
+        verified(&scheme);
+    };
+    story(shop(&[]));
+    story(shop(&[]).on_postgres().await);
+}
+
+#[test]
+fn a_payment_out_of_suspense_is_void_before_and_after_its_day() {
+    // After the cut-off a payment takes effect on the next day; its money is in suspense from its own day on.
+    let policy = POLICY.replace("clock =", "cut_off = \"18:00\"\nclock =");
+    let scheme = with_corrections(Scheme::shop(&policy)).with_customer(&[]);
+    let late = |id: &str| format!("{id},O1,10.00,CNY,2026-03-02 20:00:00");
+    write(&scheme, "payments-2026-03-02.csv", PAYMENTS, &[&late("P1"), &late("P2"), &late("P3")]);
+    write(&scheme, "corrections-2026-03-02.csv", CORRECTIONS, &["K1,payment,P1,void,2026-03-02,not ours,wang.li"]);
+    scheme.close("2026-03-02");
+    assert_eq!(closing(&scheme, "2026-03-02", "liabilities:suspense"), "-20.00");
+    write(&scheme, "orders-2026-03-03.csv", ORDERS, &["O1,C1,100.00,CNY,2026-03-01 10:00:00,2026-03-01 12:00:00"]);
+    write(&scheme, "corrections-2026-03-03.csv", CORRECTIONS, &["K2,payment,P2,void,2026-03-03,not ours,wang.li"]);
+    let header = format!("{CORRECTIONS},amount,currency");
+    write(
+        &scheme,
+        "corrections-2026-03-05.csv",
+        &header,
+        &["K3,payment,P3,replace,2026-03-05,typed wrong,wang.li,4.00,CNY"],
+    );
+    scheme.close("2026-03-06");
+    for (day, cash) in [("03", "10.00"), ("04", "10.00"), ("05", "4.00"), ("06", "4.00")] {
+        let day = format!("2026-03-{day}");
+        assert_eq!(closing(&scheme, &day, "liabilities:suspense"), "0.00", "{day}");
+        assert_eq!(closing(&scheme, &day, "assets:cash-clearing"), cash, "{day}");
+    }
+    verified(&scheme);
+}

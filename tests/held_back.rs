@@ -240,3 +240,75 @@ fn what_makes_no_sense_is_refused_with_what_to_write() {
     let word = told("payments", "expected_by = \"09:00\"\nwhen_missing = \"wait\"");
     assert!(word.contains("\"wait\" is not known; write hold, stop or go_on"), "{word}");
 }
+
+/// What was held against customers: by order, overdue mails and notices that were sent and steps of the record. `right`: what
+/// was right to send, also where a customer had had mails enough.
+fn held_against(scheme: &Scheme, right: bool) -> std::collections::BTreeSet<(String, String)> {
+    let url = format!("sqlite:{}", scheme.path("sample-run/paylater.db").display());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        use sqlx::Connection;
+        let mut books = sqlx::SqliteConnection::connect(&url).await.unwrap();
+        let which = if right { "TRUE" } else { "mail_no IS NOT NULL AND suppressed IS NULL" };
+        let sql = format!(
+            "SELECT order_id, template || ' ' || CASE WHEN template = 'notice' THEN '' ELSE step END FROM reminder
+             WHERE {which} AND template IN ('overdue', 'notice')
+             UNION SELECT order_id, status FROM credit_step WHERE status IN ('notice_due', 'flagged')"
+        );
+        sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(&mut books).await.unwrap().into_iter().collect()
+    })
+}
+
+/// The sample after nine days, from when on every shop's file of payments comes daily, and is expected before the mails leave.
+fn sample_that_expects_payments() -> Scheme {
+    let scheme = Scheme::sample();
+    scheme.close("2026-03-09");
+    let line = "kind = \"payments\"\n";
+    let config = scheme.read("sample-data/paylater.toml");
+    scheme.write("sample-data/paylater.toml", config.replace(line, &format!("{line}expected_by = \"09:00\"\n")));
+    scheme
+}
+
+#[test]
+fn a_week_of_the_sample_without_payments_is_held_against_nobody() {
+    let undisturbed = sample_that_expects_payments();
+    undisturbed.close("2026-03-31");
+
+    let scheme = sample_that_expects_payments();
+    let in_week = |day: u32| format!("payments-2026-03-{day:02}.csv");
+    let files = |from: &str, to: &str| {
+        for (shop, day) in ["tea", "book", "gym"].into_iter().flat_map(|shop| (10..=16).map(move |day| (shop, day))) {
+            let (from, to) = (scheme.path(&format!("{from}/{shop}")), scheme.path(&format!("{to}/{shop}")));
+            std::fs::create_dir_all(&to).unwrap();
+            if from.join(in_week(day)).exists() {
+                std::fs::rename(from.join(in_week(day)), to.join(in_week(day))).unwrap();
+            }
+        }
+    };
+    files("sample-data/inbox", "kept-back");
+    scheme.close("2026-03-16");
+    assert!(scheme.run(&["status"]).contains("are held back since 2026-03-10"));
+    let without: Vec<_> = held_against(&scheme, false).difference(&held_against(&undisturbed, true)).cloned().collect();
+    assert!(without.is_empty(), "{without:?}");
+    files("kept-back", "sample-data/inbox");
+    scheme.close("2026-03-31");
+    // Nobody was written to, noticed or flagged who would not have been with all files on time …
+    let more: Vec<_> = held_against(&scheme, false).difference(&held_against(&undisturbed, true)).cloned().collect();
+    assert!(more.is_empty(), "{more:?}");
+    // … and the positions are the same, but for the dates of credit records that had to wait.
+    let positions = |scheme: &Scheme| -> Vec<String> {
+        let of =
+            |shop: &str| scheme.read(&format!("sample-run/reconciliation/2026-03-31/{shop}_2026-03-31_positions.csv"));
+        let cut = |line: &str| {
+            line.split(',')
+                .enumerate()
+                .filter(|(i, _)| ![15, 17].contains(i))
+                .map(|(_, c)| c)
+                .collect::<Vec<_>>()
+                .join(",")
+        };
+        ["TEA", "BOOK", "GYM"].into_iter().flat_map(|shop| of(shop).lines().map(cut).collect::<Vec<_>>()).collect()
+    };
+    assert_eq!(positions(&undisturbed), positions(&scheme));
+    scheme.run(&["verify"]);
+}

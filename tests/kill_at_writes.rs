@@ -147,8 +147,8 @@ async fn tables(folder: &Path) -> BTreeMap<String, String> {
         "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '_sqlx%'";
     let mut tables = BTreeMap::new();
     for table in sqlx::query_scalar::<_, String>(names).fetch_all(&mut books).await.unwrap() {
-        // Runs tell the wall clock.
-        if table == "run" {
+        // Runs tell the wall clock; and how often somebody began to write is another matter.
+        if matches!(table.as_str(), "run" | "writer") {
             continue;
         }
         let columns = format!(

@@ -2,8 +2,8 @@
 
 mod support;
 
+use support::Scheme;
 use support::smtp::{Answer, SmtpServer};
-use support::{AGREEMENTS, CUSTOMERS, POLICY, Scheme};
 
 fn sample_by_smtp(server: &SmtpServer) -> Scheme {
     let mut scheme = Scheme::sample();
@@ -48,20 +48,6 @@ fn a_refused_address_is_not_written_to_again_and_finance_is_told() {
     let flagged = scheme.read("sample-run/reconciliation/2026-03-12/credit-impact_2026-03-12.csv");
     assert!(!flagged.contains("flagged"), "{flagged}");
     scheme.run(&["verify"]);
-}
-
-#[test]
-fn what_is_no_address_is_written_to_once() {
-    let scheme = Scheme::shop(&format!("{POLICY}[version.reminders]\nsteps = [-1, 1, 3]\n"));
-    scheme.write("inbox/customers-2026-03-01.csv", CUSTOMERS.replace("@", " at "));
-    scheme.write("inbox/agreements-2026-03-01.csv", AGREEMENTS);
-    scheme.write(
-        "inbox/orders-2026-03-01.csv",
-        "order_id,customer_id,amount,currency,ordered_at,delivered_at\nO1,C1,5.00,CNY,2026-03-01,2026-03-01\n",
-    );
-    scheme.close("2026-03-25");
-    let exceptions = scheme.read("run/reconciliation/2026-03-25/scheme_2026-03-25_exceptions.csv");
-    assert_eq!(exceptions.matches("MAIL_REFUSED").count(), 1, "{exceptions}");
 }
 
 #[test]

@@ -134,6 +134,7 @@ fn on_the_wall_clock_it_is_told_once_the_time_has_come() {
     let config = scheme.read("paylater.toml").replace("clock = \"business\"", "clock = \"wall\"");
     let config = config.replace("starts_on = \"2026-03-01\"", &format!("starts_on = \"{today}\""));
     scheme.write("paylater.toml", &config);
+    scheme.run(&["job", "ingest_files"]);
     let told = scheme.run(&["job", "watch_feeds", "--dry-run"]);
     assert!(told.contains(&format!("no file of orders for {today}")), "{told}");
     let told = scheme.run(&["job", "watch_feeds"]);

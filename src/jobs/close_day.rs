@@ -59,15 +59,18 @@ async fn seal_books(scheme: &Scheme, today: NaiveDate, again: Again) -> Result<D
     }
     fs::create_dir_all(&staged).with_context(|| format!("making {}", staged.display()))?;
     let mut tx = scheme.store.write().await?;
-    let (mut rendered, faults) = prove(&mut tx, scheme, today, Some(&staged)).await?;
     ensure_untouched(today, &sealed_days::strays(&mut tx, scheme, today).await?)?;
+    let mut faults = Faults::default();
     if let Some(within) = again.left {
         let (rounds, findings) = orders_again::go_round(&mut tx, scheme, today, clock::monotonic() + within).await?;
-        ensure_untouched(today, &findings)?;
+        for finding in findings {
+            faults.add(&finding.merchant, vec![finding.to_string()]);
+        }
         for round in &rounds {
             fingerprints::save_round(&mut tx, round).await?;
         }
     }
+    let (mut rendered, faults) = prove(&mut tx, scheme, today, Some(&staged), faults).await?;
     again.record(&mut tx, today).await?;
     leave_out(&mut tx, scheme, &faults, today).await?;
     render_scheme(&mut tx, scheme, today, Some(&staged), &mut rendered).await?;
@@ -94,7 +97,7 @@ pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
     if let Err(tampered) = ensure_untouched(today, &again.findings) {
         return Ok(vec![format!("{today} would not be sealed: {tampered:#}")]);
     }
-    let line = match prove(&mut tx, scheme, today, None).await {
+    let line = match prove(&mut tx, scheme, today, None, Faults::default()).await {
         Ok((mut rendered, faults)) if faults.of_merchants.is_empty() => {
             render_scheme(&mut tx, scheme, today, None, &mut rendered).await?;
             format!("{today} adds up and would be sealed with {} files", rendered.files.len())
@@ -115,8 +118,14 @@ pub fn staged_folder(reconciliation: &Path, day: NaiveDate) -> PathBuf {
 }
 
 /// The files of every merchant whose books add up, and what is wrong with the others.
-async fn prove(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, folder: Option<&Path>) -> Result<(Rendered, Faults)> {
-    let mut faults = Faults { of_day: places::not_looked_into(scheme), ..Faults::default() };
+async fn prove(
+    tx: &mut Tx,
+    scheme: &Scheme,
+    today: NaiveDate,
+    folder: Option<&Path>,
+    mut faults: Faults,
+) -> Result<(Rendered, Faults)> {
+    faults.of_day.extend(places::not_looked_into(scheme));
     faults.of_day.extend(inboxes_gone(scheme));
     proof::nothing_left(tx, scheme, today, &mut faults).await?;
     let mut rendered = Rendered { files: Vec::new(), merchants: Vec::new() };

@@ -60,10 +60,15 @@ impl fmt::Display for BrokenBooks {
                 self.day
             )?;
         } else {
-            write!(f, "the books of {} do not add up; nothing was sealed:", self.day)?;
+            write!(f, "the books of {0} do not add up; {0} was not sealed:", self.day)?;
         }
         for line in of_day.iter().chain(of_merchants.values().flatten()) {
             write!(f, "\n  {line}")?;
+        }
+        if !of_merchants.is_empty() {
+            f.write_str(
+                "\nKeep a copy of the store, run `paylater verify`, which lists all that differs, and put back what was changed",
+            )?;
         }
         Ok(())
     }

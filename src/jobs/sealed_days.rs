@@ -142,12 +142,15 @@ impl Again {
     }
 }
 
-/// Entries that were put into the journal on the open day under another.
+/// Entries that were put into the journal on the open day under another. A merchant that was left out of seals has those of the
+/// days since as well.
 pub async fn strays(tx: &mut Tx, scheme: &Scheme, today: NaiveDate) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for merchant in &scheme.config.merchants {
         let after = scheme::last_entry_by(tx, &merchant.id, plus(today, -1)).await?;
-        if let Some((entry_no, order_id, day)) = journal::first_of_another_day(tx, &merchant.id, after, today).await? {
+        let since = scheme::missing_since(tx, &merchant.id, today).await?.unwrap_or(today);
+        let stray = journal::first_of_another_day(tx, &merchant.id, after, since, today).await?;
+        if let Some((entry_no, order_id, day)) = stray {
             let what = format!(
                 "{day}: entry {}-{entry_no} of order {order_id} was put into the journal after the day was sealed",
                 merchant.id
@@ -158,9 +161,16 @@ pub async fn strays(tx: &mut Tx, scheme: &Scheme, today: NaiveDate) -> Result<Ve
     Ok(findings)
 }
 
-/// Keeps the fingerprints of a day that is being sealed.
+/// Keeps the fingerprints of a day that is being sealed, and of earlier days of merchants that this seal makes good.
 pub async fn keep(tx: &mut Tx, day: NaiveDate) -> Result<()> {
     let prints = prints(tx, day).await?;
+    for (merchant, _) in prints.iter().filter(|(merchant, _)| !merchant.is_empty()) {
+        let Some(since) = scheme::missing_since(tx, merchant, day).await? else { continue };
+        for earlier in since.iter_days().take_while(|earlier| *earlier < day) {
+            let prints = vec![(merchant.clone(), fingerprints::of(tx, merchant, earlier).await?)];
+            fingerprints::keep(tx, earlier, &prints).await?;
+        }
+    }
     fingerprints::keep(tx, day, &prints).await?;
     fingerprints::proved(tx, &[day], day).await
 }

@@ -15,7 +15,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use self::owed::OwedOrder;
 use super::deciding::PAGE;
 use super::places::undelivered;
-use super::{Done, Scheme};
+use super::{Done, Scheme, held_back, ingest_files};
 use crate::config::{Clock, Merchant};
 use crate::domain::calendar::{days_between, plus};
 use crate::domain::customer::Customer;
@@ -208,6 +208,7 @@ async fn plan(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, day: NaiveDate, no
     let had = mails::mails_had(tx, &ids, plus(day, -6), day).await?;
     let had: HashMap<&str, (i64, NaiveDate)> =
         had.iter().map(|(id, count, last)| (id.as_str(), (*count, *last))).collect();
+    let unsure = without_news(tx, scheme, today, day, now).await?;
 
     let mut next_mail_no = mails::next_mail_no(tx).await?;
     let mut planned = Planned::default();
@@ -223,6 +224,7 @@ async fn plan(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, day: NaiveDate, no
             had_one_today: last == day,
             cap_reached: count >= scheme.config.mail.weekly_cap,
             hour_left: send_at.is_some(),
+            unsure: &unsure,
         };
         let (write, suppress): (Vec<_>, Vec<_>) = items.iter().partition(|item| reachable.hindrance(item).is_none());
         for item in suppress {
@@ -266,12 +268,41 @@ struct Reachable<'a> {
     cap_reached: bool,
     /// There is a moment left on the day at which they may be written to.
     hour_left: bool,
+    /// Merchants of whom nobody knows who has paid.
+    unsure: &'a HashSet<&'a str>,
+}
+
+/// Merchants of whom a file with news of money is missing, or lies in the inbox and belongs to a day that is not open yet:
+/// their customers may have paid.
+async fn without_news<'s>(
+    tx: &mut Tx,
+    scheme: &'s Scheme,
+    today: NaiveDate,
+    day: NaiveDate,
+    now: DateTime<Utc>,
+) -> Result<HashSet<&'s str>> {
+    let mut unsure: HashSet<&str> = held_back::missing_at(tx, scheme, today, Some(now)).await?.into_keys().collect();
+    if day > today {
+        unsure.extend(ingest_files::money_to_come(scheme, today)?);
+    }
+    Ok(unsure)
+}
+
+/// Why an overdue mail or a notice is not sent while nobody knows who has paid. Whoever has something due yet may as well
+/// pay it.
+fn held_back_by(unsure: &HashSet<&str>, merchant: &str, template: Template) -> Option<&'static str> {
+    match template {
+        Template::Overdue | Template::Notice if unsure.contains(merchant) => Some("news of payments is missing"),
+        Template::Overdue | Template::Notice | Template::Upcoming | Template::DueToday => None,
+    }
 }
 
 impl Reachable<'_> {
     fn hindrance(&self, item: &Item<'_>) -> Option<&'static str> {
         if item.owed.position.stopped.has(Effect::Contact) {
             Some("held")
+        } else if let Some(reason) = held_back_by(self.unsure, item.merchant, item.template) {
+            Some(reason)
         } else if self.customer.is_none() {
             Some("customer unknown")
         } else if self.address_failed {

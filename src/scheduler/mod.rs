@@ -81,6 +81,11 @@ async fn work_off(scheme: &Scheme, watch: &mut Watch) -> Result<()> {
         let Some(job) = Job::parse(&file.name).filter(|job| watch.lets(*job)) else { continue };
         let now = clock::now();
         let Some(due) = due(scheme, file, now).await? else { continue };
+        // The clock may have stepped while another job ran.
+        watch.look(scheme).await?;
+        if !watch.lets(job) {
+            continue;
+        }
         let today = scheme.business_date().await?;
         let mut tx = scheme.store.write().await?;
         let claimed = runs::claim(&mut tx, job.name(), due, today, now).await?;

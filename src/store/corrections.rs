@@ -168,6 +168,7 @@ pub struct MoneyCorrected {
     pub our_minor: i64,
     /// What would have been booked on those days had nothing been corrected.
     pub uncorrected_minor: i64,
+    /// It was corrected on those days.
     pub is_new: bool,
 }
 

@@ -175,16 +175,20 @@ pub async fn of_order(tx: &mut Tx, merchant: &str, order_id: &str) -> Result<Vec
     all.into_iter().map(StoredRow::into_row).collect()
 }
 
-/// The first entry after a sealed day's last that was not booked on the open day, with its order and day.
+/// The first entry after a sealed day's last that was not booked on a day since..=today, with its order and day.
 pub async fn first_of_another_day(
     tx: &mut Tx,
     merchant: &str,
     after: i64,
+    since: NaiveDate,
     today: NaiveDate,
 ) -> Result<Option<(i64, String, NaiveDate)>> {
     let sql = "SELECT entry_no, order_id, business_date FROM journal
-               WHERE merchant_id = $1 AND entry_no > $2 AND business_date <> $3 ORDER BY entry_no LIMIT 1";
-    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(after).bind(today).fetch_optional(c).await?))
+               WHERE merchant_id = $1 AND entry_no > $2 AND business_date NOT BETWEEN $3 AND $4
+               ORDER BY entry_no LIMIT 1";
+    Ok(on_engine!(tx, |c| {
+        sqlx::query_as(sql).bind(merchant).bind(after).bind(since).bind(today).fetch_optional(c).await?
+    }))
 }
 
 /// An account's movements over a range of entries.

@@ -19,7 +19,7 @@ use crate::domain::money::Currency;
 use crate::domain::order::{Case, Fact, Order, Source, What};
 use crate::domain::policy::Terms;
 use crate::domain::position::{Owed, Position, decide, owed_now};
-use crate::jobs::Scheme;
+use crate::jobs::{Scheme, held_back};
 use crate::store::input_rows::InputRow;
 use crate::store::journal::JournalRow;
 use crate::store::orders::StoredOrder;
@@ -147,6 +147,11 @@ impl Story {
         let in_arrears = owed.iter().any(|owed| owed.position.is_unpaid() && owed.position.days_past_due > 0);
         now.extend(bank::credit(&booked_money, terms, &asked, in_arrears, open_day));
         now.extend(suspended(&rows));
+        let at = scheme.now_of("watch_feeds", open_day);
+        let missing = held_back::missing_at(tx, scheme, open_day, Some(at)).await?;
+        let held_back = missing.get(merchant.id.as_str()).and_then(|missing| held_back::in_words(missing));
+        let is_open = owed.iter().any(|owed| owed.position.is_unpaid());
+        now.extend(held_back.filter(|_| is_open).map(|why| format!("     {why}")));
         Ok(Story { headline: told.headline(&stored, Some(terms)), events: told.events, now })
     }
 }

@@ -38,6 +38,23 @@ pub fn gone(scheme: &Scheme) -> Vec<String> {
     .collect()
 }
 
+/// Merchants in whose inboxes there are files with news of money that belong to a later day than the open one.
+pub fn money_to_come(scheme: &Scheme, today: NaiveDate) -> Result<Vec<&str>> {
+    let mut merchants = Vec::new();
+    for feed in scheme.config.feeds.iter().filter(|feed| feed.kind.tells_who_paid() && feed.folder.is_dir()) {
+        let looking = || format!("looking into the inbox {}", feed.folder.display());
+        let mut is_there = false;
+        for entry in std::fs::read_dir(&feed.folder).with_context(looking)? {
+            let name = entry.with_context(looking)?.file_name();
+            let date = name.to_str().and_then(|name| feed.pattern.matches(name)?.date);
+            is_there |= date.is_some_and(|date| date > today);
+        }
+        let all = scheme.config.merchants.iter().map(|merchant| merchant.id.as_str());
+        merchants.extend(all.filter(|id| is_there && feed.merchant.as_deref().is_none_or(|owner| owner == *id)));
+    }
+    Ok(merchants)
+}
+
 fn is_gone(feed: &Feed) -> bool {
     feed.remote.is_none() && !feed.folder.is_dir()
 }

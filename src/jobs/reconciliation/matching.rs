@@ -21,9 +21,14 @@ impl DayOf<'_> {
     /// First what both sides have since today, then what one side lacks, then what they contradict each other in.
     pub(super) async fn matching(&self, tx: &mut Tx, sums: &mut MerchantSums) -> Result<Written> {
         let (id, since, day) = (&self.merchant.id, self.since, self.day);
-        let mut rows = Vec::new();
+        let mut rows: Vec<Item> = Vec::new();
         for booked in facts::money_booked_on(tx, id, since, day).await? {
             rows.push(self.told_once(booked)?);
+        }
+        let corrections = corrections::money_on(tx, id, since, day).await?;
+        // What was corrected before its day came is told as it is by then.
+        for earlier in corrections.iter().filter(|corrected| !corrected.is_new) {
+            rows.retain(|row| !row.is_about(&earlier.event, &earlier.fact_id));
         }
         for line in bills::settled_on(tx, id, since, day).await? {
             rows.push(self.of_bill(line)?);
@@ -45,7 +50,7 @@ impl DayOf<'_> {
         for line in bills::reopened_at(tx, id, day).await? {
             rows.extend(self.reopened(line, &rows)?);
         }
-        for corrected in corrections::money_on(tx, id, since, day).await? {
+        for corrected in corrections {
             self.corrected(corrected, &mut rows)?;
         }
         for (conflict, provider, ours) in input_rows::money_conflicts_on(tx, id, since, day).await? {

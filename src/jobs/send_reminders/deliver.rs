@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use super::super::Scheme;
 use super::owed::{self, Collected, OwedOrder};
+use super::{held_back_by, without_news};
 use crate::clock;
 use crate::config::Clock;
 use crate::domain::calendar::{instant_of, plus};
@@ -51,6 +52,9 @@ struct Ready {
 
 pub async fn run(scheme: &Scheme, today: NaiveDate, day: NaiveDate, now: DateTime<Utc>) -> Result<Delivered> {
     let mut delivered = Delivered::default();
+    let mut tx = scheme.store.read().await?;
+    let unsure = without_news(&mut tx, scheme, today, day, now).await?;
+    drop(tx);
     // On the business clock the day has all its hours.
     let end_of_day = instant_of(plus(day, 1).and_time(NaiveTime::MIN), scheme.config.zone);
     let by = if scheme.config.clock == Clock::Wall { now } else { end_of_day };
@@ -59,7 +63,7 @@ pub async fn run(scheme: &Scheme, today: NaiveDate, day: NaiveDate, now: DateTim
         let mut tx = scheme.store.write().await?;
         let page = mails::to_send(&mut tx, day, by, last, PAGE).await?;
         let Some(end) = page.last().map(|mail| mail.mail_no) else { break };
-        let (ready, withdrawn) = look_again(&mut tx, scheme, page, day).await?;
+        let (ready, withdrawn) = look_again(&mut tx, scheme, page, day, &unsure).await?;
         delivered.withdrawn += withdrawn;
         tx.commit().await?;
         hand_over(scheme, today, ready, &mut delivered).await?;
@@ -100,7 +104,13 @@ fn about_mail(code: &str, mail: &MailRow, why: &str) -> NewException {
 }
 
 /// What can leave, with the amounts of this moment, and how many mails are withdrawn because nothing in them is right any more.
-async fn look_again(tx: &mut Tx, scheme: &Scheme, page: Vec<MailRow>, day: NaiveDate) -> Result<(Vec<Ready>, i64)> {
+async fn look_again(
+    tx: &mut Tx,
+    scheme: &Scheme,
+    page: Vec<MailRow>,
+    day: NaiveDate,
+    unsure: &HashSet<&str>,
+) -> Result<(Vec<Ready>, i64)> {
     let numbers = page.iter().map(|mail| mail.mail_no);
     let (first, last) = (numbers.clone().min().unwrap_or(0), numbers.max().unwrap_or(0));
     let mut about: BTreeMap<i64, Vec<ReminderRow>> = page.iter().map(|mail| (mail.mail_no, Vec::new())).collect();
@@ -134,7 +144,10 @@ async fn look_again(tx: &mut Tx, scheme: &Scheme, page: Vec<MailRow>, day: Naive
             let template = Template::parse(&reminder.template).context("a reminder with an unknown template")?;
             let reason = match failed.contains(&mail.customer_id) {
                 true => Some("address failed before"),
-                false => order.not_any_more(owed, template, reminder.due_on),
+                false => {
+                    let now = order.not_any_more(owed, template, reminder.due_on);
+                    now.or_else(|| held_back_by(unsure, &reminder.merchant_id, template))
+                }
             };
             reminder.suppressed = reason.map(str::to_owned);
             reasons.extend(reason);

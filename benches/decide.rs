@@ -30,6 +30,7 @@ fn terms() -> Terms {
         currency: Currency::parse("CNY").expect("a currency"),
         clock: Clock::Delivered,
         cut_off: None,
+        before_order: 1,
         days_off: None,
         due_day: None,
         not_fulfilled_after: None,
@@ -73,7 +74,7 @@ fn case(facts: &[(u64, What)]) -> Case {
         source: Source { file_no: 2, line: 2 },
         what: what.clone(),
     };
-    Case { order, facts: facts.iter().enumerate().map(fact).collect() }
+    Case::new(order, facts.iter().enumerate().map(fact).collect())
 }
 
 fn paid(minor: i64) -> What {

@@ -101,6 +101,7 @@ fn every_column_that_a_file_must_have_is_described_in_its_place() {
         ("chargebacks", "facts.rs", "const CHARGEBACK_COLUMNS"),
         ("waivers", "facts.rs", "const WAIVER_COLUMNS"),
         ("payout_results", "results.rs", "const PAYOUT_COLUMNS"),
+        ("corrections", "corrections.rs", "const COLUMNS"),
     ] {
         let required = list_after(&read(Path::new("src/files/incoming").join(source)), list);
         assert!(!required.is_empty(), "{source} has no {list} any more");

@@ -214,10 +214,10 @@ fn each_instalment_is_moved_by_itself() {
          01   2   04-08
          01   3   05-08
          01   4   08-10
-         02   1   04-01
+         02   1   04-02
          02   2   05-09
          02   3   06-08
-         02   4   09-08",
+         02   4   09-10",
     );
 }
 
@@ -237,16 +237,31 @@ fn what_follows_from_the_due_date_follows_from_where_it_was_moved() {
          19   16   5.00  3         notice_due  -",
     );
     check(moved, "delivered 02 | pay 16 100.00", "day record\n 15 clear\n 16 on_time");
-    // An extension counts from before the move, and fees that came of the old date go.
+    // An extension counts from where it was moved: Saturday the 21st, and so Monday the 23rd. Fees that came of the old date go.
     check(
         moved,
         "delivered 02 | extend 18 5",
         "day  due  fee
          17   16   0.00
-         18   19   0.00
-         20   19   0.00
-         21   19   5.00",
+         18   23   0.00
+         24   23   0.00
+         25   23   5.00",
     );
+    // From Saturday the 14th one day would be Sunday, and moved to where it was anyway; from Monday it is Tuesday.
+    assert_eq!(due_on("term 12 | calendar weekends | roll following", "delivered 02 | extend 03 1"), "17");
+    // Several count together.
+    assert_eq!(
+        due_on("term 12 | calendar weekends | roll following", "delivered 02 | extend 03 1 | extend 04 4"),
+        "23"
+    );
+    // Moved to the business day before, Friday the 13th: one or two days more lead back to it, and would be used up.
+    let before = "term 12 | calendar weekends | roll preceding | extensions 1 of 7";
+    assert_eq!(due_on(before, "delivered 02 | extend 03 3"), "16");
+    for (extension, answer) in
+        [("extend 03 1", "EXTENSION_NO_EFFECT"), ("extend 03 2", "EXTENSION_NO_EFFECT"), ("extend 03 3", "ok")]
+    {
+        assert_eq!(asked(before, "delivered 02", extension), answer, "{extension}");
+    }
     // How near to the due date is told by where it was moved.
     let limits = "term 12 | calendar weekends | roll following | extensions 1 of 7 within 5";
     assert_eq!(asked(limits, "delivered 02", "extend 10 3"), "EXTENSION_TOO_EARLY");

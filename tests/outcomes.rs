@@ -417,9 +417,14 @@ fn bytes_that_were_refused_and_are_dropped_in_again_settle_the_matter() {
     assert!(scheme.ack("orders", "orders-2026-03-01.2.csv").contains("FILE_DUPLICATE"));
 }
 
+/// An agreement from before the orders of 2025.
+const OF_2024: &str =
+    "agreement_id,customer_id,merchant_id,status,changed_at,score_authorised\nA0,C1,SHOP,open,2024-01-01,true\n";
+
 #[tokio::test]
 async fn rows_that_configuration_rejected_are_tried_again() {
     let story = |scheme: &Scheme| {
+        scheme.write("inbox/agreements-2026-03-01-former.csv", OF_2024);
         scheme.write(
             "inbox/orders-2026-03-01.csv",
             format!("{ORDERS}\nO1,C1,5.00,CNY,2026-03-01\nO2,C1,6.00,CNY,2025-12-30\nO3,C1,x,CNY,2025-12-30\n"),
@@ -460,6 +465,7 @@ async fn rows_that_configuration_rejected_are_tried_again() {
 #[test]
 fn rows_tried_too_early_are_tried_again() {
     let scheme = shop(&[("orders-2026-03-01.csv", &format!("{ORDERS}\nO2,C1,6.00,CNY,2025-12-30\n"))]);
+    scheme.write("inbox/agreements-2026-03-01-former.csv", OF_2024);
     scheme.close("2026-03-01");
     let too_early = scheme.run(&["files", "retry", "--all"]);
     assert!(too_early.contains("1 rows: 0 accepted") && too_early.contains("1 rejected"), "{too_early}");

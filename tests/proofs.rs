@@ -112,6 +112,8 @@ fn refuses_changes(scheme: &Scheme) {
         "DELETE FROM journal WHERE entry_no = 1",
         "UPDATE fact SET amount_minor = 1 WHERE fact_id = 'P1'",
         "DELETE FROM fact WHERE fact_id = 'P1'",
+        "UPDATE correction SET reason = ''",
+        "DELETE FROM correction",
         "UPDATE orders SET amount_minor = 1 WHERE order_id = 'O1'",
         "DELETE FROM orders WHERE order_id = 'O1'",
         "UPDATE credit_step SET status = 'clear'",

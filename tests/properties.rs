@@ -143,7 +143,7 @@ proptest! {
         let facts: Vec<Fact> = case.effective_by(decided_on).into_iter().cloned().collect();
         let holds_end = spans(&facts.iter().collect::<Vec<_>>(), &terms).into_iter().map(|span| plus(span.last, 1));
         let wakes: Vec<NaiveDate> = holds_end.collect();
-        let case = Case { order: case.order, facts };
+        let case = Case::new(case.order, facts);
         let rule = terms.late_fee.of(case.order.amount_minor);
         let open_rates = rule.caps.annual_rate.as_ref().is_some_and(AnnualRate::may_change);
         let end = plus(decided_on, HORIZON);
@@ -207,7 +207,7 @@ proptest! {
         }),
         today in any_day(),
     ) {
-        let shuffled = Case { order: case.order.clone(), facts: shuffled };
+        let shuffled = Case::new(case.order.clone(), shuffled);
         prop_assert_eq!(decide(&case, &terms, &[], today).unwrap(), decide(&shuffled, &terms, &[], today).unwrap());
     }
 

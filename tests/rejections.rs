@@ -14,7 +14,12 @@ use support::source::{codes_below, read, table_below};
 const DAY: &str = "2026-03-12";
 
 /// Codes that come about by what is not in a file, and the tests that have their texts.
-const ELSEWHERE: [(&str, &str); 10] = [
+const ELSEWHERE: [(&str, &str); 15] = [
+    ("CARD_UNBOUND_WHILE_OWING", "tests/records.rs"),
+    ("CLOSED_WHILE_OWING", "tests/records.rs"),
+    ("UNKNOWN_CUSTOMER", "tests/records.rs"),
+    ("CORRECTED", "tests/corrections.rs"),
+    ("EXTENSION_NO_EFFECT", "tests/due_dates.rs"),
     ("ANSWERS_LOST", "tests/outcomes.rs"),
     ("BOOKS_BROKEN", "tests/broken_books.rs"),
     ("DATED_AHEAD", "tests/booking_days.rs"),
@@ -80,6 +85,10 @@ fn shop() -> Scheme {
              profile = \"{profile}\"\nsettle_seconds = 0\nreject_limit = {{ rows = 1000000 }}\nmerchant = \"SHOP\"\n"
         ));
     }
+    config.push_str(
+        "[[feed]]\nname = \"corrections\"\nfolder = \"inbox\"\npattern = \"corrections-{date}*.csv\"\n\
+         kind = \"corrections\"\nsettle_seconds = 0\nreject_limit = { rows = 1000000 }\nmerchant = \"SHOP\"\n",
+    );
     scheme.write("paylater.toml", config);
     for path in files("before") {
         scheme.write(&format!("inbox/{}", path.file_name().unwrap().to_str().unwrap()), fs::read(&path).unwrap());

@@ -1877,7 +1877,20 @@ fn an_extension_has_its_limits() {
         // Written off at the end of the 26th: on its morning nothing is written off yet.
         ("extensions 1 of 7 overdue | write off after 10", delivered, "extend 26 3", "ok"),
         ("extensions 1 of 7 overdue | write off after 10", delivered, "extend 27 3", "EXTENSION_WRITTEN_OFF"),
-        ("extensions 1 of 7 overdue | write off after 10", "delivered 02 | pay 26 100.00", "extend 27 3", "ok"),
+        ("extensions 1 of 7 overdue | write off after 10", "delivered 02 | pay 26 99.00", "extend 26 3", "ok"),
+        // Nothing is owed: paid, refunded, cancelled, or paid before it would have been written off.
+        ("extensions 1 of 7 overdue", "delivered 02 | pay 12 100.00", "extend 12 3", "EXTENSION_NOT_NEEDED"),
+        ("extensions 1 of 7 overdue", "delivered 02 | pay 12 100.00", "extend 11 3", "ok"),
+        ("extensions 1 of 7 overdue", "delivered 02 | refund 12 100.00", "extend 13 3", "EXTENSION_NOT_NEEDED"),
+        ("extensions 1 of 7 overdue", "delivered 02 | cancelled 12", "extend 13 3", "EXTENSION_NOT_NEEDED"),
+        (
+            "extensions 1 of 7 overdue | write off after 10",
+            "delivered 02 | pay 26 100.00",
+            "extend 27 3",
+            "EXTENSION_NOT_NEEDED",
+        ),
+        ("extensions 1 of 7 overdue | fee flat 5.00", "delivered 02 | pay 20 100.00", "extend 21 3", "ok"),
+        ("extensions 1 of 7", "delivered 02 | extend 03 3 | pay 12 100.00", "extend 13 3", "EXTENSION_NOT_NEEDED"),
         // No due date yet.
         ("extensions 1 of 7 within 5", "shipped 02", "extend 03 3", "ok"),
     ] {

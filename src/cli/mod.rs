@@ -3,6 +3,7 @@
 mod check;
 mod check_file;
 mod close;
+mod correct;
 mod exceptions;
 mod explain;
 mod files;
@@ -58,6 +59,8 @@ enum Command {
     Files(files::Files),
     /// List open exceptions; close one with a reason.
     Exceptions(exceptions::Exceptions),
+    /// Put a wrong fact right: void a payment, end a hold, mend a delivery date, … with who says so and why.
+    Correct(Box<correct::Correct>),
     /// Tell an order's story: each date, amount, refusal and mail with its rule, policy version and source line.
     Explain(explain::Explain),
     /// Prove the books again from the facts, and every sealed day's files against their seal. Changes nothing.
@@ -114,6 +117,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Ending> {
         Command::Status(command) => command.run(&at).await,
         Command::Files(command) => command.run(&at).await,
         Command::Exceptions(command) => command.run(&at).await,
+        Command::Correct(command) => command.run(&at).await,
         Command::Explain(command) => command.run(&at).await,
         Command::Verify(command) => command.run(&at).await,
         Command::Check(command) => command.run(&at).await,

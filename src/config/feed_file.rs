@@ -22,6 +22,7 @@ use super::values::time_zone;
 use super::{Calendars, Feed, Inbox, document, expected, read, schema, shape};
 use crate::domain::arrival::RejectLimit;
 use crate::files::container::{Limits, Packing};
+use crate::files::inbox::NamePattern;
 use crate::files::incoming::Kind;
 use crate::files::place::Place;
 use crate::files::profile::Profile;
@@ -122,6 +123,32 @@ pub(super) fn resolve(
         feed.bill = bill;
     }
     feeds
+}
+
+/// Where corrections of a merchant's facts come from that people make at the command line. No configured feed can have a
+/// point in its name.
+pub(super) fn by_hand(merchant: &str, scheme: &OfScheme<'_>) -> Feed {
+    Feed {
+        name: format!("by_hand.{merchant}"),
+        folder: scheme.home.join("by_hand").join(merchant),
+        remote: None,
+        outbox: None,
+        pattern: NamePattern::parse("correction-{date}-*.csv").expect("a pattern like those of the documentation"),
+        kind: Kind::Corrections,
+        profile: Arc::new(Profile::canonical()),
+        merchant: Some(merchant.to_owned()),
+        provider: None,
+        bill: None,
+        zone: scheme.zone,
+        keep: false,
+        settle: Duration::ZERO,
+        done: None,
+        packing: Packing { entry: None, limits: scheme.limits },
+        expected: None,
+        when_missing: WhenMissing::default(),
+        first_number: None,
+        reject_limit: RejectLimit::NONE,
+    }
 }
 
 /// One feed of a configuration, with its profile.

@@ -77,6 +77,8 @@ pub struct Config {
     pub calendars: Calendars,
     pub merchants: Vec<Arc<Merchant>>,
     pub feeds: Vec<Feed>,
+    /// Where corrections come from that people make at the command line: a folder below home for each merchant.
+    pub by_hand: Vec<Feed>,
     /// Where the reports of each day are sent as well.
     pub reports: Option<Place>,
     /// First days of the delinquency buckets.
@@ -205,6 +207,11 @@ impl Config {
         let mut problems = Problems::default();
         let feed = feed_file::load(path, name, &mut problems);
         Ok(problems.or_all(feed)?)
+    }
+
+    /// The feed of a name, also of those that are not configured.
+    pub fn feed(&self, name: &str) -> Option<&Feed> {
+        self.feeds.iter().chain(&self.by_hand).find(|feed| feed.name == name)
     }
 
     pub fn merchant(&self, id: &str) -> Option<&Arc<Merchant>> {

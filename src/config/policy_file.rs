@@ -36,6 +36,9 @@ use crate::files::outgoing::sha256;
 /// The longest extension that a row of a file can ask for.
 const LONGEST_EXTENSION: i64 = 366;
 
+/// How many days before its order a fact may be dated if the policy is silent.
+const DEFAULT_BEFORE_ORDER: i64 = 1;
+
 /// A policy as loaded.
 #[derive(Debug)]
 pub struct Loaded {
@@ -138,6 +141,8 @@ pub struct RawVersion {
     not_fulfilled_after: Option<i64>,
     /// What happens after this time, "HH:MM", counts for the next day.
     cut_off: Option<String>,
+    /// Days by which a fact may be dated before its order, for clocks that differ; if left out, 1.
+    before_order: Option<i64>,
     /// Which days are off; goes with count or roll.
     calendar: Option<String>,
     /// Which days a term counts.
@@ -247,6 +252,7 @@ impl RawVersion {
         let clock = rules.keep("", clock(self.clock, self.auto_confirm.as_ref()));
         let not_fulfilled_after = rules.keep("not_fulfilled_after", not_fulfilled(self.not_fulfilled_after, clock));
         let cut_off = rules.keep("cut_off", self.cut_off.as_ref().map(|text| time_of_day("", text)).transpose());
+        let before_order = rules.keep("before_order", maybe_days(self.before_order, 0));
         let days_off = self.days_off(shared.calendars, rules);
         let due_elsewhere = self.due_day.is_some() || !self.instalments.is_empty();
         let bands = currency.and_then(|currency| bands(self.bands, currency, due_elsewhere, rules));
@@ -276,6 +282,7 @@ impl RawVersion {
             currency: currency?,
             clock: clock?,
             cut_off: cut_off?,
+            before_order: before_order?.unwrap_or(DEFAULT_BEFORE_ORDER),
             not_fulfilled_after: not_fulfilled_after?,
             bands: bands?,
             due_day: due_day?,

@@ -288,6 +288,7 @@ impl RawConfig {
             limits,
         };
         let feeds = feed_file::resolve(self.feeds, read.profiles, &of_scheme, rules);
+        let by_hand = ids.iter().map(|id| feed_file::by_hand(id, &of_scheme)).collect();
         Some(Config {
             name: self.scheme.name,
             zone: zone?,
@@ -302,6 +303,7 @@ impl RawConfig {
             calendars: read.calendars,
             merchants,
             feeds,
+            by_hand,
             reports,
             buckets: self.scheme.buckets,
             pending_days: pending_days?,

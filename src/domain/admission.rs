@@ -1,10 +1,12 @@
-//! Whether a fact that names a known order can be taken: refunds, chargebacks and extensions have limits.
+//! Whether a fact that names a known order can be taken: nothing happens before its order, and refunds, chargebacks and
+//! extensions have limits. Of several reasons to refuse, the first in the order of docs/rules.md is given.
 
-use chrono::{NaiveDate, NaiveTime};
+use chrono::{DateTime, Duration, NaiveDate, NaiveTime, Utc};
+use chrono_tz::Tz;
 
 use super::business_days::NoYear;
-use super::calendar::days_between;
-use super::due::{can_be_told, clock_day, schedule};
+use super::calendar::{day_of, days_between, plus};
+use super::due::{can_be_told, clock_day, schedule, ways_on};
 use super::hold::spans;
 use super::order::{Case, Fact, Source, What};
 use super::policy::Terms;
@@ -13,6 +15,11 @@ use super::position::{decide, is_cancelled, owed_now};
 /// Why a well-formed row about a known order is rejected. The message says what the limit was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
+    #[error(
+        "dated {on}, but order {order_id} was placed on {ordered_on}; the policy takes what is dated at most {days} day(s) \
+         before the order"
+    )]
+    BeforeOrder { on: NaiveDate, order_id: String, ordered_on: NaiveDate, days: i64 },
     #[error("refunded {days} days after the clock day {clock_on}; the policy takes refunds for {window} days")]
     RefundTooLate { days: i64, clock_on: NaiveDate, window: i64 },
     #[error("more than the {left} of the order that earlier refunds have left")]
@@ -23,8 +30,16 @@ pub enum Refusal {
     ChargebackTooMuch { payment_id: String, left: String },
     #[error("payment {payment_id} is not known")]
     ChargebackUnknown { payment_id: String },
+    #[error("payment {payment_id} was taken back by chargeback {chargeback_id}; correct that first")]
+    PaymentChargedBack { payment_id: String, chargeback_id: String },
     #[error("the policy grants no extensions")]
     ExtensionNotOffered,
+    #[error("nothing of the order was owed on {asked_on}, so there is nothing to put off; nothing was used up")]
+    ExtensionNotNeeded { asked_on: NaiveDate },
+    #[error(
+        "with {days} more the due date stays {due_on}, since it is moved to a business day before; ask for more days"
+    )]
+    ExtensionNoEffect { days: i64, due_on: NaiveDate },
     #[error("the policy grants {times} extension(s), which the order has had")]
     ExtensionLimit { times: i64 },
     #[error("{days} days asked for; the policy grants 1 to {most}")]
@@ -42,12 +57,16 @@ pub enum Refusal {
 impl Refusal {
     pub fn code(&self) -> &'static str {
         match self {
+            Refusal::BeforeOrder { .. } => "BEFORE_ORDER",
             Refusal::RefundTooLate { .. } => "REFUND_TOO_LATE",
             Refusal::RefundTooMuch { .. } => "REFUND_TOO_MUCH",
             Refusal::ChargebackTooEarly { .. } => "CHARGEBACK_TOO_EARLY",
             Refusal::ChargebackTooMuch { .. } => "CHARGEBACK_TOO_MUCH",
             Refusal::ChargebackUnknown { .. } => UNKNOWN_PAYMENT,
+            Refusal::PaymentChargedBack { .. } => "PAYMENT_CHARGED_BACK",
             Refusal::ExtensionNotOffered => "EXTENSION_NOT_OFFERED",
+            Refusal::ExtensionNotNeeded { .. } => "EXTENSION_NOT_NEEDED",
+            Refusal::ExtensionNoEffect { .. } => "EXTENSION_NO_EFFECT",
             Refusal::ExtensionLimit { .. } => "EXTENSION_LIMIT",
             Refusal::ExtensionTooLong { .. } => "EXTENSION_TOO_LONG",
             Refusal::ExtensionTooEarly { .. } => "EXTENSION_TOO_EARLY",
@@ -65,12 +84,14 @@ impl Refusal {
 
 /// Whether a row with this code was understood, and refused by the terms of its order.
 pub fn is_refused_by_terms(code: &str) -> bool {
-    const BY_TERMS: [&str; 10] = [
+    const BY_TERMS: [&str; 12] = [
         "REFUND_TOO_LATE",
         "REFUND_TOO_MUCH",
         "CHARGEBACK_TOO_EARLY",
         "CHARGEBACK_TOO_MUCH",
         "EXTENSION_NOT_OFFERED",
+        "EXTENSION_NOT_NEEDED",
+        "EXTENSION_NO_EFFECT",
         "EXTENSION_LIMIT",
         "EXTENSION_TOO_LONG",
         "EXTENSION_TOO_EARLY",
@@ -83,6 +104,29 @@ pub fn is_refused_by_terms(code: &str) -> bool {
 /// Of a chargeback whose payment has not been seen.
 pub const UNKNOWN_PAYMENT: &str = "UNKNOWN_PAYMENT";
 
+/// Whether something can have happened to an order at an instant, by the order's own and the terms' tolerance. What is
+/// dated by its day alone, which reads as midnight, is compared by days.
+pub fn not_before_order(
+    order_id: &str,
+    ordered_at: DateTime<Utc>,
+    terms: &Terms,
+    at: DateTime<Utc>,
+    zone: Tz,
+) -> Result<(), Refusal> {
+    let (on, ordered_on) = (day_of(at, zone, None), day_of(ordered_at, zone, None));
+    let by_day = at.with_timezone(&zone).time() == NaiveTime::MIN;
+    let too_early = if by_day {
+        on < plus(ordered_on, -terms.before_order)
+    } else {
+        ordered_at - at > Duration::days(terms.before_order)
+    };
+    if too_early {
+        let (order_id, days) = (order_id.to_owned(), terms.before_order);
+        return Err(Refusal::BeforeOrder { on, order_id, ordered_on, days });
+    }
+    Ok(())
+}
+
 /// Whether `what`, effective on a day, can join what is known of the order.
 pub fn admit(case: &Case, terms: &Terms, what: &What, effective_on: NaiveDate) -> Result<(), Refusal> {
     match what {
@@ -90,7 +134,8 @@ pub fn admit(case: &Case, terms: &Terms, what: &What, effective_on: NaiveDate) -
         What::Chargeback { minor, payment_id, .. } => admit_chargeback(case, payment_id, *minor, effective_on),
         What::Extension { days } => {
             admit_extension(case, terms, *days, effective_on)?;
-            admit_due_dates(case, terms, what, effective_on)
+            admit_due_dates(case, terms, what, effective_on)?;
+            admit_effect(case, terms, what, effective_on)
         }
         What::Fulfilment(_) | What::Hold { .. } => admit_due_dates(case, terms, what, effective_on),
         What::Payment { .. } | What::Waiver { .. } | What::Notice { .. } | What::PayOut { .. } | What::GivenBack => {
@@ -105,6 +150,11 @@ fn admit_due_dates(case: &Case, terms: &Terms, what: &What, effective_on: NaiveD
     if terms.days_off.is_none() {
         return Ok(());
     }
+    Ok(can_be_told(&joined(case, what, effective_on), terms)?)
+}
+
+/// The case with one more fact.
+fn joined(case: &Case, what: &What, effective_on: NaiveDate) -> Case {
     let mut joined = case.clone();
     joined.facts.push(Fact {
         id: String::new(),
@@ -114,7 +164,7 @@ fn admit_due_dates(case: &Case, terms: &Terms, what: &What, effective_on: NaiveD
         source: Source::default(),
         what: what.clone(),
     });
-    Ok(can_be_told(&joined, terms)?)
+    joined
 }
 
 /// Whether a refund that the provider gave back itself can join what is known of the order. The customer has the money,
@@ -201,6 +251,11 @@ fn admit_extension(case: &Case, terms: &Terms, days: i64, asked_on: NaiveDate) -
     let Some(limits) = terms.extension else {
         return Err(Refusal::ExtensionNotOffered);
     };
+    let owed = owed_now(case, terms, &[], asked_on)?;
+    let positions = || owed.iter().map(|owed| &owed.position);
+    if !positions().any(|position| position.is_open() || position.is_unpaid()) {
+        return Err(Refusal::ExtensionNotNeeded { asked_on });
+    }
     let had = case.facts.iter().filter(|fact| matches!(fact.what, What::Extension { .. })).count();
     if i64::try_from(had).is_ok_and(|had| had >= limits.times) {
         return Err(Refusal::ExtensionLimit { times: limits.times });
@@ -214,9 +269,7 @@ fn admit_extension(case: &Case, terms: &Terms, days: i64, asked_on: NaiveDate) -
     let due = schedule(&case.order, terms, &facts, &spans, clock)?;
     if terms.write_off_after.is_some() {
         // What the day's end writes off is still there while the day goes on.
-        let owed = owed_now(case, terms, &[], asked_on)?;
-        let positions = owed.iter().map(|owed| &owed.position);
-        let written_off = positions.filter_map(|position| Some((position.instalment, position.written_off_on?))).next();
+        let written_off = positions().find_map(|position| Some((position.instalment, position.written_off_on?)));
         if let Some((instalment, written_off_on)) = written_off {
             return Err(Refusal::ExtensionWrittenOff { asked_on, instalment, written_off_on });
         }
@@ -232,6 +285,21 @@ fn admit_extension(case: &Case, terms: &Terms, days: i64, asked_on: NaiveDate) -
         }
     }
     Ok(())
+}
+
+/// An extension that leaves every due date where it is would be used up for nothing.
+fn admit_effect(case: &Case, terms: &Terms, what: &What, asked_on: NaiveDate) -> Result<(), Refusal> {
+    let &What::Extension { days } = what else { return Ok(()) };
+    if terms.days_off.is_none() {
+        return Ok(());
+    }
+    let last_due = |case: &Case| -> Result<Option<NaiveDate>, NoYear> {
+        Ok(ways_on(case, terms, asked_on)?.into_iter().flatten().map(|way| way.due_on).max())
+    };
+    match (last_due(case)?, last_due(&joined(case, what, asked_on))?) {
+        (Some(due_on), Some(extended)) if extended <= due_on => Err(Refusal::ExtensionNoEffect { days, due_on }),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

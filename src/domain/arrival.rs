@@ -59,6 +59,8 @@ pub struct RejectLimit {
 
 impl RejectLimit {
     pub const ALL_ROWS: RejectLimit = RejectLimit { share: Some(Decimal::ONE), rows: None };
+    /// Where whoever sends a row is told at once what becomes of it.
+    pub const NONE: RejectLimit = RejectLimit { share: None, rows: None };
 
     /// Whether so many rejected rows, of so many in all, are too many.
     pub fn is_reached(self, rejected: i64, rows: i64) -> bool {

@@ -9,6 +9,7 @@
 use chrono::NaiveDate;
 
 use super::calendar::plus;
+use super::hold::Covered;
 use super::policy::CreditRule;
 use super::principal::Principal;
 
@@ -93,12 +94,26 @@ pub struct Evidence<'a> {
     pub principal: &'a Principal,
     /// Something was paid, and not all of the order was refunded.
     pub paid_some: bool,
-    /// The day of the latest notice that was sent.
-    pub notice_sent_on: Option<NaiveDate>,
-    /// A hold with effect `credit` covers today, or news is missing.
-    pub held: bool,
+    /// The days on which notices were sent.
+    pub notices: Vec<NaiveDate>,
+    /// Days covered by holds with effect `credit`.
+    pub held: &'a Covered,
+    pub news: News,
     /// Written off: nobody is written to any more, so no further notice.
     pub written_off: bool,
+}
+
+impl Evidence<'_> {
+    /// The day of the latest notice sent by a day.
+    fn notice_by(&self, day: NaiveDate) -> Option<NaiveDate> {
+        self.notices.iter().copied().filter(|sent| *sent <= day).max()
+    }
+
+    /// Whether a step towards a flag could be taken on a day, by what is known now: late enough then, and not held.
+    fn may_step_on(&self, day: NaiveDate, rule: CreditRule) -> bool {
+        let days = self.principal.days_past_due(self.due_on, day);
+        self.principal.left(day) > 0 && days >= rule.notice_after && !self.held.covers(day)
+    }
 }
 
 /// The step to record today, with its reason; none when the record is as it should be.
@@ -108,17 +123,21 @@ pub fn step(at: &Standing, on: &Evidence<'_>, rule: CreditRule, today: NaiveDate
     let late = unpaid && days >= rule.notice_after;
     let gone_when_due = on.due_on <= today && on.principal.left(on.due_on) == 0;
     let stayed_gone = gone_when_due && days == 0;
-    let noticed_on = on.notice_sent_on.filter(|sent| at.since.is_none_or(|since| *sent >= since));
+    let held = on.held.covers(today) || on.news == News::Missing;
+    let noticed_on = on.notice_by(today).filter(|sent| at.since.is_none_or(|since| *sent >= since));
+    let noticed_too_early = || on.notice_by(today).is_some_and(|sent| !on.may_step_on(sent, rule));
     let without_a_flag = || if at.flagged_on.is_some() { Status::SettledLate } else { Status::Clear };
     match at.status {
         Status::Flagged if at.flagged_on == Some(today) && wrongly_flagged(at, on, rule) => {
             Some((Status::Clear, WITHDRAWN))
         }
         _ if wrongly_flagged(at, on, rule) => {
-            Some((Status::Corrected, "the flag was wrong: paid or not due before it"))
+            let held = at.flagged_on.is_some_and(|day| on.held.covers(day));
+            let why = "the flag was wrong: paid or not due before it";
+            Some((Status::Corrected, if held { "the flag was wrong: a hold covers its day" } else { why }))
         }
         Status::Clear | Status::Corrected | Status::SettledLate | Status::Expired
-            if late && !on.held && !on.written_off =>
+            if late && !held && !on.written_off =>
         {
             Some((Status::NoticeDue, "days past due reached"))
         }
@@ -130,9 +149,12 @@ pub fn step(at: &Standing, on: &Evidence<'_>, rule: CreditRule, today: NaiveDate
         }
         Status::NoticeDue | Status::NoticeSent if !unpaid => Some((without_a_flag(), "paid before a flag")),
         Status::NoticeDue | Status::NoticeSent if !late => Some((without_a_flag(), "no longer past due")),
+        Status::NoticeSent if noticed_too_early() => {
+            Some((without_a_flag(), "the notice was sent too early: held or not so late on its day"))
+        }
         Status::NoticeDue if noticed_on.is_some() => Some((Status::NoticeSent, "notice sent")),
         Status::NoticeDue if on.written_off => Some((without_a_flag(), "written off before a notice was sent")),
-        Status::NoticeSent if !on.held && flag_day(on, rule).is_some_and(|day| day <= today) => {
+        Status::NoticeSent if !held && flag_day(on, rule, today).is_some_and(|day| day <= today) => {
             Some((Status::Flagged, "still unpaid after notice"))
         }
         Status::Flagged if !unpaid => Some((Status::SettledLate, "paid after the flag")),
@@ -157,14 +179,14 @@ pub fn next_step(at: &Standing, on: &Evidence<'_>, rule: CreditRule, today: Naiv
             Some(not_before_tomorrow(plus(on.due_on.max(today), missing)))
         }
         // What is paid has left this status by now: that is a step.
-        Status::NoticeSent => flag_day(on, rule).map(not_before_tomorrow),
+        Status::NoticeSent => flag_day(on, rule, today).map(not_before_tomorrow),
         Status::SettledLate => expiry(on, rule).map(not_before_tomorrow),
         _ => None,
     }
 }
 
-fn flag_day(on: &Evidence<'_>, rule: CreditRule) -> Option<NaiveDate> {
-    on.notice_sent_on.map(|sent| plus(sent, rule.flag_after))
+fn flag_day(on: &Evidence<'_>, rule: CreditRule, today: NaiveDate) -> Option<NaiveDate> {
+    on.notice_by(today).map(|sent| plus(sent, rule.flag_after))
 }
 
 /// The day on which a settled record is to be forgotten.
@@ -172,10 +194,11 @@ fn expiry(on: &Evidence<'_>, rule: CreditRule) -> Option<NaiveDate> {
     Some(plus(on.principal.gone_since()?, rule.expires_after?))
 }
 
+/// By what is known now, a flag could not have been set on its day: neither the flag itself, nor the notice before it.
 fn wrongly_flagged(at: &Standing, on: &Evidence<'_>, rule: CreditRule) -> bool {
     at.flagged_on.is_some_and(|flagged_on| {
-        let days = on.principal.days_past_due(on.due_on, flagged_on);
-        on.principal.left(flagged_on) == 0 || days < rule.notice_after
+        let notice = on.notice_by(flagged_on);
+        !on.may_step_on(flagged_on, rule) || notice.is_some_and(|sent| !on.may_step_on(sent, rule))
     })
 }
 
@@ -193,12 +216,19 @@ pub fn bucket(days_past_due: i64, starts: &[i64]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::hold::{Effect, HoldReason, HoldSpan};
+    use super::super::policy::tests::terms;
     use super::*;
 
     const RULE: CreditRule = CreditRule { notice_after: 3, flag_after: 5, expires_after: None };
 
     fn day(text: &str) -> NaiveDate {
         format!("2026-03-{text}").parse().unwrap()
+    }
+
+    fn held_days<'d>(days: impl Iterator<Item = &'d str>) -> Covered {
+        let span = |text| HoldSpan { reason: HoldReason::Dispute, first: day(text), last: day(text) };
+        Covered::by(Effect::Credit, &days.map(span).collect::<Vec<_>>(), &terms())
     }
 
     /// 100.00 due on March 10. `paid` and `notice` name days; `known_on` is the day the payment came to light.
@@ -213,12 +243,14 @@ mod tests {
             if let (Some(paid), true) = (paid, known) {
                 principal.take(day(paid), 10_000);
             }
+            let known = held_days(held.iter().copied().filter(|held| day(held) <= today));
             let evidence = Evidence {
                 due_on: day("10"),
                 principal: &principal,
                 paid_some: paid.is_some(),
-                notice_sent_on: notice.map(day).filter(|sent| *sent <= today),
-                held: held.iter().any(|held| day(held) == today),
+                notices: notice.map(day).into_iter().collect(),
+                held: &known,
+                news: News::Complete,
                 written_off: false,
             };
             while let Some((status, _)) = step(&at, &evidence, RULE, today) {
@@ -302,8 +334,9 @@ mod tests {
                 due_on: day("10"),
                 principal: &principal,
                 paid_some: paid.is_some(),
-                notice_sent_on: Some(day("13")),
-                held: false,
+                notices: vec![day("13")],
+                held: &Covered::default(),
+                news: News::Complete,
                 written_off: false,
             };
             let at = Standing { status: *status, since: Some(day("13")), flagged_on: flagged.map(day) };

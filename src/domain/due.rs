@@ -1,4 +1,4 @@
-//! When an instalment is due: due_on = roll(advance(clock day, term) + extension days).
+//! When an instalment is due: due_on = roll(roll(advance(clock day, term)) + extension days).
 
 use chrono::NaiveDate;
 
@@ -102,15 +102,17 @@ pub struct Way {
     pub term_ends_on: NaiveDate,
     /// Days of a hold are among those left out.
     pub held: bool,
-    /// Days by extensions.
+    /// The due date without extensions: where the term ends, moved off a day off.
+    pub unextended: NaiveDate,
+    /// Days by extensions. They count from `unextended`, so that no day off swallows them.
     pub extension: i64,
     pub due_on: NaiveDate,
 }
 
 impl Way {
-    /// Where the due date would be if it were not moved off a day off.
-    pub fn before_roll(&self) -> NaiveDate {
-        plus(self.term_ends_on, self.extension)
+    /// Where the extensions lead, before that is moved off a day off.
+    pub fn extended(&self) -> NaiveDate {
+        plus(self.unextended, self.extension)
     }
 }
 
@@ -210,12 +212,21 @@ impl Counting<'_> {
             Term::Until(due_day) => self.held.advance(clock_on, days_between(clock_on, due_day.after(clock_on))),
         };
         let held = self.held.free_days(clock_on, term_ends_on) < days_between(clock_on, term_ends_on);
-        let mut way = Way { clock_on, term, term_ends_on, held, extension: self.extension, due_on: term_ends_on };
-        way.due_on = match &self.terms.days_off {
-            Some(days_off) => days_off.roll.apply(way.before_roll(), &days_off.calendar)?,
-            None => way.before_roll(),
-        };
+        let unextended = self.roll(term_ends_on)?;
+        let extension = self.extension;
+        let mut way = Way { clock_on, term, term_ends_on, held, unextended, extension, due_on: unextended };
+        if extension > 0 {
+            way.due_on = self.roll(way.extended())?;
+        }
         Ok(way)
+    }
+
+    /// Where a due date goes that falls on this day.
+    fn roll(&self, day: NaiveDate) -> Result<NaiveDate, NoYear> {
+        match &self.terms.days_off {
+            Some(days_off) => days_off.roll.apply(day, &days_off.calendar),
+            None => Ok(day),
+        }
     }
 
     /// The n-th day after `from` that counts: not held, and no day off where business days are counted.
@@ -327,12 +338,13 @@ mod tests {
             fact("09-25", held),
             fact("09-28", What::Extension { days: 1 }),
         ];
-        let case = Case { order, facts };
+        let case = Case::new(order, facts);
         // day asked, where the term ends, held, extension, due
         for (asked, ends_on, held, extension, due_on) in [
             ("09-23", "09-30", false, 0, "09-30"),
             ("09-25", "10-02", true, 0, "10-05"),
-            ("09-28", "10-02", true, 1, "10-05"),
+            // The extension counts from where the term was moved to, so that it moves the due date.
+            ("09-28", "10-02", true, 1, "10-06"),
         ] {
             let way = ways_on(&case, &october_terms(), day(asked)).unwrap()[0].unwrap();
             assert_eq!((way.clock_on, way.term), (day("09-23"), Term::Days(7)), "{asked}");

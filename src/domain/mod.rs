@@ -8,6 +8,7 @@ pub mod allocation;
 pub mod arrival;
 pub mod business_days;
 pub mod calendar;
+pub mod correction;
 pub mod credit;
 pub mod customer;
 pub mod debit;

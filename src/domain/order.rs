@@ -88,6 +88,28 @@ pub enum What {
     GivenBack,
 }
 
+/// A correction as booked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Correction {
+    pub id: String,
+    pub kind: String,
+    pub fact_id: String,
+    /// What counts from now on: booked with the correction, and from its source. None: the fact is void.
+    pub instead: Option<Fact>,
+    pub corrected_at: DateTime<Utc>,
+    /// The business date it was booked on.
+    pub booked_on: NaiveDate,
+    pub source: Source,
+    pub reason: String,
+    pub approved_by: String,
+}
+
+impl Correction {
+    pub fn is_about(&self, fact: &Fact) -> bool {
+        self.fact_id == fact.id && self.kind == fact.what.kind()
+    }
+}
+
 /// What a fulfilment row says, in the order in which it happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Event {
@@ -136,19 +158,22 @@ impl What {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Case {
     pub order: Order,
+    /// Those in force.
     pub facts: Vec<Fact>,
+    /// What counted before it was corrected, with the business date from which on it does not.
+    pub superseded: Vec<(Fact, NaiveDate)>,
+    pub corrections: Vec<Correction>,
 }
 
 impl Case {
+    /// An order of whose facts none was corrected.
+    pub fn new(order: Order, facts: Vec<Fact>) -> Case {
+        Case { order, facts, superseded: Vec::new(), corrections: Vec::new() }
+    }
+
     /// What had happened by the end of a day.
     pub fn effective_by(&self, day: NaiveDate) -> Vec<&Fact> {
         self.facts.iter().filter(|fact| fact.effective_on <= day).collect()
-    }
-
-    /// The same case as it was known when `day` was the business date.
-    pub fn as_known_on(&self, day: NaiveDate) -> Case {
-        let known = self.facts.iter().filter(|fact| fact.booked_on <= day);
-        Case { order: self.order.clone(), facts: known.cloned().collect() }
     }
 }
 
@@ -176,6 +201,8 @@ pub struct FactRow {
     pub currency: Option<Currency>,
     /// Channel, reason or who approved, as the file says.
     pub note: Option<String>,
+    /// Of a refund: it did not go through, and what was counted of it counts no more.
+    pub failed: bool,
 }
 
 #[cfg(test)]

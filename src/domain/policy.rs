@@ -41,6 +41,8 @@ pub struct Terms {
     pub currency: Currency,
     pub clock: Clock,
     pub cut_off: Option<NaiveTime>,
+    /// Days by which a fact may be dated before its order: clocks differ.
+    pub before_order: i64,
     /// By score, lowest first.
     pub bands: Vec<Band>,
     /// Days after the order from which on it is an exception that its term has not started.
@@ -211,6 +213,7 @@ pub mod tests {
             currency: Currency::parse("CNY").unwrap(),
             clock: Clock::Delivered,
             cut_off: None,
+            before_order: 1,
             bands: vec![
                 Band { score: 550, limit_minor: 50_000, term: 7 },
                 Band { score: 650, limit_minor: 200_000, term: 14 },

@@ -244,11 +244,12 @@ pub fn decide_with(
     let service_fee = (Account::MerchantPayable, Account::IncomeServiceFee);
     replayed.declare_rule(Kind::ServiceFee, 0, service_fee, rated(order.amount_minor, terms.service_fee), as_ordered);
 
+    let held_credit = Covered::by(Effect::Credit, &known.spans, terms);
     let surroundings = Surroundings { known: &known, news, kept };
     let mut credit_steps = Vec::new();
     let mut positions = surroundings.positions(&slots, &fees, standings);
     for (slot, position) in slots.iter().zip(&mut positions) {
-        surroundings.record(slot, position, &mut credit_steps);
+        surroundings.record(slot, position, &held_credit, &mut credit_steps);
     }
 
     let tomorrow = plus(today, 1);
@@ -445,10 +446,10 @@ impl Surroundings<'_> {
     }
 
     /// Takes the steps of the credit record that the end of the day brings.
-    fn record(&self, slot: &Slot, position: &mut Position, steps: &mut Vec<CreditStep>) {
+    fn record(&self, slot: &Slot, position: &mut Position, held: &Covered, steps: &mut Vec<CreditStep>) {
         let (Some(due_on), Some(rule)) = (position.due_on, self.known.terms.credit) else { return };
         let today = self.known.at.over;
-        let evidence = self.evidence(slot, due_on, position.stopped);
+        let evidence = self.evidence(slot, due_on, held);
         while let Some((status, reason)) = credit::step(&position.credit, &evidence, rule, today) {
             position.credit = position.credit.after(status, today);
             let (instalment, days_past_due) = (position.instalment, position.days_past_due);
@@ -468,16 +469,18 @@ impl Surroundings<'_> {
         earlier(comes_due, written_off)
     }
 
-    fn evidence<'s>(&self, slot: &'s Slot, due_on: NaiveDate, stopped: Stopped) -> Evidence<'s> {
+    fn evidence<'s>(&self, slot: &'s Slot, due_on: NaiveDate, held: &'s Covered) -> Evidence<'s> {
         let instalment = slot.due.instalment;
         let today = self.known.at.over;
         let notices = self.known.case.facts.iter().filter(|fact| fact.what == What::Notice { instalment });
+        let sent_on = notices.map(|fact| fact.effective_on).filter(|on| *on <= today);
         Evidence {
             due_on,
             principal: &slot.principal,
             paid_some: slot.paid > 0 && self.kept > 0,
-            notice_sent_on: notices.map(|fact| fact.effective_on).filter(|on| *on <= today).max(),
-            held: stopped.has(Effect::Credit) || self.news == News::Missing,
+            notices: sent_on.collect(),
+            held,
+            news: self.news,
             written_off: slot.written_off.is_some(),
         }
     }

@@ -8,10 +8,11 @@ use chrono::NaiveDate;
 use super::not_fulfilled::NotFulfilled;
 use super::{Scheme, held_back};
 use crate::domain::calendar::plus;
+use crate::domain::correction::History;
 use crate::domain::credit::Standing;
 use crate::domain::instruction::Direction;
 use crate::domain::journal::{Account, Movement, Recorded, difference};
-use crate::domain::order::{Case, Fact};
+use crate::domain::order::Case;
 use crate::domain::policy::Terms;
 use crate::domain::position::{Decision, Position, date_fees, decide_with};
 use crate::store::journal::Posting;
@@ -64,7 +65,7 @@ pub async fn decide_orders(
         date_fees(&mut decision, case, terms, &booked, today).with_context(|| which_order(merchant, case))?;
         recording.debits.extend(debit_plan(order_id, terms, &decision, before, today));
         recording.pay_outs.extend(pay_out_plan(order_id, terms, &decision, &booked, today));
-        recording.take(stored, decision, &booked, before, today);
+        recording.take((stored, case), decision, &booked, before, today);
     }
     not_fulfilled.write(tx, merchant, today).await?;
     recording.write(tx, merchant, today).await
@@ -84,13 +85,13 @@ pub fn which_order(merchant: &str, case: &Case) -> String {
 }
 
 /// Joins accepted orders with their facts.
-pub fn into_cases(loaded: Vec<StoredOrder>, mut facts: HashMap<String, Vec<Fact>>) -> Vec<(StoredOrder, Case)> {
+pub fn into_cases(loaded: Vec<StoredOrder>, mut histories: HashMap<String, History>) -> Vec<(StoredOrder, Case)> {
     let accepted = loaded.into_iter().filter(|stored| stored.declined.is_none());
     accepted
         .map(|stored| {
             let order = stored.order.clone();
-            let facts = facts.remove(&order.order_id).unwrap_or_default();
-            (stored, Case { order, facts })
+            let history = histories.remove(&order.order_id).unwrap_or_default();
+            (stored, Case::of(order, history))
         })
         .collect()
 }
@@ -112,7 +113,7 @@ struct Recording {
 impl Recording {
     fn take(
         &mut self,
-        stored: &StoredOrder,
+        (stored, case): (&StoredOrder, &Case),
         decision: Decision,
         booked: &[Recorded],
         before: &[Position],
@@ -123,7 +124,9 @@ impl Recording {
         let owed_more = decision.opening.owed_minor - stored.owed_minor;
         *self.exposures.entry(order.customer_id.clone()).or_default() += owed_more;
         self.decided.push((id(), outcome_of(&decision, stored.closed_on, today)));
-        self.postings.extend(difference(&decision.movements, booked).into_iter().map(|entry| Posting {
+        let mut entries = difference(&decision.movements, booked);
+        case.name_corrections(&mut entries);
+        self.postings.extend(entries.into_iter().map(|entry| Posting {
             order_id: id(),
             currency: order.currency,
             policy_version: Some(order.policy_version),

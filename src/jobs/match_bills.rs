@@ -145,7 +145,7 @@ impl<'a> Answers<'a> {
         for awaited in page {
             let bill = self.bill_of(&awaited.booked, &paid_by).filter(|(feed, _)| feed.provider() == awaited.provider);
             match bill {
-                _ if awaited.has_line => findings.ended.push(awaited),
+                _ if awaited.has_line || awaited.is_void => findings.ended.push(awaited),
                 // The configuration was changed, and no bill answers for it any more.
                 None => findings.ended.push(awaited),
                 Some((_, bill)) if awaited.late_on <= today && !awaited.told => {

@@ -1,6 +1,7 @@
 //! Suspense: money of rows that wait is booked there at the end of the day on which it has taken effect, and leaves it at
 //! the end of the day on which its row gives up waiting. A row whose order comes on the same day leaves no trace here, in
-//! whatever order the files came; what became a fact leaves suspense as its order is decided.
+//! whatever order the files came; what became a fact leaves suspense as its order is decided. If that fact is corrected, what
+//! came from suspense goes back there as its order is decided again, and the row gives it up for good.
 
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
@@ -31,7 +32,7 @@ pub async fn book(scheme: &Scheme, merchant: &str, today: NaiveDate) -> Result<i
     }
     loop {
         let mut tx = scheme.store.write().await?;
-        let mut page = input_rows::to_release(&mut tx, merchant, PAGE).await?;
+        let mut page = input_rows::to_release(&mut tx, merchant, today, PAGE).await?;
         if page.is_empty() {
             break;
         }
@@ -48,7 +49,7 @@ pub async fn book(scheme: &Scheme, merchant: &str, today: NaiveDate) -> Result<i
 /// How many rows there are left to book.
 pub async fn left(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<usize> {
     let to_suspend = input_rows::to_suspend(tx, merchant, today, PAGE).await?;
-    Ok(to_suspend.len() + input_rows::to_release(tx, merchant, PAGE).await?.len())
+    Ok(to_suspend.len() + input_rows::to_release(tx, merchant, today, PAGE).await?.len())
 }
 
 async fn write(tx: &mut Tx, merchant: &str, today: NaiveDate, page: &[InputRow], reason: Reason) -> Result<i64> {

@@ -5,6 +5,7 @@ use anyhow::Result;
 use chrono::NaiveDate;
 
 use super::bulk::{self, Table, row};
+use super::corrections::{in_books, in_force};
 use super::engine::{Tx, key_set, on_engine, sql_for};
 use super::facts::BOOKED_DAY;
 
@@ -61,10 +62,11 @@ pub async fn not_said(
     let sql = format!(
         "{SELECT_BOOKED} {FROM_FACT}
          WHERE f.merchant_id = $1 AND {BOOKED_DAY} = $2 AND f.kind IN ('payment', 'refund')
-           AND (f.kind, f.fact_id) > ($3, $4) AND NOT {HAS_LINE}
+           AND (f.kind, f.fact_id) > ($3, $4) AND NOT {HAS_LINE} AND {} IS NOT NULL
            AND NOT EXISTS (SELECT 1 FROM awaited_line a
                            WHERE a.merchant_id = f.merchant_id AND a.event = f.kind AND a.event_key = f.fact_id)
-         ORDER BY f.kind, f.fact_id LIMIT $5"
+         ORDER BY f.kind, f.fact_id LIMIT $5",
+        in_books("$2")
     );
     let sql = sqlx::AssertSqlSafe(sql);
     Ok(on_engine!(tx, |c| {
@@ -82,16 +84,20 @@ pub struct Awaited {
     pub told: bool,
     /// A bill has said something about it.
     pub has_line: bool,
+    /// It was voided by a correction.
+    pub is_void: bool,
 }
 
 /// Those that are awaited still, by key, after `after`.
 pub async fn open(tx: &mut Tx, merchant: &str, after: (&str, &str), limit: i64) -> Result<Vec<Awaited>> {
     let sql = format!(
-        "{SELECT_BOOKED}, a.provider, a.late_on, a.told_on IS NOT NULL AS told, {HAS_LINE} AS has_line
+        "{SELECT_BOOKED}, a.provider, a.late_on, a.told_on IS NOT NULL AS told, {HAS_LINE} AS has_line,
+                ({}) IS NULL AS is_void
          {FROM_FACT}
          JOIN awaited_line a ON a.merchant_id = f.merchant_id AND a.event = f.kind AND a.event_key = f.fact_id
          WHERE a.merchant_id = $1 AND a.closed_on IS NULL AND (a.event, a.event_key) > ($2, $3)
-         ORDER BY a.event, a.event_key LIMIT $4"
+         ORDER BY a.event, a.event_key LIMIT $4",
+        in_force(None)
     );
     let sql = sqlx::AssertSqlSafe(sql);
     Ok(on_engine!(tx, |c| {
@@ -156,7 +162,9 @@ pub struct AwaitedRow {
     pub event: String,
     pub event_key: String,
     pub order_id: String,
+    /// As it was booked first, and what is in force of it.
     pub amount_minor: i64,
+    pub our_minor: i64,
     pub currency: String,
     pub provider: String,
     pub booked_on: NaiveDate,
@@ -165,7 +173,7 @@ pub struct AwaitedRow {
 }
 
 const SELECT_ROW: &str =
-    "SELECT event, event_key, order_id, amount_minor, currency, provider, booked_on, late_on, closed_on
+    "SELECT event, event_key, order_id, amount_minor, amount_minor AS our_minor, currency, provider, booked_on, late_on, closed_on
     FROM awaited_line";
 
 /// Those of an order that are or were awaited.
@@ -179,9 +187,14 @@ pub async fn of_order(tx: &mut Tx, merchant: &str, order_id: &str) -> Result<Vec
 pub async fn open_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<AwaitedRow>> {
     // The second condition says less than the first, in the words of the index that holds what stayed open.
     let sql = format!(
-        "{SELECT_ROW} WHERE merchant_id = $1 AND booked_on <= $2 AND (closed_on IS NULL OR closed_on > $2)
-           AND (closed_on IS NULL OR closed_on > booked_on)
-         ORDER BY event, event_key"
+        "SELECT a.event, a.event_key, a.order_id, a.amount_minor, COALESCE({}, 0) AS our_minor, a.currency, a.provider,
+                a.booked_on, a.late_on, a.closed_on
+         FROM awaited_line a
+         JOIN fact f ON f.merchant_id = a.merchant_id AND f.kind = a.event AND f.fact_id = a.event_key
+         WHERE a.merchant_id = $1 AND a.booked_on <= $2 AND (a.closed_on IS NULL OR a.closed_on > $2)
+           AND (a.closed_on IS NULL OR a.closed_on > a.booked_on)
+         ORDER BY a.event, a.event_key",
+        in_books("$2")
     );
     let sql = sqlx::AssertSqlSafe(sql);
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?))

@@ -7,7 +7,9 @@ use anyhow::Result;
 use chrono::NaiveDate;
 
 use super::bulk::{self, Table, row};
+use super::corrections::{in_books, in_force, in_force_on};
 use super::engine::{Tx, key_set, on_engine, sql_for};
+use super::facts::BOOKED_DAY;
 use crate::domain::money::Currency;
 use crate::domain::order::Source;
 
@@ -71,6 +73,20 @@ pub async fn add(tx: &mut Tx, merchant: &str, today: NaiveDate, lines: &[NewLine
     bulk::insert(tx, &LINE, cells).await
 }
 
+/// Notes that the provider has said of these that they did not go through after all.
+pub async fn fail(tx: &mut Tx, merchant: &str, event: &str, keys: &[&str], today: NaiveDate) -> Result<()> {
+    let sql = sql_for(
+        tx,
+        "UPDATE provider_line SET failed_on = $4
+         WHERE merchant_id = $1 AND event = $2 AND event_key IN {keys $3} AND failed_on IS NULL",
+    );
+    let keys = key_set(keys.iter().copied());
+    on_engine!(tx, |c| {
+        sqlx::query(sql).bind(merchant).bind(event).bind(keys).bind(today).execute(c).await.map(|_| ())
+    })?;
+    Ok(())
+}
+
 /// What a bill said before.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Said {
@@ -81,6 +97,8 @@ pub struct Said {
     pub fee_minor: Option<i64>,
     pub opened_on: NaiveDate,
     pub settled: bool,
+    /// It did not go through after all.
+    pub failed: bool,
     pub file_no: i64,
     pub line: i64,
 }
@@ -90,7 +108,7 @@ pub async fn said(tx: &mut Tx, merchant: &str, event: &str, keys: &[&str]) -> Re
     let sql = sql_for(
         tx,
         "SELECT event_key, order_id, amount_minor, currency, fee_minor, opened_on, settled_on IS NOT NULL AS settled,
-                file_no, line
+                failed_on IS NOT NULL AS failed, file_no, line
          FROM provider_line WHERE merchant_id = $1 AND event = $2 AND event_key IN {keys $3} ORDER BY file_no, line",
     );
     let keys = key_set(keys.iter().copied());
@@ -136,12 +154,12 @@ pub async fn awaited_since(
 
 /// That the books of a day have what line `l` says. What is dated ahead is not in the books before its day.
 fn agrees_by(day: &str) -> String {
+    let in_books = in_books(day);
     format!(
         "EXISTS (SELECT 1 FROM fact f
         JOIN orders o ON o.merchant_id = f.merchant_id AND o.order_id = f.order_id
         WHERE f.merchant_id = l.merchant_id AND f.kind = l.event AND f.fact_id = l.event_key
-          AND f.booked_on <= {day} AND f.effective_on <= {day}
-          AND f.order_id = l.order_id AND f.amount_minor = l.amount_minor AND o.currency = l.currency)"
+          AND f.order_id = l.order_id AND {in_books} = l.amount_minor AND o.currency = l.currency)"
     )
 }
 
@@ -154,7 +172,7 @@ const LAST_WORD: &str = "NOT EXISTS (SELECT 1 FROM provider_line n
 pub async fn settle(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<()> {
     let sql = format!(
         "UPDATE provider_line AS l SET settled_on = $2
-         WHERE l.merchant_id = $1 AND l.settled_on IS NULL AND {} AND {LAST_WORD}",
+         WHERE l.merchant_id = $1 AND l.settled_on IS NULL AND l.failed_on IS NULL AND {} AND {LAST_WORD}",
         agrees_by("$2")
     );
     let sql = sqlx::AssertSqlSafe(sql);
@@ -166,7 +184,7 @@ pub async fn settle(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<()>
 pub async fn count_to_settle(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<i64> {
     let sql = format!(
         "SELECT COUNT(*) FROM provider_line l
-         WHERE l.merchant_id = $1 AND l.settled_on IS NULL AND {} AND {LAST_WORD}",
+         WHERE l.merchant_id = $1 AND l.settled_on IS NULL AND l.failed_on IS NULL AND {} AND {LAST_WORD}",
         agrees_by("$2")
     );
     let sql = sqlx::AssertSqlSafe(sql);
@@ -181,7 +199,7 @@ pub async fn untrue(tx: &mut Tx, merchant: &str, day: NaiveDate, limit: i64) -> 
         "SELECT event, event_key FROM provider_line l
          WHERE l.merchant_id = $1
            AND (l.settled_on IS NOT NULL AND NOT {then}
-                OR l.settled_on IS NULL AND l.business_date <= $2 AND {by_now} AND {LAST_WORD})
+                OR l.settled_on IS NULL AND l.failed_on IS NULL AND l.business_date <= $2 AND {by_now} AND {LAST_WORD})
          ORDER BY event, event_key LIMIT $3"
     );
     let sql = sqlx::AssertSqlSafe(sql);
@@ -215,23 +233,33 @@ pub struct LineRow {
     pub file_no: i64,
     pub line: i64,
     pub occurred_on: NaiveDate,
-    /// What we know under its key, and the day on which that is booked.
+    /// What is in force under its key at the end of the day, and the day on which that is booked.
     pub our_minor: Option<i64>,
     pub our_currency: Option<String>,
+    pub our_on: Option<NaiveDate>,
+    /// What came first under its key, and the day on which that is booked if nothing is corrected.
+    pub first_minor: Option<i64>,
     pub booked_on: Option<NaiveDate>,
 }
 
-const SELECT_LINE: &str = "SELECT l.event, l.event_key, l.order_id, l.amount_minor, l.currency, l.fee_minor, l.provider,
-        l.business_date, l.opened_on, l.settled_on, l.file_no, l.line, l.occurred_on,
-        k.amount_minor AS our_minor,
-        CASE WHEN k.effective_on > k.booked_on THEN k.effective_on ELSE k.booked_on END AS booked_on,
-        (SELECT o.currency FROM orders o WHERE o.merchant_id = k.merchant_id AND o.order_id = k.order_id) AS our_currency
-    FROM provider_line l LEFT JOIN fact k ON k.merchant_id = l.merchant_id AND k.kind = l.event AND k.fact_id = l.event_key";
+/// Lines and what is in force of them at the end of a day, or now.
+fn select_line(day: Option<&str>) -> String {
+    let (our_minor, our_on) = (in_force(day), in_force_on(day));
+    format!(
+        "SELECT l.event, l.event_key, l.order_id, l.amount_minor, l.currency, l.fee_minor, l.provider,
+            l.business_date, l.opened_on, l.settled_on, l.file_no, l.line, l.occurred_on,
+            {our_minor} AS our_minor, {our_on} AS our_on, f.amount_minor AS first_minor, {BOOKED_DAY} AS booked_on,
+            (SELECT o.currency FROM orders o WHERE o.merchant_id = f.merchant_id AND o.order_id = f.order_id) AS our_currency
+        FROM provider_line l
+        LEFT JOIN fact f ON f.merchant_id = l.merchant_id AND f.kind = l.event AND f.fact_id = l.event_key"
+    )
+}
 
 /// Lines that came to agree with the books on the days since..=day.
 pub async fn settled_on(tx: &mut Tx, merchant: &str, since: NaiveDate, day: NaiveDate) -> Result<Vec<LineRow>> {
     let sql = format!(
-        "{SELECT_LINE} WHERE l.merchant_id = $1 AND l.settled_on BETWEEN $2 AND $3 ORDER BY l.event, l.event_key"
+        "{} WHERE l.merchant_id = $1 AND l.settled_on BETWEEN $2 AND $3 ORDER BY l.event, l.event_key",
+        select_line(Some("$3"))
     );
     let sql = sqlx::AssertSqlSafe(sql);
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(since).bind(day).fetch_all(c).await?))
@@ -242,10 +270,28 @@ pub async fn open_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<
     let last_then = LAST_WORD.replace("AND (n.file_no", "AND n.business_date <= $2 AND (n.file_no");
     // The second condition says less than the first, in the words of the index that holds what stayed open.
     let sql = format!(
-        "{SELECT_LINE} AND k.booked_on <= $2
+        "{} AND f.booked_on <= $2
          WHERE l.merchant_id = $1 AND l.business_date <= $2 AND (l.settled_on IS NULL OR l.settled_on > $2)
-           AND (l.settled_on IS NULL OR l.settled_on > l.business_date) AND {last_then}
-         ORDER BY l.event, l.event_key"
+           AND (l.settled_on IS NULL OR l.settled_on > l.business_date)
+           AND (l.failed_on IS NULL OR l.failed_on > $2) AND {last_then}
+         ORDER BY l.event, l.event_key",
+        select_line(Some("$2"))
+    );
+    let sql = sqlx::AssertSqlSafe(sql);
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?))
+}
+
+/// The provider's words that the books agreed with once, and at the end of a day do not, because what they had was corrected.
+pub async fn reopened_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<LineRow>> {
+    // Corrections are few: the search begins with them.
+    let sql = format!(
+        "{} WHERE l.merchant_id = $1 AND l.settled_on <= $2 AND (l.failed_on IS NULL OR l.failed_on > $2)
+           AND (l.event, l.event_key) IN (SELECT c.kind, c.fact_id FROM correction c
+                WHERE c.merchant_id = $1 AND c.booked_on <= $2 AND c.kind IN ('payment', 'refund'))
+           AND COALESCE({}, 0) <> l.amount_minor
+         ORDER BY l.event, l.event_key",
+        select_line(Some("$2")),
+        in_books("$2")
     );
     let sql = sqlx::AssertSqlSafe(sql);
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?))
@@ -253,7 +299,8 @@ pub async fn open_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<
 
 /// What bills have said about an order's payments and refunds, in the order in which it came.
 pub async fn of_order(tx: &mut Tx, merchant: &str, order_id: &str) -> Result<Vec<LineRow>> {
-    let sql = format!("{SELECT_LINE} WHERE l.merchant_id = $1 AND l.order_id = $2 ORDER BY l.file_no, l.line");
+    let select = select_line(None);
+    let sql = format!("{select} WHERE l.merchant_id = $1 AND l.order_id = $2 ORDER BY l.file_no, l.line");
     let sql = sqlx::AssertSqlSafe(sql);
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(order_id).fetch_all(c).await?))
 }

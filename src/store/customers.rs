@@ -1,6 +1,6 @@
 //! Customers and their agreements: records that change. What they said before is kept with its date.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -8,7 +8,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use super::bulk::{self, Table, row};
 use super::engine::{Tx, as_one, held_in, key_set, on_engine, sql_for};
 use crate::domain::customer::{Customer, Opening};
-use crate::domain::eligibility::Agreement;
+use crate::domain::eligibility::{Agreement, AgreementState};
 use crate::domain::order::Source;
 
 /// A record as delivered, with the fingerprint of its content.
@@ -51,6 +51,7 @@ const AGREEMENT: Table = Table {
         "booked_on",
         "file_no",
         "line",
+        "earlier",
     ],
     key: 2,
 };
@@ -61,22 +62,37 @@ const REPLACED: Table = Table {
     key: 4,
 };
 
-/// The fingerprints of the customers known under these ids.
-pub async fn known(tx: &mut Tx, ids: &[&str]) -> Result<HashMap<String, i64>> {
-    let sql = sql_for(tx, "SELECT customer_id, content FROM customer WHERE customer_id IN {keys $1}");
+/// Of the customers known under these ids, the fingerprint of what is said of them, and the date of the file that said it.
+pub async fn known(tx: &mut Tx, ids: &[&str]) -> Result<HashMap<String, (i64, NaiveDate)>> {
+    let sql = sql_for(
+        tx,
+        "SELECT c.customer_id, c.content, COALESCE(f.dated_on, c.booked_on)
+         FROM customer c LEFT JOIN file f ON f.file_no = c.file_no WHERE c.customer_id IN {keys $1}",
+    );
     let keys = key_set(ids.iter().copied());
-    let rows: Vec<(String, i64)> = on_engine!(tx, |c| sqlx::query_as(sql).bind(keys).fetch_all(c).await?);
-    Ok(rows.into_iter().collect())
+    let rows: Vec<(String, i64, NaiveDate)> = on_engine!(tx, |c| sqlx::query_as(sql).bind(keys).fetch_all(c).await?);
+    Ok(rows.into_iter().map(|(id, content, dated_on)| (id, (content, dated_on))).collect())
 }
 
-/// The fingerprints of the agreements of a merchant known under these ids.
-pub async fn known_agreements(tx: &mut Tx, merchant: &str, ids: &[&str]) -> Result<HashMap<String, i64>> {
+/// The agreements of a merchant known under these ids, each with the fingerprint of its content.
+pub async fn known_agreements(tx: &mut Tx, merchant: &str, ids: &[&str]) -> Result<HashMap<String, (i64, Opening)>> {
     let sql = "SELECT agreement_id, content FROM agreement WHERE merchant_id = $1 AND agreement_id IN {keys $2}";
     let sql = sql_for(tx, sql);
     let keys = key_set(ids.iter().copied());
-    let rows: Vec<(String, i64)> =
+    let contents: Vec<(String, i64)> =
         on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(keys).fetch_all(c).await?);
-    Ok(rows.into_iter().collect())
+    if contents.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let contents: HashMap<String, i64> = contents.into_iter().collect();
+    let mut known = HashMap::with_capacity(contents.len());
+    for row in agreement_rows(tx, merchant, "agreement_id", ids).await? {
+        let (customer_id, agreement) = row.into_agreement()?;
+        let id = agreement.agreement_id.clone();
+        let content = contents.get(&id).copied().context("an agreement without content")?;
+        known.insert(id, (content, Opening { merchant_id: merchant.to_owned(), customer_id, agreement }));
+    }
+    Ok(known)
 }
 
 /// Writes customers that are new or say something new; `updates` are those of them known before.
@@ -116,16 +132,69 @@ async fn keep_replaced_customers(
     let mut cells = Vec::new();
     for Delivered { record, source, .. } in fresh {
         if let Some(former) = former.get(&record.customer_id) {
-            let content = serde_json::json!({
-                "name": former.name, "email": former.email, "locale": former.locale,
-                "time_zone": former.time_zone.name(), "credit_score": former.credit_score,
-                "real_name_verified": former.real_name_verified, "bank_card_bound": former.bank_card_bound,
-            });
             let (file_no, line) = (source.file_no, source.line);
-            cells.extend(row!["customer", record.customer_id.as_str(), file_no, line, today, content.to_string()]);
+            cells.extend(row!["customer", record.customer_id.as_str(), file_no, line, today, customer_json(former)]);
         }
     }
     bulk::insert(tx, &REPLACED, cells).await
+}
+
+/// Keeps what files said of customers that were known from newer files already.
+pub async fn keep_outdated(tx: &mut Tx, today: NaiveDate, customers: &[Delivered<Customer>]) -> Result<()> {
+    let mut cells = Vec::new();
+    for Delivered { record, source, .. } in customers {
+        let (key, content) = (record.customer_id.as_str(), customer_json(record));
+        cells.extend(row!["customer", key, source.file_no, source.line, today, content]);
+    }
+    bulk::insert(tx, &REPLACED, cells).await
+}
+
+fn customer_json(customer: &Customer) -> String {
+    let content = serde_json::json!({
+        "name": customer.name, "email": customer.email, "locale": customer.locale,
+        "time_zone": customer.time_zone.name(), "credit_score": customer.credit_score,
+        "real_name_verified": customer.real_name_verified, "bank_card_bound": customer.bank_card_bound,
+    });
+    content.to_string()
+}
+
+/// Notes what an agreement said before what it says now.
+pub async fn save_earlier(tx: &mut Tx, merchant: &str, agreement: &Agreement) -> Result<()> {
+    let sql = "UPDATE agreement SET earlier = $3 WHERE merchant_id = $1 AND agreement_id = $2";
+    let earlier = earlier_json(&agreement.earlier);
+    on_engine!(tx, |c| {
+        let query = sqlx::query(sql).bind(merchant).bind(&agreement.agreement_id).bind(earlier);
+        query.execute(c).await.map(|_| ())
+    })?;
+    Ok(())
+}
+
+/// Earlier states as the table keeps them: nothing for none, as most agreements have.
+fn earlier_json(states: &[AgreementState]) -> String {
+    if states.is_empty() {
+        return String::new();
+    }
+    let states: Vec<(DateTime<Utc>, bool, bool)> =
+        states.iter().map(|state| (state.since, state.open, state.score_authorised)).collect();
+    serde_json::to_string(&states).expect("instants and flags always make JSON")
+}
+
+/// Reads what [`earlier_json`] wrote.
+pub(super) fn earlier_states(json: &str) -> Result<Vec<AgreementState>> {
+    if json.is_empty() {
+        return Ok(Vec::new());
+    }
+    let states: Vec<(DateTime<Utc>, bool, bool)> = held_in(json)?;
+    let state = |(since, open, score_authorised)| AgreementState { since, open, score_authorised };
+    Ok(states.into_iter().map(state).collect())
+}
+
+/// Which of these customers are known.
+pub async fn existing(tx: &mut Tx, ids: &[&str]) -> Result<HashSet<String>> {
+    let sql = sql_for(tx, "SELECT customer_id FROM customer WHERE customer_id IN {keys $1}");
+    let keys = key_set(ids.iter().copied());
+    let ids: Vec<String> = on_engine!(tx, |c| sqlx::query_scalar(sql).bind(keys).fetch_all(c).await?);
+    Ok(ids.into_iter().collect())
 }
 
 /// Writes agreements of one merchant that are new or say something new.
@@ -165,6 +234,7 @@ pub async fn save_agreements(
             today,
             source.file_no,
             source.line,
+            earlier_json(&record.agreement.earlier),
         ]);
     }
     if updates.is_empty() {
@@ -202,14 +272,16 @@ pub(super) struct AgreementRow {
     changed_at: DateTime<Utc>,
     /// 0 or 1: what is true is no JSON on SQLite.
     score_authorised: i64,
+    /// As [`earlier_states`] reads it.
+    earlier: String,
 }
 
 impl AgreementRow {
     /// The agreement, and whose it is.
-    pub fn into_agreement(self) -> (String, Agreement) {
-        let open = self.status == "open";
-        let AgreementRow { agreement_id, customer_id, changed_at, score_authorised, .. } = self;
-        (customer_id, Agreement { agreement_id, open, changed_at, score_authorised: score_authorised != 0 })
+    pub fn into_agreement(self) -> Result<(String, Agreement)> {
+        let AgreementRow { agreement_id, customer_id, status, changed_at, score_authorised, earlier } = self;
+        let (open, score_authorised, earlier) = (status == "open", score_authorised != 0, earlier_states(&earlier)?);
+        Ok((customer_id, Agreement { agreement_id, open, changed_at, score_authorised, earlier }))
     }
 }
 
@@ -220,7 +292,7 @@ pub(super) async fn agreement_rows(
     by: &'static str,
     keys: &[&str],
 ) -> Result<Vec<AgreementRow>> {
-    let columns = "agreement_id, customer_id, status, changed_at, CAST(score_authorised AS INTEGER)";
+    let columns = "agreement_id, customer_id, status, changed_at, CAST(score_authorised AS INTEGER), earlier";
     let rows = as_one(tx, columns);
     let sql = sql_for(tx, &format!("SELECT {rows} FROM agreement WHERE merchant_id = $1 AND {by} IN {{keys $2}}"));
     let keys = key_set(keys.iter().copied());

@@ -86,6 +86,19 @@ pub async fn resolve(tx: &mut Tx, merchant: &str, codes: &[&str], row_keys: &[&s
     Ok(())
 }
 
+/// Resolves what is open with one code about these keys, for codes that are rarely open: one look mostly tells that none is.
+pub async fn resolve_if_open(
+    tx: &mut Tx,
+    merchant: &str,
+    code: &str,
+    row_keys: &[&str],
+    today: NaiveDate,
+) -> Result<()> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM exception WHERE merchant_id = $1 AND resolved_on IS NULL AND code = $2)";
+    let any: bool = on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(code).fetch_one(c).await?);
+    if any { resolve(tx, merchant, &[code], row_keys, today).await } else { Ok(()) }
+}
+
 /// Resolves what is open about single rows, for those of the given codes. Rows of different kinds may share a key.
 pub async fn resolve_rows(
     tx: &mut Tx,

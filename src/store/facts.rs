@@ -6,7 +6,9 @@ use anyhow::{Context, Result, bail};
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::bulk::{self, Table, row};
+use super::corrections;
 use super::engine::{Tx, key_set, on_engine, sql_for};
+use crate::domain::correction::History;
 use crate::domain::hold::HoldReason;
 use crate::domain::order::{Event, Fact, Source, What};
 
@@ -77,16 +79,31 @@ pub async fn add(tx: &mut Tx, merchant: &str, facts: &[NewFact]) -> Result<()> {
     bulk::insert(tx, &FACT, cells).await
 }
 
-/// The facts of these orders, each order's in the order of their keys.
-pub async fn of_orders(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<HashMap<String, Vec<Fact>>> {
+/// The facts of these orders and what was corrected of them.
+pub async fn of_orders(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<HashMap<String, History>> {
     let mut facts: HashMap<String, Vec<Fact>> = HashMap::new();
     for (order_id, fact, _) in with_notes(tx, merchant, order_ids).await? {
         facts.entry(order_id).or_default().push(fact);
     }
-    Ok(facts)
+    let mut corrections = corrections::of_orders(tx, merchant, order_ids).await?;
+    let history = |(order_id, facts): (String, Vec<Fact>)| {
+        let corrections = corrections.remove(&order_id).unwrap_or_default();
+        (order_id, History::of(facts, corrections))
+    };
+    Ok(facts.into_iter().map(history).collect())
 }
 
-/// The same with each fact's note, for telling an order's story.
+/// The orders of the facts of a kind known under these keys.
+pub async fn orders_of(tx: &mut Tx, merchant: &str, kind: &str, ids: &[&str]) -> Result<HashMap<String, String>> {
+    let sql = "SELECT fact_id, order_id FROM fact WHERE merchant_id = $1 AND kind = $2 AND fact_id IN {keys $3}";
+    let sql = sql_for(tx, sql);
+    let keys = key_set(ids.iter().copied());
+    let rows: Vec<(String, String)> =
+        on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(kind).bind(keys).fetch_all(c).await?);
+    Ok(rows.into_iter().collect())
+}
+
+/// The facts of these orders as they came, each order's in the order of their keys, with their notes: for telling an order's story.
 pub async fn with_notes(
     tx: &mut Tx,
     merchant: &str,
@@ -158,7 +175,8 @@ pub async fn money_booked_on(
     Ok(booked)
 }
 
-/// All payments and refunds less chargebacks that were booked on an order on the days since..=day, by currency.
+/// All payments and refunds less chargebacks that were booked on an order on the days since..=day, by currency, with what
+/// was corrected of others.
 pub async fn sum_booked_on(
     tx: &mut Tx,
     merchant: &str,
@@ -179,6 +197,9 @@ pub async fn sum_booked_on(
             *sums.entry(currency).or_default() += minor;
         }
     }
+    for corrected in corrections::money_on(tx, merchant, since, day).await? {
+        *sums.entry(corrected.currency).or_default() += corrected.booked_minor - corrected.uncorrected_minor;
+    }
     Ok(sums)
 }
 
@@ -190,28 +211,25 @@ struct FactRow {
     effective_at: DateTime<Utc>,
     effective_on: NaiveDate,
     booked_on: NaiveDate,
-    amount_minor: Option<i64>,
-    days: Option<i64>,
-    ends_on: Option<NaiveDate>,
-    detail: Option<String>,
+    #[sqlx(flatten)]
+    columns: Columns,
     note: Option<String>,
-    suspended: bool,
     file_no: i64,
     line: i64,
 }
 
 /// How a fact's own part lies in the table's columns.
-#[derive(Default)]
-struct Columns {
-    amount_minor: Option<i64>,
-    days: Option<i64>,
-    ends_on: Option<NaiveDate>,
-    detail: Option<String>,
-    suspended: bool,
+#[derive(Default, sqlx::FromRow)]
+pub(super) struct Columns {
+    pub amount_minor: Option<i64>,
+    pub days: Option<i64>,
+    pub ends_on: Option<NaiveDate>,
+    pub detail: Option<String>,
+    pub suspended: bool,
 }
 
 impl Columns {
-    fn of(what: &What) -> Columns {
+    pub fn of(what: &What) -> Columns {
         match *what {
             What::Fulfilment(event) => Columns { detail: Some(event.name().to_owned()), ..Columns::default() },
             What::Payment { minor, suspended } | What::Refund { minor, suspended } => {
@@ -232,27 +250,12 @@ impl Columns {
             What::GivenBack => Columns::default(),
         }
     }
-}
 
-impl FactRow {
-    fn into_fact(self) -> Result<(String, Fact, Option<String>)> {
-        let what =
-            self.what().with_context(|| format!("stored {} {} of {}", self.kind, self.fact_id, self.order_id))?;
-        let fact = Fact {
-            id: self.fact_id,
-            effective_at: self.effective_at,
-            effective_on: self.effective_on,
-            booked_on: self.booked_on,
-            source: Source { file_no: self.file_no, line: self.line },
-            what,
-        };
-        Ok((self.order_id, fact, self.note))
-    }
-
-    fn what(&self) -> Result<What> {
+    /// What a fact of a kind says.
+    pub fn read(&self, kind: &str) -> Result<What> {
         let detail = self.detail.as_deref().unwrap_or_default();
         let minor = || self.amount_minor.context("no amount");
-        Ok(match self.kind.as_str() {
+        Ok(match kind {
             "fulfilment" => What::Fulfilment(Event::parse(detail).context("unknown event")?),
             "payment" => What::Payment { minor: minor()?, suspended: self.suspended },
             "refund" => What::Refund { minor: minor()?, suspended: self.suspended },
@@ -270,5 +273,23 @@ impl FactRow {
             "notice" => What::Notice { instalment: detail.parse().context("no instalment")? },
             _ => bail!("unknown kind"),
         })
+    }
+}
+
+impl FactRow {
+    fn into_fact(self) -> Result<(String, Fact, Option<String>)> {
+        let what = self
+            .columns
+            .read(&self.kind)
+            .with_context(|| format!("stored {} {} of {}", self.kind, self.fact_id, self.order_id))?;
+        let fact = Fact {
+            id: self.fact_id,
+            effective_at: self.effective_at,
+            effective_on: self.effective_on,
+            booked_on: self.booked_on,
+            source: Source { file_no: self.file_no, line: self.line },
+            what,
+        };
+        Ok((self.order_id, fact, self.note))
     }
 }

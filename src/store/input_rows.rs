@@ -6,6 +6,7 @@ use anyhow::Result;
 use chrono::NaiveDate;
 
 use super::bulk::{self, Cell, Table, row};
+use super::corrections::in_books;
 use super::engine::{Tx, key_set, on_engine, sql_for};
 
 /// A row that was not simply recorded.
@@ -150,6 +151,26 @@ pub async fn pending_known(tx: &mut Tx, merchant: &str, kind: &str, keys: &[&str
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(kind).bind(keys).fetch_all(c).await?))
 }
 
+/// The same with all that is kept of them.
+pub async fn pending_rows(tx: &mut Tx, merchant: &str, kind: &str, keys: &[&str]) -> Result<Vec<InputRow>> {
+    let sql = format!(
+        "SELECT {INPUT_COLUMNS} FROM input_row
+         WHERE merchant_id = $1 AND kind = $2 AND outcome = 'pending' AND row_key IN {{keys $3}} ORDER BY file_no, line"
+    );
+    let sql = sql_for(tx, &sql);
+    let keys = key_set(keys.iter().copied());
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(kind).bind(keys).fetch_all(c).await?))
+}
+
+/// All pending rows of a kind, in the order in which they came.
+pub async fn pending_of_kind(tx: &mut Tx, merchant: &str, kind: &str) -> Result<Vec<InputRow>> {
+    let sql = sqlx::AssertSqlSafe(format!(
+        "SELECT {INPUT_COLUMNS} FROM input_row
+         WHERE merchant_id = $1 AND kind = $2 AND outcome = 'pending' ORDER BY file_no, line"
+    ));
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(kind).fetch_all(c).await?))
+}
+
 /// Of these orders, those with chargebacks that wait.
 pub async fn with_waiting_chargebacks(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<Vec<String>> {
     // They are few: one look usually tells that there are none.
@@ -182,15 +203,30 @@ pub async fn to_suspend(tx: &mut Tx, merchant: &str, today: NaiveDate, limit: i6
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(today).bind(limit).fetch_all(c).await?))
 }
 
-/// Rows that gave up waiting and whose money is in suspense still, at most `limit`.
-pub async fn to_release(tx: &mut Tx, merchant: &str, limit: i64) -> Result<Vec<InputRow>> {
+/// Rows that gave up waiting, or became facts that were corrected today, and whose money is in suspense still, or again, at
+/// most `limit`.
+pub async fn to_release(tx: &mut Tx, merchant: &str, today: NaiveDate, limit: i64) -> Result<Vec<InputRow>> {
     let sql = sqlx::AssertSqlSafe(format!(
         "SELECT {INPUT_COLUMNS} FROM input_row
          WHERE merchant_id = $1 AND suspended_on IS NOT NULL AND released_on IS NULL
            AND outcome <> 'pending' AND outcome <> 'accepted'
          ORDER BY kind, row_key, file_no, line LIMIT $2"
     ));
-    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(limit).fetch_all(c).await?))
+    let mut rows: Vec<InputRow> =
+        on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(limit).fetch_all(c).await?);
+    // What takes the place of a fact does not come from suspense, and a fact that is void gives back what it took from there.
+    let sql = sqlx::AssertSqlSafe(format!(
+        "SELECT DISTINCT {JOINED} FROM correction c
+         JOIN fact k ON k.merchant_id = c.merchant_id AND k.kind = c.kind AND k.fact_id = c.fact_id AND k.suspended
+         JOIN input_row r ON r.file_no = k.file_no AND r.line = k.line
+         WHERE c.merchant_id = $1 AND c.booked_on = $3
+           AND r.suspended_on IS NOT NULL AND r.released_on IS NULL AND r.outcome = 'accepted'
+         ORDER BY r.kind, r.row_key, r.file_no, r.line LIMIT $2"
+    ));
+    let corrected: Vec<InputRow> =
+        on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(limit).bind(today).fetch_all(c).await?);
+    rows.extend(corrected);
+    Ok(rows)
 }
 
 /// Money rows of a merchant that were in suspense at the end of a day, with their provider and whether a bill had said
@@ -228,14 +264,14 @@ pub async fn money_conflicts_on(
     day: NaiveDate,
 ) -> Result<Vec<(InputRow, String, i64)>> {
     let sql = sqlx::AssertSqlSafe(format!(
-        "SELECT {JOINED}, f.provider AS name, COALESCE(k.amount_minor, 0) AS booked_minor
+        "SELECT {JOINED}, s.provider AS name, COALESCE({}, 0) AS booked_minor
          FROM input_row r
-         JOIN file f ON f.file_no = r.file_no
-         LEFT JOIN fact k ON k.merchant_id = r.merchant_id AND k.fact_id = r.row_key
-              AND k.kind = {KIND_OF_FACT} AND k.booked_on <= $2 AND k.effective_on <= $2
+         JOIN file s ON s.file_no = r.file_no
+         LEFT JOIN fact f ON f.merchant_id = r.merchant_id AND f.fact_id = r.row_key AND f.kind = {KIND_OF_FACT}
          WHERE r.merchant_id = $1 AND r.opened_on BETWEEN $3 AND $2 AND r.outcome = 'conflict'
-           AND r.kind IN ('payments', 'refunds', 'chargebacks') AND f.kind <> 'bills'
-         ORDER BY r.kind, r.row_key, r.file_no, r.line"
+           AND r.kind IN ('payments', 'refunds', 'chargebacks') AND s.kind <> 'bills'
+         ORDER BY r.kind, r.row_key, r.file_no, r.line",
+        in_books("$2")
     ));
     let rows: Vec<ConflictRow> =
         on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).bind(since).fetch_all(c).await?);

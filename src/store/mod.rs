@@ -12,6 +12,7 @@ mod fence;
 pub mod arrivals;
 pub mod awaited;
 pub mod bills;
+pub mod corrections;
 pub mod credit_record;
 pub mod customers;
 pub mod exceptions;

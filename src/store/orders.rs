@@ -184,7 +184,10 @@ pub async fn moved(
                  AND (o.booked_on = $2 AND o.ordered_on <= $4
                       OR EXISTS (SELECT 1 FROM fact f WHERE f.merchant_id = o.merchant_id AND f.order_id = o.order_id
                                  AND f.kind IN ('fulfilment', 'extension', 'hold')
-                                 AND (f.booked_on = $2 OR f.effective_on = $3)))
+                                 AND (f.booked_on = $2 OR f.effective_on = $3))
+                      OR EXISTS (SELECT 1 FROM correction c WHERE c.merchant_id = o.merchant_id AND c.order_id = o.order_id
+                                 AND c.kind IN ('fulfilment', 'extension', 'hold')
+                                 AND (c.booked_on = $2 OR c.effective_on = $3)))
                ORDER BY o.next_action_on, o.order_id LIMIT $7";
     let Moved { today, day, placed_by } = moved;
     Ok(on_engine!(tx, |c| {

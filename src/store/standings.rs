@@ -8,7 +8,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use futures_util::TryStreamExt;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
-use super::customers::agreement_rows;
+use super::customers::{agreement_rows, earlier_states};
 use super::engine::{Engine, Tx, as_one, held_in, key_set, on_engine, sql_for};
 use super::exposure;
 use crate::domain::eligibility::{Agreement, Applicant, Exposure};
@@ -17,8 +17,8 @@ use crate::domain::eligibility::{Agreement, Applicant, Exposure};
 #[derive(Debug, Default)]
 pub struct Standing {
     pub applicant: Option<Applicant>,
-    /// The agreement that counts: an open one before a closed one, then the one changed last.
-    pub agreement: Option<Agreement>,
+    /// All agreements with the merchant; which of them counts depends on when the order was placed.
+    pub agreements: Vec<Agreement>,
     pub exposure: Exposure,
 }
 
@@ -34,8 +34,8 @@ pub async fn of(tx: &mut Tx, merchant: &str, customers: &[&str]) -> Result<HashM
         standings.entry(id).or_default().applicant = Some(applicant);
     }
     for row in agreement_rows(tx, merchant, "customer_id", customers).await? {
-        let (customer_id, agreement) = row.into_agreement();
-        standings.entry(customer_id).or_default().have(agreement);
+        let (customer_id, agreement) = row.into_agreement()?;
+        standings.entry(customer_id).or_default().agreements.push(agreement);
     }
     Ok(standings)
 }
@@ -54,9 +54,7 @@ pub async fn of_all(tx: &mut Tx, merchant: &str, mut meet: impl FnMut(String, St
             let mut page = page_after(transaction, merchant, "").await?;
             while let (Some(rows), Some(last)) = page {
                 // While SQLite's thread reads a page, the one before is taken note of.
-                let told = async {
-                    held_in::<Vec<Row>>(&rows).map(|rows| rows.into_iter().for_each(|row| row.tell(&mut meet)))
-                };
+                let told = async { held_in::<Vec<Row>>(&rows)?.into_iter().try_for_each(|row| row.tell(&mut meet)) };
                 let (next, told) = tokio::join!(page_after(transaction, merchant, &last), told);
                 told?;
                 page = next?;
@@ -66,7 +64,7 @@ pub async fn of_all(tx: &mut Tx, merchant: &str, mut meet: impl FnMut(String, St
             let sql = AssertSqlSafe(format!("SELECT CAST(json_build_array({EVERYBODY}) AS TEXT) {WITH_THEM}"));
             let mut rows = sqlx::query_scalar::<_, String>(sql).bind(merchant).fetch(&mut **transaction);
             while let Some(row) = rows.try_next().await? {
-                held_in::<Row>(&row)?.tell(&mut meet);
+                held_in::<Row>(&row)?.tell(&mut meet)?;
             }
         }
     }
@@ -91,7 +89,8 @@ async fn page_after(
     sqlx::query_as(AssertSqlSafe(sql)).bind(merchant).bind(after).bind(PAGE).fetch_one(connection).await
 }
 
-const EVERYBODY: &str = "g.customer_id, g.agreement_id, g.status, g.changed_at, CAST(g.score_authorised AS INTEGER),
+const EVERYBODY: &str =
+    "g.customer_id, g.agreement_id, g.status, g.changed_at, CAST(g.score_authorised AS INTEGER), g.earlier,
     c.credit_score, CAST(c.real_name_verified AS INTEGER), CAST(c.bank_card_bound AS INTEGER), e.owed_minor,
     CASE WHEN e.customer_id IS NOT NULL THEN
         (SELECT MIN(o.past_due_from) FROM orders o WHERE o.merchant_id = e.merchant_id
@@ -109,6 +108,7 @@ struct Row(
     String,
     DateTime<Utc>,
     i64,
+    String,
     Option<i64>,
     Option<i64>,
     Option<i64>,
@@ -117,9 +117,20 @@ struct Row(
 );
 
 impl Row {
-    fn tell(self, meet: &mut impl FnMut(String, Standing)) {
-        let Row(customer_id, agreement_id, status, changed_at, authorised, score, verified, bound, owed, past_due_from) =
-            self;
+    fn tell(self, meet: &mut impl FnMut(String, Standing)) -> Result<()> {
+        let Row(
+            customer_id,
+            agreement_id,
+            status,
+            changed_at,
+            authorised,
+            earlier,
+            score,
+            verified,
+            bound,
+            owed,
+            past_due_from,
+        ) = self;
         let known = score.zip(verified).zip(bound);
         let applicant = known.map(|((credit_score, verified), bound)| Applicant {
             credit_score,
@@ -127,21 +138,10 @@ impl Row {
             bank_card_bound: bound != 0,
         });
         let exposure = Exposure { minor: owed.unwrap_or(0), past_due_from };
-        let agreement =
-            Agreement { agreement_id, open: status == "open", changed_at, score_authorised: authorised != 0 };
-        meet(customer_id, Standing { applicant, agreement: Some(agreement), exposure });
-    }
-}
-
-impl Standing {
-    /// Takes note of an agreement, if it counts more than the one known so far.
-    pub fn have(&mut self, agreement: Agreement) {
-        fn rank(agreement: &Agreement) -> (bool, DateTime<Utc>, &str) {
-            (agreement.open, agreement.changed_at, &agreement.agreement_id)
-        }
-        if self.agreement.as_ref().is_none_or(|known| rank(known) < rank(&agreement)) {
-            self.agreement = Some(agreement);
-        }
+        let (open, score_authorised, earlier) = (status == "open", authorised != 0, earlier_states(&earlier)?);
+        let agreement = Agreement { agreement_id, open, changed_at, score_authorised, earlier };
+        meet(customer_id, Standing { applicant, agreements: vec![agreement], exposure });
+        Ok(())
     }
 }
 

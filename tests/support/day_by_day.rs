@@ -285,7 +285,7 @@ impl<'a> Walk<'a> {
         let slot = |(amount, (_, term)): (i128, &(Decimal, Term))| {
             let ordered = i64::try_from(amount).unwrap();
             let due_on = clock_day.map(|clock_day| {
-                let mut due_on = self.end_of_term(clock_day, *term);
+                let mut due_on = self.off_days_off(self.end_of_term(clock_day, *term));
                 for fact in self.facts() {
                     if let What::Extension { days } = fact.what {
                         due_on += chrono::TimeDelta::days(days);

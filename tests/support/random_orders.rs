@@ -46,7 +46,7 @@ pub fn known_order() -> impl Strategy<Value = (Terms, Case)> {
             booked_on: ORDERED_ON,
             source: Source { file_no: 1, line: 2 },
         };
-        let mut case = Case { order, facts: Vec::new() };
+        let mut case = Case::new(order, Vec::new());
         let given_back = |fact: &AnyFact| matches!(fact.what, AnyWhat::GivenBack(..));
         let mut by_provider: Vec<String> = Vec::new();
         let mut arriving: Vec<Fact> = Vec::new();
@@ -169,6 +169,7 @@ fn terms() -> impl Strategy<Value = Terms> {
             currency: Currency::parse("CNY").unwrap(),
             clock,
             cut_off: None,
+            before_order: 1,
             bands: Vec::new(),
             not_fulfilled_after: None,
             due_day,

@@ -193,7 +193,7 @@ fn read(terms: &str, story: &str) -> (Terms, Case) {
         booked_on: ordered_on,
         source: Source { file_no: 1, line: 2 },
     };
-    (terms, Case { order, facts })
+    (terms, Case::new(order, facts))
 }
 
 /// The terms, the order's amount, and the days to pay.
@@ -204,6 +204,7 @@ fn read_terms(text: &str) -> (Terms, i64, i64) {
         currency: Currency::parse("CNY").unwrap(),
         clock: Clock::Delivered,
         cut_off: None,
+        before_order: 1,
         bands: vec![Band { score: 600, limit_minor: 1_000_000, term }],
         not_fulfilled_after: None,
         due_day: None,

@@ -9,6 +9,7 @@ use super::bill::Bills;
 use super::{bank, late_fee, movement, words};
 use crate::config::Merchant;
 use crate::domain::calendar::days_between;
+use crate::domain::correction::History;
 use crate::domain::credit::{Standing, Status};
 use crate::domain::due::{ClockDay, ways_on};
 use crate::domain::eligibility::Decline;
@@ -22,7 +23,9 @@ use crate::jobs::{Scheme, held_back};
 use crate::store::input_rows::InputRow;
 use crate::store::journal::JournalRow;
 use crate::store::orders::StoredOrder;
-use crate::store::{Tx, credit_record, facts, input_rows, inputs, journal, mails, orders, positions, scheme};
+use crate::store::{
+    Tx, corrections, credit_record, facts, input_rows, inputs, journal, mails, orders, positions, scheme,
+};
 
 /// Something that happened or was decided, on its business date.
 pub struct Event {
@@ -61,10 +64,12 @@ impl Story {
             return Ok(Story { headline, events: told.events, now: Vec::new() });
         };
         let facts = facts::with_notes(tx, &merchant.id, &ids).await?;
+        let corrections = corrections::of_orders(tx, &merchant.id, &ids).await?.remove(order_id).unwrap_or_default();
         let asked = bank::load(tx, &merchant.id, order_id).await?;
         let sources = facts.iter().map(|(_, fact, _)| fact.source.file_no).chain([stored.order.source.file_no]);
         let bills = Bills::load(tx, &merchant.id, order_id).await?;
         let sources = sources.chain(bills.files());
+        let sources = sources.chain(corrections.iter().map(|correction| correction.source.file_no));
         let sources = sources.chain(asked.iter().map(|asked| asked.answer_source.file_no));
         told.names = inputs::file_names(tx, &sources.collect::<Vec<_>>()).await?;
         told.ordered(scheme, &stored);
@@ -77,7 +82,8 @@ impl Story {
                 stored.order.policy_version
             )
         };
-        let case = Case { order: stored.order.clone(), facts: facts.iter().map(|(_, fact, _)| fact.clone()).collect() };
+        let history = History::of(facts.iter().map(|(_, fact, _)| fact.clone()).collect(), corrections.clone());
+        let case = Case::of(stored.order.clone(), history);
         for (_, fact, note) in &facts {
             let note =
                 format!("{}{}", note.as_ref().map(|note| format!(", {note}")).unwrap_or_default(), bills.fee_of(fact));
@@ -87,6 +93,10 @@ impl Story {
                 (&stored.order, terms),
                 waited.iter().find(|(source, _)| *source == fact.source).map(|(_, row)| *row),
             );
+        }
+        for correction in &corrections {
+            let source = told.source(correction.source);
+            told.tell(correction.booked_on, FROM_FILE, words::correction(correction, &stored.order), source);
         }
         let open_day = scheme::days(tx).await?.map_or(stored.order.booked_on, |days| days.business_date);
         told.due_dates(&case, terms, open_day)?;
@@ -277,7 +287,7 @@ impl Told<'_> {
     fn due_dates(&mut self, case: &Case, terms: &Terms, open_day: NaiveDate) -> Result<()> {
         let mut before: Vec<Option<NaiveDate>> = Vec::new();
         let mut day = Some(case.order.booked_on);
-        let booked: Vec<NaiveDate> = case.facts.iter().map(|fact| fact.booked_on).collect();
+        let booked = case.known_days();
         while let Some(today) = day {
             let known = case.as_known_on(today);
             let decision = decide(&known, terms, &[], today)?;

@@ -1,10 +1,12 @@
 //! Rules in words that a customer-service person can read out.
 
+use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
 use crate::domain::business_days::{Count, NoYear};
 use crate::domain::due::{ClockDay, Way};
 use crate::domain::hold::{Effect, HoldRule};
+use crate::domain::order::{Correction, Order, What};
 use crate::domain::policy::{Clock, DueDay, Term, Terms};
 
 /// Text on one line: what other people's files hold must neither steer the terminal nor look like lines of ours.
@@ -58,17 +60,24 @@ pub fn way(terms: &Terms, way: &Way) -> Result<String, NoYear> {
     if way.held {
         steps += ", without the days held,";
     }
-    steps += &format!(" is {}", way.term_ends_on);
+    steps += &format!(" is {}{}", way.term_ends_on, moved(terms, way.term_ends_on, way.unextended)?);
     if way.extension > 0 {
-        steps += &format!(", {} more is {}", days(way.extension), way.before_roll());
+        if way.unextended != way.term_ends_on {
+            steps += &format!(", {}", way.unextended);
+        }
+        let moved = moved(terms, way.extended(), way.due_on)?;
+        steps += &format!(", {} more is {}{moved}", days(way.extension), way.extended());
     }
     let Some(days_off) = &terms.days_off else { return Ok(steps) };
-    if way.due_on != way.before_roll() {
-        let why = days_off.calendar.why_off(way.before_roll())?.unwrap_or_default();
-        let to = if way.due_on > way.before_roll() { "the next business day" } else { "the business day before" };
-        steps += &format!(", a day off ({why}): moved to {to}");
-    }
     Ok(format!("{steps}, calendar {}", days_off.calendar.name))
+}
+
+/// Why a due date that falls on a day goes to another; nothing if it stays.
+fn moved(terms: &Terms, from: NaiveDate, to: NaiveDate) -> Result<String, NoYear> {
+    let Some(days_off) = terms.days_off.as_ref().filter(|_| from != to) else { return Ok(String::new()) };
+    let why = days_off.calendar.why_off(from)?.unwrap_or_default();
+    let where_to = if to > from { "the next business day" } else { "the business day before" };
+    Ok(format!(", a day off ({why}): moved to {where_to}"))
 }
 
 fn days_counted(terms: &Terms, count: i64) -> String {
@@ -86,6 +95,23 @@ fn day_of_month(DueDay { day, month }: DueDay) -> String {
         2 => format!("day {day} of the month after next"),
         _ => format!("day {day} of the {month}th month after"),
     }
+}
+
+/// What a correction says.
+pub fn correction(correction: &Correction, order: &Order) -> String {
+    let Correction { id, kind, fact_id, instead, reason, approved_by, .. } = correction;
+    let why = format!("({reason}; {approved_by})");
+    let Some(fact) = instead else { return format!("correction {id}: {kind} {fact_id} is void {why}") };
+    let amount = |minor: i64| format!(" of {} {}", order.currency.plain(minor), order.currency);
+    let what = match &fact.what {
+        What::Payment { minor, .. } | What::Refund { minor, .. } | What::Waiver { minor } => amount(*minor),
+        What::Chargeback { minor, payment_id, .. } => format!("{} of payment {payment_id}", amount(*minor)),
+        What::Extension { days: count } => format!(" of {}", days(*count)),
+        What::Hold { reason, ends_on: Some(last) } => format!(" ({}) to {last}", reason.name()),
+        What::Hold { reason, ends_on: None } => format!(" ({})", reason.name()),
+        What::Fulfilment(_) | What::Notice { .. } | What::PayOut { .. } | What::GivenBack => String::new(),
+    };
+    format!("correction {id}: {kind} {fact_id} was{what} on {} {why}", fact.effective_on)
 }
 
 /// What a hold stops.

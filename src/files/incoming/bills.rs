@@ -13,6 +13,9 @@ use crate::files::cell::{Cells, Rejection};
 
 pub const COLUMNS: &[&str] = &["transaction_id", "order_id", "event", "amount", "currency", "occurred_at"];
 
+/// The event of a refund that did not go through after all.
+const REFUND_FAILED: &str = "refund_failed";
+
 /// A bill's row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BillRow {
@@ -55,8 +58,8 @@ impl BillRow {
 /// What a row is about and under which key, as far as it can be told when it cannot be read.
 pub fn about<'a>(cell: impl Fn(&str) -> &'a str) -> (Kind, &'static str) {
     match (cell("event"), cell("refund_id")) {
-        ("refund", "") => (Kind::Refunds, "transaction_id"),
-        ("refund", _) => (Kind::Refunds, "refund_id"),
+        ("refund" | REFUND_FAILED, "") => (Kind::Refunds, "transaction_id"),
+        ("refund" | REFUND_FAILED, _) => (Kind::Refunds, "refund_id"),
         _ => (Kind::Payments, "transaction_id"),
     }
 }
@@ -65,11 +68,12 @@ pub fn parse(cells: &Cells<'_>) -> Result<Parsed, Rejection> {
     let transaction_id = cells.key("transaction_id")?;
     let order_id = cells.key("order_id")?;
     let kind = |text: &str| match text {
-        "payment" => Some(Kind::Payments),
-        "refund" => Some(Kind::Refunds),
+        "payment" => Some((Kind::Payments, false)),
+        "refund" => Some((Kind::Refunds, false)),
+        REFUND_FAILED => Some((Kind::Refunds, true)),
         _ => None,
     };
-    let kind = cells.word("event", kind, &["payment", "refund"])?;
+    let (kind, failed) = cells.word("event", kind, &["payment", "refund", REFUND_FAILED])?;
     let currency = cells.currency("currency")?;
     let minor = cells.moved("amount", currency)?;
     let (id, what) = match kind {
@@ -83,9 +87,11 @@ pub fn parse(cells: &Cells<'_>) -> Result<Parsed, Rejection> {
         what,
         currency: Some(currency),
         note: cells.text("channel")?,
+        failed,
     };
     let fee_minor = cells.optional_signed_amount("fee", currency)?;
-    let fingerprint = fingerprint_of_money(fact.what.kind(), &fact.order_id, minor, Some(currency));
+    let what = if failed { REFUND_FAILED } else { fact.what.kind() };
+    let fingerprint = fingerprint_of_money(what, &fact.order_id, minor, Some(currency));
     let row = BillRow { fact, minor, currency, fee_minor, transaction_id };
     Ok(Parsed { fingerprint, row: Row::Bill(row) })
 }
@@ -118,7 +124,7 @@ mod tests {
             ("T1,O1,refund,40.00,CNY,2026-03-06,,,", "MISSING_VALUE column refund_id is empty; it is required"),
             (
                 "T1,O1,refunded,40.00,CNY,2026-03-06,R1,,",
-                "BAD_VALUE column event, value \"refunded\": write one of payment, refund",
+                "BAD_VALUE column event, value \"refunded\": write one of payment, refund, refund_failed",
             ),
             (
                 "T1,O1,payment,1.00,CNY,2026-03-06,,0.005,",

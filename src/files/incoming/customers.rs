@@ -48,6 +48,7 @@ pub fn parse_agreement(cells: &Cells<'_>) -> Result<Parsed, Rejection> {
             open: cells.word("status", status, &["open", "closed"])?,
             changed_at: cells.instant("changed_at")?,
             score_authorised: cells.boolean("score_authorised")?,
+            earlier: Vec::new(),
         },
     };
     let fingerprint = Fingerprint::of("agreement")

@@ -30,6 +30,7 @@ pub fn parse(kind: Kind, cells: &Cells<'_>) -> Result<Parsed, Rejection> {
                 what: What::Fulfilment(event),
                 currency: None,
                 note: None,
+                failed: false,
             }
         }
         Kind::Payments | Kind::Refunds | Kind::Chargebacks | Kind::Waivers => money(kind, order_id, cells)?,
@@ -40,9 +41,16 @@ pub fn parse(kind: Kind, cells: &Cells<'_>) -> Result<Parsed, Rejection> {
             what: What::Extension { days: cells.integer("days", 1..=366)? },
             currency: None,
             note: cells.text("approved_by")?,
+            failed: false,
         },
         Kind::Holds => hold(order_id, cells)?,
-        Kind::Customers | Kind::Agreements | Kind::Orders | Kind::DebitResults | Kind::Bills | Kind::PayoutResults => {
+        Kind::Customers
+        | Kind::Agreements
+        | Kind::Orders
+        | Kind::DebitResults
+        | Kind::Bills
+        | Kind::PayoutResults
+        | Kind::Corrections => {
             return Err(Rejection::new("BAD_VALUE", format!("{} are not facts of an order", kind.name())));
         }
     };
@@ -57,7 +65,7 @@ pub fn fulfilment_id(order_id: &str, event: Event) -> String {
 
 /// The same for a fact from its own file and from an order's row.
 pub fn fingerprint_of(fact: &FactRow) -> i64 {
-    Fingerprint::of(fact.what.kind())
+    Fingerprint::of(if fact.failed { "failed" } else { fact.what.kind() })
         .and(&fact.order_id)
         .and(fact.effective_at.timestamp_micros())
         .and(format_args!("{:?}", fact.what))
@@ -96,6 +104,7 @@ fn money(kind: Kind, order_id: String, cells: &Cells<'_>) -> Result<FactRow, Rej
         what,
         currency: Some(currency),
         note: cells.text(note)?,
+        failed: kind == Kind::Refunds && has_failed(cells)?,
     })
 }
 
@@ -116,5 +125,16 @@ fn hold(order_id: String, cells: &Cells<'_>) -> Result<FactRow, Rejection> {
         },
         currency: None,
         note: None,
+        failed: false,
     })
+}
+
+/// What a refunds file may say became of a refund; without a word it was done.
+fn has_failed(cells: &Cells<'_>) -> Result<bool, Rejection> {
+    let failed = |text: &str| match text {
+        "done" => Some(false),
+        "failed" => Some(true),
+        _ => None,
+    };
+    if cells.raw("status").is_empty() { Ok(false) } else { cells.word("status", failed, &["done", "failed"]) }
 }

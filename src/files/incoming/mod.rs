@@ -1,6 +1,7 @@
 //! Rows that come in: one file a kind, from cells to a typed row with its key.
 
 pub mod bills;
+pub mod corrections;
 mod customers;
 pub mod facts;
 mod orders;
@@ -9,6 +10,7 @@ mod results;
 use sha2::{Digest, Sha256};
 
 use super::cell::{Cells, Rejection};
+use crate::domain::correction::CorrectionRow;
 use crate::domain::customer::{Customer, Opening};
 use crate::domain::order::{FactRow, OrderRow};
 
@@ -32,10 +34,11 @@ pub enum Kind {
     Chargebacks,
     Waivers,
     PayoutResults,
+    Corrections,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 13] = [
+    pub const ALL: [Kind; 14] = [
         Kind::Customers,
         Kind::Agreements,
         Kind::Orders,
@@ -49,6 +52,7 @@ impl Kind {
         Kind::Chargebacks,
         Kind::Waivers,
         Kind::PayoutResults,
+        Kind::Corrections,
     ];
 
     pub fn name(self) -> &'static str {
@@ -66,6 +70,7 @@ impl Kind {
             Kind::Chargebacks => "chargebacks",
             Kind::Waivers => "waivers",
             Kind::PayoutResults => "payout_results",
+            Kind::Corrections => "corrections",
         }
     }
 
@@ -109,6 +114,7 @@ impl Kind {
             Kind::Chargebacks => facts::CHARGEBACK_COLUMNS,
             Kind::Waivers => facts::WAIVER_COLUMNS,
             Kind::PayoutResults => results::PAYOUT_COLUMNS,
+            Kind::Corrections => corrections::COLUMNS,
         }
     }
 
@@ -120,7 +126,9 @@ impl Kind {
             Kind::Holds => &["ends_on"],
             Kind::Payments => &["channel"],
             Kind::Extensions | Kind::Waivers => &["approved_by"],
-            Kind::Refunds | Kind::Chargebacks | Kind::DebitResults | Kind::PayoutResults => &["reason"],
+            Kind::Refunds => &["reason", "status"],
+            Kind::Chargebacks | Kind::DebitResults | Kind::PayoutResults => &["reason"],
+            Kind::Corrections => corrections::OPTIONAL,
             Kind::Bills => &["refund_id", "fee", "channel"],
         }
     }
@@ -147,6 +155,7 @@ pub enum Row {
     Fact(FactRow),
     Result(ResultRow),
     Bill(BillRow),
+    Correction(CorrectionRow),
 }
 
 impl Row {
@@ -159,6 +168,7 @@ impl Row {
             Row::Fact(fact) => &fact.id,
             Row::Result(result) => &result.id,
             Row::Bill(bill) => &bill.fact.id,
+            Row::Correction(correction) => &correction.id,
         }
     }
 }
@@ -171,6 +181,7 @@ pub fn parse(kind: Kind, cells: &Cells<'_>) -> Result<Parsed, Rejection> {
         Kind::Orders => orders::parse(cells),
         Kind::DebitResults | Kind::PayoutResults => results::parse(kind, cells),
         Kind::Bills => bills::parse(cells),
+        Kind::Corrections => corrections::parse(cells),
         _ => facts::parse(kind, cells),
     }
 }

@@ -19,12 +19,13 @@ use crate::store::{Tx, bills, input_rows};
 
 pub async fn decide(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
     let (mut outcomes, keys) = facts::decide_under_keys(tx, scheme, merchant, chunk).await?;
-    let rows: Vec<(&BillRow, &str)> =
-        chunk.lines.iter().filter_map(bill_row).map(|row| (row, keys.of(&row.fact))).collect();
+    // That a refund failed is noted with what was said of it before.
+    let rows = chunk.lines.iter().filter_map(bill_row).filter(|row| !row.fact.failed);
+    let rows: Vec<(&BillRow, &str)> = rows.map(|row| (row, keys.of(&row.fact))).collect();
     let mut words = Words::load(tx, merchant, &rows).await?;
     let mut fresh = Vec::new();
     for (line, outcome) in chunk.lines.iter().zip(&mut outcomes) {
-        let Some(row) = bill_row(line) else { continue };
+        let Some(row) = bill_row(line).filter(|row| !row.fact.failed) else { continue };
         let key = keys.of(&row.fact);
         match words.take(row, key, chunk.today) {
             Word::New { opened_on } => fresh.push(NewLine {
@@ -53,7 +54,7 @@ pub async fn decide(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, chunk: &C
 fn bill_row(line: &Line) -> Option<&BillRow> {
     match &line.parsed.as_ref().ok()?.row {
         Row::Bill(row) => Some(row),
-        Row::Customer(_) | Row::Opening(_) | Row::Order(_) | Row::Fact(_) | Row::Result(_) => None,
+        Row::Customer(_) | Row::Opening(_) | Row::Order(_) | Row::Fact(_) | Row::Result(_) | Row::Correction(_) => None,
     }
 }
 
@@ -126,6 +127,7 @@ impl<'a> Words<'a> {
             fee_minor: row.fee_minor,
             opened_on,
             settled: false,
+            failed: false,
             file_no: 0,
             line: 0,
         });

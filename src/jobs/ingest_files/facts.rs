@@ -10,15 +10,17 @@ use super::super::Scheme;
 use super::super::deciding::into_cases;
 use super::other_keys::{OtherKeys, minor_of};
 use super::outcome::{Outcome, raw};
-use super::{Chunk, pending};
+use super::{Chunk, corrections, pending};
 use crate::config::Merchant;
-use crate::domain::admission::{admit, admit_given_back};
+use crate::domain::admission::{admit, admit_given_back, not_before_order};
 use crate::domain::calendar::{day_of, days_between};
+use crate::domain::correction::CorrectionRow;
 use crate::domain::money::Currency;
 use crate::domain::order::{Case, Fact, FactRow, Source, What};
 use crate::files::cell::quoted;
 use crate::files::incoming::facts::{fingerprint_of, fingerprint_of_money};
 use crate::files::incoming::{Kind, Row};
+use crate::files::profile::mapping::SET_ASIDE;
 use crate::files::reader::Line;
 use crate::store::bills::{self, Said};
 use crate::store::exceptions::NewException;
@@ -45,6 +47,8 @@ pub async fn decide_under_keys(
     let mut dated_ahead = Vec::new();
     for line in chunk.lines {
         outcomes.push(match (&line.parsed, fact_row(line)) {
+            // What did not go through is looked at once everything else is booked.
+            (Ok(_), Some(row)) if row.failed => Outcome::Duplicate,
             (Ok(parsed), Some(row)) => {
                 let source = Source { file_no: chunk.file.file_no, line: line.number };
                 let outcome = desk.decide(row, parsed.fingerprint, source, false);
@@ -58,13 +62,47 @@ pub async fn decide_under_keys(
         });
     }
     exceptions::open(tx, &merchant.id, chunk.today, &dated_ahead).await?;
+    let failed = desk.failed(chunk);
     let keys = std::mem::take(&mut desk.other_keys);
     desk.write(tx).await?;
+    void_failed(tx, scheme, merchant, chunk, &failed, &mut outcomes).await?;
     if matches!(kind, Kind::Payments | Kind::Bills) {
         let paid: Vec<&str> = rows.iter().map(|row| row.order_id.as_str()).collect();
         pending::try_chargebacks_again(tx, scheme, merchant, &paid, chunk.today).await?;
     }
     Ok((outcomes, keys))
+}
+
+/// Refunds that did not go through after all: what was counted of them counts no more.
+async fn void_failed(
+    tx: &mut Tx,
+    scheme: &Scheme,
+    merchant: &Merchant,
+    chunk: &Chunk<'_>,
+    failed: &[(usize, CorrectionRow)],
+    outcomes: &mut [Outcome],
+) -> Result<()> {
+    if failed.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<&CorrectionRow> = failed.iter().map(|(_, row)| row).collect();
+    let mut desk = corrections::Desk::open(tx, scheme, merchant, &rows, chunk.today).await?;
+    for (at, row) in failed {
+        let line = &chunk.lines[*at];
+        let source = Source { file_no: chunk.file.file_no, line: line.number };
+        let fingerprint = line.parsed.as_ref().map_or(0, |parsed| parsed.fingerprint);
+        outcomes[*at] = match desk.decide(tx, row, fingerprint, source).await? {
+            // Nothing was counted of it, and nothing will be.
+            Outcome::Pending { .. } => {
+                let message = "a refund that failed; nothing was counted of it".to_owned();
+                Outcome::Declined { code: SET_ASIDE, message }
+            }
+            outcome => outcome,
+        };
+    }
+    desk.write(tx).await?;
+    let ids: Vec<&str> = failed.iter().map(|(_, row)| row.fact_id.as_str()).collect();
+    bills::fail(tx, &merchant.id, "refund", &ids, chunk.today).await
 }
 
 /// What is refused names the cell that would have to be another.
@@ -79,17 +117,21 @@ fn with_column(outcome: Outcome, kind: Kind, header: &[String], line: &Line) -> 
 
 fn column_of(code: &str, kind: Kind) -> Option<&'static str> {
     let day = match kind {
+        Kind::Payments => "paid_at",
         Kind::Refunds => "refunded_at",
         Kind::Chargebacks => "charged_back_at",
         Kind::Extensions => "requested_at",
+        Kind::Holds if code == "BEFORE_ORDER" => "starts_on",
         Kind::Holds => "ends_on",
+        Kind::Waivers => "waived_on",
         _ => "occurred_at",
     };
     Some(match code {
+        "BEFORE_ORDER" => day,
         "REFUND_TOO_MUCH" | "CHARGEBACK_TOO_MUCH" => "amount",
         "REFUND_TOO_LATE" | "CHARGEBACK_TOO_EARLY" => day,
-        "EXTENSION_NOT_OFFERED" | "EXTENSION_LIMIT" | "NO_POLICY" => "order_id",
-        "EXTENSION_TOO_LONG" => "days",
+        "EXTENSION_NOT_OFFERED" | "EXTENSION_NOT_NEEDED" | "EXTENSION_LIMIT" | "NO_POLICY" => "order_id",
+        "EXTENSION_TOO_LONG" | "EXTENSION_NO_EFFECT" => "days",
         "EXTENSION_TOO_EARLY" | "EXTENSION_TOO_LATE" | "EXTENSION_WRITTEN_OFF" | "NO_CALENDAR_YEAR" => day,
         "CURRENCY" => "currency",
         _ => return None,
@@ -100,7 +142,7 @@ fn fact_row(line: &Line) -> Option<&FactRow> {
     match &line.parsed.as_ref().ok()?.row {
         Row::Fact(row) => Some(row),
         Row::Bill(row) => Some(&row.fact),
-        Row::Customer(_) | Row::Opening(_) | Row::Order(_) | Row::Result(_) => None,
+        Row::Customer(_) | Row::Opening(_) | Row::Order(_) | Row::Result(_) | Row::Correction(_) => None,
     }
 }
 
@@ -217,6 +259,27 @@ impl<'a> Desk<'a> {
         outcome
     }
 
+    /// Rows of refunds that did not go through, by their place in the chunk, under the keys under which the refunds are known.
+    fn failed(&mut self, chunk: &Chunk<'_>) -> Vec<(usize, CorrectionRow)> {
+        let rows = chunk.lines.iter().enumerate().filter_map(|(at, line)| Some((at, fact_row(line)?)));
+        let mut failed = Vec::new();
+        for (at, row) in rows.filter(|(_, row)| row.failed) {
+            let mut row = row.clone();
+            if !self.known.contains_key(&key(row.what.kind(), &row.id)) {
+                let money = minor_of(&row.what).filter(|_| self.is_bill);
+                let fingerprint =
+                    money.map_or(0, |minor| fingerprint_of_money(row.what.kind(), &row.order_id, minor, row.currency));
+                let case = self.cases.get(&row.order_id);
+                let fact = case.and_then(|case| self.other_keys.fact(&row, fingerprint, case, &self.known));
+                if let Some(fact) = fact {
+                    row.id.clone_from(&fact.id);
+                }
+            }
+            failed.push((at, corrections::of_failed_refund(&row)));
+        }
+        failed
+    }
+
     /// Takes note of a refund of a known order that the provider gave back itself, which is kept as a fact of its own.
     fn note_given_back(&mut self, row: &FactRow, source: Source) {
         let Some(by) = self.given_back_by(row, source) else { return };
@@ -264,7 +327,7 @@ impl<'a> Desk<'a> {
         }
         let content = (row.order_id.as_str(), minor, row.currency.map(Currency::code));
         let is_it = |said: &&Said| (said.order_id.as_str(), said.amount_minor, Some(said.currency.as_str())) == content;
-        let said = self.given_back.get(&row.id)?.iter().find(is_it)?;
+        let said = self.given_back.get(&row.id)?.iter().filter(|said| !said.failed).find(is_it)?;
         Some(Source { file_no: said.file_no, line: said.line })
     }
 
@@ -336,12 +399,16 @@ impl<'a> Desk<'a> {
             let message = format!("version {version} of the policy, which order {} keeps, is gone", row.order_id);
             return Outcome::Rejected { code: "NO_POLICY", message };
         };
+        let zone = self.scheme.config.zone;
         // What is dated a little before its order, by another clock or by the day alone, counts from the order's day on.
-        let effective_on = day_of(row.effective_at, self.scheme.config.zone, terms.cut_off).max(case.order.ordered_on);
-        let admitted = match row.what {
-            What::Refund { minor, .. } if given_back => admit_given_back(case, terms, minor, effective_on),
-            ref what => admit(case, terms, what, effective_on),
-        };
+        let effective_on = day_of(row.effective_at, zone, terms.cut_off).max(case.order.ordered_on);
+        let admitted =
+            not_before_order(&row.order_id, case.order.ordered_at, terms, row.effective_at, zone).and_then(|()| {
+                match row.what {
+                    What::Refund { minor, .. } if given_back => admit_given_back(case, terms, minor, effective_on),
+                    ref what => admit(case, terms, what, effective_on),
+                }
+            });
         if let Err(refusal) = admitted {
             let (code, message) = (refusal.code(), refusal.to_string());
             return if refusal.may_pass() {

@@ -61,7 +61,9 @@ fn is_gone(feed: &Feed) -> bool {
 
 pub async fn look(scheme: &Scheme, today: NaiveDate) -> Result<Arrivals<'_>> {
     let mut arrived = Arrivals::default();
-    for feed in &scheme.config.feeds {
+    // Of what people correct by hand, only what a stop left lying is there.
+    let by_hand = scheme.config.by_hand.iter().filter(|feed| feed.folder.is_dir());
+    for feed in scheme.config.feeds.iter().chain(by_hand) {
         let folder = feed.folder.display();
         let looking = || {
             format!(

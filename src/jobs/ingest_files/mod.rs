@@ -5,6 +5,8 @@
 mod answers;
 mod arrival;
 mod bills;
+pub mod by_hand;
+mod corrections;
 mod facts;
 mod filing;
 mod inboxes;
@@ -277,7 +279,7 @@ async fn free_name(tx: &mut Tx, feed: &Feed, name: &str, mut number: usize) -> R
 }
 
 fn feed_of<'s>(scheme: &'s Scheme, file: &FileRow) -> Result<&'s Feed> {
-    let feed = scheme.config.feeds.iter().find(|feed| feed.name == file.feed);
+    let feed = scheme.config.feed(&file.feed);
     feed.with_context(|| format!("{} came by feed {}, which is no longer configured", file.name, file.feed))
 }
 

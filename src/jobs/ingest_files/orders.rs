@@ -12,6 +12,7 @@ use super::super::{Scheme, version_fingerprint};
 use super::outcome::Outcome;
 use super::{Chunk, pending};
 use crate::config::Merchant;
+use crate::domain::admission::not_before_order;
 use crate::domain::business_days::NoYear;
 use crate::domain::calendar::day_of;
 use crate::domain::due::can_be_told;
@@ -165,7 +166,7 @@ impl Desk {
             }
             Entry::Occupied(known) if *known.get() >= before => {
                 let known = &mut self.customers[*known.get()].standing;
-                standing.agreement.into_iter().for_each(|another| known.have(another));
+                known.agreements.extend(standing.agreements);
             }
             Entry::Occupied(_) => {}
         }
@@ -221,11 +222,15 @@ impl Desk {
                 format!("column ordered_at: no policy was in force on {ordered}; the first begins on {first}");
             return Outcome::Rejected { code: "NO_POLICY", message };
         };
+        if let Err(rejected) = events_not_before_order(row, terms, zone) {
+            return rejected;
+        }
         let request =
             Request { amount_minor: row.amount_minor, currency: row.currency, ordered_at: row.ordered_at, today };
         let customer = &mut customers[customer];
-        let Standing { applicant, agreement, exposure } = &customer.standing;
-        let answer = eligibility::decide(&request, applicant.as_ref(), agreement.as_ref(), *exposure, terms);
+        let Standing { applicant, agreements, exposure } = &customer.standing;
+        let (agreement, then) = eligibility::agreement_for(agreements, row.ordered_at).unzip();
+        let answer = eligibility::decide(&request, applicant.as_ref(), then, *exposure, terms);
         let order = Order {
             order_id: row.order_id.clone(),
             customer_id: row.customer_id.clone(),
@@ -243,7 +248,7 @@ impl Desk {
             item: row.item.clone(),
             declined: answer.as_ref().err().map(|decline| decline.code().to_owned()),
             credit_score: applicant.as_ref().map(|applicant| applicant.credit_score),
-            agreement_id: agreement.as_ref().map(|agreement| agreement.agreement_id.clone()),
+            agreement_id: agreement.map(|agreement| agreement.agreement_id.clone()),
             owed_minor: 0,
             closed_on: None,
         };
@@ -290,7 +295,7 @@ impl Desk {
 fn order_row(line: &Line) -> Option<&OrderRow> {
     match &line.parsed.as_ref().ok()?.row {
         Row::Order(row) => Some(row),
-        Row::Customer(_) | Row::Opening(_) | Row::Fact(_) | Row::Result(_) | Row::Bill(_) => None,
+        Row::Customer(_) | Row::Opening(_) | Row::Fact(_) | Row::Result(_) | Row::Bill(_) | Row::Correction(_) => None,
     }
 }
 
@@ -321,6 +326,7 @@ fn events_of(row: &OrderRow, terms: &Terms, order: &Order, zone: Tz) -> Vec<NewF
             what: What::Fulfilment(*event),
             currency: None,
             note: None,
+            failed: false,
         };
         let fingerprint = fingerprint_of(&fact_row);
         let fact = Fact {
@@ -336,6 +342,18 @@ fn events_of(row: &OrderRow, terms: &Terms, order: &Order, zone: Tz) -> Vec<NewF
     row.events.iter().map(event).collect()
 }
 
+/// A row that says its goods were sent long before they were ordered is refused as a whole: one of its days is wrong.
+fn events_not_before_order(row: &OrderRow, terms: &Terms, zone: Tz) -> Result<(), Outcome> {
+    for (event, at) in &row.events {
+        if let Err(refusal) = not_before_order(&row.order_id, row.ordered_at, terms, *at, zone) {
+            let (column, on) = (event.name(), day_of(*at, zone, None));
+            let message = format!("column {column}_at, value \"{on}\": {refusal}");
+            return Err(Outcome::Rejected { code: refusal.code(), message });
+        }
+    }
+    Ok(())
+}
+
 /// The last of the days that a row names.
 fn latest(row: &OrderRow) -> (String, DateTime<Utc>) {
     let ordered = ("ordered_at".to_owned(), row.ordered_at);
@@ -349,5 +367,5 @@ fn due_dates_can_be_told(order: &Order, events: &[NewFact], terms: &Terms) -> Re
         return Ok(());
     }
     let facts = events.iter().map(|new| new.fact.clone()).collect();
-    can_be_told(&Case { order: order.clone(), facts }, terms)
+    can_be_told(&Case::new(order.clone(), facts), terms)
 }

@@ -18,6 +18,9 @@ use crate::files::incoming::{self, Kind, Row};
 use crate::store::input_rows::{self, InputRow};
 use crate::store::{Tx, exceptions, inputs, listing};
 
+/// What money rows wait for, as exceptions tell it.
+pub const WAITING_FOR: [&str; 4] = ["UNKNOWN_ORDER", UNKNOWN_PAYMENT, "CURRENCY", "ORDER_DECLINED"];
+
 /// Tries rows again that waited for these orders.
 pub async fn try_again(
     tx: &mut Tx,
@@ -77,8 +80,7 @@ pub async fn try_again(
     for ((file_no, outcome), rows) in counts {
         inputs::move_pending(tx, file_no, outcome, rows).await?;
     }
-    let waiting_for = ["UNKNOWN_ORDER", UNKNOWN_PAYMENT, "CURRENCY", "ORDER_DECLINED"];
-    exceptions::resolve_rows(tx, &merchant.id, &waiting_for, &resolved, today).await?;
+    exceptions::resolve_rows(tx, &merchant.id, &WAITING_FOR, &resolved, today).await?;
     for (code, keys) in mended {
         exceptions::resolve(tx, &merchant.id, &[code], &keys, today).await?;
     }
@@ -101,15 +103,15 @@ pub async fn try_chargebacks_again(
 }
 
 /// A file's kind, and the zone of times without an offset in it: its feed's, as long as that is configured.
-async fn kind_and_zone(tx: &mut Tx, scheme: &Scheme, file_no: i64) -> Result<(Kind, Tz)> {
+pub async fn kind_and_zone(tx: &mut Tx, scheme: &Scheme, file_no: i64) -> Result<(Kind, Tz)> {
     let file = listing::file(tx, file_no).await?.context("a pending row of no file")?.file;
     let kind = Kind::parse(&file.kind).with_context(|| format!("a file of unknown kind {}", file.kind))?;
-    let feed = scheme.config.feeds.iter().find(|feed| feed.name == file.feed);
+    let feed = scheme.config.feed(&file.feed);
     Ok((kind, feed.map_or(scheme.config.zone, |feed| feed.zone)))
 }
 
 /// The row as it came, from its kept cells.
-fn read_again(waiting: &InputRow, kind: Kind, zone: Tz) -> Result<FactRow> {
+pub fn read_again(waiting: &InputRow, kind: Kind, zone: Tz) -> Result<FactRow> {
     let cells: std::collections::BTreeMap<String, String> =
         serde_json::from_str(&waiting.content).context("a pending row's cells")?;
     let (header, cells): (Vec<String>, csv::StringRecord) = cells.into_iter().unzip();

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::answers::{Answers, Place};
 use super::orders::{Decisions, Desk};
 use super::outcome::{Noted, Outcome};
-use super::{arrival, bills, facts, filing, merchant, records, results};
+use super::{arrival, bills, corrections, facts, filing, merchant, records, results};
 use crate::config::Feed;
 use crate::files::acknowledgement::{Acknowledgement, RejectsForm};
 use crate::files::encoding::Encoding;
@@ -205,6 +205,9 @@ impl Books<'_> {
             decisions.write(&mut tx, scheme, merchant(scheme, feed)?, *today).await?;
         }
         noted.write(&mut tx, &file.merchant_id, *today).await?;
+        if !feed.kind.is_of_scheme() && feed.kind != Kind::Corrections {
+            corrections::try_again(&mut tx, scheme, merchant(scheme, feed)?, *today).await?;
+        }
         place.note(file);
         (scheme.progress)(&format!("{today} {}: {} rows", file.name, file.counts.rows));
         let owed: Vec<(&str, i64)> = owed.iter().map(|(customer, minor)| (customer.as_str(), *minor)).collect();
@@ -236,11 +239,12 @@ pub(super) struct Chunk<'a> {
 
 async fn decide(tx: &mut Tx, scheme: &Scheme, feed: &Feed, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
     match chunk.kind {
-        Kind::Customers => records::customers(tx, chunk).await,
+        Kind::Customers => records::customers(tx, scheme, chunk).await,
         Kind::Agreements => records::agreements(tx, scheme, chunk).await,
         Kind::Orders => bail!("orders are decided at their desk"),
         Kind::DebitResults | Kind::PayoutResults => results::decide(tx, scheme, merchant(scheme, feed)?, chunk).await,
         Kind::Bills => bills::decide(tx, scheme, merchant(scheme, feed)?, chunk).await,
+        Kind::Corrections => corrections::decide(tx, scheme, merchant(scheme, feed)?, chunk).await,
         _ => facts::decide(tx, scheme, merchant(scheme, feed)?, chunk).await,
     }
 }

@@ -1,44 +1,148 @@
-//! Customers and agreements: a later row with other content is an update, kept with its date.
+//! Customers and agreements: a later row with other content is an update, kept with its date. What is older than what is
+//! known is kept as well, and changes nothing else: of an agreement the latest `changed_at` counts, of a customer the file
+//! with the latest date, in whatever order they come.
 
 use std::collections::{BTreeMap, HashMap};
 
 use anyhow::Result;
+use chrono::NaiveDate;
 
 use super::super::Scheme;
 use super::Chunk;
 use super::outcome::Outcome;
-use crate::domain::customer::Opening;
+use crate::config::Merchant;
+use crate::domain::customer::{Customer, Opening};
 use crate::domain::order::Source;
 use crate::files::incoming::Row;
 use crate::files::reader::Line;
-use crate::store::Tx;
 use crate::store::customers::{self, Delivered};
+use crate::store::exceptions::{self, NewException};
+use crate::store::{Tx, exposure};
 
-pub async fn customers(tx: &mut Tx, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
+/// An agreement was closed while its customer owes the merchant.
+const CLOSED: &str = "CLOSED_WHILE_OWING";
+/// A customer without a bank card any more owes a merchant.
+const UNBOUND: &str = "CARD_UNBOUND_WHILE_OWING";
+/// An agreement names a customer of whom no file has said anything.
+const UNKNOWN: &str = "UNKNOWN_CUSTOMER";
+
+pub async fn customers(tx: &mut Tx, scheme: &Scheme, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
     let Chunk { file, lines, today, .. } = *chunk;
     let ids: Vec<&str> = lines.iter().filter_map(|line| Some(line.parsed.as_ref().ok()?.row.key())).collect();
-    let mut waves = Waves::new(customers::known(tx, &ids).await?);
+    let known = customers::known(tx, &ids).await?;
+    let dated_on = file.dated_on.unwrap_or(today);
+    let mut waves = Waves::new(known.iter().map(|(id, (content, _))| (id.clone(), *content)));
+    let mut outdated = Vec::new();
     let mut outcomes = Vec::with_capacity(lines.len());
     for line in lines {
         outcomes.push(match &line.parsed {
             Ok(parsed) => {
                 let Row::Customer(customer) = &parsed.row else { unreachable!("a file of customers holds customers") };
                 let source = Source { file_no: file.file_no, line: line.number };
-                waves.take(&customer.customer_id, parsed.fingerprint, source, customer.clone())
+                let fingerprint = parsed.fingerprint;
+                match known.get(&customer.customer_id) {
+                    Some((content, newer)) if dated_on < *newer && *content != fingerprint => {
+                        outdated.push(Delivered { record: customer.clone(), fingerprint, source });
+                        Outcome::Accepted
+                    }
+                    _ => waves.take(&customer.customer_id, fingerprint, source, customer.clone()),
+                }
             }
             Err(rejection) => Outcome::from(rejection),
         });
     }
-    for Wave { fresh, updates } in waves.waves {
+    let bound_before = with_cards(tx, &waves).await?;
+    customers::keep_outdated(tx, today, &outdated).await?;
+    for Wave { fresh, updates } in &waves.waves {
         let updates: Vec<&str> = updates.iter().map(String::as_str).collect();
-        customers::save(tx, today, &fresh, &updates).await?;
+        customers::save(tx, today, fresh, &updates).await?;
+    }
+    report_cards(tx, scheme, &waves, &bound_before, today).await?;
+    for merchant in &scheme.config.merchants {
+        exceptions::resolve_if_open(tx, &merchant.id, UNKNOWN, &ids, today).await?;
     }
     Ok(outcomes)
 }
 
+/// Of the customers that are to be changed, those who have a bank card so far.
+async fn with_cards(tx: &mut Tx, waves: &Waves<Customer>) -> Result<Vec<String>> {
+    let updated: Vec<&str> = waves.waves.iter().flat_map(|wave| &wave.updates).map(String::as_str).collect();
+    if updated.is_empty() {
+        return Ok(Vec::new());
+    }
+    let before = customers::load(tx, &updated).await?;
+    Ok(before.into_values().filter(|customer| customer.bank_card_bound).map(|customer| customer.customer_id).collect())
+}
+
+/// A card that is gone can't be debited; whoever collects has to know.
+async fn report_cards(
+    tx: &mut Tx,
+    scheme: &Scheme,
+    waves: &Waves<Customer>,
+    bound_before: &[String],
+    today: NaiveDate,
+) -> Result<()> {
+    // Of several rows about one customer, the last counts.
+    let mut latest: BTreeMap<&str, (&Customer, Source)> = BTreeMap::new();
+    for Delivered { record, source, .. } in waves.waves.iter().flat_map(|wave| &wave.fresh) {
+        latest.insert(&record.customer_id, (record, *source));
+    }
+    let bound: Vec<&str> = latest.iter().filter(|(_, (now, _))| now.bank_card_bound).map(|(id, _)| *id).collect();
+    let unbound: Vec<(&str, Source)> = bound_before
+        .iter()
+        .filter_map(|id| latest.get_key_value(id.as_str()))
+        .filter(|(_, (now, _))| !now.bank_card_bound)
+        .map(|(id, (_, source))| (*id, *source))
+        .collect();
+    for merchant in &scheme.config.merchants {
+        exceptions::resolve_if_open(tx, &merchant.id, UNBOUND, &bound, today).await?;
+        let told = |owed: &str, id: &str| {
+            format!(
+                "customer {id} has bound no bank card any more, but owes {owed} to {}; ask them to bind one or to pay by hand",
+                merchant.id
+            )
+        };
+        let unbound: Vec<_> = unbound.iter().map(|(id, source)| (*id, *id, *source)).collect();
+        report_owing(tx, merchant, UNBOUND, &unbound, told, today).await?;
+    }
+    Ok(())
+}
+
+/// Opens an exception for each of these customers who owes the merchant: customer, key and source, with what to say.
+async fn report_owing(
+    tx: &mut Tx,
+    merchant: &Merchant,
+    code: &str,
+    about: &[(&str, &str, Source)],
+    told: impl Fn(&str, &str) -> String,
+    today: NaiveDate,
+) -> Result<()> {
+    if about.is_empty() {
+        return Ok(());
+    }
+    let customers: Vec<&str> = about.iter().map(|(customer, ..)| *customer).collect();
+    let owed = exposure::of(tx, &merchant.id, &customers).await?;
+    let currency = merchant.policy.in_force(today).unwrap_or(&merchant.policy.versions[0]).currency;
+    let mut opened = Vec::new();
+    for (customer, key, source) in about {
+        let Some(minor) = owed.get(*customer).map(|owed| owed.minor).filter(|minor| *minor > 0) else { continue };
+        let amount = format!("{} {currency}", currency.plain(minor));
+        opened.push(NewException {
+            code: code.to_owned(),
+            row_key: (*key).to_owned(),
+            source: *source,
+            amount_minor: Some(minor),
+            currency: Some(currency.code().to_owned()),
+            message: told(&amount, key),
+            ..NewException::default()
+        });
+    }
+    exceptions::open(tx, &merchant.id, today, &opened).await
+}
+
 pub async fn agreements(tx: &mut Tx, scheme: &Scheme, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
     let Chunk { file, lines, today, .. } = *chunk;
-    let mut by_merchant: BTreeMap<&str, Waves<Opening>> = BTreeMap::new();
+    let mut by_merchant: BTreeMap<&str, Agreements> = BTreeMap::new();
     for merchant in &scheme.config.merchants {
         let ids: Vec<&str> = lines
             .iter()
@@ -48,16 +152,16 @@ pub async fn agreements(tx: &mut Tx, scheme: &Scheme, chunk: &Chunk<'_>) -> Resu
             .collect();
         if !ids.is_empty() {
             let known = customers::known_agreements(tx, &merchant.id, &ids).await?;
-            by_merchant.insert(&merchant.id, Waves::new(known));
+            by_merchant.insert(&merchant.id, Agreements::new(known));
         }
     }
     let mut outcomes = Vec::with_capacity(lines.len());
     for line in lines {
         outcomes.push(match (&line.parsed, opening(line)) {
             (Ok(parsed), Some(opening)) => match by_merchant.get_mut(opening.merchant_id.as_str()) {
-                Some(waves) => {
+                Some(agreements) => {
                     let source = Source { file_no: file.file_no, line: line.number };
-                    waves.take(&opening.agreement.agreement_id, parsed.fingerprint, source, opening.clone())
+                    agreements.take(parsed.fingerprint, source, opening)
                 }
                 None => Outcome::Rejected {
                     code: "UNKNOWN_MERCHANT",
@@ -71,17 +175,112 @@ pub async fn agreements(tx: &mut Tx, scheme: &Scheme, chunk: &Chunk<'_>) -> Resu
             (Ok(_), None) => unreachable!("a file of agreements holds agreements"),
         });
     }
-    for Wave { fresh, updates } in by_merchant.into_values().flat_map(|waves| waves.waves) {
-        let updates: Vec<&str> = updates.iter().map(String::as_str).collect();
-        customers::save_agreements(tx, today, &fresh, &updates).await?;
+    for (id, agreements) in by_merchant {
+        for Wave { fresh, updates } in &agreements.waves.waves {
+            let updates: Vec<&str> = updates.iter().map(String::as_str).collect();
+            customers::save_agreements(tx, today, fresh, &updates).await?;
+        }
+        for outdated in &agreements.outdated {
+            customers::save_earlier(tx, id, &agreements.known[outdated].agreement).await?;
+        }
+        if let Some(merchant) = scheme.config.merchant(id) {
+            agreements.report(tx, merchant, today).await?;
+        }
     }
     Ok(outcomes)
+}
+
+/// A merchant's agreements as a chunk changes them.
+struct Agreements {
+    waves: Waves<Opening>,
+    /// As they stand, by key.
+    known: HashMap<String, Opening>,
+    /// Keys of those of which something earlier became known.
+    outdated: Vec<String>,
+}
+
+impl Agreements {
+    fn new(known: HashMap<String, (i64, Opening)>) -> Agreements {
+        let waves = Waves::new(known.iter().map(|(id, (content, _))| (id.clone(), *content)));
+        let known = known.into_iter().map(|(id, (_, opening))| (id, opening)).collect();
+        Agreements { waves, known, outdated: Vec::new() }
+    }
+
+    fn take(&mut self, fingerprint: i64, source: Source, row: &Opening) -> Outcome {
+        let id = &row.agreement.agreement_id;
+        let Some(before) = self.known.get_mut(id) else {
+            self.known.insert(id.clone(), row.clone());
+            return self.waves.take(id, fingerprint, source, row.clone());
+        };
+        if self.waves.is_same(id, fingerprint) {
+            return Outcome::Duplicate;
+        }
+        let state = row.agreement.now();
+        if state.since < before.agreement.changed_at {
+            if !before.agreement.learn(state) {
+                return Outcome::Duplicate;
+            }
+            if !self.outdated.contains(id) {
+                self.outdated.push(id.clone());
+            }
+            return Outcome::Accepted;
+        }
+        before.agreement.learn(state);
+        before.customer_id.clone_from(&row.customer_id);
+        self.waves.take(id, fingerprint, source, before.clone())
+    }
+
+    /// Tells finance of agreements that were closed while something is owed, and of those of customers nobody knows.
+    async fn report(&self, tx: &mut Tx, merchant: &Merchant, today: NaiveDate) -> Result<()> {
+        let mut changed: BTreeMap<&str, (&Opening, Source)> = BTreeMap::new();
+        for Delivered { record, source, .. } in self.waves.waves.iter().flat_map(|wave| &wave.fresh) {
+            changed.insert(&record.agreement.agreement_id, (record, *source));
+        }
+        let is_open = |(_, (opening, _)): &(&&str, &(&Opening, Source))| opening.agreement.open;
+        let open: Vec<&str> = changed.iter().filter(is_open).map(|(id, _)| *id).collect();
+        exceptions::resolve_if_open(tx, &merchant.id, CLOSED, &open, today).await?;
+        let closed: Vec<(&str, &str, Source)> = changed
+            .iter()
+            .filter(|(_, (opening, _))| !opening.agreement.open)
+            .map(|(id, (opening, source))| (opening.customer_id.as_str(), *id, *source))
+            .collect();
+        let told = |owed: &str, id: &str| {
+            format!(
+                "agreement {id} was closed while its customer owes {owed}; what is owed stays owed and is collected"
+            )
+        };
+        report_owing(tx, merchant, CLOSED, &closed, told, today).await?;
+
+        let named: Vec<&str> = changed.values().map(|(opening, _)| opening.customer_id.as_str()).collect();
+        let existing = customers::existing(tx, &named).await?;
+        let told_before = exceptions::open_about(tx, &merchant.id, UNKNOWN, &named).await?;
+        let mut unknown: BTreeMap<&str, NewException> = BTreeMap::new();
+        for (id, (opening, source)) in &changed {
+            let customer = opening.customer_id.as_str();
+            if existing.contains(customer) || told_before.contains(customer) {
+                continue;
+            }
+            let message = format!(
+                "agreement {id} names customer {customer}, of whom no file has said anything; their orders are declined until \
+                 a file of customers has them"
+            );
+            unknown.entry(customer).or_insert_with(|| NewException {
+                code: UNKNOWN.to_owned(),
+                row_key: customer.to_owned(),
+                source: *source,
+                message,
+                ..NewException::default()
+            });
+        }
+        let unknown: Vec<NewException> = unknown.into_values().collect();
+        exceptions::open(tx, &merchant.id, today, &unknown).await
+    }
 }
 
 fn opening(line: &Line) -> Option<&Opening> {
     match &line.parsed.as_ref().ok()?.row {
         Row::Opening(opening) => Some(opening),
-        Row::Customer(_) | Row::Order(_) | Row::Fact(_) | Row::Result(_) | Row::Bill(_) => None,
+        Row::Customer(_) | Row::Order(_) | Row::Fact(_) | Row::Result(_) | Row::Bill(_) | Row::Correction(_) => None,
     }
 }
 
@@ -100,16 +299,20 @@ struct Wave<T> {
 }
 
 impl<T> Waves<T> {
-    fn new(known: HashMap<String, i64>) -> Waves<T> {
-        let known = known.into_iter().map(|(key, fingerprint)| (key, (fingerprint, None))).collect();
+    fn new(known: impl Iterator<Item = (String, i64)>) -> Waves<T> {
+        let known = known.map(|(key, fingerprint)| (key, (fingerprint, None))).collect();
         Waves { known, waves: Vec::new() }
     }
 
+    fn is_same(&self, key: &str, fingerprint: i64) -> bool {
+        self.known.get(key).is_some_and(|(known, _)| *known == fingerprint)
+    }
+
     fn take(&mut self, key: &str, fingerprint: i64, source: Source, record: T) -> Outcome {
-        let before = self.known.get(key).copied();
-        if before.is_some_and(|(known, _)| known == fingerprint) {
+        if self.is_same(key, fingerprint) {
             return Outcome::Duplicate;
         }
+        let before = self.known.get(key).copied();
         let wave = before.and_then(|(_, wave)| wave).map_or(0, |wave| wave + 1);
         if wave == self.waves.len() {
             self.waves.push(Wave { fresh: Vec::new(), updates: Vec::new() });

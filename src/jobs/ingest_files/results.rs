@@ -44,7 +44,7 @@ pub async fn decide(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, chunk: &C
 fn result_row(line: &Line) -> Option<&ResultRow> {
     match &line.parsed.as_ref().ok()?.row {
         Row::Result(row) => Some(row),
-        Row::Customer(_) | Row::Opening(_) | Row::Order(_) | Row::Fact(_) | Row::Bill(_) => None,
+        Row::Customer(_) | Row::Opening(_) | Row::Order(_) | Row::Fact(_) | Row::Bill(_) | Row::Correction(_) => None,
     }
 }
 
@@ -80,10 +80,10 @@ impl<'a> Desk<'a> {
             let mut order_ids: Vec<&str> = out.values().map(|stored| stored.order_id.as_str()).collect();
             order_ids.sort_unstable();
             order_ids.dedup();
-            for (order_id, facts) in facts::of_orders(tx, &merchant.id, &order_ids).await? {
-                let payments = facts.into_iter().filter(|fact| matches!(fact.what, What::Payment { .. }));
-                booked.extend(payments.map(|fact| (fact.id, (order_id.clone(), fact.what))));
-            }
+            // As they came: of one that was corrected since, the bank says nothing new.
+            let facts = facts::with_notes(tx, &merchant.id, &order_ids).await?.into_iter();
+            let payments = facts.filter(|(_, fact, _)| matches!(fact.what, What::Payment { .. }));
+            booked.extend(payments.map(|(order_id, fact, _)| (fact.id, (order_id, fact.what))));
         }
         Ok(Desk {
             scheme,

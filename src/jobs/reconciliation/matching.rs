@@ -12,17 +12,23 @@ use crate::files::incoming::Kind;
 use crate::files::outgoing::{Matching, Report, Written};
 use crate::store::awaited::AwaitedRow;
 use crate::store::bills::LineRow;
+use crate::store::corrections::MoneyCorrected;
 use crate::store::facts::BookedPayment;
 use crate::store::input_rows::InputRow;
-use crate::store::{Tx, awaited, bills, facts, input_rows};
+use crate::store::{Tx, awaited, bills, corrections, facts, input_rows};
 
 impl DayOf<'_> {
     /// First what both sides have since today, then what one side lacks, then what they contradict each other in.
     pub(super) async fn matching(&self, tx: &mut Tx, sums: &mut MerchantSums) -> Result<Written> {
         let (id, since, day) = (&self.merchant.id, self.since, self.day);
-        let mut rows = Vec::new();
+        let mut rows: Vec<Item> = Vec::new();
         for booked in facts::money_booked_on(tx, id, since, day).await? {
             rows.push(self.told_once(booked)?);
+        }
+        let corrections = corrections::money_on(tx, id, since, day).await?;
+        // What was corrected before its day came is told as it is by then.
+        for earlier in corrections.iter().filter(|corrected| !corrected.is_new) {
+            rows.retain(|row| !row.is_about(&earlier.event, &earlier.fact_id));
         }
         for line in bills::settled_on(tx, id, since, day).await? {
             rows.push(self.of_bill(line)?);
@@ -40,6 +46,12 @@ impl DayOf<'_> {
         }
         for line in bills::open_at(tx, id, day).await? {
             rows.push(self.of_bill(line)?);
+        }
+        for line in bills::reopened_at(tx, id, day).await? {
+            rows.extend(self.reopened(line, &rows)?);
+        }
+        for corrected in corrections {
+            self.corrected(corrected, &mut rows)?;
         }
         for (conflict, provider, ours) in input_rows::money_conflicts_on(tx, id, since, day).await? {
             let Some((minor, currency)) = signed_amount(&conflict)? else { continue };
@@ -81,19 +93,19 @@ impl DayOf<'_> {
     /// What a bill says, beside what the books have at the end of the day.
     fn of_bill(&self, line: LineRow) -> Result<Item> {
         let is_to_come = |on: Option<NaiveDate>| on.is_some_and(|on| on > self.day);
-        let status = match (line.settled_on, line.our_minor) {
-            (Some(settled_on), _) if settled_on <= self.day => Status::Matched,
+        let is_settled = line.settled_on.is_some_and(|settled_on| settled_on <= self.day);
+        let status = match line.our_minor {
             // Dated ahead, or after the cut-off: both sides have it once its day has come.
-            (_, Some(_)) if is_to_come(line.booked_on) => Status::Timing,
-            (_, Some(_)) => Status::AmountDiffers,
-            (_, None) if is_to_come(Some(line.occurred_on)) => Status::Timing,
-            (_, None) => Status::MissingHere,
+            Some(_) if is_to_come(line.our_on) => Status::Timing,
+            Some(minor) if is_settled && minor == line.amount_minor => Status::Matched,
+            Some(_) => Status::AmountDiffers,
+            None if is_to_come(Some(line.occurred_on)) => Status::Timing,
+            None => Status::MissingHere,
         };
         let theirs = currency(&line.currency)?;
-        let ours = match (line.our_minor, line.our_currency.as_deref()) {
-            (Some(minor), Some(code)) if !is_to_come(line.booked_on) => Some((currency(code)?, minor)),
-            _ => None,
-        };
+        let our_currency = line.our_currency.as_deref().map(currency).transpose()?;
+        let ours = our_currency.zip(line.our_minor).filter(|_| !is_to_come(line.our_on));
+        let first = our_currency.zip(line.first_minor);
         Ok(Item {
             status,
             event_rank: rank(&line.event),
@@ -105,9 +117,52 @@ impl DayOf<'_> {
             our_minor: ours.filter(|(currency, _)| *currency == theirs).map_or(0, |(_, minor)| minor),
             currency: theirs,
             fee_minor: line.fee_minor,
-            booked_today: ours.filter(|_| line.booked_on.is_some_and(|on| self.is_of_day(on))),
+            // What was corrected takes the place of what was booked first.
+            booked_today: first.filter(|_| line.booked_on.is_some_and(|on| self.is_of_day(on))),
             days_open: days_between(line.opened_on, self.day),
         })
+    }
+
+    /// What a bill says of something that was matched, and of which the books have another amount, or none, since a
+    /// correction.
+    fn reopened(&self, line: LineRow, rows: &[Item]) -> Result<Option<Item>> {
+        if rows.iter().any(|row| row.is_about(&line.event, &line.event_key)) {
+            return Ok(None);
+        }
+        let item = self.of_bill(line)?;
+        Ok(Some(Item { booked_today: None, ..item }))
+    }
+
+    /// Money that was corrected, today or before it took effect. Where nothing else is told of it, the file that brought it is
+    /// the provider's word.
+    fn corrected(&self, corrected: MoneyCorrected, rows: &mut Vec<Item>) -> Result<()> {
+        let currency = currency(&corrected.currency)?;
+        let (booked, ours) = (corrected.booked_minor, corrected.our_minor);
+        if let Some(row) = rows.iter_mut().find(|row| row.is_about(&corrected.event, &corrected.fact_id)) {
+            row.booked_today = Some((currency, booked));
+            if row.provider_minor != 0 && row.currency == currency && row.status != Status::Timing {
+                row.our_minor = ours;
+                row.status = status_of(row.provider_minor, ours);
+            }
+            return Ok(());
+        }
+        if booked == 0 {
+            return Ok(());
+        }
+        rows.push(Item {
+            status: status_of(corrected.first_minor, ours),
+            event_rank: rank(&corrected.event),
+            provider: corrected.provider,
+            key: corrected.fact_id,
+            order_id: corrected.order_id,
+            provider_minor: corrected.first_minor,
+            our_minor: ours,
+            currency,
+            fee_minor: None,
+            booked_today: Some((currency, booked)),
+            days_open: 0,
+        });
+        Ok(())
     }
 
     /// What the books have and a bill should have.
@@ -120,7 +175,7 @@ impl DayOf<'_> {
             key: row.event_key,
             order_id: row.order_id,
             provider_minor: 0,
-            our_minor: row.amount_minor,
+            our_minor: row.our_minor,
             currency,
             fee_minor: None,
             booked_today: self.is_of_day(row.booked_on).then_some((currency, row.amount_minor)),
@@ -178,7 +233,20 @@ struct Item {
     days_open: i64,
 }
 
+/// How two amounts of the same money agree.
+fn status_of(theirs: i64, ours: i64) -> Status {
+    match ours {
+        ours if ours == theirs => Status::Matched,
+        0 => Status::MissingHere,
+        _ => Status::AmountDiffers,
+    }
+}
+
 impl Item {
+    fn is_about(&self, event: &str, key: &str) -> bool {
+        self.event_rank == rank(event) && self.key == key
+    }
+
     fn cells(&self) -> Matching<'_> {
         Matching {
             provider: &self.provider,

@@ -24,10 +24,12 @@ impl Column {
             Day(column) => format!("COALESCE(to_char({column}, 'YYYY-MM-DD'), '-')"),
             // SQLite has the digits after the second as they came, PostgreSQL six of them.
             Instant(column) if is_sqlite => format!(
-                "substr({column}, 1, 19) || '.' || CASE substr({column}, 20, 1) WHEN '.'
-                 THEN substr(substr({column}, 21, instr({column}, '+') - 21) || '000000', 1, 6) ELSE '000000' END"
+                "COALESCE(substr({column}, 1, 19) || '.' || CASE substr({column}, 20, 1) WHEN '.'
+                 THEN substr(substr({column}, 21, instr({column}, '+') - 21) || '000000', 1, 6) ELSE '000000' END, '-')"
             ),
-            Instant(column) => format!("to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US')"),
+            Instant(column) => {
+                format!("COALESCE(to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US'), '-')")
+            }
         }
     }
 }
@@ -162,6 +164,31 @@ pub const PARTS: &[Part] = &[
         columns: FACT,
         key: "order_id, kind, fact_id",
         called: "kind || ' ' || fact_id || ' of order ' || order_id",
+    },
+    Part {
+        name: "corrections",
+        from: "correction WHERE merchant_id = $1 AND booked_on = $2",
+        columns: &[
+            Text("correction_id"),
+            Text("order_id"),
+            Text("kind"),
+            Text("fact_id"),
+            Text("action"),
+            Instant("corrected_at"),
+            Text("reason"),
+            Text("approved_by"),
+            Instant("effective_at"),
+            Day("effective_on"),
+            Number("amount_minor"),
+            Number("days"),
+            Day("ends_on"),
+            Text("detail"),
+            Number("content"),
+            Number("file_no"),
+            Number("line"),
+        ],
+        key: "correction_id",
+        called: "'correction ' || correction_id || ' of order ' || order_id",
     },
     Part {
         name: "credit record",
@@ -319,6 +346,13 @@ pub const PARTS: &[Part] = &[
     Part {
         name: "rows of bills matched",
         from: "provider_line WHERE merchant_id = $1 AND settled_on = $2",
+        columns: &[Text("event"), Text("event_key"), Text("order_id"), Number("amount_minor"), Text("currency")],
+        key: "event, event_key, order_id, amount_minor, currency",
+        called: "event || ' ' || event_key || ' in the bill'",
+    },
+    Part {
+        name: "rows of bills that failed",
+        from: "provider_line WHERE merchant_id = $1 AND failed_on = $2",
         columns: &[Text("event"), Text("event_key"), Text("order_id"), Number("amount_minor"), Text("currency")],
         key: "event, event_key, order_id, amount_minor, currency",
         called: "event || ' ' || event_key || ' in the bill'",

@@ -1,0 +1,198 @@
+//! `paylater correct`: a wrong fact put right by a person, with who and why.
+
+use anyhow::{Context, Result, anyhow};
+use serde_json::json;
+
+use super::open::At;
+use super::{Ending, Misconfigured, say};
+use crate::clock;
+use crate::config::{Clock, Config, Merchant};
+use crate::domain::calendar::{instant_of, plus};
+use crate::domain::correction::parse_kind;
+use crate::domain::money::Currency;
+use crate::domain::position::Position;
+use crate::files::outgoing::sha256;
+use crate::jobs::ingest_files::by_hand::{self, Answer, ByHand};
+
+/// A wrong fact is voided, or replaced by what happened after all; both stay in the books. Due dates, fees, credit flags and
+/// money that followed from it are corrected with the close of the open day. What is not said stays as it was.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  paylater correct payment P-17 --void --reason 'sent by mistake' --by wang.li\n  paylater correct hold H-3 --ends-on 2026-03-16 --reason 'dispute settled' --by wang.li\n  paylater correct fulfilment T-9:delivered --at '2026-03-04 10:00:00' --reason 'typed wrong' --by wang.li\n\nA fulfilment's key is its order and event. Correct a fact again to take a correction back: the latest counts.\nFor many at once there are files of kind corrections (docs/file-formats.md)."
+)]
+pub struct Correct {
+    /// fulfilment, payment, refund, chargeback, extension, hold, waiver or pay_out.
+    kind: String,
+
+    /// The fact's key, as its file had it; of a fulfilment ORDER:EVENT.
+    fact: String,
+
+    /// Why, for whoever signs the books. Name no customer.
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+
+    /// Who says so.
+    #[arg(long, value_name = "NAME")]
+    by: String,
+
+    /// It never happened.
+    #[arg(long)]
+    void: bool,
+
+    /// When it happened after all: a day, or a day and a time.
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
+
+    /// The right amount of a payment, refund, chargeback or waiver.
+    #[arg(long, value_name = "AMOUNT")]
+    amount: Option<String>,
+
+    /// The amount's currency, if it is not the merchant's.
+    #[arg(long, value_name = "CODE", requires = "amount")]
+    currency: Option<String>,
+
+    /// The right days of an extension.
+    #[arg(long, value_name = "N")]
+    days: Option<i64>,
+
+    /// The last day of a hold; so a hold ends early, or later.
+    #[arg(long, value_name = "DATE")]
+    ends_on: Option<String>,
+
+    /// The reason of a hold.
+    #[arg(long, value_name = "REASON")]
+    hold_reason: Option<String>,
+
+    /// The payment that a chargeback takes back.
+    #[arg(long, value_name = "PAYMENT")]
+    payment: Option<String>,
+
+    /// The order that money waits for in vain should have named.
+    #[arg(long, value_name = "ORDER")]
+    order: Option<String>,
+
+    /// Whose fact it is; not needed where there is one merchant.
+    #[arg(long, value_name = "MERCHANT")]
+    merchant: Option<String>,
+
+    /// The correction's own key; without it, one is made from what it says.
+    #[arg(long, value_name = "KEY")]
+    id: Option<String>,
+
+    /// Say what would become of it, and of the order, and change nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Correct {
+    pub async fn run(self, at: &At) -> Result<Ending> {
+        let kind = parse_kind(&self.kind).with_context(|| {
+            format!(
+                "{:?} can't be corrected; write fulfilment, payment, refund, chargeback, extension, hold, waiver or pay_out",
+                self.kind
+            )
+        });
+        let kind = kind.map_err(Misconfigured)?;
+        if self.dry_run {
+            let scheme = at.look().await?;
+            let today = scheme.business_date().await?;
+            let merchant = self.merchant(&scheme.config).map_err(Misconfigured)?;
+            let by_hand = self.by_hand(kind, &scheme.config, merchant, today);
+            let answer = by_hand::preview(&scheme, merchant, &by_hand, today).await?;
+            return Ok(self.tell(at, &by_hand, &answer));
+        }
+        let work = at.work().await?;
+        let today = work.scheme.business_date().await?;
+        let merchant = self.merchant(&work.scheme.config).map_err(Misconfigured)?;
+        let by_hand = self.by_hand(kind, &work.scheme.config, merchant, today);
+        let answer = by_hand::correct(&work.scheme, merchant, &by_hand, today).await;
+        work.progress.finish();
+        let ending = self.tell(at, &by_hand, &answer?);
+        work.scheme.store.close().await;
+        Ok(ending)
+    }
+
+    fn merchant<'c>(&self, config: &'c Config) -> Result<&'c Merchant> {
+        match (&self.merchant, config.merchants.as_slice()) {
+            (Some(id), _) => {
+                config.merchant(id).map(AsRef::as_ref).with_context(|| format!("there is no merchant {id:?}"))
+            }
+            (None, [only]) => Ok(only),
+            (None, _) => Err(anyhow!("whose fact is it? Say --merchant ID")),
+        }
+    }
+
+    /// The row that a file would have.
+    fn by_hand(&self, kind: &'static str, config: &Config, merchant: &Merchant, today: chrono::NaiveDate) -> ByHand {
+        let time_column = match kind {
+            "fulfilment" | "pay_out" => "occurred_at",
+            "payment" => "paid_at",
+            "refund" => "refunded_at",
+            "chargeback" => "charged_back_at",
+            "extension" => "requested_at",
+            "waiver" => "waived_on",
+            _ => "starts_on",
+        };
+        // The books of a rehearsal know no other time than theirs; the day's last correction counts.
+        let corrected_at = match config.clock {
+            Clock::Wall => clock::now(),
+            Clock::Business => {
+                instant_of(plus(today, 1).and_time(chrono::NaiveTime::MIN), config.zone) - chrono::Duration::seconds(1)
+            }
+        };
+        let usual = merchant.policy.in_force(today).unwrap_or(&merchant.policy.versions[0]).currency;
+        let currency = self.currency.clone().unwrap_or_else(|| usual.code().to_owned());
+        let given = |text: &Option<String>| text.clone().unwrap_or_default();
+        let mut cells = vec![
+            ("kind", kind.to_owned()),
+            ("fact_id", self.fact.clone()),
+            ("action", if self.void { "void" } else { "replace" }.to_owned()),
+            ("corrected_at", corrected_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)),
+            ("reason", self.reason.clone()),
+            ("approved_by", self.by.clone()),
+            ("order_id", given(&self.order)),
+            ("amount", given(&self.amount)),
+            ("currency", if self.amount.is_some() { currency } else { String::new() }),
+            (time_column, given(&self.at)),
+            ("days", self.days.map(|days| days.to_string()).unwrap_or_default()),
+            ("ends_on", given(&self.ends_on)),
+            ("hold_reason", given(&self.hold_reason)),
+            ("payment_id", given(&self.payment)),
+        ];
+        let said: Vec<&str> = cells.iter().map(|(_, cell)| cell.as_str()).collect();
+        let made = || format!("hand-{}", &sha256(said.join("\u{1f}").as_bytes())[..12]);
+        let id = self.id.clone().unwrap_or_else(made);
+        cells.insert(0, ("correction_id", id.clone()));
+        ByHand { id, cells }
+    }
+
+    fn tell(&self, at: &At, by_hand: &ByHand, answer: &Answer) -> Ending {
+        let Answer { outcome, code, message, preview } = answer;
+        if at.json {
+            say!(
+                "{}",
+                json!({ "correction_id": by_hand.id, "outcome": outcome, "code": code, "message": message, "dry_run": self.dry_run })
+            );
+        } else {
+            let why = if code.is_empty() { String::new() } else { format!(", {code}: {message}") };
+            let would = if self.dry_run { "would be " } else { "" };
+            say!("correction {} of {} {}: {would}{outcome}{why}", by_hand.id, self.kind, self.fact);
+            if let (Some(preview), "accepted") = (preview, outcome.as_str()) {
+                for (before, after) in preview.before.iter().zip(&preview.after) {
+                    say!("  instalment {}, now:  {}", before.instalment, words(before, preview.currency));
+                    say!("  instalment {}, then: {}", after.instalment, words(after, preview.currency));
+                }
+            }
+        }
+        match outcome.as_str() {
+            "accepted" | "duplicate" | "pending" => Ending::Done,
+            _ => Ending::Failures,
+        }
+    }
+}
+
+fn words(position: &Position, currency: Currency) -> String {
+    let due = position.due_on.map_or("no due date yet".to_owned(), |due_on| format!("due {due_on}"));
+    let (outstanding, fee) = (currency.plain(position.outstanding()), currency.plain(position.fee_owed()));
+    format!("{due}, {outstanding} {currency} open, late fee {fee} open, {} days past due", position.days_past_due)
+}

@@ -1,0 +1,108 @@
+//! Corrections that a person makes at the command line: written as a file of one row, which goes the way of every file. So
+//! its row, its acknowledgement and what follows are told and kept like those of any other.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+use chrono::NaiveDate;
+
+use super::super::Scheme;
+use super::corrections::Desk;
+use super::outcome::Outcome;
+use super::take;
+use crate::config::Merchant;
+use crate::domain::correction::CorrectionRow;
+use crate::domain::money::Currency;
+use crate::domain::order::Source;
+use crate::domain::position::{Position, decide};
+use crate::files::atomic;
+use crate::files::cell::Cells;
+use crate::files::inbox::Found;
+use crate::files::incoming::{self, Kind, Row};
+use crate::files::source::Seen;
+
+/// A correction by column and cell.
+pub struct ByHand {
+    pub id: String,
+    pub cells: Vec<(&'static str, String)>,
+}
+
+/// What became of it, or would.
+pub struct Answer {
+    pub outcome: String,
+    pub code: String,
+    pub message: String,
+    /// Of a correction that was only tried.
+    pub preview: Option<Preview>,
+}
+
+/// An order's instalments at the end of the open day, without a correction and with it.
+pub struct Preview {
+    pub currency: Currency,
+    pub before: Vec<Position>,
+    pub after: Vec<Position>,
+}
+
+/// Takes a correction in.
+pub async fn correct(scheme: &Scheme, merchant: &Merchant, by_hand: &ByHand, today: NaiveDate) -> Result<Answer> {
+    let feed = scheme.config.by_hand.iter().find(|feed| feed.merchant.as_ref() == Some(&merchant.id));
+    let feed = feed.with_context(|| format!("merchant {} has no place for corrections", merchant.id))?;
+    fs::create_dir_all(&feed.folder).with_context(|| format!("making the folder {}", feed.folder.display()))?;
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+    let name = format!("correction-{today}-{}.csv", by_hand.id.chars().map(plain).collect::<String>());
+    let path = feed.folder.join(&name);
+    let mut rows = csv::Writer::from_writer(Vec::new());
+    rows.write_record(by_hand.cells.iter().map(|(column, _)| *column))?;
+    rows.write_record(by_hand.cells.iter().map(|(_, cell)| cell.as_str()))?;
+    atomic::write(&path, &rows.into_inner()?).with_context(|| format!("writing {}", path.display()))?;
+    let seen = Seen::of(&fs::metadata(&path)?);
+    let found = Found { path, name, date: Some(today), number: None, seen };
+    let taken = take(scheme, feed, &found, today, None).await?;
+    let Some(file) = taken else { anyhow::bail!("{} was taken away before it was read", found.name) };
+    if let (Some(code), Some(message)) = (&file.code, &file.message) {
+        let (code, message) = (code.clone(), message.clone());
+        return Ok(Answer { outcome: file.status, code, message, preview: None });
+    }
+    let ack = scheme.config.home.join("outbox").join(&feed.name).join(format!("{}.ack.csv", file.kept_as));
+    let mut rows = csv::Reader::from_path(&ack).with_context(|| format!("reading {}", ack.display()))?;
+    let row = rows.records().next().context("an acknowledgement without a row")??;
+    let cell = |at: usize| row.get(at).unwrap_or_default().to_owned();
+    Ok(Answer { outcome: cell(2), code: cell(3), message: cell(4), preview: None })
+}
+
+/// What would become of a correction, and of its order at the end of the open day. Nothing is changed.
+pub async fn preview(scheme: &Scheme, merchant: &Merchant, by_hand: &ByHand, today: NaiveDate) -> Result<Answer> {
+    let (header, cells): (Vec<String>, csv::StringRecord) =
+        by_hand.cells.iter().map(|(column, cell)| ((*column).to_owned(), cell.clone())).unzip();
+    let cells = Cells { header: &header, cells: &cells, zone: scheme.config.zone, as_sent: None };
+    let parsed = match incoming::parse(Kind::Corrections, &cells) {
+        Ok(parsed) => parsed,
+        Err(rejection) => return Ok(told(&Outcome::from(&rejection), None)),
+    };
+    let Row::Correction(row) = &parsed.row else { anyhow::bail!("a correction is read as something else") };
+    let mut tx = scheme.store.read().await?;
+    let mut desk = Desk::open(&mut tx, scheme, merchant, &[row], today).await?;
+    let before = positions(scheme, merchant, &desk, row, today)?;
+    let outcome = desk.try_one(row, parsed.fingerprint, Source::default());
+    let after = positions(scheme, merchant, &desk, row, today)?;
+    let currency = desk.case_of(row).map(|case| case.order.currency);
+    let preview = currency.zip(before.zip(after));
+    Ok(told(&outcome, preview.map(|(currency, (before, after))| Preview { currency, before, after })))
+}
+
+fn told(outcome: &Outcome, preview: Option<Preview>) -> Answer {
+    let (code, message) = outcome.code_and_message();
+    Answer { outcome: outcome.name().to_owned(), code: code.to_owned(), message: message.to_owned(), preview }
+}
+
+fn positions(
+    scheme: &Scheme,
+    merchant: &Merchant,
+    desk: &Desk<'_>,
+    row: &CorrectionRow,
+    today: NaiveDate,
+) -> Result<Option<Vec<Position>>> {
+    let Some(case) = desk.case_of(row) else { return Ok(None) };
+    let terms = scheme.terms(&merchant.id, case.order.policy_version)?;
+    Ok(Some(decide(case, terms, &[], today)?.positions))
+}

@@ -102,7 +102,7 @@ fn zhima_an_extension_and_a_debit_that_works_the_second_time() {
     close_with_bank(&shop, "paid", "2026-03-23", "2026-03-23");
     assert!(open(&shop, "2026-03-23").is_empty());
     // Paid the day after: within three days of grace, so no fee, but no good record either.
-    tells(&shop, "TEA", &["late fee 0.00 open of 0.00; due 2026-03-22; credit record clear"]);
+    tells(&shop, "TEA", &["late fee 0.00 open of 0.00; due 2026-03-22, paid 1 day late; credit record clear"]);
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn wechat_is_tried_daily_and_reported_after_thirty_days() {
     assert_eq!(open(&shop, "2026-04-01"), ["RIDE due 2026-03-03: 88.00 + 0.00, notice_sent"]);
     assert_eq!(open(&shop, "2026-04-02"), ["RIDE due 2026-03-03: 88.00 + 0.00, flagged"]);
     close_with_bank(&shop, "paid", "2026-04-03", "2026-04-03");
-    tells(&shop, "RIDE", &["paid 30 days late; credit record settled_late"]);
+    tells(&shop, "RIDE", &["paid 31 days late; credit record settled_late"]);
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn jd_charges_by_the_day_but_never_more_than_four_times_the_prime_rate() {
     hand_in(&shop, "payments", "2026-03-21", "P1,PHONE,1003.28,CNY,2026-03-21");
     shop.close("2026-03-21");
     assert!(open(&shop, "2026-03-21").is_empty());
-    tells(&shop, "PHONE", &["late fee 0.00 open of 3.28; due 2026-03-10, paid 10 days late; credit record clear"]);
+    tells(&shop, "PHONE", &["late fee 0.00 open of 3.28; due 2026-03-10, paid 11 days late; credit record clear"]);
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn meituan_is_due_on_the_eighth_of_the_next_month() {
     close_with_bank(&shop, "paid", "2026-04-10", "2026-04-10");
     // The mail of the 1st is the bill.
     tells(&shop, "LUNCH", &["2026-04-01  mail", "due 2026-04-08; credit record on_time"]);
-    tells(&shop, "SUPPER", &["late fee 0.00 open of 0.20; due 2026-04-08, paid 1 day"]);
+    tells(&shop, "SUPPER", &["late fee 0.00 open of 0.20; due 2026-04-08, paid 2 days late"]);
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn klarna_pauses_for_a_return_and_charges_after_a_week() {
     assert_eq!(open(&shop, "2026-05-07")[0], "COAT due 2026-04-30: 50.00 + 5.00, clear");
     hand_in(&shop, "payments", "2026-05-08", "P1,COAT,55.00,GBP,2026-05-08");
     shop.close("2026-05-08");
-    tells(&shop, "COAT", &["late fee 0.00 open of 5.00; due 2026-04-30, paid 7 days late"]);
+    tells(&shop, "COAT", &["late fee 0.00 open of 5.00; due 2026-04-30, paid 8 days late"]);
     tells(&shop, "SOCKS", &["cut from 5.00 to 4.00 GBP", "credit record: reported as late"]);
 }
 
@@ -233,11 +233,11 @@ fn afterpay_charges_ten_and_seven_up_to_a_quarter_of_the_order() {
     let shop = shop(include_str!("../sample-data/schemes/afterpay.toml"), 1);
     hand_in(&shop, "orders", "2026-03-01", "BIKE,C1,120.00,AUD,2026-03-01\nBELL,C1,39.00,AUD,2026-03-01");
     hand_in(&shop, "payments", "2026-03-01", "P1,BIKE,30.00,AUD,2026-03-01\nP2,BELL,9.75,AUD,2026-03-01");
-    hand_in(&shop, "orders", "2026-03-16", "HELMET,C1,50.00,AUD,2026-03-16");
+    hand_in(&shop, "orders", "2026-03-17", "HELMET,C1,50.00,AUD,2026-03-17");
     shop.close("2026-03-14");
     assert_eq!(asked(&shop, "2026-03-14"), ["BELL 9.75", "BIKE 30.00"]);
     close_with_bank(&shop, "failed", "2026-03-15", "2026-04-20");
-    assert!(answer(&shop, "orders", "2026-03-16").contains("HELMET,declined,ACCOUNT_OVERDUE"));
+    assert!(answer(&shop, "orders", "2026-03-17").contains("HELMET,declined,ACCOUNT_OVERDUE"));
     let fees = |day: &str, order: &str| -> Vec<String> {
         let rows = report(&shop, day, "positions");
         rows.into_iter().filter(|c| c[2] == order).map(|c| c[11].clone()).collect()
@@ -277,7 +277,7 @@ fn paypal_costs_nothing_even_when_late() {
     assert_eq!(asked(&shop, "2026-04-02"), ["LAMP 25.00"]);
     close_with_bank(&shop, "paid", "2026-04-03", "2026-04-15");
     assert!(open(&shop, "2026-04-15").is_empty());
-    tells(&shop, "LAMP", &["late fee 0.00 open of 0.00; due 2026-03-31, paid 2 days late"]);
+    tells(&shop, "LAMP", &["late fee 0.00 open of 0.00; due 2026-03-31, paid 3 days late"]);
 }
 
 #[test]
@@ -304,7 +304,7 @@ fn affirm_reports_what_is_thirty_days_late() {
     hand_in(&shop, "payments", "2026-05-31", "P1,SOFA,66.66,USD,2026-05-31");
     shop.close("2026-05-31");
     assert!(open(&shop, "2026-05-31").is_empty());
-    tells(&shop, "SOFA", &["due 2026-03-31; credit record on_time", "paid 30 days late; credit record settled_late"]);
+    tells(&shop, "SOFA", &["due 2026-03-31; credit record on_time", "paid 31 days late; credit record settled_late"]);
 }
 
 #[test]

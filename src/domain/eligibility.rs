@@ -47,7 +47,7 @@ impl Agreement {
         // What was closed without ever being seen open was open before.
         let before_all =
             || states().next().filter(|first| !first.open).map(|first| AgreementState { open: true, ..first });
-        states().filter(|state| state.since <= at).last().or_else(before_all)
+        states().rfind(|state| state.since <= at).or_else(before_all)
     }
 
     /// Takes note of what it said, or says from now on; false if that is nothing new. The latest instant counts, in whatever

@@ -1,7 +1,6 @@
 //! The floors of the house: an import never points up, and neighbours on a floor don't know each other.
 
-#[path = "support/postgres.rs"]
-mod postgres;
+use crate::support::postgres;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,11 +1,9 @@
 //! Money is booked where it is, and on its day: what waits, what is dated ahead, what the provider gave back itself, and
 //! what of a merchant's books is sealed when they do not add up.
 
-mod support;
-
 use std::fs;
 
-use support::{POLICY, Scheme, assert_same, files_below};
+use crate::support::{POLICY, Scheme, assert_same, files_below};
 
 const ORDERS: &str = "order_id,customer_id,amount,currency,ordered_at";
 const PAYMENTS: &str = "payment_id,order_id,amount,currency,paid_at";

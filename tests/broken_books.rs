@@ -1,9 +1,7 @@
 //! Each merchant is proved by itself: one whose books do not add up is left out of the day's seal and stops nobody else,
 //! and the next seal that has the merchant makes the missing days good.
 
-mod support;
-
-use support::{POLICY, Scheme, assert_same, files_below};
+use crate::support::{POLICY, Scheme, assert_same, files_below};
 
 /// Changes the books behind the program's back.
 fn sqlite(scheme: &Scheme, store: &str, sql: &str) {

@@ -1,13 +1,11 @@
 //! The calendars that come along, day by day against what others publish, and calendars at work in the real program.
 
-mod support;
-
 use std::collections::BTreeMap;
 
+use crate::support::Scheme;
 use chrono::{Datelike, NaiveDate, Weekday};
 use paylater::config::Calendars;
 use paylater::config::problems::Problems;
-use support::Scheme;
 
 /// Every day of these years is off if, and only if, the published list says so, or the week where the list is silent.
 fn agrees_with(name: &str, list: &str, years: std::ops::RangeInclusive<i32>) {

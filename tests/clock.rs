@@ -1,15 +1,13 @@
 //! A wall clock that jumps, under the real daemon: no day is sealed that is not over, and none is forgotten.
 
-mod support;
-
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::support::{POLICY, Scheme};
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use chrono_tz::Asia::Shanghai;
 use paylater::store::{Store, runs};
-use support::{POLICY, Scheme};
 
 /// Takes the place of the system's clock: the wall clock is ahead by as many seconds as the file says.
 const SHIM: &str = r#"

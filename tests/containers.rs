@@ -1,13 +1,11 @@
 //! Files that come packed: what is read, what is refused and with which words. By the real program, with archives made
 //! here.
 
-mod support;
-
 use std::io::Write;
 
+use crate::support::{POLICY, Scheme};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use support::{POLICY, Scheme};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 

@@ -1,9 +1,7 @@
 //! Facts that were wrong and are put right: by a file or by `correct`, voided or replaced, with all that followed from
 //! them; and what can't be right to begin with. By the real program.
 
-mod support;
-
-use support::Scheme;
+use crate::support::Scheme;
 
 /// Due after 7 days, a fee of 5.00 on the day after, a notice after 3 days past due and a flag 5 days after it.
 const POLICY: &str = r#"

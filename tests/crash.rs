@@ -1,11 +1,9 @@
 //! A run that is killed and started again ends where an undisturbed one does, to the byte.
 
-mod support;
-
 use std::process::Stdio;
 use std::time::Duration;
 
-use support::{OUTPUTS, Scheme, assert_same, files_below};
+use crate::support::{OUTPUTS, Scheme, assert_same, files_below};
 
 const LAST: &str = "2026-03-31";
 

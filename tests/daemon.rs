@@ -1,11 +1,9 @@
 //! The daemon: does what is due, keeps others out, and stops cleanly when asked.
 
-mod support;
-
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use support::Scheme;
+use crate::support::Scheme;
 
 #[test]
 fn it_works_off_what_is_due_and_stops_on_sigterm() {

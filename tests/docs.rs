@@ -1,12 +1,10 @@
 //! The documentation against the code: links lead somewhere, the two commands of the README stand there word for word, and
 //! no code, column or key is without a word about it.
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use support::source::{codes_below, quoted, read, root, rust_files, table_below as table_of, without_tests};
+use crate::support::source::{codes_below, quoted, read, root, rust_files, table_below as table_of, without_tests};
 
 const PAGES: &[&str] = &[
     "README.md",

@@ -1,8 +1,6 @@
 //! What becomes of files and rows: outcomes, acknowledgements, rejects, quarantine, pending rows. By the real program.
 
-mod support;
-
-use support::Scheme;
+use crate::support::Scheme;
 
 const POLICY: &str = r#"
 [[version]]
@@ -191,7 +189,7 @@ fn personal_data_is_in_no_message_and_no_merchants_file() {
             assert!(!text.contains(personal), "{personal} in {text}");
         }
     }
-    for (name, bytes) in support::files_below(&scheme.path("run"), &["reconciliation"]) {
+    for (name, bytes) in crate::support::files_below(&scheme.path("run"), &["reconciliation"]) {
         let text = String::from_utf8(bytes).unwrap();
         assert!(!text.contains('@') && !text.contains("王芳"), "{name}");
     }

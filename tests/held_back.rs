@@ -1,11 +1,9 @@
 //! Files with news of money that have not come: nothing is held against customers who may have paid, and what was held
 //! back is decided once the file is there. By the real program.
 
-mod support;
-
 use std::path::Path;
 
-use support::{Scheme, assert_same, files_below};
+use crate::support::{Scheme, assert_same, files_below};
 
 /// Everything is due on 8 March; the notice on the 11th, the flag two days after it was sent.
 const POLICY: &str = r#"[[version]]

@@ -1,10 +1,8 @@
 //! The exported journal, judged by hledger, and cut off by whoever reads it.
 
-mod support;
-
 use std::process::{Command, Stdio};
 
-use support::Scheme;
+use crate::support::Scheme;
 
 fn hledger(journal: &std::path::Path) -> (bool, String) {
     let output = Command::new("hledger").arg("-f").arg(journal).arg("check").output();
@@ -48,7 +46,7 @@ fn a_reader_who_has_seen_enough_is_no_error() {
 
 #[test]
 fn a_currency_without_decimals_is_read() {
-    let policy = support::POLICY.replace("CNY", "JPY").replace("1000.00", "1000");
+    let policy = crate::support::POLICY.replace("CNY", "JPY").replace("1000.00", "1000");
     let orders = "order_id,customer_id,amount,currency,ordered_at\nA,C1,100,JPY,2026-03-01 10:00:00\n";
     let scheme = Scheme::shop(&policy).with_customer(&[("orders-2026-03-01.csv", orders)]);
     scheme.close("2026-03-01");

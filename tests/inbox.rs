@@ -1,16 +1,14 @@
 //! What lies in an inbox and is not to be trusted: links, pipes, names, files that are still being sent or are exchanged.
 //! By the real program, which must neither follow nor wait.
 
-mod support;
-
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
+use crate::support::{POLICY, Scheme};
 use sha2::{Digest, Sha256};
-use support::{POLICY, Scheme};
 
 const HEADER: &str = "payment_id,order_id,amount,currency,paid_at\n";
 
@@ -81,7 +79,7 @@ fn what_is_no_plain_file_under_a_proper_name_is_refused_and_told_once() {
     assert_eq!(told.matches(",2026-03-01,1,").count(), 8, "{told}");
     assert!(exists(&scheme, "inbox/payments-2026-03-01-link.csv") && exists(&scheme, &format!("inbox/{long}")));
     assert!(!told.contains("folder") && exists(&scheme, "run/archive/payments/payments-2026-03-01.csv"));
-    for (name, bytes) in support::files_below(&scheme.path("run"), &["outbox", "reconciliation", "archive"]) {
+    for (name, bytes) in crate::support::files_below(&scheme.path("run"), &["outbox", "reconciliation", "archive"]) {
         assert!(!String::from_utf8_lossy(&bytes).contains("SECRET"), "{name}");
     }
 

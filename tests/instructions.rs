@@ -1,11 +1,9 @@
 //! Money that banks are asked to move, told by the real program: debits collected and customer credit paid out.
 
-mod support;
-
 use std::process::Stdio;
 use std::time::Duration;
 
-use support::{AGREEMENTS, CUSTOMERS, Scheme, assert_same, files_below};
+use crate::support::{AGREEMENTS, CUSTOMERS, Scheme, assert_same, files_below};
 
 /// What goes out; this shop writes no mails.
 const OUTPUTS: [&str; 2] = ["reconciliation", "outbox"];

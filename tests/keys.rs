@@ -1,11 +1,9 @@
 //! Keys that belong to somebody else: they go out as they came, come back, and are unique within what their issuer says.
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 
-use support::Scheme;
+use crate::support::Scheme;
 
 const POLICY: &str = r#"
 [[version]]

@@ -4,18 +4,16 @@
 //! A quarter of its rows is committed at a time. Every 8th write of a file of 2,000 rows is enough for every day. All of
 //! them, and all of a large file, which takes hours:
 //!
-//!     PAYLATER_KILL_EVERY=1 cargo nextest run --test kill_at_writes
-//!     PAYLATER_KILL_EVERY=1 PAYLATER_KILL_ROWS=100000 cargo nextest run --release --test kill_at_writes
-
-mod support;
+//!     PAYLATER_KILL_EVERY=1 cargo nextest run kill_at_writes
+//!     PAYLATER_KILL_EVERY=1 PAYLATER_KILL_ROWS=100000 cargo nextest run --release kill_at_writes
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use crate::support::{copy, files_below};
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
-use support::{copy, files_below};
 
 /// The files that are written: the books as they grow and when they are folded, the answers, and the inbox.
 const WRITTEN: [&str; 5] = [

@@ -1,9 +1,7 @@
 //! Late fees by the real program: tiers and steps as a merchant writes them, reference rates that are kept up to date,
 //! the law's limit, and what `explain` reads out.
 
-mod support;
-
-use support::Scheme;
+use crate::support::Scheme;
 
 const CUSTOMERS: &str = "customer_id,name,email,locale,time_zone,credit_score,real_name_verified,bank_card_bound
 C1,Ann Lee,c1@example.com,en,Australia/Sydney,700,true,true

@@ -1,9 +1,7 @@
 //! A payment that is taken back, an order that nobody pays, and money that comes after all: by the real program, on both
 //! engines.
 
-mod support;
-
-use support::{Scheme, assert_same, files_below};
+use crate::support::{Scheme, assert_same, files_below};
 
 const OUTPUTS: [&str; 3] = ["reconciliation", "outbox", "mail"];
 

@@ -1,9 +1,7 @@
 //! Mail over a real SMTP conversation: sent once, refused, tried again, and never twice after a stop.
 
-mod support;
-
-use support::Scheme;
-use support::smtp::{Answer, SmtpServer};
+use crate::support::Scheme;
+use crate::support::smtp::{Answer, SmtpServer};
 
 fn sample_by_smtp(server: &SmtpServer) -> Scheme {
     let mut scheme = Scheme::sample();
@@ -124,7 +122,7 @@ fn nobody_is_reminded_of_what_they_paid_this_morning() {
     );
     scheme.run(&["job", "ingest_files"]);
     scheme.run(&["job", "send_reminders"]);
-    let mails = support::files_below(&scheme.path("run"), &["mail"]);
+    let mails = crate::support::files_below(&scheme.path("run"), &["mail"]);
     let to: Vec<bool> = mails.values().map(|mail| String::from_utf8_lossy(mail).contains("c2@example.com")).collect();
     assert_eq!(to, [true], "only the customer who has not paid is written to");
 }
@@ -190,7 +188,7 @@ fn a_connection_lost_after_the_message_is_not_tried_again() {
 fn a_mail_folder_that_cannot_be_written_is_trouble_and_loses_nothing() {
     let scheme = Scheme::sample();
     scheme.close("2026-03-08");
-    let mails = support::files_below(&scheme.path("sample-run"), &["mail"]).len();
+    let mails = crate::support::files_below(&scheme.path("sample-run"), &["mail"]).len();
     std::fs::rename(scheme.path("sample-run/mail"), scheme.path("mail")).unwrap();
     std::fs::write(scheme.path("sample-run/mail"), "in the way").unwrap();
     let told = scheme.run_failing(&["job", "send_reminders"], 1);
@@ -200,6 +198,6 @@ fn a_mail_folder_that_cannot_be_written_is_trouble_and_loses_nothing() {
     scheme.run(&["job", "send_reminders"]);
     let after = statuses(&scheme, "2026-03-09");
     assert_eq!(after.keys().map(String::as_str).collect::<Vec<_>>(), ["sent"], "{after:?}");
-    let now = support::files_below(&scheme.path("sample-run"), &["mail"]).len();
+    let now = crate::support::files_below(&scheme.path("sample-run"), &["mail"]).len();
     assert_eq!(now - mails, usize::try_from(after["sent"]).unwrap());
 }

@@ -2,11 +2,9 @@
 //! In the tables a line is a row of the day's matching report: day, key, order, the provider's amount, ours, status,
 //! days open, and the provider's fee.
 
-mod support;
-
 use std::fs;
 
-use support::{AGREEMENTS, CUSTOMERS, Scheme, assert_same, files_below};
+use crate::support::{AGREEMENTS, CUSTOMERS, Scheme, assert_same, files_below};
 
 const OUTPUTS: [&str; 2] = ["reconciliation", "outbox"];
 

@@ -1,8 +1,6 @@
 //! Orders of which nothing is heard: listed from a day on, until something is. By the real program.
 
-mod support;
-
-use support::{Scheme, assert_same, files_below};
+use crate::support::{Scheme, assert_same, files_below};
 
 const POLICY: &str = r#"
 [[version]]

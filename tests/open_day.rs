@@ -1,12 +1,10 @@
 //! While a day is open, what is mailed, shown, decided and booked follows from the days that are over and the facts known; what
 //! a day's end brings comes with its close. So it makes no difference which jobs ran before.
 
-mod support;
-
 use std::collections::BTreeMap;
 
-use support::smtp::{Answer, SmtpServer};
-use support::{POLICY, Scheme, assert_same, files_below};
+use crate::support::smtp::{Answer, SmtpServer};
+use crate::support::{POLICY, Scheme, assert_same, files_below};
 
 const ORDERS: &str = "order_id,customer_id,amount,currency,ordered_at,shipped_at,delivered_at,confirmed_at\n";
 const PAYMENTS: &str = "payment_id,order_id,amount,currency,paid_at\n";

@@ -1,12 +1,10 @@
 //! What people do about files: look at them, mend rejected rows, try refused files again, close exceptions. By the real
 //! program.
 
-mod support;
-
 use std::process::Stdio;
 use std::time::Duration;
 
-use support::{AGREEMENTS, CUSTOMERS, OUTPUTS, Scheme, assert_same, files_below};
+use crate::support::{AGREEMENTS, CUSTOMERS, OUTPUTS, Scheme, assert_same, files_below};
 
 const POLICY: &str = r#"
 [[version]]

@@ -1,7 +1,4 @@
 //! Files from and to other machines, by the real program and real servers: OpenSSH's SFTP and an S3 server.
-#![cfg(feature = "remote")]
-
-mod support;
 
 use std::fs;
 use std::io::Write;
@@ -9,9 +6,9 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use support::s3::S3;
-use support::sftp::Sftp;
-use support::{AGREEMENTS, CUSTOMERS, Scheme};
+use crate::support::s3::S3;
+use crate::support::sftp::Sftp;
+use crate::support::{AGREEMENTS, CUSTOMERS, Scheme};
 
 const POLICY: &str = r#"
 [[version]]
@@ -125,10 +122,10 @@ fn a_day_by_sftp() {
     assert_eq!(ack, scheme.read("run/outbox/orders/orders-2026-03-01.csv.ack.csv"));
     assert!(ack.contains("2,O1,accepted"), "{ack}");
     // Reports: what lies here lies there.
-    let here = support::files_below(&scheme.path("run/reconciliation/2026-03-01"), &["."]);
-    let there = support::files_below(&remote("reports/2026-03-01"), &["."]);
+    let here = crate::support::files_below(&scheme.path("run/reconciliation/2026-03-01"), &["."]);
+    let there = crate::support::files_below(&remote("reports/2026-03-01"), &["."]);
     assert!(there.contains_key("manifest.json"));
-    support::assert_same(&here, &there);
+    crate::support::assert_same(&here, &there);
 
     // The next day's file has its turn once; another file under a name that was there before is kept beside it.
     assert!(scheme.run(&["job", "ingest_files"]).contains("fetched 1, files 1"));
@@ -436,12 +433,15 @@ fn killed_in_between_it_goes_on() {
     assert_eq!(names(sftp.folder.join("in")), ["archive"]);
     assert_eq!(names(sftp.folder.join("in/archive")).len(), 15);
     assert_eq!(names(scheme.path("run/archive/orders")).len(), 15);
-    let here = support::files_below(&scheme.path("run/outbox"), &["orders"]);
+    let here = crate::support::files_below(&scheme.path("run/outbox"), &["orders"]);
     let there: Vec<String> = names(sftp.folder.join("out")).iter().map(|name| format!("orders/{name}")).collect();
     assert_eq!(here.keys().cloned().collect::<Vec<_>>(), there);
     for day in ["2026-03-01", "2026-03-02", "2026-03-03"] {
-        let here = support::files_below(&scheme.path("run/reconciliation").join(day), &["."]);
-        support::assert_same(&here, &support::files_below(&sftp.folder.join("reports").join(day), &["."]));
+        let here = crate::support::files_below(&scheme.path("run/reconciliation").join(day), &["."]);
+        crate::support::assert_same(
+            &here,
+            &crate::support::files_below(&sftp.folder.join("reports").join(day), &["."]),
+        );
     }
     scheme.run(&["verify"]);
 }

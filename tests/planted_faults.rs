@@ -3,16 +3,14 @@
 //!
 //! 40 faults from a seed are tried each time. More of them, or others:
 //!
-//!     PAYLATER_FAULTS=200 PAYLATER_FAULTS_SEED=7 cargo nextest run --test planted_faults
-
-mod support;
+//!     PAYLATER_FAULTS=200 PAYLATER_FAULTS_SEED=7 cargo nextest run planted_faults
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::support::{Scheme, assert_same, copy, files_below};
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
-use support::{Scheme, assert_same, copy, files_below};
 
 const POLICY: &str = r#"
 [[version]]

@@ -1,18 +1,16 @@
 //! Policies and configuration as files: what is refused, where, and with which words; what is inherited; and the schemas
 //! that editors get. Each example in `tests/policies` has the expected words beside the line they are about, after `#~`.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::support::Scheme;
 use paylater::config::problems::AllProblems;
 use paylater::config::schema::Written;
 use paylater::config::{Config, written_out};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use support::Scheme;
 
 const CONFIG: &str = r#"
 scheme = { name = "Test", time_zone = "UTC", starts_on = "2026-03-01", clock = "business", home = "run" }

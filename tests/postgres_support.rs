@@ -1,7 +1,6 @@
 //! The PostgreSQL that other tests build on: it answers, and every database is one of its own.
 
-#[path = "support/postgres.rs"]
-mod postgres;
+use crate::support::postgres;
 
 use sqlx::{Connection, PgConnection};
 

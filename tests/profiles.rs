@@ -1,12 +1,10 @@
 //! Other people's formats: what each profile makes of a file, which files are refused, and what becomes of their rejected
 //! rows. The files in `tests/profiles` are made up, in UTF-8, and put into their encoding here.
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 
-use support::{AGREEMENTS, CUSTOMERS, Scheme};
+use crate::support::{AGREEMENTS, CUSTOMERS, Scheme};
 
 const POLICY: &str = r#"
 [[version]]

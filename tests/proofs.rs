@@ -1,12 +1,10 @@
 //! What was sealed or booked and is changed afterwards stops the next close and is found by `verify`, in words.
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 
+use crate::support::Scheme;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
-use support::Scheme;
 
 /// Terms under which a few orders bring late fees, notices and flags.
 const POLICY: &str = r#"

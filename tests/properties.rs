@@ -3,13 +3,11 @@
 //! The facts are random, and come in as the daemon takes them: each is booked on a day, in order, and refused
 //! where a rule refuses it. Some are dated before the day they are booked on, some after.
 
-#[path = "support/day_by_day.rs"]
-mod day_by_day;
-#[path = "support/random_orders.rs"]
-mod random_orders;
+use crate::support::day_by_day;
 
 use std::collections::BTreeMap;
 
+use crate::support::random_orders::{HORIZON, ORDERED_ON, any_day, known_order, shares};
 use chrono::NaiveDate;
 use paylater::domain::calendar::plus;
 use paylater::domain::credit::{Standing, Status};
@@ -22,8 +20,7 @@ use paylater::domain::policy::Terms;
 use paylater::domain::position::{CreditStep, Decision, Position, decide};
 use paylater::domain::reference_rate::AnnualRate;
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
-use random_orders::{HORIZON, ORDERED_ON, any_day, known_order, shares};
+use proptest::test_runner::{FileFailurePersistence, RngSeed};
 use rust_decimal::Decimal;
 
 /// The same random orders every time, so that a change is judged by what it changes. `PROPTEST_RNG_SEED=7` looks at others,
@@ -35,7 +32,9 @@ fn cases(cases: u32) -> ProptestConfig {
         given @ RngSeed::Fixed(_) => given,
     };
     let most = std::env::var_os("PROPTEST_CASES").map_or(cases, |_| usual.cases);
-    ProptestConfig { cases: cases.min(most), rng_seed, ..usual }
+    // Cases that failed are kept beside this file.
+    let failure_persistence = Some(Box::new(FileFailurePersistence::WithSource("proptest-regressions")) as _);
+    ProptestConfig { cases: cases.min(most), rng_seed, failure_persistence, ..usual }
 }
 
 proptest! {

@@ -1,15 +1,13 @@
 //! Reading is reading: commands that only look make nothing, change nothing, wait for nobody, and say so where nothing is. And a
 //! line that can't be printed stops no work.
 
-mod support;
-
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::support::{POLICY, Scheme};
 use sqlx::{Connection, SqliteConnection};
-use support::{POLICY, Scheme};
 
 const ORDERS: &str = "order_id,customer_id,amount,currency,ordered_at
 O1,C1,100.00,CNY,2026-03-01 10:00:00
@@ -62,7 +60,7 @@ async fn an_empty_database_has_no_books() {
 #[test]
 fn a_home_that_may_only_be_read_is_read() {
     let scheme = closed();
-    let before = support::files_below(&scheme.path(""), &["run"]);
+    let before = crate::support::files_below(&scheme.path(""), &["run"]);
     let modes = |file, folder| {
         for entry in fs::read_dir(scheme.path("run")).unwrap() {
             let path = entry.unwrap().path();
@@ -79,7 +77,7 @@ fn a_home_that_may_only_be_read_is_read() {
         assert_eq!(output.status.code(), Some(0), "{look:?}: {told}");
     }
     modes(0o644, 0o755);
-    support::assert_same(&before, &support::files_below(&scheme.path(""), &["run"]));
+    crate::support::assert_same(&before, &crate::support::files_below(&scheme.path(""), &["run"]));
 }
 
 /// Rights count for nothing to root.
@@ -147,7 +145,7 @@ fn a_home_that_lost_its_store_is_not_begun_anew() {
 #[tokio::test]
 async fn a_home_whose_database_is_another_is_not_begun_anew() {
     let mut scheme = closed();
-    scheme.env.push(("PAYLATER_STORE_URL".to_owned(), support::postgres::database().await));
+    scheme.env.push(("PAYLATER_STORE_URL".to_owned(), crate::support::postgres::database().await));
     let told = scheme.run_failing(&["close", "--through", "2026-03-03"], 1);
     assert!(told.contains("the store is empty or gone"), "{told}");
 }
@@ -224,7 +222,7 @@ fn a_log_that_nobody_reads_stops_no_work() {
 #[test]
 fn a_full_disk_is_named_as_the_cause() {
     let scheme = closed();
-    let mut customers = support::CUSTOMERS.to_owned();
+    let mut customers = crate::support::CUSTOMERS.to_owned();
     for i in 2..20_000 {
         customers.push_str(&format!("C{i},N,c{i}@example.com,zh-CN,Asia/Shanghai,700,true,true\n"));
     }

@@ -1,9 +1,7 @@
 //! Customers and agreements: the latest word counts, whatever comes first, and what nobody should overlook is told. By
 //! the real program.
 
-mod support;
-
-use support::{POLICY, Scheme};
+use crate::support::{POLICY, Scheme};
 
 const CUSTOMERS: &str = "customer_id,name,email,locale,time_zone,credit_score,real_name_verified,bank_card_bound";
 const AGREEMENTS: &str = "agreement_id,customer_id,merchant_id,status,changed_at,score_authorised";

@@ -1,13 +1,11 @@
 //! Files that come again: one to five times, under other names, in pieces, with their rows in another order, some of
 //! them days later. The books, the customers' records and their mails are those of a month in which all came once.
 
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use support::{Scheme, assert_same, files_below};
+use crate::support::{Scheme, assert_same, files_below};
 
 const LAST: &str = "2026-03-31";
 

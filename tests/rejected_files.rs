@@ -1,11 +1,9 @@
 //! Files that came and brought nothing, inboxes that are gone, and feeds that are missing: none of it is a success. By the
 //! real program.
 
-mod support;
-
 use std::fs;
 
-use support::{POLICY, Scheme, assert_same, files_below};
+use crate::support::{POLICY, Scheme, assert_same, files_below};
 
 const PAYMENTS: &str = "payment_id,order_id,amount,currency,paid_at\n";
 const ORDERS: &str = "order_id,customer_id,amount,currency,ordered_at\n";

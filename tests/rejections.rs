@@ -1,14 +1,12 @@
 //! What whoever sent a file reads of it: for every code that an answer can give there is a file in
 //! `tests/rejections/samples` that gets it, named `CODE.feed.csv`, and the whole answer as a snapshot.
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use support::Scheme;
-use support::source::{codes_below, read, table_below};
+use crate::support::Scheme;
+use crate::support::source::{codes_below, read, table_below};
 
 /// The day on which the samples come to a shop that has had what lies in `tests/rejections/before`.
 const DAY: &str = "2026-03-12";
@@ -19,7 +17,7 @@ const ELSEWHERE: [(&str, &str); 15] = [
     ("CLOSED_WHILE_OWING", "tests/records.rs"),
     ("UNKNOWN_CUSTOMER", "tests/records.rs"),
     ("CORRECTED", "tests/corrections.rs"),
-    ("EXTENSION_NO_EFFECT", "tests/due_dates.rs"),
+    ("EXTENSION_NO_EFFECT", "tests/rules/business_days.rs"),
     ("ANSWERS_LOST", "tests/outcomes.rs"),
     ("BOOKS_BROKEN", "tests/broken_books.rs"),
     ("DATED_AHEAD", "tests/booking_days.rs"),
@@ -156,7 +154,7 @@ fn every_code_has_a_sample() {
         assert!(read(test).contains(code), "{test} has nothing of {code}");
     }
     let sampled: BTreeSet<String> = samples().into_iter().map(|sample| sample.code).collect();
-    let told = fs::read_to_string(folder("../snapshots/rejections__rejections.snap")).unwrap();
+    let told = fs::read_to_string(folder("../snapshots/all__rejections__rejections.snap")).unwrap();
     let is_there = |code: &&String| {
         sampled.contains(*code)
             || ELSEWHERE.iter().any(|(elsewhere, _)| elsewhere == code)

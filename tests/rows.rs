@@ -1,8 +1,6 @@
 //! Rows of files whose quotes, amounts or keys are not in order: each is rejected by itself, and takes nothing with it.
 
-mod support;
-
-use support::Scheme;
+use crate::support::Scheme;
 
 const POLICY: &str = r#"
 [[version]]

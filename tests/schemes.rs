@@ -1,12 +1,10 @@
 //! The gallery of public schemes, each policy told as one order's life by the real program: files in, days closed, and what
 //! the books, the bank's instructions and `explain` say.
 
-mod support;
-
 use std::path::Path;
 
+use crate::support::{Scheme, copy, files_below};
 use chrono::NaiveDate;
-use support::{Scheme, copy, files_below};
 
 const LPR: &str = "\n[reference_rates.lpr_1y]\n\"2025-05-20\" = \"0.0300\"\n";
 

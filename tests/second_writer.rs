@@ -1,14 +1,12 @@
 //! Two paylaters never write to the same books, whichever way the second one comes in: a lock keeps it out, and where the lock
 //! was lost, the first one stops at its next write.
 
-mod support;
-
 use std::fs;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::support::{AGREEMENTS, CUSTOMERS, POLICY, Scheme};
 use sqlx::{Connection, PgConnection};
-use support::{AGREEMENTS, CUSTOMERS, POLICY, Scheme};
 
 /// Starts the daemon, and waits until it has closed the first day.
 fn daemon(scheme: &Scheme) -> Child {

@@ -1,11 +1,9 @@
 //! Files that several feeds take, and files that stay where they lie: each feed reads each once, and nothing is moved away from
 //! under another.
 
-mod support;
-
 use std::fs;
 
-use support::{POLICY, Scheme};
+use crate::support::{POLICY, Scheme};
 
 const ORDERS: &str = "order_id,customer_id,amount,currency,ordered_at,event,occurred_at\n\
                       T1,C1,10.00,CNY,2026-03-01,delivered,2026-03-02\n";

@@ -1,8 +1,6 @@
 //! The sample month, told by the real program on both engines.
 
-mod support;
-
-use support::{OUTPUTS, Scheme, assert_same, files_below};
+use crate::support::{OUTPUTS, Scheme, assert_same, files_below};
 
 const LAST: &str = "2026-03-31";
 

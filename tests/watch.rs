@@ -1,9 +1,7 @@
 //! Files that should be there and are not, and numbers that were left out: told once, closed by themselves. By the real
 //! program.
 
-mod support;
-
-use support::{OUTPUTS, POLICY, Scheme, assert_same, files_below};
+use crate::support::{OUTPUTS, POLICY, Scheme, assert_same, files_below};
 
 const ORDERS: &str = "order_id,customer_id,amount,currency,ordered_at\n";
 

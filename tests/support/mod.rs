@@ -1,5 +1,4 @@
 //! What the story tests share: the real program, on a copy of the sample, on either engine.
-#![allow(dead_code, reason = "every test file takes the part it needs")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,11 +7,17 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
+pub mod day_by_day;
 pub mod postgres;
+pub mod random_orders;
+#[cfg(feature = "remote")]
 pub mod s3;
+#[cfg(feature = "remote")]
 pub mod sftp;
+#[allow(dead_code, reason = "unit tests of the mail client use the rest")]
 pub mod smtp;
 pub mod source;
+pub mod timeline;
 
 /// The terms of a shop of which only its files matter.
 pub const POLICY: &str = r#"

@@ -78,7 +78,7 @@ const THRIFTY: &str = "-c fsync=off -c full_page_writes=off -c shared_buffers=32
 static AS_INSTALLED: AtomicBool = AtomicBool::new(false);
 
 /// Runs the server as it is after an installation: for whoever measures it. To be called before the first database is made.
-#[allow(dead_code, reason = "tests take the thrifty one")]
+#[allow(dead_code, reason = "benches take it")]
 pub fn as_installed() {
     AS_INSTALLED.store(true, Ordering::Relaxed);
 }

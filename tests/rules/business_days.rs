@@ -4,10 +4,7 @@
 //! 28th, and Saturday, October 11th, for it; in 2026 it has October 1st to 7th off and works Sunday, September 20th, and
 //! Saturday, October 10th. March 1st 2026 is a Sunday.
 
-#[path = "support/story.rs"]
-mod story;
-
-use story::{asked, check, due_on};
+use crate::support::timeline::{asked, check, due_on};
 
 #[test]
 fn business_days_over_a_holiday_with_moved_workdays() {

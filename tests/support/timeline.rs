@@ -4,8 +4,6 @@
 //! the story say otherwise. Days are those of that March (`16`); later ones name their month (`04-13`), those of other
 //! years their year (`2025-10-09`). A due day `8/1` is day 8 of the month after. Facts happen at noon unless a time follows the day, and are booked on their day unless the story says `known 20`.
 
-#![allow(dead_code, reason = "every test file takes the part it needs")]
-
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
@@ -28,6 +26,9 @@ use paylater::domain::policy::{
 use paylater::domain::position::{self, Decision, decide};
 use paylater::domain::reference_rate::{AnnualRate, RateOf, RateTable, ReferenceRate};
 use rust_decimal::Decimal;
+
+/// Terms of an order paid in four instalments, two weeks apart.
+pub const IN_FOUR: &str = "clock ordered | instalments 0.25@0 0.25@14 0.25@28 0.25@42";
 
 /// Every row of the table is true at the end of its day. The first line names the columns: `day`, then, with
 /// several instalments, `no`, then any of those in [`cell`].

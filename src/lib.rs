@@ -11,9 +11,10 @@
 //! 7. A **business date** is open until the **close** has proved its books; then it is sealed and the next one opens.
 //! 8. A sealed day's files can be made again from the facts known then, byte for byte; `verify` does just that.
 //!
-//! `README.md` has the map of the house. Nothing points up: `domain` < `files`, `store`, `mail` < `jobs` <
-//! `scheduler` < `cli`.
+//! `README.md` has the map of the house. Nothing points up: `domain` < `files`, `store`, `mail` < `books` <
+//! `jobs` < `runner` < `cli`.
 
+pub mod books;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -21,5 +22,5 @@ pub mod domain;
 pub mod files;
 pub mod jobs;
 pub mod mail;
-pub mod scheduler;
+pub mod runner;
 pub mod store;

@@ -16,9 +16,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("store", &["domain"]),
     ("mail", &["domain"]),
     ("config", &["domain", "files"]),
-    ("jobs", &["clock", "config", "domain", "files", "mail", "store"]),
-    ("scheduler", &["clock", "config", "domain", "jobs", "store"]),
-    ("cli", &["clock", "config", "domain", "files", "jobs", "mail", "scheduler", "store"]),
+    ("books", &["clock", "config", "domain", "files", "mail", "store"]),
+    ("jobs", &["books", "clock", "config", "domain", "files", "mail", "store"]),
+    ("runner", &["books", "clock", "config", "domain", "jobs", "store"]),
+    ("cli", &["books", "clock", "config", "domain", "files", "jobs", "mail", "runner", "store"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -82,10 +83,10 @@ fn what_belongs_in_one_place_is_only_there() {
         ("Utc::now()", &["clock"]),
         ("SystemTime::now()", &["clock"]),
         ("Local::now()", &[]),
-        ("tokio_cron_scheduler::", &["scheduler"]),
+        ("tokio_cron_scheduler::", &["runner"]),
         ("object_store::", &["files"]),
         ("russh_sftp::", &["files"]),
-        ("async fn", &["files", "store", "mail", "jobs", "scheduler", "cli"]),
+        ("async fn", &["files", "store", "mail", "books", "jobs", "runner", "cli"]),
         ("f64", &[]),
         ("f32", &[]),
         (".unwrap()", &[]),

@@ -7,8 +7,8 @@ use serde_json::json;
 use super::open::At;
 use super::table::Table;
 use super::{Ending, remark, say};
+use crate::books::exceptions::{self, name};
 use crate::domain::calendar::days_between;
-use crate::jobs::exceptions::{self, name};
 use crate::store::exceptions::ExceptionRow;
 use crate::store::{listing, scheme};
 

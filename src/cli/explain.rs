@@ -14,8 +14,8 @@ use self::story::Story;
 use super::open::At;
 use super::say;
 use super::{Ending, Misconfigured};
+use crate::books::environment::Scheme;
 use crate::config::Merchant;
-use crate::jobs::Scheme;
 use crate::store::{Tx, input_rows, orders};
 
 #[derive(clap::Args)]

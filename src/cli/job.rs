@@ -5,7 +5,8 @@ use anyhow::{Context, Result};
 use super::open::At;
 use super::say;
 use super::{Ending, Misconfigured};
-use crate::jobs::{Job, business_day};
+use crate::jobs::Job;
+use crate::runner::{self, business_day};
 
 #[derive(clap::Args)]
 pub struct JobCommand {
@@ -27,7 +28,7 @@ impl JobCommand {
         if self.dry_run {
             let scheme = at.look().await?;
             let today = scheme.business_date().await?;
-            let would = job.dry_run(&scheme, today).await?;
+            let would = runner::dry_run(job, &scheme, today).await?;
             say!("{} for {today}, without doing it:", job.name());
             if would.is_empty() {
                 say!("  nothing to do");

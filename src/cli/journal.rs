@@ -7,10 +7,10 @@ use anyhow::Result;
 
 use super::Ending;
 use super::open::At;
+use crate::books::environment::Scheme;
 use crate::domain::journal::Account;
 use crate::domain::money::Currency;
 use crate::files::outgoing::detail;
-use crate::jobs::Scheme;
 use crate::store::journal::JournalRow;
 use crate::store::scheme::Balance;
 use crate::store::{Tx, journal, scheme};

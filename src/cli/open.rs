@@ -10,8 +10,9 @@ use anyhow::{Context, Result, anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Misconfigured;
+use crate::books::day_folders::refuse_lost_store;
+use crate::books::environment::Scheme;
 use crate::config::{Config, MailTransport};
-use crate::jobs::{Scheme, refuse_lost_store};
 use crate::mail::compose::{Sender, Templates};
 use crate::mail::transport::{Smtp, Transport};
 use crate::store::{Store, runs};

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::Ending;
 use super::open::At;
-use crate::scheduler;
+use crate::runner::daemon;
 
 #[derive(clap::Args)]
 pub struct Run {}
@@ -12,7 +12,7 @@ pub struct Run {}
 impl Run {
     pub async fn run(self, at: &At) -> Result<Ending> {
         let work = at.work().await?;
-        scheduler::run(&work.scheme).await?;
+        daemon::run(&work.scheme).await?;
         work.progress.finish();
         work.scheme.store.close().await;
         Ok(Ending::Done)

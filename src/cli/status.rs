@@ -10,9 +10,9 @@ use super::Ending;
 use super::close::listed;
 use super::open::At;
 use super::say;
+use crate::books::held_back;
 use crate::clock;
 use crate::domain::calendar::plus;
-use crate::jobs::held_back;
 use crate::store::inputs::Counts;
 use crate::store::{Tx, exceptions, fingerprints, inputs, instructions, mails, runs, scheme};
 

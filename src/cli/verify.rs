@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::Ending;
 use super::open::At;
 use super::say;
-use crate::jobs::verify;
+use crate::books::verify;
 
 #[derive(clap::Args)]
 pub struct Verify {}

@@ -10,6 +10,7 @@ mod email;
 pub mod encoding;
 pub mod inbox;
 pub mod incoming;
+pub mod kept;
 mod key;
 pub mod look;
 pub mod outgoing;

@@ -3,8 +3,11 @@
 use anyhow::{Result, ensure};
 use chrono::NaiveDate;
 
-use super::deciding::{Changed, PAGE, decide_orders};
-use super::{Done, Scheme, held_back, suspense};
+use crate::books::done::Done;
+use crate::books::environment::Scheme;
+use crate::books::held_back;
+use crate::books::order_decisions::{Changed, PAGE, decide_orders};
+use crate::books::suspense;
 use crate::store::orders;
 
 pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {

@@ -3,18 +3,18 @@
 //! undone, or nobody's books add up, it stops, says where, and seals nothing.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use chrono::NaiveDate;
 
-use super::business_day::run_parts_of_close;
-use super::ingest_files::inboxes_gone;
-use super::proof::{self, BrokenBooks, Faults};
-use super::reconciliation::{Books, Rendered, render_merchant, render_scheme};
-use super::sealed_days::{self, Again, Finding, Tampered};
-use super::write_reconciliation::missing_merchant;
-use super::{Done, Scheme, held_back, orders_again, places, reference_rates, watch_feeds};
+use crate::books::day_folders::{missing_merchant, staged_folder};
+use crate::books::done::Done;
+use crate::books::environment::Scheme;
+use crate::books::proof::{self, BrokenBooks, Faults};
+use crate::books::reconciliation::{Books, Rendered, render_merchant, render_scheme};
+use crate::books::sealed_days::{self, Again, Finding, Tampered};
+use crate::books::{expected_files, held_back, inboxes, recheck, reference_rates, remote};
 use crate::clock;
 use crate::config::Clock;
 use crate::domain::calendar::plus;
@@ -25,34 +25,28 @@ use crate::store::scheme::{Missing, SealedDay, SealedFile};
 use crate::store::{Tx, exceptions, fingerprints, instructions, scheme};
 
 /// Refuses a day that is not over.
-pub fn ensure_over(scheme: &Scheme, today: NaiveDate) -> Result<()> {
+fn ensure_over(scheme: &Scheme, today: NaiveDate) -> Result<()> {
     let wall = clock::now().with_timezone(&scheme.config.zone).date_naive();
     let over = scheme.config.clock == Clock::Business || today < wall;
     ensure!(over, "{today} is not over yet; a business day is closed once it is");
     Ok(())
 }
 
-/// The end of a day: what was sealed is proved again, what the end brings is decided, the books are proved, and sealed.
-pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
-    ensure_over(scheme, today)?;
-    let again = begin(scheme, today).await?;
-    run_parts_of_close(scheme, today).await?;
-    seal_books(scheme, today, again).await
-}
-
 /// Nothing is decided on top of books that were changed, nor without files that the day must not be closed without.
-async fn begin(scheme: &Scheme, today: NaiveDate) -> Result<Again> {
+pub async fn begin(scheme: &Scheme, today: NaiveDate) -> Result<Again> {
+    ensure_over(scheme, today)?;
     let mut tx = scheme.store.write().await?;
     let again = sealed_days::prove_again(&mut tx, scheme).await?;
     ensure_untouched(today, &again.findings)?;
-    watch_feeds::at_close(&mut tx, scheme, today).await?;
+    expected_files::report(&mut tx, scheme, today, None).await?;
     let stopped = held_back::refuse_if_stopped(&mut tx, scheme, today).await;
     // What is missing is listed all the same.
     tx.commit().await?;
     stopped.map(|()| again)
 }
 
-async fn seal_books(scheme: &Scheme, today: NaiveDate, again: Again) -> Result<Done> {
+/// Proves the books and seals the day.
+pub async fn seal_books(scheme: &Scheme, today: NaiveDate, again: Again) -> Result<Done> {
     let staged = staged_folder(&scheme.folder("reconciliation")?, today);
     if staged.exists() {
         fs::remove_dir_all(&staged).with_context(|| format!("clearing {}", staged.display()))?;
@@ -62,7 +56,7 @@ async fn seal_books(scheme: &Scheme, today: NaiveDate, again: Again) -> Result<D
     ensure_untouched(today, &sealed_days::strays(&mut tx, scheme, today).await?)?;
     let mut faults = Faults::default();
     if let Some(within) = again.left {
-        let (rounds, findings) = orders_again::go_round(&mut tx, scheme, today, clock::monotonic() + within).await?;
+        let (rounds, findings) = recheck::go_round(&mut tx, scheme, today, clock::monotonic() + within).await?;
         for finding in findings {
             faults.add(&finding.merchant, vec![finding.to_string()]);
         }
@@ -112,11 +106,6 @@ pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
     Ok(vec![line])
 }
 
-/// Where a day's files wait between its seal and their publication.
-pub fn staged_folder(reconciliation: &Path, day: NaiveDate) -> PathBuf {
-    reconciliation.join(format!(".{day}.part"))
-}
-
 /// The files of every merchant whose books add up, and what is wrong with the others.
 async fn prove(
     tx: &mut Tx,
@@ -125,8 +114,8 @@ async fn prove(
     folder: Option<&Path>,
     mut faults: Faults,
 ) -> Result<(Rendered, Faults)> {
-    faults.of_day.extend(places::not_looked_into(scheme));
-    faults.of_day.extend(inboxes_gone(scheme));
+    faults.of_day.extend(remote::not_looked_into(scheme));
+    faults.of_day.extend(inboxes::gone(scheme));
     proof::nothing_left(tx, scheme, today, &mut faults).await?;
     let mut rendered = Rendered { files: Vec::new(), merchants: Vec::new() };
     for merchant in &scheme.config.merchants {

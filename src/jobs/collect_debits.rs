@@ -6,9 +6,11 @@ use std::collections::HashMap;
 use anyhow::Result;
 use chrono::NaiveDate;
 
-use super::deciding::load_cases;
-use super::instructing::{self, Asked, Findings, sooner};
-use super::{Done, Scheme, held_back};
+use crate::books::done::Done;
+use crate::books::environment::Scheme;
+use crate::books::held_back;
+use crate::books::instruction_plans::{self, Asked, Findings, sooner};
+use crate::books::order_decisions::load_cases;
 use crate::domain::debit;
 use crate::domain::hold::{Covered, Effect, spans};
 use crate::domain::instruction::{Attempt, Direction};
@@ -16,7 +18,7 @@ use crate::store::instructions::Plan;
 use crate::store::{instructions, positions};
 
 pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
-    instructing::run(scheme, Direction::Debit, today, async |tx, merchant, page| {
+    instruction_plans::run(scheme, Direction::Debit, today, async |tx, merchant, page| {
         let ids: Vec<&str> = page.iter().map(|plan| plan.order_id.as_str()).collect();
         let cases = load_cases(tx, &merchant.id, &ids).await?;
         let positions = positions::of_orders(tx, &merchant.id, &ids).await?;
@@ -55,5 +57,5 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
 }
 
 pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
-    instructing::dry_run(scheme, Direction::Debit, today).await
+    instruction_plans::dry_run(scheme, Direction::Debit, today).await
 }

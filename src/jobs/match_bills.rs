@@ -1,44 +1,18 @@
-//! Matches the two sides of the day's money: what providers' bills say, and what the books have. Settles what agrees,
-//! awaits what a bill has yet to show, and tells finance what a bill is late with. It comes before the close, so that a
-//! day's report shows where both sides stand at its end; nothing is booked here.
-
-use std::collections::HashMap;
+//! Matches the two sides of the day's money: what providers' bills say, and what the books have. It is part of the close, so
+//! that a day's report shows where both sides are at its end; nothing is booked here.
 
 use anyhow::Result;
 use chrono::NaiveDate;
 
-use super::deciding::PAGE;
-use super::{Done, Scheme};
-use crate::config::{Bill, Feed, Merchant};
-use crate::domain::calendar::plus;
-use crate::domain::money::Currency;
-use crate::domain::order::Source;
-use crate::files::incoming::Kind;
-use crate::store::awaited::{Awaited, Booked};
-use crate::store::exceptions::NewException;
-use crate::store::{Tx, awaited, bills, exceptions};
+use crate::books::bill_matching::{self, Left};
+use crate::books::done::Done;
+use crate::books::environment::Scheme;
 
 pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
     let mut all = Left::default();
     for merchant in &scheme.config.merchants {
         let mut tx = scheme.store.write().await?;
-        let settled = bills::count_to_settle(&mut tx, &merchant.id, today).await?;
-        if settled > 0 {
-            bills::settle(&mut tx, &merchant.id, today).await?;
-            let corrected = bills::corrected_on(&mut tx, &merchant.id, today).await?;
-            let corrected: Vec<&str> = corrected.iter().map(String::as_str).collect();
-            exceptions::resolve(&mut tx, &merchant.id, &["CONFLICT"], &corrected, today).await?;
-        }
-        let answers = Answers::of(scheme, merchant);
-        let mut after = Key::default();
-        while let Some(findings) = answers.look_at_new(&mut tx, today, &mut after).await? {
-            all.add(findings.record(&mut tx, merchant, today).await?);
-        }
-        let mut after = Key::default();
-        while let Some(findings) = answers.look_at_awaited(&mut tx, today, &mut after).await? {
-            all.add(findings.record(&mut tx, merchant, today).await?);
-        }
-        all.settled += settled;
+        all.add(bill_matching::match_day(&mut tx, scheme, merchant, today).await?);
         tx.commit().await?;
     }
     let Left { settled, awaited, ended, late } = all;
@@ -49,218 +23,11 @@ pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
     let mut tx = scheme.store.read().await?;
     let mut would = Vec::new();
     for merchant in &scheme.config.merchants {
-        let Left { settled, awaited, ended, late } = left(&mut tx, scheme, merchant, today).await?;
+        let Left { settled, awaited, ended, late } = bill_matching::left(&mut tx, scheme, merchant, today).await?;
         would.push(format!(
             "{}: {settled} rows of bills would be matched, {awaited} of ours awaited, {ended} no longer, {late} found late",
             merchant.id
         ));
     }
     Ok(would)
-}
-
-/// What there is to do.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Left {
-    settled: i64,
-    awaited: i64,
-    ended: i64,
-    late: i64,
-}
-
-impl Left {
-    fn add(&mut self, other: Left) {
-        self.awaited += other.awaited;
-        self.ended += other.ended;
-        self.late += other.late;
-    }
-
-    pub fn all(self) -> i64 {
-        self.settled + self.awaited + self.ended + self.late
-    }
-}
-
-/// What there is left to do of a merchant's day.
-pub async fn left(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> Result<Left> {
-    let answers = Answers::of(scheme, merchant);
-    let mut all = Left { settled: bills::count_to_settle(tx, &merchant.id, today).await?, ..Left::default() };
-    let mut after = Key::default();
-    while let Some(findings) = answers.look_at_new(tx, today, &mut after).await? {
-        all.add(findings.counted());
-    }
-    let mut after = Key::default();
-    while let Some(findings) = answers.look_at_awaited(tx, today, &mut after).await? {
-        all.add(findings.counted());
-    }
-    Ok(all)
-}
-
-/// The event and key that a page ended with.
-#[derive(Default)]
-struct Key(String, String);
-
-/// Which bills answer for a merchant's money.
-struct Answers<'a> {
-    merchant: &'a Merchant,
-    feeds: &'a [Feed],
-    bills: Vec<(&'a Feed, &'a Bill)>,
-}
-
-/// The channels and feeds by which an order was paid.
-type PaidBy = HashMap<String, Vec<(Option<String>, String)>>;
-
-impl<'a> Answers<'a> {
-    fn of(scheme: &'a Scheme, merchant: &'a Merchant) -> Answers<'a> {
-        let feeds = &scheme.config.feeds;
-        let theirs = feeds.iter().filter(|feed| feed.merchant.as_ref() == Some(&merchant.id));
-        let bills = theirs.filter_map(|feed| Some((feed, feed.bill.as_ref()?))).collect();
-        Answers { merchant, feeds, bills }
-    }
-
-    /// A page of today's payments and refunds of which no bill has said anything. None after the last.
-    async fn look_at_new(&self, tx: &mut Tx, today: NaiveDate, after: &mut Key) -> Result<Option<Findings>> {
-        if self.bills.is_empty() {
-            return Ok(None);
-        }
-        let page = awaited::not_said(tx, &self.merchant.id, today, (&after.0, &after.1), PAGE).await?;
-        let Some(last) = page.last() else { return Ok(None) };
-        *after = Key(last.event.clone(), last.event_key.clone());
-        let paid_by = self.paid_by(tx, page.iter()).await?;
-        let mut findings = Findings::default();
-        for booked in page {
-            if let Some((feed, bill)) = self.bill_of(&booked, &paid_by) {
-                let late_on = plus(booked.effective_on, bill.usual_delay + 1);
-                findings.awaited.push((booked, feed.provider().to_owned(), late_on));
-            }
-        }
-        Ok(Some(findings))
-    }
-
-    /// A page of what is awaited. None after the last.
-    async fn look_at_awaited(&self, tx: &mut Tx, today: NaiveDate, after: &mut Key) -> Result<Option<Findings>> {
-        let page = awaited::open(tx, &self.merchant.id, (&after.0, &after.1), PAGE).await?;
-        let Some(last) = page.last() else { return Ok(None) };
-        *after = Key(last.booked.event.clone(), last.booked.event_key.clone());
-        let paid_by = self.paid_by(tx, page.iter().map(|awaited| &awaited.booked)).await?;
-        let mut findings = Findings::default();
-        for awaited in page {
-            let bill = self.bill_of(&awaited.booked, &paid_by).filter(|(feed, _)| feed.provider() == awaited.provider);
-            match bill {
-                _ if awaited.has_line || awaited.is_void => findings.ended.push(awaited),
-                // The configuration was changed, and no bill answers for it any more.
-                None => findings.ended.push(awaited),
-                Some((_, bill)) if awaited.late_on <= today && !awaited.told => {
-                    findings.late.push((awaited, bill.usual_delay));
-                }
-                Some(_) => {}
-            }
-        }
-        Ok(Some(findings))
-    }
-
-    /// The bill that must show a payment or refund.
-    fn bill_of(&self, booked: &Booked, paid_by: &PaidBy) -> Option<(&'a Feed, &'a Bill)> {
-        let is_it = |(feed, bill): &&(&'a Feed, &'a Bill)| match booked.event.as_str() {
-            "refund" => {
-                let payments = paid_by.get(&booked.order_id).map(Vec::as_slice).unwrap_or_default();
-                let by_this = |(channel, from): &(Option<String>, String)| {
-                    *from == feed.name || self.shows_payment(bill, from, channel.as_deref())
-                };
-                // A refund goes back the way the money came.
-                let went_this_way = bill.channels.is_empty() || (!payments.is_empty() && payments.iter().all(by_this));
-                bill.answers_for(&booked.feed) && went_this_way
-            }
-            _ => self.shows_payment(bill, &booked.feed, booked.note.as_deref()),
-        };
-        self.bills.iter().find(is_it).copied()
-    }
-
-    fn shows_payment(&self, bill: &Bill, feed: &str, channel: Option<&str>) -> bool {
-        // What a bank answers to a debit names no channel.
-        let is_debit = self.feeds.iter().any(|known| known.name == feed && known.kind == Kind::DebitResults);
-        bill.answers_for(feed) && (is_debit || bill.takes(channel))
-    }
-
-    /// How the orders of refunds were paid, where that matters.
-    async fn paid_by(&self, tx: &mut Tx, page: impl Iterator<Item = &Booked>) -> Result<PaidBy> {
-        if self.bills.iter().all(|(_, bill)| bill.channels.is_empty()) {
-            return Ok(PaidBy::new());
-        }
-        let order_ids: Vec<&str> =
-            page.filter(|booked| booked.event == "refund").map(|booked| booked.order_id.as_str()).collect();
-        let mut paid_by = PaidBy::new();
-        for (order_id, channel, feed) in awaited::payments_of(tx, &self.merchant.id, &order_ids).await? {
-            paid_by.entry(order_id).or_default().push((channel, feed));
-        }
-        Ok(paid_by)
-    }
-}
-
-/// What looking at a page found.
-#[derive(Default)]
-struct Findings {
-    awaited: Vec<(Booked, String, NaiveDate)>,
-    ended: Vec<Awaited>,
-    /// With the bill's usual delay.
-    late: Vec<(Awaited, i64)>,
-}
-
-impl Findings {
-    fn counted(&self) -> Left {
-        let count = |len: usize| i64::try_from(len).unwrap_or(i64::MAX);
-        Left {
-            settled: 0,
-            awaited: count(self.awaited.len()),
-            ended: count(self.ended.len()),
-            late: count(self.late.len()),
-        }
-    }
-
-    async fn record(self, tx: &mut Tx, merchant: &Merchant, today: NaiveDate) -> Result<Left> {
-        let counted = self.counted();
-        awaited::add(tx, &merchant.id, &self.awaited).await?;
-        for event in ["payment", "refund"] {
-            let keys = |of: &mut dyn Iterator<Item = &Awaited>| {
-                let of_event = of.filter(|awaited| awaited.booked.event == event);
-                of_event.map(|awaited| awaited.booked.event_key.clone()).collect::<Vec<_>>()
-            };
-            let (ended, late) = (keys(&mut self.ended.iter()), keys(&mut self.late.iter().map(|(awaited, _)| awaited)));
-            let ended: Vec<&str> = ended.iter().map(String::as_str).collect();
-            let late: Vec<&str> = late.iter().map(String::as_str).collect();
-            awaited::close(tx, &merchant.id, event, &ended, today).await?;
-            awaited::told(tx, &merchant.id, event, &late, today).await?;
-        }
-        let late: Vec<NewException> = self.late.iter().map(|(awaited, delay)| not_in_bill(awaited, *delay)).collect();
-        exceptions::open(tx, &merchant.id, today, &late).await?;
-        let ended: Vec<String> = self.ended.iter().map(row_key).collect();
-        let ended: Vec<&str> = ended.iter().map(String::as_str).collect();
-        exceptions::resolve(tx, &merchant.id, &["NOT_IN_BILL"], &ended, today).await?;
-        Ok(counted)
-    }
-}
-
-/// A payment and its refund may share a key.
-fn row_key(awaited: &Awaited) -> String {
-    format!("{} {}", awaited.booked.event, awaited.booked.event_key)
-}
-
-fn not_in_bill(awaited: &Awaited, delay: i64) -> NewException {
-    let Awaited { booked, provider, .. } = awaited;
-    let amount = match Currency::parse(&booked.currency) {
-        Some(currency) => format!("{} {currency}", currency.plain(booked.amount_minor)),
-        None => booked.currency.clone(),
-    };
-    let (event, key, on) = (&booked.event, &booked.event_key, booked.effective_on);
-    let days = if delay == 1 { "1 day".to_owned() } else { format!("{delay} days") };
-    NewException {
-        code: "NOT_IN_BILL".to_owned(),
-        row_key: row_key(awaited),
-        order_id: booked.order_id.clone(),
-        source: Source { file_no: booked.file_no, line: booked.line },
-        amount_minor: Some(booked.amount_minor),
-        currency: Some(booked.currency.clone()),
-        message: format!(
-            "{event} {key} of {amount}, made on {on}, is in no bill of {provider}, which usually shows it within {days}; \
-             ask {provider} and whoever sent us this row"
-        ),
-    }
 }

@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use anyhow::Result;
 use chrono::NaiveDate;
 
-use super::instructing::{self, Asked, Findings, sooner};
-use super::{Done, Scheme};
+use crate::books::done::Done;
+use crate::books::environment::Scheme;
+use crate::books::instruction_plans::{self, Asked, Findings, sooner};
 use crate::domain::instruction::{Attempt, Direction, Next};
 use crate::domain::journal::{Account, Recorded};
 use crate::domain::pay_out::{self, Credit};
@@ -17,7 +18,7 @@ use crate::store::instructions::Plan;
 use crate::store::{exceptions, instructions, journal, orders, positions};
 
 pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
-    instructing::run(scheme, Direction::PayOut, today, async |tx, merchant, page| {
+    instruction_plans::run(scheme, Direction::PayOut, today, async |tx, merchant, page| {
         let ids: Vec<&str> = page.iter().map(|plan| plan.order_id.as_str()).collect();
         let known = orders::load(tx, &merchant.id, &ids).await?;
         let booked = journal::recorded(tx, &merchant.id, &ids, today).await?;
@@ -88,7 +89,7 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
 }
 
 pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
-    instructing::dry_run(scheme, Direction::PayOut, today).await
+    instruction_plans::dry_run(scheme, Direction::PayOut, today).await
 }
 
 /// What the books owe the customer; below zero when more was paid out than there was.

@@ -14,9 +14,12 @@ use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use self::owed::OwedOrder;
-use super::deciding::PAGE;
-use super::places::undelivered;
-use super::{Done, Scheme, held_back, ingest_files};
+use crate::books::done::Done;
+use crate::books::environment::Scheme;
+use crate::books::held_back;
+use crate::books::inboxes;
+use crate::books::order_decisions::PAGE;
+use crate::books::remote::undelivered;
 use crate::config::{Clock, Merchant};
 use crate::domain::calendar::{days_between, plus};
 use crate::domain::customer::Customer;
@@ -284,7 +287,7 @@ async fn without_news<'s>(
 ) -> Result<HashSet<&'s str>> {
     let mut unsure: HashSet<&str> = held_back::missing_at(tx, scheme, today, Some(now)).await?.into_keys().collect();
     if day > today {
-        unsure.extend(ingest_files::money_to_come(scheme, today)?);
+        unsure.extend(inboxes::money_to_come(scheme, today)?);
     }
     Ok(unsure)
 }

@@ -1,144 +1,20 @@
-//! Tells of what should have come and has not: files that are expected by a time, and the orders that rows wait for.
-//! Each is told once, as an exception, which closes by itself when the file or the order comes.
+//! Reports what should have come and has not: files that are expected by a time, and the orders that rows wait for.
 
 use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{Done, Scheme};
-use crate::config::{Feed, WhenMissing};
-use crate::domain::calendar::plus;
-use crate::domain::order::Source;
-use crate::files::incoming::Kind;
-use crate::store::arrivals::{self, WaitingRow};
-use crate::store::exceptions::{self, NewException};
-use crate::store::{Tx, inputs};
-
-/// Rows that are told of together. Bounds memory.
-const PAGE: usize = 1_000;
+use crate::books::done::Done;
+use crate::books::environment::Scheme;
+use crate::books::expected_files;
 
 pub async fn run(scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> Result<Done> {
     let mut tx = scheme.store.write().await?;
-    let done = tell(&mut tx, scheme, today, Some(now)).await?;
+    let done = expected_files::report(&mut tx, scheme, today, Some(now)).await?;
     tx.commit().await?;
     Ok(done)
 }
 
 pub async fn dry_run(scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> Result<Vec<String>> {
     let mut tx = scheme.store.read().await?;
-    let mut would = Vec::new();
-    for (feed, date) in missing(&mut tx, scheme, today, Some(now)).await? {
-        would.push(not_there(&mut tx, feed, date).await?);
-    }
-    let since = plus(today, -scheme.config.pending_days);
-    for merchant in &scheme.config.merchants {
-        let rows = arrivals::waiting_since(&mut tx, &merchant.id, since, PAGE as i64).await?;
-        would.extend(rows.iter().filter_map(waits_too_long).map(|exception| exception.message));
-    }
-    Ok(would)
-}
-
-/// The end of a day decides what has not come on it, whatever the time is.
-pub async fn at_close(tx: &mut Tx, scheme: &Scheme, today: NaiveDate) -> Result<()> {
-    tell(tx, scheme, today, None).await.map(|_| ())
-}
-
-/// What the exception about a file that is missing is known by.
-pub fn missing_key(feed: &str, date: NaiveDate) -> String {
-    format!("{feed} {date}")
-}
-
-/// The date of a feed's missing file, if an exception known by this key is about one.
-pub fn missing_date(feed: &str, key: &str) -> Option<NaiveDate> {
-    key.strip_prefix(feed)?.strip_prefix(' ')?.parse().ok()
-}
-
-async fn tell(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, now: Option<DateTime<Utc>>) -> Result<Done> {
-    let missing = missing(tx, scheme, today, now).await?;
-    for (feed, date) in &missing {
-        let message = not_there(tx, feed, *date).await?;
-        tracing::warn!(feed = feed.name, date = %date, "a file is missing");
-        let row_key = missing_key(&feed.name, *date);
-        let exception = NewException { code: "FILE_MISSING".to_owned(), row_key, message, ..NewException::default() };
-        let merchant = feed.merchant.as_deref().unwrap_or_default();
-        exceptions::open(tx, merchant, today, &[exception]).await?;
-    }
-    let mut waiting = 0;
-    let since = plus(today, -scheme.config.pending_days);
-    for merchant in &scheme.config.merchants {
-        loop {
-            let rows = arrivals::waiting_since(tx, &merchant.id, since, PAGE as i64).await?;
-            let opened: Vec<NewException> = rows.iter().filter_map(waits_too_long).collect();
-            exceptions::open(tx, &merchant.id, today, &opened).await?;
-            arrivals::told(tx, &rows, today).await?;
-            waiting += opened.len();
-            if rows.len() < PAGE {
-                break;
-            }
-        }
-    }
-    let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-    Ok(Done(vec![("files missing", count(missing.len())), ("rows waiting long", count(waiting))]))
-}
-
-/// Feeds whose file of the day is not there although its time has come, with the date in its name. Without a `now`, the
-/// time has come for all.
-pub async fn missing<'s>(
-    tx: &mut Tx,
-    scheme: &'s Scheme,
-    today: NaiveDate,
-    now: Option<DateTime<Utc>>,
-) -> Result<Vec<(&'s Feed, NaiveDate)>> {
-    let mut missing = Vec::new();
-    for feed in &scheme.config.feeds {
-        let (Some(date), Some(expected)) = (feed.expected_on(today)?, &feed.expected) else { continue };
-        let not_yet = now.is_some_and(|now| now < expected.deadline(today));
-        let merchant = feed.merchant.as_deref().unwrap_or_default();
-        if not_yet
-            || arrivals::came(tx, &feed.name, date).await?
-            || exceptions::missing_told(tx, merchant, &missing_key(&feed.name, date)).await?
-        {
-            continue;
-        }
-        missing.push((feed, date));
-    }
-    Ok(missing)
-}
-
-async fn not_there(tx: &mut Tx, feed: &Feed, date: NaiveDate) -> Result<String> {
-    let (name, kind, pattern) = (&feed.name, feed.kind.name(), feed.pattern.text());
-    let by = feed.expected.as_ref().map(|expected| expected.by.format("%H:%M").to_string()).unwrap_or_default();
-    let refused = inputs::files_dated(tx, name, date).await?;
-    let but = match refused.last() {
-        Some(file) if file.status == "duplicate" => format!("; {} came with the rows of another day", file.name),
-        Some(file) => format!("; {} came and is in quarantine", file.name),
-        None => String::new(),
-    };
-    Ok(format!("no file of {kind} for {date}: feed {name} expects {pattern} by {by}{but}{}", held_up(feed)))
-}
-
-/// What waits for a feed's missing file.
-fn held_up(feed: &Feed) -> String {
-    let whose = feed.merchant.as_deref().map(|id| format!(" of {id}")).unwrap_or_default();
-    let waits = format!("; overdue mails, notices, credit flags and debits{whose} are held back until it comes");
-    match feed.when_missing {
-        WhenMissing::GoOn => String::new(),
-        WhenMissing::Hold => waits,
-        WhenMissing::Stop => format!("{waits}, and no day is closed"),
-    }
-}
-
-/// The exception about a row that waits. Money has had its own from the beginning.
-fn waits_too_long(row: &WaitingRow) -> Option<NewException> {
-    if Kind::parse(&row.kind).is_some_and(Kind::is_money) {
-        return None;
-    }
-    let (kind, order, since) = (&row.kind, &row.order_id, row.opened_on);
-    Some(NewException {
-        code: row.code.clone(),
-        row_key: row.row_key.clone(),
-        order_id: row.order_id.clone(),
-        source: Source { file_no: row.file_no, line: row.line },
-        message: format!("order {order} has not been seen; the row of {kind} has waited for it since {since}"),
-        ..NewException::default()
-    })
+    expected_files::would_report(&mut tx, scheme, today, now).await
 }

@@ -7,21 +7,23 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use chrono::NaiveDate;
 
-use super::close_day::staged_folder;
-use super::reconciliation::{Books, render};
-use super::{Done, Scheme, places};
+use crate::books::day_folders::{manifest, staged_folder};
+use crate::books::done::Done;
+use crate::books::environment::Scheme;
+use crate::books::reconciliation::{Books, render};
+use crate::books::remote;
 use crate::files::atomic;
-use crate::files::outgoing::{Manifest, ManifestFile, MissingMerchant, sha256};
+use crate::files::outgoing::{Manifest, sha256};
 use crate::store::Tx;
-use crate::store::scheme::{self, Missing, SealedDay, SealedFile};
+use crate::store::scheme::{self, SealedDay};
 
 pub async fn run(scheme: &Scheme) -> Result<Done> {
     let waiting = waiting(scheme).await?;
     for day in &waiting {
         publish(scheme, day).await.with_context(|| format!("putting out the files of {}", day.business_date))?;
     }
-    let answers = places::send_answers_left(scheme).await;
-    places::send_reports(scheme).await?;
+    let answers = remote::send_answers_left(scheme).await;
+    remote::send_reports(scheme).await?;
     answers?;
     Ok(Done(vec![("days put out", i64::try_from(waiting.len()).unwrap_or(i64::MAX))]))
 }
@@ -40,27 +42,6 @@ async fn waiting(scheme: &Scheme) -> Result<Vec<SealedDay>> {
     Ok(days)
 }
 
-/// What the manifest of a sealed day says.
-pub async fn manifest(tx: &mut Tx, day: &SealedDay) -> Result<Manifest> {
-    let files = scheme::sealed_files(tx, day.business_date).await?;
-    let file = |file: SealedFile| {
-        let totals = serde_json::from_str(&file.totals).context("sealed totals")?;
-        Ok(ManifestFile { name: file.name, rows: file.row_count, totals, sha256: file.sha256 })
-    };
-    Ok(Manifest {
-        business_date: day.business_date,
-        sequence: day.sequence,
-        files: files.into_iter().map(file).collect::<Result<_>>()?,
-        missing: scheme::missing(tx, day.business_date).await?.into_iter().map(missing_merchant).collect(),
-        previous_seal: day.previous_seal.clone(),
-        seal: day.seal.clone(),
-    })
-}
-
-pub fn missing_merchant(missing: Missing) -> MissingMerchant {
-    MissingMerchant { merchant_id: missing.merchant_id, reason: missing.reason }
-}
-
 async fn publish(scheme: &Scheme, day: &SealedDay) -> Result<()> {
     let reconciliation = scheme.folder("reconciliation")?;
     let staged = staged_folder(&reconciliation, day.business_date);
@@ -74,7 +55,7 @@ async fn publish(scheme: &Scheme, day: &SealedDay) -> Result<()> {
         atomic::write(&staged.join("manifest.json"), &manifest.to_bytes())?;
         atomic::rename(&staged, &folder)?;
     }
-    places::queue_reports(scheme, &folder, day.business_date).context("having the reports sent")?;
+    remote::queue_reports(scheme, &folder, day.business_date).context("having the reports sent")?;
     scheme::published(&mut tx, day.business_date).await?;
     tx.commit().await
 }

@@ -7,6 +7,8 @@ use chrono::NaiveDate;
 
 use super::bill::Bills;
 use super::{bank, late_fee, movement, words};
+use crate::books::environment::Scheme;
+use crate::books::held_back;
 use crate::config::Merchant;
 use crate::domain::calendar::days_between;
 use crate::domain::correction::History;
@@ -19,7 +21,6 @@ use crate::domain::money::Currency;
 use crate::domain::order::{Case, Fact, Order, Source, What};
 use crate::domain::policy::Terms;
 use crate::domain::position::{Owed, Position, decide, owed_now};
-use crate::jobs::{Scheme, held_back};
 use crate::store::input_rows::InputRow;
 use crate::store::journal::JournalRow;
 use crate::store::orders::StoredOrder;

@@ -11,10 +11,10 @@ use super::super::open::At;
 use super::super::table::Table;
 use super::super::{Ending, remark, say};
 use super::{as_json, status_in_words};
+use crate::books::environment::Scheme;
 use crate::clock;
 use crate::domain::calendar::YEARS;
 use crate::files::waiting::{self, Taker, Waiting};
-use crate::jobs::Scheme;
 use crate::store::listing::{self, FileFilter, ListedFile};
 use crate::store::{Tx, inputs};
 

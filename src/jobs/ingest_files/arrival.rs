@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use anyhow::Result;
 use chrono::NaiveDate;
 
-use super::super::watch_feeds::missing_key;
+use crate::books::expected_files::missing_key;
 use crate::config::Feed;
 use crate::domain::admission::is_refused_by_terms;
 use crate::domain::arrival::left_out;

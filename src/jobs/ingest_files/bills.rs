@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use anyhow::Result;
 use chrono::NaiveDate;
 
-use super::super::Scheme;
 use super::outcome::Outcome;
 use super::{Chunk, facts};
+use crate::books::environment::Scheme;
 use crate::config::Merchant;
 use crate::domain::calendar::day_of;
 use crate::domain::order::Source;

@@ -6,10 +6,10 @@ use std::fs;
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use super::super::Scheme;
 use super::corrections::Desk;
 use super::outcome::Outcome;
 use super::take;
+use crate::books::environment::Scheme;
 use crate::config::Merchant;
 use crate::domain::correction::CorrectionRow;
 use crate::domain::money::Currency;

@@ -8,11 +8,11 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
-use super::super::Scheme;
-use super::super::deciding::into_cases;
 use super::Chunk;
 use super::outcome::Outcome;
 use super::pending;
+use crate::books::environment::Scheme;
+use crate::books::order_decisions::into_cases;
 use crate::config::Merchant;
 use crate::domain::admission::{Refusal, admit, admit_given_back, not_before_order};
 use crate::domain::calendar::day_of;

@@ -6,11 +6,11 @@ use std::collections::HashMap;
 use anyhow::Result;
 use chrono::NaiveDate;
 
-use super::super::Scheme;
-use super::super::deciding::into_cases;
 use super::other_keys::{OtherKeys, minor_of};
 use super::outcome::{Outcome, raw};
 use super::{Chunk, corrections, pending};
+use crate::books::environment::Scheme;
+use crate::books::order_decisions::into_cases;
 use crate::config::Merchant;
 use crate::domain::admission::{admit, admit_given_back, not_before_order};
 use crate::domain::calendar::{day_of, days_between};

@@ -5,10 +5,11 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
 use super::{feed_of, retry};
+use crate::books::environment::Scheme;
+use crate::books::remote;
 use crate::domain::order::Source;
 use crate::files::inbox::{self, Filing, Found, Known};
 use crate::files::{acknowledgement, atomic};
-use crate::jobs::{Scheme, places};
 use crate::store::exceptions::{self, NewException};
 use crate::store::inputs::{self, FileRow};
 
@@ -65,7 +66,7 @@ pub async fn file_away(scheme: &Scheme, mut file: FileRow, found: Option<&Found>
         }
         status => acknowledgement::publish_refusal(&answers, &file.kept_as, status, code, message)?,
     }
-    places::queue_answers(scheme, feed, &answers, &file.kept_as)?;
+    remote::queue_answers(scheme, feed, &answers, &file.kept_as)?;
     if file.status == "quarantined" {
         atomic::write(&folder.join(format!("{}{REASON}", file.kept_as)), reason(&file).as_bytes())?;
     }

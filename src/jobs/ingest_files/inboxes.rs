@@ -8,11 +8,12 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
 use super::{merchant_of, staying};
+use crate::books::environment::Scheme;
+use crate::books::inboxes::is_gone;
 use crate::clock;
 use crate::config::Feed;
 use crate::files::inbox::{self, Found, Refused};
 use crate::files::source::Seen;
-use crate::jobs::Scheme;
 use crate::store::exceptions::{self, NewException};
 
 /// Of what lies in the inboxes, what is to be taken and what is not.
@@ -23,40 +24,6 @@ pub struct Arrivals<'s> {
     pub refused: Vec<(&'s Feed, Refused)>,
     /// Feeds whose folders are not there.
     pub gone: Vec<&'s Feed>,
-}
-
-/// Folders here that are not there, in words: whatever lies in them belongs to the day as well.
-pub fn gone(scheme: &Scheme) -> Vec<String> {
-    let gone = scheme.config.feeds.iter().filter(|feed| is_gone(feed));
-    gone.map(|feed| {
-        format!(
-            "feed {}: the inbox {} is not there; mount its disk, or make the folder",
-            feed.name,
-            feed.folder.display()
-        )
-    })
-    .collect()
-}
-
-/// Merchants in whose inboxes there are files with news of money that belong to a later day than the open one.
-pub fn money_to_come(scheme: &Scheme, today: NaiveDate) -> Result<Vec<&str>> {
-    let mut merchants = Vec::new();
-    for feed in scheme.config.feeds.iter().filter(|feed| feed.kind.tells_who_paid() && feed.folder.is_dir()) {
-        let looking = || format!("looking into the inbox {}", feed.folder.display());
-        let mut is_there = false;
-        for entry in std::fs::read_dir(&feed.folder).with_context(looking)? {
-            let name = entry.with_context(looking)?.file_name();
-            let date = name.to_str().and_then(|name| feed.pattern.matches(name)?.date);
-            is_there |= date.is_some_and(|date| date > today);
-        }
-        let all = scheme.config.merchants.iter().map(|merchant| merchant.id.as_str());
-        merchants.extend(all.filter(|id| is_there && feed.merchant.as_deref().is_none_or(|owner| owner == *id)));
-    }
-    Ok(merchants)
-}
-
-fn is_gone(feed: &Feed) -> bool {
-    feed.remote.is_none() && !feed.folder.is_dir()
 }
 
 pub async fn look(scheme: &Scheme, today: NaiveDate) -> Result<Arrivals<'_>> {

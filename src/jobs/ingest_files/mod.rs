@@ -26,10 +26,11 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use chrono::NaiveDate;
 
-pub use self::inboxes::{gone as inboxes_gone, money_to_come};
 use self::reading::Chunk;
-pub use self::staying::Kept;
-use super::{Done, Scheme, places};
+use crate::books::done::Done;
+use crate::books::environment::Scheme;
+use crate::books::remote;
+use crate::books::{self, policy_versions};
 use crate::config::{Feed, Merchant};
 use crate::files::inbox::Found;
 use crate::files::{reader, source};
@@ -45,7 +46,7 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
     let mut tx = scheme.store.read().await?;
     let unfiled = inputs::unfiled(&mut tx).await?;
     let cut_off = retry::cut_off(&mut tx).await?;
-    scheme.check_policy_versions(&mut tx).await?;
+    policy_versions::check(&mut tx, scheme).await?;
     scheme.config.check_calendars(today)?;
     drop(tx);
     filing::finish(scheme, unfiled, today).await?;
@@ -54,7 +55,7 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
         retry::go_on(scheme, today, &file).await.with_context(|| format!("going on with {}", file.name))?;
     }
 
-    let mut looked = places::fetch(scheme, today).await?;
+    let mut looked = remote::fetch(scheme, today).await?;
     let (mut files, mut quarantined) = (0, 0);
     let mut rejected = Vec::new();
     let mut counts = Counts::default();
@@ -76,8 +77,8 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
         }
     }
     fresh.store(scheme).await?;
-    let sent = places::hand_back_and_send(scheme).await;
-    let gone = inboxes::gone(scheme);
+    let sent = remote::hand_back_and_send(scheme).await;
+    let gone = books::inboxes::gone(scheme);
     if !looked.failed.is_empty() || !gone.is_empty() {
         let unseen: Vec<String> = looked.failed.into_iter().chain(gone).collect();
         bail!(
@@ -106,7 +107,7 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
 
 pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
     let arrived = inboxes::look(scheme, today).await?;
-    let mut would = places::would_fetch(scheme, today).await?;
+    let mut would = remote::would_fetch(scheme, today).await?;
     would.extend(arrived.refused.iter().map(|(_, refused)| format!("{}: {}", refused.name, refused.why)));
     for (feed, found) in arrived.files {
         let examined = match reader::examine(&feed.delivery(&found)) {

@@ -8,9 +8,10 @@ use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 
-use super::super::{Scheme, version_fingerprint};
 use super::outcome::Outcome;
 use super::{Chunk, pending};
+use crate::books::environment::Scheme;
+use crate::books::policy_versions::version_fingerprint;
 use crate::config::Merchant;
 use crate::domain::admission::not_before_order;
 use crate::domain::business_days::NoYear;

@@ -7,9 +7,9 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
-use super::super::Scheme;
 use super::facts::Desk;
 use super::outcome::{Outcome, exception_about, rejected_code};
+use crate::books::environment::Scheme;
 use crate::config::Merchant;
 use crate::domain::admission::UNKNOWN_PAYMENT;
 use crate::domain::order::{FactRow, PARTS, Source};

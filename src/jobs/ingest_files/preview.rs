@@ -8,10 +8,10 @@ use chrono::NaiveDate;
 use super::orders::Desk;
 use super::outcome::Outcome;
 use super::{Chunk, merchant, new_file};
+use crate::books::environment::Scheme;
 use crate::config::Feed;
 use crate::files::inbox::Found;
 use crate::files::reader::Rows;
-use crate::jobs::Scheme;
 
 /// Rows that are decided at a time.
 const CHUNK: usize = 5_000;

@@ -12,6 +12,7 @@ use super::answers::{Answers, Place};
 use super::orders::{Decisions, Desk};
 use super::outcome::{Noted, Outcome};
 use super::{arrival, bills, corrections, facts, filing, merchant, records, results};
+use crate::books::environment::Scheme;
 use crate::config::Feed;
 use crate::files::acknowledgement::{Acknowledgement, RejectsForm};
 use crate::files::encoding::Encoding;
@@ -19,7 +20,6 @@ use crate::files::inbox::Found;
 use crate::files::incoming::Kind;
 use crate::files::reader::{Line, Rows};
 use crate::files::source;
-use crate::jobs::Scheme;
 use crate::store::inputs::{self, FileRow};
 use crate::store::{Tx, exposure};
 

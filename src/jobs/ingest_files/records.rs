@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, HashMap};
 use anyhow::Result;
 use chrono::NaiveDate;
 
-use super::super::Scheme;
 use super::Chunk;
 use super::outcome::Outcome;
+use crate::books::environment::Scheme;
 use crate::config::Merchant;
 use crate::domain::customer::{Customer, Opening};
 use crate::domain::order::Source;

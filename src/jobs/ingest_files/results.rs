@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use anyhow::Result;
 use chrono::NaiveTime;
 
-use super::super::Scheme;
 use super::Chunk;
 use super::outcome::Outcome;
+use crate::books::environment::Scheme;
 use crate::config::Merchant;
 use crate::domain::calendar::{day_of, instant_of, plus};
 use crate::domain::instruction::{Answer, Direction};

@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use super::super::Scheme;
 use super::{staying, take};
+use crate::books::environment::Scheme;
+use crate::books::policy_versions;
 use crate::config::Feed;
 use crate::files::inbox::Found;
 use crate::files::source::Seen;
@@ -44,7 +45,7 @@ pub async fn retry(
     dry_run: bool,
 ) -> Result<Vec<(FileRow, Tried)>> {
     let mut tx = scheme.store.read().await?;
-    scheme.check_policy_versions(&mut tx).await?;
+    policy_versions::check(&mut tx, scheme).await?;
     scheme.config.check_calendars(today)?;
     let cut_off = if dry_run { Vec::new() } else { cut_off(&mut tx).await? };
     drop(tx);

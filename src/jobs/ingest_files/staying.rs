@@ -7,16 +7,12 @@ use std::collections::HashMap;
 use anyhow::Result;
 
 use super::merchant_of;
+use crate::books::environment::Scheme;
 use crate::config::Feed;
 use crate::files::inbox::Found;
 use crate::files::source::Seen;
-use crate::jobs::Scheme;
 use crate::store::inputs::{self, FileRow};
 use crate::store::{Tx, kept_files};
-
-/// Files that stay, by feed and name, as they were seen.
-#[derive(Debug, Default)]
-pub struct Kept(HashMap<String, HashMap<String, String>>);
 
 /// Notes of one run that are to be stored, by feed.
 #[derive(Default)]
@@ -30,22 +26,21 @@ const STORED_AT_ONCE: usize = 500;
 
 /// Loads what is stored of a feed's files, once for each process.
 pub async fn load(scheme: &Scheme, feed: &Feed) -> Result<()> {
-    let is_loaded = scheme.kept.lock().is_ok_and(|kept| kept.0.contains_key(&feed.name));
+    let is_loaded = scheme.kept.lock().is_ok_and(|kept| kept.is_loaded(&feed.name));
     if is_loaded || !feed.keep {
         return Ok(());
     }
     let mut tx = scheme.store.read().await?;
     let stored = kept_files::of_feed(&mut tx, merchant_of(feed), &feed.name).await?;
     if let Ok(mut kept) = scheme.kept.lock() {
-        kept.0.insert(feed.name.clone(), stored);
+        kept.load(&feed.name, stored);
     }
     Ok(())
 }
 
 /// Whether a file was dealt with as it lies there.
 pub fn is_dealt_with(scheme: &Scheme, feed: &Feed, name: &str, seen: &Seen) -> bool {
-    let is_it = |kept: &Kept| kept.0.get(&feed.name).and_then(|of_feed| of_feed.get(name)) == Some(&seen.to_text());
-    scheme.kept.lock().is_ok_and(|kept| is_it(&kept))
+    scheme.kept.lock().is_ok_and(|kept| kept.has(&feed.name, name, seen))
 }
 
 impl<'s> Fresh<'s> {
@@ -53,7 +48,7 @@ impl<'s> Fresh<'s> {
     pub async fn note(&mut self, scheme: &Scheme, feed: &'s Feed, found: &Found) -> Result<()> {
         let seen = found.seen.to_text();
         if let Ok(mut kept) = scheme.kept.lock() {
-            kept.0.entry(feed.name.clone()).or_default().insert(found.name.clone(), seen.clone());
+            kept.note(&feed.name, &found.name, seen.clone());
         }
         if !feed.keep {
             return Ok(());
@@ -64,11 +59,9 @@ impl<'s> Fresh<'s> {
     }
 
     pub async fn store(&mut self, scheme: &Scheme) -> Result<()> {
-        let is_there = |feed: &Feed, name: &String| std::fs::symlink_metadata(feed.folder.join(name)).is_ok();
         if let Ok(mut kept) = scheme.kept.lock() {
             for feed in scheme.config.feeds.iter().filter(|feed| !feed.keep) {
-                let files = kept.0.get_mut(&feed.name).filter(|files| !files.is_empty());
-                files.into_iter().for_each(|files| files.retain(|name, _| is_there(feed, name)));
+                kept.retain(&feed.name, |name| std::fs::symlink_metadata(feed.folder.join(name)).is_ok());
             }
         }
         if self.0.is_empty() {

@@ -9,9 +9,9 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use tokio::task::JoinSet;
 
-use super::super::Scheme;
 use super::review::{Ready, look_again};
 use super::without_news;
+use crate::books::environment::Scheme;
 use crate::clock;
 use crate::config::Clock;
 use crate::domain::calendar::{instant_of, plus};

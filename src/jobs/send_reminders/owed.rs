@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use super::super::Scheme;
-use super::super::deciding::{load_cases, which_order};
+use crate::books::environment::Scheme;
+use crate::books::order_decisions::{load_cases, which_order};
 use crate::domain::calendar::plus;
 use crate::domain::credit::{Standing, Status};
 use crate::domain::debit;

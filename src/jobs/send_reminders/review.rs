@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use super::super::Scheme;
 use super::held_back_by;
 use super::owed::{self, Collected, OwedOrder};
+use crate::books::environment::Scheme;
 use crate::domain::position::Owed;
 use crate::domain::reminders::Template;
 use crate::mail::compose::{ComposeError, Debited, Language, Letter, Line, Mail, compose};

@@ -6,15 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
-use std::io;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use super::Scheme;
-use super::write_reconciliation::manifest;
+use super::day_folders::{self, manifest};
+use super::environment::Scheme;
 use crate::clock;
 use crate::domain::calendar::plus;
 use crate::files::outgoing::{Manifest, seal, sha256_of};
@@ -90,7 +88,7 @@ pub async fn prove_again(tx: &mut Tx, scheme: &Scheme) -> Result<Again> {
     let begun = clock::monotonic();
     let sealed = scheme::sealed_days(tx).await?;
     let mut again = Again { findings: Vec::new(), days: Vec::new(), first_prints: Vec::new(), left: None };
-    let folders = day_folders(scheme)?;
+    let folders = day_folders::days_below(&scheme.config.home)?;
     again.findings.extend(chain(scheme::days(tx).await?.as_ref(), &sealed, &folders));
     if let Some(last) = sealed.last() {
         again.prove(tx, scheme, last).await?;
@@ -253,29 +251,6 @@ pub fn files(scheme: &Scheme, day: &SealedDay, manifest: &Manifest) -> Result<Ve
 }
 
 const MANIFEST: &str = "manifest.json";
-
-/// The days that have a folder in reconciliation/.
-pub fn day_folders(scheme: &Scheme) -> Result<BTreeSet<NaiveDate>> {
-    day_folders_below(&scheme.config.home)
-}
-
-/// The same below a home that is not open yet.
-pub fn day_folders_below(home: &Path) -> Result<BTreeSet<NaiveDate>> {
-    let folder = home.join("reconciliation");
-    let reading = || format!("reading {}", folder.display());
-    let entries = match fs::read_dir(&folder) {
-        Ok(entries) => entries,
-        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
-        Err(why) => return Err(why).with_context(reading),
-    };
-    let mut days = BTreeSet::new();
-    for entry in entries {
-        let entry = entry.with_context(reading)?;
-        let day: Option<NaiveDate> = entry.file_name().to_str().and_then(|name| name.parse().ok());
-        days.extend(day.filter(|_| entry.path().is_dir()));
-    }
-    Ok(days)
-}
 
 /// Each sealed day follows the one before, the open day follows the last, and no other day has a folder.
 pub fn chain(days: Option<&Days>, sealed: &[SealedDay], folders: &BTreeSet<NaiveDate>) -> Vec<Finding> {

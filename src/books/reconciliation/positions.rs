@@ -4,8 +4,8 @@
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use super::super::deciding::{PAGE, into_cases, which_order};
 use super::super::held_back;
+use super::super::order_decisions::{PAGE, into_cases, which_order};
 use super::{Books, DayOf, MerchantSums};
 use crate::domain::credit::{Standing, Status};
 use crate::domain::money::Currency;

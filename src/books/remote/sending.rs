@@ -9,10 +9,10 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
 use super::{persistently, undelivered};
+use crate::books::environment::Scheme;
 use crate::config::Feed;
 use crate::files::place::{Place, Trouble};
 use crate::files::spool;
-use crate::jobs::Scheme;
 
 /// The last file of a day's reports.
 const MANIFEST: &str = "manifest.json";

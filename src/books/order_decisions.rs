@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
+use super::environment::Scheme;
+use super::held_back;
 use super::not_fulfilled::NotFulfilled;
-use super::{Scheme, held_back};
 use crate::domain::calendar::plus;
 use crate::domain::correction::History;
 use crate::domain::credit::Standing;

@@ -7,10 +7,11 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use super::deciding::{PAGE, differs, into_cases, which_order};
+use super::environment::Scheme;
+use super::held_back;
+use super::order_decisions::{PAGE, differs, into_cases, which_order};
 use super::reconciliation::{Books, standings_on};
 use super::sealed_days::Finding;
-use super::{Scheme, held_back};
 use crate::clock;
 use crate::domain::journal::difference;
 use crate::domain::position::{Decision, Opening, Position, decide_with};

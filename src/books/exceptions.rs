@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use chrono::NaiveDate;
 
-use super::Scheme;
+use super::environment::Scheme;
 use crate::files::incoming::Kind;
 use crate::store::exceptions;
 

@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
-use super::super::deciding::PAGE;
-use super::super::instructing::uses;
+use super::super::instruction_plans::uses;
+use super::super::order_decisions::PAGE;
 use super::{Books, DayOf};
 use crate::domain::instruction::Direction;
 use crate::files::outgoing::{CreditPayout, DebitInstruction, Report, Written};

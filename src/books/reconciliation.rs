@@ -11,8 +11,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use super::Scheme;
-use super::deciding::PAGE;
+use super::environment::Scheme;
+use super::order_decisions::PAGE;
 use crate::config::Merchant;
 use crate::domain::calendar::{days_between, plus};
 use crate::domain::credit::WITHDRAWN;

@@ -6,8 +6,8 @@
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use super::Scheme;
-use super::deciding::PAGE;
+use super::environment::Scheme;
+use super::order_decisions::PAGE;
 use crate::domain::journal::{Account, Entry, Kind, Movement, Reason};
 use crate::domain::money::Currency;
 use crate::domain::order::Source;

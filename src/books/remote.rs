@@ -16,7 +16,7 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
 pub use self::sending::{queue_answers, queue_reports, send_reports};
-use super::Scheme;
+use super::environment::Scheme;
 use crate::config::{Afterwards, Feed, Inbox, Unreachable};
 use crate::files::atomic;
 use crate::files::inbox::{self, Refused};
@@ -132,7 +132,7 @@ pub async fn send_answers_left(scheme: &Scheme) -> Result<()> {
     undelivered(sending::send_answers(scheme).await)
 }
 
-pub(super) fn undelivered(failed: Vec<String>) -> Result<()> {
+pub fn undelivered(failed: Vec<String>) -> Result<()> {
     if failed.is_empty() {
         return Ok(());
     }

@@ -3,13 +3,16 @@
 use anyhow::{Result, anyhow};
 use chrono::NaiveDate;
 
-use super::ingest_files::RowsRejected;
-use super::places::Undelivered;
-use super::proof::BrokenBooks;
-use super::{Done, Job, Scheme};
+use super::run::{IfDone, Run, run};
+use super::work;
+use crate::books::done::Done;
+use crate::books::environment::Scheme;
+use crate::books::proof::BrokenBooks;
+use crate::books::remote::Undelivered;
 use crate::clock;
 use crate::config::Clock;
-use crate::store::runs;
+use crate::jobs::ingest_files::RowsRejected;
+use crate::jobs::{Job, close_day};
 
 /// Does every job of every open day up to `through`, in order, and tells which days those were. Files that can't be sent to
 /// a remote place hold up no day, nor do rows that were rejected; that there are any is the error at the end.
@@ -38,7 +41,7 @@ pub async fn close_through(scheme: &Scheme, through: NaiveDate) -> Result<Vec<Na
     }
     if days.is_empty() {
         // A stop may have come after the last seal and before its files were out.
-        Job::WriteReconciliation.run(scheme, through, clock::now()).await?;
+        work(Job::WriteReconciliation, scheme, through, clock::now()).await?;
     }
     if let Some(why) = incomplete {
         return Err(why.context(format!("every day through {through} is closed, but not with everybody's books")));
@@ -64,12 +67,13 @@ pub async fn run_now(scheme: &Scheme, job: Job, today: NaiveDate) -> Result<Done
     run_recorded(scheme, job, today).await
 }
 
-/// Does what the end of a day brings, but for the seal.
-pub async fn run_parts_of_close(scheme: &Scheme, today: NaiveDate) -> Result<()> {
+/// The end of a day: what was sealed is proved again, what the end brings is decided, the books are proved, and sealed.
+pub(super) async fn close(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
+    let again = close_day::begin(scheme, today).await?;
     for part in jobs(scheme).filter(|job| job.is_part_of_close()) {
         Box::pin(run_recorded(scheme, part, today)).await?;
     }
-    Ok(())
+    close_day::seal_books(scheme, today, again).await
 }
 
 /// The jobs of a business day, in its order.
@@ -82,29 +86,12 @@ fn is_sealed_without_some(why: &anyhow::Error) -> bool {
     why.downcast_ref::<BrokenBooks>().is_some_and(|broken| broken.is_sealed)
 }
 
-/// Runs a job for a business date and leaves word of it. Being asked twice is no harm: it finds nothing to do.
+/// Runs a job for a business date, at its set time. A job that was done before finds nothing to do.
 async fn run_recorded(scheme: &Scheme, job: Job, today: NaiveDate) -> Result<Done> {
     let Some(file) = scheme.config.job(job.name()) else {
-        return job.run(scheme, today, clock::now()).await;
+        return work(job, scheme, today, clock::now()).await;
     };
-    let scheduled_for = file.set_time_on(today);
-    let mut tx = scheme.store.write().await?;
-    let claimed = runs::claim(&mut tx, job.name(), scheduled_for, today, clock::now()).await?;
-    tx.commit().await?;
-    let done = job.run(scheme, today, scheme.now(file, today)).await;
-    let (status, outcome) = match &done {
-        Ok(done) => ("done", done.to_string()),
-        Err(why) => ("failed", format!("{why:#}")),
-    };
-    // What went well before and fails now is a failure as well, and `status` must show it.
-    if claimed || done.is_err() {
-        let mut tx = scheme.store.write().await?;
-        runs::finish(&mut tx, job.name(), scheduled_for, status, &outcome, clock::now()).await?;
-        tx.commit().await?;
-    }
-    match &done {
-        Ok(_) => tracing::info!(job = job.name(), day = %today, status, outcome, "job run"),
-        Err(_) => tracing::error!(job = job.name(), day = %today, status, outcome, "job failed"),
-    }
-    done
+    let due = Run { job, scheduled_for: file.set_time_on(today), today };
+    let work = work(job, scheme, today, scheme.now(file, today));
+    run(scheme, due, IfDone::Repeat, work).await?.unwrap_or_else(|| Ok(Done::default()))
 }

@@ -5,10 +5,11 @@
 use anyhow::Result;
 use chrono::NaiveDate;
 
+use super::day_folders::{self, manifest};
+use super::environment::Scheme;
 use super::reconciliation::{Books, render};
 use super::sealed_days::{self, Finding};
-use super::write_reconciliation::manifest;
-use super::{Scheme, orders_again, proof};
+use super::{policy_versions, proof, recheck};
 use crate::domain::calendar::plus;
 use crate::store::scheme::SealedDay;
 use crate::store::{self, Tx, fingerprints, inputs, scheme};
@@ -35,9 +36,9 @@ pub async fn run(scheme: &Scheme) -> Result<Verified> {
     let damage = store::damage(&scheme.store).await?;
     verified.problems.extend(damage.iter().map(|what| format!("the store is damaged: {what}")));
     // Looked at first: a day that is sealed and put out meanwhile is in the books that are read after.
-    let folders = sealed_days::day_folders(scheme)?;
+    let folders = day_folders::days_below(&scheme.config.home)?;
     let mut tx = scheme.store.read().await?;
-    if let Err(changed) = scheme.check_policy_versions(&mut tx).await {
+    if let Err(changed) = policy_versions::check(&mut tx, scheme).await {
         verified.problems.push(format!("{changed:#}"));
     }
     let days = scheme::days(&mut tx).await?;
@@ -58,9 +59,9 @@ pub async fn run(scheme: &Scheme) -> Result<Verified> {
 async fn verify_orders(tx: &mut Tx, scheme: &Scheme, day: NaiveDate, verified: &mut Verified) -> Result<()> {
     for merchant in &scheme.config.merchants {
         let id = &merchant.id;
-        verified.found(orders_again::sums(tx, id, day).await?);
+        verified.found(recheck::sums(tx, id, day).await?);
         let (mut after, mut findings) = (String::new(), Vec::new());
-        while let Some(page) = orders_again::page(tx, scheme, id, day, &after, &mut findings).await? {
+        while let Some(page) = recheck::page(tx, scheme, id, day, &after, &mut findings).await? {
             after = page.last;
             verified.orders += page.orders;
             verified.found(findings.drain(..));

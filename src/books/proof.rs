@@ -7,10 +7,10 @@ use std::fmt;
 use anyhow::Result;
 use chrono::NaiveDate;
 
-use super::Scheme;
-use super::instructing::uses;
+use super::environment::Scheme;
+use super::instruction_plans::uses;
 use super::reconciliation::{AccountDay, MerchantSums};
-use super::{match_bills, suspense};
+use super::{bill_matching, suspense};
 use crate::domain::instruction::Direction;
 use crate::domain::journal::Account;
 use crate::domain::money::Currency;
@@ -95,7 +95,7 @@ pub async fn nothing_left(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, faults
                 broken.push(format!("{}: {left} plans of instructions are not looked at yet; run {job}", merchant.id));
             }
         }
-        let unmatched = match_bills::left(tx, scheme, merchant, today).await?.all();
+        let unmatched = bill_matching::left(tx, scheme, merchant, today).await?.all();
         if unmatched > 0 {
             broken.push(format!(
                 "{}: {unmatched} rows of bills or of ours are not matched yet; run match_bills",

@@ -5,7 +5,7 @@ use anyhow::{Result, ensure};
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
-use super::Scheme;
+use super::environment::Scheme;
 use crate::files::outgoing::sha256;
 use crate::store::{Tx, scheme};
 

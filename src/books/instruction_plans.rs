@@ -5,8 +5,9 @@
 use anyhow::Result;
 use chrono::NaiveDate;
 
-use super::deciding::PAGE;
-use super::{Done, Scheme};
+use super::done::Done;
+use super::environment::Scheme;
+use super::order_decisions::PAGE;
 use crate::config::Merchant;
 use crate::domain::calendar::plus;
 use crate::domain::instruction::{Attempt, Direction, Next};

@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use anyhow::{Result, bail};
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{Scheme, watch_feeds};
+use super::environment::Scheme;
+use super::expected_files;
 use crate::config::{Feed, WhenMissing};
 use crate::domain::calendar::plus;
 use crate::domain::credit::News;
@@ -59,13 +60,13 @@ pub async fn missing_at<'s>(
         let open = exceptions::files_missing(tx, of).await?;
         for feed in feeds().filter(|feed| owner(feed) == of) {
             for (key, since) in &open {
-                let date = watch_feeds::missing_date(&feed.name, key);
+                let date = expected_files::missing_date(&feed.name, key);
                 missing.extend(date.map(|dated_on| Missing { feed, dated_on, since: *since }));
             }
         }
     }
     // Of today's files nobody may have been told yet.
-    let unreported = watch_feeds::missing(tx, scheme, today, now).await?;
+    let unreported = expected_files::missing(tx, scheme, today, now).await?;
     let unreported = unreported.into_iter().filter(|(feed, _)| feed.when_missing != WhenMissing::GoOn);
     missing.extend(unreported.map(|(feed, dated_on)| Missing { feed, dated_on, since: today }));
     missing.sort_by(|a, b| (&a.feed.name, a.dated_on).cmp(&(&b.feed.name, b.dated_on)));

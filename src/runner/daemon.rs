@@ -4,21 +4,22 @@
 //! The scheduler's own cron jobs are deliberately not used for that: they freeze a zone's offset, catch nothing up,
 //! and let runs of one job overlap.
 
-mod plausible;
-
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_cron_scheduler::{Job as Heartbeat, JobScheduler};
 
-use self::plausible::{Doubt, Finding, Look, WallClock};
+use super::business_day;
+use super::plausible::{self, Doubt, Finding, Look, WallClock};
+use super::run::{self, IfDone, Run};
+use crate::books::environment::Scheme;
 use crate::clock;
 use crate::config::{CatchUp, Clock, JobFile};
 use crate::domain::calendar::plus;
-use crate::jobs::{Job, Scheme, business_day};
+use crate::jobs::Job;
 use crate::store::runs;
 
 /// A run that is this much late counts as missed, for jobs that make up for none.
@@ -87,34 +88,22 @@ async fn work_off(scheme: &Scheme, watch: &mut Watch) -> Result<()> {
             continue;
         }
         let today = scheme.business_date().await?;
-        let mut tx = scheme.store.write().await?;
-        let claimed = runs::claim(&mut tx, job.name(), due, today, now).await?;
-        tx.commit().await?;
-        if !claimed {
-            continue;
-        }
-        let done = match (job, scheme.config.clock) {
-            (Job::CloseDay, Clock::Wall) => close_days_over(scheme, now).await,
-            (Job::CloseDay, Clock::Business) => {
-                business_day::run_now(scheme, job, today).await.map(|done| done.to_string())
-            }
-            _ => job.run(scheme, today, scheme.now(file, today)).await.map(|done| done.to_string()),
-        };
-        let (status, outcome) = match &done {
-            Ok(done) => ("done", done.clone()),
-            Err(why) => ("failed", format!("{why:#}")),
-        };
-        let mut tx = scheme.store.write().await?;
-        runs::finish(&mut tx, job.name(), due, status, &outcome, clock::now()).await?;
-        tx.commit().await?;
-        match done {
-            Ok(_) => tracing::info!(job = job.name(), day = %today, outcome, "job run"),
-            Err(_) => {
-                tracing::error!(job = job.name(), day = %today, outcome, "job failed; it is tried again at its next time")
-            }
-        }
+        let due = Run { job, scheduled_for: due, today };
+        // A job that failed is recorded as such, and tried again at its next time. Without its store the daemon ends.
+        drop(run::run(scheme, due, IfDone::Skip, work_of(scheme, file, job, today, now)).await?);
     }
     Ok(())
+}
+
+/// What the daemon does for a job at its time.
+async fn work_of(scheme: &Scheme, file: &JobFile, job: Job, today: NaiveDate, now: DateTime<Utc>) -> Result<String> {
+    match (job, scheme.config.clock) {
+        (Job::CloseDay, Clock::Wall) => close_days_over(scheme, now).await,
+        (Job::CloseDay, Clock::Business) => {
+            business_day::run_now(scheme, job, today).await.map(|done| done.to_string())
+        }
+        _ => super::work(job, scheme, today, scheme.now(file, today)).await.map(|done| done.to_string()),
+    }
 }
 
 /// The due time that a job has not run for yet, if there is one.

@@ -1,0 +1,14 @@
+//! What a run of a job did, as counts with their names.
+
+/// Counts with their names, for logs and `status`. Counts of nothing are not shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Done(pub Vec<(&'static str, i64)>);
+
+impl std::fmt::Display for Done {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let done: Vec<String> =
+            self.0.iter().filter(|(_, count)| *count != 0).map(|(name, count)| format!("{name} {count}")).collect();
+        f.write_str(if done.is_empty() { "nothing to do" } else { "" })?;
+        f.write_str(&done.join(", "))
+    }
+}

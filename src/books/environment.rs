@@ -1,0 +1,107 @@
+//! A scheme at work: its settings, its books, and its way to send mail. Every job and every command gets one.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use chrono::{DateTime, NaiveDate, Utc};
+
+use super::day_folders::refuse_lost_store;
+use crate::clock;
+use crate::config::{Clock, Config, JobFile};
+use crate::domain::calendar::plus;
+use crate::domain::policy::Terms;
+use crate::files::kept::Kept;
+use crate::mail::compose::{Sender, Templates};
+use crate::mail::transport::Transport;
+use crate::store::{Store, scheme};
+
+/// A scheme at work: what it was told, its books, and its way to send mail.
+pub struct Scheme {
+    pub config: Config,
+    pub store: Store,
+    pub transport: Arc<Transport>,
+    pub templates: Templates,
+    pub sender: Sender,
+    /// Files that stay in the inboxes for now, and that need not be looked at again as they were seen.
+    pub kept: Mutex<Kept>,
+    /// The day whose mails this run has planned, and the number of the next file then: until one comes, the plan stands.
+    pub mails_planned: Mutex<Option<(NaiveDate, i64)>>,
+    /// When this process last began to prove sealed days again, other than the last one.
+    pub proving: Mutex<Option<Instant>>,
+    /// Told how far long work is.
+    pub progress: Box<dyn Fn(&str) + Send + Sync>,
+}
+
+impl Scheme {
+    /// The open business date; an empty store begins with the configured one.
+    pub async fn business_date(&self) -> Result<NaiveDate> {
+        let mut tx = self.store.read().await?;
+        let Some(days) = scheme::days(&mut tx).await? else { return self.begin().await };
+        scheme::same_zone(&days, self.config.zone.name())?;
+        let last = scheme::last_sealed(&mut tx).await?;
+        let expected = last.as_ref().map_or(days.started_on, |last| plus(last.business_date, 1));
+        let last =
+            last.map_or("no day is sealed".to_owned(), |last| format!("{} is the last sealed day", last.business_date));
+        ensure!(
+            days.business_date == expected,
+            "the store says that {} is the open business date, but {last}, so that it must be {expected}: the store was \
+             changed by hand or put together from two; put it back from a backup",
+            days.business_date
+        );
+        Ok(days.business_date)
+    }
+
+    /// Begins the books on the first day. Where days were sealed before, that would begin them a second time.
+    async fn begin(&self) -> Result<NaiveDate> {
+        if self.store.is_read_only() {
+            return Ok(self.config.starts_on);
+        }
+        refuse_lost_store(&self.config)?;
+        let mut tx = self.store.write().await?;
+        let days = scheme::begin(&mut tx, self.config.starts_on, self.config.zone.name()).await?;
+        tx.commit().await?;
+        Ok(days.business_date)
+    }
+
+    /// Whether it is time to prove old days and orders again: in one process not before so long after the last time.
+    pub fn turn_to_prove(&self, now: Instant, after: Duration) -> bool {
+        let Ok(mut last) = self.proving.lock() else { return true };
+        let is_due = last.is_none_or(|last| now - last >= after);
+        if is_due {
+            *last = Some(now);
+        }
+        is_due
+    }
+
+    /// "Now" for a job on a business date.
+    pub fn now(&self, job: &JobFile, today: NaiveDate) -> DateTime<Utc> {
+        match self.config.clock {
+            Clock::Wall => clock::now(),
+            Clock::Business => job.set_time_on(today),
+        }
+    }
+
+    /// "Now" for the job of this name.
+    pub fn now_of(&self, job: &str, today: NaiveDate) -> DateTime<Utc> {
+        self.config.job(job).map_or_else(clock::now, |file| self.now(file, today))
+    }
+
+    /// A folder below home, made if it is not there.
+    pub fn folder(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.config.home.join(name);
+        std::fs::create_dir_all(&folder).with_context(|| format!("making the folder {}", folder.display()))?;
+        Ok(folder)
+    }
+
+    /// The terms an order was decided on.
+    pub fn terms(&self, merchant: &str, version: NaiveDate) -> Result<&Terms> {
+        let merchant = self.config.merchant(merchant).with_context(|| {
+            format!("orders of merchant {merchant} are in the books, but the configuration no longer names it")
+        })?;
+        merchant.policy.version(version).with_context(|| {
+            format!("orders keep version {version} of the policy of {}, but it is no longer in its file", merchant.id)
+        })
+    }
+}

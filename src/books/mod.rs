@@ -1,0 +1,23 @@
+//! What jobs share: a scheme at work, its books, and what it takes to decide, prove, seal and check them. Nothing here runs by
+//! itself; jobs and commands call it.
+
+pub mod bill_matching;
+pub mod day_folders;
+pub mod done;
+pub mod environment;
+pub mod exceptions;
+pub mod expected_files;
+pub mod held_back;
+pub mod inboxes;
+pub mod instruction_plans;
+pub mod not_fulfilled;
+pub mod order_decisions;
+pub mod policy_versions;
+pub mod proof;
+pub mod recheck;
+pub mod reconciliation;
+pub mod reference_rates;
+pub mod remote;
+pub mod sealed_days;
+pub mod suspense;
+pub mod verify;

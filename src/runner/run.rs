@@ -1,0 +1,60 @@
+//! One run of a job: claimed in the store, done, and recorded. The time that it is due at is its key, so that no run happens twice.
+
+use std::fmt::Display;
+
+use anyhow::Result;
+use chrono::{DateTime, NaiveDate, Utc};
+
+use crate::books::environment::Scheme;
+use crate::clock;
+use crate::jobs::Job;
+use crate::store::runs;
+
+/// A run: of which job, due when, for which business date.
+#[derive(Clone, Copy)]
+pub struct Run {
+    pub job: Job,
+    pub scheduled_for: DateTime<Utc>,
+    pub today: NaiveDate,
+}
+
+/// What happens to a run that was done before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum IfDone {
+    /// It is left.
+    Skip,
+    /// It is done again, and finds nothing to do. What went well before and fails now is recorded as a failure.
+    Repeat,
+}
+
+/// Claims a run, does its work and records how it ended. None: the run was done before, and is skipped. The outer error is one of
+/// the store, the inner one the work's.
+pub async fn run<T: Display>(
+    scheme: &Scheme,
+    run: Run,
+    if_done: IfDone,
+    work: impl Future<Output = Result<T>>,
+) -> Result<Option<Result<T>>> {
+    let Run { job, scheduled_for, today } = run;
+    let mut tx = scheme.store.write().await?;
+    let claimed = runs::claim(&mut tx, job.name(), scheduled_for, today, clock::now()).await?;
+    tx.commit().await?;
+    if !claimed && if_done == IfDone::Skip {
+        return Ok(None);
+    }
+    let done = work.await;
+    let (status, outcome) = match &done {
+        Ok(done) => ("done", done.to_string()),
+        Err(why) => ("failed", format!("{why:#}")),
+    };
+    if claimed || done.is_err() {
+        let mut tx = scheme.store.write().await?;
+        runs::finish(&mut tx, job.name(), scheduled_for, status, &outcome, clock::now()).await?;
+        tx.commit().await?;
+    }
+    match &done {
+        Ok(_) => tracing::info!(job = job.name(), day = %today, status, outcome, "job run"),
+        Err(_) => tracing::error!(job = job.name(), day = %today, status, outcome, "job failed"),
+    }
+    Ok(Some(done))
+}

@@ -221,7 +221,7 @@ fn sealed_files_that_were_touched_stop_the_next_close() {
             let manifest = fs::read_to_string(folder.join("manifest.json")).unwrap();
             fs::write(folder.join("manifest.json"), manifest.replacen("\"rows\": ", "\"rows\": 1", 1)).unwrap();
         }),
-        ("2026-03-02: extra.csv lies in the day's folder, but was not sealed with it", |folder| {
+        ("2026-03-02: extra.csv is in the day's folder, but was not sealed with it", |folder| {
             fs::write(folder.join("extra.csv"), "more").unwrap();
         }),
         ("reconciliation/2026-02-28 is there, but the store has no sealed day 2026-02-28", |folder| {

@@ -1,5 +1,5 @@
-//! Tells of what should have come and has not: files that are expected by a time, and the orders that rows wait for.
-//! Each is told once, as an exception, which closes by itself when the file or the order comes.
+//! Reports expected files that have not come, and rows that have waited too long for their order. Each gets one exception, which
+//! closes automatically when the file or the order comes.
 
 use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -14,7 +14,7 @@ use crate::store::arrivals::{self, WaitingRow};
 use crate::store::exceptions::{self, NewException};
 use crate::store::{Tx, inputs};
 
-/// Rows that are told of together. Bounds memory.
+/// The number of rows reported together. It bounds memory.
 const PAGE: usize = 1_000;
 
 /// What `report` would say, in words.
@@ -31,12 +31,12 @@ pub async fn would_report(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, now: D
     Ok(would)
 }
 
-/// What the exception about a file that is missing is known by.
+/// The key of the exception about a missing file.
 pub fn missing_key(feed: &str, date: NaiveDate) -> String {
     format!("{feed} {date}")
 }
 
-/// The date of a feed's missing file, if an exception known by this key is about one.
+/// The date of a feed's missing file, if this is the key of an exception about one.
 pub fn missing_date(feed: &str, key: &str) -> Option<NaiveDate> {
     key.strip_prefix(feed)?.strip_prefix(' ')?.parse().ok()
 }
@@ -71,8 +71,7 @@ pub async fn report(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, now: Option<
     Ok(Done(vec![("files missing", count(missing.len())), ("rows waiting long", count(waiting))]))
 }
 
-/// Feeds whose file of the day is not there although its time has come, with the date in its name. Without a `now`, the
-/// time has come for all.
+/// Feeds whose file is due and has not come, with the date in its name. Without a `now`, the day is over and every file is due.
 pub async fn missing<'s>(
     tx: &mut Tx,
     scheme: &'s Scheme,
@@ -107,7 +106,7 @@ async fn not_there(tx: &mut Tx, feed: &Feed, date: NaiveDate) -> Result<String> 
     Ok(format!("no file of {kind} for {date}: feed {name} expects {pattern} by {by}{but}{}", held_up(feed)))
 }
 
-/// What waits for a feed's missing file.
+/// What a feed's missing file holds up.
 fn held_up(feed: &Feed) -> String {
     let whose = feed.merchant.as_deref().map(|id| format!(" of {id}")).unwrap_or_default();
     let waits = format!("; overdue mails, notices, credit flags and debits{whose} are held back until it comes");
@@ -118,7 +117,7 @@ fn held_up(feed: &Feed) -> String {
     }
 }
 
-/// The exception about a row that waits. Money has had its own from the beginning.
+/// The exception about a row that has waited too long. A row about money has had its own since it came.
 fn waits_too_long(row: &WaitingRow) -> Option<NewException> {
     if Kind::parse(&row.kind).is_some_and(Kind::is_money) {
         return None;

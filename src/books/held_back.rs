@@ -1,9 +1,9 @@
-//! What is held back because a file with news of money has not come. Until it does, nobody knows who has paid: no overdue
-//! mail, no notice, no credit flag and no debit goes out for its merchant.
+//! Missing payment files hold back everything that assumes a customer has not paid: until the file comes, its merchant gets no
+//! overdue mail, notice, credit flag or debit.
 //!
-//! A file that was missing on its day stays missing until it comes, or until a person closes its exception. What a day was
-//! decided without is kept with the day, since it must come out the same when it is decided again. What was held back
-//! falls due again each next day, so that nothing has to be looked for once the file is there.
+//! A file that was missing on its day stays missing until it comes or a person closes its exception. The store keeps which
+//! files each day was decided without, because deciding that day again must give the same result. Work that was held back
+//! falls due again on the next day, so no search is needed when the file comes.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::domain::instruction::Direction;
 use crate::store::held_back::{self, MissingFile};
 use crate::store::{Tx, exceptions, instructions, orders};
 
-/// A file with news of money that should be there and is not.
+/// A file about money that is expected and missing.
 #[derive(Debug, Clone, Copy)]
 pub struct Missing<'s> {
     pub feed: &'s Feed,
@@ -41,10 +41,10 @@ impl Missing<'_> {
     }
 }
 
-/// The missing files of each merchant that something is held back for, by feed and date.
+/// The missing files of each merchant, by feed and date.
 pub type MissingOf<'s> = BTreeMap<&'s str, Vec<Missing<'s>>>;
 
-/// What is missing at a moment of the open day; without a moment, at its end.
+/// The files that are missing at a moment of the open day; without a moment, at its end.
 pub async fn missing_at<'s>(
     tx: &mut Tx,
     scheme: &'s Scheme,
@@ -65,14 +65,14 @@ pub async fn missing_at<'s>(
             }
         }
     }
-    // Of today's files nobody may have been told yet.
+    // Today's missing files may not have an exception yet.
     let unreported = expected_files::missing(tx, scheme, today, now).await?;
     let unreported = unreported.into_iter().filter(|(feed, _)| feed.when_missing != WhenMissing::GoOn);
     missing.extend(unreported.map(|(feed, dated_on)| Missing { feed, dated_on, since: today }));
     missing.sort_by(|a, b| (&a.feed.name, a.dated_on).cmp(&(&b.feed.name, b.dated_on)));
     let mut by_merchant = MissingOf::new();
     for merchant in &scheme.config.merchants {
-        // What a feed of the whole scheme says concerns every merchant.
+        // A feed of the whole scheme concerns every merchant.
         let theirs = missing.iter().filter(|file| file.feed.merchant.as_ref().is_none_or(|id| *id == merchant.id));
         let theirs: Vec<Missing<'_>> = theirs.copied().collect();
         if !theirs.is_empty() {
@@ -82,8 +82,8 @@ pub async fn missing_at<'s>(
     Ok(by_merchant)
 }
 
-/// Writes down what the open day is decided without, before its orders are. If that changed since an earlier look at this
-/// day, and nothing is missing any more, what was held back until tomorrow is decided today after all.
+/// Records which files the open day is decided without. When the last of them has come since an earlier run of this day, orders
+/// and debits that were put off until tomorrow are decided today.
 pub async fn settle(tx: &mut Tx, scheme: &Scheme, today: NaiveDate) -> Result<()> {
     let missing = missing_at(tx, scheme, today, None).await?;
     for merchant in &scheme.config.merchants {
@@ -107,13 +107,13 @@ pub async fn settle(tx: &mut Tx, scheme: &Scheme, today: NaiveDate) -> Result<()
     Ok(())
 }
 
-/// Whether a merchant's day is, or was, decided without knowing who has paid.
+/// Whether a merchant's day is, or was, decided without a payment file.
 pub async fn news_on(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<News> {
     let missing = held_back::on(tx, merchant, day).await?;
     Ok(if missing.is_empty() { News::Complete } else { News::Missing })
 }
 
-/// Refuses to close a day without files that it must not be closed without.
+/// Refuses to close a day while a file is missing whose feed says `when_missing = "stop"`.
 pub async fn refuse_if_stopped(tx: &mut Tx, scheme: &Scheme, today: NaiveDate) -> Result<()> {
     let missing = missing_at(tx, scheme, today, None).await?;
     let stops = |file: &&Missing<'_>| file.feed.when_missing == WhenMissing::Stop;
@@ -129,7 +129,7 @@ pub async fn refuse_if_stopped(tx: &mut Tx, scheme: &Scheme, today: NaiveDate) -
     )
 }
 
-/// What `explain` and `status` say of a merchant: since when something is held back, and for which files.
+/// The sentence that `explain` and `status` show for a merchant: since when work is held back, and for which files.
 pub fn in_words(missing: &[Missing<'_>]) -> Option<String> {
     let since = missing.iter().map(|file| file.since).min()?;
     let first = missing.iter().min_by_key(|file| (file.since, file.dated_on))?;

@@ -1,6 +1,6 @@
-//! Orders of which nothing is heard: their term does not start, so they never fall due and block their customers' limits. Each is
-//! an exception from the policy's day on, until it is fulfilled, cancelled or refunded. They are found by deciding: the day
-//! on which an order becomes one is a day on which it is decided.
+//! Orders without a fulfilment: their term does not start, so they never fall due and block their customers' limits. From the day
+//! that the policy names, each is an exception until it is fulfilled, cancelled or refunded. `next_action_on` makes sure that an order
+//! is decided on that day.
 
 use anyhow::Result;
 use chrono::NaiveDate;
@@ -14,11 +14,11 @@ use crate::store::exceptions::{self, NewException};
 
 const NOT_FULFILLED: &str = "NOT_FULFILLED";
 
-/// What was found of the orders that were decided together.
+/// Findings about a page of orders.
 #[derive(Default)]
 pub struct NotFulfilled {
     waiting: Vec<NewException>,
-    /// Orders that do not wait, or not yet.
+    /// Orders that are not, or not yet, overdue for fulfilment.
     others: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Load, decide, record: the middle of every job that touches positions.
+//! Loads orders with their facts, decides them, and records the difference from the books: the core of every job that changes positions.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -20,7 +20,7 @@ use crate::store::journal::Posting;
 use crate::store::orders::{Decided, StoredOrder};
 use crate::store::{Tx, credit_record, exposure, facts, instructions, journal, orders, positions};
 
-/// How many orders are decided in one transaction. Bounds memory, and what a stop throws away.
+/// The number of orders decided in one transaction. It bounds memory, and the work that an interruption loses.
 pub const PAGE: i64 = 2_000;
 
 /// What deciding changed.
@@ -39,7 +39,7 @@ impl Changed {
     }
 }
 
-/// Decides these orders at the end of `today` and records what differs from the books.
+/// Decides these orders as of the end of `today` and records the differences from the books.
 pub async fn decide_orders(
     tx: &mut Tx,
     scheme: &Scheme,
@@ -79,7 +79,7 @@ pub async fn load_cases(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Resu
     Ok(into_cases(loaded, facts))
 }
 
-/// The order that a trouble is about.
+/// Names an order in an error message.
 pub fn which_order(merchant: &str, case: &Case) -> String {
     let order = &case.order;
     format!("deciding order {} of {merchant}, policy version {}", order.order_id, order.policy_version)
@@ -97,16 +97,16 @@ pub fn into_cases(loaded: Vec<StoredOrder>, mut histories: HashMap<String, Histo
         .collect()
 }
 
-/// What is to be written for a page of orders.
+/// The rows to write for a page of orders.
 #[derive(Default)]
 struct Recording {
     decided: Vec<(String, Decided)>,
-    /// By customer, what they owe more, or less.
+    /// By customer, the change of what they owe.
     exposures: BTreeMap<String, i64>,
     positions: Vec<(String, Position)>,
     postings: Vec<Posting>,
     credit_steps: Vec<(String, crate::domain::position::CreditStep)>,
-    /// Plans of debits and pay-outs to look at, and when.
+    /// Plans of debits and pay-outs to review, and when.
     debits: Vec<(String, NaiveDate)>,
     pay_outs: Vec<(String, NaiveDate)>,
 }
@@ -160,8 +160,8 @@ impl Recording {
     }
 }
 
-/// When the order's debits are looked at. Whatever changed may change what the bank is asked for, and take back what it
-/// was to be asked for today; of a new order nothing is under way, and the first that may be due will do.
+/// When the order's debits are reviewed next. Any change may change or withdraw today's instructions, so the review is today;
+/// a new order has none yet, and its review waits for the first debit.
 fn debit_plan(
     order_id: &str,
     terms: &Terms,
@@ -175,7 +175,7 @@ fn debit_plan(
     Some((order_id.to_owned(), look_on))
 }
 
-/// When the order's credit is looked at: whenever it has, or had, any.
+/// When the order's credit is reviewed next: today, if the order has or had credit.
 fn pay_out_plan(
     order_id: &str,
     terms: &Terms,
@@ -198,7 +198,7 @@ fn outcome_of(decision: &Decision, closed_on: Option<NaiveDate>, today: NaiveDat
     }
 }
 
-/// Whether a position says something other than the recorded one. That a day more has passed is no difference.
+/// Whether a position differs from the recorded one. The passing of a day alone is no difference.
 pub fn differs(recorded: &Position, decided: &Position) -> bool {
     let same_days = recorded.days_past_due_on(decided.decided_on) == decided.days_past_due;
     let as_of = |position: &Position| Position { decided_on: NaiveDate::MIN, days_past_due: 0, ..position.clone() };

@@ -1,5 +1,5 @@
-//! Reference rates that days were closed on stay as they were. What was sealed was computed with them, so a table that
-//! said something else today would silently disagree with the books. New entries are for days still open.
+//! Reference rates that closed days were computed with must not change: a different table would silently disagree with the sealed
+//! books. New entries start on days that are still open.
 
 use anyhow::{Result, ensure};
 use chrono::NaiveDate;
@@ -9,7 +9,7 @@ use super::environment::Scheme;
 use crate::files::outgoing::sha256;
 use crate::store::{Tx, scheme};
 
-/// Keeps the entries in force on a day that is closed, as the versions of policies are kept.
+/// Records the entries in force on a day that is being closed, in the same way as policy versions.
 pub async fn keep(tx: &mut Tx, scheme: &Scheme, today: NaiveDate) -> Result<()> {
     for (name, table) in &scheme.config.rates.tables {
         for (from, rate) in table.entries().iter().filter(|(from, _)| *from <= today) {
@@ -19,7 +19,7 @@ pub async fn keep(tx: &mut Tx, scheme: &Scheme, today: NaiveDate) -> Result<()> 
     Ok(())
 }
 
-/// Refuses to go on if an entry that days were closed on was changed, or one was put in between or after them.
+/// Refuses to continue if an entry that closed days used was changed, or an entry was added for a day that is closed.
 pub async fn check(tx: &mut Tx, scheme: &Scheme) -> Result<()> {
     let Some(sealed) = scheme::last_sealed(tx).await? else { return Ok(()) };
     let sealed = sealed.business_date;
@@ -45,7 +45,7 @@ pub async fn check(tx: &mut Tx, scheme: &Scheme) -> Result<()> {
     Ok(())
 }
 
-/// Merchants' ids have no point, so no policy is kept under this name.
+/// A merchant's id has no dot, so no policy has this name.
 fn kept_as(name: &str) -> String {
     format!("reference_rates.{name}")
 }

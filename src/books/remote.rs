@@ -1,8 +1,8 @@
-//! Files to and from remote places: fetched into the spool before a day's files are taken, dealt with there once their
-//! bytes are safe here, and (`sending`) answers and reports sent. Every step can be cut off and done again.
+//! Files in remote folders. They are fetched into the spool before a day's files are taken, and moved or deleted in the remote folder
+//! once their bytes are safe here; `sending` sends answers and reports. Every step can be interrupted and repeated.
 //!
-//! An inbox that can't be looked into leaves word in its spool, and while that is there no day is sealed: files might lie
-//! there that belong to it. A place that can't be sent to holds up nothing; what is to be sent waits in `sending/`.
+//! When an inbox can't be reached, a marker file is written to its spool. While the marker exists no day is sealed, because
+//! the inbox may hold files of that day. A folder that can't be written to delays nothing: files wait in `sending/`.
 
 mod sending;
 
@@ -25,31 +25,31 @@ use crate::files::spool::{Note, Spool};
 use crate::store::exceptions::{self, NewException};
 use crate::store::{Tx, inputs};
 
-/// Waits between tries, when a place can't be reached.
+/// Waits between attempts when a folder can't be reached.
 const TRY_AGAIN_AFTER: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(3)];
 
 const INBOX_UNREACHABLE: &str = "INBOX_UNREACHABLE";
 
-/// The name of the word that is left in the spool of an inbox that could not be looked into.
+/// The marker file in the spool of an inbox that could not be reached.
 const UNREACHABLE: &str = ".unreachable";
 
-/// Files that could not be sent. They wait, and nothing else has to.
+/// Files that could not be sent. They wait for the next run; nothing else does.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Undelivered(String);
 
-/// What came of looking into all remote inboxes.
+/// The result of fetching from all remote inboxes.
 #[derive(Debug, Default)]
 pub struct Looked<'s> {
     pub fetched: i64,
     pub refused: Vec<(&'s Feed, Refused)>,
-    /// Feeds whose inboxes could not be looked into.
+    /// Feeds whose inboxes could not be reached.
     pub unseen: Vec<&'s Feed>,
-    /// Why not, in words, of those that the day can't go on without.
+    /// The errors of the feeds without which the day can't be closed.
     pub failed: Vec<String>,
 }
 
-/// Fetches what has come for the day.
+/// Fetches the files of the day.
 pub async fn fetch(scheme: &Scheme, today: NaiveDate) -> Result<Looked<'_>> {
     let mut looked = Looked::default();
     for (feed, inbox) in remote(scheme) {
@@ -109,12 +109,12 @@ pub async fn would_fetch(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String
     Ok(would)
 }
 
-/// Inboxes at which the last look failed, in words.
+/// The errors of inboxes that could not be reached at the last attempt.
 pub fn not_looked_into(scheme: &Scheme) -> Vec<String> {
     remote(scheme).filter_map(|(feed, _)| fs::read_to_string(feed.folder.join(UNREACHABLE)).ok()).collect()
 }
 
-/// Deals with fetched files whose bytes are safe here, and sends what waits. The error is an `Undelivered`.
+/// Moves or deletes the originals of files whose bytes are safe here, and sends waiting files. The error is an `Undelivered`.
 pub async fn hand_back_and_send(scheme: &Scheme) -> Result<()> {
     let mut failed = Vec::new();
     for (feed, inbox) in remote(scheme) {
@@ -127,7 +127,7 @@ pub async fn hand_back_and_send(scheme: &Scheme) -> Result<()> {
     undelivered(failed)
 }
 
-/// Sends answers that a stop left unsent, though all files were taken.
+/// Sends answers that an interrupted run left behind after all its files were taken.
 pub async fn send_answers_left(scheme: &Scheme) -> Result<()> {
     undelivered(sending::send_answers(scheme).await)
 }
@@ -143,7 +143,7 @@ fn remote(scheme: &Scheme) -> impl Iterator<Item = (&Feed, &Inbox)> {
     scheme.config.feeds.iter().filter_map(|feed| Some((feed, feed.remote.as_ref()?)))
 }
 
-/// Tries again for a while where that may help. What is done must be such that it can be.
+/// Repeats an operation while the remote folder is unreachable. The operation must be safe to repeat.
 async fn persistently<T>(mut once: impl AsyncFnMut() -> Result<T, Trouble>) -> Result<T, Trouble> {
     for wait in TRY_AGAIN_AFTER {
         match once().await {
@@ -167,7 +167,7 @@ async fn look(scheme: &Scheme, feed: &Feed, inbox: &Inbox, today: NaiveDate) -> 
     // The sender's marker says that a file is whole.
     let may_grow = inbox.place.shows_half_files() && inbox.done.is_none();
     if !wanted_now.is_empty() && may_grow && !inbox.settle.is_zero() {
-        // The other machine's clock may be wrong, so its word for how old a file is does not count: two looks do.
+        // The other machine's clock may be wrong, so a file's age is not used: the file must look the same twice.
         tokio::time::sleep(inbox.settle).await;
         let now: HashMap<String, Entry> =
             session.list().await?.into_iter().map(|entry| (entry.name.clone(), entry)).collect();
@@ -186,7 +186,7 @@ async fn look(scheme: &Scheme, feed: &Feed, inbox: &Inbox, today: NaiveDate) -> 
                 spool.arrived(&entry.name, &entry.stamp)?;
                 fetched += 1;
             }
-            // Somebody is still writing it, or took it back.
+            // The sender is still writing the file, or removed it.
             Err(why @ Trouble::Changed(_)) => tracing::warn!(feed = feed.name, "{why}; it is left for the next look"),
             Err(why) => return Err(why),
         }
@@ -194,7 +194,7 @@ async fn look(scheme: &Scheme, feed: &Feed, inbox: &Inbox, today: NaiveDate) -> 
     Ok(Found { fetched, refused })
 }
 
-/// Of what lies there, the files to be fetched for the day, in the order of their names; and what never will be.
+/// The files to fetch for the day, in the order of their names, and those that will never be fetched.
 fn wanted(
     feed: &Feed,
     inbox: &Inbox,
@@ -242,7 +242,7 @@ fn wanted(
     Ok((wanted, refused))
 }
 
-/// Adds what is refused, but for what another feed that looks into the same place has told.
+/// Adds refused files, except those that another feed of the same folder has reported.
 fn tell<'s>(told: &mut Vec<(&'s Feed, Refused)>, feed: &'s Feed, inbox: &Inbox, refused: Vec<Refused>) {
     let here = inbox.place.to_string();
     for refused in refused {
@@ -255,8 +255,8 @@ fn tell<'s>(told: &mut Vec<(&'s Feed, Refused)>, feed: &'s Feed, inbox: &Inbox, 
     }
 }
 
-/// Deals with the originals of files that were taken: only what is, byte for byte, recorded as filed here, and only if it
-/// is still there as it was fetched.
+/// Moves or deletes the originals of files that were taken: only files whose very bytes are recorded as filed here, and only if the
+/// original has not changed since it was fetched.
 async fn hand_back(scheme: &Scheme, feed: &Feed, inbox: &Inbox) -> Result<(), Trouble> {
     if inbox.afterwards == Afterwards::Keep {
         return Ok(());
@@ -273,12 +273,12 @@ async fn hand_back(scheme: &Scheme, feed: &Feed, inbox: &Inbox) -> Result<(), Tr
             && is_filed(scheme, feed, &name, &note.sha256).await?
             && session.stat(&name).await?.as_ref() == Some(&note.stamp)
         {
-            // It is remembered, and asked about again at the next look.
+            // The note is kept, and the original is tried again at the next run.
             if is_wanted_elsewhere(scheme, feed, inbox, &name, &note)? {
                 continue;
             }
             let free = free_name(session, &name).await?;
-            // The marker goes first: without its file it would vouch for the next of that name.
+            // The marker goes first: left alone, it would declare the next file of that name complete.
             if let Some(ending) = &inbox.done {
                 let marker = format!("{name}{ending}");
                 if session.stat(&marker).await?.is_some() {
@@ -292,7 +292,7 @@ async fn hand_back(scheme: &Scheme, feed: &Feed, inbox: &Inbox) -> Result<(), Tr
     Ok(())
 }
 
-/// Whether another feed that looks into the same place has still to fetch a file, or keeps it there.
+/// Whether another feed of the same folder has yet to fetch a file, or keeps its files there.
 fn is_wanted_elsewhere(
     scheme: &Scheme,
     feed: &Feed,
@@ -327,7 +327,7 @@ fn open_spool(feed: &Feed) -> Result<Spool, Trouble> {
     })
 }
 
-/// Whether just these bytes lie in the archive or in quarantine.
+/// Whether the archive or quarantine holds exactly these bytes.
 async fn is_filed(scheme: &Scheme, feed: &Feed, name: &str, sha256: &str) -> Result<bool, Trouble> {
     let look = async {
         let mut tx = scheme.store.read().await?;
@@ -337,7 +337,7 @@ async fn is_filed(scheme: &Scheme, feed: &Feed, name: &str, sha256: &str) -> Res
     Ok(files.iter().any(|file| file.filed && file.sha256 == sha256))
 }
 
-/// A name in the place's archive that nothing has yet.
+/// A free name in the remote archive.
 async fn free_name(session: &Session, name: &str) -> Result<String, Trouble> {
     let mut free = format!("archive/{name}");
     for number in 2.. {
@@ -362,7 +362,7 @@ fn leave_word(feed: &Feed, words: Option<&str>) -> Result<()> {
     left.with_context(|| format!("writing {}", path.display()))
 }
 
-/// Opens an exception about an inbox, unless there is one.
+/// Opens an exception about an inbox, unless one is open.
 async fn unreachable(tx: &mut Tx, feed: &Feed, inbox: &Inbox, today: NaiveDate) -> Result<()> {
     let merchant = feed.merchant.as_deref().unwrap_or_default();
     if exceptions::open_about(tx, merchant, INBOX_UNREACHABLE, &[&feed.name]).await?.is_empty() {

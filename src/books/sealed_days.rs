@@ -1,7 +1,7 @@
-//! Sealed days proved again: the chain of seals, the rows that each seal covers, and the files where they lie. The last sealed
-//! day is proved at every close, the others in turn within a time that is configured, those longest unproved first.
+//! Proves sealed days again: the chain of seals, the rows that each seal covers, and the published files. Every close proves the
+//! last sealed day, and as many others as fit into the configured time, those longest unproved first.
 //!
-//! Nothing is written here but when a day was proved. Whether orders are as their facts say is proved in `orders_again`.
+//! The only thing written is when a day was proved. `recheck` proves that orders follow from their facts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -20,10 +20,10 @@ use crate::store::fingerprints::{self, PartPrint};
 use crate::store::scheme::{Days, SealedDay};
 use crate::store::{Tx, journal, scheme};
 
-/// Something that is not as it was sealed, or not as it follows from the facts.
+/// A difference from what was sealed, or from what follows from the facts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Whose books it is in; empty for the scheme's.
+    /// The merchant whose books differ; empty for the scheme's.
     pub merchant: String,
     pub what: String,
 }
@@ -40,14 +40,14 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Why a day is not closed: something that was sealed or booked has been changed since.
+/// A day is not closed because something that was sealed or booked has been changed.
 #[derive(Debug, thiserror::Error)]
 pub struct Tampered {
     pub day: NaiveDate,
     pub findings: Vec<Finding>,
 }
 
-/// How many findings a message names.
+/// The most findings that a message lists.
 const NAMED: usize = 20;
 
 impl fmt::Display for Tampered {
@@ -67,23 +67,23 @@ impl fmt::Display for Tampered {
     }
 }
 
-/// After this long within one process, days that were proved are proved again.
+/// How long one process waits before it proves the same days again.
 const AGAIN_AFTER: Duration = Duration::from_secs(3_600);
 
 /// What a close has proved again.
 pub struct Again {
     pub findings: Vec<Finding>,
-    /// The days that were found as they were sealed.
+    /// The days without a difference.
     days: Vec<NaiveDate>,
-    /// Fingerprints of days that were sealed before there were any.
+    /// Fingerprints for days that were sealed before fingerprints existed.
     first_prints: Vec<(NaiveDate, Prints)>,
-    /// The time left for deciding orders again; none if it is not their turn.
+    /// The time left for deciding orders again; none if it is not due.
     pub left: Option<Duration>,
 }
 
 type Prints = Vec<(String, Vec<PartPrint>)>;
 
-/// Proves what is due at the close of a day. It writes nothing; `Again::record` does.
+/// Proves what is due at the close of a day. `Again::record` writes the result.
 pub async fn prove_again(tx: &mut Tx, scheme: &Scheme) -> Result<Again> {
     let begun = clock::monotonic();
     let sealed = scheme::sealed_days(tx).await?;
@@ -104,7 +104,7 @@ pub async fn prove_again(tx: &mut Tx, scheme: &Scheme) -> Result<Again> {
     let mut others: Vec<&SealedDay> = sealed.iter().rev().skip(1).collect();
     others.sort_by_key(|day| (proved.get(&day.business_date), day.business_date));
     for day in others {
-        // The other half is for orders.
+        // The other half of the time is for orders.
         if clock::monotonic() - begun >= within / 2 {
             break;
         }
@@ -131,7 +131,7 @@ impl Again {
         Ok(())
     }
 
-    /// Notes which days were proved.
+    /// Records which days were proved.
     pub async fn record(self, tx: &mut Tx, today: NaiveDate) -> Result<()> {
         for (day, prints) in &self.first_prints {
             fingerprints::keep(tx, *day, prints).await?;
@@ -140,8 +140,8 @@ impl Again {
     }
 }
 
-/// Entries that were put into the journal on the open day under another. A merchant that was left out of seals has those of the
-/// days since as well.
+/// Journal entries added since the last seal that are dated on another day than the open one. A merchant that was left out of
+/// seals may also have entries of the days since.
 pub async fn strays(tx: &mut Tx, scheme: &Scheme, today: NaiveDate) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for merchant in &scheme.config.merchants {
@@ -159,7 +159,7 @@ pub async fn strays(tx: &mut Tx, scheme: &Scheme, today: NaiveDate) -> Result<Ve
     Ok(findings)
 }
 
-/// Keeps the fingerprints of a day that is being sealed, and of earlier days of merchants that this seal makes good.
+/// Keeps the fingerprints of a day that is being sealed, and of the earlier days of merchants that this seal brings in again.
 pub async fn keep(tx: &mut Tx, day: NaiveDate) -> Result<()> {
     let prints = prints(tx, day).await?;
     for (merchant, _) in prints.iter().filter(|(merchant, _)| !merchant.is_empty()) {
@@ -173,7 +173,7 @@ pub async fn keep(tx: &mut Tx, day: NaiveDate) -> Result<()> {
     fingerprints::proved(tx, &[day], day).await
 }
 
-/// The fingerprints of a day as its rows are now, of each merchant and of the scheme.
+/// The current fingerprints of a day's rows, for each merchant and for the scheme.
 async fn prints(tx: &mut Tx, day: NaiveDate) -> Result<Prints> {
     let mut merchants = vec![String::new()];
     merchants.extend(scheme::merchants_of_day(tx, day).await?);
@@ -185,8 +185,8 @@ async fn prints(tx: &mut Tx, day: NaiveDate) -> Result<Prints> {
     Ok(all)
 }
 
-/// What the rows of a sealed day are not as they were sealed. A day that was sealed before there were fingerprints has nothing
-/// to compare.
+/// Differences between a sealed day's rows and their fingerprints. A day that was sealed before fingerprints existed has
+/// nothing to compare.
 pub async fn rows(tx: &mut Tx, day: NaiveDate, kept: &Prints) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for (merchant, sealed) in kept {
@@ -208,7 +208,7 @@ pub async fn rows(tx: &mut Tx, day: NaiveDate, kept: &Prints) -> Result<Vec<Find
     Ok(findings)
 }
 
-/// What the files of a sealed day are not as they were sealed, and its seal if it does not follow from them.
+/// Differences in the published files of a sealed day, and a seal that does not follow from them.
 pub fn files(scheme: &Scheme, day: &SealedDay, manifest: &Manifest) -> Result<Vec<Finding>> {
     let date = day.business_date;
     let mut findings = Vec::new();
@@ -216,7 +216,7 @@ pub fn files(scheme: &Scheme, day: &SealedDay, manifest: &Manifest) -> Result<Ve
         findings.push(Finding::of("", format!("{date}: the seal does not follow from its files and the seal before")));
     }
     let folder = scheme.config.home.join("reconciliation").join(date.to_string());
-    // Not put out yet, or lost: `write_reconciliation` makes them again.
+    // Not published yet, or lost: `write_reconciliation` writes them again.
     if !folder.is_dir() {
         return Ok(findings);
     }
@@ -245,7 +245,7 @@ pub fn files(scheme: &Scheme, day: &SealedDay, manifest: &Manifest) -> Result<Ve
     names.sort();
     let sealed: BTreeSet<&str> = manifest.files.iter().map(|file| file.name.as_str()).chain([MANIFEST]).collect();
     for name in names.iter().filter(|name| !sealed.contains(name.as_str())) {
-        findings.push(Finding::of("", format!("{date}: {name} lies in the day's folder, but was not sealed with it")));
+        findings.push(Finding::of("", format!("{date}: {name} is in the day's folder, but was not sealed with it")));
     }
     Ok(findings)
 }

@@ -1,7 +1,7 @@
-//! Suspense: money of rows that wait is booked there at the end of the day on which it has taken effect, and leaves it at
-//! the end of the day on which its row gives up waiting. A row whose order comes on the same day leaves no trace here, in
-//! whatever order the files came; what became a fact leaves suspense as its order is decided. If that fact is corrected, what
-//! came from suspense goes back there as its order is decided again, and the row gives it up for good.
+//! Suspense: money whose order is unknown. It is booked into suspense at the end of the day on which it takes effect, and out of it at
+//! the end of the day on which its row stops waiting. A row whose order comes on the same day is never booked here,
+//! in whatever order the files come. When a waiting row becomes a fact, deciding its order books the money out of suspense; when
+//! that fact is corrected, deciding the order books it back, and the row releases it for good.
 
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
@@ -16,8 +16,8 @@ use crate::store::input_rows::{self, InputRow};
 use crate::store::journal::{self, Posting};
 use crate::store::{Tx, exceptions};
 
-/// Books what there is to book of a merchant's day, page by page; found by index, so a stop loses nothing and repeats
-/// nothing. Returns the number of journal entries.
+/// Books a merchant's rows page by page. Rows are found by index, so an interrupted run loses nothing and repeats nothing.
+/// Returns the number of journal entries.
 pub async fn book(scheme: &Scheme, merchant: &str, today: NaiveDate) -> Result<i64> {
     let mut entries = 0;
     loop {
@@ -46,7 +46,7 @@ pub async fn book(scheme: &Scheme, merchant: &str, today: NaiveDate) -> Result<i
     Ok(entries)
 }
 
-/// How many rows there are left to book.
+/// The number of rows left to book.
 pub async fn left(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<usize> {
     let to_suspend = input_rows::to_suspend(tx, merchant, today, PAGE).await?;
     Ok(to_suspend.len() + input_rows::to_release(tx, merchant, today, PAGE).await?.len())

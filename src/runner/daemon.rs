@@ -1,8 +1,8 @@
-//! When jobs run. A heartbeat asks again and again what is due; due times come from each job's cron text in its own
-//! time zone, and each is claimed in the store, so that no run happens twice and none is lost to a restart.
+//! The daemon: runs each job at its times. A heartbeat asks every second which jobs are due; due times come from each job's cron text in
+//! its own time zone, and each is claimed in the store, so that no run happens twice and none is lost to a restart.
 //!
-//! The scheduler's own cron jobs are deliberately not used for that: they freeze a zone's offset, catch nothing up,
-//! and let runs of one job overlap.
+//! The scheduler crate's own cron jobs are deliberately not used: they freeze a zone's offset, catch up on nothing, and let runs
+//! of one job overlap.
 
 use std::time::{Duration, Instant};
 
@@ -22,10 +22,10 @@ use crate::domain::calendar::plus;
 use crate::jobs::Job;
 use crate::store::runs;
 
-/// A run that is this much late counts as missed, for jobs that make up for none.
+/// A run that is this late counts as missed, for jobs that don't catch up.
 const MISSED_AFTER: TimeDelta = TimeDelta::minutes(10);
 
-/// How long a job may go on after SIGTERM. It can be cut off at any time without harm; this only spares the work.
+/// How long a job may continue after SIGTERM. Cutting it off at any time does no harm; the wait only saves its work.
 const STOP_WITHIN: Duration = Duration::from_secs(20);
 
 /// Runs jobs at their times until SIGTERM or SIGINT.
@@ -37,13 +37,13 @@ pub async fn run(scheme: &Scheme) -> Result<()> {
     let heartbeat = Heartbeat::new_async("* * * * * *", move |_, _| {
         let beat = beat.clone();
         Box::pin(async move {
-            // A full channel is a beat that is still being worked on.
+            // A full channel means that the last beat's work is still under way.
             let _ = beat.try_send(());
         })
     });
     heart.add(heartbeat.context("the heartbeat")?).await.context("the heartbeat")?;
     heart.start().await.context("starting the heartbeat")?;
-    // After the wall clock was set back the heartbeat is silent; a monotonic interval is not.
+    // The heartbeat falls silent when the wall clock is set back; a monotonic interval does not.
     let mut interval = tokio::time::interval(Duration::from_secs(30));
     let mut watch = Watch::begin(scheme).await?;
     tracing::info!(scheme = scheme.config.name, "running");
@@ -71,7 +71,7 @@ async fn finish_within(work: std::pin::Pin<&mut impl Future<Output = Result<()>>
     match tokio::time::timeout(STOP_WITHIN, work).await {
         Ok(Ok(())) => {}
         Ok(Err(why)) => tracing::error!("{why:#}"),
-        Err(_) => tracing::warn!("the job under way was cut off; it goes on where it stopped at the next start"),
+        Err(_) => tracing::warn!("the job under way was cut off; it continues where it stopped at the next start"),
     }
 }
 
@@ -106,7 +106,7 @@ async fn work_of(scheme: &Scheme, file: &JobFile, job: Job, today: NaiveDate, no
     }
 }
 
-/// The due time that a job has not run for yet, if there is one.
+/// The latest due time for which a job has not run yet.
 async fn due(scheme: &Scheme, file: &JobFile, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
     let Some(latest) = file.latest_by(now) else { return Ok(None) };
     let mut tx = scheme.store.read().await?;
@@ -116,7 +116,7 @@ async fn due(scheme: &Scheme, file: &JobFile, now: DateTime<Utc>) -> Result<Opti
     Ok(Some(latest).filter(|latest| last.is_none_or(|last| last < *latest) && !missed))
 }
 
-/// Closes every day that is over, each as it would have been closed on time.
+/// Closes every day that is over, each with the result of a close on time.
 async fn close_days_over(scheme: &Scheme, now: DateTime<Utc>) -> Result<String> {
     let yesterday = plus(now.with_timezone(&scheme.config.zone).date_naive(), -1);
     if let Some(why) = plausible::too_many_days(scheme.business_date().await?, yesterday, scheme.config.days_at_once) {
@@ -129,12 +129,11 @@ async fn close_days_over(scheme: &Scheme, now: DateTime<Utc>) -> Result<String> 
     })
 }
 
-/// The name under which `status` shows what became of the wall clock, among the runs of jobs. There is one row, whatever the
-/// time is taken for.
+/// `status` shows the state of the wall clock as a run of this name. There is one row.
 const CLOCK: &str = "clock";
 const CLOCK_ROW: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
-/// The daemon's watch over the wall clock. On the business clock nothing depends on it.
+/// Watches the wall clock. The business clock does not depend on it.
 struct Watch {
     began: Instant,
     clock: Option<WallClock>,
@@ -156,7 +155,7 @@ impl Watch {
         Look { wall: clock::now(), running: clock::monotonic() - self.began }
     }
 
-    /// Looks at the wall clock, and reports what is new about it.
+    /// Reads the wall clock, and reports what changed.
     async fn look(&mut self, scheme: &Scheme) -> Result<()> {
         let look = self.both();
         let Some(clock) = &mut self.clock else { return Ok(()) };
@@ -198,7 +197,7 @@ impl Watch {
         tx.commit().await
     }
 
-    /// Whether a job may run at the time that it is by the wall clock.
+    /// Whether a job may run while the wall clock is as it is.
     fn lets(&self, job: Job) -> bool {
         match self.clock.as_ref().and_then(WallClock::doubt) {
             None => true,

@@ -1,8 +1,8 @@
-//! Whether the wall clock can be believed. It is compared with a clock that only counts on: what the one gained on the
-//! other since the last look is a step, and a step ahead is not believed before it has held for a while. A clock that was
-//! wrong for some minutes so seals no day that is not over.
+//! Decides whether the wall clock can be trusted. It is compared with a monotonic clock: a difference since the last reading is a
+//! step, and a step ahead is trusted only after it has held for a while. So a clock that is wrong for some minutes never seals a day
+//! that is not over.
 //!
-//! Nothing here reads a clock: both times are handed in.
+//! Nothing here reads a clock: the caller passes both times.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use crate::domain::calendar::days_between;
 
-/// What time servers correct in one go, and what a busy machine loses between two looks, is no step.
+/// Smaller differences are no step: time servers correct them, and a busy machine loses as much between two readings.
 const STEP: TimeDelta = TimeDelta::minutes(5);
 
-/// A daemon that was stopped for longer may find a clock that was wrong from the beginning: one without a battery starts
-/// anywhere, until a time server is reached. Jobs run every ten minutes.
+/// A daemon that was stopped for longer doubts the clock it starts with: a machine without a battery starts with any time until it
+/// reaches a time server. Jobs run every ten minutes.
 const STOPPED: TimeDelta = TimeDelta::minutes(15);
 
-/// What both clocks say at one look.
+/// A reading of both clocks.
 #[derive(Debug, Clone, Copy)]
 pub struct Look {
     pub wall: DateTime<Utc>,
@@ -25,38 +25,38 @@ pub struct Look {
     pub running: Duration,
 }
 
-/// What a look found.
+/// What a reading shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finding {
     /// Nothing new.
     Unchanged,
-    /// The wall clock stepped ahead by so much; from now on it is doubted.
+    /// The wall clock stepped ahead by this much, and is doubted from now on.
     Ahead(TimeDelta),
-    /// The wall clock stepped back by so much.
+    /// The wall clock stepped back by this much.
     Back(TimeDelta),
-    /// It is where it should be again, and no longer doubted.
+    /// The wall clock is right again, and no longer doubted.
     Returned,
-    /// It has held for long enough, and is believed.
+    /// The step has held for long enough, and is trusted.
     Believed(TimeDelta),
 }
 
 /// Why the wall clock is doubted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Doubt {
-    /// The daemon was not running for a while, and nobody knows for how long. No day is closed.
+    /// The daemon was not running for an unknown time. No day is closed.
     Stopped,
-    /// The clock stepped ahead under the daemon's eyes. Nothing is done at a time that may be wrong.
+    /// The clock stepped ahead while the daemon ran. No job runs at a time that may be wrong.
     Stepped,
 }
 
 /// The wall clock as the daemon watches it.
 #[derive(Debug)]
 pub struct WallClock {
-    /// How long a step ahead must hold before it is believed.
+    /// How long a step ahead must hold before it is trusted.
     wait: Duration,
-    /// The moment at which the daemon would have started, by the time that is believed.
+    /// When the daemon started, by the trusted time.
     started: DateTime<Utc>,
-    /// How far from that is still believed.
+    /// The tolerance around it.
     tolerance: TimeDelta,
     doubted: Option<Doubted>,
     first: Option<Finding>,
@@ -65,14 +65,14 @@ pub struct WallClock {
 #[derive(Debug, Clone, Copy)]
 struct Doubted {
     why: Doubt,
-    /// The moment at which the daemon would have started, by the time that is doubted.
+    /// When the daemon started, by the doubted time.
     started: DateTime<Utc>,
     /// How long the daemon had been running when the doubt began.
     since: Duration,
 }
 
 impl WallClock {
-    /// `last_known`: the latest moment that was written down before the daemon started.
+    /// `last_known`: the latest time recorded before the daemon started.
     pub fn new(look: Look, last_known: Option<DateTime<Utc>>, wait: Duration) -> WallClock {
         let started = start_of(look);
         let mut clock = WallClock { wait, started, tolerance: STEP, doubted: None, first: None };
@@ -88,7 +88,7 @@ impl WallClock {
         clock
     }
 
-    /// Takes a look at both clocks.
+    /// Compares a reading with the ones before.
     pub fn look(&mut self, look: Look) -> Finding {
         if let Some(first) = self.first.take() {
             return first;
@@ -127,19 +127,19 @@ impl WallClock {
         self.doubted.map(|doubted| doubted.why)
     }
 
-    /// Now, by the time that was believed last.
+    /// The current time by the last trusted time.
     pub fn believed(&self, look: Look) -> DateTime<Utc> {
         self.started + TimeDelta::from_std(look.running).unwrap_or(TimeDelta::MAX)
     }
 }
 
-/// The moment at which the daemon started if the wall clock is right.
+/// When the daemon started, if the wall clock is right.
 fn start_of(look: Look) -> DateTime<Utc> {
     look.wall - TimeDelta::from_std(look.running).unwrap_or(TimeDelta::zero())
 }
 
-/// Why the days that are over are not closed without being asked; none if they are few enough. `open` is the open business
-/// date, `last` the last day that is over by the clock.
+/// Why the daemon does not close the days that are over: they are too many. `open` is the open business date, `last` the last day
+/// that is over by the clock.
 pub fn too_many_days(open: NaiveDate, last: NaiveDate, at_most: i64) -> Option<String> {
     let days = days_between(open, last) + 1;
     (days > at_most).then(|| {

@@ -1,4 +1,4 @@
-//! The files that go to a bank: debit instructions and credit pay-outs of a day.
+//! The files for a bank: a day's debit instructions and credit pay-outs.
 
 use anyhow::Result;
 
@@ -11,8 +11,8 @@ use crate::store::instructions::StoredInstruction;
 use crate::store::{Tx, instructions, scheme};
 
 impl DayOf<'_> {
-    /// What the bank is asked for, of merchants that ask it for anything. Written once, with the day's seal, so that
-    /// nothing can be asked for twice.
+    /// The instructions of merchants that use a bank. They are written once, with the day's seal, so that no instruction goes
+    /// out twice.
     pub(super) async fn instructions(&self, tx: &mut Tx, direction: Direction) -> Result<Option<Written>> {
         let name = self.name(match direction {
             Direction::Debit => "debit-instructions",

@@ -1,6 +1,6 @@
-//! Matching: what providers report against what the books have. Where a provider sends bills, its side is what they have
-//! said; elsewhere the file that brings a payment is the provider's word on it. Everything is told from dated rows, so
-//! that a sealed day comes out the same again.
+//! The matching report: what providers report against what the books have. If a provider sends bills, its side is the bills; otherwise
+//! it is the file that brought the payment. The report is computed from dated rows only, so a sealed day comes out the
+//! same at any time.
 
 use anyhow::Result;
 use chrono::NaiveDate;
@@ -26,7 +26,7 @@ impl DayOf<'_> {
             rows.push(self.told_once(booked)?);
         }
         let corrections = corrections::money_on(tx, id, since, day).await?;
-        // What was corrected before its day came is told as it is by then.
+        // A fact that was corrected before its day is reported as corrected.
         for earlier in corrections.iter().filter(|corrected| !corrected.is_new) {
             rows.retain(|row| !row.is_about(&earlier.event, &earlier.fact_id));
         }
@@ -39,7 +39,7 @@ impl DayOf<'_> {
         for (waiting, provider, in_bill) in input_rows::suspended_at(tx, id, day).await? {
             let Some((minor, currency)) = signed_amount(&waiting)? else { continue };
             *sums.suspended.entry(currency).or_default() += minor;
-            // The bill's own row stands for it.
+            // The bill's own row reports it.
             if !in_bill {
                 rows.push(self.suspended(waiting, provider, minor, currency));
             }
@@ -71,7 +71,7 @@ impl DayOf<'_> {
         Ok(report.finish()?)
     }
 
-    /// Money of which only one file tells.
+    /// Money that only one file reports.
     fn told_once(&self, booked: BookedPayment) -> Result<Item> {
         let (minor, since) = (booked.amount_minor, booked.waited_since);
         let currency = currency(&booked.currency)?;
@@ -90,7 +90,7 @@ impl DayOf<'_> {
         })
     }
 
-    /// What a bill says, beside what the books have at the end of the day.
+    /// Bill lines beside what the books have at the end of the day.
     fn of_bill(&self, line: LineRow) -> Result<Item> {
         let is_to_come = |on: Option<NaiveDate>| on.is_some_and(|on| on > self.day);
         let is_settled = line.settled_on.is_some_and(|settled_on| settled_on <= self.day);
@@ -113,18 +113,17 @@ impl DayOf<'_> {
             key: line.event_key,
             order_id: line.order_id,
             provider_minor: line.amount_minor,
-            // What is booked in another currency cannot stand beside the provider's amount.
+            // An amount in another currency cannot be compared with the provider's.
             our_minor: ours.filter(|(currency, _)| *currency == theirs).map_or(0, |(_, minor)| minor),
             currency: theirs,
             fee_minor: line.fee_minor,
-            // What was corrected takes the place of what was booked first.
+            // A correction replaces what was booked first.
             booked_today: first.filter(|_| line.booked_on.is_some_and(|on| self.is_of_day(on))),
             days_open: days_between(line.opened_on, self.day),
         })
     }
 
-    /// What a bill says of something that was matched, and of which the books have another amount, or none, since a
-    /// correction.
+    /// Bill lines that were matched before a correction changed the booked amount or removed it.
     fn reopened(&self, line: LineRow, rows: &[Item]) -> Result<Option<Item>> {
         if rows.iter().any(|row| row.is_about(&line.event, &line.event_key)) {
             return Ok(None);
@@ -133,8 +132,7 @@ impl DayOf<'_> {
         Ok(Some(Item { booked_today: None, ..item }))
     }
 
-    /// Money that was corrected, today or before it took effect. Where nothing else is told of it, the file that brought it is
-    /// the provider's word.
+    /// Money that was corrected, today or before it took effect. Without a bill, the file that brought it is the provider's side.
     fn corrected(&self, corrected: MoneyCorrected, rows: &mut Vec<Item>) -> Result<()> {
         let currency = currency(&corrected.currency)?;
         let (booked, ours) = (corrected.booked_minor, corrected.our_minor);
@@ -165,7 +163,7 @@ impl DayOf<'_> {
         Ok(())
     }
 
-    /// What the books have and a bill should have.
+    /// Money in the books that a bill should show.
     fn awaited(&self, row: AwaitedRow) -> Result<Item> {
         let currency = currency(&row.currency)?;
         Ok(Item {
@@ -199,7 +197,7 @@ impl DayOf<'_> {
         }
     }
 
-    /// A file that tells otherwise than what is booked. It is told once, on its day.
+    /// A file whose amount differs from the booked one. It is reported once, on its day.
     fn conflict(&self, row: InputRow, provider: String, (theirs, ours): (i64, i64), currency: Currency) -> Item {
         Item {
             status: Status::AmountDiffers,
@@ -228,7 +226,7 @@ struct Item {
     our_minor: i64,
     currency: Currency,
     fee_minor: Option<i64>,
-    /// What was booked today, if the item stands for that.
+    /// The amount that was booked today, if this item reports it.
     booked_today: Option<(Currency, i64)>,
     days_open: i64,
 }

@@ -1,5 +1,5 @@
-//! Positions: what customers owe at the end of a day. Of the open day they are those recorded; those of a sealed one are
-//! decided again.
+//! The positions report: what customers owe at the end of a day. For the open day it lists the recorded positions; for a sealed day it
+//! decides them again.
 
 use anyhow::{Context, Result};
 use chrono::NaiveDate;

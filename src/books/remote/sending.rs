@@ -1,5 +1,5 @@
-//! What goes out to remote places: the answers to files, and the reports of a day. It is queued in `sending/` when it is
-//! final and leaves from there; one that can't be sent waits for the next run.
+//! Sends the answers to files, and the reports of a day, to remote folders. Final files are queued in `sending/`; those that can't be
+//! sent wait for the next run.
 
 use std::fs::{self, File};
 use std::io;
@@ -17,7 +17,7 @@ use crate::files::spool;
 /// The last file of a day's reports.
 const MANIFEST: &str = "manifest.json";
 
-/// Has the answers to a file sent, once they have their names.
+/// Queues the answers to a file once they have their final names.
 pub fn queue_answers(scheme: &Scheme, feed: &Feed, folder: &Path, kept_as: &str) -> io::Result<()> {
     if feed.outbox.is_none() {
         return Ok(());
@@ -28,7 +28,7 @@ pub fn queue_answers(scheme: &Scheme, feed: &Feed, folder: &Path, kept_as: &str)
     Ok(())
 }
 
-/// Has a day's reports sent, once they are out.
+/// Queues a day's reports once they are published.
 pub fn queue_reports(scheme: &Scheme, folder: &Path, day: NaiveDate) -> io::Result<()> {
     if scheme.config.reports.is_none() {
         return Ok(());
@@ -38,7 +38,7 @@ pub fn queue_reports(scheme: &Scheme, folder: &Path, day: NaiveDate) -> io::Resu
     spool::queue_folder(&reports_of(scheme).join(day.to_string()), &files)
 }
 
-/// Sends the answers that wait. Gives back what could not be sent, in words.
+/// Sends queued answers. Returns the errors of those that could not be sent.
 pub(super) async fn send_answers(scheme: &Scheme) -> Vec<String> {
     let mut failed = Vec::new();
     for feed in &scheme.config.feeds {
@@ -50,7 +50,7 @@ pub(super) async fn send_answers(scheme: &Scheme) -> Vec<String> {
     failed
 }
 
-/// Sends the reports that wait, day by day; each day's manifest when all else is there. The error is an `Undelivered`.
+/// Sends queued reports day by day, each day's manifest last. The error is an `Undelivered`.
 pub async fn send_reports(scheme: &Scheme) -> Result<()> {
     let Some(place) = &scheme.config.reports else { return Ok(()) };
     for day in spool::queued(&reports_of(scheme), "").context("looking for reports to send")? {
@@ -66,7 +66,7 @@ pub async fn send_reports(scheme: &Scheme) -> Result<()> {
     Ok(())
 }
 
-/// Sends what waits in a folder, and lets go of each file once it is there.
+/// Sends the files queued in a folder, and deletes each once it has arrived.
 async fn send(place: &Place, folder: &Path, below: &str) -> Result<(), Trouble> {
     let waiting = spool::queued(folder, MANIFEST)?;
     if waiting.is_empty() {

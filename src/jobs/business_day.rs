@@ -1,11 +1,11 @@
 //! A business day from beginning to end: every job in order, then the next day.
 
 use anyhow::{Result, anyhow};
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 
 use super::ingest_files::RowsRejected;
 use super::places::Undelivered;
-use super::proof::BrokenBooks;
+use super::proof::{BrokenBooks, Faults};
 use super::{Done, Job, Scheme};
 use crate::clock;
 use crate::config::Clock;
@@ -64,12 +64,37 @@ pub async fn run_now(scheme: &Scheme, job: Job, today: NaiveDate) -> Result<Done
     run_recorded(scheme, job, today).await
 }
 
-/// Does what the end of a day brings, but for the seal.
-pub async fn run_parts_of_close(scheme: &Scheme, today: NaiveDate) -> Result<()> {
+/// A part of a close that failed for these merchants, and was done for the others.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct FailedForSome(String);
+
+/// Does what the end of a day brings, but for the seal, for each merchant by itself: one whose part fails is left out of what
+/// follows, and is among the faults.
+pub async fn run_parts_of_close(scheme: &Scheme, today: NaiveDate) -> Result<Faults> {
+    let mut faults = Faults::default();
     for part in jobs(scheme).filter(|job| job.is_part_of_close()) {
-        Box::pin(run_recorded(scheme, part, today)).await?;
+        let done = recorded(scheme, part, today, async |_| for_each_merchant(scheme, part, today, &mut faults).await);
+        match done.await {
+            Err(why) if why.is::<FailedForSome>() => {}
+            done => drop(done?),
+        }
     }
-    Ok(())
+    Ok(faults)
+}
+
+async fn for_each_merchant(scheme: &Scheme, part: Job, today: NaiveDate, faults: &mut Faults) -> Result<Done> {
+    let (mut all, mut failed) = (Done::default(), Vec::new());
+    for merchant in &scheme.config.merchants {
+        if faults.is_stopped(&merchant.id) {
+            continue;
+        }
+        match part.run_for(scheme, merchant, today).await {
+            Ok(done) => all.add(done),
+            Err(why) => failed.push(faults.stop(&merchant.id, why)?),
+        }
+    }
+    if failed.is_empty() { Ok(all) } else { Err(FailedForSome(failed.join("\n")).into()) }
 }
 
 /// The jobs of a business day, in its order.
@@ -84,14 +109,21 @@ fn is_sealed_without_some(why: &anyhow::Error) -> bool {
 
 /// Runs a job for a business date and leaves word of it. Being asked twice is no harm: it finds nothing to do.
 async fn run_recorded(scheme: &Scheme, job: Job, today: NaiveDate) -> Result<Done> {
-    let Some(file) = scheme.config.job(job.name()) else {
-        return job.run(scheme, today, clock::now()).await;
-    };
+    Box::pin(recorded(scheme, job, today, async |now| job.run(scheme, today, now).await)).await
+}
+
+async fn recorded(
+    scheme: &Scheme,
+    job: Job,
+    today: NaiveDate,
+    work: impl AsyncFnOnce(DateTime<Utc>) -> Result<Done>,
+) -> Result<Done> {
+    let Some(file) = scheme.config.job(job.name()) else { return work(clock::now()).await };
     let scheduled_for = file.set_time_on(today);
     let mut tx = scheme.store.write().await?;
     let claimed = runs::claim(&mut tx, job.name(), scheduled_for, today, clock::now()).await?;
     tx.commit().await?;
-    let done = job.run(scheme, today, scheme.now(file, today)).await;
+    let done = work(scheme.now(file, today)).await;
     let (status, outcome) = match &done {
         Ok(done) => ("done", done.to_string()),
         Err(why) => ("failed", format!("{why:#}")),

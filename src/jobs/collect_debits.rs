@@ -9,14 +9,15 @@ use chrono::NaiveDate;
 use super::deciding::load_cases;
 use super::instructing::{self, Asked, Findings, sooner};
 use super::{Done, Scheme, held_back};
+use crate::config::Merchant;
 use crate::domain::debit;
 use crate::domain::hold::{Covered, Effect, spans};
 use crate::domain::instruction::{Attempt, Direction};
 use crate::store::instructions::Plan;
 use crate::store::{instructions, positions};
 
-pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
-    instructing::run(scheme, Direction::Debit, today, async |tx, merchant, page| {
+pub async fn run_for(scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> Result<Done> {
+    instructing::run_for(scheme, merchant, Direction::Debit, today, async |tx, page| {
         let ids: Vec<&str> = page.iter().map(|plan| plan.order_id.as_str()).collect();
         let cases = load_cases(tx, &merchant.id, &ids).await?;
         let positions = positions::of_orders(tx, &merchant.id, &ids).await?;

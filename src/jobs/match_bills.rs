@@ -18,29 +18,26 @@ use crate::store::awaited::{Awaited, Booked};
 use crate::store::exceptions::NewException;
 use crate::store::{Tx, awaited, bills, exceptions};
 
-pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
-    let mut all = Left::default();
-    for merchant in &scheme.config.merchants {
-        let mut tx = scheme.store.write().await?;
-        let settled = bills::count_to_settle(&mut tx, &merchant.id, today).await?;
-        if settled > 0 {
-            bills::settle(&mut tx, &merchant.id, today).await?;
-            let corrected = bills::corrected_on(&mut tx, &merchant.id, today).await?;
-            let corrected: Vec<&str> = corrected.iter().map(String::as_str).collect();
-            exceptions::resolve(&mut tx, &merchant.id, &["CONFLICT"], &corrected, today).await?;
-        }
-        let answers = Answers::of(scheme, merchant);
-        let mut after = Key::default();
-        while let Some(findings) = answers.look_at_new(&mut tx, today, &mut after).await? {
-            all.add(findings.record(&mut tx, merchant, today).await?);
-        }
-        let mut after = Key::default();
-        while let Some(findings) = answers.look_at_awaited(&mut tx, today, &mut after).await? {
-            all.add(findings.record(&mut tx, merchant, today).await?);
-        }
-        all.settled += settled;
-        tx.commit().await?;
+pub async fn run_for(scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> Result<Done> {
+    let mut tx = scheme.store.write().await?;
+    let settled = bills::count_to_settle(&mut tx, &merchant.id, today).await?;
+    let mut all = Left { settled, ..Left::default() };
+    if settled > 0 {
+        bills::settle(&mut tx, &merchant.id, today).await?;
+        let corrected = bills::corrected_on(&mut tx, &merchant.id, today).await?;
+        let corrected: Vec<&str> = corrected.iter().map(String::as_str).collect();
+        exceptions::resolve(&mut tx, &merchant.id, &["CONFLICT"], &corrected, today).await?;
     }
+    let answers = Answers::of(scheme, merchant);
+    let mut after = Key::default();
+    while let Some(findings) = answers.look_at_new(&mut tx, today, &mut after).await? {
+        all.add(findings.record(&mut tx, merchant, today).await?);
+    }
+    let mut after = Key::default();
+    while let Some(findings) = answers.look_at_awaited(&mut tx, today, &mut after).await? {
+        all.add(findings.record(&mut tx, merchant, today).await?);
+    }
+    tx.commit().await?;
     let Left { settled, awaited, ended, late } = all;
     Ok(Done(vec![("matched", settled), ("awaited", awaited), ("no longer awaited", ended), ("late", late)]))
 }

@@ -4,6 +4,7 @@
 mod assess_positions;
 mod close_day;
 mod collect_debits;
+mod culprit;
 mod deciding;
 pub mod held_back;
 mod instructing;
@@ -34,7 +35,7 @@ use anyhow::{Context, Result, bail, ensure};
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::clock;
-use crate::config::{Changed, Clock, Config, JobFile, Merchant, changed};
+use crate::config::{Changed, Clock, Config, JobFile, Merchant, changed, is_part_of_close};
 use crate::domain::calendar::plus;
 use crate::domain::policy::Terms;
 use crate::mail::compose::{Sender, Templates};
@@ -86,27 +87,37 @@ impl Job {
         Job::ALL.into_iter().find(|job| job.name() == name)
     }
 
-    /// Whether the job is part of the close of a day and never runs alone. What a day's end brings must not come before it,
-    /// or the books would depend on which jobs ran while the day was open.
+    /// Whether the job is part of the close of a day and never runs alone.
     pub fn is_part_of_close(self) -> bool {
-        match self {
-            Job::AssessPositions | Job::CollectDebits | Job::PayOutCredit | Job::MatchBills => true,
-            Job::IngestFiles | Job::WatchFeeds | Job::SendReminders | Job::CloseDay | Job::WriteReconciliation => false,
-        }
+        is_part_of_close(self.name())
     }
 
-    /// Does the job for the open business date.
+    /// Does the job for the open business date. Parts of the close are done for a merchant at a time.
     pub async fn run(self, scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> Result<Done> {
         let done = match self {
             Job::IngestFiles => ingest_files::run(scheme, today).await,
             Job::WatchFeeds => watch_feeds::run(scheme, today, now).await,
-            Job::AssessPositions => assess_positions::run(scheme, today).await,
             Job::SendReminders => send_reminders::run(scheme, today, now).await,
-            Job::CollectDebits => collect_debits::run(scheme, today).await,
-            Job::PayOutCredit => pay_out_credit::run(scheme, today).await,
-            Job::MatchBills => match_bills::run(scheme, today).await,
             Job::CloseDay => close_day::run(scheme, today).await,
             Job::WriteReconciliation => write_reconciliation::run(scheme).await,
+            Job::AssessPositions | Job::CollectDebits | Job::PayOutCredit | Job::MatchBills => {
+                bail!("{} is part of the close of the day and runs with it", self.name())
+            }
+        };
+        done.with_context(|| format!("{} for {today}", self.name()))
+    }
+
+    /// Does a part of the close of the open business date for one merchant. Where it fails, what it had not committed is rolled
+    /// back, and nothing of another merchant is touched.
+    pub async fn run_for(self, scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> Result<Done> {
+        let done = match self {
+            Job::AssessPositions => assess_positions::run_for(scheme, merchant, today).await,
+            Job::CollectDebits => collect_debits::run_for(scheme, merchant, today).await,
+            Job::PayOutCredit => pay_out_credit::run_for(scheme, merchant, today).await,
+            Job::MatchBills => match_bills::run_for(scheme, merchant, today).await,
+            Job::IngestFiles | Job::WatchFeeds | Job::SendReminders | Job::CloseDay | Job::WriteReconciliation => {
+                bail!("{} is not part of the close of a day", self.name())
+            }
         };
         done.with_context(|| format!("{} for {today}", self.name()))
     }
@@ -131,6 +142,17 @@ impl Job {
 /// What a run did: counts with their names, for logs and `status`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Done(pub Vec<(&'static str, i64)>);
+
+impl Done {
+    pub fn add(&mut self, other: Done) {
+        for (name, count) in other.0 {
+            match self.0.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, sum)) => *sum += count,
+                None => self.0.push((name, count)),
+            }
+        }
+    }
+}
 
 impl std::fmt::Display for Done {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

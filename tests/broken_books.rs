@@ -1,6 +1,8 @@
 //! Each merchant is proved by itself: one whose books do not add up is left out of the day's seal and stops nobody else,
 //! and the next seal that has the merchant makes the missing days good.
 
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+
 use crate::support::{POLICY, Scheme, assert_same, files_below};
 
 /// Changes the books behind the program's back.
@@ -194,4 +196,158 @@ fn what_a_left_out_merchants_bank_was_to_be_asked_for_is_asked_for_once_it_is_se
     };
     assert_eq!([asked("2026-03-03"), asked("2026-03-04")], [1, 0]);
     scheme.run(&["verify"]);
+}
+
+/// Two merchants of one customer: what is planted is in the books of SHOP, OTHER has an order to decide every day.
+fn two_merchants() -> Scheme {
+    let scheme = Scheme::shop(&format!("{POLICY}[version.pay_out]\nafter = 0\n")).with_customer(&[]);
+    let other = "[[merchant]]\nid = \"OTHER\"\nname = \"Other\"\npolicy = \"policy.toml\"\n\
+        [[feed]]\nname = \"other-orders\"\nfolder = \"other\"\npattern = \"orders-{date}.csv\"\nkind = \"orders\"\n\
+        settle_seconds = 0\nmerchant = \"OTHER\"\n";
+    scheme.write("paylater.toml", scheme.read("paylater.toml") + other);
+    std::fs::create_dir(scheme.path("other")).unwrap();
+    let agreements = "agreement_id,customer_id,merchant_id,status,changed_at,score_authorised\n\
+        A1,C1,SHOP,open,2026-02-01,true\nA2,C1,OTHER,open,2026-02-01,true\n";
+    scheme.write("inbox/agreements-2026-03-01.csv", agreements);
+    let header = "order_id,customer_id,amount,currency,ordered_at\n";
+    scheme.write(
+        "inbox/orders-2026-03-01.csv",
+        format!("{header}O1,C1,10.00,CNY,2026-03-01\nO2,C1,10.00,CNY,2026-03-01\nO3,C1,10.00,CNY,2026-03-01\n"),
+    );
+    for day in 1..=5 {
+        let order = format!("{header}T{day},C1,1.00,CNY,2026-03-0{day}\n");
+        scheme.write(&format!("other/orders-2026-03-0{day}.csv"), order);
+    }
+    let payments = "payment_id,order_id,amount,currency,paid_at\n";
+    scheme.write("inbox/payments-2026-03-02.csv", format!("{payments}P1,O1,15.00,CNY,2026-03-02\n"));
+    let of_the_3rd = "P2,O1,1.00,CNY,2026-03-03\nP3,O2,4.00,CNY,2026-03-03\nP4,NEVER,3.00,CNY,2026-03-03\n";
+    scheme.write("inbox/payments-2026-03-03.csv", format!("{payments}{of_the_3rd}"));
+    scheme
+}
+
+/// Changes the books behind the program's back, on either engine, also rows that are kept.
+async fn change(scheme: &Scheme, sql: &str) {
+    let statement = AssertSqlSafe(sql.to_owned());
+    let changed = match scheme.env.iter().find(|(name, _)| name == "PAYLATER_STORE_URL") {
+        Some((_, url)) => {
+            let mut connection = PgConnection::connect(url).await.unwrap();
+            sqlx::raw_sql("SET session_replication_role = replica").execute(&mut connection).await.unwrap();
+            sqlx::raw_sql(statement).execute(&mut connection).await.unwrap().rows_affected()
+        }
+        None => {
+            let url = format!("sqlite:{}", scheme.path("run/paylater.db").display());
+            let mut connection = SqliteConnection::connect(&url).await.unwrap();
+            sqlx::raw_sql("DROP TRIGGER IF EXISTS input_row_is_not_changed").execute(&mut connection).await.unwrap();
+            let done = sqlx::raw_sql(statement).execute(&mut connection).await.unwrap().rows_affected();
+            connection.close().await.unwrap();
+            done
+        }
+    };
+    assert_eq!(changed, 1, "{sql}");
+}
+
+/// The rows of a merchant's reports of some days, without their header, sorted.
+fn rows_of(scheme: &Scheme, merchant: &str, days: &[&str], kind: &str) -> Vec<String> {
+    let read = |day: &&str| scheme.read(&format!("run/reconciliation/{day}/{merchant}_{day}_{kind}.csv"));
+    let mut rows: Vec<String> =
+        days.iter().flat_map(|day| read(day).lines().skip(1).map(str::to_owned).collect::<Vec<_>>()).collect();
+    rows.sort();
+    rows
+}
+
+/// A row that can't be so stops the close of one merchant in one of its parts, on the 3rd.
+async fn a_row_that_can_not_be(scheme: Scheme, plant: &str, repair: &str, reason: &str, part: &str) {
+    let whole = two_merchants();
+    whole.close("2026-03-05");
+    scheme.close("2026-03-02");
+    scheme.run(&["job", "ingest_files"]);
+    change(&scheme, plant).await;
+    let told = scheme.run_failing(&["close", "--through", "2026-03-03"], 1);
+    assert!(told.contains("2026-03-03 was sealed without SHOP, whose books could not be worked out"), "{told}");
+    assert!(told.contains(reason), "{reason}: {told}");
+    // It is said wherever somebody looks: in the seal, the exceptions, the status and the run of the job.
+    let manifest = scheme.read("run/reconciliation/2026-03-03/manifest.json");
+    assert!(manifest.contains("\"merchant_id\": \"SHOP\"") && !manifest.contains("SHOP_2026"), "{manifest}");
+    assert!(!scheme.path("run/reconciliation/2026-03-03/SHOP_2026-03-03_summary.csv").exists());
+    let exceptions = scheme.read("run/reconciliation/2026-03-03/scheme_2026-03-03_exceptions.csv");
+    assert!(exceptions.contains("BOOKS_BROKEN") && exceptions.contains(reason), "{exceptions}");
+    let status = scheme.run_failing(&["status"], 1);
+    assert!(status.contains("BOOKS_BROKEN") && status.contains("open business date  2026-03-04"), "{status}");
+    let failed = status.lines().find(|line| line.starts_with(&format!("│ {part} ")) && line.contains(" SHOP: "));
+    assert!(failed.is_some(), "{part}: {status}");
+    // The other's day is as it would have been.
+    for kind in ["summary", "detail", "positions", "settlement", "matching", "exceptions"] {
+        let of = |scheme: &Scheme| rows_of(scheme, "OTHER", &["2026-03-03"], kind);
+        assert_eq!(of(&scheme), of(&whole), "{kind}");
+    }
+    // Until it is put right, every day says so; then the next seal makes the days good, and nothing is twice or half.
+    scheme.run_failing(&["close", "--through", "2026-03-04"], 1);
+    change(&scheme, repair).await;
+    scheme.close("2026-03-05");
+    for kind in ["positions", "exceptions"] {
+        let of = |scheme: &Scheme| rows_of(scheme, "SHOP", &["2026-03-05"], kind);
+        assert_eq!(of(&scheme).len(), of(&whole).len(), "{kind}");
+    }
+    assert_eq!(
+        rows_of(&scheme, "SHOP", &["2026-03-05"], "positions"),
+        rows_of(&whole, "SHOP", &["2026-03-05"], "positions")
+    );
+    let amounts = |scheme: &Scheme, days: &[&str]| {
+        let cut = |row: String| {
+            row.split(',')
+                .filter(|cell| !cell.starts_with("SHOP-") && !cell.starts_with("2026"))
+                .collect::<Vec<_>>()
+                .join(",")
+        };
+        let mut rows: Vec<String> = rows_of(scheme, "SHOP", days, "detail").into_iter().map(cut).collect();
+        rows.sort();
+        rows
+    };
+    assert_eq!(amounts(&scheme, &["2026-03-05"]), amounts(&whole, &["2026-03-03", "2026-03-04", "2026-03-05"]));
+    let exceptions = scheme.read("run/reconciliation/2026-03-05/scheme_2026-03-05_exceptions.csv");
+    assert!(!exceptions.contains("BOOKS_BROKEN"), "{exceptions}");
+    scheme.run(&["status"]);
+    scheme.run(&["verify"]);
+}
+
+#[tokio::test]
+async fn an_order_that_can_not_be_decided_leaves_its_merchant_out_and_stops_nobody() {
+    for scheme in [two_merchants(), two_merchants().on_postgres().await] {
+        a_row_that_can_not_be(
+            scheme,
+            "UPDATE instalment SET credit_status = 'impossible' WHERE merchant_id = 'SHOP' AND order_id = 'O2'",
+            "UPDATE instalment SET credit_status = 'clear' WHERE merchant_id = 'SHOP' AND order_id = 'O2'",
+            "order O2 of SHOP: the store has an unknown credit status",
+            "assess_positions",
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn money_in_no_currency_leaves_its_merchant_out_and_stops_nobody() {
+    for scheme in [two_merchants(), two_merchants().on_postgres().await] {
+        a_row_that_can_not_be(
+            scheme,
+            "UPDATE input_row SET currency = 'ZZZ' WHERE merchant_id = 'SHOP' AND row_key = 'P4'",
+            "UPDATE input_row SET currency = 'CNY' WHERE merchant_id = 'SHOP' AND row_key = 'P4'",
+            "row P4 of order NEVER",
+            "assess_positions",
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_no_bank_gives_leaves_its_merchant_out_and_stops_nobody() {
+    for scheme in [two_merchants(), two_merchants().on_postgres().await] {
+        a_row_that_can_not_be(
+            scheme,
+            "UPDATE instruction SET answer = 'impossible', settled_on = '2026-03-02' WHERE order_id = 'O1'",
+            "UPDATE instruction SET answer = NULL, settled_on = NULL WHERE order_id = 'O1'",
+            "order O1 of SHOP: the store has an unknown answer",
+            "pay_out_credit",
+        )
+        .await;
+    }
 }

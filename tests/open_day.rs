@@ -77,41 +77,68 @@ fn a_mail_never_asks_for_the_fee_of_a_day_that_is_not_over() {
     }
 }
 
+/// The shop's file of waivers should be there when a day begins. Whoever watches earlier than it comes misses it.
+fn expecting_waivers(scheme: Scheme) -> Scheme {
+    let kind = "kind = \"waivers\"\n";
+    let config = scheme.read("paylater.toml").replace(kind, &format!("{kind}expected_by = \"00:00\"\n"));
+    scheme.write("paylater.toml", config);
+    scheme
+}
+
+const WAIVERS: &str = "waiver_id,order_id,amount,currency,waived_on\n";
+
 /// What a day brings in the order in which files are taken, with any jobs in between, seals as one close does.
-#[test]
-fn any_jobs_at_any_moment_give_the_seal_of_one_close() {
+#[tokio::test]
+async fn any_jobs_at_any_moment_give_the_seal_of_one_close() {
     let policy = format!("{DAILY_FEE}[version.debit]\ndays_before = 0\n");
     let days: [(&str, &[(&str, String)]); 5] = [
-        ("2026-03-01", &[("orders", order("A", "100.00", "2026-03-01 10:00:00"))]),
+        ("2026-03-01", &[("orders", order("A", "100.00", "2026-03-01 10:00:00")), ("waivers", WAIVERS.to_owned())]),
         (
             "2026-03-08",
             &[
                 ("orders", order("B", "700.00", "2026-03-08 10:00:00")),
                 ("payments", payment("P1", "A", "40.00", "2026-03-08 12:00:00")),
+                // It comes, but is missing all the same.
+                ("waivers", "what is this?\n".to_owned()),
             ],
         ),
         (
             "2026-03-09",
             &[
                 ("orders", order("C", "300.00", "2026-03-09 09:00:00")),
-                ("payments", payment("P2", "A", "60.00", "2026-03-09 10:00:00")),
+                (
+                    "payments",
+                    payment("P2", "A", "60.00", "2026-03-09 10:00:00")
+                        + "P9,A,a lot,CNY,2026-03-09 10:00:00\nP8,A,more,CNY,2026-03-09 10:00:00\n",
+                ),
                 (
                     "refunds",
                     "refund_id,order_id,amount,currency,refunded_at\nR1,B,10.00,CNY,2026-03-09 11:00:00\n".to_owned(),
                 ),
+                ("waivers", format!("{WAIVERS}W1,LATER,1.00,CNY,2026-03-09\n")),
             ],
         ),
-        ("2026-03-16", &[("payments", payment("P3", "B", "690.00", "2026-03-15 23:00:00"))]),
+        (
+            "2026-03-16",
+            &[
+                ("payments", payment("P3", "B", "690.00", "2026-03-15 23:00:00")),
+                ("waivers", format!("{WAIVERS}W2,NEVER,1.00,CNY,2026-03-16\n")),
+            ],
+        ),
         ("2026-03-17", &[("payments", payment("P4", "NOBODY", "1.00", "2026-03-17 08:00:00"))]),
     ];
-    let at_once = shop(&policy, &[]);
+    let at_once = expecting_waivers(shop(&policy, &[]));
     for (day, files) in &days {
         for (kind, text) in *files {
             at_once.write(&format!("inbox/{kind}-{day}.csv"), text);
         }
     }
-    at_once.close("2026-03-18");
+    at_once.close("2026-03-20");
     let expected = files_below(&at_once.path("run"), &["reconciliation"]);
+    let of_the_8th = at_once.exceptions("2026-03-08");
+    let refused = "waivers-2026-03-08.csv came and is in quarantine";
+    assert!(of_the_8th.iter().any(|row| row.starts_with("FILE_MISSING") && row.contains(refused)), "{of_the_8th:?}");
+    assert!(!at_once.exceptions("2026-03-09").iter().any(|row| row.starts_with("FILE_MISSING 0")));
 
     const JOBS: [&str; 8] = [
         "assess_positions",
@@ -123,13 +150,14 @@ fn any_jobs_at_any_moment_give_the_seal_of_one_close() {
         "match_bills",
         "assess_positions",
     ];
-    for round in 0..2usize {
-        let scheme = shop(&policy, &[]);
+    for round in 0..3usize {
+        let scheme = expecting_waivers(shop(&policy, &[]));
+        let scheme = if round == 2 { scheme.on_postgres().await } else { scheme };
         let mut turn = round * 3;
         let mut any_jobs = |scheme: &Scheme| {
             for _ in 0..3 {
                 scheme.run(&["job", JOBS[turn % JOBS.len()]]);
-                turn += 1 + round;
+                turn += 1 + round % 2;
             }
         };
         for (day, files) in &days {
@@ -137,16 +165,99 @@ fn any_jobs_at_any_moment_give_the_seal_of_one_close() {
             if before.as_str() >= "2026-03-01" {
                 scheme.close(&before);
             }
+            // The file of waivers is the last to come, and is missed before.
+            scheme.run(&["job", "watch_feeds"]);
             any_jobs(&scheme);
             for (kind, text) in *files {
                 scheme.write(&format!("inbox/{kind}-{day}.csv"), text);
                 any_jobs(&scheme);
             }
         }
-        scheme.close("2026-03-18");
+        scheme.close("2026-03-20");
         assert_same(&expected, &files_below(&scheme.path("run"), &["reconciliation"]));
         scheme.run(&["verify"]);
     }
+}
+
+/// The ids of open exceptions, by code and line.
+fn ids(scheme: &Scheme) -> BTreeMap<(String, i64), String> {
+    let list: serde_json::Value = serde_json::from_str(&scheme.run(&["--json", "exceptions", "--all"])).unwrap();
+    let text = |row: &serde_json::Value, key: &str| row[key].as_str().unwrap().to_owned();
+    let rows = list["exceptions"].as_array().unwrap().iter();
+    rows.map(|row| ((text(row, "code"), row["line"].as_i64().unwrap()), text(row, "exception_id"))).collect()
+}
+
+/// An exception can be named as soon as it is known, and by that name for ever; its number follows from the day it is of.
+#[tokio::test]
+async fn an_exception_is_named_the_same_way_whatever_else_was_found_on_its_day() {
+    let mut sealed = Vec::new();
+    for (jobs, on_postgres) in [(false, false), (true, false), (true, true)] {
+        let scheme =
+            expecting_waivers(shop(DAILY_FEE, &[("orders-2026-03-01.csv", &order("A", "100.00", "2026-03-01"))]));
+        let scheme = if on_postgres { scheme.on_postgres().await } else { scheme };
+        scheme.close("2026-03-01");
+        if jobs {
+            scheme.run(&["job", "watch_feeds"]);
+            assert!(scheme.run(&["exceptions"]).contains("no file of waivers for 2026-03-02"));
+        }
+        let rows = "P9,A,a lot,CNY,2026-03-02\nP8,A,more,CNY,2026-03-02\n";
+        scheme.write("inbox/payments-2026-03-02.csv", format!("{PAYMENTS}{rows}"));
+        scheme.run(&["job", "ingest_files"]);
+        let before = ids(&scheme);
+        let of = |line: i64| before[&("PAYMENT_REJECTED".to_owned(), line)].clone();
+        assert!(of(2).starts_with("SHOP-N") && of(3).starts_with("SHOP-N"), "{before:?}");
+        scheme.run(&["exceptions", "close", &of(2), "--reason", "it was a test"]);
+        if jobs {
+            scheme.run(&["job", "watch_feeds"]);
+        }
+        scheme.write("inbox/waivers-2026-03-02.csv", WAIVERS);
+        scheme.close("2026-03-02");
+        let report = scheme.read("run/reconciliation/2026-03-02/SHOP_2026-03-02_exceptions.csv");
+        assert!(report.contains("SHOP-X2,PAYMENT_REJECTED,SHOP,A,payments-2026-03-02.csv,2,"), "{report}");
+        assert!(report.contains("closed: it was a test"), "{report}");
+        assert!(report.contains("SHOP-X3,PAYMENT_REJECTED,SHOP,A,payments-2026-03-02.csv,3,"), "{report}");
+        assert_eq!(ids(&scheme)[&("PAYMENT_REJECTED".to_owned(), 3)], "SHOP-X3");
+        for name in [&of(2), "SHOP-X2"] {
+            let told = scheme.run_failing(&["exceptions", "close", name, "--reason", "again"], 1);
+            assert!(told.contains("was closed on 2026-03-02"), "{told}");
+        }
+        scheme.run(&["exceptions", "close", &of(3), "--reason", "it was a test, too"]);
+        scheme.close("2026-03-03");
+        let report = scheme.read("run/reconciliation/2026-03-03/SHOP_2026-03-03_exceptions.csv");
+        assert!(report.contains("SHOP-X3,") && report.contains("closed: it was a test, too"), "{report}");
+        scheme.run(&["verify"]);
+        sealed.push(files_below(&scheme.path("run"), &["reconciliation"]));
+    }
+    assert_same(&sealed[0], &sealed[1]);
+    assert_same(&sealed[0], &sealed[2]);
+}
+
+/// A correction that has waited so long that it is reported, and whose fact comes on the same day after all.
+#[test]
+fn a_correction_that_waits_no_more_is_no_exception() {
+    let mut sealed = Vec::new();
+    for watched in [false, true] {
+        let scheme = shop(DAILY_FEE, &[("orders-2026-03-01.csv", &order("A", "100.00", "2026-03-01"))]);
+        let feed = "[[feed]]\nname = \"corrections\"\nfolder = \"inbox\"\npattern = \"corrections-{date}*.csv\"\n\
+                    kind = \"corrections\"\nsettle_seconds = 0\nmerchant = \"SHOP\"\n";
+        scheme.write("paylater.toml", scheme.read("paylater.toml") + feed);
+        scheme.write(
+            "inbox/corrections-2026-03-01.csv",
+            "correction_id,kind,fact_id,action,corrected_at,reason,approved_by\n\
+             K1,payment,P1,void,2026-03-01 12:00:00,sent by mistake,wang.li\n",
+        );
+        scheme.close("2026-03-03");
+        assert!(scheme.ack("corrections", "corrections-2026-03-01.csv").contains("pending"));
+        if watched {
+            scheme.run(&["job", "watch_feeds"]);
+            assert!(scheme.run(&["exceptions"]).contains("UNKNOWN_FACT"));
+        }
+        scheme.write("inbox/payments-2026-03-04.csv", payment("P1", "A", "40.00", "2026-03-04"));
+        scheme.close("2026-03-05");
+        assert_eq!(scheme.exceptions("2026-03-05"), Vec::<String>::new());
+        sealed.push(files_below(&scheme.path("run"), &["reconciliation"]));
+    }
+    assert_same(&sealed[0], &sealed[1]);
 }
 
 #[test]

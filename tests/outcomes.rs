@@ -640,7 +640,7 @@ async fn an_exception_is_closed_with_a_reason_that_the_days_report_shows() {
             ("SHOP-X1", "  ", "the reason is read by whoever signs the books"),
             ("SHOP-X2", "never mind", "is about money in suspense"),
             ("SHOP-X9", "gone", "there is no exception SHOP-X9"),
-            ("SHOP-9", "gone", "write its id as in the report, such as TEA-X12"),
+            ("SHOP-9", "gone", "write its id as `paylater exceptions` lists it, such as TEA-X12"),
         ] {
             let output = close(which, reason);
             let told = String::from_utf8_lossy(&output.stderr);

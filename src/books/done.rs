@@ -4,6 +4,17 @@
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Done(pub Vec<(&'static str, i64)>);
 
+impl Done {
+    pub fn add(&mut self, other: Done) {
+        for (name, count) in other.0 {
+            match self.0.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, sum)) => *sum += count,
+                None => self.0.push((name, count)),
+            }
+        }
+    }
+}
+
 impl std::fmt::Display for Done {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let done: Vec<String> =

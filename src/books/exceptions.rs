@@ -6,19 +6,37 @@ use chrono::NaiveDate;
 
 use super::environment::Scheme;
 use crate::files::incoming::Kind;
-use crate::store::exceptions;
+use crate::store::exceptions::ExceptionRow;
+use crate::store::{Tx, exceptions};
 
 /// The longest reason, in characters.
 const LONGEST: usize = 500;
 
-/// An exception as reports name it: `TEA-X12`, or `scheme-X3` of no merchant.
-pub fn name(merchant: &str, number: i64) -> String {
-    format!("{}-X{number}", if merchant.is_empty() { "scheme" } else { merchant })
+/// An exception's id: `TEA-X12` as reports name it, `scheme-X3` of no merchant. One that no report has listed yet is new and has
+/// the id `TEA-N40`; that stays valid, but which number the day's report gives it follows from the whole day.
+pub fn name(row: &ExceptionRow) -> String {
+    let merchant = if row.merchant_id.is_empty() { "scheme" } else { &row.merchant_id };
+    match row.report_no {
+        Some(number) => format!("{merchant}-X{number}"),
+        None => format!("{merchant}-N{}", row.exception_no),
+    }
 }
 
-fn parse(name: &str) -> Option<(&str, i64)> {
-    let (merchant, number) = name.rsplit_once("-X")?;
-    Some((if merchant == "scheme" { "" } else { merchant }, number.parse().ok()?))
+/// The merchant of an exception and its number in the books, from either of its ids.
+async fn find(tx: &mut Tx, name: &str) -> Result<(String, i64)> {
+    let parts = name.rsplit_once('-').and_then(|(merchant, rest)| {
+        let number = |letter| rest.strip_prefix(letter).and_then(|number| number.parse::<i64>().ok());
+        Some((merchant, number('X'), number('N')))
+    });
+    let merchant = |merchant: &str| if merchant == "scheme" { String::new() } else { merchant.to_owned() };
+    match parts {
+        Some((of, Some(number), _)) => {
+            let number = exceptions::reported_as(tx, &merchant(of), number).await?;
+            Ok((merchant(of), number.with_context(|| format!("there is no exception {name}"))?))
+        }
+        Some((of, None, Some(number))) => Ok((merchant(of), number)),
+        _ => bail!("{name:?} is no exception; write its id as `paylater exceptions` lists it, such as TEA-X12"),
+    }
 }
 
 /// Closes an open exception on the open day and tells what it was.
@@ -26,10 +44,9 @@ pub async fn close(scheme: &Scheme, today: NaiveDate, which: &str, why: &str) ->
     let why = why.trim();
     let plain = !why.is_empty() && why.chars().count() <= LONGEST && !why.chars().any(char::is_control);
     ensure!(plain, "the reason is read by whoever signs the books; write 1 to {LONGEST} characters on one line");
-    let (merchant, number) = parse(which)
-        .with_context(|| format!("{which:?} is no exception; write its id as in the report, such as TEA-X12"))?;
     let mut tx = scheme.store.write().await?;
-    let standing = exceptions::standing(&mut tx, merchant, number).await?;
+    let (merchant, number) = find(&mut tx, which).await?;
+    let standing = exceptions::standing(&mut tx, &merchant, number).await?;
     let standing = standing.with_context(|| format!("there is no exception {which}"))?;
     if let Some(day) = standing.resolved_on {
         bail!("{which} was closed on {day}");
@@ -40,7 +57,7 @@ pub async fn close(scheme: &Scheme, today: NaiveDate, which: &str, why: &str) ->
             standing.message
         );
     }
-    exceptions::close(&mut tx, merchant, number, today, why).await?;
+    exceptions::close(&mut tx, &merchant, number, today, why).await?;
     tx.commit().await?;
     tracing::info!(exception = which, code = standing.code, "closed by hand");
     Ok(format!("{} {}", standing.code, standing.message))

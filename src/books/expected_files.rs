@@ -31,6 +31,19 @@ pub async fn would_report(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, now: D
     Ok(would)
 }
 
+/// Reports at the end of a day, whatever the time is. The exceptions about missing files say what is known at the end, also those
+/// that were opened during the day.
+pub async fn report_at_close(tx: &mut Tx, scheme: &Scheme, today: NaiveDate) -> Result<()> {
+    report(tx, scheme, today, None).await?;
+    for feed in &scheme.config.feeds {
+        let Some(date) = feed.expected_on(today)? else { continue };
+        let message = not_there(tx, feed, date).await?;
+        let merchant = feed.merchant.as_deref().unwrap_or_default();
+        exceptions::say_anew(tx, merchant, &missing_key(&feed.name, date), today, &message).await?;
+    }
+    Ok(())
+}
+
 /// The key of the exception about a missing file.
 pub fn missing_key(feed: &str, date: NaiveDate) -> String {
     format!("{feed} {date}")

@@ -5,6 +5,7 @@
 use anyhow::Result;
 use chrono::NaiveDate;
 
+use super::culprit;
 use super::done::Done;
 use super::environment::Scheme;
 use super::order_decisions::PAGE;
@@ -16,7 +17,7 @@ use crate::domain::policy::Terms;
 use crate::files::outgoing::sha256;
 use crate::store::exceptions::NewException;
 use crate::store::instructions::{Plan, StoredInstruction};
-use crate::store::{Tx, exceptions, instructions};
+use crate::store::{Tx, exceptions, instructions, is_of_store};
 
 /// Whether any version of a merchant's policy up to a day has to do with a direction.
 pub fn uses(merchant: &Merchant, direction: Direction, day: NaiveDate) -> bool {
@@ -127,28 +128,46 @@ pub struct Asked<'a> {
     pub no_answer_after: i64,
 }
 
-/// Looks at every plan whose day has come; `look` says what is to be done about a page of them.
-pub async fn run<F>(scheme: &Scheme, direction: Direction, today: NaiveDate, look: F) -> Result<Done>
+/// Looks at every plan of a merchant whose day has come; `look` says what is to be done about a page of them.
+pub async fn run_for<F>(
+    scheme: &Scheme,
+    merchant: &Merchant,
+    direction: Direction,
+    today: NaiveDate,
+    look: F,
+) -> Result<Done>
 where
-    F: AsyncFn(&mut Tx, &Merchant, Vec<Plan>) -> Result<Findings>,
+    F: AsyncFn(&mut Tx, &[Plan]) -> Result<Findings>,
 {
+    if !uses(merchant, direction, today) {
+        return Ok(Done::default());
+    }
+    let id = &merchant.id;
+    let made_of = async |tx: &mut Tx, page: &[Plan]| {
+        let ids: Vec<&str> = page.iter().map(|plan| plan.order_id.as_str()).collect();
+        instructions::withdraw(tx, id, direction, &ids, today).await?;
+        look(tx, page).await?.write(tx, id).await
+    };
     let (mut looked_at, mut made) = (0, 0);
-    for merchant in scheme.config.merchants.iter().filter(|merchant| uses(merchant, direction, today)) {
-        let mut after = (NaiveDate::default(), String::new());
-        loop {
-            let mut tx = scheme.store.write().await?;
-            let page =
-                instructions::to_look_at(&mut tx, &merchant.id, direction, today, (after.0, &after.1), PAGE).await?;
-            let Some(last) = page.last() else { break };
-            after = (last.look_on.unwrap_or(today), last.order_id.clone());
-            looked_at += i64::try_from(page.len()).unwrap_or(i64::MAX);
-            let ids: Vec<&str> = page.iter().map(|plan| plan.order_id.as_str()).collect();
-            instructions::withdraw(&mut tx, &merchant.id, direction, &ids, today).await?;
-            let findings = look(&mut tx, merchant, page).await?;
-            made += findings.write(&mut tx, &merchant.id).await?;
-            tx.commit().await?;
-            (scheme.progress)(&format!("{today} {}: {looked_at} plans looked at", merchant.id));
+    let mut after = (NaiveDate::default(), String::new());
+    loop {
+        let mut tx = scheme.store.write().await?;
+        let page = instructions::to_look_at(&mut tx, id, direction, today, (after.0, &after.1), PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = (last.look_on.unwrap_or(today), last.order_id.clone());
+        match made_of(&mut tx, &page).await {
+            Ok(count) => made += count,
+            Err(why) if is_of_store(&why) => return Err(why),
+            Err(why) => {
+                drop(tx);
+                let attempt = async |page: &[Plan]| made_of(&mut scheme.store.write().await?, page).await.map(|_| ());
+                let found = culprit::find(&page, attempt).await;
+                return Err(found.map_or(why, |(plan, why)| culprit::about(id, &plan.order_id, why)));
+            }
         }
+        tx.commit().await?;
+        looked_at += i64::try_from(page.len()).unwrap_or(i64::MAX);
+        (scheme.progress)(&format!("{today} {id}: {looked_at} plans looked at"));
     }
     Ok(Done(vec![("plans looked at", looked_at), ("instructions", made)]))
 }

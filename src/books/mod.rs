@@ -2,6 +2,7 @@
 //! itself; jobs and commands call it.
 
 pub mod bill_matching;
+pub mod culprit;
 pub mod day_folders;
 pub mod done;
 pub mod environment;

@@ -1,21 +1,22 @@
 //! The proof of a day: what must hold before it is sealed. Work that is not done stops the close; a merchant whose books
-//! do not add up is left out of the seal and stops no other. No broken rule is passed over.
+//! do not add up, or whose part of the close failed, is left out of the seal and stops no other. No broken rule is passed over.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 use chrono::NaiveDate;
 
 use super::environment::Scheme;
 use super::instruction_plans::uses;
 use super::reconciliation::{AccountDay, MerchantSums};
 use super::{bill_matching, suspense};
+use crate::config::Merchant;
 use crate::domain::instruction::Direction;
 use crate::domain::journal::Account;
 use crate::domain::money::Currency;
 use crate::store::inputs::FileRow;
-use crate::store::{Tx, input_rows, inputs, instructions, orders};
+use crate::store::{Tx, input_rows, inputs, instructions, is_of_store, orders};
 
 /// What keeps a day, or a merchant, from being sealed.
 #[derive(Debug, Default)]
@@ -24,6 +25,8 @@ pub struct Faults {
     pub of_day: Vec<String>,
     /// What does not hold in the books of a merchant: each is proved by itself, and left out of the seal.
     pub of_merchants: BTreeMap<String, Vec<String>>,
+    /// Those of them whose part of the close failed, so that their day is not worked out to its end.
+    stopped: BTreeSet<String>,
 }
 
 impl Faults {
@@ -31,6 +34,27 @@ impl Faults {
         if !lines.is_empty() {
             self.of_merchants.entry(merchant.to_owned()).or_default().extend(lines);
         }
+    }
+
+    /// Leaves out a merchant whose part of the close failed, and says so in a line. Trouble that may be of the store stops everybody.
+    pub fn stop(&mut self, merchant: &str, why: Error) -> Result<String> {
+        if is_of_store(&why) {
+            return Err(why);
+        }
+        let line = format!("{merchant}: {why:#}");
+        tracing::error!(merchant, "left out of the close: {why:#}");
+        self.add(merchant, vec![line.clone()]);
+        self.stopped.insert(merchant.to_owned());
+        Ok(line)
+    }
+
+    pub fn is_stopped(&self, merchant: &str) -> bool {
+        self.stopped.contains(merchant)
+    }
+
+    /// Why a merchant is not in a seal, in a word or two.
+    pub fn in_short(&self, merchant: &str) -> &'static str {
+        if self.is_stopped(merchant) { "could not be worked out" } else { "do not add up" }
     }
 
     pub fn is_whole(&self, merchant: &str) -> bool {
@@ -49,16 +73,12 @@ pub struct BrokenBooks {
 
 impl fmt::Display for BrokenBooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Faults { of_day, of_merchants } = &self.faults;
+        let Faults { of_day, of_merchants, .. } = &self.faults;
         if self.is_sealed {
-            let merchants: Vec<&str> = of_merchants.keys().map(String::as_str).collect();
-            let who = merchants.join(", ");
-            write!(
-                f,
-                "{} was sealed without {who}, whose books do not add up; the day is made good with the next \
-                       seal that has them:",
-                self.day
-            )?;
+            let without = |id: &String| format!("{id}, whose books {}", self.faults.in_short(id));
+            let who: Vec<String> = of_merchants.keys().map(without).collect();
+            let who = who.join(", and ");
+            write!(f, "{} was sealed without {who}; the day is made good with the next seal that has them:", self.day)?;
         } else {
             write!(f, "the books of {0} do not add up; {0} was not sealed:", self.day)?;
         }
@@ -76,35 +96,17 @@ impl fmt::Display for BrokenBooks {
 
 /// Nothing that should have been done today is left: no position undecided, no file half read, no row lost.
 pub async fn nothing_left(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, faults: &mut Faults) -> Result<()> {
-    let broken = &mut faults.of_day;
     for merchant in &scheme.config.merchants {
-        let left = suspense::left(tx, &merchant.id, today).await?;
-        if left > 0 {
-            broken.push(format!(
-                "{}: money of {left} rows is not in suspense yet, or still; run assess_positions",
-                merchant.id
-            ));
+        if faults.is_stopped(&merchant.id) {
+            continue;
         }
-        let left = orders::count_to_decide(tx, &merchant.id, today).await?;
-        if left > 0 {
-            broken.push(format!("{}: {left} orders are not decided yet; run assess_positions", merchant.id));
-        }
-        for (direction, job) in [(Direction::Debit, "collect_debits"), (Direction::PayOut, "pay_out_credit")] {
-            let left = instructions::count_to_look_at(tx, &merchant.id, direction, today).await?;
-            if left > 0 && uses(merchant, direction, today) {
-                broken.push(format!("{}: {left} plans of instructions are not looked at yet; run {job}", merchant.id));
-            }
-        }
-        let unmatched = bill_matching::left(tx, scheme, merchant, today).await?.all();
-        if unmatched > 0 {
-            broken.push(format!(
-                "{}: {unmatched} rows of bills or of ours are not matched yet; run match_bills",
-                merchant.id
-            ));
+        match tx.part(async |tx| left_of_merchant(tx, scheme, merchant, today).await).await? {
+            Ok(left) => faults.of_day.extend(left),
+            Err(why) => drop(faults.stop(&merchant.id, why)?),
         }
     }
     for file in inputs::unfiled(tx).await? {
-        broken.push(format!("file {} is {}, not finished; run ingest_files", file.name, file.status));
+        faults.of_day.push(format!("file {} is {}, not finished; run ingest_files", file.name, file.status));
     }
     for file in inputs::files_between(tx, today, today).await? {
         let mut broken = Vec::new();
@@ -116,6 +118,30 @@ pub async fn nothing_left(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, faults
         }
     }
     Ok(())
+}
+
+async fn left_of_merchant(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> Result<Vec<String>> {
+    let id = &merchant.id;
+    let mut broken = Vec::new();
+    let left = suspense::left(tx, id, today).await?;
+    if left > 0 {
+        broken.push(format!("{id}: money of {left} rows is not in suspense yet, or still; run assess_positions"));
+    }
+    let left = orders::count_to_decide(tx, id, today).await?;
+    if left > 0 {
+        broken.push(format!("{id}: {left} orders are not decided yet; run assess_positions"));
+    }
+    for (direction, job) in [(Direction::Debit, "collect_debits"), (Direction::PayOut, "pay_out_credit")] {
+        let left = instructions::count_to_look_at(tx, id, direction, today).await?;
+        if left > 0 && uses(merchant, direction, today) {
+            broken.push(format!("{id}: {left} plans of instructions are not looked at yet; run {job}"));
+        }
+    }
+    let unmatched = bill_matching::left(tx, scheme, merchant, today).await?.all();
+    if unmatched > 0 {
+        broken.push(format!("{id}: {unmatched} rows of bills or of ours are not matched yet; run match_bills"));
+    }
+    Ok(broken)
 }
 
 /// Each row of a file has one outcome, and those that were not simply recorded are kept.

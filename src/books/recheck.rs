@@ -10,6 +10,7 @@ use chrono::NaiveDate;
 use super::environment::Scheme;
 use super::held_back;
 use super::order_decisions::{PAGE, differs, into_cases, which_order};
+use super::proof::Faults;
 use super::reconciliation::{Books, standings_on};
 use super::sealed_days::Finding;
 use crate::clock;
@@ -130,46 +131,66 @@ fn follows(row: &Decided, decision: &Decision) -> bool {
 }
 
 /// Goes on deciding orders again until the time is over, merchant by merchant, those longest ago first. Gives how far each
-/// has come, and what was found.
+/// has come; what was found is among the faults.
 pub async fn go_round(
     tx: &mut Tx,
     scheme: &Scheme,
     today: NaiveDate,
     until: Instant,
-) -> Result<(Vec<Round>, Vec<Finding>)> {
+    faults: &mut Faults,
+) -> Result<Vec<Round>> {
     let known = fingerprints::rounds(tx).await?;
     let of = |id: &str| known.iter().find(|round| round.merchant_id == id).cloned();
     let new =
         |id: &str| Round { merchant_id: id.to_owned(), after_order: String::new(), begun_on: today, proved_on: None };
+    let merchants = scheme.config.merchants.iter().filter(|merchant| !faults.is_stopped(&merchant.id));
     let mut rounds: Vec<Round> =
-        scheme.config.merchants.iter().map(|merchant| of(&merchant.id).unwrap_or_else(|| new(&merchant.id))).collect();
+        merchants.map(|merchant| of(&merchant.id).unwrap_or_else(|| new(&merchant.id))).collect();
     rounds.sort_by(|a, b| (a.proved_on, &a.merchant_id).cmp(&(b.proved_on, &b.merchant_id)));
-    let mut findings = Vec::new();
     let mut gone = Vec::new();
-    for mut round in rounds {
+    for round in rounds {
         if clock::monotonic() >= until {
             break;
         }
-        (scheme.progress)(&format!("deciding orders of {} again", round.merchant_id));
-        if round.after_order.is_empty() {
-            round.begun_on = today;
-            findings.extend(sums(tx, &round.merchant_id, today).await?);
-        }
-        loop {
-            let open = (today, Books::Open);
-            match decide_page(tx, scheme, &round.merchant_id, open, &round.after_order, &mut findings).await? {
-                Some(page) => round.after_order = page.last,
-                None => {
-                    round.proved_on = Some(round.begun_on);
-                    round.after_order = String::new();
-                    break;
-                }
+        let merchant = round.merchant_id.clone();
+        (scheme.progress)(&format!("deciding orders of {merchant} again"));
+        match tx.part(async |tx| go_on(tx, scheme, today, until, round).await).await? {
+            Ok((round, findings)) => {
+                faults.add(&merchant, findings.iter().map(Finding::to_string).collect());
+                gone.push(round);
             }
-            if clock::monotonic() >= until {
+            Err(why) => drop(faults.stop(&merchant, why)?),
+        }
+    }
+    Ok(gone)
+}
+
+/// Goes on with a merchant's round.
+async fn go_on(
+    tx: &mut Tx,
+    scheme: &Scheme,
+    today: NaiveDate,
+    until: Instant,
+    mut round: Round,
+) -> Result<(Round, Vec<Finding>)> {
+    let mut findings = Vec::new();
+    if round.after_order.is_empty() {
+        round.begun_on = today;
+        findings.extend(sums(tx, &round.merchant_id, today).await?);
+    }
+    loop {
+        let open = (today, Books::Open);
+        match decide_page(tx, scheme, &round.merchant_id, open, &round.after_order, &mut findings).await? {
+            Some(page) => round.after_order = page.last,
+            None => {
+                round.proved_on = Some(round.begun_on);
+                round.after_order = String::new();
                 break;
             }
         }
-        gone.push(round);
+        if clock::monotonic() >= until {
+            break;
+        }
     }
-    Ok((gone, findings))
+    Ok((round, findings))
 }

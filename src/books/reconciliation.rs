@@ -360,7 +360,7 @@ fn exception(row: &exceptions::ExceptionRow, day: NaiveDate) -> Result<Exception
         None => None,
     };
     Ok(Exception {
-        exception_id: super::exceptions::name(&row.merchant_id, row.exception_no),
+        exception_id: super::exceptions::name(row),
         code: &row.code,
         merchant_id: &row.merchant_id,
         order_id: &row.order_id,

@@ -12,7 +12,7 @@ use super::sealed_days::{self, Finding};
 use super::{policy_versions, proof, recheck};
 use crate::domain::calendar::plus;
 use crate::store::scheme::SealedDay;
-use crate::store::{self, Tx, fingerprints, inputs, scheme};
+use crate::store::{self, Tx, fingerprints, inputs, is_of_store, scheme};
 
 /// What was looked at, and what was wrong.
 #[derive(Debug, Default, serde::Serialize)]
@@ -58,15 +58,30 @@ pub async fn run(scheme: &Scheme) -> Result<Verified> {
 /// Every order, decided again at the end of the last sealed day, says what the journal and its positions say.
 async fn verify_orders(tx: &mut Tx, scheme: &Scheme, day: NaiveDate, verified: &mut Verified) -> Result<()> {
     for merchant in &scheme.config.merchants {
-        let id = &merchant.id;
-        verified.found(recheck::sums(tx, id, day).await?);
-        let (mut after, mut findings) = (String::new(), Vec::new());
-        while let Some(page) = recheck::page(tx, scheme, id, day, &after, &mut findings).await? {
-            after = page.last;
-            verified.orders += page.orders;
-            verified.found(findings.drain(..));
-            (scheme.progress)(&format!("verifying {id}: {} orders", verified.orders));
+        let verifying = tx.part(async |tx| verify_orders_of(tx, scheme, &merchant.id, day, verified).await);
+        match verifying.await? {
+            Ok(()) => {}
+            Err(why) if is_of_store(&why) => return Err(why),
+            Err(why) => verified.problems.push(format!("{}: {why:#}", merchant.id)),
         }
+    }
+    Ok(())
+}
+
+async fn verify_orders_of(
+    tx: &mut Tx,
+    scheme: &Scheme,
+    id: &str,
+    day: NaiveDate,
+    verified: &mut Verified,
+) -> Result<()> {
+    verified.found(recheck::sums(tx, id, day).await?);
+    let (mut after, mut findings) = (String::new(), Vec::new());
+    while let Some(page) = recheck::page(tx, scheme, id, day, &after, &mut findings).await? {
+        after = page.last;
+        verified.orders += page.orders;
+        verified.found(findings.drain(..));
+        (scheme.progress)(&format!("verifying {id}: {} orders", verified.orders));
     }
     Ok(())
 }
@@ -84,7 +99,14 @@ async fn verify_day(tx: &mut Tx, scheme: &Scheme, day: &SealedDay, verified: &mu
         verified.problems.extend(lines.iter().map(|line| format!("{date}: {line}")));
     }
     let problems = &mut verified.problems;
-    let rendered = render(tx, scheme, date, Books::Sealed, None).await?;
+    let rendered = match tx.part(async |tx| render(tx, scheme, date, Books::Sealed, None).await).await? {
+        Ok(rendered) => rendered,
+        Err(why) if is_of_store(&why) => return Err(why),
+        Err(why) => {
+            problems.push(format!("{date}: its files can't be made again: {why:#}"));
+            return Ok(());
+        }
+    };
     for (merchant, sums) in &rendered.merchants {
         proof::adds_up(merchant, sums, problems);
         if sums.balances() != scheme::balances(tx, merchant, date).await? {

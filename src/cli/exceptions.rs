@@ -31,7 +31,7 @@ pub struct Exceptions {
 enum Command {
     /// Close an exception on the open day, with a reason, which the day's report shows.
     Close {
-        /// Its id, such as TEA-X12.
+        /// Its id, such as TEA-X12; TEA-N40 of one that no report has listed yet.
         exception: String,
 
         /// Why it is settled, for whoever signs the books. Name no customer.
@@ -80,9 +80,8 @@ impl Exceptions {
                     break 'pages;
                 }
                 let days_open = days_between(row.opened_on, today);
-                let ExceptionRow { merchant_id, exception_no, code, order_id, file, line, opened_on, message, .. } =
-                    row;
-                let id = name(&merchant_id, exception_no);
+                let id = name(&row);
+                let ExceptionRow { merchant_id, code, order_id, file, line, opened_on, message, .. } = row;
                 if at.json {
                     let row = json!({
                         "exception_id": id, "code": code, "merchant_id": merchant_id, "order_id": order_id, "file": file,

@@ -47,8 +47,14 @@ pub struct Schedule {
     pub catch_up: CatchUp,
 }
 
-/// Jobs that end a business day. They run in its close and at no other time: what a day's end brings does not come before it.
+/// Jobs that end a business day. They run in its close and at no other time: what a day's end brings must not come before it, or
+/// the books would depend on which jobs ran while the day was open.
 const PARTS_OF_THE_CLOSE: [&str; 4] = ["assess_positions", "collect_debits", "pay_out_credit", "match_bills"];
+
+/// Whether the job of this name is part of the close of a day.
+pub fn is_part_of_close(name: &str) -> bool {
+    PARTS_OF_THE_CLOSE.contains(&name)
+}
 
 /// What becomes of runs that were missed while the daemon was down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -125,7 +131,7 @@ impl RawJob {
 }
 
 fn schedule(name: &str, cron_text: Option<String>, catch_up: Option<CatchUp>) -> Result<Option<Schedule>> {
-    let is_part = PARTS_OF_THE_CLOSE.contains(&name);
+    let is_part = is_part_of_close(name);
     match (cron_text, catch_up) {
         (None, _) if is_part => Ok(None),
         (Some(_), _) if is_part => {

@@ -52,7 +52,7 @@ pub use bills::Bill;
 pub use calendar_file::Calendars;
 pub use effective::written_out;
 pub use expected::WhenMissing;
-pub use job_file::{CatchUp, JobFile};
+pub use job_file::{CatchUp, JobFile, is_part_of_close};
 pub use places::{Afterwards, Unreachable};
 pub use policy_file::{Changed, changed};
 pub use reference_rates::Rates;

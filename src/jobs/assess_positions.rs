@@ -1,43 +1,58 @@
 //! Decides every position on which something can change today, and posts the difference to the books.
 
-use anyhow::{Result, ensure};
+use anyhow::{Error, Result, ensure};
 use chrono::NaiveDate;
 
 use crate::books::done::Done;
 use crate::books::environment::Scheme;
-use crate::books::held_back;
 use crate::books::order_decisions::{Changed, PAGE, decide_orders};
-use crate::books::suspense;
-use crate::store::orders;
+use crate::books::{culprit, suspense};
+use crate::config::Merchant;
+use crate::store::{is_of_store, orders};
 
-pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
-    let mut tx = scheme.store.write().await?;
-    held_back::settle(&mut tx, scheme, today).await?;
-    tx.commit().await?;
-    let mut changed = Changed::default();
-    for merchant in &scheme.config.merchants {
-        changed.entries += suspense::book(scheme, &merchant.id, today).await?;
-        let mut before: Vec<String> = Vec::new();
-        loop {
-            let mut tx = scheme.store.write().await?;
-            let page = orders::to_decide(&mut tx, &merchant.id, today, PAGE).await?;
-            if page.is_empty() {
-                break;
-            }
-            // What was decided today has nothing to decide before tomorrow.
-            ensure!(page.first() != before.first(), "order {} is never done being decided for {today}", page[0]);
-            let ids: Vec<&str> = page.iter().map(String::as_str).collect();
-            changed.add(decide_orders(&mut tx, scheme, &merchant.id, &ids, today).await?);
-            tx.commit().await?;
-            (scheme.progress)(&format!("{today} {}: {} orders decided", merchant.id, changed.decided));
-            before = page;
+pub async fn run_for(scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> Result<Done> {
+    let mut changed = Changed { entries: suspense::book(scheme, &merchant.id, today).await?, ..Changed::default() };
+    let mut before: Vec<String> = Vec::new();
+    loop {
+        let mut tx = scheme.store.write().await?;
+        let page = orders::to_decide(&mut tx, &merchant.id, today, PAGE).await?;
+        if page.is_empty() {
+            break;
         }
+        // What was decided today has nothing to decide before tomorrow.
+        ensure!(page.first() != before.first(), "order {} is never done being decided for {today}", page[0]);
+        let ids: Vec<&str> = page.iter().map(String::as_str).collect();
+        match decide_orders(&mut tx, scheme, &merchant.id, &ids, today).await {
+            Ok(decided) => changed.add(decided),
+            Err(why) => {
+                drop(tx);
+                return Err(name_order(scheme, &merchant.id, &ids, today, why).await);
+            }
+        }
+        tx.commit().await?;
+        (scheme.progress)(&format!("{today} {}: {} orders decided", merchant.id, changed.decided));
+        before = page;
     }
     Ok(Done(vec![
         ("orders decided", changed.decided),
         ("journal entries", changed.entries),
         ("credit steps", changed.credit_steps),
     ]))
+}
+
+/// Why a page of orders could not be decided, with the order that it is about.
+async fn name_order(scheme: &Scheme, merchant: &str, order_ids: &[&str], today: NaiveDate, why: Error) -> Error {
+    if is_of_store(&why) {
+        return why;
+    }
+    let attempt = async |order_ids: &[&str]| {
+        let mut tx = scheme.store.write().await?;
+        decide_orders(&mut tx, scheme, merchant, order_ids, today).await.map(|_| ())
+    };
+    match culprit::find(order_ids, attempt).await {
+        Some((order_id, why)) => culprit::about(merchant, order_id, why),
+        None => why,
+    }
 }
 
 pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {

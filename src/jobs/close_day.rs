@@ -1,6 +1,6 @@
-//! Proves the books of the open day, seals it, and opens the next. A merchant whose books don't add up is left out of the
-//! seal, which says so; the next seal that has the merchant covers the days since the last that had. If work is left
-//! undone, or nobody's books add up, it stops, says where, and seals nothing.
+//! Proves the books of the open day, seals it, and opens the next. A merchant whose books don't add up, or whose part of the
+//! close fails, is left out of the seal, which says so; the next seal that has the merchant covers the days since the last
+//! that had. If work is left undone, or nobody's books add up, it stops, says where, and seals nothing.
 
 use std::fs;
 use std::path::Path;
@@ -38,15 +38,18 @@ pub async fn begin(scheme: &Scheme, today: NaiveDate) -> Result<Again> {
     let mut tx = scheme.store.write().await?;
     let again = sealed_days::prove_again(&mut tx, scheme).await?;
     ensure_untouched(today, &again.findings)?;
-    expected_files::report(&mut tx, scheme, today, None).await?;
+    expected_files::report_at_close(&mut tx, scheme, today).await?;
     let stopped = held_back::refuse_if_stopped(&mut tx, scheme, today).await;
+    if stopped.is_ok() {
+        held_back::settle(&mut tx, scheme, today).await?;
+    }
     // What is missing is listed all the same.
     tx.commit().await?;
     stopped.map(|()| again)
 }
 
-/// Proves the books and seals the day.
-pub async fn seal_books(scheme: &Scheme, today: NaiveDate, again: Again) -> Result<Done> {
+/// Proves the books and seals the day, without the merchants whose part of the close failed.
+pub async fn seal_books(scheme: &Scheme, today: NaiveDate, again: Again, mut faults: Faults) -> Result<Done> {
     let staged = staged_folder(&scheme.folder("reconciliation")?, today);
     if staged.exists() {
         fs::remove_dir_all(&staged).with_context(|| format!("clearing {}", staged.display()))?;
@@ -54,19 +57,20 @@ pub async fn seal_books(scheme: &Scheme, today: NaiveDate, again: Again) -> Resu
     fs::create_dir_all(&staged).with_context(|| format!("making {}", staged.display()))?;
     let mut tx = scheme.store.write().await?;
     ensure_untouched(today, &sealed_days::strays(&mut tx, scheme, today).await?)?;
-    let mut faults = Faults::default();
     if let Some(within) = again.left {
-        let (rounds, findings) = recheck::go_round(&mut tx, scheme, today, clock::monotonic() + within).await?;
-        for finding in findings {
-            faults.add(&finding.merchant, vec![finding.to_string()]);
-        }
-        for round in &rounds {
+        let until = clock::monotonic() + within;
+        for round in &recheck::go_round(&mut tx, scheme, today, until, &mut faults).await? {
             fingerprints::save_round(&mut tx, round).await?;
         }
+    }
+    for merchant in &scheme.config.merchants {
+        let since = scheme::missing_since(&mut tx, &merchant.id, today).await?.unwrap_or(today);
+        exceptions::number(&mut tx, &merchant.id, since, today).await?;
     }
     let (mut rendered, faults) = prove(&mut tx, scheme, today, Some(&staged), faults).await?;
     again.record(&mut tx, today).await?;
     leave_out(&mut tx, scheme, &faults, today).await?;
+    exceptions::number(&mut tx, "", today, today).await?;
     render_scheme(&mut tx, scheme, today, Some(&staged), &mut rendered).await?;
     let files = i64::try_from(rendered.files.len()).unwrap_or(i64::MAX);
     let missing = faults.of_merchants.iter().map(|(id, lines)| (id.clone(), lines.join("\n")));
@@ -120,15 +124,26 @@ async fn prove(
     let mut rendered = Rendered { files: Vec::new(), merchants: Vec::new() };
     for merchant in &scheme.config.merchants {
         let (id, buckets) = (&merchant.id, &scheme.config.buckets);
-        let (sums, files) = render_merchant(tx, scheme, id, today, Books::Open, buckets, folder).await?;
-        faults.add(id, proof::merchant(tx, id, &sums, today).await?);
-        if faults.is_whole(id) {
-            rendered.files.extend(files);
-            rendered.merchants.push((id.clone(), sums));
+        if faults.is_stopped(id) {
             continue;
         }
-        for file in folder.iter().flat_map(|folder| files.iter().map(|file| folder.join(&file.name))) {
-            fs::remove_file(&file).with_context(|| format!("removing {}", file.display()))?;
+        let proved = tx.part(async |tx| {
+            let (sums, files) = render_merchant(tx, scheme, id, today, Books::Open, buckets, folder).await?;
+            let lines = proof::merchant(tx, id, &sums, today).await?;
+            Ok((sums, files, lines))
+        });
+        match proved.await? {
+            Ok((sums, files, lines)) => {
+                faults.add(id, lines);
+                if faults.is_whole(id) {
+                    rendered.files.extend(files);
+                    rendered.merchants.push((id.clone(), sums));
+                }
+            }
+            Err(why) => drop(faults.stop(id, why)?),
+        }
+        if let Some(folder) = folder.filter(|_| !faults.is_whole(id)) {
+            remove_files_of(folder, id, today)?;
         }
     }
     let nobody = rendered.merchants.is_empty() && !faults.of_merchants.is_empty();
@@ -136,6 +151,17 @@ async fn prove(
         return Err(BrokenBooks { day: today, faults, is_sealed: false }.into());
     }
     Ok((rendered, faults))
+}
+
+fn remove_files_of(folder: &Path, merchant: &str, today: NaiveDate) -> Result<()> {
+    for entry in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with(&format!("{merchant}_{today}_")) {
+            fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
+        }
+    }
+    Ok(())
 }
 
 /// Tells finance who is missing in the seal of a day. What their banks were to be asked for is not sent with it: it is
@@ -147,7 +173,8 @@ async fn leave_out(tx: &mut Tx, scheme: &Scheme, faults: &Faults, today: NaiveDa
         match faults.of_merchants.get(&merchant.id) {
             Some(lines) => {
                 if !is_told {
-                    let message = format!("not sealed since {today}, its books do not add up: {}", lines.join("; "));
+                    let short = faults.in_short(&merchant.id);
+                    let message = format!("not sealed since {today}, its books {short}: {}", lines.join("; "));
                     let code = BROKEN.to_owned();
                     let exception = NewException { code, row_key: merchant.id.clone(), message, ..Default::default() };
                     exceptions::open(tx, "", today, &[exception]).await?;
@@ -163,7 +190,7 @@ async fn leave_out(tx: &mut Tx, scheme: &Scheme, faults: &Faults, today: NaiveDa
     Ok(())
 }
 
-/// The exception about a merchant whose books do not add up.
+/// The exception about a merchant whose books do not add up, or could not be worked out.
 const BROKEN: &str = "BOOKS_BROKEN";
 
 async fn seal_day(

@@ -11,14 +11,15 @@ use crate::books::environment::Scheme;
 use crate::books::held_back;
 use crate::books::instruction_plans::{self, Asked, Findings, sooner};
 use crate::books::order_decisions::load_cases;
+use crate::config::Merchant;
 use crate::domain::debit;
 use crate::domain::hold::{Covered, Effect, spans};
 use crate::domain::instruction::{Attempt, Direction};
 use crate::store::instructions::Plan;
 use crate::store::{instructions, positions};
 
-pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
-    instruction_plans::run(scheme, Direction::Debit, today, async |tx, merchant, page| {
+pub async fn run_for(scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> Result<Done> {
+    instruction_plans::run_for(scheme, merchant, Direction::Debit, today, async |tx, page| {
         let ids: Vec<&str> = page.iter().map(|plan| plan.order_id.as_str()).collect();
         let cases = load_cases(tx, &merchant.id, &ids).await?;
         let positions = positions::of_orders(tx, &merchant.id, &ids).await?;

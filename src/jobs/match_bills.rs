@@ -7,15 +7,12 @@ use chrono::NaiveDate;
 use crate::books::bill_matching::{self, Left};
 use crate::books::done::Done;
 use crate::books::environment::Scheme;
+use crate::config::Merchant;
 
-pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
-    let mut all = Left::default();
-    for merchant in &scheme.config.merchants {
-        let mut tx = scheme.store.write().await?;
-        all.add(bill_matching::match_day(&mut tx, scheme, merchant, today).await?);
-        tx.commit().await?;
-    }
-    let Left { settled, awaited, ended, late } = all;
+pub async fn run_for(scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> Result<Done> {
+    let mut tx = scheme.store.write().await?;
+    let Left { settled, awaited, ended, late } = bill_matching::match_day(&mut tx, scheme, merchant, today).await?;
+    tx.commit().await?;
     Ok(Done(vec![("matched", settled), ("awaited", awaited), ("no longer awaited", ended), ("late", late)]))
 }
 

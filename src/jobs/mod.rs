@@ -11,6 +11,8 @@ pub mod send_reminders;
 pub mod watch_feeds;
 pub mod write_reconciliation;
 
+use crate::config::is_part_of_close;
+
 /// The jobs there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Job {
@@ -56,12 +58,8 @@ impl Job {
         Job::ALL.into_iter().find(|job| job.name() == name)
     }
 
-    /// Whether the job is part of the close of a day and never runs alone. What a day's end brings must not come before it,
-    /// or the books would depend on which jobs ran while the day was open.
+    /// Whether the job is part of the close of a day and never runs alone.
     pub fn is_part_of_close(self) -> bool {
-        match self {
-            Job::AssessPositions | Job::CollectDebits | Job::PayOutCredit | Job::MatchBills => true,
-            Job::IngestFiles | Job::WatchFeeds | Job::SendReminders | Job::CloseDay | Job::WriteReconciliation => false,
-        }
+        is_part_of_close(self.name())
     }
 }

@@ -9,6 +9,7 @@ use chrono::NaiveDate;
 use crate::books::done::Done;
 use crate::books::environment::Scheme;
 use crate::books::instruction_plans::{self, Asked, Findings, sooner};
+use crate::config::Merchant;
 use crate::domain::instruction::{Attempt, Direction, Next};
 use crate::domain::journal::{Account, Recorded};
 use crate::domain::pay_out::{self, Credit};
@@ -17,8 +18,8 @@ use crate::store::exceptions::NewException;
 use crate::store::instructions::Plan;
 use crate::store::{exceptions, instructions, journal, orders, positions};
 
-pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
-    instruction_plans::run(scheme, Direction::PayOut, today, async |tx, merchant, page| {
+pub async fn run_for(scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> Result<Done> {
+    instruction_plans::run_for(scheme, merchant, Direction::PayOut, today, async |tx, page| {
         let ids: Vec<&str> = page.iter().map(|plan| plan.order_id.as_str()).collect();
         let known = orders::load(tx, &merchant.id, &ids).await?;
         let booked = journal::recorded(tx, &merchant.id, &ids, today).await?;

@@ -29,7 +29,7 @@ use crate::domain::position::Owed;
 use crate::domain::reminders::{Template, due_dates};
 use crate::store::mails::{self, MailRow, ReminderRow, StepHad};
 use crate::store::orders::{self, Moved};
-use crate::store::{Tx, customers, inputs, positions};
+use crate::store::{Tx, customers, inputs, is_of_store, positions};
 
 pub async fn run(scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> Result<Done> {
     let day = mail_day(scheme, today, now);
@@ -52,6 +52,7 @@ pub async fn run(scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> Resul
     Ok(Done(vec![
         ("mails planned", planned.mails),
         ("not planned", planned.suppressed),
+        ("merchants left out", planned.left_out),
         ("mails sent", delivered.sent),
         ("withdrawn", delivered.withdrawn),
         ("mails failed", given_up + delivered.failed),
@@ -61,7 +62,7 @@ pub async fn run(scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> Resul
 
 pub async fn dry_run(scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> Result<Vec<String>> {
     let mut tx = scheme.store.read().await?;
-    let due = due_on_day(&mut tx, scheme, today, mail_day(scheme, today, now)).await?;
+    let (due, _) = due_on_day(&mut tx, scheme, today, mail_day(scheme, today, now)).await?;
     let mut by_template: BTreeMap<Template, (i64, HashSet<&str>)> = BTreeMap::new();
     for item in &due {
         let (count, who) = by_template.entry(item.template).or_default();
@@ -97,30 +98,58 @@ struct Item<'s> {
 struct Planned {
     mails: i64,
     suppressed: i64,
+    /// Merchants about whose orders nothing can be said for now.
+    left_out: i64,
 }
 
-/// What is right on the day and was not dealt with before: ladder steps by due date, and notices.
-async fn due_on_day<'s>(tx: &mut Tx, scheme: &'s Scheme, today: NaiveDate, day: NaiveDate) -> Result<Vec<Item<'s>>> {
-    let mut due = Vec::new();
+/// What is right on the day and was not dealt with before, and for how many merchants that could not be found out. Nothing
+/// is written about their orders; the close leaves them out, too, and says why.
+async fn due_on_day<'s>(
+    tx: &mut Tx,
+    scheme: &'s Scheme,
+    today: NaiveDate,
+    day: NaiveDate,
+) -> Result<(Vec<Item<'s>>, i64)> {
+    let (mut due, mut left_out) = (Vec::new(), 0);
     for merchant in &scheme.config.merchants {
-        let ids = candidates(tx, merchant, today, day).await?;
-        for page in ids.chunks(usize::try_from(PAGE).unwrap_or(usize::MAX)) {
-            let page: Vec<&str> = page.iter().map(String::as_str).collect();
-            let orders = owed::on_day(tx, scheme, &merchant.id, &page, day).await?;
-            let mut items: Vec<Item<'_>> =
-                page.iter().filter_map(|id| orders.get(*id)).flat_map(|order| items(merchant, order, day)).collect();
-            let ids: Vec<&str> = items.iter().map(|item| item.order_id.as_str()).collect();
-            let had = mails::steps_had(tx, &merchant.id, &ids).await?;
-            let mut had_by_order: HashMap<&str, Vec<&StepHad>> = HashMap::new();
-            for step in &had {
-                had_by_order.entry(&step.order_id).or_default().push(step);
+        match tx.part(async |tx| due_of_merchant(tx, scheme, merchant, today, day).await).await? {
+            Ok(mut items) => due.append(&mut items),
+            Err(why) if is_of_store(&why) => return Err(why),
+            Err(why) => {
+                tracing::error!(merchant = merchant.id, "nothing is written about its orders: {why:#}");
+                left_out += 1;
             }
-            items.retain(|item| {
-                let had = had_by_order.get(item.order_id.as_str());
-                !had.is_some_and(|had| had.iter().any(|had| had.is_for(item, day)))
-            });
-            due.append(&mut items);
         }
+    }
+    Ok((due, left_out))
+}
+
+/// A merchant's: ladder steps by due date, and notices.
+async fn due_of_merchant<'s>(
+    tx: &mut Tx,
+    scheme: &'s Scheme,
+    merchant: &'s Merchant,
+    today: NaiveDate,
+    day: NaiveDate,
+) -> Result<Vec<Item<'s>>> {
+    let mut due = Vec::new();
+    let ids = candidates(tx, merchant, today, day).await?;
+    for page in ids.chunks(usize::try_from(PAGE).unwrap_or(usize::MAX)) {
+        let page: Vec<&str> = page.iter().map(String::as_str).collect();
+        let orders = owed::on_day(tx, scheme, &merchant.id, &page, day).await?;
+        let mut items: Vec<Item<'_>> =
+            page.iter().filter_map(|id| orders.get(*id)).flat_map(|order| items(merchant, order, day)).collect();
+        let ids: Vec<&str> = items.iter().map(|item| item.order_id.as_str()).collect();
+        let had = mails::steps_had(tx, &merchant.id, &ids).await?;
+        let mut had_by_order: HashMap<&str, Vec<&StepHad>> = HashMap::new();
+        for step in &had {
+            had_by_order.entry(&step.order_id).or_default().push(step);
+        }
+        items.retain(|item| {
+            let had = had_by_order.get(item.order_id.as_str());
+            !had.is_some_and(|had| had.iter().any(|had| had.is_for(item, day)))
+        });
+        due.append(&mut items);
     }
     Ok(due)
 }
@@ -203,7 +232,8 @@ impl StepHad {
 
 async fn plan(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, day: NaiveDate, now: DateTime<Utc>) -> Result<Planned> {
     let mut by_customer: BTreeMap<String, Vec<Item<'_>>> = BTreeMap::new();
-    for item in due_on_day(tx, scheme, today, day).await? {
+    let (due, left_out) = due_on_day(tx, scheme, today, day).await?;
+    for item in due {
         by_customer.entry(item.customer_id.clone()).or_default().push(item);
     }
     let ids: Vec<&str> = by_customer.keys().map(String::as_str).collect();
@@ -215,7 +245,7 @@ async fn plan(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, day: NaiveDate, no
     let unsure = without_news(tx, scheme, today, day, now).await?;
 
     let mut next_mail_no = mails::next_mail_no(tx).await?;
-    let mut planned = Planned::default();
+    let mut planned = Planned { left_out, ..Planned::default() };
     let (mut letters, mut reminders) = (Vec::new(), Vec::new());
     for (customer_id, items) in &by_customer {
         let (count, last) = had.get(customer_id.as_str()).copied().unwrap_or((0, NaiveDate::MIN));

@@ -1,13 +1,13 @@
 //! A business day from beginning to end: every job in order, then the next day.
 
 use anyhow::{Result, anyhow};
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 
 use super::run::{IfDone, Run, run};
-use super::work;
+use super::{work, work_for};
 use crate::books::done::Done;
 use crate::books::environment::Scheme;
-use crate::books::proof::BrokenBooks;
+use crate::books::proof::{BrokenBooks, Faults};
 use crate::books::remote::Undelivered;
 use crate::clock;
 use crate::config::Clock;
@@ -67,13 +67,44 @@ pub async fn run_now(scheme: &Scheme, job: Job, today: NaiveDate) -> Result<Done
     run_recorded(scheme, job, today).await
 }
 
+/// A part of a close that failed for these merchants, and was done for the others.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct FailedForSome(String);
+
 /// The end of a day: what was sealed is proved again, what the end brings is decided, the books are proved, and sealed.
 pub(super) async fn close(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
     let again = close_day::begin(scheme, today).await?;
+    let faults = run_parts_of_close(scheme, today).await?;
+    close_day::seal_books(scheme, today, again, faults).await
+}
+
+/// Does what the end of a day brings, merchant by merchant. A merchant whose part fails is skipped by the parts that follow, and
+/// is among the faults.
+async fn run_parts_of_close(scheme: &Scheme, today: NaiveDate) -> Result<Faults> {
+    let mut faults = Faults::default();
     for part in jobs(scheme).filter(|job| job.is_part_of_close()) {
-        Box::pin(run_recorded(scheme, part, today)).await?;
+        let done = recorded(scheme, part, today, async |_| for_each_merchant(scheme, part, today, &mut faults).await);
+        match done.await {
+            Err(why) if why.is::<FailedForSome>() => {}
+            done => drop(done?),
+        }
     }
-    close_day::seal_books(scheme, today, again).await
+    Ok(faults)
+}
+
+async fn for_each_merchant(scheme: &Scheme, part: Job, today: NaiveDate, faults: &mut Faults) -> Result<Done> {
+    let (mut all, mut failed) = (Done::default(), Vec::new());
+    for merchant in &scheme.config.merchants {
+        if faults.is_stopped(&merchant.id) {
+            continue;
+        }
+        match work_for(part, scheme, merchant, today).await {
+            Ok(done) => all.add(done),
+            Err(why) => failed.push(faults.stop(&merchant.id, why)?),
+        }
+    }
+    if failed.is_empty() { Ok(all) } else { Err(FailedForSome(failed.join("\n")).into()) }
 }
 
 /// The jobs of a business day, in its order.
@@ -88,10 +119,18 @@ fn is_sealed_without_some(why: &anyhow::Error) -> bool {
 
 /// Runs a job for a business date, at its set time. A job that was done before finds nothing to do.
 async fn run_recorded(scheme: &Scheme, job: Job, today: NaiveDate) -> Result<Done> {
-    let Some(file) = scheme.config.job(job.name()) else {
-        return work(job, scheme, today, clock::now()).await;
-    };
+    Box::pin(recorded(scheme, job, today, async |now| work(job, scheme, today, now).await)).await
+}
+
+/// Does a job's work as a run at its set time. A job that was done before finds nothing to do.
+async fn recorded(
+    scheme: &Scheme,
+    job: Job,
+    today: NaiveDate,
+    work: impl AsyncFnOnce(DateTime<Utc>) -> Result<Done>,
+) -> Result<Done> {
+    let Some(file) = scheme.config.job(job.name()) else { return work(clock::now()).await };
     let due = Run { job, scheduled_for: file.set_time_on(today), today };
-    let work = work(job, scheme, today, scheme.now(file, today));
-    run(scheme, due, IfDone::Repeat, work).await?.unwrap_or_else(|| Ok(Done::default()))
+    let done = run(scheme, due, IfDone::Repeat, work(scheme.now(file, today))).await?;
+    done.unwrap_or_else(|| Ok(Done::default()))
 }

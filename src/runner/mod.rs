@@ -6,28 +6,43 @@ pub mod daemon;
 mod plausible;
 mod run;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::books::done::Done;
 use crate::books::environment::Scheme;
+use crate::config::Merchant;
 use crate::jobs::{
     Job, assess_positions, close_day, collect_debits, ingest_files, match_bills, pay_out_credit, send_reminders,
     watch_feeds, write_reconciliation,
 };
 
-/// Does a job for the open business date.
+/// Does a job for the open business date. Parts of the close are done merchant by merchant.
 async fn work(job: Job, scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> Result<Done> {
     let done = match job {
         Job::IngestFiles => ingest_files::run(scheme, today).await,
         Job::WatchFeeds => watch_feeds::run(scheme, today, now).await,
-        Job::AssessPositions => assess_positions::run(scheme, today).await,
         Job::SendReminders => send_reminders::run(scheme, today, now).await,
-        Job::CollectDebits => collect_debits::run(scheme, today).await,
-        Job::PayOutCredit => pay_out_credit::run(scheme, today).await,
-        Job::MatchBills => match_bills::run(scheme, today).await,
         Job::CloseDay => business_day::close(scheme, today).await,
         Job::WriteReconciliation => write_reconciliation::run(scheme).await,
+        Job::AssessPositions | Job::CollectDebits | Job::PayOutCredit | Job::MatchBills => {
+            bail!("{} is part of the close of the day and runs with it", job.name())
+        }
+    };
+    done.with_context(|| format!("{} for {today}", job.name()))
+}
+
+/// Does a part of the close of the open business date for one merchant. If it fails, what it had not committed is rolled back, and
+/// no other merchant is touched.
+async fn work_for(job: Job, scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> Result<Done> {
+    let done = match job {
+        Job::AssessPositions => assess_positions::run_for(scheme, merchant, today).await,
+        Job::CollectDebits => collect_debits::run_for(scheme, merchant, today).await,
+        Job::PayOutCredit => pay_out_credit::run_for(scheme, merchant, today).await,
+        Job::MatchBills => match_bills::run_for(scheme, merchant, today).await,
+        Job::IngestFiles | Job::WatchFeeds | Job::SendReminders | Job::CloseDay | Job::WriteReconciliation => {
+            bail!("{} is not part of the close of a day", job.name())
+        }
     };
     done.with_context(|| format!("{} for {today}", job.name()))
 }

@@ -1,7 +1,7 @@
 //! The two engines behind one door: transactions, and the macro that writes a body for either. How the store is opened is
 //! said in `connect`.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result};
 use serde::de::DeserializeOwned;
 use sqlx::postgres::Postgres;
 use sqlx::sqlite::Sqlite;
@@ -9,6 +9,7 @@ use sqlx::{Connection, PgConnection, PgPool, SqlitePool, Transaction};
 
 use super::connect::{address, unreachable};
 use super::fence::Fence;
+use super::trouble::Unavailable;
 
 /// Where the books are kept.
 pub struct Store {
@@ -118,12 +119,12 @@ impl Store {
     pub async fn write(&self) -> Result<Tx> {
         let engine = match &self.pools {
             Pools::Sqlite { writer: Some(writer), .. } => Engine::Sqlite(begin_immediate(writer).await?),
-            Pools::Sqlite { writer: None, .. } => bail!("the store was opened only to be read"),
+            Pools::Sqlite { writer: None, .. } => return Err(read_only()),
             Pools::Postgres { pool } => Engine::Postgres(begin(pool, "BEGIN").await?),
         };
         let mut tx = Tx { engine };
         match &self.access {
-            Access::Read => bail!("the store was opened only to be read"),
+            Access::Read => return Err(read_only()),
             Access::Shared => {}
             Access::Alone(fence) => fence.hold(&mut tx).await?,
         }
@@ -166,12 +167,19 @@ async fn begin_immediate(writer: &SqlitePool) -> Result<Transaction<'static, Sql
     Ok(writer.begin_with("BEGIN IMMEDIATE").await?)
 }
 
+fn read_only() -> Error {
+    Unavailable("the store was opened only to be read".to_owned()).into()
+}
+
 async fn begin(pool: &PgPool, statement: &'static str) -> Result<Transaction<'static, Postgres>> {
     match pool.begin_with(statement).await {
         Ok(transaction) => Ok(transaction),
         // The pool says only that it has waited. What it waited for is found out by trying once more.
         Err(sqlx::Error::PoolTimedOut) => match PgConnection::connect_with(&pool.connect_options()).await {
-            Ok(_) => bail!("all connections to {} were busy for too long", address(&pool.connect_options())),
+            Ok(_) => {
+                let what = format!("all connections to {} were busy for too long", address(&pool.connect_options()));
+                Err(Unavailable(what).into())
+            }
             Err(why) => Err(unreachable(why, &pool.connect_options())),
         },
         Err(why) => Err(why).with_context(|| format!("working with {}", address(&pool.connect_options()))),
@@ -179,6 +187,23 @@ async fn begin(pool: &PgPool, statement: &'static str) -> Result<Transaction<'st
 }
 
 impl Tx {
+    /// Does a part of what the transaction is for. If that fails, the transaction goes on as if it had not been tried. The outer
+    /// error is of the transaction, the inner one of the part.
+    pub async fn part<T>(&mut self, work: impl AsyncFnOnce(&mut Tx) -> Result<T>) -> Result<Result<T>> {
+        self.execute("SAVEPOINT part").await?;
+        let done = work(self).await;
+        if done.is_err() {
+            self.execute("ROLLBACK TO SAVEPOINT part").await?;
+        }
+        self.execute("RELEASE SAVEPOINT part").await?;
+        Ok(done)
+    }
+
+    async fn execute(&mut self, sql: &'static str) -> Result<()> {
+        on_engine!(self, |c| sqlx::query(sql).execute(c).await.map(|_| ()))?;
+        Ok(())
+    }
+
     pub async fn commit(self) -> Result<()> {
         match self.engine {
             Engine::Sqlite(transaction) => transaction.commit().await?,

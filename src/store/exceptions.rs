@@ -153,6 +153,39 @@ pub async fn standing(tx: &mut Tx, merchant: &str, number: i64) -> Result<Option
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(number).fetch_optional(c).await?))
 }
 
+/// The number in the books of an exception that reports name by this one.
+pub async fn reported_as(tx: &mut Tx, merchant: &str, report_no: i64) -> Result<Option<i64>> {
+    let sql = "SELECT exception_no FROM exception WHERE merchant_id = $1 AND report_no = $2";
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(report_no).fetch_optional(c).await?))
+}
+
+/// Gives numbers to the exceptions that the report of the open day lists for the first time: those opened since..=today and
+/// still open, or closed with a word on why. Their order follows from what they say, not from when a job found them.
+pub async fn number(tx: &mut Tx, merchant: &str, since: NaiveDate, today: NaiveDate) -> Result<()> {
+    let sql = "UPDATE exception SET report_no = fresh.report_no, numbered_on = $3
+               FROM (SELECT e.exception_no,
+                            (SELECT COALESCE(MAX(report_no), 0) FROM exception WHERE merchant_id = $1)
+                            + ROW_NUMBER() OVER (ORDER BY e.opened_on, COALESCE(f.name, ''), e.line, e.code, e.row_key,
+                                e.order_id, COALESCE(e.amount_minor, 0), COALESCE(e.currency, ''), e.message,
+                                COALESCE(e.resolution, ''), e.exception_no) AS report_no
+                     FROM exception e LEFT JOIN file f ON f.file_no = e.file_no
+                     WHERE e.merchant_id = $1 AND e.opened_on BETWEEN $2 AND $3 AND e.report_no IS NULL
+                       AND (e.resolved_on IS NULL OR e.resolution IS NOT NULL)) AS fresh
+               WHERE exception.merchant_id = $1 AND exception.exception_no = fresh.exception_no";
+    on_engine!(tx, |c| sqlx::query(sql).bind(merchant).bind(since).bind(today).execute(c).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// Says anew what a file that was missed today is missed for: what has become known since belongs to the day as well.
+pub async fn say_anew(tx: &mut Tx, merchant: &str, row_key: &str, today: NaiveDate, message: &str) -> Result<()> {
+    let sql = "UPDATE exception SET message = $4
+               WHERE merchant_id = $1 AND row_key = $2 AND code = 'FILE_MISSING' AND opened_on = $3 AND message <> $4";
+    on_engine!(tx, |c| {
+        sqlx::query(sql).bind(merchant).bind(row_key).bind(today).bind(message).execute(c).await.map(|_| ())
+    })?;
+    Ok(())
+}
+
 /// Closes one exception, with why.
 pub async fn close(tx: &mut Tx, merchant: &str, number: i64, today: NaiveDate, why: &str) -> Result<()> {
     let sql = "UPDATE exception SET resolved_on = $3, resolution = $4
@@ -227,7 +260,10 @@ pub async fn open_about(tx: &mut Tx, merchant: &str, code: &str, row_keys: &[&st
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct ExceptionRow {
     pub merchant_id: String,
+    /// In the order in which they were opened.
     pub exception_no: i64,
+    /// As reports name it, from the first that lists it.
+    pub report_no: Option<i64>,
     pub code: String,
     pub order_id: String,
     pub file: Option<String>,
@@ -241,8 +277,8 @@ pub struct ExceptionRow {
     pub resolution: Option<String>,
 }
 
-pub(super) const REPORTED: &str = "e.merchant_id, e.exception_no, e.code, e.order_id, f.name AS file, e.line, e.amount_minor,
-    e.currency, e.opened_on, e.resolved_on, e.message, e.resolution FROM exception e LEFT JOIN file f ON f.file_no = e.file_no";
+pub(super) const REPORTED: &str = "e.merchant_id, e.exception_no, e.report_no, e.code, e.order_id, f.name AS file, e.line,
+    e.amount_minor, e.currency, e.opened_on, e.resolved_on, e.message, e.resolution FROM exception e LEFT JOIN file f ON f.file_no = e.file_no";
 
 /// What was open at the end of a day, or was closed on the days since..=day with a word on why, oldest first.
 pub async fn open_at(tx: &mut Tx, merchant: &str, since: NaiveDate, day: NaiveDate) -> Result<Vec<ExceptionRow>> {
@@ -250,7 +286,7 @@ pub async fn open_at(tx: &mut Tx, merchant: &str, since: NaiveDate, day: NaiveDa
         "SELECT {REPORTED}
          WHERE e.merchant_id = $1 AND e.opened_on <= $2
            AND (e.resolved_on IS NULL OR e.resolved_on > $2 OR (e.resolved_on >= $3 AND e.resolution IS NOT NULL))
-         ORDER BY e.exception_no"
+         ORDER BY e.report_no, e.exception_no"
     ));
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).bind(since).fetch_all(c).await?))
 }

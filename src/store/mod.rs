@@ -8,6 +8,7 @@ mod bulk;
 mod connect;
 mod engine;
 mod fence;
+mod trouble;
 
 pub mod arrivals;
 pub mod awaited;
@@ -36,3 +37,4 @@ pub mod standings;
 pub use connect::damage;
 pub use engine::{Store, Tx};
 pub use fence::Overtaken;
+pub use trouble::is_of_store;

@@ -83,6 +83,9 @@ pub async fn try_again(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, today:
         inputs::move_pending(tx, input.file_no, outcome.name(), 1).await?;
         resolved.push(input.clone());
     }
+    let about = |input: &'_ InputRow| Source { file_no: input.file_no, line: input.line };
+    let about: Vec<(&str, Source)> = resolved.iter().map(|input| (input.row_key.as_str(), about(input))).collect();
+    exceptions::resolve_rows(tx, &merchant.id, &[UNKNOWN_FACT], &about, today).await?;
     input_rows::save(tx, &resolved).await?;
     desk.write(tx).await
 }

@@ -75,9 +75,9 @@ pub async fn take_up(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, day: NaiveD
         if repeatable {
             mails::set_status(tx, &[mail.mail_no], "queued", None).await?;
         } else {
-            let why = "a stop came while it was handed to the server; look for its Message-ID there";
-            mails::set_status(tx, &[mail.mail_no], "unknown", Some(why)).await?;
-            opened.push(about_mail("MAIL_UNKNOWN", &mail, why));
+            let why = format!("a stop came while it was handed to the server; {}", look_for(&mail));
+            mails::set_status(tx, &[mail.mail_no], "unknown", Some(&why)).await?;
+            opened.push(about_mail("MAIL_UNKNOWN", &mail, &why));
         }
     }
     for mail in mails::left_over(tx, day).await? {
@@ -89,9 +89,15 @@ pub async fn take_up(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, day: NaiveD
     Ok(i64::try_from(opened.len()).unwrap_or(i64::MAX))
 }
 
+/// A customer has one mail a day. Which number it has depends on the runs that planned it, so a report does not say it.
 fn about_mail(code: &str, mail: &MailRow, why: &str) -> NewException {
-    let message = format!("mail {} to customer {}: {why}", mail.message_id, mail.customer_id);
-    NewException { code: code.to_owned(), row_key: mail.message_id.clone(), message, ..NewException::default() }
+    let (day, customer) = (mail.business_date, &mail.customer_id);
+    let message = format!("mail of {day} to customer {customer}: {why}");
+    NewException { code: code.to_owned(), row_key: format!("{day} {customer}"), message, ..NewException::default() }
+}
+
+fn look_for(mail: &MailRow) -> String {
+    format!("look there for the Message-ID {}", mail.message_id)
 }
 
 /// Sends as many at once as the transport has places for. What ended and what leaves next is one transaction, so that only
@@ -156,9 +162,7 @@ async fn note(
                 delivered.wait(tx, mail, why).await?;
                 continue;
             }
-            Err(SendError::Unknown(why)) => {
-                ("MAIL_UNKNOWN", "unknown", format!("{why}; look for its Message-ID there"))
-            }
+            Err(SendError::Unknown(why)) => ("MAIL_UNKNOWN", "unknown", format!("{why}; {}", look_for(mail))),
             Err(SendError::Permanent(why)) => ("MAIL_REFUSED", "failed", why),
             Err(SendError::Address(why)) => {
                 customers::mail_failed(tx, &mail.customer_id, today).await?;

@@ -13,7 +13,7 @@ use crate::domain::position::Owed;
 use crate::domain::reminders::Template;
 use crate::mail::compose::{ComposeError, Debited, Language, Letter, Line, Mail, compose};
 use crate::store::mails::{self, MailRow, ReminderRow};
-use crate::store::{Tx, customers};
+use crate::store::{Tx, customers, is_of_store};
 
 /// A mail that is right, made ready to leave.
 pub struct Ready {
@@ -40,12 +40,20 @@ pub async fn look_again(
         }
     }
     let mut orders: HashMap<&str, HashMap<String, OwedOrder<'_>>> = HashMap::new();
+    let mut unknown: HashSet<&str> = HashSet::new();
     for merchant in &scheme.config.merchants {
         let of_merchant = about.values().flatten().filter(|reminder| reminder.merchant_id == merchant.id);
         let mut ids: Vec<&str> = of_merchant.map(|reminder| reminder.order_id.as_str()).collect();
         ids.sort_unstable();
         ids.dedup();
-        orders.insert(&merchant.id, owed::on_day(tx, scheme, &merchant.id, &ids, day).await?);
+        match tx.part(async |tx| owed::on_day(tx, scheme, &merchant.id, &ids, day).await).await? {
+            Ok(owed) => drop(orders.insert(&merchant.id, owed)),
+            Err(why) if is_of_store(&why) => return Err(why),
+            Err(why) => {
+                tracing::error!(merchant = merchant.id, "mails about its orders wait: {why:#}");
+                unknown.insert(&merchant.id);
+            }
+        }
     }
     let who: Vec<&str> = page.iter().map(|mail| mail.customer_id.as_str()).collect();
     let people = customers::load(tx, &who).await?;
@@ -53,6 +61,10 @@ pub async fn look_again(
 
     let (mut ready, mut changed, mut withdrawn, mut milder) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for mut mail in page {
+        let mut reminders = about.get(&mail.mail_no).into_iter().flatten();
+        if reminders.any(|reminder| unknown.contains(reminder.merchant_id.as_str())) {
+            continue;
+        }
         let mut right = Vec::new();
         let mut reasons = Vec::new();
         for mut reminder in about.remove(&mail.mail_no).unwrap_or_default() {

@@ -301,6 +301,13 @@ pub const PARTS: &[Part] = &[
         called: "'exception ' || exception_no || ', ' || code",
     },
     Part {
+        name: "exceptions numbered",
+        from: "exception WHERE merchant_id = $1 AND numbered_on = $2",
+        columns: &[Number("exception_no"), Number("report_no")],
+        key: "exception_no",
+        called: "'exception ' || exception_no || ', ' || code",
+    },
+    Part {
         name: "exceptions closed",
         from: "exception WHERE merchant_id = $1 AND resolved_on = $2",
         columns: &[Number("exception_no"), Text("resolution")],

@@ -1,0 +1,42 @@
+//! Finds the one among many that fail when they are worked on together, so that a message can name it.
+
+use anyhow::Result;
+
+/// Tries halves of `all`, which failed together, until one is left that fails alone. `attempt` must leave no trace. None: each
+/// alone is well.
+pub async fn find<T: Clone>(all: &[T], attempt: impl AsyncFn(&[T]) -> Result<()>) -> Option<(T, anyhow::Error)> {
+    let mut left = all;
+    while left.len() > 1 {
+        let (first, rest) = left.split_at(left.len() / 2);
+        left = if attempt(first).await.is_err() { first } else { rest };
+    }
+    let why = attempt(left).await.err()?;
+    Some((left.first()?.clone(), why))
+}
+
+/// An error that names the order it is about.
+pub fn about(merchant: &str, order_id: &str, why: anyhow::Error) -> anyhow::Error {
+    if format!("{why:#}").contains(order_id) { why } else { why.context(format!("order {order_id} of {merchant}")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_first_that_fails_alone_is_found() {
+        let all: Vec<i64> = (0..1_000).collect();
+        for bad in [vec![0], vec![999], vec![500], vec![17, 800]] {
+            let attempt = async |some: &[i64]| {
+                anyhow::ensure!(some.iter().all(|one| !bad.contains(one)), "no");
+                Ok(())
+            };
+            assert_eq!(find(&all, attempt).await.map(|(one, _)| one), bad.first().copied());
+        }
+        let together = async |some: &[i64]| {
+            anyhow::ensure!(some.len() < 1_000, "too many");
+            Ok(())
+        };
+        assert!(find(&all, together).await.is_none());
+    }
+}

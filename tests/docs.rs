@@ -1,17 +1,25 @@
-//! The documentation against the code: links lead somewhere, the two commands of the README stand there word for word, and
-//! no code, column or key is without a word about it.
+//! The documentation against the code: links lead somewhere, the README has its two commands word for word and a scheme that
+//! works, and every code, column and key is described.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use crate::support::Scheme;
 use crate::support::source::{codes_below, quoted, read, root, rust_files, table_below as table_of, without_tests};
 
 const PAGES: &[&str] = &[
     "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "docs/configuration.md",
     "docs/file-formats.md",
     "docs/for-finance.md",
+    "docs/glossary.md",
     "docs/operating.md",
+    "docs/performance.md",
     "docs/profiles.md",
+    "docs/releasing.md",
     "docs/rules.md",
     "docs/schemes.md",
     "sample-data/README.md",
@@ -45,6 +53,33 @@ fn the_readme_has_the_two_commands() {
     {
         assert!(readme.contains(&format!("```\n{command}\n```\n")), "no code block of its own for {command}");
     }
+}
+
+#[test]
+fn the_readme_has_a_scheme_that_works() {
+    let readme = read("README.md");
+    let (_, section) = readme.split_once("## Your own data").expect("a section on one's own data");
+    let section = section.split("\n## ").next().unwrap();
+    let names: Vec<&str> = section.split('`').filter(|text| text.starts_with("my-scheme/")).collect();
+    let blocks: Vec<&str> = section
+        .split("```")
+        .skip(1)
+        .step_by(2)
+        .filter_map(|block| block.strip_prefix("toml\n").or(block.strip_prefix("csv\n")))
+        .collect();
+    assert_eq!(names.len(), blocks.len(), "a name for each file: {names:?}");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("my-scheme/inbox")).unwrap();
+    let scheme = Scheme { config: folder.path().join("my-scheme/paylater.toml"), folder, env: Vec::new() };
+    for (name, block) in names.iter().zip(blocks) {
+        scheme.write(name, block);
+    }
+    scheme.run(&["check"]);
+    scheme.close("2026-03-14");
+    let teapot = scheme.run(&["explain", "O1"]);
+    assert_eq!(teapot.matches("  mail ").count(), 3, "{teapot}");
+    assert!(teapot.contains("late fee of 5.00 GBP charged") && teapot.contains("paid 4 days late"), "{teapot}");
+    assert!(scheme.run(&["explain", "O2"]).contains("OVER_LIMIT"));
 }
 
 #[test]
@@ -111,7 +146,7 @@ fn every_column_that_a_file_must_have_is_described_in_its_place() {
 
 #[test]
 fn every_key_of_configuration_is_described() {
-    let pages = read("docs/operating.md") + &read("docs/rules.md") + &read("docs/profiles.md");
+    let pages = read("docs/configuration.md") + &read("docs/rules.md") + &read("docs/profiles.md");
     let mut missing = Vec::new();
     let mut count = 0;
     for source in [
@@ -148,13 +183,13 @@ fn every_key_of_configuration_is_described() {
 
 #[test]
 fn every_variable_of_the_environment_is_described() {
-    let page = read("docs/operating.md");
+    let page = read("docs/configuration.md");
     let mut missing = BTreeSet::new();
     for path in rust_files(Path::new("src")) {
         let names = quoted(&without_tests(&read(&path))).into_iter().filter(|text| text.starts_with("PAYLATER_"));
         missing.extend(names.filter(|name| !page.contains(&format!("`{name}`"))));
     }
-    assert!(missing.is_empty(), "docs/operating.md does not mention {missing:?}");
+    assert!(missing.is_empty(), "docs/configuration.md does not mention {missing:?}");
 }
 
 /// The texts of the list that a constant is set to.

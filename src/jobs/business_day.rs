@@ -69,8 +69,8 @@ pub async fn run_now(scheme: &Scheme, job: Job, today: NaiveDate) -> Result<Done
 #[error("{0}")]
 struct FailedForSome(String);
 
-/// Does what the end of a day brings, but for the seal, for each merchant by itself: one whose part fails is left out of what
-/// follows, and is among the faults.
+/// Does what the end of a day brings, but for the seal, one merchant after the other: one whose part fails is left out of
+/// what follows, and is among the faults.
 pub async fn run_parts_of_close(scheme: &Scheme, today: NaiveDate) -> Result<Faults> {
     let mut faults = Faults::default();
     for part in jobs(scheme).filter(|job| job.is_part_of_close()) {

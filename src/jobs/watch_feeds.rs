@@ -37,15 +37,15 @@ pub async fn dry_run(scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> R
     Ok(would)
 }
 
-/// The end of a day decides what has not come on it, whatever the time is. What is said of a missing file is what is known at
-/// the end, also of one that was missed before.
+/// The end of a day decides what has not come on it, whatever the time is. The message about a missing file has what is known at
+/// the end, also where it was missed earlier in the day.
 pub async fn at_close(tx: &mut Tx, scheme: &Scheme, today: NaiveDate) -> Result<()> {
     tell(tx, scheme, today, None).await?;
     for feed in &scheme.config.feeds {
         let Some(date) = feed.expected_on(today)? else { continue };
         let message = not_there(tx, feed, date).await?;
         let merchant = feed.merchant.as_deref().unwrap_or_default();
-        exceptions::say_anew(tx, merchant, &missing_key(&feed.name, date), today, &message).await?;
+        exceptions::update_missing(tx, merchant, &missing_key(&feed.name, date), today, &message).await?;
     }
     Ok(())
 }

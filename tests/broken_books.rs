@@ -222,6 +222,9 @@ fn two_merchants() -> Scheme {
     scheme.write("inbox/payments-2026-03-02.csv", format!("{payments}P1,O1,15.00,CNY,2026-03-02\n"));
     let of_the_3rd = "P2,O1,1.00,CNY,2026-03-03\nP3,O2,4.00,CNY,2026-03-03\nP4,NEVER,3.00,CNY,2026-03-03\n";
     scheme.write("inbox/payments-2026-03-03.csv", format!("{payments}{of_the_3rd}"));
+    let bill =
+        "transaction_id,order_id,event,amount,currency,occurred_at\nT9,O3,payment,2.00,CNY,2026-03-03 10:00:00\n";
+    scheme.write("inbox/bills-2026-03-03.csv", bill);
     scheme
 }
 
@@ -256,7 +259,7 @@ fn rows_of(scheme: &Scheme, merchant: &str, days: &[&str], kind: &str) -> Vec<St
 }
 
 /// A row that can't be so stops the close of one merchant in one of its parts, on the 3rd.
-async fn a_row_that_can_not_be(scheme: Scheme, plant: &str, repair: &str, reason: &str, part: &str) {
+async fn a_row_that_can_not_be(scheme: Scheme, plant: &str, repair: &str, reason: &str, (job, did): (&str, &str)) {
     let whole = two_merchants();
     whole.close("2026-03-05");
     scheme.close("2026-03-02");
@@ -273,8 +276,8 @@ async fn a_row_that_can_not_be(scheme: Scheme, plant: &str, repair: &str, reason
     assert!(exceptions.contains("BOOKS_BROKEN") && exceptions.contains(reason), "{exceptions}");
     let status = scheme.run_failing(&["status"], 1);
     assert!(status.contains("BOOKS_BROKEN") && status.contains("open business date  2026-03-04"), "{status}");
-    let failed = status.lines().find(|line| line.starts_with(&format!("│ {part} ")) && line.contains(" SHOP: "));
-    assert!(failed.is_some(), "{part}: {status}");
+    let failed = status.lines().find(|line| line.starts_with(&format!("│ {job} ")) && line.contains(did));
+    assert!(failed.is_some(), "{job}: {status}");
     // The other's day is as it would have been.
     for kind in ["summary", "detail", "positions", "settlement", "matching", "exceptions"] {
         let of = |scheme: &Scheme| rows_of(scheme, "OTHER", &["2026-03-03"], kind);
@@ -318,7 +321,7 @@ async fn an_order_that_can_not_be_decided_leaves_its_merchant_out_and_stops_nobo
             "UPDATE instalment SET credit_status = 'impossible' WHERE merchant_id = 'SHOP' AND order_id = 'O2'",
             "UPDATE instalment SET credit_status = 'clear' WHERE merchant_id = 'SHOP' AND order_id = 'O2'",
             "order O2 of SHOP: the store has an unknown credit status",
-            "assess_positions",
+            ("assess_positions", " SHOP: "),
         )
         .await;
     }
@@ -332,7 +335,7 @@ async fn money_in_no_currency_leaves_its_merchant_out_and_stops_nobody() {
             "UPDATE input_row SET currency = 'ZZZ' WHERE merchant_id = 'SHOP' AND row_key = 'P4'",
             "UPDATE input_row SET currency = 'CNY' WHERE merchant_id = 'SHOP' AND row_key = 'P4'",
             "row P4 of order NEVER",
-            "assess_positions",
+            ("assess_positions", " SHOP: "),
         )
         .await;
     }
@@ -346,7 +349,21 @@ async fn an_answer_that_no_bank_gives_leaves_its_merchant_out_and_stops_nobody()
             "UPDATE instruction SET answer = 'impossible', settled_on = '2026-03-02' WHERE order_id = 'O1'",
             "UPDATE instruction SET answer = NULL, settled_on = NULL WHERE order_id = 'O1'",
             "order O1 of SHOP: the store has an unknown answer",
-            "pay_out_credit",
+            ("pay_out_credit", " SHOP: "),
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_bill_that_can_not_be_reported_leaves_its_merchant_out_and_stops_nobody() {
+    for scheme in [two_merchants(), two_merchants().on_postgres().await] {
+        a_row_that_can_not_be(
+            scheme,
+            "UPDATE provider_line SET currency = 'ZZZ' WHERE merchant_id = 'SHOP' AND transaction_id = 'T9'",
+            "UPDATE provider_line SET currency = 'CNY' WHERE merchant_id = 'SHOP' AND transaction_id = 'T9'",
+            "unknown currency ZZZ",
+            ("close_day", " close_day for "),
         )
         .await;
     }

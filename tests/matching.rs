@@ -307,8 +307,8 @@ async fn a_bill_confirms_what_the_shops_own_files_say() {
     );
     for (day, open) in [
         ("05", vec!["UNKNOWN_ORDER LATE"]),
-        ("06", vec!["UNKNOWN_ORDER LATE", "CONFLICT O6", "CONFLICT O3"]),
-        ("07", vec!["UNKNOWN_ORDER LATE", "CONFLICT O6", "CONFLICT O3", "NOT_IN_BILL O2"]),
+        ("06", vec!["UNKNOWN_ORDER LATE", "CONFLICT O3", "CONFLICT O6"]),
+        ("07", vec!["UNKNOWN_ORDER LATE", "CONFLICT O3", "CONFLICT O6", "NOT_IN_BILL O2"]),
         // The bill's second word agrees.
         ("08", vec!["CONFLICT O6", "NOT_IN_BILL O2"]),
         ("09", vec!["CONFLICT O6", "NOT_IN_BILL O7"]),

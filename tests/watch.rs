@@ -91,8 +91,8 @@ fn an_empty_day_is_there_and_a_refused_file_is_not() {
     assert_eq!(scheme.exceptions("2026-03-02"), [""; 0]);
     let third = scheme.exceptions("2026-03-03");
     assert_eq!(third.len(), 2, "{third:?}");
-    assert!(third[0].starts_with("FILE_EMPTY"), "{third:?}");
-    assert!(third[1].ends_with("by 09:00; orders-2026-03-03.csv came and is in quarantine"), "{third:?}");
+    assert!(third[1].starts_with("FILE_EMPTY"), "{third:?}");
+    assert!(third[0].ends_with("by 09:00; orders-2026-03-03.csv came and is in quarantine"), "{third:?}");
 }
 
 #[tokio::test]
@@ -170,14 +170,15 @@ async fn a_number_that_was_left_out_is_told_until_it_comes() {
         arrives(scheme, "bill-14.csv");
         scheme.close("2026-03-02");
         let second = scheme.exceptions("2026-03-02");
-        assert!(second[0].starts_with("FILE_EMPTY 0 bill-8.csv"), "{second:?}");
+        assert!(second[1].starts_with("FILE_EMPTY 0 bill-8.csv"), "{second:?}");
         let gap = "numbers 11 to 13 are missing: bill-14.csv came to feed orders before";
-        assert_eq!(second[1..], [format!("FILE_GAP 0 {gap}")]);
+        assert_eq!((second.len(), &second[0]), (2, &format!("FILE_GAP 0 {gap}")));
         for number in [13, 11, 13, 5] {
             arrives(scheme, &format!("bill-{number}.csv"));
         }
         scheme.close("2026-03-03");
-        assert_eq!(scheme.exceptions("2026-03-03")[1..], [format!("FILE_GAP 1 {gap}")]);
+        let third = scheme.exceptions("2026-03-03");
+        assert_eq!((third.len(), &third[0]), (2, &format!("FILE_GAP 1 {gap}")));
         arrives(scheme, "bill-0012.csv");
         scheme.close("2026-03-04");
         assert_eq!(scheme.exceptions("2026-03-04").len(), 1);

@@ -39,7 +39,7 @@ pub async fn report_at_close(tx: &mut Tx, scheme: &Scheme, today: NaiveDate) -> 
         let Some(date) = feed.expected_on(today)? else { continue };
         let message = not_there(tx, feed, date).await?;
         let merchant = feed.merchant.as_deref().unwrap_or_default();
-        exceptions::say_anew(tx, merchant, &missing_key(&feed.name, date), today, &message).await?;
+        exceptions::update_missing(tx, merchant, &missing_key(&feed.name, date), today, &message).await?;
     }
     Ok(())
 }

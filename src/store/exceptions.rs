@@ -176,8 +176,8 @@ pub async fn number(tx: &mut Tx, merchant: &str, since: NaiveDate, today: NaiveD
     Ok(())
 }
 
-/// Says anew what a file that was missed today is missed for: what has become known since belongs to the day as well.
-pub async fn say_anew(tx: &mut Tx, merchant: &str, row_key: &str, today: NaiveDate, message: &str) -> Result<()> {
+/// Updates the message about a file that was missed today with what has become known since.
+pub async fn update_missing(tx: &mut Tx, merchant: &str, row_key: &str, today: NaiveDate, message: &str) -> Result<()> {
     let sql = "UPDATE exception SET message = $4
                WHERE merchant_id = $1 AND row_key = $2 AND code = 'FILE_MISSING' AND opened_on = $3 AND message <> $4";
     on_engine!(tx, |c| {

@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_is_about_rows_is_told_from_trouble_of_the_store() {
+    async fn errors_about_rows_are_not_trouble_of_the_store() {
         let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
         sqlx::query("CREATE TABLE t (n BIGINT PRIMARY KEY, day TEXT)").execute(&mut connection).await.unwrap();
         sqlx::query("INSERT INTO t VALUES (9223372036854775807, 'x'), (9, 'x')")

@@ -3,6 +3,7 @@
 mod support;
 
 mod architecture;
+mod before_order;
 mod booking_days;
 mod broken_books;
 mod calendars;

@@ -13,6 +13,7 @@ mod corrections;
 mod crash;
 mod daemon;
 mod docs;
+mod failed_close;
 mod files;
 mod held_back;
 mod hledger;

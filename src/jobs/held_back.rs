@@ -64,11 +64,34 @@ pub async fn missing_at<'s>(
             }
         }
     }
-    // Of today's files nobody may have been told yet.
-    let unreported = watch_feeds::missing(tx, scheme, today, now).await?;
-    let unreported = unreported.into_iter().filter(|(feed, _)| feed.when_missing != WhenMissing::GoOn);
-    missing.extend(unreported.map(|(feed, dated_on)| Missing { feed, dated_on, since: today }));
+    missing.append(&mut unreported(tx, scheme, today, now).await?);
     missing.sort_by(|a, b| (&a.feed.name, a.dated_on).cmp(&(&b.feed.name, b.dated_on)));
+    Ok(by_merchant(scheme, &missing))
+}
+
+/// Merchants of whom a file is missing that a day before which others are still open should have brought by now.
+pub async fn missing_later<'s>(
+    tx: &mut Tx,
+    scheme: &'s Scheme,
+    day: NaiveDate,
+    now: DateTime<Utc>,
+) -> Result<MissingOf<'s>> {
+    Ok(by_merchant(scheme, &unreported(tx, scheme, day, Some(now)).await?))
+}
+
+/// Files of a day that nobody may have been told of yet.
+async fn unreported<'s>(
+    tx: &mut Tx,
+    scheme: &'s Scheme,
+    day: NaiveDate,
+    now: Option<DateTime<Utc>>,
+) -> Result<Vec<Missing<'s>>> {
+    let missing = watch_feeds::missing(tx, scheme, day, now).await?;
+    let missing = missing.into_iter().filter(|(feed, _)| feed.when_missing != WhenMissing::GoOn);
+    Ok(missing.map(|(feed, dated_on)| Missing { feed, dated_on, since: day }).collect())
+}
+
+fn by_merchant<'s>(scheme: &'s Scheme, missing: &[Missing<'s>]) -> MissingOf<'s> {
     let mut by_merchant = MissingOf::new();
     for merchant in &scheme.config.merchants {
         // What a feed of the whole scheme says concerns every merchant.
@@ -78,7 +101,7 @@ pub async fn missing_at<'s>(
             by_merchant.insert(&merchant.id, theirs);
         }
     }
-    Ok(by_merchant)
+    by_merchant
 }
 
 /// Writes down what the open day is decided without, before its orders are. If that changed since an earlier look at this

@@ -150,8 +150,8 @@ pub struct Scheme {
     pub sender: Sender,
     /// Files that stay in the inboxes for now, and that need not be looked at again as they were seen.
     pub kept: Mutex<ingest_files::Kept>,
-    /// The day whose mails this run has planned, and the number of the next file then: until one comes, the plan stands.
-    pub mails_planned: Mutex<Option<(NaiveDate, i64)>>,
+    /// What this process has planned the day's mails on.
+    pub mails_planned: Mutex<Option<send_reminders::News>>,
     /// When this process last began to prove sealed days again, other than the last one.
     pub proving: Mutex<Option<Instant>>,
     /// Told how far long work is.

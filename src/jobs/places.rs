@@ -114,6 +114,11 @@ pub fn not_looked_into(scheme: &Scheme) -> Vec<String> {
     remote(scheme).filter_map(|(feed, _)| fs::read_to_string(feed.folder.join(UNREACHABLE)).ok()).collect()
 }
 
+/// Whether the last look into a feed's inbox failed.
+pub fn is_unseen(feed: &Feed) -> bool {
+    feed.remote.is_some() && feed.folder.join(UNREACHABLE).exists()
+}
+
 /// Deals with fetched files whose bytes are safe here, and sends what waits. The error is an `Undelivered`.
 pub async fn hand_back_and_send(scheme: &Scheme) -> Result<()> {
     let mut failed = Vec::new();

@@ -12,7 +12,7 @@ use crate::clock;
 use crate::config::Feed;
 use crate::files::inbox::{self, Found, Refused};
 use crate::files::source::Seen;
-use crate::jobs::Scheme;
+use crate::jobs::{Scheme, places};
 use crate::store::exceptions::{self, NewException};
 
 /// Of what lies in the inboxes, what is to be taken and what is not.
@@ -38,21 +38,45 @@ pub fn gone(scheme: &Scheme) -> Vec<String> {
     .collect()
 }
 
-/// Merchants in whose inboxes there are files with news of money that belong to a later day than the open one.
+/// Merchants of whom an inbox with news of money could not be looked into.
+pub fn money_unseen(scheme: &Scheme) -> Vec<&str> {
+    let unseen = |feed: &&Feed| feed.kind.tells_who_paid() && (is_gone(feed) || places::is_unseen(feed));
+    scheme.config.feeds.iter().filter(unseen).flat_map(|feed| merchants(scheme, feed)).collect()
+}
+
+/// Merchants in whose inboxes there are files with news of money that belong to a later day than the open one. What
+/// another place has for later days is not known here: there may be any.
 pub fn money_to_come(scheme: &Scheme, today: NaiveDate) -> Result<Vec<&str>> {
-    let mut merchants = Vec::new();
-    for feed in scheme.config.feeds.iter().filter(|feed| feed.kind.tells_who_paid() && feed.folder.is_dir()) {
-        let looking = || format!("looking into the inbox {}", feed.folder.display());
-        let mut is_there = false;
-        for entry in std::fs::read_dir(&feed.folder).with_context(looking)? {
-            let name = entry.with_context(looking)?.file_name();
-            let date = name.to_str().and_then(|name| feed.pattern.matches(name)?.date);
-            is_there |= date.is_some_and(|date| date > today);
+    let mut to_come = Vec::new();
+    for feed in scheme.config.feeds.iter().filter(|feed| feed.kind.tells_who_paid()) {
+        let is_there = match (&feed.remote, feed.folder.is_dir()) {
+            (Some(_), _) => feed.pattern.has_date(),
+            (None, true) => has_later(feed, today)?,
+            (None, false) => false,
+        };
+        if is_there {
+            to_come.extend(merchants(scheme, feed));
         }
-        let all = scheme.config.merchants.iter().map(|merchant| merchant.id.as_str());
-        merchants.extend(all.filter(|id| is_there && feed.merchant.as_deref().is_none_or(|owner| owner == *id)));
     }
-    Ok(merchants)
+    Ok(to_come)
+}
+
+fn has_later(feed: &Feed, today: NaiveDate) -> Result<bool> {
+    let looking = || format!("looking into the inbox {}", feed.folder.display());
+    for entry in std::fs::read_dir(&feed.folder).with_context(looking)? {
+        let name = entry.with_context(looking)?.file_name();
+        let date = name.to_str().and_then(|name| feed.pattern.matches(name)?.date);
+        if date.is_some_and(|date| date > today) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whom a feed concerns.
+fn merchants<'s>(scheme: &'s Scheme, feed: &'s Feed) -> impl Iterator<Item = &'s str> {
+    let all = scheme.config.merchants.iter().map(|merchant| merchant.id.as_str());
+    all.filter(|id| feed.merchant.as_deref().is_none_or(|owner| owner == *id))
 }
 
 fn is_gone(feed: &Feed) -> bool {

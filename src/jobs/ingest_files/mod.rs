@@ -26,7 +26,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use chrono::NaiveDate;
 
-pub use self::inboxes::{gone as inboxes_gone, money_to_come};
+pub use self::inboxes::{gone as inboxes_gone, money_to_come, money_unseen};
 use self::reading::Chunk;
 pub use self::staying::Kept;
 use super::{Done, Scheme, places};

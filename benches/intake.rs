@@ -31,15 +31,15 @@ fn main() {
 
     let file = fs::read_dir(made.join("inbox/m01")).expect("the inbox").flatten().map(|entry| entry.path());
     let file = file.filter(|path| path.to_string_lossy().contains("orders")).collect::<Vec<PathBuf>>().remove(0);
-    let mut assessing = None;
-    compare(runs, "SQLite", || raw_sqlite(&file), || intake(&made, None, &mut assessing), "sqlite3 .import");
-    println!("SQLite: positions assessed and {orders} orders booked in {:.1?}", assessing.take().unwrap_or_default());
+    let mut closing = None;
+    compare(runs, "SQLite", || raw_sqlite(&file), || intake(&made, None, &mut closing), "sqlite3 .import");
+    println!("SQLite: the day with its {orders} orders closed in {:.1?}", closing.take().unwrap_or_default());
     postgres::as_installed();
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let fresh = || runtime.block_on(postgres::database());
-    let ours = || intake(&made, Some(fresh()), &mut assessing);
+    let ours = || intake(&made, Some(fresh()), &mut closing);
     compare(runs, "PostgreSQL", || raw_postgres(&file, &fresh()), ours, "psql \\copy");
-    println!("PostgreSQL: positions assessed and {orders} orders booked in {:.1?}", assessing.unwrap_or_default());
+    println!("PostgreSQL: the day with its {orders} orders closed in {:.1?}", closing.unwrap_or_default());
 }
 
 fn setting(name: &str, usual: u64) -> u64 {
@@ -118,8 +118,8 @@ fn raw_postgres(file: &Path, url: &str) -> Duration {
 }
 
 /// Customers and agreements are there; the orders are taken in, each decided and acknowledged.
-/// How long it took; what the day's assessment of them takes goes to `assessing`, once.
-fn intake(made: &Path, postgres: Option<String>, assessing: &mut Option<Duration>) -> Duration {
+/// How long it took; what the close of their day takes goes to `closing`, once.
+fn intake(made: &Path, postgres: Option<String>, closing: &mut Option<Duration>) -> Duration {
     let folder = copy_of(made);
     let orders: Vec<PathBuf> =
         fs::read_dir(folder.path().join("inbox/m01")).expect("the inbox").flatten().map(|entry| entry.path()).collect();
@@ -128,19 +128,26 @@ fn intake(made: &Path, postgres: Option<String>, assessing: &mut Option<Duration
     for path in &orders {
         fs::rename(path, aside.join(path.file_name().expect("a name"))).expect("moving aside");
     }
-    let job = |name: &str| {
+    let run = |arguments: &[&str]| {
         let mut command = paylater();
-        command.arg("--config").arg(folder.path().join("paylater.toml")).args(["job", name]);
+        command.arg("--config").arg(folder.path().join("paylater.toml")).args(arguments);
         command.envs(postgres.iter().map(|url| ("PAYLATER_STORE_URL", url)));
         command
     };
-    timed(&mut job("ingest_files"));
+    timed(&mut run(&["job", "ingest_files"]));
     for path in &orders {
         fs::rename(aside.join(path.file_name().expect("a name")), path).expect("moving back");
     }
-    let took = timed(&mut job("ingest_files"));
-    assessing.get_or_insert_with(|| timed(&mut job("assess_positions")));
+    let took = timed(&mut run(&["job", "ingest_files"]));
+    closing.get_or_insert_with(|| timed(&mut run(&["close", "--through", &first_day(folder.path())])));
     took
+}
+
+/// The day on which the books of a scheme begin.
+fn first_day(scheme: &Path) -> String {
+    let text = fs::read_to_string(scheme.join("paylater.toml")).expect("the configuration");
+    let day = text.lines().find_map(|line| line.strip_prefix("starts_on = "));
+    day.expect("a first day").trim_matches('"').to_owned()
 }
 
 /// A copy in which nobody waits for files to be left alone: they are whole.

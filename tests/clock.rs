@@ -1,34 +1,13 @@
 //! A wall clock that jumps, under the real daemon: no day is sealed that is not over, and none is forgotten.
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::support::wall_clock::{Daemon, with_a_clock_of_its_own};
 use crate::support::{POLICY, Scheme};
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use chrono_tz::Asia::Shanghai;
 use paylater::store::{Store, runs};
-
-/// Takes the place of the system's clock: the wall clock is ahead by as many seconds as the file says.
-const SHIM: &str = r#"
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
-int clock_gettime(clockid_t id, struct timespec *at) {
-    static int (*real)(clockid_t, struct timespec *);
-    if (!real) real = dlsym(RTLD_NEXT, "clock_gettime");
-    int done = real(id, at);
-    if (id == CLOCK_REALTIME) {
-        FILE *file = fopen(getenv("SECONDS_AHEAD"), "r");
-        long seconds = 0;
-        if (file) { if (fscanf(file, "%ld", &seconds) != 1) seconds = 0; fclose(file); }
-        at->tv_sec += seconds;
-    }
-    return done;
-}
-"#;
 
 /// A scheme in real life, whose first open day was so many days ago.
 fn begun(days_ago: u64, keys: &str) -> (Scheme, NaiveDate) {
@@ -37,37 +16,6 @@ fn begun(days_ago: u64, keys: &str) -> (Scheme, NaiveDate) {
     let config = scheme.read("paylater.toml").replace("clock = \"business\"", &format!("clock = \"wall\"\n{keys}"));
     scheme.write("paylater.toml", config.replace("starts_on = \"2026-03-01\"", &format!("starts_on = \"{first}\"")));
     (scheme, first)
-}
-
-/// The wall clock of this scheme's program is ahead by what the file `ahead` says, at first nothing.
-fn with_a_clock_of_its_own(scheme: &mut Scheme) {
-    scheme.write("shim.c", SHIM);
-    scheme.write("ahead", "0");
-    let (library, ahead) = (scheme.path("shim.so"), scheme.path("ahead"));
-    let mut compiler = Command::new("cc");
-    compiler.args(["-shared", "-fPIC", "-o"]).args([&library, &scheme.path("shim.c")]).arg("-ldl");
-    assert!(compiler.status().unwrap().success());
-    scheme.env.push(("LD_PRELOAD".to_owned(), library.display().to_string()));
-    scheme.env.push(("SECONDS_AHEAD".to_owned(), ahead.display().to_string()));
-}
-
-struct Daemon(Child);
-
-impl Daemon {
-    fn start(scheme: &Scheme) -> Daemon {
-        Daemon(scheme.command(&["run"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
-    }
-
-    fn stop(mut self) {
-        Command::new("kill").arg("-TERM").arg(self.0.id().to_string()).status().unwrap();
-        assert!(self.0.wait().unwrap().success());
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-    }
 }
 
 /// Waits until `status` says something; the daemon looks every second.

@@ -3,6 +3,7 @@
 mod support;
 
 mod architecture;
+mod before_order;
 mod booking_days;
 mod broken_books;
 mod calendars;
@@ -12,6 +13,7 @@ mod corrections;
 mod crash;
 mod daemon;
 mod docs;
+mod failed_close;
 mod files;
 mod held_back;
 mod hledger;

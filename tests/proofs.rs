@@ -192,6 +192,11 @@ fn the_next_close_names_the_row_that_was_changed() {
             "DELETE FROM day_fingerprint WHERE business_date = '2026-03-04'",
             "2026-03-04: the fingerprints that it was sealed with are gone",
         ),
+        (
+            "day_fingerprint",
+            "DELETE FROM day_fingerprint WHERE merchant_id = '' AND business_date = '2026-03-04'",
+            "2026-03-04: the fingerprints that it was sealed with are gone",
+        ),
         ("exposure", "UPDATE exposure SET owed_minor = 1", "SHOP customer C1: what they owe in all"),
     ] {
         let scheme = books();

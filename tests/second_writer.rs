@@ -5,6 +5,8 @@ use std::fs;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::support::postgres::Server;
+use crate::support::smtp::SmtpServer;
 use crate::support::{AGREEMENTS, CUSTOMERS, POLICY, Scheme};
 use sqlx::{Connection, PgConnection};
 
@@ -72,6 +74,99 @@ async fn on_postgres_a_lock_that_is_lost_stops_its_holder_before_its_next_write(
     second.run(&["job", "watch_feeds"]);
     stops(overtaken);
     first.run(&["verify"]);
+}
+
+/// A shop of twelve customers whose mails are due, and go to this server.
+fn with_mails(books: &str, mail: &SmtpServer) -> Scheme {
+    let policy = format!("{POLICY}[version.reminders]\nsteps = [0]\n");
+    let mut scheme = Scheme::shop(&policy);
+    let config = scheme.read("paylater.toml").replace("\"folder\"", "\"smtp\"");
+    scheme.write("paylater.toml", config);
+    scheme.env.push(("PAYLATER_STORE_URL".to_owned(), books.to_owned()));
+    scheme.env.push(("PAYLATER_SMTP_URL".to_owned(), mail.url()));
+    scheme
+}
+
+const MAILS: usize = 12;
+
+/// Closes the days before the one on which the mails are due.
+fn until_mails_are_due(scheme: &Scheme) {
+    let (mut customers, mut agreements) = (CUSTOMERS.to_owned(), AGREEMENTS.to_owned());
+    let mut orders = "order_id,customer_id,amount,currency,ordered_at\nO1,C1,5.00,CNY,2026-03-01\n".to_owned();
+    for i in 2..=MAILS {
+        customers.push_str(&format!("C{i},N,c{i}@example.com,zh-CN,Asia/Shanghai,700,true,true\n"));
+        agreements.push_str(&format!("A{i},C{i},SHOP,open,2026-02-01,true\n"));
+        orders.push_str(&format!("O{i},C{i},5.00,CNY,2026-03-01\n"));
+    }
+    scheme.write("inbox/customers-2026-03-01.csv", customers);
+    scheme.write("inbox/agreements-2026-03-01.csv", agreements);
+    scheme.write("inbox/orders-2026-03-01.csv", orders);
+    scheme.close("2026-03-07");
+}
+
+fn sending(scheme: &Scheme, mail: &SmtpServer) -> Child {
+    mail.hold();
+    let mut job = scheme.command(&["job", "send_reminders"]);
+    let job = job.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for("mails on the wire", || mail.received().len() == 4);
+    job
+}
+
+/// Who was written to, by these servers.
+fn written_to(servers: &[&SmtpServer]) -> Vec<String> {
+    let received = servers.iter().flat_map(|server| server.received());
+    let mut to: Vec<String> = received.flat_map(|mail| mail.to).collect();
+    to.sort_unstable();
+    to
+}
+
+fn everybody_once() -> Vec<String> {
+    let mut to: Vec<String> = (1..=MAILS).map(|i| format!("c{i}@example.com")).collect();
+    to.sort_unstable();
+    to
+}
+
+#[tokio::test]
+async fn after_a_restart_of_postgres_the_first_stops_if_a_second_came_in_and_nobody_has_two_mails() {
+    let mut server = Server::start();
+    let books = server.database().await;
+    let (here, there) = (SmtpServer::start(), SmtpServer::start());
+    let first = with_mails(&books, &here);
+    until_mails_are_due(&first);
+    let overtaken = sending(&first, &here);
+
+    // With its connections the first one has lost its lock. It waits for its mail server and does not know.
+    server.restart();
+    let second = with_mails(&books, &there);
+    let told = second.run(&["job", "send_reminders"]);
+    assert!(told.contains("mails sent 8"), "{told}");
+    here.answer_well();
+    stops(overtaken);
+    assert_eq!(here.received().len(), 4);
+    assert_eq!(written_to(&[&here, &there]), everybody_once());
+    // Of the four that were on the wire the second one could not know.
+    let exceptions = second.run(&["exceptions"]);
+    assert_eq!(exceptions.matches("MAIL_UNKNOWN").count(), 4, "{exceptions}");
+    second.run(&["job", "send_reminders"]);
+    assert_eq!(there.received().len(), 8);
+    first.run(&["verify"]);
+}
+
+#[tokio::test]
+async fn after_a_restart_of_postgres_the_work_goes_on_if_nobody_came_in() {
+    let mut server = Server::start();
+    let mail = SmtpServer::start();
+    let scheme = with_mails(&server.database().await, &mail);
+    until_mails_are_due(&scheme);
+    let working = sending(&scheme, &mail);
+    server.restart();
+    mail.answer_well();
+    let output = working.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(written_to(&[&mail]), everybody_once());
+    scheme.close("2026-03-08");
+    assert_eq!(mail.received().len(), MAILS);
+    scheme.run(&["verify"]);
 }
 
 #[test]

@@ -26,12 +26,21 @@ pub struct Scheme {
     pub sender: Sender,
     /// Files that stay in the inboxes for now, and that need not be looked at again as they were seen.
     pub kept: Mutex<Kept>,
-    /// The day whose mails this run has planned, and the number of the next file then: until one comes, the plan stands.
-    pub mails_planned: Mutex<Option<(NaiveDate, i64)>>,
+    /// What this process last planned the day's mails on.
+    pub mails_planned: Mutex<Option<PlannedOn>>,
     /// When this process last began to prove sealed days again, other than the last one.
     pub proving: Mutex<Option<Instant>>,
     /// Told how far long work is.
     pub progress: Box<dyn Fn(&str) + Send + Sync>,
+}
+
+/// What the mails of a day were planned on. The plan is in force until one of these changes.
+#[derive(Debug, PartialEq, Eq)]
+pub struct PlannedOn {
+    pub day: NaiveDate,
+    pub next_file_no: i64,
+    /// Merchants with missing news of money.
+    pub without: Vec<String>,
 }
 
 impl Scheme {

@@ -65,11 +65,34 @@ pub async fn missing_at<'s>(
             }
         }
     }
-    // Today's missing files may not have an exception yet.
-    let unreported = expected_files::missing(tx, scheme, today, now).await?;
-    let unreported = unreported.into_iter().filter(|(feed, _)| feed.when_missing != WhenMissing::GoOn);
-    missing.extend(unreported.map(|(feed, dated_on)| Missing { feed, dated_on, since: today }));
+    missing.append(&mut unreported(tx, scheme, today, now).await?);
     missing.sort_by(|a, b| (&a.feed.name, a.dated_on).cmp(&(&b.feed.name, b.dated_on)));
+    Ok(by_merchant(scheme, &missing))
+}
+
+/// Merchants of whom a file is missing that a day before which others are still open should have brought by now.
+pub async fn missing_later<'s>(
+    tx: &mut Tx,
+    scheme: &'s Scheme,
+    day: NaiveDate,
+    now: DateTime<Utc>,
+) -> Result<MissingOf<'s>> {
+    Ok(by_merchant(scheme, &unreported(tx, scheme, day, Some(now)).await?))
+}
+
+/// Files of a day that nobody may have been told of yet.
+async fn unreported<'s>(
+    tx: &mut Tx,
+    scheme: &'s Scheme,
+    day: NaiveDate,
+    now: Option<DateTime<Utc>>,
+) -> Result<Vec<Missing<'s>>> {
+    let missing = expected_files::missing(tx, scheme, day, now).await?;
+    let missing = missing.into_iter().filter(|(feed, _)| feed.when_missing != WhenMissing::GoOn);
+    Ok(missing.map(|(feed, dated_on)| Missing { feed, dated_on, since: day }).collect())
+}
+
+fn by_merchant<'s>(scheme: &'s Scheme, missing: &[Missing<'s>]) -> MissingOf<'s> {
     let mut by_merchant = MissingOf::new();
     for merchant in &scheme.config.merchants {
         // A feed of the whole scheme concerns every merchant.
@@ -79,7 +102,7 @@ pub async fn missing_at<'s>(
             by_merchant.insert(&merchant.id, theirs);
         }
     }
-    Ok(by_merchant)
+    by_merchant
 }
 
 /// Records which files the open day is decided without. When the last of them has come since an earlier run of this day, orders

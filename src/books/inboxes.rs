@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
 use super::environment::Scheme;
+use super::remote;
 use crate::config::Feed;
 
 /// Folders here that are not there, in words: whatever lies in them belongs to the day as well.
@@ -24,19 +25,43 @@ pub fn is_gone(feed: &Feed) -> bool {
     feed.remote.is_none() && !feed.folder.is_dir()
 }
 
-/// Merchants in whose inboxes there are files with news of money that belong to a later day than the open one.
+/// Merchants with an inbox for news of money that could not be reached.
+pub fn money_unseen(scheme: &Scheme) -> Vec<&str> {
+    let unseen = |feed: &&Feed| feed.kind.tells_who_paid() && (is_gone(feed) || remote::is_unseen(feed));
+    scheme.config.feeds.iter().filter(unseen).flat_map(|feed| merchants(scheme, feed)).collect()
+}
+
+/// Merchants in whose inboxes there are files with news of money for a later day than the open one. Files of later days in a remote
+/// inbox are unknown here: there may be some.
 pub fn money_to_come(scheme: &Scheme, today: NaiveDate) -> Result<Vec<&str>> {
-    let mut merchants = Vec::new();
-    for feed in scheme.config.feeds.iter().filter(|feed| feed.kind.tells_who_paid() && feed.folder.is_dir()) {
-        let looking = || format!("looking into the inbox {}", feed.folder.display());
-        let mut is_there = false;
-        for entry in std::fs::read_dir(&feed.folder).with_context(looking)? {
-            let name = entry.with_context(looking)?.file_name();
-            let date = name.to_str().and_then(|name| feed.pattern.matches(name)?.date);
-            is_there |= date.is_some_and(|date| date > today);
+    let mut to_come = Vec::new();
+    for feed in scheme.config.feeds.iter().filter(|feed| feed.kind.tells_who_paid()) {
+        let is_there = match (&feed.remote, feed.folder.is_dir()) {
+            (Some(_), _) => feed.pattern.has_date(),
+            (None, true) => has_later(feed, today)?,
+            (None, false) => false,
+        };
+        if is_there {
+            to_come.extend(merchants(scheme, feed));
         }
-        let all = scheme.config.merchants.iter().map(|merchant| merchant.id.as_str());
-        merchants.extend(all.filter(|id| is_there && feed.merchant.as_deref().is_none_or(|owner| owner == *id)));
     }
-    Ok(merchants)
+    Ok(to_come)
+}
+
+fn has_later(feed: &Feed, today: NaiveDate) -> Result<bool> {
+    let listing = || format!("listing the inbox {}", feed.folder.display());
+    for entry in std::fs::read_dir(&feed.folder).with_context(listing)? {
+        let name = entry.with_context(listing)?.file_name();
+        let date = name.to_str().and_then(|name| feed.pattern.matches(name)?.date);
+        if date.is_some_and(|date| date > today) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The merchants that a feed concerns.
+fn merchants<'s>(scheme: &'s Scheme, feed: &'s Feed) -> impl Iterator<Item = &'s str> {
+    let all = scheme.config.merchants.iter().map(|merchant| merchant.id.as_str());
+    all.filter(|id| feed.merchant.as_deref().is_none_or(|owner| owner == *id))
 }

@@ -114,6 +114,11 @@ pub fn not_looked_into(scheme: &Scheme) -> Vec<String> {
     remote(scheme).filter_map(|(feed, _)| fs::read_to_string(feed.folder.join(UNREACHABLE)).ok()).collect()
 }
 
+/// Whether a feed's inbox could not be reached at the last attempt.
+pub fn is_unseen(feed: &Feed) -> bool {
+    feed.remote.is_some() && feed.folder.join(UNREACHABLE).exists()
+}
+
 /// Moves or deletes the originals of files whose bytes are safe here, and sends waiting files. The error is an `Undelivered`.
 pub async fn hand_back_and_send(scheme: &Scheme) -> Result<()> {
     let mut failed = Vec::new();

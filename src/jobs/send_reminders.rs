@@ -8,14 +8,14 @@ mod deliver;
 mod owed;
 mod review;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use self::owed::OwedOrder;
 use crate::books::done::Done;
-use crate::books::environment::Scheme;
+use crate::books::environment::{PlannedOn, Scheme};
 use crate::books::held_back;
 use crate::books::inboxes;
 use crate::books::order_decisions::PAGE;
@@ -36,15 +36,17 @@ pub async fn run(scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> Resul
     let mut planned = Planned::default();
     let mut tx = scheme.store.write().await?;
     let given_up = deliver::take_up(&mut tx, scheme, today, day).await?;
-    let news = (day, inputs::next_file_no(&mut tx).await?);
-    if !scheme.mails_planned.lock().is_ok_and(|planned| *planned == Some(news)) {
-        planned = plan(&mut tx, scheme, today, day, now).await?;
+    let unsure = without_news(&mut tx, scheme, today, day, now).await?;
+    let without = unsure.iter().map(|merchant| (*merchant).to_owned()).collect();
+    let news = Some(PlannedOn { day, next_file_no: inputs::next_file_no(&mut tx).await?, without });
+    if !scheme.mails_planned.lock().is_ok_and(|planned| *planned == news) {
+        planned = plan(&mut tx, scheme, today, day, now, &unsure).await?;
     }
     tx.commit().await?;
     if let Ok(mut planned) = scheme.mails_planned.lock() {
-        *planned = Some(news);
+        *planned = news;
     }
-    let delivered = deliver::run(scheme, today, day, now).await?;
+    let delivered = deliver::run(scheme, today, day, now, &unsure).await?;
     if let Some(why) = &delivered.delayed {
         let count = delivered.waiting;
         undelivered(vec![format!("{count} mails could not be handed over and wait for the next run of today: {why}")])?;
@@ -230,7 +232,14 @@ impl StepHad {
     }
 }
 
-async fn plan(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, day: NaiveDate, now: DateTime<Utc>) -> Result<Planned> {
+async fn plan(
+    tx: &mut Tx,
+    scheme: &Scheme,
+    today: NaiveDate,
+    day: NaiveDate,
+    now: DateTime<Utc>,
+    unsure: &BTreeSet<&str>,
+) -> Result<Planned> {
     let mut by_customer: BTreeMap<String, Vec<Item<'_>>> = BTreeMap::new();
     let (due, left_out) = due_on_day(tx, scheme, today, day).await?;
     for item in due {
@@ -242,7 +251,6 @@ async fn plan(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, day: NaiveDate, no
     let had = mails::mails_had(tx, &ids, plus(day, -6), day).await?;
     let had: HashMap<&str, (i64, NaiveDate)> =
         had.iter().map(|(id, count, last)| (id.as_str(), (*count, *last))).collect();
-    let unsure = without_news(tx, scheme, today, day, now).await?;
 
     let mut next_mail_no = mails::next_mail_no(tx).await?;
     let mut planned = Planned { left_out, ..Planned::default() };
@@ -258,7 +266,7 @@ async fn plan(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, day: NaiveDate, no
             had_one_today: last == day,
             cap_reached: count >= scheme.config.mail.weekly_cap,
             hour_left: send_at.is_some(),
-            unsure: &unsure,
+            unsure,
         };
         let (write, suppress): (Vec<_>, Vec<_>) = items.iter().partition(|item| reachable.hindrance(item).is_none());
         for item in suppress {
@@ -303,28 +311,32 @@ struct Reachable<'a> {
     /// There is a moment left on the day at which they may be written to.
     hour_left: bool,
     /// Merchants of whom nobody knows who has paid.
-    unsure: &'a HashSet<&'a str>,
+    unsure: &'a BTreeSet<&'a str>,
 }
 
-/// Merchants of whom a file with news of money is missing, or lies in the inbox and belongs to a day that is not open yet:
-/// their customers may have paid.
+/// Merchants whose customers may have paid without anybody knowing: a file with news of money is missing, be it that of a day
+/// which is not open yet, or lies unread in the inbox, or the inbox can't be looked into.
 async fn without_news<'s>(
     tx: &mut Tx,
     scheme: &'s Scheme,
     today: NaiveDate,
     day: NaiveDate,
     now: DateTime<Utc>,
-) -> Result<HashSet<&'s str>> {
-    let mut unsure: HashSet<&str> = held_back::missing_at(tx, scheme, today, Some(now)).await?.into_keys().collect();
+) -> Result<BTreeSet<&'s str>> {
+    let mut unsure: BTreeSet<&str> = held_back::missing_at(tx, scheme, today, Some(now)).await?.into_keys().collect();
+    unsure.extend(inboxes::money_unseen(scheme));
     if day > today {
         unsure.extend(inboxes::money_to_come(scheme, today)?);
+        for later in today.iter_days().skip(1).take_while(|later| *later <= day) {
+            unsure.extend(held_back::missing_later(tx, scheme, later, now).await?.into_keys());
+        }
     }
     Ok(unsure)
 }
 
 /// Why an overdue mail or a notice is not sent while nobody knows who has paid. Whoever has something due yet may as well
 /// pay it.
-fn held_back_by(unsure: &HashSet<&str>, merchant: &str, template: Template) -> Option<&'static str> {
+fn held_back_by(unsure: &BTreeSet<&str>, merchant: &str, template: Template) -> Option<&'static str> {
     match template {
         Template::Overdue | Template::Notice if unsure.contains(merchant) => Some("news of payments is missing"),
         Template::Overdue | Template::Notice | Template::Upcoming | Template::DueToday => None,

@@ -18,6 +18,7 @@ pub mod sftp;
 pub mod smtp;
 pub mod source;
 pub mod timeline;
+pub mod wall_clock;
 
 /// The terms of a shop of which only its files matter.
 pub const POLICY: &str = r#"

@@ -8,10 +8,10 @@
 //!
 //! Nothing here skips a test: without PostgreSQL it fails and says what to install.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::str::FromStr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -22,7 +22,10 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
 /// A fresh, empty database, as a URL.
 pub async fn database() -> String {
-    let server = server_url();
+    database_on(server_url()).await
+}
+
+async fn database_on(server: String) -> String {
     let mut admin = PgConnectOptions::from_str(&server)
         .unwrap_or_else(|error| panic!("{server} is not the URL of a PostgreSQL server: {error}"))
         .disable_statement_logging()
@@ -64,11 +67,12 @@ fn with_database(url: &str, name: &str) -> String {
 }
 
 /// A server that lives as long as this process.
-struct Server {
+pub struct Server {
     url: String,
     /// Its standard input is the thread the server hangs by: whatever way this process ends, the system closes the
     /// pipe, the keeper reads its end, stops the server and removes the folder.
-    _keeper: Child,
+    keeper: Child,
+    said: BufReader<ChildStdout>,
 }
 
 /// Tests throw away what is written, and many servers run at once.
@@ -107,20 +111,31 @@ fail() {
     cat "$folder/log"
     exit 1
 }
-"$1/initdb" --pgdata="$folder/data" --username=postgres --auth=trust --locale=C --encoding=UTF8 --no-sync \
+programs=$1
+settings=$2
+launch() {
+    "$programs/postgres" -D "$folder/data" -k "$folder" -c listen_addresses= -c timezone=UTC $settings >"$folder/log" 2>&1 \
+        </dev/null &
+    server=$!
+    until grep -q '^ready' "$folder/data/postmaster.pid" 2>/dev/null; do
+        kill -0 "$server" 2>/dev/null || fail
+        sleep 0.02
+    done
+    echo "ready $folder"
+}
+"$programs/initdb" --pgdata="$folder/data" --username=postgres --auth=trust --locale=C --encoding=UTF8 --no-sync \
     >"$folder/log" 2>&1 </dev/null || fail
-"$1/postgres" -D "$folder/data" -k "$folder" -c listen_addresses= -c timezone=UTC $2 >"$folder/log" 2>&1 </dev/null &
-server=$!
-until grep -q '^ready' "$folder/data/postmaster.pid" 2>/dev/null; do
-    kill -0 "$server" 2>/dev/null || fail
-    sleep 0.02
+launch
+while read -r _; do
+    kill -INT "$server"
+    wait "$server" || true
+    launch
 done
-echo "ready $folder"
-read -r _ || true
 "#;
 
 impl Server {
-    fn start() -> Server {
+    /// A server of one's own, for whoever restarts it.
+    pub fn start() -> Server {
         let programs = find_programs().unwrap_or_else(|| {
             panic!("no initdb and postgres in PATH or /usr/lib/postgresql/*/bin: apt-get install postgresql")
         });
@@ -148,7 +163,21 @@ impl Server {
             said.read_to_string(&mut line).unwrap_or_else(|error| panic!("reading why: {error}"));
             panic!("PostgreSQL does not start:\n{line}");
         };
-        Server { url: format!("postgres://postgres@localhost/postgres?host={}", folder.trim()), _keeper: keeper }
+        Server { url: format!("postgres://postgres@localhost/postgres?host={}", folder.trim()), keeper, said }
+    }
+
+    #[allow(dead_code, reason = "benches restart none")]
+    pub async fn database(&self) -> String {
+        database_on(self.url.clone()).await
+    }
+
+    /// Restarts it as after an update: what is under way is rolled back, and every connection ends.
+    #[allow(dead_code, reason = "benches restart none")]
+    pub fn restart(&mut self) {
+        self.keeper.stdin.as_mut().expect("its input is piped").write_all(b"restart\n").expect("the keeper reads");
+        let mut line = String::new();
+        self.said.read_line(&mut line).unwrap_or_else(|error| panic!("waiting for PostgreSQL: {error}"));
+        assert!(line.starts_with("ready "), "PostgreSQL does not start again:\n{line}");
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 /// What is said to one command (`connect`, `EHLO`, `MAIL`, `RCPT`, `DATA`, or `.` for the end of a message) instead of
 /// yes; `None` is silence, nothing is to hang up.
@@ -38,6 +39,8 @@ pub struct Received {
 struct State {
     answer: Option<Answer>,
     received: Vec<Received>,
+    /// Mails are taken, and whoever sent them waits for the answer.
+    held: bool,
     streams: Vec<TcpStream>,
     stopped: bool,
 }
@@ -78,7 +81,14 @@ impl SmtpServer {
     }
 
     pub fn answer_well(&self) {
-        self.state.lock().unwrap().answer = None;
+        let mut state = self.state.lock().unwrap();
+        (state.answer, state.held) = (None, false);
+    }
+
+    /// Takes mails from here on without an answer until [`SmtpServer::answer_well`].
+    #[allow(dead_code, reason = "unit tests of the mail client hold nothing")]
+    pub fn hold(&self) {
+        self.state.lock().unwrap().held = true;
     }
 
     pub fn received(&self) -> Vec<Received> {
@@ -135,6 +145,9 @@ fn converse(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> 
                 // Kept before it is answered: whoever reads the answer may look at once.
                 if state.lock().unwrap().answer.as_ref().is_none_or(|answer| answer.command != ".") {
                     state.lock().unwrap().received.push(mail.clone());
+                }
+                while state.lock().unwrap().held {
+                    thread::sleep(Duration::from_millis(10));
                 }
                 reply(&mut stream, state, ".", "250 taken")?
             }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
 use super::other_keys::{OtherKeys, minor_of};
@@ -55,7 +55,7 @@ pub async fn decide_under_keys(
                 if matches!(outcome, Outcome::Accepted | Outcome::Pending { .. }) {
                     dated_ahead.extend(desk.dated_ahead(row, source));
                 }
-                with_column(outcome, kind, chunk.header, line)
+                with_column(outcome, kind, |column| raw(chunk.header, line, column))
             }
             (Err(rejection), _) => Outcome::from(rejection),
             (Ok(_), None) => unreachable!("a file of facts holds facts"),
@@ -106,13 +106,24 @@ async fn void_failed(
 }
 
 /// What is refused names the cell that would have to be another.
-fn with_column(outcome: Outcome, kind: Kind, header: &[String], line: &Line) -> Outcome {
+fn with_column<'c>(outcome: Outcome, kind: Kind, cell: impl FnOnce(&str) -> &'c str) -> Outcome {
     let Outcome::Rejected { code, message } = outcome else { return outcome };
     let message = match column_of(code, kind) {
-        Some(column) => format!("column {column}, value {}: {message}", quoted(raw(header, line, column))),
+        Some(column) => format!("column {column}, value {}: {message}", quoted(cell(column))),
         None => message,
     };
     Outcome::Rejected { code, message }
+}
+
+/// The same of a row that waited, by its kept cells. Those of a bill's row are not as they came.
+pub(super) fn with_kept_column(outcome: Outcome, of_file: Kind, content: &str) -> Result<Outcome> {
+    let Outcome::Rejected { code, .. } = outcome else { return Ok(outcome) };
+    if of_file == Kind::Bills {
+        return Ok(outcome);
+    }
+    let cells: HashMap<String, String> = serde_json::from_str(content).context("a pending row's cells")?;
+    let cell = column_of(code, of_file).and_then(|column| cells.get(column)).map_or("", |cell| cell.trim());
+    Ok(with_column(outcome, of_file, |_| cell))
 }
 
 fn column_of(code: &str, kind: Kind) -> Option<&'static str> {

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
-use super::facts::Desk;
+use super::facts::{Desk, with_kept_column};
 use super::outcome::{Outcome, exception_about, rejected_code};
 use crate::books::environment::Scheme;
 use crate::config::Merchant;
@@ -57,7 +57,9 @@ pub async fn try_again(
     let mut counts: BTreeMap<(i64, &str), i64> = BTreeMap::new();
     for (waiting, (kind, row)) in pending.iter_mut().zip(&rows) {
         let source = Source { file_no: waiting.file_no, line: waiting.line };
+        let (of_file, _) = files[&waiting.file_no];
         let outcome = desk.decide(row, waiting.fingerprint, source, waiting.suspended_on.is_some());
+        let outcome = with_kept_column(outcome, of_file, &waiting.content)?;
         let (code, message) = outcome.code_and_message();
         let waits_on = matches!(outcome, Outcome::Pending { .. });
         if waits_on && waiting.code == code {
@@ -70,7 +72,6 @@ pub async fn try_again(
             *counts.entry((waiting.file_no, outcome.name())).or_default() += 1;
         }
         // What is the matter now is as much finance's as if the row had come now.
-        let (of_file, _) = files[&waiting.file_no];
         opened.extend(exception_about(of_file, *kind, &outcome, waiting));
         if let Some(code) = rejected_code(of_file, *kind).filter(|_| outcome == Outcome::Accepted) {
             mended.entry(code).or_default().push(&waiting.row_key);

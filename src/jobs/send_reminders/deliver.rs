@@ -3,6 +3,7 @@
 //! between, a folder is simply written again, while of a server it is not known. A notice is then sent again with its
 //! Message-ID, since it is owed before a flag; a reminder is not, and operations are asked to look.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -10,7 +11,6 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use tokio::task::JoinSet;
 
 use super::review::{Ready, look_again};
-use super::without_news;
 use crate::books::environment::Scheme;
 use crate::clock;
 use crate::config::Clock;
@@ -41,11 +41,14 @@ pub struct Delivered {
     pub delayed: Option<String>,
 }
 
-pub async fn run(scheme: &Scheme, today: NaiveDate, day: NaiveDate, now: DateTime<Utc>) -> Result<Delivered> {
+pub async fn run(
+    scheme: &Scheme,
+    today: NaiveDate,
+    day: NaiveDate,
+    now: DateTime<Utc>,
+    unsure: &BTreeSet<&str>,
+) -> Result<Delivered> {
     let mut delivered = Delivered::default();
-    let mut tx = scheme.store.read().await?;
-    let unsure = without_news(&mut tx, scheme, today, day, now).await?;
-    drop(tx);
     // On the business clock the day has all its hours.
     let end_of_day = instant_of(plus(day, 1).and_time(NaiveTime::MIN), scheme.config.zone);
     let by = if scheme.config.clock == Clock::Wall { now } else { end_of_day };
@@ -54,7 +57,7 @@ pub async fn run(scheme: &Scheme, today: NaiveDate, day: NaiveDate, now: DateTim
         let mut tx = scheme.store.write().await?;
         let page = mails::to_send(&mut tx, day, by, last, PAGE).await?;
         let Some(end) = page.last().map(|mail| mail.mail_no) else { break };
-        let (ready, withdrawn) = look_again(&mut tx, scheme, page, day, &unsure).await?;
+        let (ready, withdrawn) = look_again(&mut tx, scheme, page, day, unsure).await?;
         delivered.withdrawn += withdrawn;
         tx.commit().await?;
         hand_over(scheme, today, ready, &mut delivered).await?;

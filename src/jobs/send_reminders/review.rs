@@ -1,7 +1,7 @@
 //! Looking at mails again when they leave: what is paid, held or put off by now is taken out, and what is left has the amounts
 //! of this moment.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
@@ -28,7 +28,7 @@ pub async fn look_again(
     scheme: &Scheme,
     page: Vec<MailRow>,
     day: NaiveDate,
-    unsure: &HashSet<&str>,
+    unsure: &BTreeSet<&str>,
 ) -> Result<(Vec<Ready>, i64)> {
     let numbers = page.iter().map(|mail| mail.mail_no);
     let (first, last) = (numbers.clone().min().unwrap_or(0), numbers.max().unwrap_or(0));

@@ -215,10 +215,11 @@ fn check_says_what_would_become_of_a_files_rows() {
                 T4,C1,1.00,EUR,2026-03-02\nT5,C1,1.00,CNY,2025-03-02\n";
     let told = check(rows, 0);
     for expected in [
-        "1 would be declined as OVER_LIMIT, first line 3:",
+        format!("1 would be declined as OVER_LIMIT, first line 3: {figures}").as_str(),
         "1 would be declined as NO_CUSTOMER, first line 4:",
         "1 would be declined as CURRENCY, first line 5:",
         "1 would be rejected as NO_POLICY, first line 6:",
+    let figures = "limit 100000.00 CNY from score 500, owed 60000.00 CNY, asked for 60000.00 CNY: 40000.00 CNY of the limit is left";
     ] {
         assert!(told.contains(expected), "{expected}: {told}");
     }
@@ -236,3 +237,13 @@ fn check_says_what_would_become_of_a_files_rows() {
     let told = check(rows, 0);
     assert!(told.contains("4 would be duplicate, first line 2:"), "{told}");
 }
+    // The answer and `explain` give the figures of the decision, also when others would decide by now.
+    let ack = scheme.ack("orders", "orders-2026-03-02.csv");
+    assert!(ack.contains(&format!("\n3,T2,declined,OVER_LIMIT,\"{figures}\"\n")), "{ack}");
+    scheme.write(
+        "inbox/payments-2026-03-03.csv",
+        "payment_id,order_id,amount,currency,paid_at\nP1,T1,60000.00,CNY,2026-03-03\n",
+    );
+    scheme.close("2026-03-04");
+    let told = scheme.run(&["explain", "T2"]);
+    assert!(told.contains(&format!("and declined, OVER_LIMIT: {figures} (score 700, agreement A1)")), "{told}");

@@ -4,15 +4,18 @@
 //! are the same call; deliberately, nothing here knows which of them it is. While a day is open, [`owed_now`] says what
 //! the customer owes: what a day's end brings (fee, credit step, write-off) comes with the end, not before it.
 
+mod fee_days;
+
 use chrono::NaiveDate;
 
+pub use self::fee_days::date_fees;
 use super::allocation::{Fee, Ledger, Replayed, Slot};
 use super::business_days::NoYear;
 use super::calendar::{days_between, plus};
 use super::credit::{self, Evidence, News, Standing, Status};
 use super::due::{ClockDay, clock_day, schedule};
 use super::hold::{Covered, Effect, HoldReason, HoldSpan, Stopped, spans};
-use super::journal::{Account, Declared, Kind, Movement, Recorded, booked};
+use super::journal::{Account, Declared, Kind, Movement, Recorded};
 use super::late_fee::Workings;
 use super::money::rated;
 use super::order::{Case, Event, Fact, Order, Source, What};
@@ -337,50 +340,6 @@ impl<'a> Known<'a> {
         let fees = ledger.fees_waived_by(&replayed.slots, self.at.over, self.at.facts_by);
         Ok((replayed, fees))
     }
-}
-
-/// Gives late fees and waivers that the books lack the day on which they fell due, which is `today` if they are found on
-/// time. What is found late is dated before the payment that pays it.
-pub fn date_fees(
-    decision: &mut Decision,
-    case: &Case,
-    terms: &Terms,
-    recorded: &[Recorded],
-    today: NaiveDate,
-) -> Result<(), NoYear> {
-    let is_fee = |declared: &Declared| matches!(declared.movement.kind, Kind::LateFee | Kind::Waiver);
-    let lacks = |declared: &&mut Declared| is_fee(declared) && declared.minor > booked(&declared.movement, recorded);
-    let mut lacking = decision.movements.iter_mut().filter(lacks).peekable();
-    if lacking.peek().is_none() {
-        return Ok(());
-    }
-    let facts = case.effective_by(today);
-    let known = Known::of(case, terms, &facts, Moment::end_of(today));
-    let ledger = known.ledger();
-    let slots = known.replay()?.0.slots;
-    for declared in lacking {
-        let had = booked(&declared.movement, recorded);
-        let at = slots.iter().position(|slot| slot.due.instalment == declared.movement.instalment);
-        let is_more_on = |day: NaiveDate| {
-            let fee = at.and_then(|at| ledger.fees(&slots, day).into_iter().nth(at));
-            fee.is_some_and(|fee| (if declared.movement.kind == Kind::LateFee { fee.total } else { fee.waived }) > had)
-        };
-        declared.effective_on = first_day(case.order.ordered_on, today, is_more_on);
-    }
-    Ok(())
-}
-
-/// The first day after `after` for which something holds that goes on to hold; `upto` if there is none before it.
-fn first_day(after: NaiveDate, upto: NaiveDate, holds: impl Fn(NaiveDate) -> bool) -> NaiveDate {
-    if !holds(plus(upto, -1)) {
-        return upto;
-    }
-    let (mut not_yet, mut holding) = (after, plus(upto, -1));
-    while days_between(not_yet, holding) > 1 {
-        let middle = plus(not_yet, days_between(not_yet, holding) / 2);
-        if holds(middle) { holding = middle } else { not_yet = middle }
-    }
-    holding
 }
 
 fn late_fee_movement(instalment: i64) -> Movement {

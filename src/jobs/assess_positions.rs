@@ -5,7 +5,7 @@ use chrono::NaiveDate;
 
 use super::deciding::{Changed, PAGE, decide_orders};
 use super::{Done, Scheme, held_back, suspense};
-use crate::store::orders;
+use crate::store::{exceptions, orders};
 
 pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
     let mut tx = scheme.store.write().await?;
@@ -29,6 +29,9 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
             (scheme.progress)(&format!("{today} {}: {} orders decided", merchant.id, changed.decided));
             before = page;
         }
+        let mut tx = scheme.store.write().await?;
+        exceptions::resolve_owing(&mut tx, &merchant.id, today).await?;
+        tx.commit().await?;
     }
     Ok(Done(vec![
         ("orders decided", changed.decided),

@@ -22,6 +22,10 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
     let mut all = Left::default();
     for merchant in &scheme.config.merchants {
         let mut tx = scheme.store.write().await?;
+        let unsettled = bills::count_to_unsettle(&mut tx, &merchant.id, today).await?;
+        if unsettled > 0 {
+            bills::unsettle(&mut tx, &merchant.id, today).await?;
+        }
         let settled = bills::count_to_settle(&mut tx, &merchant.id, today).await?;
         if settled > 0 {
             bills::settle(&mut tx, &merchant.id, today).await?;
@@ -30,6 +34,8 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
             exceptions::resolve(&mut tx, &merchant.id, &["CONFLICT"], &corrected, today).await?;
         }
         let answers = Answers::of(scheme, merchant);
+        let rerouted = answers.look_at_rerouted(&mut tx, today).await?;
+        all.add(rerouted.record(&mut tx, merchant, today).await?);
         let mut after = Key::default();
         while let Some(findings) = answers.look_at_new(&mut tx, today, &mut after).await? {
             all.add(findings.record(&mut tx, merchant, today).await?);
@@ -39,19 +45,27 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
             all.add(findings.record(&mut tx, merchant, today).await?);
         }
         all.settled += settled;
+        all.unsettled += unsettled;
         tx.commit().await?;
     }
-    let Left { settled, awaited, ended, late } = all;
-    Ok(Done(vec![("matched", settled), ("awaited", awaited), ("no longer awaited", ended), ("late", late)]))
+    let Left { settled, unsettled, awaited, ended, late } = all;
+    Ok(Done(vec![
+        ("matched", settled),
+        ("no longer matched", unsettled),
+        ("awaited", awaited),
+        ("no longer awaited", ended),
+        ("late", late),
+    ]))
 }
 
 pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
     let mut tx = scheme.store.read().await?;
     let mut would = Vec::new();
     for merchant in &scheme.config.merchants {
-        let Left { settled, awaited, ended, late } = left(&mut tx, scheme, merchant, today).await?;
+        let Left { settled, unsettled, awaited, ended, late } = left(&mut tx, scheme, merchant, today).await?;
         would.push(format!(
-            "{}: {settled} rows of bills would be matched, {awaited} of ours awaited, {ended} no longer, {late} found late",
+            "{}: {settled} rows of bills would be matched, {awaited} of ours awaited, {ended} no longer, {late} found late, \
+             {unsettled} no longer matched",
             merchant.id
         ));
     }
@@ -62,6 +76,8 @@ pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Left {
     settled: i64,
+    /// Settled earlier today, and corrected since.
+    unsettled: i64,
     awaited: i64,
     ended: i64,
     late: i64,
@@ -75,14 +91,17 @@ impl Left {
     }
 
     pub fn all(self) -> i64 {
-        self.settled + self.awaited + self.ended + self.late
+        self.settled + self.unsettled + self.awaited + self.ended + self.late
     }
 }
 
 /// What there is left to do of a merchant's day.
 pub async fn left(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> Result<Left> {
     let answers = Answers::of(scheme, merchant);
-    let mut all = Left { settled: bills::count_to_settle(tx, &merchant.id, today).await?, ..Left::default() };
+    let settled = bills::count_to_settle(tx, &merchant.id, today).await?;
+    let unsettled = bills::count_to_unsettle(tx, &merchant.id, today).await?;
+    let mut all = Left { settled, unsettled, ..Left::default() };
+    all.add(answers.look_at_rerouted(tx, today).await?.counted());
     let mut after = Key::default();
     while let Some(findings) = answers.look_at_new(tx, today, &mut after).await? {
         all.add(findings.counted());
@@ -124,6 +143,20 @@ impl<'a> Answers<'a> {
         let page = awaited::not_said(tx, &self.merchant.id, today, (&after.0, &after.1), PAGE).await?;
         let Some(last) = page.last() else { return Ok(None) };
         *after = Key(last.event.clone(), last.event_key.clone());
+        self.await_all(tx, page).await.map(Some)
+    }
+
+    /// Earlier payments that another bill answers for since today, because their channel was corrected.
+    async fn look_at_rerouted(&self, tx: &mut Tx, today: NaiveDate) -> Result<Findings> {
+        if self.bills.is_empty() {
+            return Ok(Findings::default());
+        }
+        let rerouted = awaited::rerouted(tx, &self.merchant.id, today).await?;
+        self.await_all(tx, rerouted).await
+    }
+
+    /// Those for which a bill answers are awaited.
+    async fn await_all(&self, tx: &mut Tx, page: Vec<Booked>) -> Result<Findings> {
         let paid_by = self.paid_by(tx, page.iter()).await?;
         let mut findings = Findings::default();
         for booked in page {
@@ -132,7 +165,7 @@ impl<'a> Answers<'a> {
                 findings.awaited.push((booked, feed.provider().to_owned(), late_on));
             }
         }
-        Ok(Some(findings))
+        Ok(findings)
     }
 
     /// A page of what is awaited. None after the last.
@@ -146,7 +179,7 @@ impl<'a> Answers<'a> {
             let bill = self.bill_of(&awaited.booked, &paid_by).filter(|(feed, _)| feed.provider() == awaited.provider);
             match bill {
                 _ if awaited.has_line || awaited.is_void => findings.ended.push(awaited),
-                // The configuration was changed, and no bill answers for it any more.
+                // The configuration or the channel was changed, and that bill does not answer for it any more.
                 None => findings.ended.push(awaited),
                 Some((_, bill)) if awaited.late_on <= today && !awaited.told => {
                     findings.late.push((awaited, bill.usual_delay));
@@ -209,6 +242,7 @@ impl Findings {
         let count = |len: usize| i64::try_from(len).unwrap_or(i64::MAX);
         Left {
             settled: 0,
+            unsettled: 0,
             awaited: count(self.awaited.len()),
             ended: count(self.ended.len()),
             late: count(self.late.len()),

@@ -18,7 +18,7 @@ use super::hold::{Covered, Effect, HoldReason, HoldSpan, Stopped, spans};
 use super::journal::{Account, Declared, Kind, Movement, Recorded};
 use super::late_fee::Workings;
 use super::money::rated;
-use super::order::{Case, Event, Fact, Order, Source, What};
+use super::order::{Case, Fact, Order, Source, What};
 use super::policy::Terms;
 
 /// What is left of an instalment on a day.
@@ -444,21 +444,22 @@ impl Surroundings<'_> {
         }
     }
 
-    /// Days on which the order changes whatever its instalments do: receipt counts as confirmed, a fact dated ahead takes
-    /// effect, a hold begins to cover or ends.
+    /// Days on which the order changes whatever its instalments do: receipt counts as confirmed, a fulfilment is missed, a fact
+    /// dated ahead takes effect, a hold begins to cover or ends.
     fn wakes(&self) -> impl Iterator<Item = NaiveDate> {
-        let confirmed = match self.known.clock {
-            ClockDay::Expected(on) => Some(on),
+        let of_clock = match self.known.clock {
+            ClockDay::Expected(on) => vec![on],
             ClockDay::Unknown => {
-                let days = self.known.terms.not_fulfilled_after;
-                days.map(|days| plus(self.known.case.order.ordered_on, days))
+                let Terms { not_fulfilled_after, cancel_unfulfilled_after, .. } = self.known.terms;
+                let days = not_fulfilled_after.iter().chain(cancel_unfulfilled_after);
+                days.map(|days| plus(self.known.case.order.ordered_on, *days)).collect()
             }
-            ClockDay::Started { .. } => None,
+            ClockDay::Started { .. } => Vec::new(),
         };
         let ahead = self.known.case.facts.iter().map(|fact: &Fact| fact.effective_on);
         let holds_end = self.known.spans.iter().map(|span| plus(span.last, 1));
         let over = self.known.at.over;
-        ahead.chain(holds_end).chain(confirmed).filter(move |day| *day > over)
+        ahead.chain(holds_end).chain(of_clock).filter(move |day| *day > over)
     }
 }
 
@@ -467,11 +468,6 @@ fn earlier(a: Option<NaiveDate>, b: Option<NaiveDate>) -> Option<NaiveDate> {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
     }
-}
-
-/// True once a cancellation is among the facts, whenever it takes effect.
-pub fn is_cancelled(case: &Case) -> bool {
-    case.facts.iter().any(|fact| fact.what == What::Fulfilment(Event::Cancelled))
 }
 
 #[cfg(test)]

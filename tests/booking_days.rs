@@ -328,6 +328,36 @@ fn a_late_fee_found_late_is_dated_before_the_payment_that_pays_it() {
 }
 
 #[test]
+fn a_paid_fee_is_returned_for_the_day_on_which_it_stopped_being_owed() {
+    let policy =
+        POLICY.replace("{ kind = \"none\" }", "{ kind = \"daily\", rate = \"0.01\" }").replace("term = 7", "term = 3");
+    let scheme = Scheme::shop(&policy).with_customer(&[]);
+    let order = |id: &str| format!("{id},C1,100.00,CNY,2026-03-01");
+    put(&scheme, "orders", "01", ORDERS, &[&order("A"), &order("B"), &order("C")]);
+    // Five days late: a fee of 5.00 each. Of C a half is left, and its fee grows by 0.50 a day.
+    let paid = |id: &str, amount: &str| format!("P-{id},{id},{amount},CNY,2026-03-10 12:00:00");
+    put(&scheme, "payments", "10", PAYMENTS, &[&paid("A", "105.00"), &paid("B", "105.00"), &paid("C", "55.00")]);
+    let waived = |id: &str, order: &str, amount: &str, on: &str| format!("{id},{order},{amount},CNY,2026-03-{on}");
+    let header = "waiver_id,order_id,amount,currency,waived_on";
+    // Known on its day; known three days late.
+    put(&scheme, "waivers", "12", header, &[&waived("W1", "A", "2.00", "12")]);
+    put(&scheme, "waivers", "15", header, &[&waived("W2", "B", "2.00", "12"), &waived("W3", "C", "4.00", "12")]);
+    put(&scheme, "waivers", "17", header, &[&waived("W4", "B", "2.00", "14")]);
+    scheme.close("2026-03-17");
+    let returned = |day: &str| {
+        let found = rows(&scheme, day, "detail", &["kind", "order_id", "effective_on", "amount", "source", "reason"]);
+        found.into_iter().filter_map(|row| row.strip_prefix("fee_returned ").map(str::to_owned)).collect::<Vec<_>>()
+    };
+    assert_eq!(returned("12"), ["A 2026-03-12 2.00 rule:fee_returned new"]);
+    assert_eq!(returned("15"), ["B 2026-03-12 2.00 rule:fee_returned new", "C 2026-03-12 1.00 rule:fee_returned new"]);
+    // The fee of C grows again, so it owes what was returned.
+    assert_eq!(returned("16"), ["C 2026-03-16 0.50 rule:fee_returned corrected"]);
+    let both = ["B 2026-03-14 2.00 rule:fee_returned corrected", "C 2026-03-17 0.50 rule:fee_returned corrected"];
+    assert_eq!(returned("17"), both);
+    made_again(&scheme);
+}
+
+#[test]
 fn the_service_fee_given_back_has_the_refunds_day_and_source() {
     let policy = POLICY.replace("clock = \"ordered\"", "clock = \"ordered\"\nservice_fee = \"0.01\"");
     let scheme = Scheme::shop(&policy).with_customer(&[]);

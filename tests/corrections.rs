@@ -322,6 +322,38 @@ fn a_bill_keeps_its_word_on_a_payment_that_was_voided() {
     verified(&scheme);
 }
 
+#[tokio::test]
+async fn what_was_matched_and_is_corrected_on_the_same_day_is_not_matched() {
+    let story = |scheme: &Scheme| {
+        let bills = "transaction_id,order_id,event,amount,currency,occurred_at,refund_id";
+        write(scheme, "bills-2026-03-02.csv", bills, &["P1,O1,payment,100.00,CNY,2026-03-02,"]);
+        scheme.close("2026-03-01");
+        // The first close of the day comes as far as the bill, and cannot write its reports.
+        std::fs::rename(scheme.path("run/reconciliation"), scheme.path("run/kept")).unwrap();
+        scheme.write("run/reconciliation", "in the way");
+        scheme.run_failing(&["close", "--through", "2026-03-02"], 1);
+        std::fs::remove_file(scheme.path("run/reconciliation")).unwrap();
+        std::fs::rename(scheme.path("run/kept"), scheme.path("run/reconciliation")).unwrap();
+        write(scheme, "corrections-2026-03-02.csv", CORRECTIONS, &["K1,payment,P1,void,2026-03-02,a test,wang.li"]);
+        scheme.close("2026-03-03");
+        for day in ["2026-03-02", "2026-03-03"] {
+            assert_eq!(matching(scheme, day), ["P1 100.00 0.00 missing_here"], "{day}");
+        }
+        verified(scheme);
+        scheme.read("run/reconciliation/2026-03-03/manifest.json")
+    };
+    let at_once = |scheme: &Scheme| {
+        let bills = "transaction_id,order_id,event,amount,currency,occurred_at,refund_id";
+        write(scheme, "bills-2026-03-02.csv", bills, &["P1,O1,payment,100.00,CNY,2026-03-02,"]);
+        write(scheme, "corrections-2026-03-02.csv", CORRECTIONS, &["K1,payment,P1,void,2026-03-02,a test,wang.li"]);
+        scheme.close("2026-03-03");
+        scheme.read("run/reconciliation/2026-03-03/manifest.json")
+    };
+    let on_sqlite = story(&shop(&[ordered()]));
+    assert_eq!(on_sqlite, story(&shop(&[ordered()]).on_postgres().await), "the same on both engines");
+    assert_eq!(on_sqlite, at_once(&shop(&[ordered()])), "the same as when both come at once");
+}
+
 #[test]
 fn a_refund_that_failed_is_void() {
     let bills = "transaction_id,order_id,event,amount,currency,occurred_at,refund_id";

@@ -430,6 +430,53 @@ fn a_payment_that_no_bill_answers_for_any_more_is_awaited_no_longer() {
 }
 
 #[test]
+fn the_bill_of_a_corrected_channel_is_awaited() {
+    let scheme = shop(CONFIRMS);
+    let feed = "[[feed]]\nname = \"corrections\"\nfolder = \"inbox\"\npattern = \"corrections-{date}*.csv\"\n\
+                kind = \"corrections\"\nsettle_seconds = 0\nmerchant = \"SHOP\"\n";
+    scheme.write("paylater.toml", scheme.read("paylater.toml") + feed);
+    let paid = |id: &str, order: &str, channel: &str| format!("{id},{order},100.00,CNY,2026-03-05 13:00:00,{channel}");
+    put(&scheme, "payments", "05", PAYMENTS, &[&paid("CASH1", "O1", "cash"), &paid("ALI2", "O2", "alipay")]);
+    let corrections = "correction_id,kind,fact_id,action,corrected_at,reason,approved_by,channel";
+    put(
+        &scheme,
+        "corrections",
+        "06",
+        corrections,
+        &[
+            "K1,payment,CASH1,replace,2026-03-06,typed wrong,wang.li,alipay",
+            "K2,payment,ALI2,replace,2026-03-06,typed wrong,wang.li,cash",
+        ],
+    );
+    close(&scheme, "07");
+    assert_eq!(outcomes(&scheme, "corrections", "06"), ["K1 accepted", "K2 accepted"]);
+    assert_eq!(exceptions(&scheme, "07"), ["NOT_IN_BILL O1"]);
+    // The amount alone is corrected again; the channel stays as it was corrected.
+    let amount = corrections.replace("channel", "amount,currency");
+    put(&scheme, "corrections", "08", &amount, &["K3,payment,CASH1,replace,2026-03-08,typed wrong,wang.li,90.00,CNY"]);
+    close(&scheme, "08");
+    assert_eq!(exceptions(&scheme, "08"), ["NOT_IN_BILL O1"]);
+    put(&scheme, "bills", "09", BILLS, &["CASH1,O1,payment,90.00,CNY,2026-03-05 13:00:00,,,alipay"]);
+    close(&scheme, "09");
+    assert!(exceptions(&scheme, "09").is_empty());
+    // The day on which it was booked is sealed, and stays as it was.
+    check(
+        &scheme,
+        &["05", "06", "07", "08", "09"],
+        "05  payments  CASH1  O1  100.00  100.00  matched        0
+         05  alipay    ALI2   O2    0.00  100.00  timing         0
+         06  alipay    CASH1  O1    0.00  100.00  timing         0
+         07  alipay    CASH1  O1    0.00  100.00  missing_there  1
+         08  alipay    CASH1  O1    0.00   90.00  missing_there  2
+         09  alipay    CASH1  O1   90.00   90.00  matched        3",
+    );
+    let told = scheme.run(&["explain", "O1"]);
+    assert!(told.contains("correction K1: payment CASH1 was of 100.00 CNY by alipay on 2026-03-05"), "{told}");
+    assert!(told.contains("correction K3: payment CASH1 was of 90.00 CNY by alipay on 2026-03-05"), "{told}");
+    made_again(&scheme);
+}
+
+#[test]
 fn a_bill_that_comes_later_on_the_day_is_matched_on_it() {
     let scheme = shop(CONFIRMS);
     bill_beside_the_shops_files(&scheme);

@@ -70,6 +70,70 @@ async fn an_order_of_which_nothing_is_heard_is_listed_until_something_is() {
     assert_same(&reports(&sqlite), &reports(&postgres));
 }
 
+#[tokio::test]
+async fn the_policy_cancels_what_is_never_fulfilled_and_frees_the_limit() {
+    let policy = POLICY
+        .replace("not_fulfilled_after = 5", "not_fulfilled_after = 5\ncancel_unfulfilled_after = 8")
+        .replace("1000.00", "25.00");
+    let story = |scheme: &Scheme| {
+        // Five orders of 5.00 take up the limit.
+        fulfilled(scheme, 2, &[("STAYS", "shipped"), ("COMES", "delivered")]);
+        scheme.close("2026-03-08");
+        assert_eq!(listed(scheme, 8), ["CANCELLED 2", "PAID 2", "REFUNDED 2", "STAYS 2"]);
+        let order = |id: &str, day: u32| {
+            let row = format!("{ORDERS}{id},C1,15.00,CNY,2026-03-{day:02} 09:00:00\n");
+            scheme.write(&format!("inbox/orders-2026-03-{day:02}.csv"), row);
+        };
+        order("EARLY", 9);
+        scheme.close("2026-03-09");
+        assert_eq!(listed(scheme, 9), ["STAYS 3"]);
+        order("LATER", 10);
+        // The news of a delivery was late: that order is owed.
+        scheme.write(
+            "inbox/fulfilments-2026-03-10.csv",
+            "order_id,event,occurred_at\nPAID,delivered,2026-03-08 12:00:00\n",
+        );
+        scheme.close("2026-03-10");
+        let answer = |day: u32| scheme.ack("orders", &format!("orders-2026-03-{day:02}.csv"));
+        assert!(answer(9).contains("EARLY,declined,OVER_LIMIT"), "{}", answer(9));
+        assert!(answer(10).contains("LATER,accepted"), "{}", answer(10));
+        let detail = |day: u32| {
+            let report = scheme.read(&format!("run/reconciliation/2026-03-{day:02}/SHOP_2026-03-{day:02}_detail.csv"));
+            let mut rows = csv::Reader::from_reader(report.as_bytes());
+            let rows = rows.records().map(|row| row.unwrap()).filter(|row| &row[4] == "refund");
+            rows.map(|row| [3, 5, 8, 9, 10, 11, 14].map(|at| row[at].to_owned()).join(" ")).collect::<Vec<_>>()
+        };
+        let cancelled = |id: &str| {
+            format!("2026-03-09 {id} liabilities:merchant-payable assets:receivable:principal 5.00 rule:refund new")
+        };
+        assert_eq!(detail(9), ["CANCELLED", "PAID", "REFUNDED"].map(cancelled));
+        let back =
+            "2026-03-09 PAID assets:receivable:principal liabilities:merchant-payable 5.00 rule:refund corrected";
+        assert_eq!(detail(10), [back]);
+        let told = scheme.run(&["explain", "CANCELLED"]);
+        assert!(
+            told.contains("cancelled by the policy, as no fulfilment was reported: 5.00 CNY comes off the price"),
+            "{told}"
+        );
+        let told = scheme.run(&["explain", "PAID"]);
+        assert!(told.contains("taken back: cancelled by the policy"), "{told}");
+        scheme.run(&["verify"]);
+        scheme.read("run/reconciliation/2026-03-10/manifest.json")
+    };
+    let on_sqlite = story(&shop(&policy));
+    assert_eq!(on_sqlite, story(&shop(&policy).on_postgres().await), "the same on both engines");
+}
+
+#[test]
+fn an_order_is_listed_before_it_is_cancelled() {
+    let policy = POLICY.replace("not_fulfilled_after = 5", "not_fulfilled_after = 5\ncancel_unfulfilled_after = 5");
+    let told = shop(&policy).run_failing(&["check"], 2);
+    assert!(told.contains("cancel_unfulfilled_after: 5 is not after not_fulfilled_after, which is 5"), "{told}");
+    let policy = POLICY.replace("delivered\"\nnot_fulfilled_after", "ordered\"\ncancel_unfulfilled_after");
+    let told = shop(&policy).run_failing(&["check"], 2);
+    assert!(told.contains("cancel_unfulfilled_after: the term of every order starts without an event here"), "{told}");
+}
+
 #[test]
 fn an_order_that_comes_late_is_listed_at_once() {
     let scheme = shop(POLICY);

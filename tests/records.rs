@@ -173,3 +173,62 @@ fn what_goes_while_something_is_owed_is_told() {
     assert_eq!(exceptions("2026-03-03"), [""; 0]);
     scheme.run(&["verify"]);
 }
+
+#[tokio::test]
+async fn what_went_while_something_was_owed_is_settled_by_the_payment() {
+    // A fee of 5.00 two days after the due date, which is paid last; what comes after 18:00 counts for the next day.
+    let policy = POLICY
+        .replace("term = 7", "term = 2")
+        .replace("clock =", "cut_off = \"18:00\"\nallocation = \"principal_first\"\nclock =")
+        .replace("{ kind = \"none\" }", "{ kind = \"flat\", amount = \"5.00\", grace = 2 }");
+    let story = |scheme: &Scheme| {
+        let customers: Vec<String> = (1..=3).map(|n| customer(&format!("U{n}"), "700", "true")).collect();
+        write(scheme, "customers-2026-03-01.csv", CUSTOMERS, &customers.iter().map(String::as_str).collect::<Vec<_>>());
+        let open = |n: usize| format!("A{n},U{n},SHOP,open,2026-01-01 09:00:00,true");
+        write(scheme, "agreements-2026-03-01.csv", AGREEMENTS, &[&open(1), &open(2), &open(3)]);
+        // U1 has two orders.
+        let order = |id: &str, n: usize| format!("{id},U{n},10.00,CNY,2026-03-01 09:00:00");
+        write(
+            scheme,
+            "orders-2026-03-01.csv",
+            ORDERS,
+            &[&order("T1", 1), &order("S1", 1), &order("T2", 2), &order("T3", 3)],
+        );
+        let closed = |n: usize| format!("A{n},U{n},SHOP,closed,2026-03-02 09:00:00,true");
+        write(scheme, "agreements-2026-03-02.csv", AGREEMENTS, &[&closed(1), &closed(3)]);
+        write(scheme, "customers-2026-03-02.csv", CUSTOMERS, &[&customer("U2", "700", "false")]);
+        let payments = "payment_id,order_id,amount,currency,paid_at";
+        write(
+            scheme,
+            "payments-2026-03-03.csv",
+            payments,
+            &["P1,T1,10.00,CNY,2026-03-03", "P2,T2,10.00,CNY,2026-03-03 19:00:00"],
+        );
+        write(scheme, "payments-2026-03-04.csv", payments, &["P3,S1,10.00,CNY,2026-03-04"]);
+        // The price is paid, and the fee of the 5th is left.
+        write(scheme, "payments-2026-03-06.csv", payments, &["P4,T3,10.00,CNY,2026-03-06"]);
+        write(scheme, "payments-2026-03-07.csv", payments, &["P5,T3,5.00,CNY,2026-03-07"]);
+        scheme.close("2026-03-07");
+        for (day, expected) in [
+            ("02", "CARD_UNBOUND_WHILE_OWING U2, CLOSED_WHILE_OWING A1, CLOSED_WHILE_OWING A3"),
+            // The payment of the evening counts for the 4th.
+            ("03", "CARD_UNBOUND_WHILE_OWING U2, CLOSED_WHILE_OWING A1, CLOSED_WHILE_OWING A3"),
+            ("04", "CLOSED_WHILE_OWING A3"),
+            ("06", "CLOSED_WHILE_OWING A3"),
+            ("07", ""),
+        ] {
+            let opened = scheme.exceptions(&format!("2026-03-{day}"));
+            let of = |row: &String| {
+                let words: Vec<&str> = row.split_whitespace().collect();
+                format!("{} {}", words[0], words[3])
+            };
+            let mut opened: Vec<String> = opened.iter().map(of).collect();
+            opened.sort();
+            assert_eq!(opened.join(", "), expected, "{day}");
+        }
+        scheme.run(&["verify"]);
+        scheme.read("run/reconciliation/2026-03-07/manifest.json")
+    };
+    let on_sqlite = story(&Scheme::shop(&policy));
+    assert_eq!(on_sqlite, story(&Scheme::shop(&policy).on_postgres().await), "the same on both engines");
+}

@@ -30,6 +30,25 @@ fn codes(scheme: &Scheme, day: &str) -> Vec<String> {
     scheme.exceptions(day).into_iter().map(|row| row.split(' ').next().unwrap().to_owned()).collect()
 }
 
+#[test]
+fn a_close_says_all_that_went_wrong_on_its_days() {
+    let scheme = shop(None);
+    scheme.write("paylater.toml", scheme.read("paylater.toml") + "[outbox]\nreports = \"reports\"\n");
+    scheme.write("reports", "a file in the place of the folder");
+    arrives(&scheme, 1, 0, 3);
+    arrives(&scheme, 2, 0, 2);
+    let told = scheme.run_failing(&["close", "--through", "2026-03-02"], 1);
+    for words in [
+        "every day through 2026-03-02 is closed, but not all was sent:\n",
+        "every day through 2026-03-02 is closed, but rows were rejected:\n",
+        "payments-2026-03-01.csv: 3 of 3 rows were rejected",
+        "payments-2026-03-02.csv: 2 of 2 rows were rejected",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    assert!(scheme.path("run/reconciliation/2026-03-02/manifest.json").exists());
+}
+
 #[tokio::test]
 async fn a_file_of_which_nothing_could_be_taken_is_no_success() {
     let story = |scheme: &Scheme| {

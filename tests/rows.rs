@@ -35,7 +35,7 @@ fn a_stray_quote_takes_no_other_row_with_it() {
         (
             "payments-2026-03-01.csv",
             "channel,payment_id,order_id,amount,currency,paid_at\n\
-             \"alipay,P1,A3,10.00,CNY,2026-03-01\n\
+             \"alipay,P1,A1,10.00,CNY,2026-03-01\n\
              \"wechat\",P2,A2,990.00,CNY,2026-03-01\n\
              card,P3,A3,\"1\"0.00,CNY,2026-03-01\n\
              card,P4,A3,\"1\"2\".\"00,CNY,2026-03-01\n",
@@ -78,7 +78,12 @@ fn a_stray_quote_takes_no_other_row_with_it() {
     ];
     assert_eq!(others, expected);
     let detail = scheme.read("run/reconciliation/2026-03-01/SHOP_2026-03-01_detail.csv");
-    assert!(detail.contains(",payment,A2,1,CNY,") && !detail.contains("A1"), "{detail}");
+    let paid = ",payment,A2,1,CNY,assets:cash-clearing,assets:receivable:principal,990.00,payments-2026-03-01.csv,3,";
+    assert!(detail.contains(paid) && !detail.contains("A1"), "{detail}");
+    // Its money may have moved: somebody has to look at the line.
+    let opened = scheme.exceptions("2026-03-01");
+    let rejected = opened.iter().filter(|row| row.starts_with("PAYMENT_REJECTED"));
+    assert_eq!(rejected.count(), 3, "P1, P3 and P4: {opened:?}");
 
     // The line comes back as it was; written anew it is taken.
     let rejects = scheme.read("run/outbox/orders/orders-2026-03-01.csv.rejects.csv");
@@ -214,8 +219,9 @@ fn check_says_what_would_become_of_a_files_rows() {
     let rows = "T1,C1,60000.00,CNY,2026-03-02\nT2,C1,60000.00,CNY,2026-03-02\nT3,C9,1.00,CNY,2026-03-02\n\
                 T4,C1,1.00,EUR,2026-03-02\nT5,C1,1.00,CNY,2025-03-02\n";
     let told = check(rows, 0);
+    let figures = "limit 100000.00 CNY from score 500, owed 60000.00 CNY, asked for 60000.00 CNY: 40000.00 CNY of the limit is left";
     for expected in [
-        "1 would be declined as OVER_LIMIT, first line 3:",
+        format!("1 would be declined as OVER_LIMIT, first line 3: {figures}").as_str(),
         "1 would be declined as NO_CUSTOMER, first line 4:",
         "1 would be declined as CURRENCY, first line 5:",
         "1 would be rejected as NO_POLICY, first line 6:",
@@ -235,4 +241,14 @@ fn check_says_what_would_become_of_a_files_rows() {
     assert_eq!(answers(&scheme, "orders", "orders-2026-03-02.csv"), expected);
     let told = check(rows, 0);
     assert!(told.contains("4 would be duplicate, first line 2:"), "{told}");
+    // The answer and `explain` give the figures of the decision, also when others would decide by now.
+    let ack = scheme.ack("orders", "orders-2026-03-02.csv");
+    assert!(ack.contains(&format!("\n3,T2,declined,OVER_LIMIT,\"{figures}\"\n")), "{ack}");
+    scheme.write(
+        "inbox/payments-2026-03-03.csv",
+        "payment_id,order_id,amount,currency,paid_at\nP1,T1,60000.00,CNY,2026-03-03\n",
+    );
+    scheme.close("2026-03-04");
+    let told = scheme.run(&["explain", "T2"]);
+    assert!(told.contains(&format!("and declined, OVER_LIMIT: {figures} (score 700, agreement A1)")), "{told}");
 }

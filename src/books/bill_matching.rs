@@ -20,6 +20,8 @@ use crate::store::{Tx, awaited, bills, exceptions};
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Left {
     pub settled: i64,
+    /// Settled earlier today, and corrected since.
+    pub unsettled: i64,
     pub awaited: i64,
     pub ended: i64,
     pub late: i64,
@@ -28,19 +30,24 @@ pub struct Left {
 impl Left {
     pub fn add(&mut self, other: Left) {
         self.settled += other.settled;
+        self.unsettled += other.unsettled;
         self.awaited += other.awaited;
         self.ended += other.ended;
         self.late += other.late;
     }
 
     pub fn all(self) -> i64 {
-        self.settled + self.awaited + self.ended + self.late
+        self.settled + self.unsettled + self.awaited + self.ended + self.late
     }
 }
 
 /// Settles what agrees, awaits what a bill has yet to show, and reports what a bill is late with.
 pub async fn match_day(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> Result<Left> {
-    let mut all = Left { settled: bills::count_to_settle(tx, &merchant.id, today).await?, ..Left::default() };
+    let mut all = Left { unsettled: bills::count_to_unsettle(tx, &merchant.id, today).await?, ..Left::default() };
+    if all.unsettled > 0 {
+        bills::unsettle(tx, &merchant.id, today).await?;
+    }
+    all.settled = bills::count_to_settle(tx, &merchant.id, today).await?;
     if all.settled > 0 {
         bills::settle(tx, &merchant.id, today).await?;
         let corrected = bills::corrected_on(tx, &merchant.id, today).await?;
@@ -48,6 +55,8 @@ pub async fn match_day(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, today:
         exceptions::resolve(tx, &merchant.id, &["CONFLICT"], &corrected, today).await?;
     }
     let answers = Answers::of(scheme, merchant);
+    let rerouted = answers.look_at_rerouted(tx, today).await?;
+    all.add(rerouted.record(tx, merchant, today).await?);
     let mut after = Key::default();
     while let Some(findings) = answers.look_at_new(tx, today, &mut after).await? {
         all.add(findings.record(tx, merchant, today).await?);
@@ -62,7 +71,10 @@ pub async fn match_day(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, today:
 /// What there is left to do of a merchant's day.
 pub async fn left(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> Result<Left> {
     let answers = Answers::of(scheme, merchant);
-    let mut all = Left { settled: bills::count_to_settle(tx, &merchant.id, today).await?, ..Left::default() };
+    let settled = bills::count_to_settle(tx, &merchant.id, today).await?;
+    let unsettled = bills::count_to_unsettle(tx, &merchant.id, today).await?;
+    let mut all = Left { settled, unsettled, ..Left::default() };
+    all.add(answers.look_at_rerouted(tx, today).await?.counted());
     let mut after = Key::default();
     while let Some(findings) = answers.look_at_new(tx, today, &mut after).await? {
         all.add(findings.counted());
@@ -104,6 +116,20 @@ impl<'a> Answers<'a> {
         let page = awaited::not_said(tx, &self.merchant.id, today, (&after.0, &after.1), PAGE).await?;
         let Some(last) = page.last() else { return Ok(None) };
         *after = Key(last.event.clone(), last.event_key.clone());
+        self.await_all(tx, page).await.map(Some)
+    }
+
+    /// Earlier payments that another bill answers for since today, because their channel was corrected.
+    async fn look_at_rerouted(&self, tx: &mut Tx, today: NaiveDate) -> Result<Findings> {
+        if self.bills.is_empty() {
+            return Ok(Findings::default());
+        }
+        let rerouted = awaited::rerouted(tx, &self.merchant.id, today).await?;
+        self.await_all(tx, rerouted).await
+    }
+
+    /// Those for which a bill answers are awaited.
+    async fn await_all(&self, tx: &mut Tx, page: Vec<Booked>) -> Result<Findings> {
         let paid_by = self.paid_by(tx, page.iter()).await?;
         let mut findings = Findings::default();
         for booked in page {
@@ -112,7 +138,7 @@ impl<'a> Answers<'a> {
                 findings.awaited.push((booked, feed.provider().to_owned(), late_on));
             }
         }
-        Ok(Some(findings))
+        Ok(findings)
     }
 
     /// A page of what is awaited. None after the last.
@@ -126,7 +152,7 @@ impl<'a> Answers<'a> {
             let bill = self.bill_of(&awaited.booked, &paid_by).filter(|(feed, _)| feed.provider() == awaited.provider);
             match bill {
                 _ if awaited.has_line || awaited.is_void => findings.ended.push(awaited),
-                // The configuration was changed, and no bill answers for it any more.
+                // The configuration or the channel was changed, and that bill does not answer for it any more.
                 None => findings.ended.push(awaited),
                 Some((_, bill)) if awaited.late_on <= today && !awaited.told => {
                     findings.late.push((awaited, bill.usual_delay));
@@ -189,6 +215,7 @@ impl Findings {
         let count = |len: usize| i64::try_from(len).unwrap_or(i64::MAX);
         Left {
             settled: 0,
+            unsettled: 0,
             awaited: count(self.awaited.len()),
             ended: count(self.ended.len()),
             late: count(self.late.len()),

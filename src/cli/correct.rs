@@ -67,6 +67,10 @@ pub struct Correct {
     #[arg(long, value_name = "PAYMENT")]
     payment: Option<String>,
 
+    /// How a payment was made.
+    #[arg(long, value_name = "CHANNEL")]
+    channel: Option<String>,
+
     /// The order that money waits for in vain should have named.
     #[arg(long, value_name = "ORDER")]
     order: Option<String>,
@@ -159,6 +163,7 @@ impl Correct {
             ("hold_reason", given(&self.hold_reason)),
             ("payment_id", given(&self.payment)),
         ];
+        cells.extend(self.channel.clone().map(|channel| ("channel", channel)));
         let said: Vec<&str> = cells.iter().map(|(_, cell)| cell.as_str()).collect();
         let made = || format!("hand-{}", &sha256(said.join("\u{1f}").as_bytes())[..12]);
         let id = self.id.clone().unwrap_or_else(made);

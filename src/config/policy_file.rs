@@ -139,6 +139,8 @@ pub struct RawVersion {
     auto_confirm: Option<RawAutoConfirm>,
     /// Days after the order from which on it is an exception that its term has not started.
     not_fulfilled_after: Option<i64>,
+    /// Days after the order at whose end it is cancelled if nothing of its fulfilment was reported.
+    cancel_unfulfilled_after: Option<i64>,
     /// What happens after this time, "HH:MM", counts for the next day.
     cut_off: Option<String>,
     /// Days by which a fact may be dated before its order, for clocks that differ; if left out, 1.
@@ -246,11 +248,27 @@ struct RawHold {
 }
 
 impl RawVersion {
+    /// When an order is given up. It is listed before that.
+    fn cancelled(&self, clock: Option<Clock>) -> Result<Option<i64>> {
+        let days = unfulfilled("cancel_unfulfilled_after", self.cancel_unfulfilled_after, clock)?;
+        match (self.not_fulfilled_after, days) {
+            (Some(listed), Some(days)) if days <= listed => {
+                let advice = format!(
+                    "{days} is not after not_fulfilled_after, which is {listed}: an order is listed before it is cancelled"
+                );
+                Err(wrong("", advice))
+            }
+            _ => Ok(days),
+        }
+    }
+
     /// The terms, or none with every reason noted.
     fn resolve(self, shared: Shared<'_>, rules: &mut Rules) -> Option<Terms> {
         let currency = rules.keep("currency", currency(&self.currency));
         let clock = rules.keep("", clock(self.clock, self.auto_confirm.as_ref()));
-        let not_fulfilled_after = rules.keep("not_fulfilled_after", not_fulfilled(self.not_fulfilled_after, clock));
+        let not_fulfilled_after =
+            rules.keep("not_fulfilled_after", unfulfilled("not_fulfilled_after", self.not_fulfilled_after, clock));
+        let cancel_unfulfilled_after = rules.keep("cancel_unfulfilled_after", self.cancelled(clock));
         let cut_off = rules.keep("cut_off", self.cut_off.as_ref().map(|text| time_of_day("", text)).transpose());
         let before_order = rules.keep("before_order", maybe_days(self.before_order, 0));
         let days_off = self.days_off(shared.calendars, rules);
@@ -284,6 +302,7 @@ impl RawVersion {
             cut_off: cut_off?,
             before_order: before_order?.unwrap_or(DEFAULT_BEFORE_ORDER),
             not_fulfilled_after: not_fulfilled_after?,
+            cancel_unfulfilled_after: cancel_unfulfilled_after?,
             bands: bands?,
             due_day: due_day?,
             days_off: days_off?,
@@ -354,11 +373,12 @@ fn clock(clock: RawClock, auto: Option<&RawAutoConfirm>) -> Result<Clock> {
 }
 
 /// Only terms that may never start can be waited for in vain.
-fn not_fulfilled(days: Option<i64>, clock: Option<Clock>) -> Result<Option<i64>> {
+fn unfulfilled(key: &str, days: Option<i64>, clock: Option<Clock>) -> Result<Option<i64>> {
     let days = maybe_days(days, 1)?;
     if days.is_some() && clock.is_some_and(Clock::starts_without_events) {
-        let advice = "the term of every order starts without an event here; leave it out, or write not_fulfilled_after = \
-                      false if it is inherited";
+        let advice = format!(
+            "the term of every order starts without an event here; leave it out, or write {key} = false if it is inherited"
+        );
         return Err(wrong("", advice));
     }
     Ok(days)

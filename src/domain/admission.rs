@@ -6,11 +6,12 @@ use chrono_tz::Tz;
 
 use super::business_days::NoYear;
 use super::calendar::{day_of, days_between, plus};
+use super::cancellation::is_cancelled;
 use super::due::{can_be_told, clock_day, schedule, ways_on};
 use super::hold::spans;
 use super::order::{Case, Fact, Source, What};
 use super::policy::Terms;
-use super::position::{decide, is_cancelled, owed_now};
+use super::position::{decide, owed_now};
 
 /// Why a well-formed row about a known order is rejected. The message says what the limit was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -187,7 +188,7 @@ pub fn admit_given_back(case: &Case, terms: &Terms, minor: i64, on: NaiveDate) -
         return Err(Refusal::RefundTooMuch { left: case.order.currency.plain(left) });
     }
     // What was refunded before was in time.
-    let refunded_before = if is_cancelled(case) { case.order.amount_minor } else { refunds(false) };
+    let refunded_before = if is_cancelled(case, terms, on) { case.order.amount_minor } else { refunds(false) };
     if minor <= refunded_before { Ok(()) } else { admit_refund_day(case, terms, on) }
 }
 
@@ -205,7 +206,7 @@ fn admit_refund(case: &Case, terms: &Terms, minor: i64, refunded_on: NaiveDate) 
         };
         case.facts.iter().map(refund).sum()
     };
-    let left = if is_cancelled(case) { 0 } else { case.order.amount_minor - earlier };
+    let left = if is_cancelled(case, terms, refunded_on) { 0 } else { case.order.amount_minor - earlier };
     if minor > left {
         return Err(Refusal::RefundTooMuch { left: case.order.currency.plain(left) });
     }

@@ -4,6 +4,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::calendar::plus;
+use super::cancellation::by_policy;
 use super::due::Due;
 use super::hold::Covered;
 use super::journal::{Account, Declared, Kind, Movement};
@@ -82,7 +83,9 @@ impl Ledger<'_> {
         });
         let slots = slots.collect();
         let mut replayed = Replayed { slots, movements: Vec::with_capacity(8), refunded: 0, credit: 0 };
+        let cancelled = by_policy(self.order, self.terms, self.facts, today);
         let mut events: Vec<&Fact> = self.facts.iter().copied().filter(|fact| moves_money(fact)).collect();
+        events.extend(&cancelled);
         events.sort_by(|a, b| (self.instant(a), rank(a), &a.id).cmp(&(self.instant(b), rank(b), &b.id)));
         for fact in events {
             self.write_off(&mut replayed.slots, plus(fact.effective_on, -1));

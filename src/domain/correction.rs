@@ -31,6 +31,8 @@ pub struct CorrectionRow {
     pub action: Action,
     /// The order that the row names, if it does.
     pub order_id: Option<String>,
+    /// How a payment was made after all. That changes no amount and no day, only which bill shows the payment.
+    pub channel: Option<String>,
     pub corrected_at: DateTime<Utc>,
     /// Why, and who says so.
     pub reason: String,
@@ -123,14 +125,6 @@ impl History {
         history.corrections = corrections;
         history
     }
-
-    /// The correction that counts of a fact, if it was corrected.
-    pub fn correction_of(&self, kind: &str, fact_id: &str) -> Option<&Correction> {
-        let about =
-            self.corrections.iter().filter(|correction| correction.kind == kind && correction.fact_id == fact_id);
-        // Of equals, the last is the greatest.
-        about.max_by_key(|correction| correction.corrected_at)
-    }
 }
 
 impl Case {
@@ -160,6 +154,14 @@ impl Case {
     /// The fact in force under a key.
     pub fn fact(&self, kind: &str, id: &str) -> Option<&Fact> {
         self.facts.iter().find(|fact| fact.id == id && fact.what.kind() == kind)
+    }
+
+    /// The correction that counts of a fact, if it was corrected.
+    pub fn correction_of(&self, kind: &str, fact_id: &str) -> Option<&Correction> {
+        let about =
+            self.corrections.iter().filter(|correction| correction.kind == kind && correction.fact_id == fact_id);
+        // Of equals, the last is the greatest.
+        about.max_by_key(|correction| correction.corrected_at)
     }
 
     /// The same case without one fact.
@@ -216,6 +218,7 @@ mod tests {
                 kind: "payment".into(),
                 fact_id: "P1".into(),
                 instead: amount.parse().ok().map(|minor| payment(minor, booked)),
+                channel: None,
                 corrected_at: at(corrected),
                 booked_on: day(booked),
                 source: Source { file_no: i64::from(booked), line: i64::try_from(i).unwrap() },

@@ -1,8 +1,10 @@
 //! Whether an order is taken. Of all reasons to decline, the first that applies is given.
 
 use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
 
 use super::calendar::{days_between, plus};
+use super::decline::{Decline, OverLimit};
 use super::money::Currency;
 use super::policy::{Band, Terms};
 
@@ -38,6 +40,11 @@ impl Agreement {
     /// What it says last.
     pub fn now(&self) -> AgreementState {
         AgreementState { since: self.changed_at, open: self.open, score_authorised: self.score_authorised }
+    }
+
+    /// When it was opened first, as far as it was seen open.
+    fn opened_at(&self) -> DateTime<Utc> {
+        self.earlier.first().map_or(self.changed_at, |first| first.since)
     }
 
     /// What it said at an instant; none if it was not opened yet.
@@ -89,71 +96,6 @@ pub struct Exposure {
     pub past_due_from: Option<NaiveDate>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decline {
-    Currency,
-    NoCustomer,
-    NoAgreement,
-    AgreementClosed,
-    ScoreNotAuthorised,
-    NotVerified,
-    NoBankCard,
-    ScoreTooLow,
-    AccountOverdue,
-    OverLimit,
-}
-
-impl Decline {
-    pub const ALL: [Decline; 10] = [
-        Decline::Currency,
-        Decline::NoCustomer,
-        Decline::NoAgreement,
-        Decline::AgreementClosed,
-        Decline::ScoreNotAuthorised,
-        Decline::NotVerified,
-        Decline::NoBankCard,
-        Decline::ScoreTooLow,
-        Decline::AccountOverdue,
-        Decline::OverLimit,
-    ];
-
-    /// The reason of a code, as the store keeps it.
-    pub fn parse(code: &str) -> Option<Decline> {
-        Decline::ALL.into_iter().find(|decline| decline.code() == code)
-    }
-
-    pub fn code(self) -> &'static str {
-        match self {
-            Decline::Currency => "CURRENCY",
-            Decline::NoCustomer => "NO_CUSTOMER",
-            Decline::NoAgreement => "NO_AGREEMENT",
-            Decline::AgreementClosed => "AGREEMENT_CLOSED",
-            Decline::ScoreNotAuthorised => "SCORE_NOT_AUTHORISED",
-            Decline::NotVerified => "NOT_VERIFIED",
-            Decline::NoBankCard => "NO_BANK_CARD",
-            Decline::ScoreTooLow => "SCORE_TOO_LOW",
-            Decline::AccountOverdue => "ACCOUNT_OVERDUE",
-            Decline::OverLimit => "OVER_LIMIT",
-        }
-    }
-
-    /// The reason in words that a customer-service person can read out.
-    pub fn words(self) -> &'static str {
-        match self {
-            Decline::Currency => "the order is not in the policy's currency",
-            Decline::NoCustomer => "no customer with this id is known",
-            Decline::NoAgreement => "the customer has not opened the service at this merchant",
-            Decline::AgreementClosed => "the customer had closed the service at this merchant",
-            Decline::ScoreNotAuthorised => "the customer has not authorised the score to be queried",
-            Decline::NotVerified => "the customer's real name is not verified",
-            Decline::NoBankCard => "the customer has bound no bank card",
-            Decline::ScoreTooLow => "the customer's score is below the policy's lowest band",
-            Decline::AccountOverdue => "the customer is overdue at this merchant for longer than the policy allows",
-            Decline::OverLimit => "with this order the customer would owe more than the limit of their score band",
-        }
-    }
-}
-
 /// An order as it is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request {
@@ -162,26 +104,33 @@ pub struct Request {
     pub ordered_at: DateTime<Utc>,
     /// The business date it is decided on.
     pub today: NaiveDate,
+    /// The scheme's.
+    pub zone: Tz,
 }
 
-/// The band that the order is taken on, or why it is declined. `agreement`: what it said when the order was placed.
+/// The band that the order is taken on, or why it is declined. `agreements`: the customer's with the merchant.
 pub fn decide<'t>(
     request: &Request,
     applicant: Option<&Applicant>,
-    agreement: Option<AgreementState>,
+    agreements: &[Agreement],
     exposure: Exposure,
     terms: &'t Terms,
 ) -> Result<&'t Band, Decline> {
-    if request.currency != terms.currency {
-        return Err(Decline::Currency);
+    let Request { amount_minor, currency, ordered_at, today, zone } = *request;
+    let local = |at: DateTime<Utc>| at.with_timezone(&zone).naive_local();
+    if currency != terms.currency {
+        return Err(Decline::Currency { order: currency, policy: terms.currency });
     }
     let applicant = applicant.ok_or(Decline::NoCustomer)?;
-    let agreement = agreement.ok_or(Decline::NoAgreement)?;
+    let Some((_, agreement)) = agreement_for(agreements, ordered_at) else {
+        let opened_at = agreements.iter().map(Agreement::opened_at).min().map(local);
+        return Err(Decline::NoAgreement { ordered_at: local(ordered_at), opened_at });
+    };
     if !agreement.open {
-        return Err(Decline::AgreementClosed);
+        return Err(Decline::AgreementClosed { ordered_at: local(ordered_at), closed_at: local(agreement.since) });
     }
     if !agreement.score_authorised {
-        return Err(Decline::ScoreNotAuthorised);
+        return Err(Decline::ScoreNotAuthorised { since: local(agreement.since) });
     }
     if !applicant.real_name_verified {
         return Err(Decline::NotVerified);
@@ -189,14 +138,18 @@ pub fn decide<'t>(
     if !applicant.bank_card_bound {
         return Err(Decline::NoBankCard);
     }
-    let band = terms.band(applicant.credit_score).ok_or(Decline::ScoreTooLow)?;
-    let yesterday = plus(request.today, -1);
-    let past_due = exposure.past_due_from.map_or(0, |from| days_between(from, yesterday));
-    if terms.freeze_when_overdue.is_some_and(|days| past_due > days) {
-        return Err(Decline::AccountOverdue);
+    let score = applicant.credit_score;
+    let lowest = terms.bands.first().map(|band| band.score);
+    let band = terms.band(score).ok_or(Decline::ScoreTooLow { score, lowest })?;
+    let yesterday = plus(today, -1);
+    let days = exposure.past_due_from.map_or(0, |from| days_between(from, yesterday));
+    if let Some(most) = terms.freeze_when_overdue.filter(|most| days > *most) {
+        return Err(Decline::AccountOverdue { days, most, on: yesterday });
     }
-    if exposure.minor + request.amount_minor > band.limit_minor {
-        return Err(Decline::OverLimit);
+    let &Band { limit_minor, score: from_score, .. } = band;
+    if exposure.minor + amount_minor > limit_minor {
+        let owed_minor = exposure.minor;
+        return Err(Decline::OverLimit(OverLimit { limit_minor, from_score, owed_minor, amount_minor, currency }));
     }
     Ok(band)
 }
@@ -213,13 +166,14 @@ mod tests {
     /// A sound order, changed in one or two ways by `change`, must end in `expect`.
     fn check(
         change: impl FnOnce(&mut Request, &mut Applicant, &mut Agreement, &mut Exposure),
-        expect: Result<i64, Decline>,
+        expect: Result<i64, &str>,
     ) {
         let mut request = Request {
             amount_minor: 10_000,
             currency: Currency::parse("CNY").unwrap(),
             ordered_at: at("2026-03-10T04:00:00Z"),
             today: "2026-03-10".parse().unwrap(),
+            zone: chrono_tz::Asia::Shanghai,
         };
         let mut applicant = Applicant { credit_score: 700, real_name_verified: true, bank_card_bound: true };
         let mut agreement = Agreement {
@@ -232,8 +186,8 @@ mod tests {
         let mut exposure = Exposure::default();
         change(&mut request, &mut applicant, &mut agreement, &mut exposure);
         let terms = terms();
-        let found = decide(&request, Some(&applicant), agreement.at(request.ordered_at), exposure, &terms);
-        assert_eq!(found.map(|band| band.term), expect);
+        let found = decide(&request, Some(&applicant), &[agreement], exposure, &terms);
+        assert_eq!(found.map(|band| band.term).map_err(|decline| decline.code()), expect);
     }
 
     #[test]
@@ -241,27 +195,59 @@ mod tests {
         check(|_, _, _, _| (), Ok(14));
         check(|_, applicant, _, _| applicant.credit_score = 650, Ok(14));
         check(|_, applicant, _, _| applicant.credit_score = 649, Ok(7));
-        check(|_, applicant, _, _| applicant.credit_score = 549, Err(Decline::ScoreTooLow));
-        check(|request, _, _, _| request.currency = Currency::parse("USD").unwrap(), Err(Decline::Currency));
-        check(|_, applicant, _, _| applicant.real_name_verified = false, Err(Decline::NotVerified));
-        check(|_, applicant, _, _| applicant.bank_card_bound = false, Err(Decline::NoBankCard));
-        check(|_, _, agreement, _| agreement.score_authorised = false, Err(Decline::ScoreNotAuthorised));
-        check(|_, _, agreement, _| agreement.open = false, Err(Decline::AgreementClosed));
+        check(|_, applicant, _, _| applicant.credit_score = 549, Err("SCORE_TOO_LOW"));
+        check(|request, _, _, _| request.currency = Currency::parse("USD").unwrap(), Err("CURRENCY"));
+        check(|_, applicant, _, _| applicant.real_name_verified = false, Err("NOT_VERIFIED"));
+        check(|_, applicant, _, _| applicant.bank_card_bound = false, Err("NO_BANK_CARD"));
+        check(|_, _, agreement, _| agreement.score_authorised = false, Err("SCORE_NOT_AUTHORISED"));
+        check(|_, _, agreement, _| agreement.open = false, Err("AGREEMENT_CLOSED"));
         // Closed after the order was placed.
         let later = at("2026-03-10T05:00:00Z");
         check(|_, _, agreement, _| (agreement.open, agreement.changed_at) = (false, later), Ok(14));
         check(|_, _, _, exposure| exposure.minor = 190_000, Ok(14));
-        check(|_, _, _, exposure| exposure.minor = 190_001, Err(Decline::OverLimit));
+        check(|_, _, _, exposure| exposure.minor = 190_001, Err("OVER_LIMIT"));
         // Five days past due at the end of the day before are allowed, six freeze.
         check(|_, _, _, exposure| exposure.past_due_from = "2026-03-04".parse().ok(), Ok(14));
-        check(|_, _, _, exposure| exposure.past_due_from = "2026-03-03".parse().ok(), Err(Decline::AccountOverdue));
+        check(|_, _, _, exposure| exposure.past_due_from = "2026-03-03".parse().ok(), Err("ACCOUNT_OVERDUE"));
     }
 
     #[test]
-    fn every_reason_has_words_of_its_own() {
-        let words: std::collections::BTreeSet<&str> = Decline::ALL.into_iter().map(Decline::words).collect();
-        assert_eq!(words.len(), Decline::ALL.len());
-        assert_eq!(Decline::NoBankCard.words(), "the customer has bound no bank card");
+    fn the_figures_are_those_of_the_decision() {
+        let reason = |change: fn(&mut Request, &mut Applicant, &mut Vec<Agreement>, &mut Exposure)| {
+            let mut request = Request {
+                amount_minor: 20_000,
+                currency: Currency::parse("CNY").unwrap(),
+                ordered_at: at("2026-03-10T04:00:00Z"),
+                today: "2026-03-10".parse().unwrap(),
+                zone: chrono_tz::Asia::Shanghai,
+            };
+            let mut applicant = Applicant { credit_score: 600, real_name_verified: true, bank_card_bound: true };
+            let (mut agreements, mut exposure) = (vec![agreement("A1", "+01")], Exposure::default());
+            change(&mut request, &mut applicant, &mut agreements, &mut exposure);
+            decide(&request, Some(&applicant), &agreements, exposure, &terms()).unwrap_err().to_string()
+        };
+        let reasons = [
+            reason(|request, _, _, _| request.currency = Currency::parse("USD").unwrap()),
+            reason(|_, _, agreements, _| agreements.clear()),
+            reason(|_, _, agreements, _| *agreements = vec![agreement("A1", "+13 -15"), agreement("A2", "+12")]),
+            reason(|_, _, agreements, _| *agreements = vec![agreement("A1", "+01 -07")]),
+            reason(|_, _, agreements, _| agreements[0].score_authorised = false),
+            reason(|_, applicant, _, _| applicant.credit_score = 549),
+            reason(|_, _, _, exposure| exposure.past_due_from = "2026-03-03".parse().ok()),
+            reason(|_, _, _, exposure| exposure.minor = 30_001),
+            reason(|_, _, _, exposure| exposure.minor = 60_000),
+        ];
+        insta::assert_snapshot!(reasons.join("\n"), @r"
+        the order is in USD, the merchant's policy takes CNY
+        the customer has not opened the service at this merchant
+        ordered on 2026-03-10 12:00, but the customer opened the service at this merchant on 2026-03-12 08:00
+        ordered on 2026-03-10 12:00, but the customer had closed the service at this merchant on 2026-03-07 08:00
+        the customer's agreement of 2026-03-01 08:00 does not let the score be queried
+        the customer's score is 549; the policy's lowest band begins at 550
+        the customer was 6 days past due at this merchant at the end of 2026-03-09; the policy allows at most 5
+        limit 500.00 CNY from score 550, owed 300.01 CNY, asked for 200.00 CNY: 199.99 CNY of the limit is left
+        limit 500.00 CNY from score 550, owed 600.00 CNY, asked for 200.00 CNY: 0.00 CNY of the limit is left
+        ");
     }
 
     #[test]
@@ -273,7 +259,7 @@ mod tests {
                 agreement.open = false;
                 exposure.minor = 1_000_000;
             },
-            Err(Decline::Currency),
+            Err("CURRENCY"),
         );
         check(
             |_, applicant, agreement, exposure| {
@@ -281,20 +267,20 @@ mod tests {
                 (applicant.real_name_verified, applicant.bank_card_bound, applicant.credit_score) = (false, false, 0);
                 exposure.minor = 1_000_000;
             },
-            Err(Decline::AgreementClosed),
+            Err("AGREEMENT_CLOSED"),
         );
         let request = Request {
             amount_minor: 1,
             currency: Currency::parse("CNY").unwrap(),
             ordered_at: at("2026-03-10T04:00:00Z"),
             today: "2026-03-10".parse().unwrap(),
+            zone: chrono_tz::Asia::Shanghai,
         };
         let terms = terms();
-        let none = decide(&request, None, None, Exposure::default(), &terms);
-        assert_eq!(none, Err(Decline::NoCustomer));
+        let code = |applicant| decide(&request, applicant, &[], Exposure::default(), &terms).unwrap_err().code();
+        assert_eq!(code(None), "NO_CUSTOMER");
         let applicant = Applicant { credit_score: 0, real_name_verified: false, bank_card_bound: false };
-        let no_agreement = decide(&request, Some(&applicant), None, Exposure::default(), &terms);
-        assert_eq!(no_agreement, Err(Decline::NoAgreement));
+        assert_eq!(code(Some(&applicant)), "NO_AGREEMENT");
     }
 
     /// Days of March on which an agreement was opened (`+05`) or closed (`-07`), in the order in which we hear of it.

@@ -8,10 +8,12 @@ pub mod allocation;
 pub mod arrival;
 pub mod business_days;
 pub mod calendar;
+pub mod cancellation;
 pub mod correction;
 pub mod credit;
 pub mod customer;
 pub mod debit;
+pub mod decline;
 pub mod due;
 pub mod eligibility;
 pub mod hold;
@@ -32,7 +34,6 @@ pub mod reminders;
 #[cfg(test)]
 mod tests {
     use super::credit::Status;
-    use super::eligibility::Decline;
     use super::hold::HoldReason;
     use super::instruction::{Answer, Direction};
     use super::journal::{Account, Kind};
@@ -48,7 +49,7 @@ mod tests {
                 assert_eq!($kind::parse("something else"), None);
             )*};
         }
-        read_back!(Status name, Decline code, HoldReason name, Answer name, Direction name, Kind name, Event name, Template name);
+        read_back!(Status name, HoldReason name, Answer name, Direction name, Kind name, Event name, Template name);
         assert_eq!(Account::ALL.map(|account| Account::from_code(account.code())), Account::ALL.map(Some));
         assert_eq!(Account::from_code(0), None);
     }

@@ -96,6 +96,8 @@ pub struct Correction {
     pub fact_id: String,
     /// What counts from now on: booked with the correction, and from its source. None: the fact is void.
     pub instead: Option<Fact>,
+    /// Of a payment: how it was paid after all, by this or an earlier correction. None: as the payment says.
+    pub channel: Option<String>,
     pub corrected_at: DateTime<Utc>,
     /// The business date it was booked on.
     pub booked_on: NaiveDate,

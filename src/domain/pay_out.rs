@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 
 use super::calendar::plus;
 use super::instruction::{Answer, Attempt, Next, Retry};
+use super::journal::{Account, Movement};
 
 /// How a merchant pays credit out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,13 @@ pub struct Credit {
     pub since: NaiveDate,
     /// Something of the order is past due and open: its credit is kept until that is paid.
     pub in_arrears: bool,
+}
+
+/// What an amount of a movement adds to the customer's credit; below zero, what it takes off.
+pub fn credit_of(movement: &Movement, minor: i64) -> i64 {
+    let side =
+        i64::from(movement.credit == Account::CustomerCredit) - i64::from(movement.debit == Account::CustomerCredit);
+    side * minor
 }
 
 /// What to do today about an order's credit. `attempts` are all of the order, oldest first, without any of today.

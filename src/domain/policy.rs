@@ -47,6 +47,8 @@ pub struct Terms {
     pub bands: Vec<Band>,
     /// Days after the order from which on it is an exception that its term has not started.
     pub not_fulfilled_after: Option<i64>,
+    /// Days after the order at whose end it is cancelled if nothing of its fulfilment is known.
+    pub cancel_unfulfilled_after: Option<i64>,
     /// In place of the band's term.
     pub due_day: Option<DueDay>,
     /// How due dates keep clear of days off; none: every day is like any other.
@@ -219,6 +221,7 @@ pub mod tests {
                 Band { score: 650, limit_minor: 200_000, term: 14 },
             ],
             not_fulfilled_after: None,
+            cancel_unfulfilled_after: None,
             due_day: None,
             days_off: None,
             freeze_when_overdue: Some(5),

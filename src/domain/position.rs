@@ -4,18 +4,21 @@
 //! are the same call; deliberately, nothing here knows which of them it is. While a day is open, [`owed_now`] says what
 //! the customer owes: what a day's end brings (fee, credit step, write-off) comes with the end, not before it.
 
+mod fee_days;
+
 use chrono::NaiveDate;
 
+pub use self::fee_days::date_fees;
 use super::allocation::{Fee, Ledger, Replayed, Slot};
 use super::business_days::NoYear;
 use super::calendar::{days_between, plus};
 use super::credit::{self, Evidence, News, Standing, Status};
 use super::due::{ClockDay, clock_day, schedule};
 use super::hold::{Covered, Effect, HoldReason, HoldSpan, Stopped, spans};
-use super::journal::{Account, Declared, Kind, Movement, Recorded, booked};
+use super::journal::{Account, Declared, Kind, Movement, Recorded};
 use super::late_fee::Workings;
 use super::money::rated;
-use super::order::{Case, Event, Fact, Order, Source, What};
+use super::order::{Case, Fact, Order, Source, What};
 use super::policy::Terms;
 
 /// What is left of an instalment on a day.
@@ -339,50 +342,6 @@ impl<'a> Known<'a> {
     }
 }
 
-/// Gives late fees and waivers that the books lack the day on which they fell due, which is `today` if they are found on
-/// time. What is found late is dated before the payment that pays it.
-pub fn date_fees(
-    decision: &mut Decision,
-    case: &Case,
-    terms: &Terms,
-    recorded: &[Recorded],
-    today: NaiveDate,
-) -> Result<(), NoYear> {
-    let is_fee = |declared: &Declared| matches!(declared.movement.kind, Kind::LateFee | Kind::Waiver);
-    let lacks = |declared: &&mut Declared| is_fee(declared) && declared.minor > booked(&declared.movement, recorded);
-    let mut lacking = decision.movements.iter_mut().filter(lacks).peekable();
-    if lacking.peek().is_none() {
-        return Ok(());
-    }
-    let facts = case.effective_by(today);
-    let known = Known::of(case, terms, &facts, Moment::end_of(today));
-    let ledger = known.ledger();
-    let slots = known.replay()?.0.slots;
-    for declared in lacking {
-        let had = booked(&declared.movement, recorded);
-        let at = slots.iter().position(|slot| slot.due.instalment == declared.movement.instalment);
-        let is_more_on = |day: NaiveDate| {
-            let fee = at.and_then(|at| ledger.fees(&slots, day).into_iter().nth(at));
-            fee.is_some_and(|fee| (if declared.movement.kind == Kind::LateFee { fee.total } else { fee.waived }) > had)
-        };
-        declared.effective_on = first_day(case.order.ordered_on, today, is_more_on);
-    }
-    Ok(())
-}
-
-/// The first day after `after` for which something holds that goes on to hold; `upto` if there is none before it.
-fn first_day(after: NaiveDate, upto: NaiveDate, holds: impl Fn(NaiveDate) -> bool) -> NaiveDate {
-    if !holds(plus(upto, -1)) {
-        return upto;
-    }
-    let (mut not_yet, mut holding) = (after, plus(upto, -1));
-    while days_between(not_yet, holding) > 1 {
-        let middle = plus(not_yet, days_between(not_yet, holding) / 2);
-        if holds(middle) { holding = middle } else { not_yet = middle }
-    }
-    holding
-}
-
 fn late_fee_movement(instalment: i64) -> Movement {
     Movement {
         kind: Kind::LateFee,
@@ -485,21 +444,22 @@ impl Surroundings<'_> {
         }
     }
 
-    /// Days on which the order changes whatever its instalments do: receipt counts as confirmed, a fact dated ahead takes
-    /// effect, a hold begins to cover or ends.
+    /// Days on which the order changes whatever its instalments do: receipt counts as confirmed, a fulfilment is missed, a fact
+    /// dated ahead takes effect, a hold begins to cover or ends.
     fn wakes(&self) -> impl Iterator<Item = NaiveDate> {
-        let confirmed = match self.known.clock {
-            ClockDay::Expected(on) => Some(on),
+        let of_clock = match self.known.clock {
+            ClockDay::Expected(on) => vec![on],
             ClockDay::Unknown => {
-                let days = self.known.terms.not_fulfilled_after;
-                days.map(|days| plus(self.known.case.order.ordered_on, days))
+                let Terms { not_fulfilled_after, cancel_unfulfilled_after, .. } = self.known.terms;
+                let days = not_fulfilled_after.iter().chain(cancel_unfulfilled_after);
+                days.map(|days| plus(self.known.case.order.ordered_on, *days)).collect()
             }
-            ClockDay::Started { .. } => None,
+            ClockDay::Started { .. } => Vec::new(),
         };
         let ahead = self.known.case.facts.iter().map(|fact: &Fact| fact.effective_on);
         let holds_end = self.known.spans.iter().map(|span| plus(span.last, 1));
         let over = self.known.at.over;
-        ahead.chain(holds_end).chain(confirmed).filter(move |day| *day > over)
+        ahead.chain(holds_end).chain(of_clock).filter(move |day| *day > over)
     }
 }
 
@@ -508,11 +468,6 @@ fn earlier(a: Option<NaiveDate>, b: Option<NaiveDate>) -> Option<NaiveDate> {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
     }
-}
-
-/// True once a cancellation is among the facts, whenever it takes effect.
-pub fn is_cancelled(case: &Case) -> bool {
-    case.facts.iter().any(|fact| fact.what == What::Fulfilment(Event::Cancelled))
 }
 
 #[cfg(test)]

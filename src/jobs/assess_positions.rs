@@ -8,7 +8,7 @@ use crate::books::environment::Scheme;
 use crate::books::order_decisions::{Changed, PAGE, decide_orders};
 use crate::books::{culprit, suspense};
 use crate::config::Merchant;
-use crate::store::{is_of_store, orders};
+use crate::store::{exceptions, is_of_store, orders};
 
 pub async fn run_for(scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> Result<Done> {
     let mut changed = Changed { entries: suspense::book(scheme, &merchant.id, today).await?, ..Changed::default() };
@@ -33,6 +33,9 @@ pub async fn run_for(scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> 
         (scheme.progress)(&format!("{today} {}: {} orders decided", merchant.id, changed.decided));
         before = page;
     }
+    let mut tx = scheme.store.write().await?;
+    exceptions::resolve_owing(&mut tx, &merchant.id, today).await?;
+    tx.commit().await?;
     Ok(Done(vec![
         ("orders decided", changed.decided),
         ("journal entries", changed.entries),

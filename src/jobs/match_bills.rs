@@ -11,18 +11,27 @@ use crate::config::Merchant;
 
 pub async fn run_for(scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> Result<Done> {
     let mut tx = scheme.store.write().await?;
-    let Left { settled, awaited, ended, late } = bill_matching::match_day(&mut tx, scheme, merchant, today).await?;
+    let done = bill_matching::match_day(&mut tx, scheme, merchant, today).await?;
     tx.commit().await?;
-    Ok(Done(vec![("matched", settled), ("awaited", awaited), ("no longer awaited", ended), ("late", late)]))
+    let Left { settled, unsettled, awaited, ended, late } = done;
+    Ok(Done(vec![
+        ("matched", settled),
+        ("no longer matched", unsettled),
+        ("awaited", awaited),
+        ("no longer awaited", ended),
+        ("late", late),
+    ]))
 }
 
 pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
     let mut tx = scheme.store.read().await?;
     let mut would = Vec::new();
     for merchant in &scheme.config.merchants {
-        let Left { settled, awaited, ended, late } = bill_matching::left(&mut tx, scheme, merchant, today).await?;
+        let Left { settled, unsettled, awaited, ended, late } =
+            bill_matching::left(&mut tx, scheme, merchant, today).await?;
         would.push(format!(
-            "{}: {settled} rows of bills would be matched, {awaited} of ours awaited, {ended} no longer, {late} found late",
+            "{}: {settled} rows of bills would be matched, {awaited} of ours awaited, {ended} no longer, {late} found late, \
+             {unsettled} no longer matched",
             merchant.id
         ));
     }

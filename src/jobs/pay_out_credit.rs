@@ -11,7 +11,6 @@ use crate::books::environment::Scheme;
 use crate::books::instruction_plans::{self, Asked, Findings, sooner};
 use crate::config::Merchant;
 use crate::domain::instruction::{Attempt, Direction, Next};
-use crate::domain::journal::{Account, Recorded};
 use crate::domain::pay_out::{self, Credit};
 use crate::domain::position::Position;
 use crate::store::exceptions::NewException;
@@ -36,7 +35,9 @@ pub async fn run_for(scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> 
             let id = order.order_id.as_str();
             let earlier = earlier.get(id).map(Vec::as_slice).unwrap_or_default();
             let attempts: Vec<&Attempt> = earlier.iter().map(|stored| &stored.attempt).collect();
-            let minor = booked.get(id).map_or(0, |booked| customer_credit(booked));
+            // Below zero when more was paid out than there was.
+            let booked = booked.get(id).map(Vec::as_slice).unwrap_or_default();
+            let minor = booked.iter().map(|row| pay_out::credit_of(&row.movement, row.minor)).sum();
             let since = plans.get(id).and_then(|plan| plan.since).unwrap_or(today);
             let since = (minor > 0).then_some(since);
             let in_arrears = positions.get(id).is_some_and(|all| all.iter().any(|position| is_late(position, today)));
@@ -91,15 +92,6 @@ pub async fn run_for(scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> 
 
 pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
     instruction_plans::dry_run(scheme, Direction::PayOut, today).await
-}
-
-/// What the books owe the customer; below zero when more was paid out than there was.
-fn customer_credit(booked: &[Recorded]) -> i64 {
-    let side = |row: &Recorded| {
-        let (debit, credit) = (row.movement.debit, row.movement.credit);
-        i64::from(credit == Account::CustomerCredit) - i64::from(debit == Account::CustomerCredit)
-    };
-    booked.iter().map(|row| side(row) * row.minor).sum()
 }
 
 fn is_late(position: &Position, today: NaiveDate) -> bool {

@@ -1,6 +1,6 @@
 //! A business day from beginning to end: every job in order, then the next day.
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, ensure};
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::run::{IfDone, Run, run};
@@ -15,11 +15,10 @@ use crate::jobs::ingest_files::RowsRejected;
 use crate::jobs::{Job, close_day};
 
 /// Does every job of every open day up to `through`, in order, and tells which days those were. Files that can't be sent to
-/// a remote place hold up no day, nor do rows that were rejected; that there are any is the error at the end.
+/// a remote place hold up no day, nor do rows that were rejected; all of them are in the error at the end.
 pub async fn close_through(scheme: &Scheme, through: NaiveDate) -> Result<Vec<NaiveDate>> {
     let mut days = Vec::new();
-    let (mut unsent, mut incomplete) = (None, None);
-    let mut rejected = Vec::new();
+    let mut shortcomings = Shortcomings::default();
     loop {
         let today = scheme.business_date().await?;
         if today > through {
@@ -30,31 +29,63 @@ pub async fn close_through(scheme: &Scheme, through: NaiveDate) -> Result<Vec<Na
             if job == Job::SendReminders && scheme.config.clock == Clock::Wall {
                 continue;
             }
-            match run_recorded(scheme, job, today).await {
-                Err(why) if why.is::<Undelivered>() => unsent = Some(why),
-                Err(why) if why.is::<RowsRejected>() => rejected.push(format!("{why:#}")),
-                Err(why) if is_sealed_without_some(&why) => incomplete = Some(why),
-                done => drop(done?),
+            if let Err(why) = run_recorded(scheme, job, today).await {
+                shortcomings.take(why)?;
             }
         }
         days.push(today);
     }
-    if days.is_empty() {
+    let Some(last) = days.last() else {
         // A stop may have come after the last seal and before its files were out.
         work(Job::WriteReconciliation, scheme, through, clock::now()).await?;
-    }
-    if let Some(why) = incomplete {
-        return Err(why.context(format!("every day through {through} is closed, but not with everybody's books")));
-    }
-    match (unsent, days.last()) {
-        (Some(why), Some(last)) => {
-            Err(why.context(format!("every day through {last} is closed, but not all was sent")))
+        return Ok(days);
+    };
+    shortcomings.ensure_none(*last)?;
+    Ok(days)
+}
+
+/// What went wrong on days that were closed all the same.
+#[derive(Default)]
+struct Shortcomings {
+    /// Days that were sealed without somebody.
+    incomplete: Vec<String>,
+    unsent: Vec<String>,
+    rejected: Vec<String>,
+}
+
+impl Shortcomings {
+    /// Keeps an error that holds up no day; gives back any other.
+    fn take(&mut self, why: anyhow::Error) -> Result<()> {
+        let lines = if why.is::<Undelivered>() {
+            &mut self.unsent
+        } else if why.is::<RowsRejected>() {
+            &mut self.rejected
+        } else if is_sealed_without_some(&why) {
+            &mut self.incomplete
+        } else {
+            return Err(why);
+        };
+        let line = format!("{why:#}");
+        // A place that is away is away on every day.
+        if !lines.contains(&line) {
+            lines.push(line);
         }
-        (Some(why), None) => Err(why),
-        (None, Some(last)) if !rejected.is_empty() => {
-            Err(anyhow!("every day through {last} is closed, but rows were rejected:\n{}", rejected.join("\n")))
-        }
-        (None, _) => Ok(days),
+        Ok(())
+    }
+
+    fn ensure_none(&self, last: NaiveDate) -> Result<()> {
+        let kinds = [
+            (&self.incomplete, "not with everybody's books"),
+            (&self.unsent, "not all was sent"),
+            (&self.rejected, "rows were rejected"),
+        ];
+        let said: Vec<String> = kinds
+            .into_iter()
+            .filter(|(lines, _)| !lines.is_empty())
+            .map(|(lines, but)| format!("every day through {last} is closed, but {but}:\n{}", lines.join("\n")))
+            .collect();
+        ensure!(said.is_empty(), "{}", said.join("\n"));
+        Ok(())
     }
 }
 

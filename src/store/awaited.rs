@@ -5,7 +5,7 @@ use anyhow::Result;
 use chrono::NaiveDate;
 
 use super::bulk::{self, Table, row};
-use super::corrections::{in_books, in_force};
+use super::corrections::{in_books, in_force, note_in_force};
 use super::engine::{Tx, key_set, on_engine, sql_for};
 use super::facts::BOOKED_DAY;
 
@@ -42,9 +42,15 @@ pub struct Booked {
     pub line: i64,
 }
 
-const SELECT_BOOKED: &str = "SELECT f.kind AS event, f.fact_id AS event_key, f.order_id, f.amount_minor, o.currency,
+fn select_booked() -> String {
+    let note = note_in_force();
+    format!(
+        "SELECT f.kind AS event, f.fact_id AS event_key, f.order_id, f.amount_minor, o.currency,
         CASE WHEN f.effective_on > f.booked_on THEN f.effective_on ELSE f.booked_on END AS booked_on, f.effective_on,
-        f.note, s.feed, f.file_no, f.line";
+        {note} AS note, s.feed, f.file_no, f.line"
+    )
+}
+
 const FROM_FACT: &str = "FROM fact f
     JOIN orders o ON o.merchant_id = f.merchant_id AND o.order_id = f.order_id
     JOIN file s ON s.file_no = f.file_no";
@@ -59,8 +65,9 @@ pub async fn not_said(
     after: (&str, &str),
     limit: i64,
 ) -> Result<Vec<Booked>> {
+    let select = select_booked();
     let sql = format!(
-        "{SELECT_BOOKED} {FROM_FACT}
+        "{select} {FROM_FACT}
          WHERE f.merchant_id = $1 AND {BOOKED_DAY} = $2 AND f.kind IN ('payment', 'refund')
            AND (f.kind, f.fact_id) > ($3, $4) AND NOT {HAS_LINE} AND {} IS NOT NULL
            AND NOT EXISTS (SELECT 1 FROM awaited_line a
@@ -72,6 +79,25 @@ pub async fn not_said(
     Ok(on_engine!(tx, |c| {
         sqlx::query_as(sql).bind(merchant).bind(today).bind(after.0).bind(after.1).bind(limit).fetch_all(c).await?
     }))
+}
+
+/// Payments whose channel was corrected today, of which no bill has said anything and that were never awaited. They count
+/// from today on: reports of sealed days stay as they are.
+pub async fn rerouted(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<Vec<Booked>> {
+    let select = select_booked();
+    let sql = format!(
+        "{select} {FROM_FACT}
+         WHERE f.merchant_id = $1 AND f.kind = 'payment' AND {BOOKED_DAY} < $2 AND NOT {HAS_LINE} AND {} IS NOT NULL
+           AND f.fact_id IN (SELECT c.fact_id FROM correction c WHERE c.merchant_id = $1 AND c.booked_on = $2
+                             AND c.kind = 'payment' AND c.channel IS NOT NULL)
+           AND NOT EXISTS (SELECT 1 FROM awaited_line a
+                           WHERE a.merchant_id = f.merchant_id AND a.event = f.kind AND a.event_key = f.fact_id)
+         ORDER BY f.fact_id",
+        in_books("$2")
+    );
+    let sql = sqlx::AssertSqlSafe(sql);
+    let rows: Vec<Booked> = on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(today).fetch_all(c).await?);
+    Ok(rows.into_iter().map(|booked| Booked { booked_on: today, ..booked }).collect())
 }
 
 /// One that is awaited.
@@ -90,8 +116,9 @@ pub struct Awaited {
 
 /// Those that are awaited still, by key, after `after`.
 pub async fn open(tx: &mut Tx, merchant: &str, after: (&str, &str), limit: i64) -> Result<Vec<Awaited>> {
+    let select = select_booked();
     let sql = format!(
-        "{SELECT_BOOKED}, a.provider, a.late_on, a.told_on IS NOT NULL AS told, {HAS_LINE} AS has_line,
+        "{select}, a.provider, a.late_on, a.told_on IS NOT NULL AS told, {HAS_LINE} AS has_line,
                 ({}) IS NULL AS is_void
          {FROM_FACT}
          JOIN awaited_line a ON a.merchant_id = f.merchant_id AND a.event = f.kind AND a.event_key = f.fact_id
@@ -206,11 +233,12 @@ pub async fn payments_of(
     merchant: &str,
     order_ids: &[&str],
 ) -> Result<Vec<(String, Option<String>, String)>> {
-    let sql = sql_for(
-        tx,
-        "SELECT f.order_id, f.note, s.feed FROM fact f JOIN file s ON s.file_no = f.file_no
-         WHERE f.merchant_id = $1 AND f.kind = 'payment' AND f.order_id IN {keys $2} ORDER BY f.order_id, f.fact_id",
+    let sql = format!(
+        "SELECT f.order_id, {}, s.feed FROM fact f JOIN file s ON s.file_no = f.file_no
+         WHERE f.merchant_id = $1 AND f.kind = 'payment' AND f.order_id IN {{keys $2}} ORDER BY f.order_id, f.fact_id",
+        note_in_force()
     );
+    let sql = sql_for(tx, &sql);
     let keys = key_set(order_ids.iter().copied());
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(keys).fetch_all(c).await?))
 }

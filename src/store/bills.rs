@@ -180,6 +180,27 @@ pub async fn settle(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<()>
     Ok(())
 }
 
+/// Takes back what was settled earlier today and does not agree with the books any more: the money was corrected since.
+pub async fn unsettle(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<()> {
+    let sql = format!(
+        "UPDATE provider_line AS l SET settled_on = NULL WHERE l.merchant_id = $1 AND l.settled_on = $2 AND NOT {}",
+        agrees_by("$2")
+    );
+    let sql = sqlx::AssertSqlSafe(sql);
+    on_engine!(tx, |c| sqlx::query(sql).bind(merchant).bind(today).execute(c).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// How many lines were settled today and do not agree with the books any more.
+pub async fn count_to_unsettle(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<i64> {
+    let sql = format!(
+        "SELECT COUNT(*) FROM provider_line l WHERE l.merchant_id = $1 AND l.settled_on = $2 AND NOT {}",
+        agrees_by("$2")
+    );
+    let sql = sqlx::AssertSqlSafe(sql);
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(today).fetch_one(c).await?))
+}
+
 /// How many lines there are to settle.
 pub async fn count_to_settle(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<i64> {
     let sql = format!(
@@ -193,7 +214,7 @@ pub async fn count_to_settle(tx: &mut Tx, merchant: &str, today: NaiveDate) -> R
 
 /// Lines whose settlement by the end of a sealed day does not follow from the books: settled although the books did not
 /// have it, or not settled although they did.
-pub async fn untrue(tx: &mut Tx, merchant: &str, day: NaiveDate, limit: i64) -> Result<Vec<(String, String)>> {
+pub async fn inconsistent(tx: &mut Tx, merchant: &str, day: NaiveDate, limit: i64) -> Result<Vec<(String, String)>> {
     let (then, by_now) = (agrees_by("l.settled_on"), agrees_by("$2"));
     let sql = format!(
         "SELECT event, event_key FROM provider_line l

@@ -30,6 +30,7 @@ const CORRECTION: Table = Table {
         "days",
         "ends_on",
         "detail",
+        "channel",
         "content",
         "file_no",
         "line",
@@ -76,6 +77,7 @@ pub async fn add(tx: &mut Tx, merchant: &str, corrections: &[NewCorrection]) -> 
             columns.days,
             columns.ends_on,
             columns.detail,
+            correction.channel.as_deref(),
             *fingerprint,
             correction.source.file_no,
             correction.source.line,
@@ -95,7 +97,7 @@ pub async fn of_orders(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Resul
     let sql = sql_for(
         tx,
         "SELECT correction_id, order_id, kind, fact_id, corrected_at, booked_on, reason, approved_by, effective_at,
-                effective_on, amount_minor, days, ends_on, detail, FALSE AS suspended, file_no, line
+                effective_on, amount_minor, days, ends_on, detail, channel, FALSE AS suspended, file_no, line
          FROM correction WHERE merchant_id = $1 AND order_id IN {keys $2} ORDER BY booked_on, file_no, line",
     );
     let keys = key_set(order_ids.iter().copied());
@@ -122,6 +124,7 @@ struct Row {
     effective_on: Option<NaiveDate>,
     #[sqlx(flatten)]
     columns: Columns,
+    channel: Option<String>,
     file_no: i64,
     line: i64,
 }
@@ -143,6 +146,7 @@ impl Row {
             kind: self.kind,
             fact_id: self.fact_id,
             instead,
+            channel: self.channel,
             corrected_at: self.corrected_at,
             booked_on: self.booked_on,
             source,
@@ -196,6 +200,11 @@ pub(super) fn in_force_on(day: Option<&str>) -> String {
     by_latest(day, of_correction, BOOKED_DAY)
 }
 
+/// The note that is in force of fact `f`: of a payment the channel, as corrected.
+pub(super) fn note_in_force() -> String {
+    format!("COALESCE((SELECT c.channel {OF_FACT} {LATEST}), f.note)")
+}
+
 /// The amount of fact `f` that is in the books at the end of a day. Nothing if it is void, not known yet, or dated ahead.
 pub(super) fn in_books(day: &str) -> String {
     let of_correction = format!("CASE WHEN c.effective_on <= {day} THEN c.amount_minor END");
@@ -203,10 +212,14 @@ pub(super) fn in_books(day: &str) -> String {
     by_latest(Some(day), &of_correction, &of_fact)
 }
 
+/// The kinds of facts that are money, in the words of the indexes of what is dated ahead.
+const MONEY: &str = "('payment', 'refund', 'chargeback')";
+
 /// Payments, refunds and chargebacks that were corrected on the days since..=day, or of which, since they were corrected,
-/// another amount is booked on those days. A chargeback's amounts are negative: it is money that went back.
+/// another amount is booked on those days: the fact or its correction was dated ahead, to one of them. A chargeback's amounts
+/// are negative: it is money that went back.
 pub async fn money_on(tx: &mut Tx, merchant: &str, since: NaiveDate, day: NaiveDate) -> Result<Vec<MoneyCorrected>> {
-    // Corrections are few: the search begins with them.
+    // Each of the three searches has an index of its own, so the cost is that of these days.
     let (after, before) = (in_books("$2"), in_books("$3"));
     let sql = format!(
         "SELECT f.kind AS event, f.fact_id, f.order_id, o.currency, s.provider,
@@ -217,13 +230,21 @@ pub async fn money_on(tx: &mut Tx, merchant: &str, since: NaiveDate, day: NaiveD
                 d.sign * COALESCE({after}, 0) AS our_minor,
                 CASE WHEN {BOOKED_DAY} > $3 AND {BOOKED_DAY} <= $2 THEN d.sign * f.amount_minor ELSE 0 END
                 AS uncorrected_minor,
-                d.last_on > $3 AS is_new
-         FROM (SELECT merchant_id, kind, fact_id, MAX(booked_on) AS last_on,
-                      CAST(CASE kind WHEN 'chargeback' THEN -1 ELSE 1 END AS BIGINT) AS sign
-               FROM correction
-               WHERE merchant_id = $1 AND booked_on <= $2 AND kind IN ('payment', 'refund', 'chargeback')
-               GROUP BY merchant_id, kind, fact_id) d
-         JOIN fact f ON f.merchant_id = d.merchant_id AND f.kind = d.kind AND f.fact_id = d.fact_id
+                EXISTS (SELECT 1 {OF_FACT} AND c.booked_on > $3 AND c.booked_on <= $2) AS is_new
+         FROM (SELECT kind, fact_id, CAST(CASE kind WHEN 'chargeback' THEN -1 ELSE 1 END AS BIGINT) AS sign
+               FROM (SELECT kind, fact_id FROM correction
+                     WHERE merchant_id = $1 AND booked_on > $3 AND booked_on <= $2 AND kind IN {MONEY}
+                     UNION
+                     SELECT kind, fact_id FROM correction
+                     WHERE merchant_id = $1 AND effective_on > $3 AND effective_on <= $2
+                       AND effective_on > booked_on AND kind IN {MONEY}
+                     UNION
+                     SELECT k.kind, k.fact_id FROM fact k
+                     WHERE k.merchant_id = $1 AND k.effective_on > $3 AND k.effective_on <= $2
+                       AND k.effective_on > k.booked_on AND k.kind IN {MONEY}
+                       AND EXISTS (SELECT 1 FROM correction c WHERE c.merchant_id = k.merchant_id AND c.kind = k.kind
+                                   AND c.fact_id = k.fact_id AND c.booked_on <= $2)) AS keys) d
+         JOIN fact f ON f.merchant_id = $1 AND f.kind = d.kind AND f.fact_id = d.fact_id
          JOIN orders o ON o.merchant_id = f.merchant_id AND o.order_id = f.order_id
          JOIN file s ON s.file_no = f.file_no
          ORDER BY f.kind, f.fact_id"

@@ -210,6 +210,27 @@ pub async fn resolve_dated_ahead(tx: &mut Tx, merchant: &str, today: NaiveDate) 
     Ok(())
 }
 
+/// Closes exceptions about customers who owed when they closed their agreement or unbound their card, once they owe the
+/// merchant nothing any more: no principal, no late fee, and nothing that was written off.
+pub async fn resolve_owing(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<()> {
+    let customer = "(CASE WHEN exception.code = 'CARD_UNBOUND_WHILE_OWING' THEN exception.row_key
+                     ELSE (SELECT g.customer_id FROM agreement g
+                           WHERE g.merchant_id = $1 AND g.agreement_id = exception.row_key) END)";
+    // An order of which nothing is owed tomorrow may still be open today: its last payment is of tomorrow, or a fee is left.
+    let sql = sqlx::AssertSqlSafe(format!(
+        "UPDATE exception SET resolved_on = $2
+         WHERE merchant_id = $1 AND resolved_on IS NULL AND code IN ('CLOSED_WHILE_OWING', 'CARD_UNBOUND_WHILE_OWING')
+           AND NOT EXISTS (SELECT 1 FROM exposure e
+                           WHERE e.merchant_id = $1 AND e.customer_id = {customer} AND e.owed_minor > 0)
+           AND NOT EXISTS (SELECT 1 FROM orders o WHERE o.merchant_id = $1 AND o.customer_id = {customer}
+                           AND o.past_due_from IS NOT NULL)
+           AND NOT EXISTS (SELECT 1 FROM orders o WHERE o.merchant_id = $1 AND o.customer_id = {customer}
+                           AND o.closed_on IS NULL AND o.owed_minor = 0)"
+    ));
+    on_engine!(tx, |c| sqlx::query(sql).bind(merchant).bind(today).execute(c).await.map(|_| ()))?;
+    Ok(())
+}
+
 /// Whether anybody was ever told that this file is missing.
 pub async fn missing_told(tx: &mut Tx, merchant: &str, row_key: &str) -> Result<bool> {
     let sql = "SELECT COUNT(*) > 0 FROM exception WHERE merchant_id = $1 AND row_key = $2 AND code = 'FILE_MISSING'";

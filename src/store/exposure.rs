@@ -33,7 +33,7 @@ pub async fn of(tx: &mut Tx, merchant: &str, customers: &[&str]) -> Result<HashM
 }
 
 /// Customers whose sum is not that of their orders; at most `limit` of them.
-pub async fn untrue(tx: &mut Tx, merchant: &str, limit: i64) -> Result<Vec<String>> {
+pub async fn inconsistent(tx: &mut Tx, merchant: &str, limit: i64) -> Result<Vec<String>> {
     let sql = "SELECT customer_id FROM (
                    SELECT customer_id, owed_minor FROM exposure WHERE merchant_id = $1
                    UNION ALL SELECT customer_id, -owed_minor FROM orders WHERE merchant_id = $1 AND owed_minor <> 0

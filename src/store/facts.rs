@@ -142,7 +142,7 @@ const NO_BILL: &str = "NOT EXISTS (SELECT 1 FROM provider_line l
              WHERE l.merchant_id = f.merchant_id AND l.event = f.kind AND l.event_key = f.fact_id AND l.business_date <= $2)
          AND NOT EXISTS (SELECT 1 FROM awaited_line a
              WHERE a.merchant_id = f.merchant_id AND a.event = f.kind AND a.event_key = f.fact_id
-               AND (a.closed_on IS NULL OR a.closed_on > $2))";
+               AND a.booked_on <= $2 AND (a.closed_on IS NULL OR a.closed_on > $2))";
 
 /// Of each of the two indexes by day, what it holds and its amount. A chargeback's is negative: it is money that went back.
 const MONEY: [(&str, &str); 2] =

@@ -6,6 +6,7 @@
 
 mod admission;
 mod business_days;
+mod cancellations;
 mod chargebacks;
 mod credit_record;
 mod due_dates;

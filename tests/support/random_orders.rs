@@ -172,6 +172,7 @@ fn terms() -> impl Strategy<Value = Terms> {
             before_order: 1,
             bands: Vec::new(),
             not_fulfilled_after: None,
+            cancel_unfulfilled_after: None,
             due_day,
             days_off,
             freeze_when_overdue: None,

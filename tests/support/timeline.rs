@@ -208,6 +208,7 @@ fn read_terms(text: &str) -> (Terms, i64, i64) {
         before_order: 1,
         bands: vec![Band { score: 600, limit_minor: 1_000_000, term }],
         not_fulfilled_after: None,
+        cancel_unfulfilled_after: None,
         due_day: None,
         days_off: None,
         freeze_when_overdue: None,
@@ -247,6 +248,7 @@ fn read_terms(text: &str) -> (Terms, i64, i64) {
                 terms.clock = Clock::Confirmed { auto: Some(auto) };
             }
             ["not", "fulfilled", "after", days] => terms.not_fulfilled_after = Some(number(days)),
+            ["cancel", "unfulfilled", "after", days] => terms.cancel_unfulfilled_after = Some(number(days)),
             ["cut-off", time] => terms.cut_off = Some(clock_time(time)),
             ["instalments", parts @ ..] => {
                 let share = |part: &&str| {

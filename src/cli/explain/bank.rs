@@ -8,7 +8,6 @@ use crate::domain::calendar::plus;
 use crate::domain::debit::{self, DebitRule};
 use crate::domain::hold::{Covered, Effect, spans};
 use crate::domain::instruction::{Answer, Attempt, Direction, Next, Retry};
-use crate::domain::journal::Account;
 use crate::domain::order::{Case, Source};
 use crate::domain::pay_out::{self, Credit, PayOutRule};
 use crate::domain::policy::Terms;
@@ -48,8 +47,9 @@ pub fn told(case: &Case, terms: &Terms, all: &[StoredInstruction], open_day: Nai
             (Direction::Debit, None) => format!("to collect {amount}"),
             (Direction::PayOut, _) => format!("to send {amount} of credit back to the customer"),
         };
-        let draft = if *instructed_on >= open_day { "; it goes out once the day is sealed" } else { "" };
-        let what = format!("the bank is asked {asked} (attempt {number}, {id}){draft}");
+        // A close that could not seal its day leaves its instructions behind; the next one makes them anew.
+        let unsealed = if *instructed_on >= open_day { "; it goes out once the day is sealed" } else { "" };
+        let what = format!("the bank is asked {asked} (attempt {number}, {id}){unsealed}");
         lines.push(Told { on: *instructed_on, what, source: None });
         if let Some(((answer, _), answered_on)) = answer.zip(stored.answered_on) {
             let result = match (answer, stored.direction) {
@@ -115,12 +115,11 @@ pub fn credit(
 ) -> Option<String> {
     let (mut minor, mut since) = (0, open_day);
     for row in booked {
-        let side = i64::from(row.movement.credit == Account::CustomerCredit)
-            - i64::from(row.movement.debit == Account::CustomerCredit);
-        if minor <= 0 && side > 0 {
+        let more = pay_out::credit_of(&row.movement, row.minor);
+        if minor <= 0 && more > 0 {
             since = row.business_date;
         }
-        minor += side * row.minor;
+        minor += more;
     }
     let currency = booked.first()?.currency;
     let amount = |minor: i64| format!("{} {currency}", currency.plain(minor));

@@ -19,6 +19,10 @@ pub fn words(row: &JournalRow) -> Option<String> {
             format!("with refund {cause}, the provider gave {amount}{of} back itself")
         }
         Kind::Payment => format!("of payment {cause}, {amount} goes to {}", place(about)),
+        Kind::Refund if row.source.is_empty() => {
+            let goes = if about == Account::CustomerCredit { "goes to" } else { "comes off" };
+            format!("cancelled by the policy, as no fulfilment was reported: {amount} {goes} {}", place(about))
+        }
         Kind::Refund if about == Account::CustomerCredit => {
             format!("of refund {cause}, {amount} goes to {}", place(about))
         }

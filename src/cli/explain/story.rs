@@ -14,7 +14,6 @@ use crate::domain::calendar::days_between;
 use crate::domain::correction::History;
 use crate::domain::credit::{Standing, Status};
 use crate::domain::due::{ClockDay, ways_on};
-use crate::domain::eligibility::Decline;
 use crate::domain::hold::Stopped;
 use crate::domain::journal::{Account, Kind};
 use crate::domain::money::Currency;
@@ -73,7 +72,7 @@ impl Story {
         let sources = sources.chain(corrections.iter().map(|correction| correction.source.file_no));
         let sources = sources.chain(asked.iter().map(|asked| asked.answer_source.file_no));
         told.names = inputs::file_names(tx, &sources.collect::<Vec<_>>()).await?;
-        told.ordered(scheme, &stored);
+        told.ordered(scheme, &stored, &rows);
         if stored.declined.is_some() {
             return Ok(Story { headline: told.headline(&stored, None), events: told.events, now: Vec::new() });
         }
@@ -192,7 +191,8 @@ impl Told<'_> {
         lines
     }
 
-    fn ordered(&mut self, scheme: &Scheme, stored: &StoredOrder) {
+    /// `rows`: those not simply recorded. That of a declined order keeps the reason with the figures of the decision.
+    fn ordered(&mut self, scheme: &Scheme, stored: &StoredOrder, rows: &[(InputRow, String)]) {
         let order = &stored.order;
         let at = order.ordered_at.with_timezone(&scheme.config.zone).format("%Y-%m-%d %H:%M");
         let score = stored.credit_score.map(|score| format!("score {score}")).unwrap_or_default();
@@ -209,7 +209,10 @@ impl Told<'_> {
                 format!("ordered {at} and accepted: {score}{limit}, {term}{agreement}")
             }
             Some(code) => {
-                let words = Decline::parse(code).map_or("", Decline::words);
+                let its_own = |(row, _): &&(InputRow, String)| {
+                    (row.file_no, row.line) == (order.source.file_no, order.source.line)
+                };
+                let words = rows.iter().find(its_own).map_or("", |(row, _)| &row.message);
                 let known: Vec<String> = [score].into_iter().filter(|text| !text.is_empty()).collect();
                 let known =
                     if known.is_empty() { String::new() } else { format!(" ({}{agreement})", known.join(", ")) };

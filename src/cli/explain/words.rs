@@ -104,6 +104,9 @@ pub fn correction(correction: &Correction, order: &Order) -> String {
     let Some(fact) = instead else { return format!("correction {id}: {kind} {fact_id} is void {why}") };
     let amount = |minor: i64| format!(" of {} {}", order.currency.plain(minor), order.currency);
     let what = match &fact.what {
+        What::Payment { minor, .. } if correction.channel.is_some() => {
+            format!("{} by {}", amount(*minor), correction.channel.as_deref().unwrap_or_default())
+        }
         What::Payment { minor, .. } | What::Refund { minor, .. } | What::Waiver { minor } => amount(*minor),
         What::Chargeback { minor, payment_id, .. } => format!("{} of payment {payment_id}", amount(*minor)),
         What::Extension { days: count } => format!(" of {}", days(*count)),

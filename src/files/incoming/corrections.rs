@@ -26,13 +26,14 @@ pub const OPTIONAL: &[&str] = &[
     "starts_on",
     "ends_on",
     "waived_on",
+    "channel",
 ];
 
 /// The columns that say what a fact of a kind is after all.
 pub fn columns_of(kind: &str) -> &'static [&'static str] {
     match kind {
         "fulfilment" => &["occurred_at"],
-        "payment" => &["amount", "currency", "paid_at"],
+        "payment" => &["amount", "currency", "paid_at", "channel"],
         "refund" => &["amount", "currency", "refunded_at"],
         "chargeback" => &["amount", "currency", "charged_back_at", "payment_id"],
         "extension" => &["days", "requested_at"],
@@ -74,20 +75,25 @@ pub fn parse(cells: &Cells<'_>) -> Result<Parsed, Rejection> {
     };
     let (corrected_at, reason) = (cells.instant("corrected_at")?, said(cells, "reason")?);
     let approved_by = said(cells, "approved_by")?;
-    let row = CorrectionRow { id, kind, fact_id, action, order_id, corrected_at, reason, approved_by };
+    let channel = cells.text("channel")?;
+    let row = CorrectionRow { id, kind, fact_id, action, order_id, channel, corrected_at, reason, approved_by };
     Ok(Parsed { fingerprint: fingerprint_of(&row), row: Row::Correction(row) })
 }
 
 pub fn fingerprint_of(row: &CorrectionRow) -> i64 {
-    Fingerprint::of("correction")
+    let fingerprint = Fingerprint::of("correction")
         .and(row.kind)
         .and(&row.fact_id)
         .and(format_args!("{:?}", row.action))
         .and_maybe(row.order_id.as_ref())
         .and(row.corrected_at.timestamp_micros())
         .and(&row.reason)
-        .and(&row.approved_by)
-        .finish()
+        .and(&row.approved_by);
+    // Corrections without a channel keep the fingerprint that they had before there were any with one.
+    match &row.channel {
+        Some(channel) => fingerprint.and(channel).finish(),
+        None => fingerprint.finish(),
+    }
 }
 
 fn changes(kind: &str, cells: &Cells<'_>) -> Result<Changes, Rejection> {
@@ -167,10 +173,11 @@ mod tests {
             ("kind=fulfilment action=replace occurred_at=2026-03-12", "fulfilment replace"),
             ("kind=payment action=replace amount=1.00 currency=CNY", "payment replace"),
             ("kind=payment action=replace order_id=O2", "payment replace"),
+            ("kind=payment action=replace channel=wechat", "payment replace"),
             ("kind=payment action=replace amount=1.00", "MISSING_VALUE column currency is empty; it is required"),
             (
                 "kind=payment action=replace days=3",
-                "BAD_VALUE column days: a payment has no such column; of it, amount, currency, paid_at can be replaced",
+                "BAD_VALUE column days: a payment has no such column; of it, amount, currency, paid_at, channel can be replaced",
             ),
             (
                 "kind=payment action=void amount=1.00",

@@ -109,6 +109,7 @@ pub fn of_failed_refund(row: &FactRow) -> CorrectionRow {
         fact_id: row.id.clone(),
         action: Action::Void,
         order_id: Some(row.order_id.clone()),
+        channel: None,
         corrected_at: row.effective_at,
         reason: "the refund did not go through, its sender says".to_owned(),
         approved_by: "the sender of the file".to_owned(),
@@ -247,6 +248,8 @@ impl<'a> Desk<'a> {
         let before = case.fact(row.kind, &row.fact_id);
         let rest = case.without(row.kind, &row.fact_id);
         let zone = self.scheme.config.zone;
+        let corrected = case.correction_of(row.kind, &row.fact_id);
+        let channel = row.channel.as_ref().or_else(|| corrected?.channel.as_ref()).cloned();
         let instead = match &row.action {
             Action::Void => Ok(None),
             Action::Replace(changes) => {
@@ -276,6 +279,7 @@ impl<'a> Desk<'a> {
             kind: row.kind.to_owned(),
             fact_id: row.fact_id.clone(),
             instead,
+            channel,
             corrected_at: row.corrected_at,
             booked_on: self.today,
             source,
@@ -342,6 +346,7 @@ impl<'a> Desk<'a> {
             let mut instead = waited.clone();
             instead.what = changes.apply(&waited.what);
             instead.currency = changes.money.map(|(_, currency)| currency).or(waited.currency);
+            instead.note = row.channel.clone().or(waited.note.clone());
             instead.effective_at = changes.effective_at.unwrap_or(waited.effective_at);
             instead.order_id = row.order_id.clone().unwrap_or(waited.order_id.clone());
             let mut desk = super::facts::Desk::open(tx, self.scheme, self.merchant, &[&instead], self.today).await?;

@@ -226,12 +226,12 @@ impl Desk {
         if let Err(rejected) = events_not_before_order(row, terms, zone) {
             return rejected;
         }
-        let request =
-            Request { amount_minor: row.amount_minor, currency: row.currency, ordered_at: row.ordered_at, today };
+        let OrderRow { amount_minor, currency, ordered_at, .. } = *row;
+        let request = Request { amount_minor, currency, ordered_at, today, zone };
         let customer = &mut customers[customer];
         let Standing { applicant, agreements, exposure } = &customer.standing;
-        let (agreement, then) = eligibility::agreement_for(agreements, row.ordered_at).unzip();
-        let answer = eligibility::decide(&request, applicant.as_ref(), then, *exposure, terms);
+        let agreement = eligibility::agreement_for(agreements, ordered_at).map(|(agreement, _)| agreement);
+        let answer = eligibility::decide(&request, applicant.as_ref(), agreements, *exposure, terms);
         let order = Order {
             order_id: row.order_id.clone(),
             customer_id: row.customer_id.clone(),
@@ -274,7 +274,7 @@ impl Desk {
             Err(decline) => {
                 let closed = Decided { closed_on: Some(today), ..Decided::default() };
                 decisions.orders.push((stored, fingerprint, closed));
-                Outcome::Declined { code: decline.code(), message: decline.words().to_owned() }
+                Outcome::Declined { code: decline.code(), message: decline.to_string() }
             }
         }
     }

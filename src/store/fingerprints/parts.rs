@@ -182,7 +182,8 @@ pub const PARTS: &[Part] = &[
             Number("amount_minor"),
             Number("days"),
             Day("ends_on"),
-            Text("detail"),
+            // Without a channel, as before there was any.
+            Text("CASE WHEN channel IS NULL THEN detail ELSE 'by ' || channel END"),
             Number("content"),
             Number("file_no"),
             Number("line"),

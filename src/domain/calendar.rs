@@ -48,6 +48,39 @@ pub fn instant_of(local: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
     }
 }
 
+/// How far [`first_after`] looks ahead, in days.
+const FOREVER: i64 = 100_000;
+
+/// The first day after `day` on which something holds that, once it holds, holds for good: found by doubling steps and
+/// halving the last one, so it takes few looks however far away it is.
+pub fn first_after(day: NaiveDate, holds: impl Fn(NaiveDate) -> bool) -> Option<NaiveDate> {
+    if holds(plus(day, 1)) {
+        return Some(plus(day, 1));
+    }
+    if !holds(plus(day, FOREVER)) {
+        return None;
+    }
+    let mut ahead = 2;
+    while ahead < FOREVER && !holds(plus(day, ahead)) {
+        ahead *= 2;
+    }
+    Some(first_between(plus(day, ahead / 2), plus(day, ahead), holds))
+}
+
+/// The first day on which something holds that does not hold on `not_yet`, holds on `by_then`, and once holds for good.
+pub fn first_between(not_yet: NaiveDate, by_then: NaiveDate, holds: impl Fn(NaiveDate) -> bool) -> NaiveDate {
+    let (mut not_yet, mut by_then) = (not_yet, by_then);
+    while days_between(not_yet, by_then) > 1 {
+        let between = plus(not_yet, days_between(not_yet, by_then) / 2);
+        if holds(between) {
+            by_then = between;
+        } else {
+            not_yet = between;
+        }
+    }
+    by_then
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

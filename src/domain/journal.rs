@@ -5,7 +5,8 @@
 
 use chrono::NaiveDate;
 
-use super::order::Source;
+use super::facts::correction::Correction;
+use super::facts::source::Source;
 
 /// The accounts of the books. The numbers are what the store keeps; they never change their meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -246,6 +247,17 @@ fn push(
         ..0 => movement.reversed(),
     };
     entries.push(Entry { movement, minor: minor.abs(), effective_on, source, reason });
+}
+
+/// Names the correction of a fact as the source of the entries that it causes.
+pub fn name_corrections(entries: &mut [Entry], corrections: &[Correction]) {
+    for entry in entries.iter_mut().filter(|entry| entry.reason == Reason::Corrected) {
+        let cause = &entry.movement.cause;
+        let about = corrections.iter().filter(|correction| !cause.is_empty() && correction.fact_id == *cause);
+        if let Some(latest) = about.max_by_key(|correction| correction.booked_on) {
+            entry.source = latest.source;
+        }
+    }
 }
 
 #[cfg(test)]

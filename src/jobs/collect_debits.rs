@@ -9,9 +9,10 @@ use chrono::NaiveDate;
 use super::deciding::load_cases;
 use super::instructing::{self, Asked, Findings, sooner};
 use super::{Done, Scheme, held_back};
-use crate::domain::debit;
-use crate::domain::hold::{Covered, Effect, spans};
-use crate::domain::instruction::{Attempt, Direction};
+use crate::domain::bank::debit;
+use crate::domain::bank::instruction::{Attempt, Direction};
+use crate::domain::decide::holds::{HeldDays, holds};
+use crate::domain::terms::hold::HoldEffect;
 use crate::store::instructions::Plan;
 use crate::store::{instructions, positions};
 
@@ -28,7 +29,7 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
             let terms = scheme.terms(&merchant.id, order.policy_version)?;
             let Some(rule) = &terms.debit else { continue };
             let facts = case.effective_by(today);
-            let held = Covered::by(Effect::Debit, &spans(&facts, terms), terms);
+            let held = HeldDays::by(HoldEffect::Debit, &holds(&facts, terms), terms);
             let earlier = earlier.remove(&order.order_id).unwrap_or_default();
             let mut look_on = findings.ask_after(&earlier, rule.no_answer_after);
             let mut by_instalment: HashMap<i64, Vec<&Attempt>> = HashMap::new();

@@ -36,7 +36,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use crate::clock;
 use crate::config::{Changed, Clock, Config, JobFile, Merchant, changed};
 use crate::domain::calendar::plus;
-use crate::domain::policy::Terms;
+use crate::domain::terms::policy::Terms;
 use crate::mail::compose::{Sender, Templates};
 use crate::mail::transport::Transport;
 use crate::store::{Store, Tx, scheme};

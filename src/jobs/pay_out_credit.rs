@@ -8,10 +8,10 @@ use chrono::NaiveDate;
 
 use super::instructing::{self, Asked, Findings, sooner};
 use super::{Done, Scheme};
-use crate::domain::instruction::{Attempt, Direction, Next};
+use crate::domain::bank::instruction::{Attempt, Direction, Next};
+use crate::domain::bank::pay_out::{self, Credit};
+use crate::domain::decide::position::Position;
 use crate::domain::journal::{Account, Recorded};
-use crate::domain::pay_out::{self, Credit};
-use crate::domain::position::Position;
 use crate::store::exceptions::NewException;
 use crate::store::instructions::Plan;
 use crate::store::{exceptions, instructions, journal, orders, positions};

@@ -11,7 +11,7 @@ use super::Scheme;
 use super::instructing::uses;
 use super::reconciliation::{AccountDay, MerchantSums};
 use super::{match_bills, suspense};
-use crate::domain::instruction::Direction;
+use crate::domain::bank::instruction::Direction;
 use crate::domain::journal::Account;
 use crate::domain::money::Currency;
 use crate::store::inputs::FileRow;

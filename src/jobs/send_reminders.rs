@@ -19,11 +19,11 @@ use super::places::undelivered;
 use super::{Done, Scheme, held_back, ingest_files};
 use crate::config::{Clock, Merchant};
 use crate::domain::calendar::{days_between, plus};
-use crate::domain::customer::Customer;
-use crate::domain::due::shortest_term;
-use crate::domain::hold::Effect;
-use crate::domain::position::Owed;
-use crate::domain::reminders::{Template, due_dates};
+use crate::domain::decide::due::shortest_term;
+use crate::domain::decide::during_day::Owed;
+use crate::domain::decide::reminders::{Template, due_dates};
+use crate::domain::facts::customer::Customer;
+use crate::domain::terms::hold::HoldEffect;
 use crate::store::mails::{self, MailRow, ReminderRow, StepHad};
 use crate::store::orders::{self, Moved};
 use crate::store::{Tx, customers, inputs, positions};
@@ -300,7 +300,7 @@ fn held_back_by(unsure: &HashSet<&str>, merchant: &str, template: Template) -> O
 
 impl Reachable<'_> {
     fn hindrance(&self, item: &Item<'_>) -> Option<&'static str> {
-        if item.owed.position.stopped.has(Effect::Contact) {
+        if item.owed.position.hold_effects.has(HoldEffect::Contact) {
             Some("held")
         } else if let Some(reason) = held_back_by(self.unsure, item.merchant, item.template) {
             Some(reason)

@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use super::{Done, Scheme};
 use crate::config::{Feed, WhenMissing};
 use crate::domain::calendar::plus;
-use crate::domain::order::Source;
+use crate::domain::facts::source::Source;
 use crate::files::incoming::Kind;
 use crate::store::arrivals::{self, WaitingRow};
 use crate::store::exceptions::{self, NewException};

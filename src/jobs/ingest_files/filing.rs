@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
 use super::{feed_of, retry};
-use crate::domain::order::Source;
+use crate::domain::facts::source::Source;
 use crate::files::inbox::{self, Filing, Found, Known};
 use crate::files::{acknowledgement, atomic};
 use crate::jobs::{Scheme, places};

@@ -1,7 +1,7 @@
 //! Every movement of money: from one account to another, so that it balances by construction.
 //!
-//! Decisions declare what the movements of an order should be in total; [`difference`] tells which entries the
-//! books still need. Entries are never changed: what was wrong is posted the other way round.
+//! Decisions declare what the movements of an order should be in total; [`difference`] says which entries the
+//! books still need. Entries are never changed: a wrong one is reversed by another.
 
 use chrono::NaiveDate;
 
@@ -168,9 +168,9 @@ pub struct Entry {
 pub enum Reason {
     /// The first time this movement is booked.
     New,
-    /// A fee that grew by itself.
+    /// A late fee that grew with time.
     Accrued,
-    /// Late news changed what should have been.
+    /// A fact that arrived late, or a correction, changed what should have been booked.
     Corrected,
 }
 

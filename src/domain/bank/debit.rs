@@ -116,7 +116,7 @@ mod tests {
             if changes.chain(story.fee.map(|(on, _)| on)).any(|on| on == n) {
                 planned = Some(today);
             }
-            // Between those days nothing may change by itself.
+            // Between those days nothing may change.
             if planned.is_none_or(|planned| planned > today) {
                 assert!(!matches!(ask(rule, story, &attempts, collected, n), Next::Now(_)), "asked on {n} unplanned");
                 continue;

@@ -1,6 +1,6 @@
 //! An instruction goes to the bank once, an answer comes back, and a plan says when to try again.
 //!
-//! What to ask for is in [`super::debit`] and [`super::pay_out`]; here is what both share. An instruction without an answer
+//! What to ask for is in `debit` and `pay_out`; here is what both share. An instruction without an answer
 //! blocks the next one: money that may be on its way is never asked for a second time.
 
 use chrono::NaiveDate;
@@ -70,9 +70,9 @@ pub struct Attempt {
     /// The due date it was made for; none of a pay-out.
     pub due_on: Option<NaiveDate>,
     pub instructed_on: NaiveDate,
-    /// The answer and the day it takes effect, which may lie ahead.
+    /// The answer and the day it takes effect, which may be in the future.
     pub answer: Option<(Answer, NaiveDate)>,
-    /// Finance was told that the answer stays away.
+    /// An exception about the missing answer was reported.
     pub asked_after: bool,
 }
 
@@ -82,7 +82,7 @@ impl Attempt {
         self.answer.is_none_or(|(_, on)| on > day)
     }
 
-    /// The day on which finance is told that no answer came, if it was not told and none has come.
+    /// The day on which a missing answer is reported, unless it was reported already.
     pub fn ask_on(&self, no_answer_after: i64) -> Option<NaiveDate> {
         (self.answer.is_none() && !self.asked_after).then(|| plus(self.instructed_on, no_answer_after))
     }
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finance_is_told_once_that_an_answer_stays_away() {
+    fn a_missing_answer_is_reported_once() {
         let day = |n| NaiveDate::from_ymd_opt(2026, 3, n).unwrap();
         for (answer, asked_after, on) in [
             (None, false, Some(day(15))),
@@ -146,7 +146,7 @@ mod tests {
                 answer,
                 asked_after,
             };
-            assert_eq!(attempt.ask_on(5), on, "{answer:?}, told before: {asked_after}");
+            assert_eq!(attempt.ask_on(5), on, "{answer:?}, reported before: {asked_after}");
         }
     }
 

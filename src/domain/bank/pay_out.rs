@@ -1,7 +1,7 @@
 //! Customer credit paid out: when an order's credit is sent back to the customer, and how much of it.
 //!
 //! Credit is what the books have after confirmed pay-outs. Late news can take back credit that was paid out; then it is
-//! below zero, later credit of the order is netted with it, and finance is told.
+//! below zero, later credit of the order is netted with it, and an exception reports it.
 
 use chrono::NaiveDate;
 

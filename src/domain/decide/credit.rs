@@ -19,14 +19,14 @@ use crate::domain::terms::policy::CreditRule;
 pub enum News {
     #[default]
     Complete,
-    /// A file that should have said so has not come: no step is taken against a customer until it does.
+    /// A file with payments is missing: no step is taken against a customer until it arrives.
     Missing,
 }
 
 /// What the next step depends on.
 pub struct Evidence<'a> {
     pub due_on: NaiveDate,
-    /// Whether it was written off is no matter: what the customer has not paid is unpaid.
+    /// Written off or not: what the customer has not paid is unpaid.
     pub principal: &'a Principal,
     /// Something was paid, and not all of the order was refunded.
     pub paid_some: bool,
@@ -106,7 +106,7 @@ pub fn step(
     }
 }
 
-/// The first day after `today` on which a step can fall due by itself.
+/// The first day after `today` on which a step can fall due without a new fact.
 pub fn next_step(at: &CreditRecord, on: &Evidence<'_>, rule: CreditRule, today: NaiveDate) -> Option<NaiveDate> {
     let not_before_tomorrow = |day: NaiveDate| day.max(plus(today, 1));
     let unpaid = on.principal.left(today) > 0;
@@ -161,7 +161,7 @@ mod tests {
         HeldDays::by(HoldEffect::Credit, &days.map(hold).collect::<Vec<_>>(), &terms())
     }
 
-    /// 100.00 due on March 10. `paid` and `notice` name days; `known_on` is the day the payment came to light.
+    /// 100.00 due on March 10. `paid` and `notice` name days; `known_on` is the day the payment became known.
     /// Walks every day of the month and lists the steps.
     fn walk(paid: Option<&str>, known_on: Option<&str>, notice: Option<&str>, held: &[&str]) -> Vec<String> {
         let mut at = CreditRecord::default();

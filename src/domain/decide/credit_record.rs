@@ -45,17 +45,17 @@ impl CreditStatus {
     }
 }
 
-/// Where an instalment's record stands, and since which business date.
+/// The status of an instalment's record, and since which business date.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CreditRecord {
     pub status: CreditStatus,
     pub since: Option<NaiveDate>,
-    /// The day of the flag that stands in the record, settled or not.
+    /// The day of the flag in the record, settled or not.
     pub flagged_on: Option<NaiveDate>,
 }
 
 impl CreditRecord {
-    /// Where the record stands after a step of a business date.
+    /// The record after a step on a business date.
     pub fn after(self, status: CreditStatus, today: NaiveDate) -> CreditRecord {
         let flagged_on = match status {
             CreditStatus::Flagged => Some(today),

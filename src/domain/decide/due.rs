@@ -43,7 +43,7 @@ impl ClockDay {
     }
 }
 
-/// Where the clock stands at the end of `today`. `facts` are those effective by then.
+/// The day the term starts, as known at the end of `today`. `facts` are those effective by then.
 pub fn clock_day(order: &Order, terms: &Terms, facts: &[&Fact], holds: &[Hold], today: NaiveDate) -> ClockDay {
     // A later event implies the earlier ones: what was confirmed was delivered.
     let reached = |event: Event| {
@@ -121,14 +121,15 @@ impl DueDateWorkings {
     }
 }
 
-/// How each instalment's due date comes about by what is effective on a day; nothing for one without a due date.
+/// How each instalment's due date comes about from the facts effective on a day; none for an instalment without a due date.
 pub fn due_date_workings(case: &Case, terms: &Terms, day: NaiveDate) -> Result<Vec<Option<DueDateWorkings>>, NoYear> {
     let facts = case.effective_by(day);
     let holds = holds(&facts, terms);
     ways(&case.order, terms, &facts, &holds, clock_day(&case.order, terms, &facts, &holds, day))
 }
 
-/// Whether every due date can be told that what is known leads to, also what is dated ahead.
+/// Fails if a due date that follows from the known facts, also from those dated ahead, needs a year that the calendar does
+/// not know.
 pub fn due_dates_are_known(case: &Case, terms: &Terms) -> Result<(), NoYear> {
     if terms.days_off.is_some() {
         due_date_workings(case, terms, NaiveDate::MAX)?;
@@ -139,11 +140,11 @@ pub fn due_dates_are_known(case: &Case, terms: &Terms) -> Result<(), NoYear> {
 /// The latest due date of an order that is placed, shipped, delivered or confirmed on `day`, if it is neither held
 /// nor extended by more than `extension` days.
 pub fn latest(terms: &Terms, day: NaiveDate, extension: i64) -> Result<NaiveDate, NoYear> {
-    let by_itself = match terms.clock {
+    let automatic = match terms.clock {
         Clock::Confirmed { auto: Some(auto) } => auto.after.map(|(_, days)| days).max(auto.after_order).unwrap_or(0),
         _ => 0,
     };
-    let clock_on = plus(day, by_itself + i64::from(terms.cut_off.is_some()));
+    let clock_on = plus(day, automatic + i64::from(terms.cut_off.is_some()));
     let counting = Counting { terms, held: HeldDays::default(), extension };
     let mut latest = clock_on;
     for term in all_terms(terms) {
@@ -256,12 +257,12 @@ impl Counting<'_> {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::business_days::Roll;
-    use super::super::business_days::tests::october;
-    use super::super::order::Source;
-    use super::super::policy::tests::terms;
-    use super::super::policy::{AutoConfirm, DaysOff, DueDay, Share};
     use super::*;
+    use crate::domain::business_days::tests::october;
+    use crate::domain::facts::fact::HoldReason;
+    use crate::domain::facts::source::Source;
+    use crate::domain::terms::due_dates::{AutoConfirm, DaysOff, DueDay, Share};
+    use crate::domain::terms::policy::tests::terms;
 
     fn day(text: &str) -> NaiveDate {
         format!("2026-{text}").parse().unwrap()
@@ -277,7 +278,7 @@ mod tests {
     fn the_latest_due_date_is_that_of_the_longest_term() {
         let due_day = DueDay { day: 8, month: 1 };
         let half = |term| Share { share: "0.5".parse().unwrap(), term };
-        let by_itself =
+        let automatic =
             Clock::Confirmed { auto: Some(AutoConfirm { after: Some((Event::Shipped, 10)), after_order: None }) };
         let business = DaysOff { count: Count::Business, ..october_terms().days_off.unwrap() };
         for (what, terms, extension, latest_on) in [
@@ -296,7 +297,12 @@ mod tests {
                 0,
                 "10-08",
             ),
-            ("confirmed by itself, on Saturday the 17th", Terms { clock: by_itself, ..october_terms() }, 0, "10-19"),
+            (
+                "confirmed automatically, on Saturday the 17th",
+                Terms { clock: automatic, ..october_terms() },
+                0,
+                "10-19",
+            ),
             ("a due day", Terms { due_day: Some(due_day), ..october_terms() }, 0, "10-08"),
             (
                 "instalments",
@@ -316,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_due_date_tells_how_it_came_about() {
+    fn the_steps_to_a_due_date() {
         let order = Order {
             order_id: "order".into(),
             customer_id: "customer".into(),
@@ -337,7 +343,7 @@ mod tests {
             source: Source::default(),
             what,
         };
-        let held = What::Hold { reason: super::super::hold::HoldReason::Return, ends_on: Some(day("09-26")) };
+        let held = What::Hold { reason: HoldReason::Return, ends_on: Some(day("09-26")) };
         let facts = vec![
             fact("09-23", What::Fulfilment(Event::Delivered)),
             fact("09-25", held),

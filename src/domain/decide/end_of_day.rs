@@ -106,7 +106,7 @@ pub fn decide_with(
 
     let opening = Opening::after(today, case, terms, records, &positions)?;
     let of_positions = positions.iter().filter_map(|position| position.next_action_on);
-    let next_action_on = of_positions.chain(known.wakes()).min();
+    let next_action_on = of_positions.chain(known.changes_of_order()).min();
     let tomorrow = plus(today, 1);
     let takes_effect = case.facts.iter().map(|fact| fact.effective_on).filter(|on| *on > tomorrow);
     let decide_on = takes_effect.map(|on| plus(on, -1)).chain(next_action_on).min();

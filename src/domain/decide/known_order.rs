@@ -75,11 +75,11 @@ impl<'a> KnownOrder<'a> {
         records: &[CreditRecord],
     ) -> Vec<Position> {
         let fee_changes = self.replay().fee_changes(instalments, fees, self.at.over);
-        let wakes_on = self.wakes().min();
+        let order_changes_on = self.changes_of_order().min();
         let positions = instalments.iter().zip(fees).enumerate().map(|(i, (state, fee))| {
             let record = records.get(i).copied().unwrap_or_default();
             let position = self.position(state, *fee, fee_changes[i], record);
-            Position { next_action_on: earlier(position.next_action_on, wakes_on), ..position }
+            Position { next_action_on: earlier(position.next_action_on, order_changes_on), ..position }
         });
         positions.collect()
     }
@@ -133,7 +133,7 @@ impl<'a> KnownOrder<'a> {
 
     /// Days after the moment on which the order changes whatever its instalments do: receipt counts as confirmed, a fact
     /// dated ahead takes effect, a hold ends.
-    pub(super) fn wakes(&self) -> impl Iterator<Item = NaiveDate> {
+    pub(super) fn changes_of_order(&self) -> impl Iterator<Item = NaiveDate> {
         let confirmed = match self.clock {
             ClockDay::Expected(on) => Some(on),
             ClockDay::Unknown => {

@@ -32,14 +32,14 @@ impl Agreement {
     pub fn at(&self, at: DateTime<Utc>) -> Option<AgreementState> {
         let now = self.now();
         let states = || self.earlier.iter().copied().chain([now]);
-        // What was closed without ever being seen open was open before.
+        // An agreement first seen closed was open before.
         let before_all =
             || states().next().filter(|first| !first.open).map(|first| AgreementState { open: true, ..first });
         states().rfind(|state| state.since <= at).or_else(before_all)
     }
 
-    /// Takes note of what it said, or says from now on; false if that is nothing new. The latest instant counts, in whatever
-    /// order the states come; of two at one instant, the one that comes last.
+    /// Adds a state, past or present; false if it is nothing new. The state with the latest instant counts, in whatever order
+    /// they arrive; of two with the same instant, the one that arrives last.
     pub fn learn(&mut self, state: AgreementState) -> bool {
         if state == self.now() || self.earlier.contains(&state) {
             return false;
@@ -75,9 +75,9 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// Days of March on which an agreement was opened (`+05`) or closed (`-07`), in the order in which we hear of it.
-    fn agreement(id: &str, heard: &str) -> Agreement {
-        let mut states = heard.split_whitespace().map(|text| AgreementState {
+    /// Days of March on which an agreement was opened (`+05`) or closed (`-07`), in the order in which it becomes known.
+    fn agreement(id: &str, known: &str) -> Agreement {
+        let mut states = known.split_whitespace().map(|text| AgreementState {
             since: at(&format!("2026-03-{}T00:00:00Z", &text[1..])),
             open: text.starts_with('+'),
             score_authorised: true,
@@ -91,8 +91,8 @@ mod tests {
 
     #[test]
     fn the_latest_change_counts_in_whatever_order_they_come() {
-        // What is heard of it, and whether it is open on the 4th, 6th, 8th and 10th; `-` for not opened yet.
-        for (heard, expected) in [
+        // What becomes known, and whether the agreement is open on the 4th, 6th, 8th and 10th; `-` for not opened yet.
+        for (known, expected) in [
             ("+05", "- open open open"),
             ("+05 -07", "- open closed closed"),
             ("-07 +05", "- open closed closed"),
@@ -100,17 +100,17 @@ mod tests {
             ("+03 -05 +07 -09", "open closed open closed"),
             ("-09 +07 -05 +03", "open closed open closed"),
             ("+07 +03 -05 -09", "open closed open closed"),
-            // At one instant, what is heard last.
+            // At one instant, the one that arrives last.
             ("+05 -05", "open closed closed closed"),
         ] {
-            let agreement = agreement("A1", heard);
+            let agreement = agreement("A1", known);
             let found =
                 ["04", "06", "08", "10"].map(|day| match agreement.at(at(&format!("2026-03-{day}T12:00:00Z"))) {
                     Some(state) if state.open => "open",
                     Some(_) => "closed",
                     None => "-",
                 });
-            assert_eq!(found.join(" "), expected, "{heard}");
+            assert_eq!(found.join(" "), expected, "{known}");
         }
         let mut known = agreement("A1", "+03 -05");
         let again = known.earlier[0];

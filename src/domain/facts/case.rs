@@ -10,25 +10,25 @@ use super::order::Order;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Case {
     pub order: Order,
-    /// Those in force.
+    /// The facts in force.
     pub facts: Vec<Fact>,
-    /// What counted before it was corrected, with the business date from which on it does not.
+    /// Facts that were corrected, each with the business date from which it no longer counts.
     pub superseded: Vec<(Fact, NaiveDate)>,
     pub corrections: Vec<Correction>,
 }
 
 impl Case {
-    /// An order of whose facts none was corrected.
+    /// An order without corrections.
     pub fn new(order: Order, facts: Vec<Fact>) -> Case {
         Case { order, facts, superseded: Vec::new(), corrections: Vec::new() }
     }
 
-    /// What had happened by the end of a day.
+    /// The facts that had taken effect by the end of a day.
     pub fn effective_by(&self, day: NaiveDate) -> Vec<&Fact> {
         self.facts.iter().filter(|fact| fact.effective_on <= day).collect()
     }
 
-    /// An order's case by its facts and what was corrected of them.
+    /// An order with its facts and their corrections.
     pub fn of(order: Order, history: History) -> Case {
         let History { facts, superseded, corrections } = history;
         Case { order, facts, superseded, corrections }
@@ -44,7 +44,7 @@ impl Case {
         Case { order: self.order.clone(), facts, superseded, corrections }
     }
 
-    /// The business dates on which something became known of it after the order itself.
+    /// The business dates on which facts and corrections became known.
     pub fn known_days(&self) -> Vec<NaiveDate> {
         let facts = self.facts.iter().chain(self.superseded.iter().map(|(fact, _)| fact));
         let facts = facts.map(|fact| fact.booked_on);
@@ -145,7 +145,7 @@ mod tests {
             ("2:2:80", "- 80 80 80 80 80 80 80 80"),
             // Corrected again: the latest counts.
             ("4:4:80 6:6:void 8:8:90", "- 100 100 80 80 - - 90 90"),
-            // An older word that comes later changes nothing.
+            // An older correction that arrives later changes nothing.
             ("4:4:80 6:3:void", "- 100 100 80 80 80 80 80 80"),
             // Two of a day, and two of an instant: the last counts.
             ("5:5:80 5:6:70", "- 100 100 100 70 70 70 70 70"),

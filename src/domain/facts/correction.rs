@@ -6,17 +6,24 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::fact::{Fact, HoldReason, What};
+use super::fact::{Fact, FactKind, HoldReason, What};
 use super::source::Source;
 use crate::domain::money::Currency;
 
-/// The kinds of facts that can be corrected, as `correct` and files name them: all but notices, and that the provider gave a
-/// refund back itself, which follows from its bill. That a notice was sent is known by the program itself, and nobody else
-/// can know better.
-pub const KINDS: [&str; 8] =
-    ["fulfilment", "payment", "refund", "chargeback", "extension", "hold", "waiver", "pay_out"];
+/// The kinds of facts that can be corrected, as `correct` and files name them. Two cannot: a notice, since the program itself
+/// sent it, and a refund paid by the provider, which follows from the provider's bill.
+pub const KINDS: [&str; 8] = [
+    FactKind::Fulfilment.code(),
+    FactKind::Payment.code(),
+    FactKind::Refund.code(),
+    FactKind::Chargeback.code(),
+    FactKind::Extension.code(),
+    FactKind::Hold.code(),
+    FactKind::Waiver.code(),
+    FactKind::PayOut.code(),
+];
 
-/// A kind by its name, or by that of the files that bring it.
+/// Reads the name of a kind, or of the files that bring it: `payment` or `payments`.
 pub fn parse_kind(text: &str) -> Option<&'static str> {
     KINDS.into_iter().find(|kind| text == *kind || text.strip_suffix('s') == Some(kind))
 }
@@ -27,7 +34,7 @@ pub struct Correction {
     pub id: String,
     pub kind: String,
     pub fact_id: String,
-    /// What counts from now on: booked with the correction, and from its source. None: the fact is void.
+    /// The fact that counts from now on, booked with the correction and from its source. None: the fact is void.
     pub instead: Option<Fact>,
     pub corrected_at: DateTime<Utc>,
     /// The business date it was booked on.
@@ -75,7 +82,7 @@ impl Action {
     }
 }
 
-/// What was different. What is not said stays as it was.
+/// What was different. Fields without a value stay as they were.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
     pub effective_at: Option<DateTime<Utc>>,
@@ -87,7 +94,7 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// What happened, after all. Money that was booked in suspense leaves it with the fact that is replaced.
+    /// The corrected content of a fact. Money booked in suspense leaves suspense with the fact that is replaced.
     pub fn apply(&self, what: &What) -> What {
         let minor_of = |before: i64| self.money.map_or(before, |(minor, _)| minor);
         match what {
@@ -112,14 +119,14 @@ impl Changes {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct History {
     pub facts: Vec<Fact>,
-    /// What counted once, with the business date from which on it does not.
+    /// Facts that were corrected, each with the business date from which it no longer counts.
     pub superseded: Vec<(Fact, NaiveDate)>,
     /// Oldest first, as they were booked.
     pub corrections: Vec<Correction>,
 }
 
 impl History {
-    /// Facts as they came, and the corrections of them.
+    /// From the facts as they arrived, and their corrections.
     pub fn of(facts: Vec<Fact>, mut corrections: Vec<Correction>) -> History {
         if corrections.is_empty() {
             return History { facts, ..History::default() };
@@ -149,7 +156,7 @@ impl History {
     pub fn correction_of(&self, kind: &str, fact_id: &str) -> Option<&Correction> {
         let about =
             self.corrections.iter().filter(|correction| correction.kind == kind && correction.fact_id == fact_id);
-        // Of equals, the last is the greatest.
+        // Of equals, `max_by_key` takes the last.
         about.max_by_key(|correction| correction.corrected_at)
     }
 }

@@ -63,7 +63,7 @@ pub enum What {
     PayOut {
         minor: i64,
     },
-    /// The provider's bill says that it gave the refund of this key back itself: the customer has that money.
+    /// The provider's bill says that the provider itself paid the refund of this key: the customer has that money.
     GivenBack,
 }
 
@@ -113,7 +113,7 @@ impl FactKind {
         FactKind::GivenBack,
     ];
 
-    pub fn code(self) -> &'static str {
+    pub const fn code(self) -> &'static str {
         match self {
             FactKind::Fulfilment => "fulfilment",
             FactKind::Payment => "payment",
@@ -139,7 +139,7 @@ impl fmt::Display for FactKind {
     }
 }
 
-/// What a fulfilment row says, in the order in which it happens.
+/// What a fulfilment row reports, in the order in which it happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Event {
     Shipped,
@@ -204,7 +204,7 @@ pub struct FactRow {
     pub currency: Option<Currency>,
     /// Channel, reason or who approved, as the file says.
     pub note: Option<String>,
-    /// Of a refund: it did not go through, and what was counted of it counts no more.
+    /// Of a refund: it failed, so what was booked of it is corrected.
     pub failed: bool,
 }
 

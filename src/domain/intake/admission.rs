@@ -171,7 +171,7 @@ fn joined(case: &Case, what: &What, effective_on: NaiveDate) -> Case {
 }
 
 /// Whether a refund that the provider gave back itself can join what is known of the order. The customer has the money,
-/// so it may be one that the merchant told of under another key: only what the provider gave back before counts.
+/// so it may be a refund that the merchant reported under another key: only what the provider gave back before counts.
 pub fn admit_given_back(case: &Case, terms: &Terms, minor: i64, on: NaiveDate) -> Result<(), Refusal> {
     let sum = |of: &dyn Fn(&Fact) -> i64| case.facts.iter().map(of).sum::<i64>();
     let is_given_back = |fact: &Fact| case.facts.iter().any(|o| o.what == What::GivenBack && o.id == fact.id);
@@ -271,7 +271,7 @@ fn admit_extension(case: &Case, terms: &Terms, days: i64, asked_on: NaiveDate) -
     let clock = clock_day(&case.order, terms, &facts, &holds, asked_on);
     let due = schedule(&case.order, terms, &facts, &holds, clock)?;
     if terms.write_off_after.is_some() {
-        // What the day's end writes off is still there while the day goes on.
+        // What the day's end writes off is still there while the day is open.
         let written_off = positions().find_map(|position| Some((position.instalment, position.written_off_on?)));
         if let Some((instalment, written_off_on)) = written_off {
             return Err(Refusal::ExtensionWrittenOff { asked_on, instalment, written_off_on });

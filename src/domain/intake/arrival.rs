@@ -1,5 +1,5 @@
 //! Files that should be there: by which day and time, and which numbers of a sequence were left out; and how many of a
-//! file's rows may be rejected before its coming is no success.
+//! file's rows may be rejected before the file counts as failed.
 //!
 //! What became of a file is not known here; a file is its date and its number.
 
@@ -49,7 +49,7 @@ impl Expected {
     }
 }
 
-/// From how many rejected rows on a file is no success.
+/// From how many rejected rows on a file counts as failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RejectLimit {
     /// Share of the file's rows.
@@ -59,7 +59,7 @@ pub struct RejectLimit {
 
 impl RejectLimit {
     pub const ALL_ROWS: RejectLimit = RejectLimit { share: Some(Decimal::ONE), rows: None };
-    /// Where whoever sends a row is told at once what becomes of it.
+    /// Where the sender of a row gets its outcome at once.
     pub const NONE: RejectLimit = RejectLimit { share: None, rows: None };
 
     /// Whether so many rejected rows, of so many in all, are too many.

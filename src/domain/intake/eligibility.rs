@@ -15,8 +15,8 @@ pub struct Applicant {
     pub bank_card_bound: bool,
 }
 
-/// What the customer owes this merchant already, as the day opened, with the orders accepted since. So the answer to an
-/// order does not depend on which jobs ran, or which files came, earlier in the day.
+/// What the customer owes this merchant already: as the day opened, with the orders accepted since. So the answer to an
+/// order does not depend on which jobs ran, or which files arrived, earlier in the day.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Exposure {
     /// Principal, in minor units.

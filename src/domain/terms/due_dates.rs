@@ -21,7 +21,7 @@ pub enum Clock {
 }
 
 impl Clock {
-    /// Whether the term of every order starts some day, whatever is heard of it.
+    /// Whether the term of every order starts some day, even if no event is reported.
     pub fn starts_without_events(self) -> bool {
         match self {
             Clock::Ordered => true,
@@ -31,12 +31,12 @@ impl Clock {
     }
 }
 
-/// When receipt counts as confirmed by itself: on the first of these days.
+/// When receipt counts as confirmed automatically: on the first of these days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AutoConfirm {
     /// So many days after it was shipped or delivered.
     pub after: Option<(Event, i64)>,
-    /// So many days after the order, whatever is heard of it.
+    /// So many days after the order, even if no event is reported.
     pub after_order: Option<i64>,
 }
 
@@ -47,7 +47,7 @@ pub enum Term {
     Until(DueDay),
 }
 
-/// A day of a month after the clock day's.
+/// A day of a month after the month of the clock day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DueDay {
     /// From 1 to 31; a month that is too short has it on its last day.

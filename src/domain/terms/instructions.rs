@@ -7,23 +7,23 @@ pub struct DebitRule {
     /// Days before the due date on which the first instruction is made, for banks that want time.
     pub days_before: i64,
     pub retry: Retry,
-    /// Without an answer so many days after, an attempt counts as failed; none: it is waited for.
+    /// Without an answer so many days after, an attempt counts as failed; none: collection waits for the answer.
     pub assume_failed_after: Option<i64>,
-    /// Without an answer so many days after, finance is told.
+    /// Without an answer so many days after, an exception reports it.
     pub no_answer_after: i64,
 }
 
 /// How a merchant pays credit out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PayOutRule {
-    /// Days that credit stands before it is paid out.
+    /// Days that credit is in the books before it is paid out.
     pub after: i64,
     pub retry: Retry,
-    /// Without an answer so many days after, finance is told. A pay-out is never assumed to have failed.
+    /// Without an answer so many days after, an exception reports it. A pay-out is never assumed to have failed.
     pub no_answer_after: i64,
 }
 
-/// When to ask again after an attempt that did not bring everything.
+/// When to try again after an attempt that did not bring everything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Retry {
     /// One attempt only.

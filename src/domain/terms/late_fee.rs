@@ -51,7 +51,7 @@ impl LateFees {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LateFee {
     pub kind: FeeKind,
-    /// Days after the due date in which nothing is charged. Steps say so themselves.
+    /// Days after the due date in which nothing is charged. Each step has its own day instead.
     pub grace: i64,
     pub caps: Caps,
 }
@@ -91,7 +91,7 @@ pub struct Step {
 pub enum Charge {
     /// Minor units.
     Amount(i64),
-    /// A share of P(E(n)), rounded by itself.
+    /// A share of P(E(n)), rounded for each step.
     Rate(Decimal),
 }
 
@@ -112,7 +112,7 @@ pub struct Caps {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CapScope {
-    /// Of each instalment's fee by itself.
+    /// Of each instalment's fee.
     #[default]
     Instalment,
     /// Of the fees of all instalments together, in the order of the days on which they are charged; on the day that

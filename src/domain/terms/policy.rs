@@ -40,13 +40,13 @@ pub struct Terms {
     pub before_order: i64,
     /// By score, lowest first.
     pub bands: Vec<Band>,
-    /// Days after the order from which on it is an exception that its term has not started.
+    /// Days after the order; if its term has not started by then, an exception reports it.
     pub not_fulfilled_after: Option<i64>,
     /// In place of the band's term.
     pub due_day: Option<DueDay>,
-    /// How due dates keep clear of days off; none: every day is like any other.
+    /// How due dates avoid days off; none: there are no days off.
     pub days_off: Option<DaysOff>,
-    /// A customer with anything more than so many days overdue gets no further order.
+    /// No further order for a customer who has anything overdue for more than so many days.
     pub freeze_when_overdue: Option<i64>,
     /// Empty: one instalment, with the band's term.
     pub instalments: Vec<Share>,

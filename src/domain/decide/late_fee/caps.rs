@@ -22,7 +22,7 @@ pub enum CapKind {
 }
 
 impl Caps {
-    /// Those of an instalment by itself, at the end of a day: the smallest.
+    /// The smallest cap of a single instalment at the end of a day.
     pub(super) fn of_instalment(&self, on: &Overdue<'_>, day: NaiveDate) -> Option<Cap> {
         let by_the_year = self.annual_rate.as_ref().map(|rate| {
             let unpaid = on.principal.unpaid(on.due_on, on.counted_to(day));
@@ -34,7 +34,7 @@ impl Caps {
         lasting.into_iter().chain(by_the_year).min_by_key(|cap| cap.minor)
     }
 
-    /// Those of all instalments of an order together: the smallest.
+    /// The smallest cap of all instalments of an order together.
     pub(super) fn of_order(&self, order_minor: i64) -> Option<Cap> {
         if self.scope == CapScope::Order { self.lasting(order_minor) } else { None }
     }

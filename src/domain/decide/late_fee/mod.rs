@@ -33,19 +33,19 @@ impl LateFee {
         instalments: impl Iterator<Item = Option<Overdue<'o>>> + Clone,
         day: NaiveDate,
     ) -> Vec<i64> {
-        let by_themselves = |day| instalments.clone().map(move |on| on.map_or(0, |on| self.total(&on, day)));
-        let Some(cap) = self.caps.of_order(order_minor) else { return by_themselves(day).collect() };
-        let exceeds = |day| by_themselves(day).fold(0, i64::saturating_add) > cap.minor;
+        let of_each = |day| instalments.clone().map(move |on| on.map_or(0, |on| self.total(&on, day)));
+        let Some(cap) = self.caps.of_order(order_minor) else { return of_each(day).collect() };
+        let exceeds = |day| of_each(day).fold(0, i64::saturating_add) > cap.minor;
         if !exceeds(day) {
-            return by_themselves(day).collect();
+            return of_each(day).collect();
         }
-        // What was charged before the cap was reached stays, and so nothing moves from one instalment to another. Of what
-        // fell due on that day, as much is charged as there is room for.
+        // What was charged before the day that reaches the cap stays, so nothing moves from one instalment to another. Of
+        // what falls due on that day, the remaining room is charged.
         let first_due_on = instalments.clone().flatten().map(|on| on.due_on).min().unwrap_or(day);
         let reached_on = first_between(plus(first_due_on, -1), day, exceeds);
-        let mut totals: Vec<i64> = by_themselves(plus(reached_on, -1)).collect();
+        let mut totals: Vec<i64> = of_each(plus(reached_on, -1)).collect();
         let mut room = cap.minor - totals.iter().sum::<i64>();
-        for (total, then) in totals.iter_mut().zip(by_themselves(reached_on)) {
+        for (total, then) in totals.iter_mut().zip(of_each(reached_on)) {
             let more = (then - *total).min(room);
             *total += more;
             room -= more;
@@ -53,8 +53,8 @@ impl LateFee {
         totals
     }
 
-    /// The first days after `day` on which the fees of an order's instalments can change by themselves, while the order
-    /// stays as it is. `charged` is what they come to together at the end of `day`.
+    /// The first days after `day` on which the fees of an order's instalments can change without a new fact. `charged` is
+    /// what they come to together at the end of `day`.
     pub fn next_changes<'o>(
         &self,
         order_minor: i64,
@@ -66,7 +66,7 @@ impl LateFee {
         instalments.map(move |on| on.filter(|_| !is_full).and_then(|on| self.next_change(&on, day)))
     }
 
-    /// The fee of an instalment by itself, owed in total at the end of `day`.
+    /// The fee of a single instalment, without caps of the order: owed in total at the end of `day`.
     pub fn total(&self, on: &Overdue<'_>, day: NaiveDate) -> i64 {
         let uncapped = self.uncapped(on, day);
         if uncapped == 0 {
@@ -75,7 +75,7 @@ impl LateFee {
         self.caps.of_instalment(on, day).map_or(uncapped, |cap| uncapped.min(cap.minor))
     }
 
-    /// The first day after `day` on which the fee of an instalment by itself can change by itself.
+    /// The first day after `day` on which the fee of a single instalment can change without a new fact.
     pub fn next_change(&self, on: &Overdue<'_>, day: NaiveDate) -> Option<NaiveDate> {
         // Without principal the fee is what it is: none grows on it, and none begins.
         if self.kind == FeeKind::None || on.principal.left(day) == 0 || on.written_off_on.is_some() {
@@ -104,8 +104,8 @@ impl LateFee {
         let explained = instalments.zip(totals).map(|(on, total)| {
             let uncapped = on.as_ref().map_or(0, |on| self.uncapped(on, day));
             let own = on.and_then(|on| self.caps.of_instalment(&on, day)).filter(|cap| cap.minor < uncapped);
-            let by_itself = own.map_or(uncapped, |cap| cap.minor);
-            let cut = if total < by_itself { self.caps.of_order(order_minor) } else { own };
+            let without_others = own.map_or(uncapped, |cap| cap.minor);
+            let cut = if total < without_others { self.caps.of_order(order_minor) } else { own };
             FeeWorkings { uncapped, total, cut }
         });
         explained.collect()

@@ -51,7 +51,7 @@ impl Replay<'_> {
         net_of_waivers.collect()
     }
 
-    /// The first day after `day` on which each fee can change by itself.
+    /// The first day after `day` on which each fee can change without a new fact.
     pub fn fee_changes(&self, instalments: &[InstalmentState], fees: &[Fee], day: NaiveDate) -> Vec<Option<NaiveDate>> {
         let charged = fees.iter().map(|fee| fee.total).sum();
         self.late_fee().next_changes(self.order.amount_minor, self.overdue(instalments), charged, day).collect()

@@ -47,10 +47,10 @@ impl Replay<'_> {
         result.declare(Kind::Payment, 0, from, Account::CustomerCredit, left, fact);
     }
 
-    /// From credit first, then from fees that were paid. Those not owed any more come first by themselves: a waiver takes
-    /// the fees of earlier instalments first as well. A fee that went back to the customer is not paid any more: if late
-    /// news or more days past due make it owed again, it is open. What late news turned from credit into principal stays
-    /// overdrawn, for finance to see.
+    /// From credit first, then from fees that were paid, earlier instalments first; a waiver takes fees in that order as well,
+    /// so fees not owed any more come first. A fee returned to the customer is not paid any more: if late facts or more days
+    /// past due make it owed again, it is open. Credit that late facts turned into principal stays overdrawn, for finance to
+    /// see.
     pub(super) fn pay_out(&self, result: &mut ReplayResult, fact: &Fact, minor: i64) {
         let from_credit = result.credit.clamp(0, minor);
         let mut left = minor - from_credit;

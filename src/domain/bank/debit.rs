@@ -33,7 +33,7 @@ pub fn next(rule: &DebitRule, position: &Position, attempts: &[&Attempt], held: 
     if day == today { Next::Now(owed) } else { Next::On(day) }
 }
 
-/// The same, where it may not be known what customers have paid: nobody is asked for what they may have paid by hand.
+/// Like [`next`], but asks nobody while a file with payments may be missing: the customer may have paid by hand.
 pub fn next_with(
     rule: &DebitRule,
     position: &Position,
@@ -48,7 +48,7 @@ pub fn next_with(
     }
 }
 
-/// Until when an open attempt blocks the next; an answer that never comes is the longest wait.
+/// Until when an open attempt blocks the next; waiting for an answer is the longest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Wait {
     Until(NaiveDate),

@@ -1,7 +1,7 @@
 //! Customer credit paid out: when an order's credit is sent back to the customer, and how much of it.
 //!
-//! Credit is what the books have after confirmed pay-outs. Late news can take back credit that was paid out; then it is
-//! below zero, later credit of the order is netted with it, and an exception reports it.
+//! Credit is what the books have after confirmed pay-outs. Facts that arrive late can take back credit that was paid out;
+//! then it is below zero, later credit of the order is netted with it, and an exception reports it.
 
 use chrono::NaiveDate;
 
@@ -13,7 +13,7 @@ use crate::domain::terms::instructions::PayOutRule;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Credit {
     pub minor: i64,
-    /// The business date since which there has been some.
+    /// The business date since which there has been credit.
     pub since: NaiveDate,
     /// Something of the order is past due and open: its credit is kept until that is paid.
     pub in_arrears: bool,

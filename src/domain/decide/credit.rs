@@ -35,7 +35,7 @@ pub struct Evidence<'a> {
     /// Days covered by holds with effect `credit`.
     pub held: &'a HeldDays,
     pub news: News,
-    /// Written off: nobody is written to any more, so no further notice.
+    /// Written off: the customer gets no more mails, so no further notice.
     pub written_off: bool,
 }
 
@@ -129,7 +129,7 @@ fn flag_day(on: &Evidence<'_>, rule: CreditRule, today: NaiveDate) -> Option<Nai
     on.notice_by(today).map(|sent| plus(sent, rule.flag_after))
 }
 
-/// The day on which a settled record is to be forgotten.
+/// The day on which a settled record expires.
 fn expiry(on: &Evidence<'_>, rule: CreditRule) -> Option<NaiveDate> {
     Some(plus(on.principal.gone_since()?, rule.expires_after?))
 }

@@ -103,9 +103,9 @@ pub fn schedule(
 pub struct DueDateWorkings {
     pub clock_on: NaiveDate,
     pub term: Term,
-    /// Where the term leads, with days that don't count left out.
+    /// The day on which the term ends, without the days that don't count.
     pub term_ends_on: NaiveDate,
-    /// Days of a hold are among those left out.
+    /// A hold moved the end of the term.
     pub held: bool,
     /// The due date without extensions: where the term ends, moved off a day off.
     pub unextended: NaiveDate,
@@ -115,7 +115,7 @@ pub struct DueDateWorkings {
 }
 
 impl DueDateWorkings {
-    /// Where the extensions lead, before that is moved off a day off.
+    /// The day to which extensions put it off, before that day is moved off a day off.
     pub fn extended(&self) -> NaiveDate {
         plus(self.unextended, self.extension)
     }
@@ -202,7 +202,7 @@ fn ways(
     }
 }
 
-/// What all due dates of an order are counted with.
+/// How days are counted for all due dates of an order.
 struct Counting<'a> {
     terms: &'a Terms,
     /// Days covered by holds with effect `clock`.

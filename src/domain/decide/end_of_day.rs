@@ -42,7 +42,7 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// Nothing is booked before its day: an order that was placed after the cut-off begins on the next day. What it will owe
+    /// Nothing is booked before its day: an order placed after the cut-off begins on the next day. What the customer will owe
     /// counts at once.
     fn of_order_to_come(order: &Order) -> Decision {
         Decision {
@@ -56,7 +56,7 @@ impl Decision {
         }
     }
 
-    /// Whether nobody knows when the customer has to pay, for goods that were not given back.
+    /// Whether it is unknown when the customer has to pay, for goods that were not given back.
     pub fn waits_for_fulfilment(&self) -> bool {
         self.clock == ClockDay::Unknown && self.positions.iter().any(|position| position.refunded < position.principal)
     }
@@ -73,7 +73,7 @@ pub fn decide(case: &Case, terms: &Terms, records: &[CreditRecord], today: Naive
     decide_with(case, terms, records, today, News::Complete)
 }
 
-/// The same, where a file with news of payments may be missing.
+/// Like [`decide`], where a file with payments may be missing.
 pub fn decide_with(
     case: &Case,
     terms: &Terms,

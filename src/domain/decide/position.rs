@@ -54,7 +54,7 @@ impl Position {
         self.late_fee - self.late_fee_paid
     }
 
-    /// The late fee as the books have it. It may have been booked day by day; the position knows the total.
+    /// The late fee as the books have it: in total, even if it was booked day by day.
     pub fn late_fee_booked(&self) -> Recorded {
         Recorded {
             movement: late_fee_movement(self.instalment),
@@ -69,7 +69,7 @@ impl Position {
     }
 
     /// The day that days past due count from, as if without a gap: on a day D after it, the customer is D less this day
-    /// past due. None when nothing is unpaid or nothing is due. What was written off goes on counting here.
+    /// past due. None when nothing is unpaid or nothing is due. What was written off keeps counting here.
     pub fn past_due_from(&self) -> Option<NaiveDate> {
         let due_on = self.due_on.filter(|_| self.is_unpaid())?;
         let counted_to = self.written_off_on.unwrap_or(self.decided_on);

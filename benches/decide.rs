@@ -4,12 +4,15 @@
 
 use chrono::{Days, NaiveDate};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use paylater::domain::hold::HoldReason;
-use paylater::domain::late_fee::{Caps, FeeKind, LateFee, LateFees};
+use paylater::domain::decide::end_of_day::decide;
+use paylater::domain::facts::case::Case;
+use paylater::domain::facts::fact::{Event, Fact, HoldReason, What};
+use paylater::domain::facts::order::Order;
+use paylater::domain::facts::source::Source;
 use paylater::domain::money::Currency;
-use paylater::domain::order::{Case, Event, Fact, Order, Source, What};
-use paylater::domain::policy::{Allocation, Band, Clock, CreditRule, ExtensionLimits, Terms};
-use paylater::domain::position::decide;
+use paylater::domain::terms::due_dates::Clock;
+use paylater::domain::terms::late_fee::{Caps, FeeKind, LateFee, LateFees};
+use paylater::domain::terms::policy::{Allocation, Band, CreditRule, ExtensionLimits, Terms};
 use rust_decimal::Decimal;
 use std::hint::black_box;
 

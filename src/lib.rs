@@ -2,7 +2,7 @@
 //!
 //! 1. Files bring **facts**: an order was placed, delivered, paid, refunded, extended, held. Facts are kept for ever.
 //! 2. An **order** keeps the policy version, score and agreement it was decided on, and is owed in **instalments**.
-//! 3. [`domain::position::decide`] says what is true of an order at the end of a day: due dates, what is left, the late
+//! 3. [`domain::decide::end_of_day::decide`] says what is true of an order at the end of a day: due dates, what is left, the late
 //!    fee owed in total, every movement of money, the customer's credit record. It is pure.
 //! 4. A **job** loads what may change today, decides, and records only the difference from the books, in one
 //!    transaction. So a rerun finds nothing, missed days are decided in turn, and late news corrects itself.

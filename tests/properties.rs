@@ -10,15 +10,19 @@ use std::collections::BTreeMap;
 use crate::support::random_orders::{HORIZON, ORDERED_ON, any_day, known_order, shares};
 use chrono::NaiveDate;
 use paylater::domain::calendar::plus;
-use paylater::domain::credit::{Standing, Status};
-use paylater::domain::hold::{Effect, spans};
+use paylater::domain::decide::credit_record::{CreditRecord, CreditStatus, CreditStep};
+use paylater::domain::decide::end_of_day::{Decision, decide};
+use paylater::domain::decide::holds::holds;
+use paylater::domain::decide::position::Position;
+use paylater::domain::facts::case::Case;
+use paylater::domain::facts::fact::{Fact, What};
+use paylater::domain::facts::source::Source;
 use paylater::domain::journal::{Account, Declared, Entry, Kind, Movement, Recorded, difference};
-use paylater::domain::late_fee::{CapScope, Charge, FeeKind};
 use paylater::domain::money::split;
-use paylater::domain::order::{Case, Fact, Source, What};
-use paylater::domain::policy::Terms;
-use paylater::domain::position::{CreditStep, Decision, Position, decide};
-use paylater::domain::reference_rate::AnnualRate;
+use paylater::domain::terms::hold::HoldEffect;
+use paylater::domain::terms::late_fee::{CapScope, Charge, FeeKind};
+use paylater::domain::terms::policy::Terms;
+use paylater::domain::terms::reference_rate::AnnualRate;
 use proptest::prelude::*;
 use proptest::test_runner::{FileFailurePersistence, RngSeed};
 use rust_decimal::Decimal;
@@ -140,7 +144,7 @@ proptest! {
     fn the_next_change_of_a_fee_is_foretold_exactly((terms, case) in known_order(), decided_on in any_day()) {
         let terms = Terms { credit: None, ..terms };
         let facts: Vec<Fact> = case.effective_by(decided_on).into_iter().cloned().collect();
-        let holds_end = spans(&facts.iter().collect::<Vec<_>>(), &terms).into_iter().map(|span| plus(span.last, 1));
+        let holds_end = holds(&facts.iter().collect::<Vec<_>>(), &terms).into_iter().map(|span| plus(span.last, 1));
         let wakes: Vec<NaiveDate> = holds_end.collect();
         let case = Case::new(case.order, facts);
         let rule = terms.late_fee.of(case.order.amount_minor);
@@ -288,14 +292,14 @@ proptest! {
                 prop_assert_eq!(timeless(woken), timeless(daily), "{}", today);
                 prop_assert_eq!(woken.days_past_due_on(today), daily.days_past_due, "{}", today);
             }
-            let due = daily.steps.iter().filter(|(on, step)| *on == today && step.status == Status::NoticeDue);
+            let due = daily.steps.iter().filter(|(on, step)| *on == today && step.status == CreditStatus::NoticeDue);
             case.facts.extend(due.map(|(_, step)| notice(step.instalment, plus(today, delay + 1))));
         }
         // No flag without a notice that was sent since it last fell due, and none before its time.
-        for (on, step) in daily.steps.iter().filter(|(_, step)| step.status == Status::Flagged) {
+        for (on, step) in daily.steps.iter().filter(|(_, step)| step.status == CreditStatus::Flagged) {
             let rule = terms.credit.unwrap();
             let fell_due = daily.steps.iter().filter(|(due, other)| {
-                other.instalment == step.instalment && other.status == Status::NoticeDue && due <= on
+                other.instalment == step.instalment && other.status == CreditStatus::NoticeDue && due <= on
             });
             let fell_due_on = fell_due.map(|(due, _)| *due).max();
             let sent = case.facts.iter().filter(|fact| fact.what == What::Notice { instalment: step.instalment });
@@ -323,21 +327,21 @@ proptest! {
                 prop_assert!(record.flagged_on.is_none_or(late_enough), "{today}: {record:?} {days:?}");
                 let in_words = format!("{today}: {record:?}, late on {late:?}, written off {:?}", position.written_off_on);
                 match record.status {
-                    Status::OnTime => prop_assert!(days.is_empty() || (late.is_empty() && days[0].1 == 0), "{in_words}"),
-                    Status::NoticeDue | Status::NoticeSent | Status::Flagged => prop_assert!(unpaid, "{in_words}"),
-                    Status::SettledLate | Status::Expired | Status::Corrected | Status::Clear => {
+                    CreditStatus::OnTime => prop_assert!(days.is_empty() || (late.is_empty() && days[0].1 == 0), "{in_words}"),
+                    CreditStatus::NoticeDue | CreditStatus::NoticeSent | CreditStatus::Flagged => prop_assert!(unpaid, "{in_words}"),
+                    CreditStatus::SettledLate | CreditStatus::Expired | CreditStatus::Corrected | CreditStatus::Clear => {
                         // Long enough past due, only a hold or a write-off keeps it from being told so.
-                        let kept = position.stopped.has(Effect::Credit) || position.written_off_on.is_some();
+                        let kept = position.hold_effects.has(HoldEffect::Credit) || position.written_off_on.is_some();
                         prop_assert!(kept || !unpaid || late.len() < usize::try_from(rule.notice_after).unwrap(), "{in_words}");
                     }
                 }
-                prop_assert_eq!(record.status == Status::Flagged || record.status == Status::SettledLate, record.flagged_on.is_some() && !matches!(record.status, Status::NoticeDue | Status::NoticeSent));
-                if let (Status::SettledLate, Some(after)) = (record.status, rule.expires_after) {
+                prop_assert_eq!(record.status == CreditStatus::Flagged || record.status == CreditStatus::SettledLate, record.flagged_on.is_some() && !matches!(record.status, CreditStatus::NoticeDue | CreditStatus::NoticeSent));
+                if let (CreditStatus::SettledLate, Some(after)) = (record.status, rule.expires_after) {
                     let settled_on = late.last().map_or(today, |day| plus(*day, 1));
                     prop_assert!(today < plus(settled_on, after) || unpaid, "{in_words}");
                 }
             }
-            let due = books.steps.iter().filter(|(on, step)| *on == today && step.status == Status::NoticeDue);
+            let due = books.steps.iter().filter(|(on, step)| *on == today && step.status == CreditStatus::NoticeDue);
             case.facts.extend(due.map(|(_, step)| notice(step.instalment, plus(today, delay + 1))));
         }
     }
@@ -355,7 +359,7 @@ struct Books {
 impl Books {
     /// Decides with what is known on the day and posts the difference.
     fn close(&mut self, case: &Case, terms: &Terms, today: NaiveDate) -> Vec<Entry> {
-        let standings: Vec<Standing> = self.positions.iter().map(|position| position.credit).collect();
+        let standings: Vec<CreditRecord> = self.positions.iter().map(|position| position.credit).collect();
         let decision = decide(&case.as_known_on(today), terms, &standings, today).unwrap();
         let entries = difference(&decision.movements, &self.recorded);
         self.recorded.extend(entries.iter().map(|entry| Recorded {
@@ -451,7 +455,7 @@ fn walked_as(position: &Position) -> day_by_day::Instalment {
     }
 }
 
-fn standings(decision: &Decision) -> Vec<Standing> {
+fn standings(decision: &Decision) -> Vec<CreditRecord> {
     decision.positions.iter().map(|position| position.credit).collect()
 }
 

@@ -8,7 +8,7 @@ use super::done::Done;
 use super::environment::Scheme;
 use crate::config::{Feed, WhenMissing};
 use crate::domain::calendar::plus;
-use crate::domain::order::Source;
+use crate::domain::facts::source::Source;
 use crate::files::incoming::Kind;
 use crate::store::arrivals::{self, WaitingRow};
 use crate::store::exceptions::{self, NewException};

@@ -13,9 +13,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 use super::environment::Scheme;
 use super::expected_files;
 use crate::config::{Feed, WhenMissing};
+use crate::domain::bank::instruction::Direction;
 use crate::domain::calendar::plus;
-use crate::domain::credit::News;
-use crate::domain::instruction::Direction;
+use crate::domain::decide::credit::News;
 use crate::store::held_back::{self, MissingFile};
 use crate::store::{Tx, exceptions, instructions, orders};
 

@@ -6,9 +6,10 @@ use anyhow::Result;
 use chrono::NaiveDate;
 
 use crate::domain::calendar::days_between;
-use crate::domain::order::Case;
-use crate::domain::policy::{Clock, Terms};
-use crate::domain::position::Decision;
+use crate::domain::decide::end_of_day::Decision;
+use crate::domain::facts::case::Case;
+use crate::domain::terms::due_dates::Clock;
+use crate::domain::terms::policy::Terms;
 use crate::store::Tx;
 use crate::store::exceptions::{self, NewException};
 

@@ -8,14 +8,16 @@ use chrono::NaiveDate;
 use super::environment::Scheme;
 use super::held_back;
 use super::not_fulfilled::NotFulfilled;
+use crate::domain::bank::instruction::Direction;
 use crate::domain::calendar::plus;
-use crate::domain::correction::History;
-use crate::domain::credit::Standing;
-use crate::domain::instruction::Direction;
-use crate::domain::journal::{Account, Movement, Recorded, difference};
-use crate::domain::order::Case;
-use crate::domain::policy::Terms;
-use crate::domain::position::{Decision, Position, date_fees, decide_with};
+use crate::domain::decide::credit_record::CreditRecord;
+use crate::domain::decide::end_of_day::{Decision, decide_with};
+use crate::domain::decide::fee_days::date_fees;
+use crate::domain::decide::position::Position;
+use crate::domain::facts::case::Case;
+use crate::domain::facts::correction::History;
+use crate::domain::journal::{Account, Movement, Recorded, difference, name_corrections};
+use crate::domain::terms::policy::Terms;
 use crate::store::journal::Posting;
 use crate::store::orders::{Decided, StoredOrder};
 use crate::store::{Tx, credit_record, exposure, facts, instructions, journal, orders, positions};
@@ -57,7 +59,7 @@ pub async fn decide_orders(
         let terms = scheme.terms(merchant, case.order.policy_version)?;
         let order_id = &case.order.order_id;
         let before = positions.get(order_id).map(Vec::as_slice).unwrap_or_default();
-        let standings: Vec<Standing> = before.iter().map(|position| position.credit).collect();
+        let standings: Vec<CreditRecord> = before.iter().map(|position| position.credit).collect();
         let mut decision =
             decide_with(case, terms, &standings, today, news).with_context(|| which_order(merchant, case))?;
         not_fulfilled.take(case, terms, &decision, today);
@@ -105,7 +107,7 @@ struct Recording {
     exposures: BTreeMap<String, i64>,
     positions: Vec<(String, Position)>,
     postings: Vec<Posting>,
-    credit_steps: Vec<(String, crate::domain::position::CreditStep)>,
+    credit_steps: Vec<(String, crate::domain::decide::credit_record::CreditStep)>,
     /// Plans of debits and pay-outs to review, and when.
     debits: Vec<(String, NaiveDate)>,
     pay_outs: Vec<(String, NaiveDate)>,
@@ -126,7 +128,7 @@ impl Recording {
         *self.exposures.entry(order.customer_id.clone()).or_default() += owed_more;
         self.decided.push((id(), outcome_of(&decision, stored.closed_on, today)));
         let mut entries = difference(&decision.movements, booked);
-        case.name_corrections(&mut entries);
+        name_corrections(&mut entries, &case.corrections);
         self.postings.extend(entries.into_iter().map(|entry| Posting {
             order_id: id(),
             currency: order.currency,

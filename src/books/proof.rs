@@ -12,7 +12,7 @@ use super::instruction_plans::uses;
 use super::reconciliation::{AccountDay, MerchantSums};
 use super::{bill_matching, suspense};
 use crate::config::Merchant;
-use crate::domain::instruction::Direction;
+use crate::domain::bank::instruction::Direction;
 use crate::domain::journal::Account;
 use crate::domain::money::Currency;
 use crate::store::inputs::FileRow;

@@ -14,9 +14,9 @@ use chrono::NaiveDate;
 use super::environment::Scheme;
 use super::order_decisions::PAGE;
 use crate::config::Merchant;
+use crate::domain::bank::instruction::Direction;
 use crate::domain::calendar::{days_between, plus};
-use crate::domain::credit::WITHDRAWN;
-use crate::domain::instruction::Direction;
+use crate::domain::decide::credit_record::StepReason;
 use crate::domain::journal::{Account, Kind};
 use crate::domain::money::Currency;
 use crate::files::outgoing::{CreditImpact, Detail, Exception, Report, Settlement, Summary, Written, report};
@@ -331,7 +331,7 @@ impl Settled {
 
 /// The steps of a day that its seal exports: all but flags that were withdrawn before anyone has seen them.
 fn exported(steps: &[CreditStepRow]) -> impl Iterator<Item = &CreditStepRow> {
-    let withdrawn = |step: &CreditStepRow| step.reason == WITHDRAWN;
+    let withdrawn = |step: &CreditStepRow| step.reason == StepReason::FlagWithdrawn.words();
     let is_next_withdrawn = move |i: usize| steps.get(i + 1).is_some_and(withdrawn);
     let kept = move |(i, step): &(usize, &CreditStepRow)| !withdrawn(step) && !is_next_withdrawn(*i);
     steps.iter().enumerate().filter(kept).map(|(_, step)| step)

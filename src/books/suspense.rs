@@ -8,9 +8,9 @@ use chrono::NaiveDate;
 
 use super::environment::Scheme;
 use super::order_decisions::PAGE;
+use crate::domain::facts::source::Source;
 use crate::domain::journal::{Account, Entry, Kind, Movement, Reason};
 use crate::domain::money::Currency;
-use crate::domain::order::Source;
 use crate::files::incoming;
 use crate::store::input_rows::{self, InputRow};
 use crate::store::journal::{self, Posting};

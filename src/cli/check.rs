@@ -14,8 +14,8 @@ use crate::config::problems::AllProblems;
 use crate::config::schema::Written;
 use crate::config::{Clock, Config, Merchant, written_out};
 use crate::domain::business_days::years_in_words;
-use crate::domain::due;
-use crate::domain::policy::Clock as TermClock;
+use crate::domain::decide::due;
+use crate::domain::terms::due_dates::Clock as TermClock;
 use crate::files::incoming::Kind;
 
 #[derive(clap::Args)]

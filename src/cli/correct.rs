@@ -8,9 +8,9 @@ use super::{Ending, Misconfigured, say};
 use crate::clock;
 use crate::config::{Clock, Config, Merchant};
 use crate::domain::calendar::{instant_of, plus};
-use crate::domain::correction::parse_kind;
+use crate::domain::decide::position::Position;
+use crate::domain::facts::correction::parse_kind;
 use crate::domain::money::Currency;
-use crate::domain::position::Position;
 use crate::files::outgoing::sha256;
 use crate::jobs::ingest_files::by_hand::{self, Answer, ByHand};
 

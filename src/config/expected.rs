@@ -13,8 +13,8 @@ use serde::Deserialize;
 use super::Calendars;
 use super::problems::{Rules, join, wrong};
 use super::values::{days_within, share_of_one, time_of_day, weekdays};
-use crate::domain::arrival::{Expected, RejectLimit};
 use crate::domain::business_days::Calendar;
+use crate::domain::intake::arrival::{Expected, RejectLimit};
 use crate::files::inbox::NamePattern;
 use crate::files::incoming::Kind;
 

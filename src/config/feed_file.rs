@@ -20,7 +20,7 @@ use super::profiles;
 use super::scheme_file::RawConfig;
 use super::values::time_zone;
 use super::{Calendars, Feed, Inbox, document, expected, read, schema, shape};
-use crate::domain::arrival::RejectLimit;
+use crate::domain::intake::arrival::RejectLimit;
 use crate::files::container::{Limits, Packing};
 use crate::files::inbox::NamePattern;
 use crate::files::incoming::Kind;

@@ -9,10 +9,10 @@ use serde::Deserialize;
 use super::problems::{Rules, join, wrong};
 use super::reference_rates::{Rates, RawAnnualRate};
 use super::values::{in_days, minor, share_of_one};
-use crate::domain::late_fee::{CapScope, Caps, Charge, FeeKind, LateFee, LateFees, Step, Tier};
 use crate::domain::money::Currency;
-use crate::domain::policy::Terms;
-use crate::domain::reference_rate::AnnualRate;
+use crate::domain::terms::late_fee::{CapScope, Caps, Charge, FeeKind, LateFee, LateFees, Step, Tier};
+use crate::domain::terms::policy::Terms;
+use crate::domain::terms::reference_rate::AnnualRate;
 
 /// More steps are a typing error.
 const MOST_STEPS: usize = 100;

@@ -27,10 +27,11 @@ use super::reference_rates::Rates;
 use super::values::{days_within, in_days, maybe_days, share_of_one, time_of_day};
 use super::{schema, shape};
 use crate::domain::business_days::{Count, Roll};
-use crate::domain::hold::{Effect, HoldReason, HoldRule};
+use crate::domain::facts::fact::{Event, HoldReason};
 use crate::domain::money::Currency;
-use crate::domain::order::Event;
-use crate::domain::policy::{Allocation, AutoConfirm, Clock, ExtensionLimits, Policy, Terms};
+use crate::domain::terms::due_dates::{AutoConfirm, Clock};
+use crate::domain::terms::hold::{HoldEffect, HoldRule};
+use crate::domain::terms::policy::{Allocation, ExtensionLimits, Policy, Terms};
 use crate::files::outgoing::sha256;
 
 /// The longest extension that a row of a file can ask for.
@@ -244,7 +245,7 @@ struct RawHold {
     /// How long it lasts if the file names no end.
     days: i64,
     /// What it stops.
-    effects: Vec<Effect>,
+    effects: Vec<HoldEffect>,
 }
 
 impl RawVersion {
@@ -409,9 +410,9 @@ fn holds(raw: BTreeMap<HoldReason, RawHold>, rules: &mut Rules) -> Option<Vec<Ho
     (holds.len() == count).then_some(holds)
 }
 
-fn effects(effects: Vec<Effect>) -> Result<Vec<Effect>> {
+fn effects(effects: Vec<HoldEffect>) -> Result<Vec<HoldEffect>> {
     if effects.is_empty() {
-        let names = Effect::ALL.map(Effect::name).join(", ");
+        let names = HoldEffect::ALL.map(HoldEffect::name).join(", ");
         return Err(wrong("", format!("is empty; write at least one of {names}")));
     }
     for (i, effect) in effects.iter().enumerate() {

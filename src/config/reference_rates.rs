@@ -16,7 +16,7 @@ use super::problems::{Problems, Rules, join, wrong};
 use super::values::{is_name, share_of_one};
 use super::{read, read_as, shape};
 use crate::domain::money::Currency;
-use crate::domain::reference_rate::{AnnualRate, RateOf, RateTable, ReferenceRate};
+use crate::domain::terms::reference_rate::{AnnualRate, RateOf, RateTable, ReferenceRate};
 
 /// What the scheme says about rates, for its policies to refer to.
 #[derive(Debug, Default)]

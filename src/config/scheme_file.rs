@@ -19,7 +19,7 @@ use super::problems::{Rules, wrong};
 use super::reference_rates::{RawLegal, RawTable};
 use super::values::{in_days, is_name, time_of_day, time_zone};
 use super::{Calendars, Clock, Config, JobFile, Mail, MailTransport, Merchant, Rates, read, without_detours};
-use crate::domain::reminders::ContactHours;
+use crate::domain::terms::contact_hours::ContactHours;
 use crate::files::container::Limits;
 use crate::files::profile::Profile;
 

@@ -1,7 +1,7 @@
 //! Calendars: which days are off, and where a due date goes that falls on one.
 //!
-//! A calendar knows its years. Asked about a day of any other it answers [`NoYear`]; it never takes a year it does not
-//! know for one without holidays. How calendars are written down is `config`'s business.
+//! A calendar knows its years. Asked about a day of another year it answers [`NoYear`]; it never treats an unknown year as a
+//! year without holidays. `config` reads calendars from files.
 
 use chrono::{Datelike, NaiveDate, Weekday};
 use schemars::JsonSchema;
@@ -17,7 +17,7 @@ pub struct Calendar {
     pub weekly_off: Vec<Weekday>,
     /// Ascending. Empty: the week is all there is to know, and it holds for every year.
     pub years: Vec<i32>,
-    /// Ascending by day; each lies in one of the years.
+    /// Ascending by day; each is in one of the years.
     pub special: Vec<Special>,
 }
 
@@ -96,7 +96,7 @@ pub enum Roll {
     Following,
     /// To the business day before.
     Preceding,
-    /// To the next business day, unless that lies in another month: then to the one before.
+    /// To the next business day, unless that is in another month: then to the one before.
     ModifiedFollowing,
 }
 
@@ -150,7 +150,7 @@ pub mod tests {
         // day, then where none, following, preceding and modified following put it
         for (day, expected) in [
             ("2026-09-30", ["09-30", "09-30", "09-30", "09-30"]),
-            // Thursday the 1st is the first of four days off: nothing before it lies in October.
+            // Thursday the 1st is the first of four days off: nothing before it is in October.
             ("2026-10-01", ["10-01", "10-05", "09-30", "10-05"]),
             ("2026-10-03", ["10-03", "10-05", "09-30", "10-05"]),
             ("2026-10-05", ["10-05", "10-05", "10-05", "10-05"]),

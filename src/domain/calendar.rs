@@ -48,6 +48,40 @@ pub fn instant_of(local: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
     }
 }
 
+/// How far [`first_after`] looks ahead, in days.
+const FOREVER: i64 = 100_000;
+
+/// The first day after `day` on which `holds` is true, if it stays true from then on. It doubles its steps and halves the
+/// last one, so it asks rarely, however far away the day is.
+pub fn first_after(day: NaiveDate, holds: impl Fn(NaiveDate) -> bool) -> Option<NaiveDate> {
+    if holds(plus(day, 1)) {
+        return Some(plus(day, 1));
+    }
+    if !holds(plus(day, FOREVER)) {
+        return None;
+    }
+    let mut ahead = 2;
+    while ahead < FOREVER && !holds(plus(day, ahead)) {
+        ahead *= 2;
+    }
+    Some(first_between(plus(day, ahead / 2), plus(day, ahead), holds))
+}
+
+/// The first day on which `holds` is true, if it is false on `not_yet`, true on `by_then`, and stays true from its first day
+/// on.
+pub fn first_between(not_yet: NaiveDate, by_then: NaiveDate, holds: impl Fn(NaiveDate) -> bool) -> NaiveDate {
+    let (mut not_yet, mut by_then) = (not_yet, by_then);
+    while days_between(not_yet, by_then) > 1 {
+        let between = plus(not_yet, days_between(not_yet, by_then) / 2);
+        if holds(between) {
+            by_then = between;
+        } else {
+            not_yet = between;
+        }
+    }
+    by_then
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,5 +127,15 @@ mod tests {
         ] {
             assert_eq!(instant_of(at(local), london).naive_utc(), at(utc), "{local}");
         }
+    }
+
+    #[test]
+    fn what_is_far_away_is_found_and_what_never_comes_is_not() {
+        let start: NaiveDate = "2026-03-01".parse().unwrap();
+        for days in [1, 2, 3, 4, 5, 1_000, 1_023, 1_024, 1_025, 99_999, FOREVER] {
+            let from = plus(start, days);
+            assert_eq!(first_after(start, |day| day >= from), Some(from), "{days}");
+        }
+        assert_eq!(first_after(start, |day| day > plus(NaiveDate::MAX, -9)), None);
     }
 }

@@ -1,11 +1,12 @@
 //! Every movement of money: from one account to another, so that it balances by construction.
 //!
-//! Decisions declare what the movements of an order should be in total; [`difference`] tells which entries the
-//! books still need. Entries are never changed: what was wrong is posted the other way round.
+//! Decisions declare what the movements of an order should be in total; [`difference`] says which entries the
+//! books still need. Entries are never changed: a wrong one is reversed by another.
 
 use chrono::NaiveDate;
 
-use super::order::Source;
+use super::facts::correction::Correction;
+use super::facts::source::Source;
 
 /// The accounts of the books. The numbers are what the store keeps; they never change their meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -167,9 +168,9 @@ pub struct Entry {
 pub enum Reason {
     /// The first time this movement is booked.
     New,
-    /// A fee that grew by itself.
+    /// A late fee that grew with time.
     Accrued,
-    /// Late news changed what should have been.
+    /// A fact that arrived late, or a correction, changed what should have been booked.
     Corrected,
 }
 
@@ -246,6 +247,17 @@ fn push(
         ..0 => movement.reversed(),
     };
     entries.push(Entry { movement, minor: minor.abs(), effective_on, source, reason });
+}
+
+/// Names the correction of a fact as the source of the entries that it causes.
+pub fn name_corrections(entries: &mut [Entry], corrections: &[Correction]) {
+    for entry in entries.iter_mut().filter(|entry| entry.reason == Reason::Corrected) {
+        let cause = &entry.movement.cause;
+        let about = corrections.iter().filter(|correction| !cause.is_empty() && correction.fact_id == *cause);
+        if let Some(latest) = about.max_by_key(|correction| correction.booked_on) {
+            entry.source = latest.source;
+        }
+    }
 }
 
 #[cfg(test)]

@@ -3,42 +3,23 @@
 //! Everything here is pure. There is no file, no database, no clock and no async below this line; a day
 //! is always handed in. Nothing here knows where a fact came from beyond its source line.
 
-pub mod admission;
-pub mod allocation;
-pub mod arrival;
+pub mod bank;
 pub mod business_days;
 pub mod calendar;
-pub mod cancellation;
-pub mod correction;
-pub mod credit;
-pub mod customer;
-pub mod debit;
-pub mod decline;
-pub mod due;
-pub mod eligibility;
-pub mod hold;
-pub mod instruction;
+pub mod decide;
+pub mod facts;
+pub mod intake;
 pub mod journal;
-pub mod late_fee;
-pub mod losses;
 pub mod money;
-pub mod order;
-pub mod pay_out;
-pub mod policy;
-pub mod position;
-pub mod principal;
-pub mod reference_rate;
-pub mod refunds;
-pub mod reminders;
+pub mod terms;
 
 #[cfg(test)]
 mod tests {
-    use super::credit::Status;
-    use super::hold::HoldReason;
-    use super::instruction::{Answer, Direction};
+    use super::bank::instruction::{Answer, Direction};
+    use super::decide::credit_record::CreditStatus;
+    use super::decide::reminders::Template;
+    use super::facts::fact::{Event, FactKind, HoldReason};
     use super::journal::{Account, Kind};
-    use super::order::Event;
-    use super::reminders::Template;
 
     /// The store and files keep names and codes: each is read as what it was written for, and nothing else is read.
     #[test]
@@ -49,7 +30,7 @@ mod tests {
                 assert_eq!($kind::parse("something else"), None);
             )*};
         }
-        read_back!(Status name, HoldReason name, Answer name, Direction name, Kind name, Event name, Template name);
+        read_back!(CreditStatus name, FactKind code, HoldReason name, Answer name, Direction name, Kind name, Event name, Template name);
         assert_eq!(Account::ALL.map(|account| Account::from_code(account.code())), Account::ALL.map(Some));
         assert_eq!(Account::from_code(0), None);
     }

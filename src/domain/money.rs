@@ -40,7 +40,7 @@ impl Currency {
         if u32::try_from(digits).is_ok_and(|digits| digits <= self.exponent()) {
             return self.read(text);
         }
-        // What is too large as well is told as that.
+        // If it is too large as well, that is the error.
         Err(self.read(text).err().unwrap_or(AmountError::TooPrecise(self)))
     }
 

@@ -5,8 +5,8 @@ use chrono_tz::Tz;
 
 use super::{email, key};
 use crate::domain::calendar::{self, instant_of};
+use crate::domain::facts::fact::PARTS;
 use crate::domain::money::Currency;
-use crate::domain::order::PARTS;
 
 /// The longest key and the longest other text that is taken, in characters.
 const KEY_LENGTH: usize = 64;

@@ -12,9 +12,10 @@ use crate::books::held_back;
 use crate::books::instruction_plans::{self, Asked, Findings, sooner};
 use crate::books::order_decisions::load_cases;
 use crate::config::Merchant;
-use crate::domain::debit;
-use crate::domain::hold::{Covered, Effect, spans};
-use crate::domain::instruction::{Attempt, Direction};
+use crate::domain::bank::debit;
+use crate::domain::bank::instruction::{Attempt, Direction};
+use crate::domain::decide::holds::{HeldDays, holds};
+use crate::domain::terms::hold::HoldEffect;
 use crate::store::instructions::Plan;
 use crate::store::{instructions, positions};
 
@@ -31,7 +32,7 @@ pub async fn run_for(scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> 
             let terms = scheme.terms(&merchant.id, order.policy_version)?;
             let Some(rule) = &terms.debit else { continue };
             let facts = case.effective_by(today);
-            let held = Covered::by(Effect::Debit, &spans(&facts, terms), terms);
+            let held = HeldDays::by(HoldEffect::Debit, &holds(&facts, terms), terms);
             let earlier = earlier.remove(&order.order_id).unwrap_or_default();
             let mut look_on = findings.ask_after(&earlier, rule.no_answer_after);
             let mut by_instalment: HashMap<i64, Vec<&Attempt>> = HashMap::new();

@@ -22,11 +22,11 @@ use crate::books::order_decisions::PAGE;
 use crate::books::remote::undelivered;
 use crate::config::{Clock, Merchant};
 use crate::domain::calendar::{days_between, plus};
-use crate::domain::customer::Customer;
-use crate::domain::due::shortest_term;
-use crate::domain::hold::Effect;
-use crate::domain::position::Owed;
-use crate::domain::reminders::{Template, due_dates};
+use crate::domain::decide::due::shortest_term;
+use crate::domain::decide::during_day::Owed;
+use crate::domain::decide::reminders::{Template, due_dates};
+use crate::domain::facts::customer::Customer;
+use crate::domain::terms::hold::HoldEffect;
 use crate::store::mails::{self, MailRow, ReminderRow, StepHad};
 use crate::store::orders::{self, Moved};
 use crate::store::{Tx, customers, inputs, is_of_store, positions};
@@ -345,7 +345,7 @@ fn held_back_by(unsure: &BTreeSet<&str>, merchant: &str, template: Template) -> 
 
 impl Reachable<'_> {
     fn hindrance(&self, item: &Item<'_>) -> Option<&'static str> {
-        if item.owed.position.stopped.has(Effect::Contact) {
+        if item.owed.position.hold_effects.has(HoldEffect::Contact) {
             Some("held")
         } else if let Some(reason) = held_back_by(self.unsure, item.merchant, item.template) {
             Some(reason)

@@ -15,8 +15,8 @@ use lettre::{Address, Message};
 use super::templates::{LineView, View};
 pub use super::templates::{TemplateError, Templates};
 use crate::domain::calendar::days_between;
+use crate::domain::decide::reminders::Template;
 use crate::domain::money::Currency;
-use crate::domain::reminders::Template;
 
 /// Longer names and items are cut in mails: they are there to be recognised, not to be complete.
 const LONGEST_NAME: usize = 60;

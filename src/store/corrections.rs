@@ -9,7 +9,9 @@ use super::bulk::{self, Table, row};
 use super::engine::{Tx, key_set, on_engine, sql_for};
 use super::facts::{BOOKED_DAY, Columns};
 use crate::domain::calendar::plus;
-use crate::domain::order::{Correction, Fact, Source};
+use crate::domain::facts::correction::Correction;
+use crate::domain::facts::fact::Fact;
+use crate::domain::facts::source::Source;
 
 const CORRECTION: Table = Table {
     name: "correction",

@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::bulk::{self, Table, row};
 use super::engine::{Tx, key_set, on_engine, sql_for};
-use crate::domain::position::CreditStep;
+use crate::domain::decide::credit_record::CreditStep;
 
 const CREDIT_STEP: Table = Table {
     name: "credit_step",
@@ -52,7 +52,7 @@ pub async fn add(tx: &mut Tx, merchant: &str, today: NaiveDate, steps: &[(String
             today,
             step.days_past_due,
             step.minor,
-            step.reason,
+            step.reason.words(),
         ]);
     }
     bulk::insert(tx, &CREDIT_STEP, cells).await

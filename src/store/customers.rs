@@ -7,9 +7,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::bulk::{self, Table, row};
 use super::engine::{Tx, as_one, held_in, key_set, on_engine, sql_for};
-use crate::domain::customer::{Customer, Opening};
-use crate::domain::eligibility::{Agreement, AgreementState};
-use crate::domain::order::Source;
+use crate::domain::facts::agreement::{Agreement, AgreementState};
+use crate::domain::facts::customer::{AgreementRow, Customer};
+use crate::domain::facts::source::Source;
 
 /// A record as delivered, with the fingerprint of its content.
 pub struct Delivered<T> {
@@ -75,7 +75,11 @@ pub async fn known(tx: &mut Tx, ids: &[&str]) -> Result<HashMap<String, (i64, Na
 }
 
 /// The agreements of a merchant known under these ids, each with the fingerprint of its content.
-pub async fn known_agreements(tx: &mut Tx, merchant: &str, ids: &[&str]) -> Result<HashMap<String, (i64, Opening)>> {
+pub async fn known_agreements(
+    tx: &mut Tx,
+    merchant: &str,
+    ids: &[&str],
+) -> Result<HashMap<String, (i64, AgreementRow)>> {
     let sql = "SELECT agreement_id, content FROM agreement WHERE merchant_id = $1 AND agreement_id IN {keys $2}";
     let sql = sql_for(tx, sql);
     let keys = key_set(ids.iter().copied());
@@ -90,7 +94,7 @@ pub async fn known_agreements(tx: &mut Tx, merchant: &str, ids: &[&str]) -> Resu
         let (customer_id, agreement) = row.into_agreement()?;
         let id = agreement.agreement_id.clone();
         let content = contents.get(&id).copied().context("an agreement without content")?;
-        known.insert(id, (content, Opening { merchant_id: merchant.to_owned(), customer_id, agreement }));
+        known.insert(id, (content, AgreementRow { merchant_id: merchant.to_owned(), customer_id, agreement }));
     }
     Ok(known)
 }
@@ -201,13 +205,14 @@ pub async fn existing(tx: &mut Tx, ids: &[&str]) -> Result<HashSet<String>> {
 pub async fn save_agreements(
     tx: &mut Tx,
     today: NaiveDate,
-    openings: &[Delivered<Opening>],
+    openings: &[Delivered<AgreementRow>],
     updates: &[&str],
 ) -> Result<()> {
     let mut replaced = Vec::new();
     if let (Some(first), false) = (openings.first(), updates.is_empty()) {
         let former = agreement_rows(tx, &first.record.merchant_id, "agreement_id", updates).await?;
-        let former: HashMap<&str, &AgreementRow> = former.iter().map(|row| (row.agreement_id.as_str(), row)).collect();
+        let former: HashMap<&str, &StoredAgreement> =
+            former.iter().map(|row| (row.agreement_id.as_str(), row)).collect();
         for Delivered { record, source, .. } in openings {
             let id = record.agreement.agreement_id.as_str();
             if let Some(former) = former.get(id) {
@@ -265,7 +270,7 @@ pub async fn load(tx: &mut Tx, ids: &[&str]) -> Result<HashMap<String, Customer>
 }
 
 #[derive(serde::Deserialize)]
-pub(super) struct AgreementRow {
+pub(super) struct StoredAgreement {
     agreement_id: String,
     customer_id: String,
     status: String,
@@ -276,10 +281,10 @@ pub(super) struct AgreementRow {
     earlier: String,
 }
 
-impl AgreementRow {
+impl StoredAgreement {
     /// The agreement, and whose it is.
     pub fn into_agreement(self) -> Result<(String, Agreement)> {
-        let AgreementRow { agreement_id, customer_id, status, changed_at, score_authorised, earlier } = self;
+        let StoredAgreement { agreement_id, customer_id, status, changed_at, score_authorised, earlier } = self;
         let (open, score_authorised, earlier) = (status == "open", score_authorised != 0, earlier_states(&earlier)?);
         Ok((customer_id, Agreement { agreement_id, open, changed_at, score_authorised, earlier }))
     }
@@ -291,7 +296,7 @@ pub(super) async fn agreement_rows(
     merchant: &str,
     by: &'static str,
     keys: &[&str],
-) -> Result<Vec<AgreementRow>> {
+) -> Result<Vec<StoredAgreement>> {
     let columns = "agreement_id, customer_id, status, changed_at, CAST(score_authorised AS INTEGER), earlier";
     let rows = as_one(tx, columns);
     let sql = sql_for(tx, &format!("SELECT {rows} FROM agreement WHERE merchant_id = $1 AND {by} IN {{keys $2}}"));

@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 
 use super::bulk::{self, Table, row};
 use super::engine::{Tx, key_set, on_engine, sql_for};
-use crate::domain::order::Source;
+use crate::domain::facts::source::Source;
 
 const EXCEPTION: Table = Table {
     name: "exception",

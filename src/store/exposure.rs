@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 
 use super::bulk::{self, Table, row};
 use super::engine::{Tx, as_one, held_in, key_set, on_engine, sql_for};
-use crate::domain::eligibility::Exposure;
+use crate::domain::intake::eligibility::Exposure;
 
 const EXPOSURE: Table = Table { name: "exposure", columns: &["merchant_id", "customer_id", "owed_minor"], key: 2 };
 

@@ -8,9 +8,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 use super::bulk::{self, Table, row};
 use super::corrections;
 use super::engine::{Tx, key_set, on_engine, sql_for};
-use crate::domain::correction::History;
-use crate::domain::hold::HoldReason;
-use crate::domain::order::{Event, Fact, Source, What};
+use crate::domain::facts::correction::History;
+use crate::domain::facts::fact::{Event, Fact, HoldReason, What};
+use crate::domain::facts::source::Source;
 
 const FACT: Table = Table {
     name: "fact",
@@ -60,7 +60,7 @@ pub async fn add(tx: &mut Tx, merchant: &str, facts: &[NewFact]) -> Result<()> {
         cells.extend(row![
             merchant,
             order_id.as_str(),
-            fact.what.kind(),
+            fact.what.kind().code(),
             fact.id.as_str(),
             fact.effective_at,
             fact.effective_on,

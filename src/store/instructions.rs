@@ -8,9 +8,9 @@ use chrono::NaiveDate;
 use super::bulk::{self, Table, row};
 use super::engine::{Tx, key_set, on_engine, sql_for};
 use super::journal::currency;
-use crate::domain::instruction::{Answer, Attempt, Direction};
+use crate::domain::bank::instruction::{Answer, Attempt, Direction};
+use crate::domain::facts::source::Source;
 use crate::domain::money::Currency;
-use crate::domain::order::Source;
 
 const INSTRUCTION: Table = Table {
     name: "instruction",

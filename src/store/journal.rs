@@ -7,9 +7,9 @@ use chrono::NaiveDate;
 
 use super::bulk::{self, Table, row};
 use super::engine::{Tx, key_set, on_engine, sql_for};
+use crate::domain::facts::source::Source;
 use crate::domain::journal::{Account, Entry, Kind, Movement, Recorded};
 use crate::domain::money::Currency;
-use crate::domain::order::Source;
 
 const JOURNAL: Table = Table {
     name: "journal",

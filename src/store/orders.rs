@@ -8,7 +8,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use super::bulk::{self, Cell, Table, row};
 use super::engine::{Tx, as_one, held_in, key_set, on_engine, sql_for};
 use super::journal::currency;
-use crate::domain::order::{Order, Source};
+use crate::domain::facts::order::Order;
+use crate::domain::facts::source::Source;
 
 const ORDERS: Table = Table {
     name: "orders",

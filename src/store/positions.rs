@@ -8,10 +8,11 @@ use chrono::NaiveDate;
 use super::bulk::{self, Table, row};
 use super::engine::{Tx, key_set, on_engine, sql_for};
 use super::journal::currency;
-use crate::domain::credit::{Standing, Status};
-use crate::domain::hold::{HoldReason, Stopped};
+use crate::domain::decide::credit_record::{CreditRecord, CreditStatus};
+use crate::domain::decide::holds::HoldEffects;
+use crate::domain::decide::position::Position;
+use crate::domain::facts::fact::HoldReason;
 use crate::domain::money::Currency;
-use crate::domain::position::Position;
 
 const INSTALMENT: Table = Table {
     name: "instalment",
@@ -65,7 +66,7 @@ pub async fn save(tx: &mut Tx, merchant: &str, positions: &[(String, Position)])
             position.hold.map(|hold| hold.name().to_owned()),
             position.decided_on,
             position.next_action_on,
-            position.stopped.names(),
+            position.hold_effects.names(),
             position.written_off_on,
             position.written_off,
             position.recovered,
@@ -176,7 +177,7 @@ struct PositionRow {
 
 impl PositionRow {
     fn into_position(self) -> Result<(String, Position)> {
-        let status = Status::parse(&self.credit_status).context("the store has an unknown credit status")?;
+        let status = CreditStatus::parse(&self.credit_status).context("the store has an unknown credit status")?;
         let position = Position {
             instalment: self.instalment,
             principal: self.principal_minor,
@@ -190,9 +191,9 @@ impl PositionRow {
             late_fee: self.late_fee_minor,
             late_fee_paid: self.late_fee_paid_minor,
             days_past_due: self.days_past_due,
-            credit: Standing { status, since: self.credit_since, flagged_on: self.flagged_on },
+            credit: CreditRecord { status, since: self.credit_since, flagged_on: self.flagged_on },
             hold: self.hold.as_deref().and_then(HoldReason::parse),
-            stopped: Stopped::parse(&self.stopped).context("the store has an unknown effect of a hold")?,
+            hold_effects: HoldEffects::parse(&self.stopped).context("the store has an unknown effect of a hold")?,
             decided_on: self.decided_on,
             next_action_on: self.next_action_on,
         };

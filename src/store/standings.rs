@@ -11,7 +11,8 @@ use sqlx::{AssertSqlSafe, SqliteConnection};
 use super::customers::{agreement_rows, earlier_states};
 use super::engine::{Engine, Tx, as_one, held_in, key_set, on_engine, sql_for};
 use super::exposure;
-use crate::domain::eligibility::{Agreement, Applicant, Exposure};
+use crate::domain::facts::agreement::Agreement;
+use crate::domain::intake::eligibility::{Applicant, Exposure};
 
 /// A customer as a merchant's next order finds them.
 #[derive(Debug, Default)]

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 
 use chrono::{Datelike, NaiveDate};
 use paylater::domain::business_days::{Count, Roll};
-use paylater::domain::hold::Effect;
-use paylater::domain::late_fee::{CapScope, Charge, FeeKind, LateFee};
-use paylater::domain::order::{Case, Event, Fact, What};
-use paylater::domain::policy::{Allocation, Clock, Term, Terms};
-use paylater::domain::reference_rate::{AnnualRate, RateOf};
+use paylater::domain::facts::case::Case;
+use paylater::domain::facts::fact::{Event, Fact, What};
+use paylater::domain::terms::due_dates::{Clock, Term};
+use paylater::domain::terms::hold::HoldEffect;
+use paylater::domain::terms::late_fee::{CapScope, Charge, FeeKind, LateFee};
+use paylater::domain::terms::policy::{Allocation, Terms};
+use paylater::domain::terms::reference_rate::{AnnualRate, RateOf};
 use rust_decimal::Decimal;
 
 /// An instalment at the end of a day.
@@ -116,7 +118,7 @@ impl<'a> Walk<'a> {
             };
             // What is taken back was paid before.
             let paid_at = self.facts().find(|paid| match &fact.what {
-                What::Chargeback { payment_id, .. } => paid.what.kind() == "payment" && paid.id == *payment_id,
+                What::Chargeback { payment_id, .. } => paid.what.kind().code() == "payment" && paid.id == *payment_id,
                 _ => false,
             });
             let at = paid_at.map_or(fact.effective_at, |paid| paid.effective_at.max(fact.effective_at));
@@ -150,7 +152,7 @@ impl<'a> Walk<'a> {
         self.case.facts.iter().filter(move |fact| fact.effective_on <= today)
     }
 
-    fn held(&self, effect: Effect, day: NaiveDate) -> bool {
+    fn held(&self, effect: HoldEffect, day: NaiveDate) -> bool {
         self.facts().any(|fact| match fact.what {
             What::Hold { reason, ends_on } => {
                 let rule = self.terms.hold_rule(reason);
@@ -165,7 +167,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The n-th day after `from` that no hold with this effect covers.
-    fn nth_free_day(&self, from: NaiveDate, n: i64, effect: Effect) -> NaiveDate {
+    fn nth_free_day(&self, from: NaiveDate, n: i64, effect: HoldEffect) -> NaiveDate {
         let mut day = from;
         let mut counted = 0;
         while counted < n {
@@ -202,7 +204,7 @@ impl<'a> Walk<'a> {
         let mut day = clock_day;
         while left > 0 {
             day = day.succ_opt().unwrap();
-            let skipped = self.held(Effect::Clock, day) || (business && self.is_off(day));
+            let skipped = self.held(HoldEffect::Clock, day) || (business && self.is_off(day));
             if !skipped {
                 left -= 1;
             }
@@ -248,10 +250,10 @@ impl<'a> Walk<'a> {
                 let mut days: Vec<NaiveDate> = first_of(&shipped[2..]).into_iter().collect();
                 if let Some((event, count)) = auto.and_then(|auto| auto.after) {
                     let from = if event == Event::Shipped { &shipped[..] } else { &shipped[1..] };
-                    days.extend(first_of(from).map(|from| self.nth_free_day(from, count, Effect::Clock)));
+                    days.extend(first_of(from).map(|from| self.nth_free_day(from, count, HoldEffect::Clock)));
                 }
                 if let Some(count) = auto.and_then(|auto| auto.after_order) {
-                    days.push(self.nth_free_day(self.case.order.ordered_on, count, Effect::Clock));
+                    days.push(self.nth_free_day(self.case.order.ordered_on, count, HoldEffect::Clock));
                 }
                 days.into_iter().filter(|day| *day <= self.today).min()
             }
@@ -411,7 +413,7 @@ impl<'a> Walk<'a> {
         let mut fee = 0;
         let mut charges = 0;
         for step in steps {
-            let on = self.nth_free_day(due_on, step.after, Effect::Fees);
+            let on = self.nth_free_day(due_on, step.after, HoldEffect::Fees);
             if on <= day && slot.left_on(on) > 0 && self.rule().caps.steps.is_none_or(|most| charges < most) {
                 charges += 1;
                 fee += match step.charge {
@@ -425,7 +427,7 @@ impl<'a> Walk<'a> {
 
     fn after_grace(&self, slot: &Slot, due_on: NaiveDate, day: NaiveDate) -> i64 {
         let rule = self.rule();
-        let grace_end = self.nth_free_day(due_on, rule.grace, Effect::Fees);
+        let grace_end = self.nth_free_day(due_on, rule.grace, HoldEffect::Fees);
         if grace_end > day {
             return 0;
         }
@@ -440,7 +442,7 @@ impl<'a> Walk<'a> {
             FeeKind::Percent(rate) => nearest(slot.left_on(grace_end), rate),
             FeeKind::Daily { rate, from_due } => {
                 let after = if from_due { due_on } else { grace_end };
-                let free = days_after(after, day).filter(|day| !self.held(Effect::Fees, *day));
+                let free = days_after(after, day).filter(|day| !self.held(HoldEffect::Fees, *day));
                 nearest(free.map(|day| slot.left_on(day)).sum(), rate)
             }
         }

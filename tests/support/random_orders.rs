@@ -3,19 +3,21 @@
 use std::sync::Arc;
 
 use chrono::{NaiveDate, Weekday};
-use paylater::domain::admission::{admit, admit_given_back};
 use paylater::domain::business_days::{Calendar, Count, Roll, Special};
 use paylater::domain::calendar::plus;
-use paylater::domain::hold::{Effect, HoldReason, HoldRule};
+use paylater::domain::decide::end_of_day::{Decision, decide};
+use paylater::domain::facts::case::Case;
+use paylater::domain::facts::fact::{Event, Fact, HoldReason, What};
+use paylater::domain::facts::order::Order;
+use paylater::domain::facts::source::Source;
+use paylater::domain::intake::admission::{admit, admit_given_back};
 use paylater::domain::journal::{Account, Movement};
-use paylater::domain::late_fee::{CapScope, Caps, Charge, FeeKind, LateFee, LateFees, Step, Tier};
 use paylater::domain::money::Currency;
-use paylater::domain::order::{Case, Event, Fact, Order, Source, What};
-use paylater::domain::policy::{
-    Allocation, AutoConfirm, Clock, CreditRule, DaysOff, DueDay, ExtensionLimits, Share, Term, Terms,
-};
-use paylater::domain::position::{Decision, decide};
-use paylater::domain::reference_rate::{AnnualRate, RateOf, RateTable, ReferenceRate};
+use paylater::domain::terms::due_dates::{AutoConfirm, Clock, DaysOff, DueDay, Share, Term};
+use paylater::domain::terms::hold::{HoldEffect, HoldRule};
+use paylater::domain::terms::late_fee::{CapScope, Caps, Charge, FeeKind, LateFee, LateFees, Step, Tier};
+use paylater::domain::terms::policy::{Allocation, CreditRule, ExtensionLimits, Terms};
+use paylater::domain::terms::reference_rate::{AnnualRate, RateOf, RateTable, ReferenceRate};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -318,7 +320,7 @@ fn annual_rate() -> impl Strategy<Value = AnnualRate> {
 }
 
 fn hold_rule() -> impl Strategy<Value = HoldRule> {
-    let effects = vec![Effect::Clock, Effect::Fees, Effect::Contact, Effect::Credit, Effect::Debit];
+    let effects = vec![HoldEffect::Clock, HoldEffect::Fees, HoldEffect::Contact, HoldEffect::Credit, HoldEffect::Debit];
     (select(HoldReason::ALL.to_vec()), 1_i64..15, subsequence(effects, 0..=5))
         .prop_map(|(reason, days, effects)| HoldRule { reason, days, effects })
 }

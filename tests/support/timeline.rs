@@ -10,21 +10,25 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use chrono_tz::Asia::Shanghai;
 use paylater::config::Calendars;
 use paylater::config::problems::Problems;
-use paylater::domain::admission::admit;
 use paylater::domain::business_days::{Count, Roll};
 use paylater::domain::calendar::{day_of, instant_of, plus};
-use paylater::domain::credit::Standing;
-use paylater::domain::due::ClockDay;
-use paylater::domain::hold::{Effect, HoldReason, HoldRule};
+use paylater::domain::decide::credit_record::CreditRecord;
+use paylater::domain::decide::due::ClockDay;
+use paylater::domain::decide::end_of_day::{Decision, decide};
+use paylater::domain::decide::late_fee::caps::CapKind;
+use paylater::domain::decide::order_fees;
+use paylater::domain::facts::case::Case;
+use paylater::domain::facts::fact::{Event, Fact, HoldReason, What};
+use paylater::domain::facts::order::Order;
+use paylater::domain::facts::source::Source;
+use paylater::domain::intake::admission::admit;
 use paylater::domain::journal::{Account, Movement};
-use paylater::domain::late_fee::{CapKind, CapScope, Charge, FeeKind, LateFee, LateFees, Step, Tier};
 use paylater::domain::money::Currency;
-use paylater::domain::order::{Case, Event, Fact, Order, Source, What};
-use paylater::domain::policy::{
-    Allocation, AutoConfirm, Band, Clock, CreditRule, DaysOff, DueDay, ExtensionLimits, Share, Term, Terms,
-};
-use paylater::domain::position::{self, Decision, decide};
-use paylater::domain::reference_rate::{AnnualRate, RateOf, RateTable, ReferenceRate};
+use paylater::domain::terms::due_dates::{AutoConfirm, Clock, DaysOff, DueDay, Share, Term};
+use paylater::domain::terms::hold::{HoldEffect, HoldRule};
+use paylater::domain::terms::late_fee::{CapScope, Charge, FeeKind, LateFee, LateFees, Step, Tier};
+use paylater::domain::terms::policy::{Allocation, Band, CreditRule, ExtensionLimits, Terms};
+use paylater::domain::terms::reference_rate::{AnnualRate, RateOf, RateTable, ReferenceRate};
 use rust_decimal::Decimal;
 
 /// Terms of an order paid in four instalments, two weeks apart.
@@ -90,7 +94,7 @@ pub fn books(terms: &str, story: &str, on: &str) -> Vec<String> {
 /// much and which.
 pub fn fee_workings(terms: &str, story: &str, on: &str) -> Vec<String> {
     let (terms, case) = read(terms, story);
-    let workings = position::fee_workings(&case.as_known_on(day(on)), &terms, day(on)).unwrap();
+    let workings = order_fees::fee_workings(&case.as_known_on(day(on)), &terms, day(on)).unwrap();
     let words = workings.into_iter().map(|fee| {
         let cut = fee.cut.map(|cap| match cap.by {
             CapKind::Amount => "amount",
@@ -113,7 +117,7 @@ pub fn asked(terms: &str, story: &str, fact: &str) -> &'static str {
 /// Decides every day from the order's on, as the closes would, each with what was known by then.
 fn closed_days(terms: &str, story: &str, through: NaiveDate) -> BTreeMap<NaiveDate, Decision> {
     let (terms, case) = read(terms, story);
-    let mut standings: Vec<Standing> = Vec::new();
+    let mut standings: Vec<CreditRecord> = Vec::new();
     let mut closed = BTreeMap::new();
     let mut today = case.order.ordered_on;
     while today <= through {
@@ -131,7 +135,7 @@ fn cell(column: &str, decision: &Decision, asked_on: &str, number: i64) -> Strin
         "day" => asked_on.to_owned(),
         "no" => number.to_string(),
         "clock" => match decision.clock {
-            ClockDay::Started { on, by_itself: true } => format!("{}-by-itself", short(Some(on))),
+            ClockDay::Started { on, automatic: true } => format!("{}-by-itself", short(Some(on))),
             clock => short(clock.on()),
         },
         "due" => short(position.due_on),
@@ -146,7 +150,7 @@ fn cell(column: &str, decision: &Decision, asked_on: &str, number: i64) -> Strin
         "past_due" => position.days_past_due.to_string(),
         "record" => position.credit.status.name().to_owned(),
         "hold" => position.hold.map_or("-", HoldReason::name).to_owned(),
-        "stops" => match position.stopped.names() {
+        "stops" => match position.hold_effects.names() {
             none if none.is_empty() => "-".to_owned(),
             names => names.replace(' ', ","),
         },
@@ -456,13 +460,13 @@ fn roll(word: &str) -> Roll {
     }
 }
 
-fn effect(word: &str) -> Effect {
+fn effect(word: &str) -> HoldEffect {
     match word {
-        "clock" => Effect::Clock,
-        "fees" => Effect::Fees,
-        "contact" => Effect::Contact,
-        "credit" => Effect::Credit,
-        "debit" => Effect::Debit,
+        "clock" => HoldEffect::Clock,
+        "fees" => HoldEffect::Fees,
+        "contact" => HoldEffect::Contact,
+        "credit" => HoldEffect::Credit,
+        "debit" => HoldEffect::Debit,
         other => panic!("no effect {other}"),
     }
 }

@@ -7,9 +7,10 @@ use chrono::NaiveDate;
 use super::super::held_back;
 use super::super::order_decisions::{PAGE, into_cases, which_order};
 use super::{Books, DayOf, MerchantSums};
-use crate::domain::credit::{Standing, Status};
+use crate::domain::decide::credit_record::{CreditRecord, CreditStatus};
+use crate::domain::decide::end_of_day::decide_with;
+use crate::domain::decide::position::Position;
 use crate::domain::money::Currency;
-use crate::domain::position::{Position, decide_with};
 use crate::files::outgoing::{OpenInstalment, Report, Written};
 use crate::store::credit_record::{self, CreditStepRow};
 use crate::store::{Tx, facts, orders, positions};
@@ -93,14 +94,15 @@ impl DayOf<'_> {
 }
 
 /// The credit record of an order as it was at the end of a day, by instalment.
-pub fn standings_on(steps: &[CreditStepRow], order_id: &str, day: NaiveDate) -> Result<Vec<Standing>> {
-    let mut standings: Vec<Standing> = Vec::new();
+pub fn standings_on(steps: &[CreditStepRow], order_id: &str, day: NaiveDate) -> Result<Vec<CreditRecord>> {
+    let mut standings: Vec<CreditRecord> = Vec::new();
     for step in steps.iter().filter(|step| step.order_id == order_id && step.since <= day) {
         let at = usize::try_from(step.instalment - 1).context("an instalment below 1")?;
         if standings.len() <= at {
-            standings.resize(at + 1, Standing::default());
+            standings.resize(at + 1, CreditRecord::default());
         }
-        let status = Status::parse(&step.status).with_context(|| format!("unknown credit status {}", step.status))?;
+        let status =
+            CreditStatus::parse(&step.status).with_context(|| format!("unknown credit status {}", step.status))?;
         standings[at] = standings[at].after(status, step.since);
     }
     Ok(standings)

@@ -4,14 +4,17 @@ use anyhow::Result;
 use chrono::NaiveDate;
 
 use super::words;
+use crate::domain::bank::debit;
+use crate::domain::bank::instruction::{Answer, Attempt, Direction, Next};
+use crate::domain::bank::pay_out::{self, Credit};
 use crate::domain::calendar::plus;
-use crate::domain::debit::{self, DebitRule};
-use crate::domain::hold::{Covered, Effect, spans};
-use crate::domain::instruction::{Answer, Attempt, Direction, Next, Retry};
-use crate::domain::order::{Case, Source};
-use crate::domain::pay_out::{self, Credit, PayOutRule};
-use crate::domain::policy::Terms;
-use crate::domain::position::Position;
+use crate::domain::decide::holds::{HeldDays, holds};
+use crate::domain::decide::position::Position;
+use crate::domain::facts::case::Case;
+use crate::domain::facts::source::Source;
+use crate::domain::terms::hold::HoldEffect;
+use crate::domain::terms::instructions::{DebitRule, PayOutRule, Retry};
+use crate::domain::terms::policy::Terms;
 use crate::store::instructions::StoredInstruction;
 use crate::store::journal::JournalRow;
 use crate::store::{Tx, instructions};
@@ -74,7 +77,7 @@ fn put_off(case: &Case, terms: &Terms, all: &[StoredInstruction], attempt: &Atte
     };
     let is_first = all.iter().find(plan).is_some_and(|first| first.attempt.id == attempt.id);
     let known = case.as_known_on(attempt.instructed_on);
-    let held = Covered::by(Effect::Debit, &spans(&known.effective_by(attempt.instructed_on), terms), terms);
+    let held = HeldDays::by(HoldEffect::Debit, &holds(&known.effective_by(attempt.instructed_on), terms), terms);
     let by_hold = is_first && held.covers(meant_for) && held.first_free(meant_for) == attempt.instructed_on;
     by_hold.then(|| format!("; a hold put it off from {meant_for}"))
 }
@@ -89,7 +92,7 @@ pub fn next_debit(
 ) -> Option<String> {
     let rule = terms.debit.as_ref()?;
     let facts = case.effective_by(open_day);
-    let held = Covered::by(Effect::Debit, &spans(&facts, terms), terms);
+    let held = HeldDays::by(HoldEffect::Debit, &holds(&facts, terms), terms);
     let of_instalment = all.iter().filter(|stored| stored.direction == Direction::Debit);
     let attempts: Vec<&Attempt> = of_instalment
         .map(|stored| &stored.attempt)

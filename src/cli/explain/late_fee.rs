@@ -4,12 +4,13 @@ use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
 use super::words::{days, percent};
-use crate::domain::late_fee::{Cap, CapKind, CapScope, Caps, Charge, FeeKind, LateFee, LateFees, Step};
+use crate::domain::decide::late_fee::caps::{Cap, CapKind};
+use crate::domain::decide::order_fees::fee_workings;
+use crate::domain::facts::case::Case;
 use crate::domain::money::Currency;
-use crate::domain::order::Case;
-use crate::domain::policy::Terms;
-use crate::domain::position::fee_workings;
-use crate::domain::reference_rate::{AnnualRate, RateOf};
+use crate::domain::terms::late_fee::{CapScope, Caps, Charge, FeeKind, LateFee, LateFees, Step};
+use crate::domain::terms::policy::Terms;
+use crate::domain::terms::reference_rate::{AnnualRate, RateOf};
 
 /// The rule that holds for an order of this amount, and why it does.
 pub fn of_order(fees: &LateFees, order_minor: i64, currency: Currency) -> String {

@@ -11,15 +11,20 @@ use crate::books::environment::Scheme;
 use crate::books::held_back;
 use crate::config::Merchant;
 use crate::domain::calendar::days_between;
-use crate::domain::correction::History;
-use crate::domain::credit::{Standing, Status};
-use crate::domain::due::{ClockDay, ways_on};
-use crate::domain::hold::Stopped;
+use crate::domain::decide::credit_record::{CreditRecord, CreditStatus};
+use crate::domain::decide::due::{ClockDay, due_date_workings};
+use crate::domain::decide::during_day::{Owed, owed_now};
+use crate::domain::decide::end_of_day::decide;
+use crate::domain::decide::holds::HoldEffects;
+use crate::domain::decide::position::Position;
+use crate::domain::facts::case::Case;
+use crate::domain::facts::correction::History;
+use crate::domain::facts::fact::{Fact, What};
+use crate::domain::facts::order::Order;
+use crate::domain::facts::source::Source;
 use crate::domain::journal::{Account, Kind};
 use crate::domain::money::Currency;
-use crate::domain::order::{Case, Fact, Order, Source, What};
-use crate::domain::policy::Terms;
-use crate::domain::position::{Owed, Position, decide, owed_now};
+use crate::domain::terms::policy::Terms;
 use crate::store::input_rows::InputRow;
 use crate::store::journal::JournalRow;
 use crate::store::orders::StoredOrder;
@@ -125,7 +130,7 @@ impl Story {
             told.tell(reminder.business_date, MAIL, what, source);
         }
         for step in credit_record::of_orders(tx, &merchant.id, &ids).await? {
-            let words = credit_words(Status::parse(&step.status).unwrap_or_default(), step.since < open_day);
+            let words = credit_words(CreditStatus::parse(&step.status).unwrap_or_default(), step.since < open_day);
             let owed = if step.amount_minor > 0 {
                 format!(
                     ", {} {} unpaid, {} past due",
@@ -140,7 +145,7 @@ impl Story {
         }
         told.events.sort_by_key(|event| (event.on, event.rank));
         let recorded = positions::of_orders(tx, &merchant.id, &ids).await?.remove(order_id).unwrap_or_default();
-        let standings: Vec<Standing> = recorded.iter().map(|position| position.credit).collect();
+        let standings: Vec<CreditRecord> = recorded.iter().map(|position| position.credit).collect();
         let owed = owed_now(&case, terms, &standings, open_day)?;
         let mut now =
             now(&owed, stored.order.currency, |position| bank::next_debit(&case, terms, position, &asked, open_day));
@@ -298,7 +303,7 @@ impl Told<'_> {
             let due: Vec<Option<NaiveDate>> = decision.positions.iter().map(|position| position.due_on).collect();
             if due != before && due.iter().any(Option::is_some) {
                 let former_dates = before.iter().chain(std::iter::repeat(&None));
-                let ways = ways_on(&known, terms, today)?;
+                let ways = due_date_workings(&known, terms, today)?;
                 for ((position, way), former) in decision.positions.iter().zip(ways).zip(former_dates) {
                     let Some(due_on) = position.due_on.filter(|due_on| Some(*due_on) != *former) else { continue };
                     let which = if decision.positions.len() > 1 {
@@ -396,17 +401,17 @@ struct Growing {
 }
 
 /// `reported`: the day of the step is sealed, so the report is out.
-fn credit_words(status: Status, reported: bool) -> &'static str {
+fn credit_words(status: CreditStatus, reported: bool) -> &'static str {
     match status {
-        Status::Clear => "clear again, nothing is reported",
-        Status::OnTime => "paid on time, which is reported in the customer's favour",
-        Status::NoticeDue => "a notice has to be sent before anything may be reported",
-        Status::NoticeSent => "the notice was sent",
-        Status::Flagged if reported => "reported as late",
-        Status::Flagged => "to be reported as late when the day is closed",
-        Status::SettledLate => "reported as settled late",
-        Status::Corrected => "the report was wrong and is withdrawn",
-        Status::Expired => "the report has run out and is taken off",
+        CreditStatus::Clear => "clear again, nothing is reported",
+        CreditStatus::OnTime => "paid on time, which is reported in the customer's favour",
+        CreditStatus::NoticeDue => "a notice has to be sent before anything may be reported",
+        CreditStatus::NoticeSent => "the notice was sent",
+        CreditStatus::Flagged if reported => "reported as late",
+        CreditStatus::Flagged => "to be reported as late when the day is closed",
+        CreditStatus::SettledLate => "reported as settled late",
+        CreditStatus::Corrected => "the report was wrong and is withdrawn",
+        CreditStatus::Expired => "the report has run out and is taken off",
     }
 }
 
@@ -437,8 +442,8 @@ fn now(owed: &[Owed], currency: Currency, next_debit: impl Fn(&Position) -> Opti
                 currency.plain(position.recovered)
             ));
         }
-        if position.stopped != Stopped::default() {
-            lines.push(format!("     held, which stops: {}", position.stopped.names().replace(' ', ", ")));
+        if position.hold_effects != HoldEffects::default() {
+            lines.push(format!("     held, which stops: {}", position.hold_effects.names().replace(' ', ", ")));
         }
         let next = position
             .next_action_on

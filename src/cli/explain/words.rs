@@ -4,10 +4,13 @@ use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
 use crate::domain::business_days::{Count, NoYear};
-use crate::domain::due::{ClockDay, Way};
-use crate::domain::hold::{Effect, HoldRule};
-use crate::domain::order::{Correction, Order, What};
-use crate::domain::policy::{Clock, DueDay, Term, Terms};
+use crate::domain::decide::due::{ClockDay, DueDateWorkings};
+use crate::domain::facts::correction::Correction;
+use crate::domain::facts::fact::What;
+use crate::domain::facts::order::Order;
+use crate::domain::terms::due_dates::{Clock, DueDay, Term};
+use crate::domain::terms::hold::{HoldEffect, HoldRule};
+use crate::domain::terms::policy::Terms;
 
 /// Text on one line: what other people's files hold must neither steer the terminal nor look like lines of ours.
 pub fn on_one_line(text: &str) -> String {
@@ -30,7 +33,7 @@ pub fn clock(terms: &Terms, clock: ClockDay) -> String {
         Clock::Confirmed { .. } => "confirmed receipt",
     };
     match (clock, terms.clock) {
-        (ClockDay::Started { by_itself: true, .. }, Clock::Confirmed { auto: Some(auto) }) => {
+        (ClockDay::Started { automatic: true, .. }, Clock::Confirmed { auto: Some(auto) }) => {
             let after = auto.after.map(|(event, days)| format!("{days} days after the order was {}", event.name()));
             let after_order = auto.after_order.map(|days| format!("{days} days after the order was placed"));
             let whens: Vec<String> = after.into_iter().chain(after_order).collect();
@@ -51,7 +54,7 @@ pub fn time_to_pay(terms: Option<&Terms>, term: i64) -> String {
 }
 
 /// What came between the clock day and the due date, where it is more than so many days.
-pub fn way(terms: &Terms, way: &Way) -> Result<String, NoYear> {
+pub fn way(terms: &Terms, way: &DueDateWorkings) -> Result<String, NoYear> {
     let mut steps = match (way.term, &terms.days_off) {
         (Term::Days(_), None) => return Ok(String::new()),
         (Term::Days(count), Some(_)) => format!("; {} after it", days_counted(terms, count)),
@@ -120,11 +123,11 @@ pub fn correction(correction: &Correction, order: &Order) -> String {
 /// What a hold stops.
 pub fn stops(rule: &HoldRule) -> String {
     let words = rule.effects.iter().map(|effect| match effect {
-        Effect::Clock => "its days don't count towards the due date",
-        Effect::Fees => "its days count for no late fee",
-        Effect::Contact => "no reminders",
-        Effect::Credit => "no step towards a report",
-        Effect::Debit => "no collection by debit",
+        HoldEffect::Clock => "its days don't count towards the due date",
+        HoldEffect::Fees => "its days count for no late fee",
+        HoldEffect::Contact => "no reminders",
+        HoldEffect::Credit => "no step towards a report",
+        HoldEffect::Debit => "no collection by debit",
     });
     words.collect::<Vec<_>>().join(", ")
 }

@@ -12,7 +12,7 @@ use super::super::table::Table;
 use super::super::{Ending, remark, say};
 use super::{as_json, find, status_in_words};
 use crate::domain::calendar::days_between;
-use crate::domain::order::Source;
+use crate::domain::facts::source::Source;
 use crate::store::input_rows::InputRow;
 use crate::store::inputs::FileRow;
 use crate::store::{Tx, inputs, listing, orders, scheme};

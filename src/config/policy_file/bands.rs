@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::config::problems::{Rules, join, wrong};
 use crate::config::values::{in_days, minor};
 use crate::domain::money::Currency;
-use crate::domain::policy::Band;
+use crate::domain::terms::policy::Band;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

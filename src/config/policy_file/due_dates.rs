@@ -10,7 +10,7 @@ use crate::config::calendar_file::Calendars;
 use crate::config::problems::{Rules, join, wrong};
 use crate::config::values::{in_days, share_of_one};
 use crate::domain::business_days::{Count, Roll};
-use crate::domain::policy::{DaysOff, DueDay, Share, Term};
+use crate::domain::terms::due_dates::{DaysOff, DueDay, Share, Term};
 
 /// The last month that a due day may lie in, counted from the clock day's.
 const MOST_MONTHS: u32 = 120;

@@ -5,9 +5,7 @@ use serde::Deserialize;
 
 use crate::config::problems::{Rules, join};
 use crate::config::values::{in_days, maybe_days};
-use crate::domain::debit::DebitRule;
-use crate::domain::instruction::Retry;
-use crate::domain::pay_out::PayOutRule;
+use crate::domain::terms::instructions::{DebitRule, PayOutRule, Retry};
 
 /// The most attempts that a plan may have, with the first.
 const MOST_ATTEMPTS: i64 = 366;

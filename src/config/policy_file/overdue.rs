@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::config::problems::{Rules, wrong};
 use crate::config::values::{in_days, maybe_days};
-use crate::domain::policy::CreditRule;
+use crate::domain::terms::policy::CreditRule;
 
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields)]

@@ -7,8 +7,8 @@ use chrono::SecondsFormat;
 
 use super::facts::fingerprint_of_money;
 use super::{Kind, Parsed, Row};
+use crate::domain::facts::fact::{FactRow, What};
 use crate::domain::money::Currency;
-use crate::domain::order::{FactRow, What};
 use crate::files::cell::{Cells, Rejection};
 
 pub const COLUMNS: &[&str] = &["transaction_id", "order_id", "event", "amount", "currency", "occurred_at"];
@@ -90,7 +90,7 @@ pub fn parse(cells: &Cells<'_>) -> Result<Parsed, Rejection> {
         failed,
     };
     let fee_minor = cells.optional_signed_amount("fee", currency)?;
-    let what = if failed { REFUND_FAILED } else { fact.what.kind() };
+    let what = if failed { REFUND_FAILED } else { fact.what.kind().code() };
     let fingerprint = fingerprint_of_money(what, &fact.order_id, minor, Some(currency));
     let row = BillRow { fact, minor, currency, fee_minor, transaction_id };
     Ok(Parsed { fingerprint, row: Row::Bill(row) })
@@ -136,7 +136,9 @@ mod tests {
             ),
         ] {
             let found = match read(row) {
-                Ok(row) => format!("{} {} {} fee {:?}", row.fact.what.kind(), row.fact.id, row.minor, row.fee_minor),
+                Ok(row) => {
+                    format!("{} {} {} fee {:?}", row.fact.what.kind().code(), row.fact.id, row.minor, row.fee_minor)
+                }
                 Err(rejection) => format!("{} {}", rejection.code, rejection.message),
             };
             assert_eq!(found, expected, "{row}");

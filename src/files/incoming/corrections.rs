@@ -5,8 +5,8 @@ use chrono::{DateTime, NaiveTime, Utc};
 
 use super::{Fingerprint, Parsed, Row};
 use crate::domain::calendar::instant_of;
-use crate::domain::correction::{Action, Changes, CorrectionRow, KINDS, parse_kind};
-use crate::domain::hold::HoldReason;
+use crate::domain::facts::correction::{Action, Changes, CorrectionRow, KINDS, parse_kind};
+use crate::domain::facts::fact::HoldReason;
 use crate::files::cell::{Cells, Rejection};
 
 pub const COLUMNS: &[&str] = &["correction_id", "kind", "fact_id", "action", "corrected_at", "reason", "approved_by"];

@@ -1,8 +1,8 @@
 //! Customers and agreements: records that change.
 
 use super::{Fingerprint, Parsed, Row};
-use crate::domain::customer::{Customer, Opening};
-use crate::domain::eligibility::Agreement;
+use crate::domain::facts::agreement::Agreement;
+use crate::domain::facts::customer::{AgreementRow, Customer};
 use crate::files::cell::{Cells, Rejection};
 
 pub const COLUMNS: &[&str] =
@@ -40,7 +40,7 @@ pub fn parse_agreement(cells: &Cells<'_>) -> Result<Parsed, Rejection> {
         "closed" => Some(false),
         _ => None,
     };
-    let opening = Opening {
+    let opening = AgreementRow {
         merchant_id: cells.key("merchant_id")?,
         customer_id: cells.key("customer_id")?,
         agreement: Agreement {

@@ -4,9 +4,8 @@ use chrono::NaiveTime;
 
 use super::{Fingerprint, Kind, Parsed, Row};
 use crate::domain::calendar::instant_of;
-use crate::domain::hold::HoldReason;
+use crate::domain::facts::fact::{Event, FactRow, HoldReason, What};
 use crate::domain::money::Currency;
-use crate::domain::order::{Event, FactRow, What};
 use crate::files::cell::{Cells, Rejection};
 
 pub const FULFILMENT_COLUMNS: &[&str] = &["order_id", "event", "occurred_at"];
@@ -65,7 +64,7 @@ pub fn fulfilment_id(order_id: &str, event: Event) -> String {
 
 /// The same for a fact from its own file and from an order's row.
 pub fn fingerprint_of(fact: &FactRow) -> i64 {
-    Fingerprint::of(if fact.failed { "failed" } else { fact.what.kind() })
+    Fingerprint::of(if fact.failed { "failed" } else { fact.what.kind().code() })
         .and(&fact.order_id)
         .and(fact.effective_at.timestamp_micros())
         .and(format_args!("{:?}", fact.what))

@@ -10,9 +10,10 @@ mod results;
 use sha2::{Digest, Sha256};
 
 use super::cell::{Cells, Rejection};
-use crate::domain::correction::CorrectionRow;
-use crate::domain::customer::{Customer, Opening};
-use crate::domain::order::{FactRow, OrderRow};
+use crate::domain::facts::correction::CorrectionRow;
+use crate::domain::facts::customer::{AgreementRow, Customer};
+use crate::domain::facts::fact::FactRow;
+use crate::domain::facts::order::OrderRow;
 
 pub use bills::BillRow;
 pub use results::ResultRow;
@@ -150,7 +151,7 @@ pub struct Parsed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Row {
     Customer(Customer),
-    Opening(Opening),
+    Opening(AgreementRow),
     Order(OrderRow),
     Fact(FactRow),
     Result(ResultRow),

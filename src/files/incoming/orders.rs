@@ -1,7 +1,8 @@
 //! Orders, with the fulfilment that their row may already carry.
 
 use super::{Fingerprint, Parsed, Row};
-use crate::domain::order::{Event, OrderRow};
+use crate::domain::facts::fact::Event;
+use crate::domain::facts::order::OrderRow;
 use crate::files::cell::{Cells, Rejection};
 
 pub const COLUMNS: &[&str] = &["order_id", "customer_id", "amount", "currency", "ordered_at"];

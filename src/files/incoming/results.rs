@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{Fingerprint, Kind, Parsed, Row};
-use crate::domain::instruction::Answer;
+use crate::domain::bank::instruction::Answer;
 use crate::files::cell::{Cells, Rejection};
 
 pub const DEBIT_COLUMNS: &[&str] = &["debit_id", "order_id", "result", "at"];

@@ -3,9 +3,9 @@
 use chrono::NaiveDate;
 
 use super::{ReportRow, defused};
-use crate::domain::credit::bucket;
+use crate::domain::decide::buckets::bucket;
+use crate::domain::decide::position::Position;
 use crate::domain::money::Currency;
-use crate::domain::position::Position;
 
 pub struct OpenInstalment<'a> {
     pub merchant_id: &'a str,

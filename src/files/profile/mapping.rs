@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime};
 use csv::StringRecord;
 
 use super::{ANY, Column, Condition, Profile, Rule, Sign};
-use crate::domain::order::PARTS;
+use crate::domain::facts::fact::PARTS;
 use crate::files::cell::{self, Rejection};
 use crate::files::incoming::Kind;
 

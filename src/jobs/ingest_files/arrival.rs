@@ -8,9 +8,9 @@ use chrono::NaiveDate;
 
 use crate::books::expected_files::missing_key;
 use crate::config::Feed;
-use crate::domain::admission::is_refused_by_terms;
-use crate::domain::arrival::left_out;
-use crate::domain::order::Source;
+use crate::domain::facts::source::Source;
+use crate::domain::intake::admission::is_refused_by_terms;
+use crate::domain::intake::arrival::left_out;
 use crate::store::exceptions::{self, NewException};
 use crate::store::inputs::FileRow;
 use crate::store::{Tx, arrivals, input_rows, inputs, listing};

@@ -11,7 +11,7 @@ use super::{Chunk, facts};
 use crate::books::environment::Scheme;
 use crate::config::Merchant;
 use crate::domain::calendar::day_of;
-use crate::domain::order::Source;
+use crate::domain::facts::source::Source;
 use crate::files::incoming::{BillRow, Kind, Row};
 use crate::files::reader::Line;
 use crate::store::bills::{NewLine, Said};
@@ -29,7 +29,7 @@ pub async fn decide(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, chunk: &C
         let key = keys.of(&row.fact);
         match words.take(row, key, chunk.today) {
             Word::New { opened_on } => fresh.push(NewLine {
-                event: row.fact.what.kind(),
+                event: row.fact.what.kind().code(),
                 key,
                 order_id: &row.fact.order_id,
                 minor: row.minor,
@@ -62,7 +62,7 @@ fn bill_row(line: &Line) -> Option<&BillRow> {
 fn other_fee(row: &BillRow, before: Option<i64>) -> Outcome {
     let told =
         |fee: Option<i64>| fee.map_or("no fee".to_owned(), |minor| format!("a fee of {}", row.currency.plain(minor)));
-    let (what, id) = (row.fact.what.kind(), &row.fact.id);
+    let (what, id) = (row.fact.what.kind().code(), &row.fact.id);
     let message = format!(
         "{what} {id} was recorded before with {}, now with {}; nothing was changed",
         told(before),
@@ -90,7 +90,7 @@ impl<'a> Words<'a> {
         let (mut said, mut since) = (HashMap::new(), HashMap::new());
         for kind in [Kind::Payments, Kind::Refunds] {
             let of_kind: Vec<_> = rows.iter().copied().filter(|(row, _)| row.kind() == kind).collect();
-            let Some(event) = of_kind.first().map(|(row, _)| row.fact.what.kind()) else { continue };
+            let Some(event) = of_kind.first().map(|(row, _)| row.fact.what.kind().code()) else { continue };
             let keys: Vec<&'a str> = of_kind.iter().map(|(_, key)| *key).collect();
             let mut before = bills::said(tx, &merchant.id, event, &keys).await?;
             let awaited = bills::awaited_since(tx, &merchant.id, event, &keys).await?;
@@ -106,7 +106,7 @@ impl<'a> Words<'a> {
     }
 
     fn take(&mut self, row: &'a BillRow, key: &'a str, today: NaiveDate) -> Word {
-        let about = (row.fact.what.kind(), key);
+        let about = (row.fact.what.kind().code(), key);
         let words = self.said.entry(about).or_default();
         let content = (row.fact.order_id.as_str(), row.minor, row.currency.code());
         let same = |said: &&Said| (said.order_id.as_str(), said.amount_minor, said.currency.as_str()) == content;

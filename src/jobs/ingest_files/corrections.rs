@@ -14,11 +14,13 @@ use super::pending;
 use crate::books::environment::Scheme;
 use crate::books::order_decisions::into_cases;
 use crate::config::Merchant;
-use crate::domain::admission::{Refusal, admit, admit_given_back, not_before_order};
 use crate::domain::calendar::day_of;
-use crate::domain::correction::{Action, Changes, CorrectionRow, History};
-use crate::domain::due::can_be_told;
-use crate::domain::order::{Case, Correction, Fact, FactRow, Source, What};
+use crate::domain::decide::due::due_dates_are_known;
+use crate::domain::facts::case::Case;
+use crate::domain::facts::correction::{Action, Changes, Correction, CorrectionRow, History};
+use crate::domain::facts::fact::{Fact, FactRow, What};
+use crate::domain::facts::source::Source;
+use crate::domain::intake::admission::{Refusal, admit, admit_given_back, not_before_order};
 use crate::files::cell::Cells;
 use crate::files::incoming::{self, Kind, Row};
 use crate::store::corrections::{self, NewCorrection};
@@ -295,7 +297,7 @@ impl<'a> Desk<'a> {
     fn admitted(
         &self,
         rest: &Case,
-        terms: &crate::domain::policy::Terms,
+        terms: &crate::domain::terms::policy::Terms,
         instead: Option<&Fact>,
         row: &CorrectionRow,
     ) -> Result<(), Refusal> {
@@ -313,7 +315,7 @@ impl<'a> Desk<'a> {
         if row.kind == "payment" {
             chargebacks_have_their_payment(&after, &row.fact_id)?;
         }
-        Ok(can_be_told(&after, terms)?)
+        Ok(due_dates_are_known(&after, terms)?)
     }
 
     fn book(&mut self, order_id: String, before: Option<&Fact>, correction: Correction, fingerprint: i64) {
@@ -325,7 +327,7 @@ impl<'a> Desk<'a> {
             latest.map(|other| other.corrected_at).max().is_none_or(|latest| latest <= correction.corrected_at);
         let mut history = History { facts, superseded, corrections: Vec::new() };
         if counts {
-            history.facts.retain(|fact| fact.id != id || fact.what.kind() != kind);
+            history.facts.retain(|fact| fact.id != id || fact.what.kind().code() != kind);
             history.superseded.extend(before.map(|fact| (fact.clone(), self.today)));
             history.facts.extend(correction.instead.clone());
         }
@@ -386,7 +388,7 @@ impl<'a> Desk<'a> {
 
 /// What a fact was before it was voided.
 fn last_of<'c>(case: &'c Case, kind: &str, id: &str) -> Option<&'c Fact> {
-    let superseded = case.superseded.iter().filter(|(fact, _)| fact.id == id && fact.what.kind() == kind);
+    let superseded = case.superseded.iter().filter(|(fact, _)| fact.id == id && fact.what.kind().code() == kind);
     superseded.max_by_key(|(_, until)| *until).map(|(fact, _)| fact)
 }
 

@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use super::{feed_of, retry};
 use crate::books::environment::Scheme;
 use crate::books::remote;
-use crate::domain::order::Source;
+use crate::domain::facts::source::Source;
 use crate::files::inbox::{self, Filing, Found, Known};
 use crate::files::{acknowledgement, atomic};
 use crate::store::exceptions::{self, NewException};

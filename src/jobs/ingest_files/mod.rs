@@ -183,7 +183,7 @@ async fn take(
             (file.code, file.message) = (Some(distrust.code.to_owned()), Some(message.clone()));
             Some(exceptions::NewException {
                 code: distrust.code.to_owned(),
-                source: crate::domain::order::Source { file_no: file.file_no, line: 0 },
+                source: crate::domain::facts::source::Source { file_no: file.file_no, line: 0 },
                 message,
                 ..exceptions::NewException::default()
             })

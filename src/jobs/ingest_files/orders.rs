@@ -13,13 +13,17 @@ use super::{Chunk, pending};
 use crate::books::environment::Scheme;
 use crate::books::policy_versions::version_fingerprint;
 use crate::config::Merchant;
-use crate::domain::admission::not_before_order;
 use crate::domain::business_days::NoYear;
 use crate::domain::calendar::day_of;
-use crate::domain::due::can_be_told;
-use crate::domain::eligibility::{self, Request};
-use crate::domain::order::{Case, Event, Fact, FactRow, Order, OrderRow, Source, What};
-use crate::domain::policy::Terms;
+use crate::domain::decide::due::due_dates_are_known;
+use crate::domain::facts::agreement::agreement_for;
+use crate::domain::facts::case::Case;
+use crate::domain::facts::fact::{Event, Fact, FactRow, What};
+use crate::domain::facts::order::{Order, OrderRow};
+use crate::domain::facts::source::Source;
+use crate::domain::intake::admission::not_before_order;
+use crate::domain::intake::eligibility::{self, Request};
+use crate::domain::terms::policy::Terms;
 use crate::files::incoming::Row;
 use crate::files::incoming::facts::{fingerprint_of, fulfilment_id};
 use crate::files::reader::Line;
@@ -230,7 +234,7 @@ impl Desk {
         let request = Request { amount_minor, currency, ordered_at, today, zone };
         let customer = &mut customers[customer];
         let Standing { applicant, agreements, exposure } = &customer.standing;
-        let agreement = eligibility::agreement_for(agreements, ordered_at).map(|(agreement, _)| agreement);
+        let agreement = agreement_for(agreements, ordered_at).map(|(agreement, _)| agreement);
         let answer = eligibility::decide(&request, applicant.as_ref(), agreements, *exposure, terms);
         let order = Order {
             order_id: row.order_id.clone(),
@@ -368,5 +372,5 @@ fn due_dates_can_be_told(order: &Order, events: &[NewFact], terms: &Terms) -> Re
         return Ok(());
     }
     let facts = events.iter().map(|new| new.fact.clone()).collect();
-    can_be_told(&Case::new(order.clone(), facts), terms)
+    due_dates_are_known(&Case::new(order.clone(), facts), terms)
 }

@@ -9,8 +9,8 @@ use chrono_tz::Tz;
 
 use super::Chunk;
 use crate::domain::calendar::day_of;
+use crate::domain::facts::source::Source;
 use crate::domain::money::Currency;
-use crate::domain::order::Source;
 use crate::files::cell::{NO_AMOUNT, Rejection};
 use crate::files::incoming::{Kind, Parsed, Row, bills};
 use crate::files::profile::mapping::{SET_ASIDE, is_declined};
@@ -199,7 +199,7 @@ fn input_row(chunk: &Chunk<'_>, of: Kind, line: &Line, outcome: &Outcome) -> Inp
 
 /// The day on which a row's money takes effect, as far as it can be told without its order: by no cut-off.
 fn day_of_money(row: &Row, zone: Tz) -> Option<NaiveDate> {
-    use crate::domain::order::What;
+    use crate::domain::facts::fact::What;
     let fact = match row {
         Row::Bill(bill) => &bill.fact,
         Row::Fact(fact) => fact,
@@ -210,7 +210,7 @@ fn day_of_money(row: &Row, zone: Tz) -> Option<NaiveDate> {
 }
 
 fn named_order(row: &Row) -> (String, Option<(i64, Currency)>) {
-    use crate::domain::order::What;
+    use crate::domain::facts::fact::What;
     match row {
         Row::Customer(_) | Row::Opening(_) | Row::Correction(_) => (String::new(), None),
         Row::Result(result) => (result.order_id.clone().unwrap_or_default(), None),

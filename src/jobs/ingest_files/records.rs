@@ -11,8 +11,8 @@ use super::Chunk;
 use super::outcome::Outcome;
 use crate::books::environment::Scheme;
 use crate::config::Merchant;
-use crate::domain::customer::{Customer, Opening};
-use crate::domain::order::Source;
+use crate::domain::facts::customer::{AgreementRow, Customer};
+use crate::domain::facts::source::Source;
 use crate::files::incoming::Row;
 use crate::files::reader::Line;
 use crate::store::customers::{self, Delivered};
@@ -192,21 +192,21 @@ pub async fn agreements(tx: &mut Tx, scheme: &Scheme, chunk: &Chunk<'_>) -> Resu
 
 /// A merchant's agreements as a chunk changes them.
 struct Agreements {
-    waves: Waves<Opening>,
+    waves: Waves<AgreementRow>,
     /// As they stand, by key.
-    known: HashMap<String, Opening>,
+    known: HashMap<String, AgreementRow>,
     /// Keys of those of which something earlier became known.
     outdated: Vec<String>,
 }
 
 impl Agreements {
-    fn new(known: HashMap<String, (i64, Opening)>) -> Agreements {
+    fn new(known: HashMap<String, (i64, AgreementRow)>) -> Agreements {
         let waves = Waves::new(known.iter().map(|(id, (content, _))| (id.clone(), *content)));
         let known = known.into_iter().map(|(id, (_, opening))| (id, opening)).collect();
         Agreements { waves, known, outdated: Vec::new() }
     }
 
-    fn take(&mut self, fingerprint: i64, source: Source, row: &Opening) -> Outcome {
+    fn take(&mut self, fingerprint: i64, source: Source, row: &AgreementRow) -> Outcome {
         let id = &row.agreement.agreement_id;
         let Some(before) = self.known.get_mut(id) else {
             self.known.insert(id.clone(), row.clone());
@@ -232,11 +232,11 @@ impl Agreements {
 
     /// Tells finance of agreements that were closed while something is owed, and of those of customers nobody knows.
     async fn report(&self, tx: &mut Tx, merchant: &Merchant, today: NaiveDate) -> Result<()> {
-        let mut changed: BTreeMap<&str, (&Opening, Source)> = BTreeMap::new();
+        let mut changed: BTreeMap<&str, (&AgreementRow, Source)> = BTreeMap::new();
         for Delivered { record, source, .. } in self.waves.waves.iter().flat_map(|wave| &wave.fresh) {
             changed.insert(&record.agreement.agreement_id, (record, *source));
         }
-        let is_open = |(_, (opening, _)): &(&&str, &(&Opening, Source))| opening.agreement.open;
+        let is_open = |(_, (opening, _)): &(&&str, &(&AgreementRow, Source))| opening.agreement.open;
         let open: Vec<&str> = changed.iter().filter(is_open).map(|(id, _)| *id).collect();
         exceptions::resolve_if_open(tx, &merchant.id, CLOSED, &open, today).await?;
         let closed: Vec<(&str, &str, Source)> = changed
@@ -277,7 +277,7 @@ impl Agreements {
     }
 }
 
-fn opening(line: &Line) -> Option<&Opening> {
+fn opening(line: &Line) -> Option<&AgreementRow> {
     match &line.parsed.as_ref().ok()?.row {
         Row::Opening(opening) => Some(opening),
         Row::Customer(_) | Row::Order(_) | Row::Fact(_) | Row::Result(_) | Row::Bill(_) | Row::Correction(_) => None,

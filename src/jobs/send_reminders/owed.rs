@@ -8,15 +8,16 @@ use chrono::NaiveDate;
 
 use crate::books::environment::Scheme;
 use crate::books::order_decisions::{load_cases, which_order};
+use crate::domain::bank::debit;
+use crate::domain::bank::instruction::{Attempt, Direction, Next};
 use crate::domain::calendar::plus;
-use crate::domain::credit::{Standing, Status};
-use crate::domain::debit;
-use crate::domain::hold::{Covered, Effect, spans};
-use crate::domain::instruction::{Attempt, Direction, Next};
-use crate::domain::order::Case;
-use crate::domain::policy::Terms;
-use crate::domain::position::{self, Owed};
-use crate::domain::reminders::Template;
+use crate::domain::decide::credit_record::{CreditRecord, CreditStatus};
+use crate::domain::decide::during_day::{self, Owed};
+use crate::domain::decide::holds::{HeldDays, holds};
+use crate::domain::decide::reminders::Template;
+use crate::domain::facts::case::Case;
+use crate::domain::terms::hold::HoldEffect;
+use crate::domain::terms::policy::Terms;
 use crate::store::orders::StoredOrder;
 use crate::store::{Tx, instructions, positions};
 
@@ -53,10 +54,10 @@ pub async fn on_day<'s>(
     for (stored, case) in cases {
         let id = stored.order.order_id.clone();
         let terms = scheme.terms(merchant, case.order.policy_version)?;
-        let standings: Vec<Standing> =
+        let standings: Vec<CreditRecord> =
             recorded.get(&id).into_iter().flatten().map(|position| position.credit).collect();
         let instalments =
-            position::owed_now(&case, terms, &standings, day).with_context(|| which_order(merchant, &case))?;
+            during_day::owed_now(&case, terms, &standings, day).with_context(|| which_order(merchant, &case))?;
         let attempts = debits.remove(&id).unwrap_or_default().into_iter().map(|stored| stored.attempt).collect();
         owed.insert(id, OwedOrder { stored, terms, instalments, case, attempts });
     }
@@ -73,7 +74,7 @@ impl OwedOrder<'_> {
             .iter()
             .filter(|attempt| attempt.instalment == instalment && attempt.instructed_on < day)
             .collect();
-        let held = Covered::by(Effect::Debit, &spans(&self.case.effective_by(day), self.terms), self.terms);
+        let held = HeldDays::by(HoldEffect::Debit, &holds(&self.case.effective_by(day), self.terms), self.terms);
         match debit::next(rule, &owed.position, &attempts, &held, day) {
             Next::Now(_) => Some(Collected::On(day)),
             Next::On(next) if attempts.iter().any(|attempt| attempt.is_open(day)) && next > day => {
@@ -98,7 +99,7 @@ impl OwedOrder<'_> {
             Some("due on another day")
         } else if template == Template::Notice && !self.is_noticed(owed) {
             Some("no longer past due")
-        } else if position.stopped.has(Effect::Contact) {
+        } else if position.hold_effects.has(HoldEffect::Contact) {
             Some("held")
         } else {
             None
@@ -108,7 +109,7 @@ impl OwedOrder<'_> {
     /// Whether a notice before a negative report is due and still right.
     pub fn is_noticed(&self, owed: &Owed) -> bool {
         let late = self.terms.credit.is_some_and(|rule| owed.position.days_past_due >= rule.notice_after);
-        late && owed.position.credit.status == Status::NoticeDue && owed.position.outstanding() > 0
+        late && owed.position.credit.status == CreditStatus::NoticeDue && owed.position.outstanding() > 0
     }
 
     /// The day from which an unpaid instalment is reported if its notice is sent on `day`.

@@ -1,0 +1,59 @@
+//! Which reminder is right on a day.
+
+use chrono::NaiveDate;
+
+use crate::domain::calendar::plus;
+
+/// What a mail is about, from mild to grave: a mail that covers several orders speaks of the gravest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Template {
+    Upcoming,
+    DueToday,
+    Overdue,
+    /// Notice before a negative report.
+    Notice,
+}
+
+impl Template {
+    pub const ALL: [Template; 4] = [Template::Upcoming, Template::DueToday, Template::Overdue, Template::Notice];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Template::Upcoming => "upcoming",
+            Template::DueToday => "due_today",
+            Template::Overdue => "overdue",
+            Template::Notice => "notice",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Template> {
+        Template::ALL.into_iter().find(|template| template.name() == text)
+    }
+
+    /// The template of a ladder step, in days around the due date.
+    pub fn of_step(step: i64) -> Template {
+        match step {
+            ..0 => Template::Upcoming,
+            0 => Template::DueToday,
+            1.. => Template::Overdue,
+        }
+    }
+}
+
+/// The due dates that a ladder reaches on a day, each with its step. A step missed yesterday is not among them.
+pub fn due_dates(steps: &[i64], today: NaiveDate) -> Vec<(NaiveDate, i64)> {
+    steps.iter().map(|step| (plus(today, -step), *step)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_right_on_its_day_only() {
+        let today: NaiveDate = "2026-03-10".parse().unwrap();
+        let found = due_dates(&[-3, 0, 7], today);
+        let days: Vec<_> = found.iter().map(|(due_on, step)| (due_on.to_string(), *step)).collect();
+        assert_eq!(days, [("2026-03-13".into(), -3), ("2026-03-10".into(), 0), ("2026-03-03".into(), 7)]);
+    }
+}

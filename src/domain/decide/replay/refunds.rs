@@ -1,0 +1,99 @@
+//! Refunds, as a part of replaying an order's money: what they take from the principal, and what they give back of what
+//! was paid. Money that the provider gave back itself has left its cash and is never customer credit.
+
+use super::state::{Replay, ReplayResult, take};
+use crate::domain::facts::fact::{Fact, What};
+use crate::domain::journal::{Account, Kind};
+use crate::domain::money::rated;
+
+impl Replay<'_> {
+    /// Principal first, latest instalment first; beyond what is left it gives back what was paid. Never more than was
+    /// ordered: a cancellation that happened before this refund, but was known after it, has left nothing of it.
+    pub(super) fn refund(&self, result: &mut ReplayResult, fact: &Fact, minor: i64, suspended: bool) {
+        if self.is_given_back(fact) {
+            return self.give_back(result, fact, minor, suspended);
+        }
+        let from = source_account(suspended);
+        let refunded = minor.min(self.order.amount_minor - result.refunded);
+        let mut left = refunded;
+        result.refund_principal(fact, from, &mut left);
+        let credit = left;
+        for i in (0..result.instalments.len()).rev() {
+            result.refund_paid(i, fact, &mut left);
+        }
+        result.credit += credit;
+        result.declare(Kind::Refund, 0, from, Account::CustomerCredit, credit, fact);
+        self.refunded(result, fact, (minor, refunded), suspended);
+    }
+
+    /// Whether the provider says that it gave a refund back itself.
+    fn is_given_back(&self, fact: &Fact) -> bool {
+        let is_word = |other: &&&Fact| other.what == What::GivenBack && other.id == fact.id;
+        matches!(fact.what, What::Refund { .. }) && self.facts.iter().any(|other| is_word(&other))
+    }
+
+    /// The customer has this money. It pays out the credit that is there, of an earlier refund or of what was paid too
+    /// much; then it gives back what was paid, latest instalment first. More than the books know to be paid comes off the
+    /// principal, and the credit is overdrawn by it until the payment is known.
+    fn give_back(&self, result: &mut ReplayResult, fact: &Fact, minor: i64, suspended: bool) {
+        let from = source_account(suspended);
+        let from_credit = result.credit.clamp(0, minor);
+        let refunded = (minor - from_credit).min(self.order.amount_minor - result.refunded);
+        let mut left = refunded;
+        for i in (0..result.instalments.len()).rev() {
+            let given_back = result.refund_paid(i, fact, &mut left);
+            let instalment = result.instalments[i].due.instalment;
+            result.declare(Kind::Refund, instalment, from, Account::CashClearing, given_back, fact);
+        }
+        let never_paid = left;
+        result.refund_principal(fact, from, &mut left);
+        let out_of_credit = minor - refunded + never_paid;
+        result.credit -= out_of_credit;
+        result.declare(Kind::Refund, 0, Account::CustomerCredit, Account::CashClearing, out_of_credit, fact);
+        self.refunded(result, fact, (minor, refunded), suspended);
+    }
+
+    /// What every refund does besides: the merchant's service fee is less, and all of a row's money leaves suspense.
+    fn refunded(&self, result: &mut ReplayResult, fact: &Fact, (minor, refunded): (i64, i64), suspended: bool) {
+        let fee = |refunded: i64| rated((self.order.amount_minor - refunded).max(0), self.terms.service_fee);
+        let returned = fee(result.refunded) - fee(result.refunded + refunded);
+        result.refunded += refunded;
+        let (income, payable) = (Account::IncomeServiceFee, Account::MerchantPayable);
+        result.declare(Kind::ServiceFee, 0, income, payable, returned, fact);
+        if suspended {
+            result.declare(Kind::Refund, 0, Account::Suspense, payable, minor - refunded, fact);
+        }
+    }
+}
+
+impl ReplayResult {
+    /// Takes a refund off what is left of the principal, latest instalment first.
+    fn refund_principal(&mut self, fact: &Fact, from: Account, left: &mut i64) {
+        for i in (0..self.instalments.len()).rev() {
+            let state = &mut self.instalments[i];
+            let taken = state.principal.now().min(*left);
+            state.refunded += taken;
+            state.principal.take(fact.effective_on, taken);
+            *left -= taken;
+            let (instalment, off) = (state.due.instalment, state.receivable());
+            self.declare(Kind::Refund, instalment, from, off, taken, fact);
+        }
+    }
+
+    /// Turns what was paid of an instalment into what was refunded, and says how much that was. What was recovered of a
+    /// loss and is given back was no loss.
+    fn refund_paid(&mut self, i: usize, fact: &Fact, left: &mut i64) -> i64 {
+        let state = &mut self.instalments[i];
+        let recovered = take(&mut state.recovered, left);
+        let paid = take(&mut state.paid, left);
+        state.refunded += recovered + paid;
+        let instalment = state.due.instalment;
+        self.declare(Kind::Refund, instalment, Account::IncomeRecovery, Account::ExpensesBadDebt, recovered, fact);
+        recovered + paid
+    }
+}
+
+/// What a refund is taken from: the merchant bears it, unless it was booked in suspense.
+fn source_account(suspended: bool) -> Account {
+    if suspended { Account::Suspense } else { Account::MerchantPayable }
+}

@@ -1,0 +1,319 @@
+//! Whether a fact that names a known order can be taken: nothing happens before its order, and refunds, chargebacks and
+//! extensions have limits. Of several reasons to refuse, the first in the order of docs/rules.md is given.
+
+use chrono::{DateTime, Duration, NaiveDate, NaiveTime, Utc};
+use chrono_tz::Tz;
+
+use crate::domain::business_days::NoYear;
+use crate::domain::calendar::{day_of, days_between, plus};
+use crate::domain::decide::cancellation::is_cancelled;
+use crate::domain::decide::due::{clock_day, due_date_workings, due_dates_are_known, schedule};
+use crate::domain::decide::during_day::owed_now;
+use crate::domain::decide::end_of_day::decide;
+use crate::domain::decide::holds::holds;
+use crate::domain::facts::case::Case;
+use crate::domain::facts::fact::{Fact, What};
+use crate::domain::facts::source::Source;
+use crate::domain::terms::policy::Terms;
+
+/// Why a well-formed row about a known order is rejected. The message says what the limit was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error(
+        "dated {on}, but order {order_id} was placed on {ordered_on}; the policy takes what is dated at most {days} day(s) \
+         before the order"
+    )]
+    BeforeOrder { on: NaiveDate, order_id: String, ordered_on: NaiveDate, days: i64 },
+    #[error("refunded {days} days after the clock day {clock_on}; the policy takes refunds for {window} days")]
+    RefundTooLate { days: i64, clock_on: NaiveDate, window: i64 },
+    #[error("more than the {left} of the order that earlier refunds have left")]
+    RefundTooMuch { left: String },
+    #[error("charged back on {on}, but payment {payment_id} was made on {paid_on}")]
+    ChargebackTooEarly { payment_id: String, paid_on: NaiveDate, on: NaiveDate },
+    #[error("more than the {left} of payment {payment_id} that earlier chargebacks have left")]
+    ChargebackTooMuch { payment_id: String, left: String },
+    #[error("payment {payment_id} is not known")]
+    ChargebackUnknown { payment_id: String },
+    #[error("payment {payment_id} was taken back by chargeback {chargeback_id}; correct that first")]
+    PaymentChargedBack { payment_id: String, chargeback_id: String },
+    #[error("the policy grants no extensions")]
+    ExtensionNotOffered,
+    #[error("nothing of the order was owed on {asked_on}, so there is nothing to put off; nothing was used up")]
+    ExtensionNotNeeded { asked_on: NaiveDate },
+    #[error(
+        "with {days} more the due date stays {due_on}, since it is moved to a business day before; ask for more days"
+    )]
+    ExtensionNoEffect { days: i64, due_on: NaiveDate },
+    #[error("the policy grants {times} extension(s), which the order has had")]
+    ExtensionLimit { times: i64 },
+    #[error("{days} days asked for; the policy grants 1 to {most}")]
+    ExtensionTooLong { days: i64, most: i64 },
+    #[error("asked for {before} days before the due date {due_on}; the policy takes requests {within} days before it")]
+    ExtensionTooEarly { before: i64, due_on: NaiveDate, within: i64 },
+    #[error("asked for on {asked_on}, after the due date {due_on}; the policy grants none once overdue")]
+    ExtensionTooLate { asked_on: NaiveDate, due_on: NaiveDate },
+    #[error("asked for on {asked_on}, but instalment {instalment} was written off on {written_off_on}")]
+    ExtensionWrittenOff { asked_on: NaiveDate, instalment: i64, written_off_on: NaiveDate },
+    #[error("its due date cannot be told: {0}")]
+    NoCalendarYear(#[from] NoYear),
+}
+
+impl Refusal {
+    pub fn code(&self) -> &'static str {
+        match self {
+            Refusal::BeforeOrder { .. } => "BEFORE_ORDER",
+            Refusal::RefundTooLate { .. } => "REFUND_TOO_LATE",
+            Refusal::RefundTooMuch { .. } => "REFUND_TOO_MUCH",
+            Refusal::ChargebackTooEarly { .. } => "CHARGEBACK_TOO_EARLY",
+            Refusal::ChargebackTooMuch { .. } => "CHARGEBACK_TOO_MUCH",
+            Refusal::ChargebackUnknown { .. } => UNKNOWN_PAYMENT,
+            Refusal::PaymentChargedBack { .. } => "PAYMENT_CHARGED_BACK",
+            Refusal::ExtensionNotOffered => "EXTENSION_NOT_OFFERED",
+            Refusal::ExtensionNotNeeded { .. } => "EXTENSION_NOT_NEEDED",
+            Refusal::ExtensionNoEffect { .. } => "EXTENSION_NO_EFFECT",
+            Refusal::ExtensionLimit { .. } => "EXTENSION_LIMIT",
+            Refusal::ExtensionTooLong { .. } => "EXTENSION_TOO_LONG",
+            Refusal::ExtensionTooEarly { .. } => "EXTENSION_TOO_EARLY",
+            Refusal::ExtensionTooLate { .. } => "EXTENSION_TOO_LATE",
+            Refusal::ExtensionWrittenOff { .. } => "EXTENSION_WRITTEN_OFF",
+            Refusal::NoCalendarYear(_) => "NO_CALENDAR_YEAR",
+        }
+    }
+
+    /// What may come yet and would change the answer: the row can wait for it.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Refusal::ChargebackUnknown { .. })
+    }
+}
+
+/// Whether a row with this code was understood, and refused by the terms of its order.
+pub fn is_refused_by_terms(code: &str) -> bool {
+    const BY_TERMS: [&str; 12] = [
+        "REFUND_TOO_LATE",
+        "REFUND_TOO_MUCH",
+        "CHARGEBACK_TOO_EARLY",
+        "CHARGEBACK_TOO_MUCH",
+        "EXTENSION_NOT_OFFERED",
+        "EXTENSION_NOT_NEEDED",
+        "EXTENSION_NO_EFFECT",
+        "EXTENSION_LIMIT",
+        "EXTENSION_TOO_LONG",
+        "EXTENSION_TOO_EARLY",
+        "EXTENSION_TOO_LATE",
+        "EXTENSION_WRITTEN_OFF",
+    ];
+    BY_TERMS.contains(&code)
+}
+
+/// Of a chargeback whose payment has not been seen.
+pub const UNKNOWN_PAYMENT: &str = "UNKNOWN_PAYMENT";
+
+/// Whether something can have happened to an order at an instant, by the order's own and the terms' tolerance. What is
+/// dated by its day alone, which reads as midnight, is compared by days.
+pub fn not_before_order(
+    order_id: &str,
+    ordered_at: DateTime<Utc>,
+    terms: &Terms,
+    at: DateTime<Utc>,
+    zone: Tz,
+) -> Result<(), Refusal> {
+    let (on, ordered_on) = (day_of(at, zone, None), day_of(ordered_at, zone, None));
+    let by_day = at.with_timezone(&zone).time() == NaiveTime::MIN;
+    let too_early = if by_day {
+        on < plus(ordered_on, -terms.before_order)
+    } else {
+        ordered_at - at > Duration::days(terms.before_order)
+    };
+    if too_early {
+        let (order_id, days) = (order_id.to_owned(), terms.before_order);
+        return Err(Refusal::BeforeOrder { on, order_id, ordered_on, days });
+    }
+    Ok(())
+}
+
+/// Whether `what`, effective on a day, can join what is known of the order.
+pub fn admit(case: &Case, terms: &Terms, what: &What, effective_on: NaiveDate) -> Result<(), Refusal> {
+    match what {
+        What::Refund { minor, .. } => admit_refund(case, terms, *minor, effective_on),
+        What::Chargeback { minor, payment_id, .. } => admit_chargeback(case, payment_id, *minor, effective_on),
+        What::Extension { days } => {
+            admit_extension(case, terms, *days, effective_on)?;
+            admit_due_dates(case, terms, what, effective_on)?;
+            admit_effect(case, terms, what, effective_on)
+        }
+        What::Fulfilment(_) | What::Hold { .. } => admit_due_dates(case, terms, what, effective_on),
+        What::Payment { .. } | What::Waiver { .. } | What::Notice { .. } | What::PayOut { .. } | What::GivenBack => {
+            Ok(())
+        }
+    }
+}
+
+/// A row that would move a due date to where the calendar knows no days is refused: nobody could decide the order
+/// any more, and a slip such as a hold until 2062 must not stop the books.
+fn admit_due_dates(case: &Case, terms: &Terms, what: &What, effective_on: NaiveDate) -> Result<(), Refusal> {
+    if terms.days_off.is_none() {
+        return Ok(());
+    }
+    Ok(due_dates_are_known(&joined(case, what, effective_on), terms)?)
+}
+
+/// The case with one more fact.
+fn joined(case: &Case, what: &What, effective_on: NaiveDate) -> Case {
+    let mut joined = case.clone();
+    joined.facts.push(Fact {
+        id: String::new(),
+        effective_at: effective_on.and_time(NaiveTime::MIN).and_utc(),
+        effective_on,
+        booked_on: effective_on,
+        source: Source::default(),
+        what: what.clone(),
+    });
+    joined
+}
+
+/// Whether a refund that the provider gave back itself can join what is known of the order. The customer has the money,
+/// so it may be a refund that the merchant reported under another key: only what the provider gave back before counts.
+pub fn admit_given_back(case: &Case, terms: &Terms, minor: i64, on: NaiveDate) -> Result<(), Refusal> {
+    let sum = |of: &dyn Fn(&Fact) -> i64| case.facts.iter().map(of).sum::<i64>();
+    let is_given_back = |fact: &Fact| case.facts.iter().any(|o| o.what == What::GivenBack && o.id == fact.id);
+    let paid = sum(&|fact| match fact.what {
+        What::Payment { minor, .. } => minor,
+        _ => 0,
+    });
+    let refunds = |given_back: bool| {
+        sum(&|fact| match fact.what {
+            What::Refund { minor, .. } if is_given_back(fact) == given_back => minor,
+            _ => 0,
+        })
+    };
+    let left = case.order.amount_minor.max(paid) - refunds(true);
+    if minor > left {
+        return Err(Refusal::RefundTooMuch { left: case.order.currency.plain(left) });
+    }
+    // What was refunded before was in time.
+    let refunded_before = if is_cancelled(case, terms, on) { case.order.amount_minor } else { refunds(false) };
+    if minor <= refunded_before { Ok(()) } else { admit_refund_day(case, terms, on) }
+}
+
+fn admit_refund(case: &Case, terms: &Terms, minor: i64, refunded_on: NaiveDate) -> Result<(), Refusal> {
+    let given_back = case.facts.iter().any(|fact| fact.what == What::GivenBack);
+    let earlier: i64 = if given_back {
+        // What the provider gave back may have been a refund of its own, or have paid out an earlier one.
+        let latest = case.facts.iter().map(|fact| fact.effective_on).max().unwrap_or(refunded_on);
+        let decision = decide(case, terms, &[], latest.max(case.order.ordered_on))?;
+        decision.positions.iter().map(|position| position.refunded).sum()
+    } else {
+        let refund = |fact: &Fact| match fact.what {
+            What::Refund { minor, .. } => minor,
+            _ => 0,
+        };
+        case.facts.iter().map(refund).sum()
+    };
+    let left = if is_cancelled(case, terms, refunded_on) { 0 } else { case.order.amount_minor - earlier };
+    if minor > left {
+        return Err(Refusal::RefundTooMuch { left: case.order.currency.plain(left) });
+    }
+    admit_refund_day(case, terms, refunded_on)
+}
+
+fn admit_refund_day(case: &Case, terms: &Terms, refunded_on: NaiveDate) -> Result<(), Refusal> {
+    let facts = case.effective_by(refunded_on);
+    let clock = clock_day(&case.order, terms, &facts, &holds(&facts, terms), refunded_on);
+    if let (Some(clock_on), Some(window)) = (clock.on(), terms.refund_window) {
+        let days = days_between(clock_on, refunded_on);
+        if days > window {
+            return Err(Refusal::RefundTooLate { days, clock_on, window });
+        }
+    }
+    Ok(())
+}
+
+fn admit_chargeback(case: &Case, payment_id: &str, minor: i64, on: NaiveDate) -> Result<(), Refusal> {
+    let payment_id = payment_id.to_owned();
+    let paid = case.facts.iter().find_map(|fact| match fact.what {
+        What::Payment { minor, .. } if fact.id == payment_id => Some((minor, fact.effective_on)),
+        _ => None,
+    });
+    let Some((paid, paid_on)) = paid else {
+        return Err(Refusal::ChargebackUnknown { payment_id });
+    };
+    if on < paid_on {
+        return Err(Refusal::ChargebackTooEarly { payment_id, paid_on, on });
+    }
+    let earlier = case.facts.iter().map(|fact| match &fact.what {
+        What::Chargeback { minor, payment_id: of, .. } if *of == payment_id => *minor,
+        _ => 0,
+    });
+    let left = paid - earlier.sum::<i64>();
+    if minor > left {
+        return Err(Refusal::ChargebackTooMuch { payment_id, left: case.order.currency.plain(left) });
+    }
+    Ok(())
+}
+
+fn admit_extension(case: &Case, terms: &Terms, days: i64, asked_on: NaiveDate) -> Result<(), Refusal> {
+    let Some(limits) = terms.extension else {
+        return Err(Refusal::ExtensionNotOffered);
+    };
+    let owed = owed_now(case, terms, &[], asked_on)?;
+    let positions = || owed.iter().map(|owed| &owed.position);
+    if !positions().any(|position| position.is_open() || position.is_unpaid()) {
+        return Err(Refusal::ExtensionNotNeeded { asked_on });
+    }
+    let had = case.facts.iter().filter(|fact| matches!(fact.what, What::Extension { .. })).count();
+    if i64::try_from(had).is_ok_and(|had| had >= limits.times) {
+        return Err(Refusal::ExtensionLimit { times: limits.times });
+    }
+    if !(1..=limits.days).contains(&days) {
+        return Err(Refusal::ExtensionTooLong { days, most: limits.days });
+    }
+    let facts = case.effective_by(asked_on);
+    let holds = holds(&facts, terms);
+    let clock = clock_day(&case.order, terms, &facts, &holds, asked_on);
+    let due = schedule(&case.order, terms, &facts, &holds, clock)?;
+    if terms.write_off_after.is_some() {
+        // What the day's end writes off is still there while the day is open.
+        let written_off = positions().find_map(|position| Some((position.instalment, position.written_off_on?)));
+        if let Some((instalment, written_off_on)) = written_off {
+            return Err(Refusal::ExtensionWrittenOff { asked_on, instalment, written_off_on });
+        }
+    }
+    // Without a due date there is nothing yet that could be too near or too far.
+    if let Some(due_on) = due.iter().filter_map(|due| due.due_on).max() {
+        let before = days_between(asked_on, due_on);
+        if let Some(within) = limits.ask_within.filter(|within| before > *within) {
+            return Err(Refusal::ExtensionTooEarly { before, due_on, within });
+        }
+        if before < 0 && !limits.when_overdue {
+            return Err(Refusal::ExtensionTooLate { asked_on, due_on });
+        }
+    }
+    Ok(())
+}
+
+/// An extension that leaves every due date where it is would be used up for nothing.
+fn admit_effect(case: &Case, terms: &Terms, what: &What, asked_on: NaiveDate) -> Result<(), Refusal> {
+    let &What::Extension { days } = what else { return Ok(()) };
+    if terms.days_off.is_none() {
+        return Ok(());
+    }
+    let last_due = |case: &Case| -> Result<Option<NaiveDate>, NoYear> {
+        Ok(due_date_workings(case, terms, asked_on)?.into_iter().flatten().map(|way| way.due_on).max())
+    };
+    match (last_due(case)?, last_due(&joined(case, what, asked_on))?) {
+        (Some(due_on), Some(extended)) if extended <= due_on => Err(Refusal::ExtensionNoEffect { days, due_on }),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_waits_only_for_what_may_come_yet() {
+        assert!(Refusal::ChargebackUnknown { payment_id: "P1".into() }.may_pass());
+        assert!(!Refusal::ChargebackTooMuch { payment_id: "P1".into(), left: "1.00".into() }.may_pass());
+        assert!(!Refusal::ExtensionNotOffered.may_pass());
+    }
+}

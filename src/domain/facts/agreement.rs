@@ -73,7 +73,7 @@ pub fn agreement_for(agreements: &[Agreement], at: DateTime<Utc>) -> Option<(&Ag
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
 
     fn at(text: &str) -> DateTime<Utc> {
@@ -81,7 +81,7 @@ mod tests {
     }
 
     /// Days of March on which an agreement was opened (`+05`) or closed (`-07`), in the order in which it becomes known.
-    fn agreement(id: &str, known: &str) -> Agreement {
+    pub fn agreement(id: &str, known: &str) -> Agreement {
         let mut states = known.split_whitespace().map(|text| AgreementState {
             since: at(&format!("2026-03-{}T00:00:00Z", &text[1..])),
             open: text.starts_with('+'),

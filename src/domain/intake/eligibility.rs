@@ -89,6 +89,7 @@ pub fn decide<'t>(
 mod tests {
     use super::*;
     use crate::domain::facts::agreement::Agreement;
+    use crate::domain::facts::agreement::tests::agreement;
     use crate::domain::terms::policy::tests::terms;
 
     fn at(text: &str) -> DateTime<Utc> {

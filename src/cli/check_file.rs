@@ -8,17 +8,18 @@ use serde_json::{Value as Json, json};
 
 use super::open::At;
 use super::{Ending, Misconfigured, say};
-use crate::config::{Config, Feed};
+use crate::config;
 use crate::files::inbox;
 use crate::files::incoming::Kind;
 use crate::files::look::{Found, Look, look};
 use crate::files::profile::mapping::is_declined;
 use crate::files::source::Seen;
 use crate::jobs::ingest_files::preview::{self, Foreseen};
+use crate::scheme::Feed;
 use crate::store;
 
 pub async fn run(at: &At, file: &Path, feed: &str) -> Result<Ending> {
-    let feed = Config::load_feed(at.config_file()?, feed).map_err(Misconfigured)?;
+    let feed = config::load_feed(at.config_file()?, feed).map_err(Misconfigured)?;
     let reading = || format!("reading {}", file.display());
     // Whoever names a file means it, wherever links lead.
     let path = file.canonicalize().with_context(reading)?;

@@ -10,10 +10,11 @@ use anyhow::{Context, Result, anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Misconfigured;
-use crate::config::{Config, MailTransport};
-use crate::jobs::{Scheme, refuse_lost_store};
+use crate::config;
+use crate::jobs::{Environment, refuse_lost_store};
 use crate::mail::compose::{Sender, Templates};
 use crate::mail::transport::{Smtp, Transport};
+use crate::scheme::{MailTransport, Scheme};
 use crate::store::{Store, runs};
 
 /// What every command is given.
@@ -24,14 +25,19 @@ pub struct At {
 
 /// A scheme opened for work. While it lives, no other paylater works on the same books.
 pub struct AtWork {
-    pub scheme: Scheme,
+    pub scheme: Environment,
     pub progress: Progress,
     _lock: File,
 }
 
 impl At {
-    pub fn load_config(&self) -> Result<Config> {
-        Config::load(self.config_file()?).map_err(|why| Misconfigured(why).into())
+    pub fn load_config(&self) -> Result<Scheme> {
+        Ok(self.load_with_sources()?.scheme)
+    }
+
+    /// The scheme, with how its policies and calendars are written.
+    pub fn load_with_sources(&self) -> Result<config::Loaded> {
+        config::load(self.config_file()?).map_err(|why| Misconfigured(why).into())
     }
 
     pub fn config_file(&self) -> Result<&Path> {
@@ -44,10 +50,10 @@ impl At {
         let config = self.load_config()?;
         let lock = lock(&config)?;
         let is_empty = |file: PathBuf| file.metadata().map_or(0, |metadata| metadata.len()) == 0;
-        if Store::file(&config.store_url, &config.home)?.is_some_and(is_empty) {
+        if Store::file(&config.store_url, config.home.path())?.is_some_and(is_empty) {
             refuse_lost_store(&config)?;
         }
-        let store = Store::open_to_work(&config.store_url, &config.home).await?;
+        let store = Store::open_to_work(&config.store_url, config.home.path()).await?;
         let mut tx = store.write().await?;
         runs::interrupt(&mut tx).await?;
         tx.commit().await?;
@@ -57,19 +63,19 @@ impl At {
     }
 
     /// Opens the scheme to look at it, if it has books already. Nothing is made, changed or waited for.
-    pub async fn look_at_books(&self) -> Result<Option<Scheme>> {
+    pub async fn look_at_books(&self) -> Result<Option<Environment>> {
         let config = self.load_config()?;
-        let store = Store::open_to_read(&config.store_url, &config.home).await?;
+        let store = Store::open_to_read(&config.store_url, config.home.path()).await?;
         store.map(|store| scheme(config, store, Progress::new())).transpose()
     }
 
     /// Opens the scheme to look at it. Nothing is made, changed or waited for.
-    pub async fn look(&self) -> Result<Scheme> {
+    pub async fn look(&self) -> Result<Environment> {
         if let Some(scheme) = self.look_at_books().await? {
             return Ok(scheme);
         }
         let config = self.load_config()?;
-        let place = Store::place(&config.store_url, &config.home)?;
+        let place = Store::place(&config.store_url, config.home.path())?;
         let why = anyhow!(
             "there are no books yet in {place}: if this is a new scheme, its first `paylater close`, `run` or `job` makes \
              them; else scheme.home or store.url of {} names the wrong place",
@@ -79,10 +85,10 @@ impl At {
     }
 }
 
-fn scheme(config: Config, store: Store, progress: Progress) -> Result<Scheme> {
+fn scheme(config: Scheme, store: Store, progress: Progress) -> Result<Environment> {
     let (transport, templates, sender) = mail(&config).map_err(Misconfigured)?;
     let progress = Box::new(move |message: &str| progress.tell(message));
-    Ok(Scheme {
+    Ok(Environment {
         config,
         store,
         transport: Arc::new(transport),
@@ -96,10 +102,10 @@ fn scheme(config: Config, store: Store, progress: Progress) -> Result<Scheme> {
 }
 
 /// How the scheme sends mail.
-pub fn mail(config: &Config) -> Result<(Transport, Templates, Sender)> {
+pub fn mail(config: &Scheme) -> Result<(Transport, Templates, Sender)> {
     let mail = &config.mail;
     let transport = match &mail.transport {
-        MailTransport::Folder => Transport::Folder(config.home.join("mail")),
+        MailTransport::Folder => Transport::Folder(config.home.mail()),
         MailTransport::Smtp { url } => Transport::Smtp(Smtp::new(url).context("the URL of the mail server")?),
     };
     let templates = Templates::load(mail.templates.as_deref()).context("mail templates")?;
@@ -114,15 +120,16 @@ pub fn mail(config: &Config) -> Result<(Transport, Templates, Sender)> {
 }
 
 /// Takes the lock file below home. The system lets go of it when the process ends, however it ends.
-fn lock(config: &Config) -> Result<File> {
-    let path = config.home.join("paylater.lock");
-    std::fs::create_dir_all(&config.home).with_context(|| format!("making the folder {}", config.home.display()))?;
+fn lock(config: &Scheme) -> Result<File> {
+    let path = config.home.lock_file();
+    std::fs::create_dir_all(config.home.path())
+        .with_context(|| format!("making the folder {}", config.home.path().display()))?;
     let opening = || format!("opening {}", path.display());
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).with_context(opening)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
-            bail!("another paylater is working in {}; wait for it to end, or stop it", config.home.display())
+            bail!("another paylater is working in {}; wait for it to end, or stop it", config.home.path().display())
         }
         Err(TryLockError::Error(why)) => Err(why).with_context(|| format!("locking {}", path.display())),
     }

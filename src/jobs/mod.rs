@@ -34,11 +34,11 @@ use anyhow::{Context, Result, bail, ensure};
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::clock;
-use crate::config::{Changed, Clock, Config, JobFile, Merchant, changed};
 use crate::domain::calendar::plus;
 use crate::domain::policy::Terms;
 use crate::mail::compose::{Sender, Templates};
 use crate::mail::transport::Transport;
+use crate::scheme::{Changed, Clock, JobFile, Merchant, Scheme, changed};
 use crate::store::{Store, Tx, scheme};
 
 /// The jobs there are.
@@ -96,7 +96,7 @@ impl Job {
     }
 
     /// Does the job for the open business date.
-    pub async fn run(self, scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> Result<Done> {
+    pub async fn run(self, scheme: &Environment, today: NaiveDate, now: DateTime<Utc>) -> Result<Done> {
         let done = match self {
             Job::IngestFiles => ingest_files::run(scheme, today).await,
             Job::WatchFeeds => watch_feeds::run(scheme, today, now).await,
@@ -112,7 +112,7 @@ impl Job {
     }
 
     /// What the job would do, without doing it.
-    pub async fn dry_run(self, scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
+    pub async fn dry_run(self, scheme: &Environment, today: NaiveDate) -> Result<Vec<String>> {
         let now = scheme.now_of(self.name(), today);
         match self {
             Job::IngestFiles => ingest_files::dry_run(scheme, today).await,
@@ -141,9 +141,9 @@ impl std::fmt::Display for Done {
     }
 }
 
-/// A scheme at work: what it was told, its books, and its way to send mail.
-pub struct Scheme {
-    pub config: Config,
+/// A scheme at work: how it is set up, its books, and its way to send mail.
+pub struct Environment {
+    pub config: Scheme,
     pub store: Store,
     pub transport: Arc<Transport>,
     pub templates: Templates,
@@ -158,7 +158,7 @@ pub struct Scheme {
     pub progress: Box<dyn Fn(&str) + Send + Sync>,
 }
 
-impl Scheme {
+impl Environment {
     /// The open business date; an empty store begins with the configured one.
     pub async fn business_date(&self) -> Result<NaiveDate> {
         let mut tx = self.store.read().await?;
@@ -213,8 +213,7 @@ impl Scheme {
     }
 
     /// A folder below home, made if it is not there.
-    pub fn folder(&self, name: &str) -> Result<PathBuf> {
-        let folder = self.config.home.join(name);
+    pub fn folder(&self, folder: PathBuf) -> Result<PathBuf> {
         std::fs::create_dir_all(&folder).with_context(|| format!("making the folder {}", folder.display()))?;
         Ok(folder)
     }
@@ -255,13 +254,13 @@ impl Scheme {
 }
 
 /// Refuses a home that has folders of sealed days, but no books: the store was lost, or another is named.
-pub fn refuse_lost_store(config: &Config) -> Result<()> {
+pub fn refuse_lost_store(config: &Scheme) -> Result<()> {
     let folders = sealed_days::day_folders_below(&config.home)?;
     let (Some(first), Some(last)) = (folders.first(), folders.last()) else { return Ok(()) };
     bail!(
         "{}/reconciliation has the sealed days {first} to {last}, but the store is empty or gone; put the store back from a \
          backup, or see that store.url names the right one. To begin a new scheme, give it a home of its own",
-        config.home.display()
+        config.home.path().display()
     )
 }
 

@@ -7,17 +7,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::io;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use super::Scheme;
+use super::Environment;
 use super::write_reconciliation::manifest;
 use crate::clock;
 use crate::domain::calendar::plus;
 use crate::files::outgoing::{Manifest, seal, sha256_of};
+use crate::scheme::Home;
 use crate::store::fingerprints::{self, PartPrint};
 use crate::store::scheme::{Days, SealedDay};
 use crate::store::{Tx, journal, scheme};
@@ -86,7 +86,7 @@ pub struct Again {
 type Prints = Vec<(String, Vec<PartPrint>)>;
 
 /// Proves what is due at the close of a day. It writes nothing; `Again::record` does.
-pub async fn prove_again(tx: &mut Tx, scheme: &Scheme) -> Result<Again> {
+pub async fn prove_again(tx: &mut Tx, scheme: &Environment) -> Result<Again> {
     let begun = clock::monotonic();
     let sealed = scheme::sealed_days(tx).await?;
     let mut again = Again { findings: Vec::new(), days: Vec::new(), first_prints: Vec::new(), left: None };
@@ -117,7 +117,7 @@ pub async fn prove_again(tx: &mut Tx, scheme: &Scheme) -> Result<Again> {
 }
 
 impl Again {
-    async fn prove(&mut self, tx: &mut Tx, scheme: &Scheme, day: &SealedDay) -> Result<()> {
+    async fn prove(&mut self, tx: &mut Tx, scheme: &Environment, day: &SealedDay) -> Result<()> {
         let date = day.business_date;
         (scheme.progress)(&format!("proving {date} again"));
         let kept = fingerprints::kept(tx, date).await?;
@@ -144,7 +144,7 @@ impl Again {
 
 /// Entries that were put into the journal on the open day under another. A merchant that was left out of seals has those of the
 /// days since as well.
-pub async fn strays(tx: &mut Tx, scheme: &Scheme, today: NaiveDate) -> Result<Vec<Finding>> {
+pub async fn strays(tx: &mut Tx, scheme: &Environment, today: NaiveDate) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for merchant in &scheme.config.merchants {
         let after = scheme::last_entry_by(tx, &merchant.id, plus(today, -1)).await?;
@@ -211,13 +211,13 @@ pub async fn rows(tx: &mut Tx, day: NaiveDate, kept: &Prints) -> Result<Vec<Find
 }
 
 /// What the files of a sealed day are not as they were sealed, and its seal if it does not follow from them.
-pub fn files(scheme: &Scheme, day: &SealedDay, manifest: &Manifest) -> Result<Vec<Finding>> {
+pub fn files(scheme: &Environment, day: &SealedDay, manifest: &Manifest) -> Result<Vec<Finding>> {
     let date = day.business_date;
     let mut findings = Vec::new();
     if seal(&day.previous_seal, date, day.sequence, &manifest.files, &manifest.missing) != day.seal {
         findings.push(Finding::of("", format!("{date}: the seal does not follow from its files and the seal before")));
     }
-    let folder = scheme.config.home.join("reconciliation").join(date.to_string());
+    let folder = scheme.config.home.reports(date);
     // Not put out yet, or lost: `write_reconciliation` makes them again.
     if !folder.is_dir() {
         return Ok(findings);
@@ -255,13 +255,13 @@ pub fn files(scheme: &Scheme, day: &SealedDay, manifest: &Manifest) -> Result<Ve
 const MANIFEST: &str = "manifest.json";
 
 /// The days that have a folder in reconciliation/.
-pub fn day_folders(scheme: &Scheme) -> Result<BTreeSet<NaiveDate>> {
+pub fn day_folders(scheme: &Environment) -> Result<BTreeSet<NaiveDate>> {
     day_folders_below(&scheme.config.home)
 }
 
 /// The same below a home that is not open yet.
-pub fn day_folders_below(home: &Path) -> Result<BTreeSet<NaiveDate>> {
-    let folder = home.join("reconciliation");
+pub fn day_folders_below(home: &Home) -> Result<BTreeSet<NaiveDate>> {
+    let folder = home.reconciliation();
     let reading = || format!("reading {}", folder.display());
     let entries = match fs::read_dir(&folder) {
         Ok(entries) => entries,

@@ -8,7 +8,7 @@ use super::{feed_of, retry};
 use crate::domain::order::Source;
 use crate::files::inbox::{self, Filing, Found, Known};
 use crate::files::{acknowledgement, atomic};
-use crate::jobs::{Scheme, places};
+use crate::jobs::{Environment, places};
 use crate::store::exceptions::{self, NewException};
 use crate::store::inputs::{self, FileRow};
 
@@ -16,7 +16,7 @@ const CHANGED: &str = "FILE_CHANGED";
 
 /// Goes on where a stop came between recording files and putting them away; and lets go of those that are not there to
 /// be read to their end.
-pub async fn finish(scheme: &Scheme, unfiled: Vec<FileRow>, today: NaiveDate) -> Result<()> {
+pub async fn finish(scheme: &Environment, unfiled: Vec<FileRow>, today: NaiveDate) -> Result<()> {
     // Those that are tried again have a place of their own.
     for file in unfiled.into_iter().filter(|file| file.status != "reading" || file.retry_of.is_none()) {
         let feed = feed_of(scheme, &file)?;
@@ -30,7 +30,7 @@ pub async fn finish(scheme: &Scheme, unfiled: Vec<FileRow>, today: NaiveDate) ->
 }
 
 /// Ends a file that was half read when its sender exchanged it or took it away. What was taken of it counts.
-pub async fn give_up(scheme: &Scheme, mut file: FileRow, today: NaiveDate) -> Result<()> {
+pub async fn give_up(scheme: &Environment, mut file: FileRow, today: NaiveDate) -> Result<()> {
     let rows = file.counts.rows;
     let message = format!(
         "{} was exchanged or taken away while it was read: its first {rows} rows count, no other was seen; send it \
@@ -48,14 +48,13 @@ pub async fn give_up(scheme: &Scheme, mut file: FileRow, today: NaiveDate) -> Re
 }
 
 /// Publishes the answers and moves the file out of the inbox: the one that was found, if it was read just now.
-pub async fn file_away(scheme: &Scheme, mut file: FileRow, found: Option<&Found>) -> Result<()> {
+pub async fn file_away(scheme: &Environment, mut file: FileRow, found: Option<&Found>) -> Result<()> {
     let feed = feed_of(scheme, &file)?;
-    let answers = scheme.folder(&format!("outbox/{}", feed.name))?;
-    let folder = scheme.folder(&format!(
-        "{}/{}",
-        if file.status == "quarantined" { "quarantine" } else { "archive" },
-        feed.name
-    ))?;
+    let answers = scheme.folder(scheme.config.home.outbox(&feed.name))?;
+    let home = &scheme.config.home;
+    let is_quarantined = file.status == "quarantined";
+    let folder = if is_quarantined { home.quarantine(&feed.name) } else { home.archive(&feed.name) };
+    let folder = scheme.folder(folder)?;
     let (code, message) = (file.code.as_deref().unwrap_or_default(), file.message.as_deref().unwrap_or_default());
     match file.status.as_str() {
         "taken" => acknowledgement::publish(&answers, &file.kept_as, file.rejects_bytes > 0)?,
@@ -66,7 +65,7 @@ pub async fn file_away(scheme: &Scheme, mut file: FileRow, found: Option<&Found>
         status => acknowledgement::publish_refusal(&answers, &file.kept_as, status, code, message)?,
     }
     places::queue_answers(scheme, feed, &answers, &file.kept_as)?;
-    if file.status == "quarantined" {
+    if is_quarantined {
         atomic::write(&folder.join(format!("{}{REASON}", file.kept_as)), reason(&file).as_bytes())?;
     }
     let mut opened = Vec::new();

@@ -10,9 +10,9 @@ use super::open::At;
 use super::say;
 use super::{Ending, Misconfigured};
 use crate::clock;
-use crate::config::Clock;
 use crate::domain::calendar::plus;
-use crate::jobs::{Scheme, business_day};
+use crate::jobs::{Environment, business_day};
+use crate::scheme::Clock;
 use crate::store::inputs::Counts;
 use crate::store::scheme::Happened;
 use crate::store::{exceptions, inputs, mails, scheme};
@@ -74,7 +74,7 @@ struct Summary {
 }
 
 impl Summary {
-    async fn load(scheme: &Scheme, first: NaiveDate, last: NaiveDate, days: usize) -> Result<Summary> {
+    async fn load(scheme: &Environment, first: NaiveDate, last: NaiveDate, days: usize) -> Result<Summary> {
         let mut tx = scheme.store.read().await?;
         let mut files = BTreeMap::new();
         let mut counts = Counts::default();
@@ -94,7 +94,7 @@ impl Summary {
             happened: scheme::happened(&mut tx, first, last).await?,
             mails: mails::counts(&mut tx, first, last).await?,
             exceptions: exceptions::count_open(&mut tx).await?,
-            reconciliation: scheme.config.home.join("reconciliation").display().to_string(),
+            reconciliation: scheme.config.home.reconciliation().display().to_string(),
         })
     }
 

@@ -6,13 +6,13 @@ use serde_json::json;
 use super::open::At;
 use super::{Ending, Misconfigured, say};
 use crate::clock;
-use crate::config::{Clock, Config, Merchant};
 use crate::domain::calendar::{instant_of, plus};
 use crate::domain::correction::parse_kind;
 use crate::domain::money::Currency;
 use crate::domain::position::Position;
 use crate::files::outgoing::sha256;
 use crate::jobs::ingest_files::by_hand::{self, Answer, ByHand};
+use crate::scheme::{Clock, Merchant, Scheme};
 
 /// A wrong fact is voided, or replaced by what happened after all; both stay in the books. Due dates, fees, credit flags and
 /// money that followed from it are corrected with the close of the open day. What is not said stays as it was.
@@ -112,7 +112,7 @@ impl Correct {
         Ok(ending)
     }
 
-    fn merchant<'c>(&self, config: &'c Config) -> Result<&'c Merchant> {
+    fn merchant<'c>(&self, config: &'c Scheme) -> Result<&'c Merchant> {
         match (&self.merchant, config.merchants.as_slice()) {
             (Some(id), _) => {
                 config.merchant(id).map(AsRef::as_ref).with_context(|| format!("there is no merchant {id:?}"))
@@ -123,7 +123,7 @@ impl Correct {
     }
 
     /// The row that a file would have.
-    fn by_hand(&self, kind: &'static str, config: &Config, merchant: &Merchant, today: chrono::NaiveDate) -> ByHand {
+    fn by_hand(&self, kind: &'static str, config: &Scheme, merchant: &Merchant, today: chrono::NaiveDate) -> ByHand {
         let time_column = match kind {
             "fulfilment" | "pay_out" => "occurred_at",
             "payment" => "paid_at",

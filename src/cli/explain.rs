@@ -14,8 +14,8 @@ use self::story::Story;
 use super::open::At;
 use super::say;
 use super::{Ending, Misconfigured};
-use crate::config::Merchant;
-use crate::jobs::Scheme;
+use crate::jobs::Environment;
+use crate::scheme::Merchant;
 use crate::store::{Tx, input_rows, orders};
 
 #[derive(clap::Args)]
@@ -63,7 +63,7 @@ impl Explain {
         Ok(Ending::Done)
     }
 
-    async fn find<'s>(&self, tx: &mut Tx, scheme: &'s Scheme) -> Result<&'s Merchant> {
+    async fn find<'s>(&self, tx: &mut Tx, scheme: &'s Environment) -> Result<&'s Merchant> {
         if let Some(id) = &self.merchant {
             return scheme
                 .config

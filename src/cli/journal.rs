@@ -10,7 +10,7 @@ use super::open::At;
 use crate::domain::journal::Account;
 use crate::domain::money::Currency;
 use crate::files::outgoing::detail;
-use crate::jobs::Scheme;
+use crate::jobs::Environment;
 use crate::store::journal::JournalRow;
 use crate::store::scheme::Balance;
 use crate::store::{Tx, journal, scheme};
@@ -60,7 +60,7 @@ fn as_it_came(why: csv::Error) -> std::io::Error {
     }
 }
 
-async fn csv(tx: &mut Tx, scheme: &Scheme, out: &mut impl Write) -> Result<()> {
+async fn csv(tx: &mut Tx, scheme: &Environment, out: &mut impl Write) -> Result<()> {
     let mut csv = csv::Writer::from_writer(out);
     csv.write_record([
         "entry_id",
@@ -116,7 +116,7 @@ async fn csv(tx: &mut Tx, scheme: &Scheme, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-async fn hledger(tx: &mut Tx, scheme: &Scheme, out: &mut impl Write) -> Result<()> {
+async fn hledger(tx: &mut Tx, scheme: &Environment, out: &mut impl Write) -> Result<()> {
     writeln!(out, "; {}", plain(&scheme.config.name))?;
     let mut currencies: BTreeSet<Currency> = BTreeSet::new();
     let days = scheme::sealed_days(tx).await?;

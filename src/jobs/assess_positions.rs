@@ -4,10 +4,10 @@ use anyhow::{Result, ensure};
 use chrono::NaiveDate;
 
 use super::deciding::{Changed, PAGE, decide_orders};
-use super::{Done, Scheme, held_back, suspense};
+use super::{Done, Environment, held_back, suspense};
 use crate::store::orders;
 
-pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
+pub async fn run(scheme: &Environment, today: NaiveDate) -> Result<Done> {
     let mut tx = scheme.store.write().await?;
     held_back::settle(&mut tx, scheme, today).await?;
     tx.commit().await?;
@@ -37,7 +37,7 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
     ]))
 }
 
-pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
+pub async fn dry_run(scheme: &Environment, today: NaiveDate) -> Result<Vec<String>> {
     let mut tx = scheme.store.read().await?;
     let mut would = Vec::new();
     for merchant in &scheme.config.merchants {

@@ -6,14 +6,14 @@ use chrono::NaiveDate;
 use super::ingest_files::RowsRejected;
 use super::places::Undelivered;
 use super::proof::BrokenBooks;
-use super::{Done, Job, Scheme};
+use super::{Done, Environment, Job};
 use crate::clock;
-use crate::config::Clock;
+use crate::scheme::Clock;
 use crate::store::runs;
 
 /// Does every job of every open day up to `through`, in order, and tells which days those were. Files that can't be sent to
 /// a remote place hold up no day, nor do rows that were rejected; that there are any is the error at the end.
-pub async fn close_through(scheme: &Scheme, through: NaiveDate) -> Result<Vec<NaiveDate>> {
+pub async fn close_through(scheme: &Environment, through: NaiveDate) -> Result<Vec<NaiveDate>> {
     let mut days = Vec::new();
     let (mut unsent, mut incomplete) = (None, None);
     let mut rejected = Vec::new();
@@ -56,7 +56,7 @@ pub async fn close_through(scheme: &Scheme, through: NaiveDate) -> Result<Vec<Na
 }
 
 /// Runs one job now. To close a day is to do all that its end brings; a part of that is never done alone.
-pub async fn run_now(scheme: &Scheme, job: Job, today: NaiveDate) -> Result<Done> {
+pub async fn run_now(scheme: &Environment, job: Job, today: NaiveDate) -> Result<Done> {
     if job.is_part_of_close() {
         tracing::info!(job = job.name(), day = %today, "it is part of the close of the day and waits for that");
         return Ok(Done::default());
@@ -65,7 +65,7 @@ pub async fn run_now(scheme: &Scheme, job: Job, today: NaiveDate) -> Result<Done
 }
 
 /// Does what the end of a day brings, but for the seal.
-pub async fn run_parts_of_close(scheme: &Scheme, today: NaiveDate) -> Result<()> {
+pub async fn run_parts_of_close(scheme: &Environment, today: NaiveDate) -> Result<()> {
     for part in jobs(scheme).filter(|job| job.is_part_of_close()) {
         Box::pin(run_recorded(scheme, part, today)).await?;
     }
@@ -73,7 +73,7 @@ pub async fn run_parts_of_close(scheme: &Scheme, today: NaiveDate) -> Result<()>
 }
 
 /// The jobs of a business day, in its order.
-fn jobs(scheme: &Scheme) -> impl Iterator<Item = Job> {
+fn jobs(scheme: &Environment) -> impl Iterator<Item = Job> {
     scheme.config.jobs.iter().filter_map(|file| Job::parse(&file.name))
 }
 
@@ -83,7 +83,7 @@ fn is_sealed_without_some(why: &anyhow::Error) -> bool {
 }
 
 /// Runs a job for a business date and leaves word of it. Being asked twice is no harm: it finds nothing to do.
-async fn run_recorded(scheme: &Scheme, job: Job, today: NaiveDate) -> Result<Done> {
+async fn run_recorded(scheme: &Environment, job: Job, today: NaiveDate) -> Result<Done> {
     let Some(file) = scheme.config.job(job.name()) else {
         return job.run(scheme, today, clock::now()).await;
     };

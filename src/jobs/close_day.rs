@@ -14,18 +14,18 @@ use super::proof::{self, BrokenBooks, Faults};
 use super::reconciliation::{Books, Rendered, render_merchant, render_scheme};
 use super::sealed_days::{self, Again, Finding, Tampered};
 use super::write_reconciliation::missing_merchant;
-use super::{Done, Scheme, held_back, orders_again, places, reference_rates, watch_feeds};
+use super::{Done, Environment, held_back, orders_again, places, reference_rates, watch_feeds};
 use crate::clock;
-use crate::config::Clock;
 use crate::domain::calendar::plus;
 use crate::domain::instruction::Direction;
 use crate::files::outgoing::{ManifestFile, MissingMerchant, seal};
+use crate::scheme::Clock;
 use crate::store::exceptions::NewException;
 use crate::store::scheme::{Missing, SealedDay, SealedFile};
 use crate::store::{Tx, exceptions, fingerprints, instructions, scheme};
 
 /// Refuses a day that is not over.
-pub fn ensure_over(scheme: &Scheme, today: NaiveDate) -> Result<()> {
+pub fn ensure_over(scheme: &Environment, today: NaiveDate) -> Result<()> {
     let wall = clock::now().with_timezone(&scheme.config.zone).date_naive();
     let over = scheme.config.clock == Clock::Business || today < wall;
     ensure!(over, "{today} is not over yet; a business day is closed once it is");
@@ -33,7 +33,7 @@ pub fn ensure_over(scheme: &Scheme, today: NaiveDate) -> Result<()> {
 }
 
 /// The end of a day: what was sealed is proved again, what the end brings is decided, the books are proved, and sealed.
-pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
+pub async fn run(scheme: &Environment, today: NaiveDate) -> Result<Done> {
     ensure_over(scheme, today)?;
     let again = begin(scheme, today).await?;
     run_parts_of_close(scheme, today).await?;
@@ -41,7 +41,7 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
 }
 
 /// Nothing is decided on top of books that were changed, nor without files that the day must not be closed without.
-async fn begin(scheme: &Scheme, today: NaiveDate) -> Result<Again> {
+async fn begin(scheme: &Environment, today: NaiveDate) -> Result<Again> {
     let mut tx = scheme.store.write().await?;
     let again = sealed_days::prove_again(&mut tx, scheme).await?;
     ensure_untouched(today, &again.findings)?;
@@ -52,8 +52,8 @@ async fn begin(scheme: &Scheme, today: NaiveDate) -> Result<Again> {
     stopped.map(|()| again)
 }
 
-async fn seal_books(scheme: &Scheme, today: NaiveDate, again: Again) -> Result<Done> {
-    let staged = staged_folder(&scheme.folder("reconciliation")?, today);
+async fn seal_books(scheme: &Environment, today: NaiveDate, again: Again) -> Result<Done> {
+    let staged = staged_folder(&scheme.folder(scheme.config.home.reconciliation())?, today);
     if staged.exists() {
         fs::remove_dir_all(&staged).with_context(|| format!("clearing {}", staged.display()))?;
     }
@@ -91,7 +91,7 @@ fn ensure_untouched(today: NaiveDate, findings: &[Finding]) -> Result<()> {
     if findings.is_empty() { Ok(()) } else { Err(Tampered { day: today, findings: findings.to_vec() }.into()) }
 }
 
-pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
+pub async fn dry_run(scheme: &Environment, today: NaiveDate) -> Result<Vec<String>> {
     let mut tx = scheme.store.read().await?;
     let again = sealed_days::prove_again(&mut tx, scheme).await?;
     if let Err(tampered) = ensure_untouched(today, &again.findings) {
@@ -120,7 +120,7 @@ pub fn staged_folder(reconciliation: &Path, day: NaiveDate) -> PathBuf {
 /// The files of every merchant whose books add up, and what is wrong with the others.
 async fn prove(
     tx: &mut Tx,
-    scheme: &Scheme,
+    scheme: &Environment,
     today: NaiveDate,
     folder: Option<&Path>,
     mut faults: Faults,
@@ -151,7 +151,7 @@ async fn prove(
 
 /// Tells finance who is missing in the seal of a day. What their banks were to be asked for is not sent with it: it is
 /// looked at again the next day.
-async fn leave_out(tx: &mut Tx, scheme: &Scheme, faults: &Faults, today: NaiveDate) -> Result<()> {
+async fn leave_out(tx: &mut Tx, scheme: &Environment, faults: &Faults, today: NaiveDate) -> Result<()> {
     let told = exceptions::open_keys(tx, "", BROKEN).await?;
     for merchant in &scheme.config.merchants {
         let is_told = told.contains(&merchant.id);
@@ -179,7 +179,7 @@ const BROKEN: &str = "BOOKS_BROKEN";
 
 async fn seal_day(
     tx: &mut Tx,
-    scheme: &Scheme,
+    scheme: &Environment,
     today: NaiveDate,
     rendered: Rendered,
     missing: Vec<Missing>,

@@ -8,14 +8,14 @@ use chrono::NaiveDate;
 
 use super::deciding::load_cases;
 use super::instructing::{self, Asked, Findings, sooner};
-use super::{Done, Scheme, held_back};
+use super::{Done, Environment, held_back};
 use crate::domain::debit;
 use crate::domain::hold::{Covered, Effect, spans};
 use crate::domain::instruction::{Attempt, Direction};
 use crate::store::instructions::Plan;
 use crate::store::{instructions, positions};
 
-pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
+pub async fn run(scheme: &Environment, today: NaiveDate) -> Result<Done> {
     instructing::run(scheme, Direction::Debit, today, async |tx, merchant, page| {
         let ids: Vec<&str> = page.iter().map(|plan| plan.order_id.as_str()).collect();
         let cases = load_cases(tx, &merchant.id, &ids).await?;
@@ -54,6 +54,6 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
     .await
 }
 
-pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
+pub async fn dry_run(scheme: &Environment, today: NaiveDate) -> Result<Vec<String>> {
     instructing::dry_run(scheme, Direction::Debit, today).await
 }

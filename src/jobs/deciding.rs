@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
 use super::not_fulfilled::NotFulfilled;
-use super::{Scheme, held_back};
+use super::{Environment, held_back};
 use crate::domain::calendar::plus;
 use crate::domain::correction::History;
 use crate::domain::credit::Standing;
@@ -41,7 +41,7 @@ impl Changed {
 /// Decides these orders at the end of `today` and records what differs from the books.
 pub async fn decide_orders(
     tx: &mut Tx,
-    scheme: &Scheme,
+    scheme: &Environment,
     merchant: &str,
     order_ids: &[&str],
     today: NaiveDate,

@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use chrono::NaiveDate;
 
-use super::Scheme;
+use super::Environment;
 use crate::files::incoming::Kind;
 use crate::store::exceptions;
 
@@ -22,7 +22,7 @@ fn parse(name: &str) -> Option<(&str, i64)> {
 }
 
 /// Closes an open exception on the open day and tells what it was.
-pub async fn close(scheme: &Scheme, today: NaiveDate, which: &str, why: &str) -> Result<String> {
+pub async fn close(scheme: &Environment, today: NaiveDate, which: &str, why: &str) -> Result<String> {
     let why = why.trim();
     let plain = !why.is_empty() && why.chars().count() <= LONGEST && !why.chars().any(char::is_control);
     ensure!(plain, "the reason is read by whoever signs the books; write 1 to {LONGEST} characters on one line");

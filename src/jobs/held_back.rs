@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 use anyhow::{Result, bail};
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{Scheme, watch_feeds};
-use crate::config::{Feed, WhenMissing};
+use super::{Environment, watch_feeds};
 use crate::domain::calendar::plus;
 use crate::domain::credit::News;
 use crate::domain::instruction::Direction;
+use crate::scheme::{Feed, WhenMissing};
 use crate::store::held_back::{self, MissingFile};
 use crate::store::{Tx, exceptions, instructions, orders};
 
@@ -46,7 +46,7 @@ pub type MissingOf<'s> = BTreeMap<&'s str, Vec<Missing<'s>>>;
 /// What is missing at a moment of the open day; without a moment, at its end.
 pub async fn missing_at<'s>(
     tx: &mut Tx,
-    scheme: &'s Scheme,
+    scheme: &'s Environment,
     today: NaiveDate,
     now: Option<DateTime<Utc>>,
 ) -> Result<MissingOf<'s>> {
@@ -83,7 +83,7 @@ pub async fn missing_at<'s>(
 
 /// Writes down what the open day is decided without, before its orders are. If that changed since an earlier look at this
 /// day, and nothing is missing any more, what was held back until tomorrow is decided today after all.
-pub async fn settle(tx: &mut Tx, scheme: &Scheme, today: NaiveDate) -> Result<()> {
+pub async fn settle(tx: &mut Tx, scheme: &Environment, today: NaiveDate) -> Result<()> {
     let missing = missing_at(tx, scheme, today, None).await?;
     for merchant in &scheme.config.merchants {
         let found: Vec<MissingFile> =
@@ -113,7 +113,7 @@ pub async fn news_on(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<News
 }
 
 /// Refuses to close a day without files that it must not be closed without.
-pub async fn refuse_if_stopped(tx: &mut Tx, scheme: &Scheme, today: NaiveDate) -> Result<()> {
+pub async fn refuse_if_stopped(tx: &mut Tx, scheme: &Environment, today: NaiveDate) -> Result<()> {
     let missing = missing_at(tx, scheme, today, None).await?;
     let stops = |file: &&Missing<'_>| file.feed.when_missing == WhenMissing::Stop;
     let mut lines: Vec<String> = missing.values().flatten().filter(stops).map(Missing::words).collect();

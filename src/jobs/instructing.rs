@@ -6,13 +6,13 @@ use anyhow::Result;
 use chrono::NaiveDate;
 
 use super::deciding::PAGE;
-use super::{Done, Scheme};
-use crate::config::Merchant;
+use super::{Done, Environment};
 use crate::domain::calendar::plus;
 use crate::domain::instruction::{Attempt, Direction, Next};
 use crate::domain::money::Currency;
 use crate::domain::policy::Terms;
 use crate::files::outgoing::sha256;
+use crate::scheme::Merchant;
 use crate::store::exceptions::NewException;
 use crate::store::instructions::{Plan, StoredInstruction};
 use crate::store::{Tx, exceptions, instructions};
@@ -127,7 +127,7 @@ pub struct Asked<'a> {
 }
 
 /// Looks at every plan whose day has come; `look` says what is to be done about a page of them.
-pub async fn run<F>(scheme: &Scheme, direction: Direction, today: NaiveDate, look: F) -> Result<Done>
+pub async fn run<F>(scheme: &Environment, direction: Direction, today: NaiveDate, look: F) -> Result<Done>
 where
     F: AsyncFn(&mut Tx, &Merchant, Vec<Plan>) -> Result<Findings>,
 {
@@ -152,7 +152,7 @@ where
     Ok(Done(vec![("plans looked at", looked_at), ("instructions", made)]))
 }
 
-pub async fn dry_run(scheme: &Scheme, direction: Direction, today: NaiveDate) -> Result<Vec<String>> {
+pub async fn dry_run(scheme: &Environment, direction: Direction, today: NaiveDate) -> Result<Vec<String>> {
     let mut tx = scheme.store.read().await?;
     let mut would = Vec::new();
     for merchant in scheme.config.merchants.iter().filter(|merchant| uses(merchant, direction, today)) {

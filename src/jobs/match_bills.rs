@@ -8,17 +8,17 @@ use anyhow::Result;
 use chrono::NaiveDate;
 
 use super::deciding::PAGE;
-use super::{Done, Scheme};
-use crate::config::{Bill, Feed, Merchant};
+use super::{Done, Environment};
 use crate::domain::calendar::plus;
 use crate::domain::money::Currency;
 use crate::domain::order::Source;
 use crate::files::incoming::Kind;
+use crate::scheme::{Bill, Feed, Merchant};
 use crate::store::awaited::{Awaited, Booked};
 use crate::store::exceptions::NewException;
 use crate::store::{Tx, awaited, bills, exceptions};
 
-pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
+pub async fn run(scheme: &Environment, today: NaiveDate) -> Result<Done> {
     let mut all = Left::default();
     for merchant in &scheme.config.merchants {
         let mut tx = scheme.store.write().await?;
@@ -45,7 +45,7 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
     Ok(Done(vec![("matched", settled), ("awaited", awaited), ("no longer awaited", ended), ("late", late)]))
 }
 
-pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
+pub async fn dry_run(scheme: &Environment, today: NaiveDate) -> Result<Vec<String>> {
     let mut tx = scheme.store.read().await?;
     let mut would = Vec::new();
     for merchant in &scheme.config.merchants {
@@ -80,7 +80,7 @@ impl Left {
 }
 
 /// What there is left to do of a merchant's day.
-pub async fn left(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> Result<Left> {
+pub async fn left(tx: &mut Tx, scheme: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<Left> {
     let answers = Answers::of(scheme, merchant);
     let mut all = Left { settled: bills::count_to_settle(tx, &merchant.id, today).await?, ..Left::default() };
     let mut after = Key::default();
@@ -109,7 +109,7 @@ struct Answers<'a> {
 type PaidBy = HashMap<String, Vec<(Option<String>, String)>>;
 
 impl<'a> Answers<'a> {
-    fn of(scheme: &'a Scheme, merchant: &'a Merchant) -> Answers<'a> {
+    fn of(scheme: &'a Environment, merchant: &'a Merchant) -> Answers<'a> {
         let feeds = &scheme.config.feeds;
         let theirs = feeds.iter().filter(|feed| feed.merchant.as_ref() == Some(&merchant.id));
         let bills = theirs.filter_map(|feed| Some((feed, feed.bill.as_ref()?))).collect();

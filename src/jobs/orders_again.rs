@@ -10,7 +10,7 @@ use chrono::NaiveDate;
 use super::deciding::{PAGE, differs, into_cases, which_order};
 use super::reconciliation::{Books, standings_on};
 use super::sealed_days::Finding;
-use super::{Scheme, held_back};
+use super::{Environment, held_back};
 use crate::clock;
 use crate::domain::journal::difference;
 use crate::domain::position::{Decision, Opening, Position, decide_with};
@@ -45,7 +45,7 @@ pub async fn sums(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<Fin
 /// Decides the accepted orders after `after` again at the end of a sealed day. None: there are no more.
 pub async fn page(
     tx: &mut Tx,
-    scheme: &Scheme,
+    scheme: &Environment,
     merchant: &str,
     day: NaiveDate,
     after: &str,
@@ -56,7 +56,7 @@ pub async fn page(
 
 async fn decide_page(
     tx: &mut Tx,
-    scheme: &Scheme,
+    scheme: &Environment,
     merchant: &str,
     (day, books): (NaiveDate, Books),
     after: &str,
@@ -132,7 +132,7 @@ fn follows(row: &Decided, decision: &Decision) -> bool {
 /// has come, and what was found.
 pub async fn go_round(
     tx: &mut Tx,
-    scheme: &Scheme,
+    scheme: &Environment,
     today: NaiveDate,
     until: Instant,
 ) -> Result<(Vec<Round>, Vec<Finding>)> {

@@ -7,7 +7,7 @@ use anyhow::Result;
 use chrono::NaiveDate;
 
 use super::instructing::{self, Asked, Findings, sooner};
-use super::{Done, Scheme};
+use super::{Done, Environment};
 use crate::domain::instruction::{Attempt, Direction, Next};
 use crate::domain::journal::{Account, Recorded};
 use crate::domain::pay_out::{self, Credit};
@@ -16,7 +16,7 @@ use crate::store::exceptions::NewException;
 use crate::store::instructions::Plan;
 use crate::store::{exceptions, instructions, journal, orders, positions};
 
-pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
+pub async fn run(scheme: &Environment, today: NaiveDate) -> Result<Done> {
     instructing::run(scheme, Direction::PayOut, today, async |tx, merchant, page| {
         let ids: Vec<&str> = page.iter().map(|plan| plan.order_id.as_str()).collect();
         let known = orders::load(tx, &merchant.id, &ids).await?;
@@ -87,7 +87,7 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
     .await
 }
 
-pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
+pub async fn dry_run(scheme: &Environment, today: NaiveDate) -> Result<Vec<String>> {
     instructing::dry_run(scheme, Direction::PayOut, today).await
 }
 

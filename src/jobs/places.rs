@@ -16,12 +16,12 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
 pub use self::sending::{queue_answers, queue_reports, send_reports};
-use super::Scheme;
-use crate::config::{Afterwards, Feed, Inbox, Unreachable};
+use super::Environment;
 use crate::files::atomic;
 use crate::files::inbox::{self, Refused};
 use crate::files::place::{Entry, MOST_BYTES, Session, Trouble};
 use crate::files::spool::{Note, Spool};
+use crate::scheme::{Afterwards, Feed, Inbox, Unreachable};
 use crate::store::exceptions::{self, NewException};
 use crate::store::{Tx, inputs};
 
@@ -50,7 +50,7 @@ pub struct Looked<'s> {
 }
 
 /// Fetches what has come for the day.
-pub async fn fetch(scheme: &Scheme, today: NaiveDate) -> Result<Looked<'_>> {
+pub async fn fetch(scheme: &Environment, today: NaiveDate) -> Result<Looked<'_>> {
     let mut looked = Looked::default();
     for (feed, inbox) in remote(scheme) {
         let outcome = persistently(async || look(scheme, feed, inbox, today).await).await;
@@ -88,7 +88,7 @@ pub async fn fetch(scheme: &Scheme, today: NaiveDate) -> Result<Looked<'_>> {
 }
 
 /// What would be fetched, in words.
-pub async fn would_fetch(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
+pub async fn would_fetch(scheme: &Environment, today: NaiveDate) -> Result<Vec<String>> {
     let mut would = Vec::new();
     for (feed, inbox) in remote(scheme) {
         let listed = async { inbox.place.open().await?.list().await };
@@ -110,12 +110,12 @@ pub async fn would_fetch(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String
 }
 
 /// Inboxes at which the last look failed, in words.
-pub fn not_looked_into(scheme: &Scheme) -> Vec<String> {
+pub fn not_looked_into(scheme: &Environment) -> Vec<String> {
     remote(scheme).filter_map(|(feed, _)| fs::read_to_string(feed.folder.join(UNREACHABLE)).ok()).collect()
 }
 
 /// Deals with fetched files whose bytes are safe here, and sends what waits. The error is an `Undelivered`.
-pub async fn hand_back_and_send(scheme: &Scheme) -> Result<()> {
+pub async fn hand_back_and_send(scheme: &Environment) -> Result<()> {
     let mut failed = Vec::new();
     for (feed, inbox) in remote(scheme) {
         if let Err(why) = persistently(async || hand_back(scheme, feed, inbox).await).await {
@@ -128,7 +128,7 @@ pub async fn hand_back_and_send(scheme: &Scheme) -> Result<()> {
 }
 
 /// Sends answers that a stop left unsent, though all files were taken.
-pub async fn send_answers_left(scheme: &Scheme) -> Result<()> {
+pub async fn send_answers_left(scheme: &Environment) -> Result<()> {
     undelivered(sending::send_answers(scheme).await)
 }
 
@@ -139,7 +139,7 @@ pub(super) fn undelivered(failed: Vec<String>) -> Result<()> {
     Err(Undelivered(failed.join("\n")).into())
 }
 
-fn remote(scheme: &Scheme) -> impl Iterator<Item = (&Feed, &Inbox)> {
+fn remote(scheme: &Environment) -> impl Iterator<Item = (&Feed, &Inbox)> {
     scheme.config.feeds.iter().filter_map(|feed| Some((feed, feed.remote.as_ref()?)))
 }
 
@@ -160,7 +160,7 @@ struct Found {
     refused: Vec<Refused>,
 }
 
-async fn look(scheme: &Scheme, feed: &Feed, inbox: &Inbox, today: NaiveDate) -> Result<Found, Trouble> {
+async fn look(scheme: &Environment, feed: &Feed, inbox: &Inbox, today: NaiveDate) -> Result<Found, Trouble> {
     let spool = open_spool(feed)?;
     let session = inbox.place.open().await?;
     let (mut wanted_now, refused) = wanted(feed, inbox, &spool, session.list().await?, today)?;
@@ -257,7 +257,7 @@ fn tell<'s>(told: &mut Vec<(&'s Feed, Refused)>, feed: &'s Feed, inbox: &Inbox, 
 
 /// Deals with the originals of files that were taken: only what is, byte for byte, recorded as filed here, and only if it
 /// is still there as it was fetched.
-async fn hand_back(scheme: &Scheme, feed: &Feed, inbox: &Inbox) -> Result<(), Trouble> {
+async fn hand_back(scheme: &Environment, feed: &Feed, inbox: &Inbox) -> Result<(), Trouble> {
     if inbox.afterwards == Afterwards::Keep {
         return Ok(());
     }
@@ -294,7 +294,7 @@ async fn hand_back(scheme: &Scheme, feed: &Feed, inbox: &Inbox) -> Result<(), Tr
 
 /// Whether another feed that looks into the same place has still to fetch a file, or keeps it there.
 fn is_wanted_elsewhere(
-    scheme: &Scheme,
+    scheme: &Environment,
     feed: &Feed,
     inbox: &Inbox,
     name: &str,
@@ -328,7 +328,7 @@ fn open_spool(feed: &Feed) -> Result<Spool, Trouble> {
 }
 
 /// Whether just these bytes lie in the archive or in quarantine.
-async fn is_filed(scheme: &Scheme, feed: &Feed, name: &str, sha256: &str) -> Result<bool, Trouble> {
+async fn is_filed(scheme: &Environment, feed: &Feed, name: &str, sha256: &str) -> Result<bool, Trouble> {
     let look = async {
         let mut tx = scheme.store.read().await?;
         inputs::files_named(&mut tx, &feed.name, name).await

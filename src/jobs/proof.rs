@@ -7,7 +7,7 @@ use std::fmt;
 use anyhow::Result;
 use chrono::NaiveDate;
 
-use super::Scheme;
+use super::Environment;
 use super::instructing::uses;
 use super::reconciliation::{AccountDay, MerchantSums};
 use super::{match_bills, suspense};
@@ -75,7 +75,7 @@ impl fmt::Display for BrokenBooks {
 }
 
 /// Nothing that should have been done today is left: no position undecided, no file half read, no row lost.
-pub async fn nothing_left(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, faults: &mut Faults) -> Result<()> {
+pub async fn nothing_left(tx: &mut Tx, scheme: &Environment, today: NaiveDate, faults: &mut Faults) -> Result<()> {
     let broken = &mut faults.of_day;
     for merchant in &scheme.config.merchants {
         let left = suspense::left(tx, &merchant.id, today).await?;

@@ -11,15 +11,15 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use super::Scheme;
+use super::Environment;
 use super::deciding::PAGE;
-use crate::config::Merchant;
 use crate::domain::calendar::{days_between, plus};
 use crate::domain::credit::WITHDRAWN;
 use crate::domain::instruction::Direction;
 use crate::domain::journal::{Account, Kind};
 use crate::domain::money::Currency;
 use crate::files::outgoing::{CreditImpact, Detail, Exception, Report, Settlement, Summary, Written, report};
+use crate::scheme::Merchant;
 use crate::store::credit_record::{self, CreditStepRow};
 use crate::store::journal::{JournalRow, Turnover};
 use crate::store::scheme::Balance;
@@ -91,7 +91,7 @@ impl MerchantSums {
 /// Renders a day into a folder, or only its fingerprints. A sealed day has the merchants that it was sealed with.
 pub async fn render(
     tx: &mut Tx,
-    scheme: &Scheme,
+    scheme: &Environment,
     day: NaiveDate,
     books: Books,
     folder: Option<&Path>,
@@ -119,7 +119,7 @@ pub async fn render(
 /// Renders a merchant's part of a day.
 pub async fn render_merchant(
     tx: &mut Tx,
-    scheme: &Scheme,
+    scheme: &Environment,
     id: &str,
     day: NaiveDate,
     books: Books,
@@ -139,7 +139,7 @@ pub async fn render_merchant(
 /// Adds what is the scheme's to the files of its merchants: the credit record of those who are in it, and exceptions.
 pub async fn render_scheme(
     tx: &mut Tx,
-    scheme: &Scheme,
+    scheme: &Environment,
     day: NaiveDate,
     folder: Option<&Path>,
     rendered: &mut Rendered,
@@ -162,7 +162,7 @@ pub async fn render_scheme(
 
 /// A merchant's day.
 struct DayOf<'a> {
-    scheme: &'a Scheme,
+    scheme: &'a Environment,
     merchant: &'a Merchant,
     /// The first day that the files cover: the day itself, unless the days before it were sealed without the merchant.
     since: NaiveDate,
@@ -337,7 +337,7 @@ fn exported(steps: &[CreditStepRow]) -> impl Iterator<Item = &CreditStepRow> {
     steps.iter().enumerate().filter(kept).map(|(_, step)| step)
 }
 
-fn credit_impact<'r>(scheme: &Scheme, step: &'r CreditStepRow) -> Result<CreditImpact<'r>> {
+fn credit_impact<'r>(scheme: &Environment, step: &'r CreditStepRow) -> Result<CreditImpact<'r>> {
     Ok(CreditImpact {
         customer_id: &step.customer_id,
         order_id: &step.order_id,

@@ -16,19 +16,19 @@ use chrono::{DateTime, NaiveDate, Utc};
 use self::owed::OwedOrder;
 use super::deciding::PAGE;
 use super::places::undelivered;
-use super::{Done, Scheme, held_back, ingest_files};
-use crate::config::{Clock, Merchant};
+use super::{Done, Environment, held_back, ingest_files};
 use crate::domain::calendar::{days_between, plus};
 use crate::domain::customer::Customer;
 use crate::domain::due::shortest_term;
 use crate::domain::hold::Effect;
 use crate::domain::position::Owed;
 use crate::domain::reminders::{Template, due_dates};
+use crate::scheme::{Clock, Merchant};
 use crate::store::mails::{self, MailRow, ReminderRow, StepHad};
 use crate::store::orders::{self, Moved};
 use crate::store::{Tx, customers, inputs, positions};
 
-pub async fn run(scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> Result<Done> {
+pub async fn run(scheme: &Environment, today: NaiveDate, now: DateTime<Utc>) -> Result<Done> {
     let day = mail_day(scheme, today, now);
     let mut planned = Planned::default();
     let mut tx = scheme.store.write().await?;
@@ -56,7 +56,7 @@ pub async fn run(scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> Resul
     ]))
 }
 
-pub async fn dry_run(scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> Result<Vec<String>> {
+pub async fn dry_run(scheme: &Environment, today: NaiveDate, now: DateTime<Utc>) -> Result<Vec<String>> {
     let mut tx = scheme.store.read().await?;
     let due = due_on_day(&mut tx, scheme, today, mail_day(scheme, today, now)).await?;
     let mut by_template: BTreeMap<Template, (i64, HashSet<&str>)> = BTreeMap::new();
@@ -73,7 +73,7 @@ pub async fn dry_run(scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> R
 
 /// The calendar day whose mails are right. On the wall clock it is that of the clock, also while a close of an earlier day
 /// is still to come: what customers are to be told does not wait for the books.
-fn mail_day(scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> NaiveDate {
+fn mail_day(scheme: &Environment, today: NaiveDate, now: DateTime<Utc>) -> NaiveDate {
     match scheme.config.clock {
         Clock::Wall => now.with_timezone(&scheme.config.zone).date_naive().max(today),
         Clock::Business => today,
@@ -97,7 +97,12 @@ struct Planned {
 }
 
 /// What is right on the day and was not dealt with before: ladder steps by due date, and notices.
-async fn due_on_day<'s>(tx: &mut Tx, scheme: &'s Scheme, today: NaiveDate, day: NaiveDate) -> Result<Vec<Item<'s>>> {
+async fn due_on_day<'s>(
+    tx: &mut Tx,
+    scheme: &'s Environment,
+    today: NaiveDate,
+    day: NaiveDate,
+) -> Result<Vec<Item<'s>>> {
     let mut due = Vec::new();
     for merchant in &scheme.config.merchants {
         let ids = candidates(tx, merchant, today, day).await?;
@@ -198,7 +203,13 @@ impl StepHad {
     }
 }
 
-async fn plan(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, day: NaiveDate, now: DateTime<Utc>) -> Result<Planned> {
+async fn plan(
+    tx: &mut Tx,
+    scheme: &Environment,
+    today: NaiveDate,
+    day: NaiveDate,
+    now: DateTime<Utc>,
+) -> Result<Planned> {
     let mut by_customer: BTreeMap<String, Vec<Item<'_>>> = BTreeMap::new();
     for item in due_on_day(tx, scheme, today, day).await? {
         by_customer.entry(item.customer_id.clone()).or_default().push(item);
@@ -256,7 +267,7 @@ async fn plan(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, day: NaiveDate, no
 }
 
 /// One for ever, so that a repeat can be recognised.
-fn message_id(scheme: &Scheme, today: NaiveDate, mail_no: i64) -> String {
+fn message_id(scheme: &Environment, today: NaiveDate, mail_no: i64) -> String {
     let domain = scheme.config.mail.from_address.rsplit_once('@').map_or("paylater.invalid", |(_, domain)| domain);
     format!("{}-{mail_no:06}@{domain}", today.format("%Y%m%d"))
 }
@@ -277,7 +288,7 @@ struct Reachable<'a> {
 /// their customers may have paid.
 async fn without_news<'s>(
     tx: &mut Tx,
-    scheme: &'s Scheme,
+    scheme: &'s Environment,
     today: NaiveDate,
     day: NaiveDate,
     now: DateTime<Utc>,

@@ -6,7 +6,7 @@
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use super::Scheme;
+use super::Environment;
 use super::deciding::PAGE;
 use crate::domain::journal::{Account, Entry, Kind, Movement, Reason};
 use crate::domain::money::Currency;
@@ -18,7 +18,7 @@ use crate::store::{Tx, exceptions};
 
 /// Books what there is to book of a merchant's day, page by page; found by index, so a stop loses nothing and repeats
 /// nothing. Returns the number of journal entries.
-pub async fn book(scheme: &Scheme, merchant: &str, today: NaiveDate) -> Result<i64> {
+pub async fn book(scheme: &Environment, merchant: &str, today: NaiveDate) -> Result<i64> {
     let mut entries = 0;
     loop {
         let mut tx = scheme.store.write().await?;

@@ -8,7 +8,7 @@ use chrono::NaiveDate;
 use super::reconciliation::{Books, render};
 use super::sealed_days::{self, Finding};
 use super::write_reconciliation::manifest;
-use super::{Scheme, orders_again, proof};
+use super::{Environment, orders_again, proof};
 use crate::domain::calendar::plus;
 use crate::store::scheme::SealedDay;
 use crate::store::{self, Tx, fingerprints, inputs, scheme};
@@ -30,7 +30,7 @@ impl Verified {
     }
 }
 
-pub async fn run(scheme: &Scheme) -> Result<Verified> {
+pub async fn run(scheme: &Environment) -> Result<Verified> {
     let mut verified = Verified::default();
     let damage = store::damage(&scheme.store).await?;
     verified.problems.extend(damage.iter().map(|what| format!("the store is damaged: {what}")));
@@ -55,7 +55,7 @@ pub async fn run(scheme: &Scheme) -> Result<Verified> {
 }
 
 /// Every order, decided again at the end of the last sealed day, says what the journal and its positions say.
-async fn verify_orders(tx: &mut Tx, scheme: &Scheme, day: NaiveDate, verified: &mut Verified) -> Result<()> {
+async fn verify_orders(tx: &mut Tx, scheme: &Environment, day: NaiveDate, verified: &mut Verified) -> Result<()> {
     for merchant in &scheme.config.merchants {
         let id = &merchant.id;
         verified.found(orders_again::sums(tx, id, day).await?);
@@ -72,7 +72,7 @@ async fn verify_orders(tx: &mut Tx, scheme: &Scheme, day: NaiveDate, verified: &
 
 /// A sealed day's rows are those that were sealed, its balances follow from the journal, its files from the books, and its seal
 /// from both; and its files lie where they were put.
-async fn verify_day(tx: &mut Tx, scheme: &Scheme, day: &SealedDay, verified: &mut Verified) -> Result<()> {
+async fn verify_day(tx: &mut Tx, scheme: &Environment, day: &SealedDay, verified: &mut Verified) -> Result<()> {
     let date = day.business_date;
     let kept = fingerprints::kept(tx, date).await?;
     verified.days_without_fingerprint += i64::from(kept.is_empty());
@@ -105,7 +105,7 @@ async fn verify_day(tx: &mut Tx, scheme: &Scheme, day: &SealedDay, verified: &mu
             rendered.files.len()
         ));
     }
-    let folder = scheme.config.home.join("reconciliation").join(date.to_string());
+    let folder = scheme.config.home.reports(date);
     // Between its seal and the next `write_reconciliation` a day has no folder yet.
     if day.published && !folder.is_dir() {
         problems

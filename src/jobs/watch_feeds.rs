@@ -4,11 +4,11 @@
 use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{Done, Scheme};
-use crate::config::{Feed, WhenMissing};
+use super::{Done, Environment};
 use crate::domain::calendar::plus;
 use crate::domain::order::Source;
 use crate::files::incoming::Kind;
+use crate::scheme::{Feed, WhenMissing};
 use crate::store::arrivals::{self, WaitingRow};
 use crate::store::exceptions::{self, NewException};
 use crate::store::{Tx, inputs};
@@ -16,14 +16,14 @@ use crate::store::{Tx, inputs};
 /// Rows that are told of together. Bounds memory.
 const PAGE: usize = 1_000;
 
-pub async fn run(scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> Result<Done> {
+pub async fn run(scheme: &Environment, today: NaiveDate, now: DateTime<Utc>) -> Result<Done> {
     let mut tx = scheme.store.write().await?;
     let done = tell(&mut tx, scheme, today, Some(now)).await?;
     tx.commit().await?;
     Ok(done)
 }
 
-pub async fn dry_run(scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> Result<Vec<String>> {
+pub async fn dry_run(scheme: &Environment, today: NaiveDate, now: DateTime<Utc>) -> Result<Vec<String>> {
     let mut tx = scheme.store.read().await?;
     let mut would = Vec::new();
     for (feed, date) in missing(&mut tx, scheme, today, Some(now)).await? {
@@ -38,7 +38,7 @@ pub async fn dry_run(scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> R
 }
 
 /// The end of a day decides what has not come on it, whatever the time is.
-pub async fn at_close(tx: &mut Tx, scheme: &Scheme, today: NaiveDate) -> Result<()> {
+pub async fn at_close(tx: &mut Tx, scheme: &Environment, today: NaiveDate) -> Result<()> {
     tell(tx, scheme, today, None).await.map(|_| ())
 }
 
@@ -52,7 +52,7 @@ pub fn missing_date(feed: &str, key: &str) -> Option<NaiveDate> {
     key.strip_prefix(feed)?.strip_prefix(' ')?.parse().ok()
 }
 
-async fn tell(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, now: Option<DateTime<Utc>>) -> Result<Done> {
+async fn tell(tx: &mut Tx, scheme: &Environment, today: NaiveDate, now: Option<DateTime<Utc>>) -> Result<Done> {
     let missing = missing(tx, scheme, today, now).await?;
     for (feed, date) in &missing {
         let message = not_there(tx, feed, *date).await?;
@@ -84,7 +84,7 @@ async fn tell(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, now: Option<DateTi
 /// time has come for all.
 pub async fn missing<'s>(
     tx: &mut Tx,
-    scheme: &'s Scheme,
+    scheme: &'s Environment,
     today: NaiveDate,
     now: Option<DateTime<Utc>>,
 ) -> Result<Vec<(&'s Feed, NaiveDate)>> {

@@ -9,13 +9,13 @@ use chrono::NaiveDate;
 
 use super::close_day::staged_folder;
 use super::reconciliation::{Books, render};
-use super::{Done, Scheme, places};
+use super::{Done, Environment, places};
 use crate::files::atomic;
 use crate::files::outgoing::{Manifest, ManifestFile, MissingMerchant, sha256};
 use crate::store::Tx;
 use crate::store::scheme::{self, Missing, SealedDay, SealedFile};
 
-pub async fn run(scheme: &Scheme) -> Result<Done> {
+pub async fn run(scheme: &Environment) -> Result<Done> {
     let waiting = waiting(scheme).await?;
     for day in &waiting {
         publish(scheme, day).await.with_context(|| format!("putting out the files of {}", day.business_date))?;
@@ -26,16 +26,16 @@ pub async fn run(scheme: &Scheme) -> Result<Done> {
     Ok(Done(vec![("days put out", i64::try_from(waiting.len()).unwrap_or(i64::MAX))]))
 }
 
-pub async fn dry_run(scheme: &Scheme) -> Result<Vec<String>> {
+pub async fn dry_run(scheme: &Environment) -> Result<Vec<String>> {
     let waiting = waiting(scheme).await?;
     Ok(waiting.iter().map(|day| format!("{}: its files would be put out", day.business_date)).collect())
 }
 
 /// Sealed days whose files are not out: not yet, or not any more.
-async fn waiting(scheme: &Scheme) -> Result<Vec<SealedDay>> {
+async fn waiting(scheme: &Environment) -> Result<Vec<SealedDay>> {
     let mut tx = scheme.store.read().await?;
     let mut days = scheme::sealed_days(&mut tx).await?;
-    let reconciliation = scheme.config.home.join("reconciliation");
+    let reconciliation = scheme.config.home.reconciliation();
     days.retain(|day| !day.published || !reconciliation.join(day.business_date.to_string()).exists());
     Ok(days)
 }
@@ -61,8 +61,8 @@ pub fn missing_merchant(missing: Missing) -> MissingMerchant {
     MissingMerchant { merchant_id: missing.merchant_id, reason: missing.reason }
 }
 
-async fn publish(scheme: &Scheme, day: &SealedDay) -> Result<()> {
-    let reconciliation = scheme.folder("reconciliation")?;
+async fn publish(scheme: &Environment, day: &SealedDay) -> Result<()> {
+    let reconciliation = scheme.folder(scheme.config.home.reconciliation())?;
     let staged = staged_folder(&reconciliation, day.business_date);
     let folder = reconciliation.join(day.business_date.to_string());
     let mut tx = scheme.store.write().await?;
@@ -84,7 +84,13 @@ fn is_whole(folder: &Path, manifest: &Manifest) -> bool {
     manifest.files.iter().all(|file| fs::read(folder.join(&file.name)).is_ok_and(|bytes| sha256(&bytes) == file.sha256))
 }
 
-async fn render_again(tx: &mut Tx, scheme: &Scheme, day: NaiveDate, staged: &Path, manifest: &Manifest) -> Result<()> {
+async fn render_again(
+    tx: &mut Tx,
+    scheme: &Environment,
+    day: NaiveDate,
+    staged: &Path,
+    manifest: &Manifest,
+) -> Result<()> {
     fs::create_dir_all(staged)?;
     render(tx, scheme, day, Books::Sealed, Some(staged)).await?;
     ensure!(is_whole(staged, manifest), "made again, the files of {day} are not those that were sealed; run verify");

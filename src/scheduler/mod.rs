@@ -16,9 +16,9 @@ use tokio_cron_scheduler::{Job as Heartbeat, JobScheduler};
 
 use self::plausible::{Doubt, Finding, Look, WallClock};
 use crate::clock;
-use crate::config::{CatchUp, Clock, JobFile};
 use crate::domain::calendar::plus;
-use crate::jobs::{Job, Scheme, business_day};
+use crate::jobs::{Environment, Job, business_day};
+use crate::scheme::{CatchUp, Clock, JobFile};
 use crate::store::runs;
 
 /// A run that is this much late counts as missed, for jobs that make up for none.
@@ -28,7 +28,7 @@ const MISSED_AFTER: TimeDelta = TimeDelta::minutes(10);
 const STOP_WITHIN: Duration = Duration::from_secs(20);
 
 /// Runs jobs at their times until SIGTERM or SIGINT.
-pub async fn run(scheme: &Scheme) -> Result<()> {
+pub async fn run(scheme: &Environment) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     let (beat, mut beats) = mpsc::channel(1);
@@ -75,7 +75,7 @@ async fn finish_within(work: std::pin::Pin<&mut impl Future<Output = Result<()>>
 }
 
 /// Does everything that is due now, in the order of a business day.
-async fn work_off(scheme: &Scheme, watch: &mut Watch) -> Result<()> {
+async fn work_off(scheme: &Environment, watch: &mut Watch) -> Result<()> {
     watch.look(scheme).await?;
     for file in &scheme.config.jobs {
         let Some(job) = Job::parse(&file.name).filter(|job| watch.lets(*job)) else { continue };
@@ -118,7 +118,7 @@ async fn work_off(scheme: &Scheme, watch: &mut Watch) -> Result<()> {
 }
 
 /// The due time that a job has not run for yet, if there is one.
-async fn due(scheme: &Scheme, file: &JobFile, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
+async fn due(scheme: &Environment, file: &JobFile, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
     let Some(latest) = file.latest_by(now) else { return Ok(None) };
     let mut tx = scheme.store.read().await?;
     let last = runs::last_scheduled(&mut tx, &file.name, now).await?;
@@ -128,7 +128,7 @@ async fn due(scheme: &Scheme, file: &JobFile, now: DateTime<Utc>) -> Result<Opti
 }
 
 /// Closes every day that is over, each as it would have been closed on time.
-async fn close_days_over(scheme: &Scheme, now: DateTime<Utc>) -> Result<String> {
+async fn close_days_over(scheme: &Environment, now: DateTime<Utc>) -> Result<String> {
     let yesterday = plus(now.with_timezone(&scheme.config.zone).date_naive(), -1);
     if let Some(why) = plausible::too_many_days(scheme.business_date().await?, yesterday, scheme.config.days_at_once) {
         bail!(why);
@@ -152,7 +152,7 @@ struct Watch {
 }
 
 impl Watch {
-    async fn begin(scheme: &Scheme) -> Result<Watch> {
+    async fn begin(scheme: &Environment) -> Result<Watch> {
         let began = clock::monotonic();
         let mut watch = Watch { began, clock: None };
         if scheme.config.clock == Clock::Wall {
@@ -168,7 +168,7 @@ impl Watch {
     }
 
     /// Looks at the wall clock, and reports what is new about it.
-    async fn look(&mut self, scheme: &Scheme) -> Result<()> {
+    async fn look(&mut self, scheme: &Environment) -> Result<()> {
         let look = self.both();
         let Some(clock) = &mut self.clock else { return Ok(()) };
         let finding = clock.look(look);

@@ -7,7 +7,6 @@ use chrono::NaiveDate;
 
 use super::bill::Bills;
 use super::{bank, late_fee, movement, words};
-use crate::config::Merchant;
 use crate::domain::calendar::days_between;
 use crate::domain::correction::History;
 use crate::domain::credit::{Standing, Status};
@@ -19,7 +18,8 @@ use crate::domain::money::Currency;
 use crate::domain::order::{Case, Fact, Order, Source, What};
 use crate::domain::policy::Terms;
 use crate::domain::position::{Owed, Position, decide, owed_now};
-use crate::jobs::{Scheme, held_back};
+use crate::jobs::{Environment, held_back};
+use crate::scheme::Merchant;
 use crate::store::input_rows::InputRow;
 use crate::store::journal::JournalRow;
 use crate::store::orders::StoredOrder;
@@ -52,7 +52,7 @@ const MAIL: i64 = 4;
 const CREDIT: i64 = 5;
 
 impl Story {
-    pub async fn load(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, order_id: &str) -> Result<Story> {
+    pub async fn load(tx: &mut Tx, scheme: &Environment, merchant: &Merchant, order_id: &str) -> Result<Story> {
         let ids = [order_id];
         let rows = input_rows::of_order(tx, &merchant.id, order_id).await?;
         let mut told = Told { merchant, names: HashMap::new(), events: Vec::new() };
@@ -191,7 +191,7 @@ impl Told<'_> {
         lines
     }
 
-    fn ordered(&mut self, scheme: &Scheme, stored: &StoredOrder) {
+    fn ordered(&mut self, scheme: &Environment, stored: &StoredOrder) {
         let order = &stored.order;
         let at = order.ordered_at.with_timezone(&scheme.config.zone).format("%Y-%m-%d %H:%M");
         let score = stored.credit_score.map(|score| format!("score {score}")).unwrap_or_default();

@@ -14,7 +14,7 @@ use super::{as_json, status_in_words};
 use crate::clock;
 use crate::domain::calendar::YEARS;
 use crate::files::waiting::{self, Taker, Waiting};
-use crate::jobs::Scheme;
+use crate::jobs::Environment;
 use crate::store::listing::{self, FileFilter, ListedFile};
 use crate::store::{Tx, inputs};
 
@@ -146,7 +146,7 @@ fn cells(listed: &ListedFile) -> [String; 13] {
 }
 
 /// What lies in the feeds' folders and is not taken yet.
-async fn waiting_files(tx: &mut Tx, scheme: &Scheme, feed: Option<&str>) -> Result<Vec<Waiting>> {
+async fn waiting_files(tx: &mut Tx, scheme: &Environment, feed: Option<&str>) -> Result<Vec<Waiting>> {
     let today = crate::store::scheme::days(tx).await?.map_or(scheme.config.starts_on, |days| days.business_date);
     let mut folders: BTreeMap<&Path, Vec<Taker<'_>>> = BTreeMap::new();
     for feed in &scheme.config.feeds {
@@ -180,7 +180,7 @@ async fn waiting_files(tx: &mut Tx, scheme: &Scheme, feed: Option<&str>) -> Resu
 }
 
 /// A feed that keeps its files has those that it took before.
-async fn is_taken(tx: &mut Tx, scheme: &Scheme, file: &Waiting) -> Result<bool> {
+async fn is_taken(tx: &mut Tx, scheme: &Environment, file: &Waiting) -> Result<bool> {
     let feed = scheme.config.feeds.iter().find(|feed| Some(&feed.name) == file.feed.as_ref() && feed.keep);
     let Some(feed) = feed else { return Ok(false) };
     Ok(inputs::files_named(tx, &feed.name, &file.name).await?.iter().any(|file| file.filed))

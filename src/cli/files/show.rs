@@ -44,7 +44,7 @@ impl Show {
         let mut tx = scheme.store.read().await?;
         let listed = find(&mut tx, &self.file).await?;
         let today = scheme::days(&mut tx).await?.map_or(scheme.config.starts_on, |days| days.business_date);
-        let outbox = scheme.config.home.join("outbox").join(&listed.file.feed);
+        let outbox = scheme.config.home.outbox(&listed.file.feed);
         let answer = outbox.join(format!("{}.ack.csv", listed.file.kept_as));
         if at.json {
             say!("{{\"file\": {}, \"acknowledgement\": {}, \"rows\": [", as_json(&listed), json!(answer));

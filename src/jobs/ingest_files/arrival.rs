@@ -7,10 +7,10 @@ use anyhow::Result;
 use chrono::NaiveDate;
 
 use super::super::watch_feeds::missing_key;
-use crate::config::Feed;
 use crate::domain::admission::is_refused_by_terms;
 use crate::domain::arrival::left_out;
 use crate::domain::order::Source;
+use crate::scheme::Feed;
 use crate::store::exceptions::{self, NewException};
 use crate::store::inputs::FileRow;
 use crate::store::{Tx, arrivals, input_rows, inputs, listing};

@@ -6,18 +6,18 @@ use std::collections::HashMap;
 use anyhow::Result;
 use chrono::NaiveDate;
 
-use super::super::Scheme;
+use super::super::Environment;
 use super::outcome::Outcome;
 use super::{Chunk, facts};
-use crate::config::Merchant;
 use crate::domain::calendar::day_of;
 use crate::domain::order::Source;
 use crate::files::incoming::{BillRow, Kind, Row};
 use crate::files::reader::Line;
+use crate::scheme::Merchant;
 use crate::store::bills::{NewLine, Said};
 use crate::store::{Tx, bills, input_rows};
 
-pub async fn decide(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
+pub async fn decide(tx: &mut Tx, scheme: &Environment, merchant: &Merchant, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
     let (mut outcomes, keys) = facts::decide_under_keys(tx, scheme, merchant, chunk).await?;
     // That a refund failed is noted with what was said of it before.
     let rows = chunk.lines.iter().filter_map(bill_row).filter(|row| !row.fact.failed);

@@ -6,11 +6,10 @@ use std::fs;
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use super::super::Scheme;
+use super::super::Environment;
 use super::corrections::Desk;
 use super::outcome::Outcome;
 use super::take;
-use crate::config::Merchant;
 use crate::domain::correction::CorrectionRow;
 use crate::domain::money::Currency;
 use crate::domain::order::Source;
@@ -20,6 +19,7 @@ use crate::files::cell::Cells;
 use crate::files::inbox::Found;
 use crate::files::incoming::{self, Kind, Row};
 use crate::files::source::Seen;
+use crate::scheme::Merchant;
 
 /// A correction by column and cell.
 pub struct ByHand {
@@ -44,7 +44,7 @@ pub struct Preview {
 }
 
 /// Takes a correction in.
-pub async fn correct(scheme: &Scheme, merchant: &Merchant, by_hand: &ByHand, today: NaiveDate) -> Result<Answer> {
+pub async fn correct(scheme: &Environment, merchant: &Merchant, by_hand: &ByHand, today: NaiveDate) -> Result<Answer> {
     let feed = scheme.config.by_hand.iter().find(|feed| feed.merchant.as_ref() == Some(&merchant.id));
     let feed = feed.with_context(|| format!("merchant {} has no place for corrections", merchant.id))?;
     fs::create_dir_all(&feed.folder).with_context(|| format!("making the folder {}", feed.folder.display()))?;
@@ -63,7 +63,7 @@ pub async fn correct(scheme: &Scheme, merchant: &Merchant, by_hand: &ByHand, tod
         let (code, message) = (code.clone(), message.clone());
         return Ok(Answer { outcome: file.status, code, message, preview: None });
     }
-    let ack = scheme.config.home.join("outbox").join(&feed.name).join(format!("{}.ack.csv", file.kept_as));
+    let ack = scheme.config.home.outbox(&feed.name).join(format!("{}.ack.csv", file.kept_as));
     let mut rows = csv::Reader::from_path(&ack).with_context(|| format!("reading {}", ack.display()))?;
     let row = rows.records().next().context("an acknowledgement without a row")??;
     let cell = |at: usize| row.get(at).unwrap_or_default().to_owned();
@@ -71,7 +71,7 @@ pub async fn correct(scheme: &Scheme, merchant: &Merchant, by_hand: &ByHand, tod
 }
 
 /// What would become of a correction, and of its order at the end of the open day. Nothing is changed.
-pub async fn preview(scheme: &Scheme, merchant: &Merchant, by_hand: &ByHand, today: NaiveDate) -> Result<Answer> {
+pub async fn preview(scheme: &Environment, merchant: &Merchant, by_hand: &ByHand, today: NaiveDate) -> Result<Answer> {
     let (header, cells): (Vec<String>, csv::StringRecord) =
         by_hand.cells.iter().map(|(column, cell)| ((*column).to_owned(), cell.clone())).unzip();
     let cells = Cells { header: &header, cells: &cells, zone: scheme.config.zone, as_sent: None };
@@ -96,7 +96,7 @@ fn told(outcome: &Outcome, preview: Option<Preview>) -> Answer {
 }
 
 fn positions(
-    scheme: &Scheme,
+    scheme: &Environment,
     merchant: &Merchant,
     desk: &Desk<'_>,
     row: &CorrectionRow,

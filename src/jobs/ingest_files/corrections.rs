@@ -8,12 +8,11 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
-use super::super::Scheme;
+use super::super::Environment;
 use super::super::deciding::into_cases;
 use super::Chunk;
 use super::outcome::Outcome;
 use super::pending;
-use crate::config::Merchant;
 use crate::domain::admission::{Refusal, admit, admit_given_back, not_before_order};
 use crate::domain::calendar::day_of;
 use crate::domain::correction::{Action, Changes, CorrectionRow, History};
@@ -21,6 +20,7 @@ use crate::domain::due::can_be_told;
 use crate::domain::order::{Case, Correction, Fact, FactRow, Source, What};
 use crate::files::cell::Cells;
 use crate::files::incoming::{self, Kind, Row};
+use crate::scheme::Merchant;
 use crate::store::corrections::{self, NewCorrection};
 use crate::store::input_rows::{self, InputRow};
 use crate::store::{Tx, exceptions, facts, inputs, orders};
@@ -30,7 +30,7 @@ const UNKNOWN_FACT: &str = "UNKNOWN_FACT";
 /// Of a row that waited until it was corrected.
 const CORRECTED: &str = "CORRECTED";
 
-pub async fn decide(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
+pub async fn decide(tx: &mut Tx, scheme: &Environment, merchant: &Merchant, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
     let rows: Vec<&CorrectionRow> =
         chunk.lines.iter().filter_map(|line| correction(&line.parsed.as_ref().ok()?.row)).collect();
     let mut desk = Desk::open(tx, scheme, merchant, &rows, chunk.today).await?;
@@ -57,7 +57,7 @@ fn correction(row: &Row) -> Option<&CorrectionRow> {
 }
 
 /// Tries corrections again that wait for facts. They are few, and mostly none.
-pub async fn try_again(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> Result<()> {
+pub async fn try_again(tx: &mut Tx, scheme: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<()> {
     let mut waiting = input_rows::pending_of_kind(tx, &merchant.id, Kind::Corrections.name()).await?;
     if waiting.is_empty() {
         return Ok(());
@@ -114,7 +114,7 @@ pub fn of_failed_refund(row: &FactRow) -> CorrectionRow {
 
 /// What deciding corrections needs, loaded in one go, and what comes of them.
 pub struct Desk<'a> {
-    scheme: &'a Scheme,
+    scheme: &'a Environment,
     merchant: &'a Merchant,
     today: NaiveDate,
     /// Fingerprints of corrections known before.
@@ -139,7 +139,7 @@ fn file_kind(kind: &str) -> Option<Kind> {
 impl<'a> Desk<'a> {
     pub async fn open(
         tx: &mut Tx,
-        scheme: &'a Scheme,
+        scheme: &'a Environment,
         merchant: &'a Merchant,
         rows: &[&CorrectionRow],
         today: NaiveDate,

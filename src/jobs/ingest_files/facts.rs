@@ -6,12 +6,11 @@ use std::collections::HashMap;
 use anyhow::Result;
 use chrono::NaiveDate;
 
-use super::super::Scheme;
+use super::super::Environment;
 use super::super::deciding::into_cases;
 use super::other_keys::{OtherKeys, minor_of};
 use super::outcome::{Outcome, raw};
 use super::{Chunk, corrections, pending};
-use crate::config::Merchant;
 use crate::domain::admission::{admit, admit_given_back, not_before_order};
 use crate::domain::calendar::{day_of, days_between};
 use crate::domain::correction::CorrectionRow;
@@ -22,19 +21,20 @@ use crate::files::incoming::facts::{fingerprint_of, fingerprint_of_money};
 use crate::files::incoming::{Kind, Row};
 use crate::files::profile::mapping::SET_ASIDE;
 use crate::files::reader::Line;
+use crate::scheme::Merchant;
 use crate::store::bills::{self, Said};
 use crate::store::exceptions::NewException;
 use crate::store::facts::{self, NewFact};
 use crate::store::{Tx, exceptions, input_rows, orders};
 
-pub async fn decide(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
+pub async fn decide(tx: &mut Tx, scheme: &Environment, merchant: &Merchant, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
     decide_under_keys(tx, scheme, merchant, chunk).await.map(|(outcomes, _)| outcomes)
 }
 
 /// The same, with the keys under which rows are recorded.
 pub async fn decide_under_keys(
     tx: &mut Tx,
-    scheme: &Scheme,
+    scheme: &Environment,
     merchant: &Merchant,
     chunk: &Chunk<'_>,
 ) -> Result<(Vec<Outcome>, OtherKeys)> {
@@ -76,7 +76,7 @@ pub async fn decide_under_keys(
 /// Refunds that did not go through after all: what was counted of them counts no more.
 async fn void_failed(
     tx: &mut Tx,
-    scheme: &Scheme,
+    scheme: &Environment,
     merchant: &Merchant,
     chunk: &Chunk<'_>,
     failed: &[(usize, CorrectionRow)],
@@ -148,7 +148,7 @@ fn fact_row(line: &Line) -> Option<&FactRow> {
 
 /// What deciding a chunk of facts needs, loaded in one go, and what comes of it.
 pub(super) struct Desk<'a> {
-    scheme: &'a Scheme,
+    scheme: &'a Environment,
     merchant: &'a Merchant,
     today: NaiveDate,
     /// The rows are a bill's.
@@ -169,7 +169,7 @@ pub(super) struct Desk<'a> {
 impl<'a> Desk<'a> {
     pub async fn open(
         tx: &mut Tx,
-        scheme: &'a Scheme,
+        scheme: &'a Environment,
         merchant: &'a Merchant,
         rows: &[&FactRow],
         today: NaiveDate,

@@ -9,10 +9,10 @@ use chrono::NaiveDate;
 
 use super::{merchant_of, staying};
 use crate::clock;
-use crate::config::Feed;
 use crate::files::inbox::{self, Found, Refused};
 use crate::files::source::Seen;
-use crate::jobs::Scheme;
+use crate::jobs::Environment;
+use crate::scheme::Feed;
 use crate::store::exceptions::{self, NewException};
 
 /// Of what lies in the inboxes, what is to be taken and what is not.
@@ -26,7 +26,7 @@ pub struct Arrivals<'s> {
 }
 
 /// Folders here that are not there, in words: whatever lies in them belongs to the day as well.
-pub fn gone(scheme: &Scheme) -> Vec<String> {
+pub fn gone(scheme: &Environment) -> Vec<String> {
     let gone = scheme.config.feeds.iter().filter(|feed| is_gone(feed));
     gone.map(|feed| {
         format!(
@@ -39,7 +39,7 @@ pub fn gone(scheme: &Scheme) -> Vec<String> {
 }
 
 /// Merchants in whose inboxes there are files with news of money that belong to a later day than the open one.
-pub fn money_to_come(scheme: &Scheme, today: NaiveDate) -> Result<Vec<&str>> {
+pub fn money_to_come(scheme: &Environment, today: NaiveDate) -> Result<Vec<&str>> {
     let mut merchants = Vec::new();
     for feed in scheme.config.feeds.iter().filter(|feed| feed.kind.tells_who_paid() && feed.folder.is_dir()) {
         let looking = || format!("looking into the inbox {}", feed.folder.display());
@@ -59,7 +59,7 @@ fn is_gone(feed: &Feed) -> bool {
     feed.remote.is_none() && !feed.folder.is_dir()
 }
 
-pub async fn look(scheme: &Scheme, today: NaiveDate) -> Result<Arrivals<'_>> {
+pub async fn look(scheme: &Environment, today: NaiveDate) -> Result<Arrivals<'_>> {
     let mut arrived = Arrivals::default();
     // Of what people correct by hand, only what a stop left lying is there.
     let by_hand = scheme.config.by_hand.iter().filter(|feed| feed.folder.is_dir());
@@ -117,7 +117,12 @@ const REFUSED: &str = "FILE_REFUSED";
 
 /// Opens an exception for each thing that is refused, once, and resolves those about things that are gone, but for feeds
 /// whose inboxes nobody saw. Tells how many are new.
-pub async fn report(scheme: &Scheme, refused: &[(&Feed, Refused)], unseen: &[&Feed], today: NaiveDate) -> Result<i64> {
+pub async fn report(
+    scheme: &Environment,
+    refused: &[(&Feed, Refused)],
+    unseen: &[&Feed],
+    today: NaiveDate,
+) -> Result<i64> {
     let merchants = scheme.config.merchants.iter().map(|merchant| merchant.id.as_str());
     let mut there: BTreeMap<&str, Vec<(String, &Feed, &Refused)>> = merchants.map(|id| (id, Vec::new())).collect();
     there.insert("", Vec::new());

@@ -29,10 +29,10 @@ use chrono::NaiveDate;
 pub use self::inboxes::{gone as inboxes_gone, money_to_come};
 use self::reading::Chunk;
 pub use self::staying::Kept;
-use super::{Done, Scheme, places};
-use crate::config::{Feed, Merchant};
+use super::{Done, Environment, places};
 use crate::files::inbox::Found;
 use crate::files::{reader, source};
+use crate::scheme::{Feed, Merchant};
 use crate::store::inputs::{self, Counts, FileRow};
 use crate::store::{Tx, exceptions};
 
@@ -41,7 +41,7 @@ use crate::store::{Tx, exceptions};
 #[error("{0}")]
 pub struct RowsRejected(String);
 
-pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
+pub async fn run(scheme: &Environment, today: NaiveDate) -> Result<Done> {
     let mut tx = scheme.store.read().await?;
     let unfiled = inputs::unfiled(&mut tx).await?;
     let cut_off = retry::cut_off(&mut tx).await?;
@@ -104,7 +104,7 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
     ]))
 }
 
-pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
+pub async fn dry_run(scheme: &Environment, today: NaiveDate) -> Result<Vec<String>> {
     let arrived = inboxes::look(scheme, today).await?;
     let mut would = places::would_fetch(scheme, today).await?;
     would.extend(arrived.refused.iter().map(|(_, refused)| format!("{}: {}", refused.name, refused.why)));
@@ -134,7 +134,7 @@ pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
 
 /// Takes a file in, or goes on with it; `retry_of`: one that is tried again. None: it is one that lies where it lay before.
 async fn take(
-    scheme: &Scheme,
+    scheme: &Environment,
     feed: &Feed,
     found: &Found,
     today: NaiveDate,
@@ -204,7 +204,13 @@ async fn take(
 }
 
 /// Lets go of a file that was half read when another was put in its place.
-async fn give_up_exchanged(scheme: &Scheme, feed: &Feed, found: &Found, sha256: &str, today: NaiveDate) -> Result<()> {
+async fn give_up_exchanged(
+    scheme: &Environment,
+    feed: &Feed,
+    found: &Found,
+    sha256: &str,
+    today: NaiveDate,
+) -> Result<()> {
     let mut tx = scheme.store.read().await?;
     let named = inputs::files_named(&mut tx, &feed.name, &found.name).await?;
     drop(tx);
@@ -278,7 +284,7 @@ async fn free_name(tx: &mut Tx, feed: &Feed, name: &str, mut number: usize) -> R
     }
 }
 
-fn feed_of<'s>(scheme: &'s Scheme, file: &FileRow) -> Result<&'s Feed> {
+fn feed_of<'s>(scheme: &'s Environment, file: &FileRow) -> Result<&'s Feed> {
     let feed = scheme.config.feed(&file.feed);
     feed.with_context(|| format!("{} came by feed {}, which is no longer configured", file.name, file.feed))
 }
@@ -287,6 +293,6 @@ fn merchant_of(feed: &Feed) -> &str {
     feed.merchant.as_deref().unwrap_or_default()
 }
 
-fn merchant<'s>(scheme: &'s Scheme, feed: &Feed) -> Result<&'s Arc<Merchant>> {
+fn merchant<'s>(scheme: &'s Environment, feed: &Feed) -> Result<&'s Arc<Merchant>> {
     scheme.config.merchant(merchant_of(feed)).with_context(|| format!("feed {} has no merchant", feed.name))
 }

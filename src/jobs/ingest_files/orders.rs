@@ -8,10 +8,9 @@ use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 
-use super::super::{Scheme, version_fingerprint};
+use super::super::{Environment, version_fingerprint};
 use super::outcome::Outcome;
 use super::{Chunk, pending};
-use crate::config::Merchant;
 use crate::domain::admission::not_before_order;
 use crate::domain::business_days::NoYear;
 use crate::domain::calendar::day_of;
@@ -22,6 +21,7 @@ use crate::domain::policy::Terms;
 use crate::files::incoming::Row;
 use crate::files::incoming::facts::{fingerprint_of, fulfilment_id};
 use crate::files::reader::Line;
+use crate::scheme::Merchant;
 use crate::store::facts::{self, NewFact};
 use crate::store::orders::{Decided, NewOrder, StoredOrder};
 use crate::store::standings::{self, Standing};
@@ -79,7 +79,7 @@ const KEPT_IN_MIND: usize = 250_000;
 const ONE_IN: usize = 50;
 
 impl Desk {
-    pub fn of(scheme: &Scheme, merchant: &Arc<Merchant>) -> Desk {
+    pub fn of(scheme: &Environment, merchant: &Arc<Merchant>) -> Desk {
         Desk {
             merchant: merchant.clone(),
             zone: scheme.config.zone,
@@ -300,7 +300,7 @@ fn order_row(line: &Line) -> Option<&OrderRow> {
 }
 
 impl Decisions {
-    pub async fn write(&self, tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> Result<()> {
+    pub async fn write(&self, tx: &mut Tx, scheme: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<()> {
         let mut versions: Vec<_> = self.orders.iter().map(|(stored, ..)| stored.order.policy_version).collect();
         versions.sort_unstable();
         versions.dedup();

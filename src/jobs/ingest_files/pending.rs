@@ -7,14 +7,14 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
-use super::super::Scheme;
+use super::super::Environment;
 use super::facts::Desk;
 use super::outcome::{Outcome, exception_about, rejected_code};
-use crate::config::Merchant;
 use crate::domain::admission::UNKNOWN_PAYMENT;
 use crate::domain::order::{FactRow, PARTS, Source};
 use crate::files::cell::Cells;
 use crate::files::incoming::{self, Kind, Row};
+use crate::scheme::Merchant;
 use crate::store::input_rows::{self, InputRow};
 use crate::store::{Tx, exceptions, inputs, listing};
 
@@ -24,7 +24,7 @@ pub const WAITING_FOR: [&str; 4] = ["UNKNOWN_ORDER", UNKNOWN_PAYMENT, "CURRENCY"
 /// Tries rows again that waited for these orders.
 pub async fn try_again(
     tx: &mut Tx,
-    scheme: &Scheme,
+    scheme: &Environment,
     merchant: &Merchant,
     order_ids: &[&str],
     today: NaiveDate,
@@ -92,7 +92,7 @@ pub async fn try_again(
 /// A chargeback may have come before its payment: tries those again that wait for payments of these orders.
 pub async fn try_chargebacks_again(
     tx: &mut Tx,
-    scheme: &Scheme,
+    scheme: &Environment,
     merchant: &Merchant,
     paid: &[&str],
     today: NaiveDate,
@@ -103,7 +103,7 @@ pub async fn try_chargebacks_again(
 }
 
 /// A file's kind, and the zone of times without an offset in it: its feed's, as long as that is configured.
-pub async fn kind_and_zone(tx: &mut Tx, scheme: &Scheme, file_no: i64) -> Result<(Kind, Tz)> {
+pub async fn kind_and_zone(tx: &mut Tx, scheme: &Environment, file_no: i64) -> Result<(Kind, Tz)> {
     let file = listing::file(tx, file_no).await?.context("a pending row of no file")?.file;
     let kind = Kind::parse(&file.kind).with_context(|| format!("a file of unknown kind {}", file.kind))?;
     let feed = scheme.config.feed(&file.feed);

@@ -8,10 +8,10 @@ use chrono::NaiveDate;
 use super::orders::Desk;
 use super::outcome::Outcome;
 use super::{Chunk, merchant, new_file};
-use crate::config::Feed;
 use crate::files::inbox::Found;
 use crate::files::reader::Rows;
-use crate::jobs::Scheme;
+use crate::jobs::Environment;
+use crate::scheme::Feed;
 
 /// Rows that are decided at a time.
 const CHUNK: usize = 5_000;
@@ -27,7 +27,7 @@ pub struct Foreseen {
 }
 
 /// The orders of a readable file that would not be accepted, by code.
-pub async fn orders(scheme: &Scheme, feed: &Feed, found: &Found, today: NaiveDate) -> Result<Vec<Foreseen>> {
+pub async fn orders(scheme: &Environment, feed: &Feed, found: &Found, today: NaiveDate) -> Result<Vec<Foreseen>> {
     let file = new_file(feed, found, today);
     let mut rows = Rows::open(&feed.delivery(found), 0)?;
     let header = rows.header().to_vec();

@@ -12,19 +12,25 @@ use super::answers::{Answers, Place};
 use super::orders::{Decisions, Desk};
 use super::outcome::{Noted, Outcome};
 use super::{arrival, bills, corrections, facts, filing, merchant, records, results};
-use crate::config::Feed;
 use crate::files::acknowledgement::{Acknowledgement, RejectsForm};
 use crate::files::encoding::Encoding;
 use crate::files::inbox::Found;
 use crate::files::incoming::Kind;
 use crate::files::reader::{Line, Rows};
 use crate::files::source;
-use crate::jobs::Scheme;
+use crate::jobs::Environment;
+use crate::scheme::Feed;
 use crate::store::inputs::{self, FileRow};
 use crate::store::{Tx, exposure};
 
 /// Reads a file on from where its row stands, records what comes of each row, and puts the file away.
-pub async fn read(scheme: &Scheme, feed: &Feed, found: &Found, file: FileRow, today: NaiveDate) -> Result<FileRow> {
+pub async fn read(
+    scheme: &Environment,
+    feed: &Feed,
+    found: &Found,
+    file: FileRow,
+    today: NaiveDate,
+) -> Result<FileRow> {
     let rows = Rows::open(&feed.delivery(found), file.last_line)?;
     let header = rows.header().to_vec();
     let form = RejectsForm {
@@ -33,7 +39,7 @@ pub async fn read(scheme: &Scheme, feed: &Feed, found: &Found, file: FileRow, to
         is_marked: feed.profile.encodings.first() != Some(&Encoding::Utf8),
     };
     let chunks = read_ahead(rows, &found.name, scheme.store.rows_at_once(), scheme.config.commit_rows);
-    let folder = scheme.folder(&format!("outbox/{}", feed.name))?;
+    let folder = scheme.folder(scheme.config.home.outbox(&feed.name))?;
     let mut ack = Acknowledgement::open(&folder, &file.kept_as, file.ack_bytes, file.rejects_bytes, form)?;
     if let (0, Some(code), Some(message)) = (file.ack_bytes, &file.code, &file.message) {
         ack.row(0, "", "taken", code, message)?;
@@ -190,7 +196,7 @@ struct Done {
 
 /// Where what was decided is written.
 struct Books<'a> {
-    scheme: &'a Scheme,
+    scheme: &'a Environment,
     feed: &'a Feed,
     today: NaiveDate,
     file: FileRow,
@@ -237,7 +243,7 @@ pub(super) struct Chunk<'a> {
     pub zone: Tz,
 }
 
-async fn decide(tx: &mut Tx, scheme: &Scheme, feed: &Feed, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
+async fn decide(tx: &mut Tx, scheme: &Environment, feed: &Feed, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
     match chunk.kind {
         Kind::Customers => records::customers(tx, scheme, chunk).await,
         Kind::Agreements => records::agreements(tx, scheme, chunk).await,

@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, HashMap};
 use anyhow::Result;
 use chrono::NaiveDate;
 
-use super::super::Scheme;
+use super::super::Environment;
 use super::Chunk;
 use super::outcome::Outcome;
-use crate::config::Merchant;
 use crate::domain::customer::{Customer, Opening};
 use crate::domain::order::Source;
 use crate::files::incoming::Row;
 use crate::files::reader::Line;
+use crate::scheme::Merchant;
 use crate::store::customers::{self, Delivered};
 use crate::store::exceptions::{self, NewException};
 use crate::store::{Tx, exposure};
@@ -26,7 +26,7 @@ const UNBOUND: &str = "CARD_UNBOUND_WHILE_OWING";
 /// An agreement names a customer of whom no file has said anything.
 const UNKNOWN: &str = "UNKNOWN_CUSTOMER";
 
-pub async fn customers(tx: &mut Tx, scheme: &Scheme, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
+pub async fn customers(tx: &mut Tx, scheme: &Environment, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
     let Chunk { file, lines, today, .. } = *chunk;
     let ids: Vec<&str> = lines.iter().filter_map(|line| Some(line.parsed.as_ref().ok()?.row.key())).collect();
     let known = customers::known(tx, &ids).await?;
@@ -77,7 +77,7 @@ async fn with_cards(tx: &mut Tx, waves: &Waves<Customer>) -> Result<Vec<String>>
 /// A card that is gone can't be debited; whoever collects has to know.
 async fn report_cards(
     tx: &mut Tx,
-    scheme: &Scheme,
+    scheme: &Environment,
     waves: &Waves<Customer>,
     bound_before: &[String],
     today: NaiveDate,
@@ -140,7 +140,7 @@ async fn report_owing(
     exceptions::open(tx, &merchant.id, today, &opened).await
 }
 
-pub async fn agreements(tx: &mut Tx, scheme: &Scheme, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
+pub async fn agreements(tx: &mut Tx, scheme: &Environment, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
     let Chunk { file, lines, today, .. } = *chunk;
     let mut by_merchant: BTreeMap<&str, Agreements> = BTreeMap::new();
     for merchant in &scheme.config.merchants {

@@ -6,21 +6,21 @@ use std::collections::HashMap;
 use anyhow::Result;
 use chrono::NaiveTime;
 
-use super::super::Scheme;
+use super::super::Environment;
 use super::Chunk;
 use super::outcome::Outcome;
-use crate::config::Merchant;
 use crate::domain::calendar::{day_of, instant_of, plus};
 use crate::domain::instruction::{Answer, Direction};
 use crate::domain::order::{Fact, Source, What};
 use crate::files::incoming::facts::fingerprint_of_money;
 use crate::files::incoming::{Kind, ResultRow, Row};
 use crate::files::reader::Line;
+use crate::scheme::Merchant;
 use crate::store::facts::{self, NewFact};
 use crate::store::instructions::{self, NewAnswer, StoredInstruction};
 use crate::store::{Tx, exceptions, orders};
 
-pub async fn decide(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
+pub async fn decide(tx: &mut Tx, scheme: &Environment, merchant: &Merchant, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
     let direction = if chunk.kind == Kind::DebitResults { Direction::Debit } else { Direction::PayOut };
     let rows: Vec<&ResultRow> = chunk.lines.iter().filter_map(result_row).collect();
     let mut desk = Desk::open(tx, scheme, merchant, direction, &rows, chunk).await?;
@@ -50,7 +50,7 @@ fn result_row(line: &Line) -> Option<&ResultRow> {
 
 /// What deciding a chunk of answers needs, loaded in one go, and what comes of it.
 struct Desk<'a> {
-    scheme: &'a Scheme,
+    scheme: &'a Environment,
     merchant: &'a Merchant,
     direction: Direction,
     chunk: &'a Chunk<'a>,
@@ -67,7 +67,7 @@ struct Desk<'a> {
 impl<'a> Desk<'a> {
     async fn open(
         tx: &mut Tx,
-        scheme: &'a Scheme,
+        scheme: &'a Environment,
         merchant: &'a Merchant,
         direction: Direction,
         rows: &[&ResultRow],

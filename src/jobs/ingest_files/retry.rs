@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use super::super::Scheme;
+use super::super::Environment;
 use super::{staying, take};
-use crate::config::Feed;
 use crate::files::inbox::Found;
 use crate::files::source::Seen;
 use crate::files::{atomic, reader};
+use crate::scheme::Feed;
 use crate::store::inputs::{self, FileRow};
 use crate::store::{Tx, listing};
 
@@ -38,7 +38,7 @@ pub async fn candidates(tx: &mut Tx) -> Result<Vec<FileRow>> {
 
 /// Tries files again, in the order in which a day takes files.
 pub async fn retry(
-    scheme: &Scheme,
+    scheme: &Environment,
     today: NaiveDate,
     mut files: Vec<FileRow>,
     dry_run: bool,
@@ -64,14 +64,14 @@ pub async fn retry(
 }
 
 /// Goes on with a try that a stop cut off.
-pub async fn go_on(scheme: &Scheme, today: NaiveDate, file: &FileRow) -> Result<Option<FileRow>> {
+pub async fn go_on(scheme: &Environment, today: NaiveDate, file: &FileRow) -> Result<Option<FileRow>> {
     let feed = super::feed_of(scheme, file)?;
     let (path, _) = source(scheme, feed, file).await?;
     take(scheme, feed, &found(feed, file, path)?, today, file.retry_of).await
 }
 
 /// Where a file lies that is not filed away yet, and whether it stays there.
-pub async fn source(scheme: &Scheme, feed: &Feed, file: &FileRow) -> Result<(PathBuf, bool)> {
+pub async fn source(scheme: &Environment, feed: &Feed, file: &FileRow) -> Result<(PathBuf, bool)> {
     let Some(first) = file.retry_of else {
         let path = feed.folder.join(&file.name);
         if !staying::may_stay(scheme, feed, &file.name) {
@@ -86,7 +86,7 @@ pub async fn source(scheme: &Scheme, feed: &Feed, file: &FileRow) -> Result<(Pat
     Ok((lies, false))
 }
 
-async fn try_again(scheme: &Scheme, today: NaiveDate, file: &FileRow, dry_run: bool) -> Result<Tried> {
+async fn try_again(scheme: &Environment, today: NaiveDate, file: &FileRow, dry_run: bool) -> Result<Tried> {
     let not = |why: String| Ok(Tried::Not { why });
     let Ok(feed) = super::feed_of(scheme, file) else {
         return not(format!("feed {} is no longer configured", file.feed));
@@ -121,20 +121,20 @@ async fn try_again(scheme: &Scheme, today: NaiveDate, file: &FileRow, dry_run: b
     }
 }
 
-fn in_quarantine(scheme: &Scheme, file: &FileRow) -> PathBuf {
-    scheme.config.home.join("quarantine").join(&file.feed).join(&file.kept_as)
+fn in_quarantine(scheme: &Environment, file: &FileRow) -> PathBuf {
+    scheme.config.home.quarantine(&file.feed).join(&file.kept_as)
 }
 
-fn again(scheme: &Scheme, file: &FileRow) -> PathBuf {
-    scheme.config.home.join("retry").join(&file.feed).join(format!("{}.rejects.csv", file.kept_as))
+fn again(scheme: &Environment, file: &FileRow) -> PathBuf {
+    scheme.config.home.retry(&file.feed).join(format!("{}.rejects.csv", file.kept_as))
 }
 
 /// How a text in UTF-8 may say that it is: as our answers to files in other encodings do.
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Counts those of a file's rejected rows that are worth another try, and writes them into a file of their own.
-fn rows_again(scheme: &Scheme, feed: &Feed, file: &FileRow, to: Option<&PathBuf>) -> Result<usize> {
-    let rejects = scheme.config.home.join("outbox").join(&file.feed).join(format!("{}.rejects.csv", file.kept_as));
+fn rows_again(scheme: &Environment, feed: &Feed, file: &FileRow, to: Option<&PathBuf>) -> Result<usize> {
+    let rejects = scheme.config.home.outbox(&file.feed).join(format!("{}.rejects.csv", file.kept_as));
     let reading = || format!("they were put into {}", rejects.display());
     let rejects = fs::read(&rejects).with_context(reading)?;
     let mark: &[u8] = if rejects.starts_with(MARK) { MARK } else { &[] };

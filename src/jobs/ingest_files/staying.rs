@@ -7,10 +7,10 @@ use std::collections::HashMap;
 use anyhow::Result;
 
 use super::merchant_of;
-use crate::config::Feed;
 use crate::files::inbox::Found;
 use crate::files::source::Seen;
-use crate::jobs::Scheme;
+use crate::jobs::Environment;
+use crate::scheme::Feed;
 use crate::store::inputs::{self, FileRow};
 use crate::store::{Tx, kept_files};
 
@@ -29,7 +29,7 @@ type Notes = Vec<(String, String)>;
 const STORED_AT_ONCE: usize = 500;
 
 /// Loads what is stored of a feed's files, once for each process.
-pub async fn load(scheme: &Scheme, feed: &Feed) -> Result<()> {
+pub async fn load(scheme: &Environment, feed: &Feed) -> Result<()> {
     let is_loaded = scheme.kept.lock().is_ok_and(|kept| kept.0.contains_key(&feed.name));
     if is_loaded || !feed.keep {
         return Ok(());
@@ -43,14 +43,14 @@ pub async fn load(scheme: &Scheme, feed: &Feed) -> Result<()> {
 }
 
 /// Whether a file was dealt with as it lies there.
-pub fn is_dealt_with(scheme: &Scheme, feed: &Feed, name: &str, seen: &Seen) -> bool {
+pub fn is_dealt_with(scheme: &Environment, feed: &Feed, name: &str, seen: &Seen) -> bool {
     let is_it = |kept: &Kept| kept.0.get(&feed.name).and_then(|of_feed| of_feed.get(name)) == Some(&seen.to_text());
     scheme.kept.lock().is_ok_and(|kept| is_it(&kept))
 }
 
 impl<'s> Fresh<'s> {
     /// Notes that a feed has dealt with a file that stays.
-    pub async fn note(&mut self, scheme: &Scheme, feed: &'s Feed, found: &Found) -> Result<()> {
+    pub async fn note(&mut self, scheme: &Environment, feed: &'s Feed, found: &Found) -> Result<()> {
         let seen = found.seen.to_text();
         if let Ok(mut kept) = scheme.kept.lock() {
             kept.0.entry(feed.name.clone()).or_default().insert(found.name.clone(), seen.clone());
@@ -63,7 +63,7 @@ impl<'s> Fresh<'s> {
         if notes.len() < STORED_AT_ONCE { Ok(()) } else { self.store(scheme).await }
     }
 
-    pub async fn store(&mut self, scheme: &Scheme) -> Result<()> {
+    pub async fn store(&mut self, scheme: &Environment) -> Result<()> {
         let is_there = |feed: &Feed, name: &String| std::fs::symlink_metadata(feed.folder.join(name)).is_ok();
         if let Ok(mut kept) = scheme.kept.lock() {
             for feed in scheme.config.feeds.iter().filter(|feed| !feed.keep) {
@@ -83,7 +83,7 @@ impl<'s> Fresh<'s> {
 }
 
 /// Other feeds that take a file of this name from the same folder.
-pub fn others<'s>(scheme: &'s Scheme, feed: &'s Feed, name: &'s str) -> impl Iterator<Item = &'s Feed> + use<'s> {
+pub fn others<'s>(scheme: &'s Environment, feed: &'s Feed, name: &'s str) -> impl Iterator<Item = &'s Feed> + use<'s> {
     let is_other = move |other: &&Feed| {
         other.name != feed.name
             && other.folder == feed.folder
@@ -95,13 +95,13 @@ pub fn others<'s>(scheme: &'s Scheme, feed: &'s Feed, name: &'s str) -> impl Ite
 }
 
 /// Whether a file can stay where it lies at all.
-pub fn may_stay(scheme: &Scheme, feed: &Feed, name: &str) -> bool {
+pub fn may_stay(scheme: &Environment, feed: &Feed, name: &str) -> bool {
     feed.keep || others(scheme, feed, name).next().is_some()
 }
 
 /// Whether a file stays where it lies when a feed is done with it: that feed or another keeps its files, or another has still to
 /// take it.
-pub async fn stays(tx: &mut Tx, scheme: &Scheme, feed: &Feed, name: &str, sha256: &str) -> Result<bool> {
+pub async fn stays(tx: &mut Tx, scheme: &Environment, feed: &Feed, name: &str, sha256: &str) -> Result<bool> {
     // What was fetched from elsewhere is ours to move, even if the original stays.
     if feed.remote.is_some() {
         return Ok(false);
@@ -118,7 +118,7 @@ pub async fn stays(tx: &mut Tx, scheme: &Scheme, feed: &Feed, name: &str, sha256
 }
 
 /// Whether a file that lies there is one that the feed has dealt with before, and that stays.
-pub async fn is_settled(tx: &mut Tx, scheme: &Scheme, feed: &Feed, name: &str, sha256: &str) -> Result<bool> {
+pub async fn is_settled(tx: &mut Tx, scheme: &Environment, feed: &Feed, name: &str, sha256: &str) -> Result<bool> {
     if !may_stay(scheme, feed, name) {
         return Ok(false);
     }

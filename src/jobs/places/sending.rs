@@ -9,16 +9,16 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
 use super::{persistently, undelivered};
-use crate::config::Feed;
 use crate::files::place::{Place, Trouble};
 use crate::files::spool;
-use crate::jobs::Scheme;
+use crate::jobs::Environment;
+use crate::scheme::Feed;
 
 /// The last file of a day's reports.
 const MANIFEST: &str = "manifest.json";
 
 /// Has the answers to a file sent, once they have their names.
-pub fn queue_answers(scheme: &Scheme, feed: &Feed, folder: &Path, kept_as: &str) -> io::Result<()> {
+pub fn queue_answers(scheme: &Environment, feed: &Feed, folder: &Path, kept_as: &str) -> io::Result<()> {
     if feed.outbox.is_none() {
         return Ok(());
     }
@@ -29,7 +29,7 @@ pub fn queue_answers(scheme: &Scheme, feed: &Feed, folder: &Path, kept_as: &str)
 }
 
 /// Has a day's reports sent, once they are out.
-pub fn queue_reports(scheme: &Scheme, folder: &Path, day: NaiveDate) -> io::Result<()> {
+pub fn queue_reports(scheme: &Environment, folder: &Path, day: NaiveDate) -> io::Result<()> {
     if scheme.config.reports.is_none() {
         return Ok(());
     }
@@ -39,7 +39,7 @@ pub fn queue_reports(scheme: &Scheme, folder: &Path, day: NaiveDate) -> io::Resu
 }
 
 /// Sends the answers that wait. Gives back what could not be sent, in words.
-pub(super) async fn send_answers(scheme: &Scheme) -> Vec<String> {
+pub(super) async fn send_answers(scheme: &Environment) -> Vec<String> {
     let mut failed = Vec::new();
     for feed in &scheme.config.feeds {
         let Some(place) = &feed.outbox else { continue };
@@ -51,7 +51,7 @@ pub(super) async fn send_answers(scheme: &Scheme) -> Vec<String> {
 }
 
 /// Sends the reports that wait, day by day; each day's manifest when all else is there. The error is an `Undelivered`.
-pub async fn send_reports(scheme: &Scheme) -> Result<()> {
+pub async fn send_reports(scheme: &Environment) -> Result<()> {
     let Some(place) = &scheme.config.reports else { return Ok(()) };
     for day in spool::queued(&reports_of(scheme), "").context("looking for reports to send")? {
         let folder = reports_of(scheme).join(&day);
@@ -81,10 +81,10 @@ async fn send(place: &Place, folder: &Path, below: &str) -> Result<(), Trouble> 
     Ok(())
 }
 
-fn answers_of(scheme: &Scheme, feed: &Feed) -> PathBuf {
-    scheme.config.home.join("sending/acknowledgements").join(&feed.name)
+fn answers_of(scheme: &Environment, feed: &Feed) -> PathBuf {
+    scheme.config.home.answers_to_send(&feed.name)
 }
 
-fn reports_of(scheme: &Scheme) -> PathBuf {
-    scheme.config.home.join("sending/reports")
+fn reports_of(scheme: &Environment) -> PathBuf {
+    scheme.config.home.reports_to_send()
 }

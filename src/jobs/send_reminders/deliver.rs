@@ -9,16 +9,16 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use tokio::task::JoinSet;
 
-use super::super::Scheme;
+use super::super::Environment;
 use super::review::{Ready, look_again};
 use super::without_news;
 use crate::clock;
-use crate::config::Clock;
 use crate::domain::calendar::{instant_of, plus};
 use crate::domain::order::{Fact, Source, What};
 use crate::domain::reminders::Template;
 use crate::mail::compose::ComposeError;
 use crate::mail::transport::SendError;
+use crate::scheme::Clock;
 use crate::store::exceptions::{self, NewException};
 use crate::store::facts::{self, NewFact};
 use crate::store::mails::{self, MailRow, ReminderRow};
@@ -41,7 +41,7 @@ pub struct Delivered {
     pub delayed: Option<String>,
 }
 
-pub async fn run(scheme: &Scheme, today: NaiveDate, day: NaiveDate, now: DateTime<Utc>) -> Result<Delivered> {
+pub async fn run(scheme: &Environment, today: NaiveDate, day: NaiveDate, now: DateTime<Utc>) -> Result<Delivered> {
     let mut delivered = Delivered::default();
     let mut tx = scheme.store.read().await?;
     let unsure = without_news(&mut tx, scheme, today, day, now).await?;
@@ -68,7 +68,7 @@ pub async fn run(scheme: &Scheme, today: NaiveDate, day: NaiveDate, now: DateTim
 }
 
 /// Takes up what an earlier run left: mails that may have been sent, and those whose day is over.
-pub async fn take_up(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, day: NaiveDate) -> Result<i64> {
+pub async fn take_up(tx: &mut Tx, scheme: &Environment, today: NaiveDate, day: NaiveDate) -> Result<i64> {
     let mut opened = Vec::new();
     for mail in mails::cut_off(tx).await? {
         let repeatable = scheme.transport.places().is_none() || mail.template == Template::Notice.name();
@@ -96,7 +96,7 @@ fn about_mail(code: &str, mail: &MailRow, why: &str) -> NewException {
 
 /// Sends as many at once as the transport has places for. What ended and what leaves next is one transaction, so that only
 /// mails on the wire are `sending`.
-async fn hand_over(scheme: &Scheme, today: NaiveDate, ready: Vec<Ready>, delivered: &mut Delivered) -> Result<()> {
+async fn hand_over(scheme: &Environment, today: NaiveDate, ready: Vec<Ready>, delivered: &mut Delivered) -> Result<()> {
     let places = scheme.transport.places().unwrap_or(ready.len());
     let mut waiting = ready.into_iter();
     let mut on_the_wire: JoinSet<(Ready, Result<(), SendError>)> = JoinSet::new();
@@ -135,7 +135,7 @@ async fn hand_over(scheme: &Scheme, today: NaiveDate, ready: Vec<Ready>, deliver
 /// Records what became of mails. A notice that was sent is a fact of its order.
 async fn note(
     tx: &mut Tx,
-    scheme: &Scheme,
+    scheme: &Environment,
     today: NaiveDate,
     ended: Vec<(Ready, Result<(), SendError>)>,
     delivered: &mut Delivered,
@@ -196,7 +196,7 @@ impl Delivered {
 }
 
 /// Mails that wait are an exception until they have left or their day is over.
-async fn note_delay(scheme: &Scheme, today: NaiveDate, delivered: &Delivered) -> Result<()> {
+async fn note_delay(scheme: &Environment, today: NaiveDate, delivered: &Delivered) -> Result<()> {
     let mut tx = scheme.store.write().await?;
     match &delivered.delayed {
         Some(why) => {
@@ -216,7 +216,7 @@ async fn note_delay(scheme: &Scheme, today: NaiveDate, delivered: &Delivered) ->
     tx.commit().await
 }
 
-fn notices(scheme: &Scheme, merchant: &str, today: NaiveDate, sent: &[Ready]) -> Vec<NewFact> {
+fn notices(scheme: &Environment, merchant: &str, today: NaiveDate, sent: &[Ready]) -> Vec<NewFact> {
     let mut notices = Vec::new();
     for Ready { mail, about, .. } in sent {
         let is_notice =

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use super::super::Scheme;
+use super::super::Environment;
 use super::super::deciding::{load_cases, which_order};
 use crate::domain::calendar::plus;
 use crate::domain::credit::{Standing, Status};
@@ -41,7 +41,7 @@ pub enum Collected {
 /// What is owed on these orders of a merchant while `day` goes on, by order.
 pub async fn on_day<'s>(
     tx: &mut Tx,
-    scheme: &'s Scheme,
+    scheme: &'s Environment,
     merchant: &str,
     order_ids: &[&str],
     day: NaiveDate,

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use super::super::Scheme;
+use super::super::Environment;
 use super::held_back_by;
 use super::owed::{self, Collected, OwedOrder};
 use crate::domain::position::Owed;
@@ -25,7 +25,7 @@ pub struct Ready {
 /// What can leave, with the amounts of this moment, and how many mails are withdrawn because nothing in them is right any more.
 pub async fn look_again(
     tx: &mut Tx,
-    scheme: &Scheme,
+    scheme: &Environment,
     page: Vec<MailRow>,
     day: NaiveDate,
     unsure: &HashSet<&str>,
@@ -128,7 +128,7 @@ fn one_an_instalment<T>(right: &[(ReminderRow, T)]) -> Vec<&(ReminderRow, T)> {
 }
 
 fn line(
-    scheme: &Scheme,
+    scheme: &Environment,
     reminder: &ReminderRow,
     order: &OwedOrder<'_>,
     owed: &Owed,

@@ -108,17 +108,18 @@ async fn foreseen(at: &At, feed: &Feed, found: &inbox::Found, looked: &Look) -> 
 
 async fn by_the_books(at: &At, feed: &Feed, found: &inbox::Found) -> Result<Vec<Foreseen>> {
     let mistake = "the configuration has mistakes elsewhere; run check without --file";
-    let Some(scheme) =
+    let Some(environment) =
         at.look_at_books().await.map_err(|why| if why.is::<Misconfigured>() { anyhow!(mistake) } else { why })?
     else {
         bail!("the scheme has no books yet");
     };
-    let mut tx = scheme.store.read().await?;
+    let mut tx = environment.store.read().await?;
     let Some(days) = store::scheme::days(&mut tx).await? else { bail!("the scheme has no books yet") };
     drop(tx);
     // The whole configuration may say more of a feed than the feed alone.
-    let feed = scheme.config.feeds.iter().find(|known| known.name == feed.name).context("there is no such feed")?;
-    preview::orders(&scheme, feed, found, days.business_date).await
+    let feed =
+        environment.scheme.feeds.iter().find(|known| known.name == feed.name).context("there is no such feed")?;
+    preview::orders(&environment, feed, found, days.business_date).await
 }
 
 fn print_foreseen(foreseen: &[Foreseen]) {

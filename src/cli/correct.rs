@@ -94,21 +94,21 @@ impl Correct {
         });
         let kind = kind.map_err(Misconfigured)?;
         if self.dry_run {
-            let scheme = at.look().await?;
-            let today = scheme.business_date().await?;
-            let merchant = self.merchant(&scheme.config).map_err(Misconfigured)?;
-            let by_hand = self.by_hand(kind, &scheme.config, merchant, today);
-            let answer = by_hand::preview(&scheme, merchant, &by_hand, today).await?;
+            let environment = at.look().await?;
+            let today = environment.business_date().await?;
+            let merchant = self.merchant(&environment.scheme).map_err(Misconfigured)?;
+            let by_hand = self.by_hand(kind, &environment.scheme, merchant, today);
+            let answer = by_hand::preview(&environment, merchant, &by_hand, today).await?;
             return Ok(self.tell(at, &by_hand, &answer));
         }
         let work = at.work().await?;
-        let today = work.scheme.business_date().await?;
-        let merchant = self.merchant(&work.scheme.config).map_err(Misconfigured)?;
-        let by_hand = self.by_hand(kind, &work.scheme.config, merchant, today);
-        let answer = by_hand::correct(&work.scheme, merchant, &by_hand, today).await;
+        let today = work.environment.business_date().await?;
+        let merchant = self.merchant(&work.environment.scheme).map_err(Misconfigured)?;
+        let by_hand = self.by_hand(kind, &work.environment.scheme, merchant, today);
+        let answer = by_hand::correct(&work.environment, merchant, &by_hand, today).await;
         work.progress.finish();
         let ending = self.tell(at, &by_hand, &answer?);
-        work.scheme.store.close().await;
+        work.environment.store.close().await;
         Ok(ending)
     }
 

@@ -12,9 +12,9 @@ pub struct Run {}
 impl Run {
     pub async fn run(self, at: &At) -> Result<Ending> {
         let work = at.work().await?;
-        scheduler::run(&work.scheme).await?;
+        scheduler::run(&work.environment).await?;
         work.progress.finish();
-        work.scheme.store.close().await;
+        work.environment.store.close().await;
         Ok(Ending::Done)
     }
 }

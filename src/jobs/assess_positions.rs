@@ -7,16 +7,16 @@ use super::deciding::{Changed, PAGE, decide_orders};
 use super::{Done, Environment, held_back, suspense};
 use crate::store::orders;
 
-pub async fn run(scheme: &Environment, today: NaiveDate) -> Result<Done> {
-    let mut tx = scheme.store.write().await?;
-    held_back::settle(&mut tx, scheme, today).await?;
+pub async fn run(environment: &Environment, today: NaiveDate) -> Result<Done> {
+    let mut tx = environment.store.write().await?;
+    held_back::settle(&mut tx, environment, today).await?;
     tx.commit().await?;
     let mut changed = Changed::default();
-    for merchant in &scheme.config.merchants {
-        changed.entries += suspense::book(scheme, &merchant.id, today).await?;
+    for merchant in &environment.scheme.merchants {
+        changed.entries += suspense::book(environment, &merchant.id, today).await?;
         let mut before: Vec<String> = Vec::new();
         loop {
-            let mut tx = scheme.store.write().await?;
+            let mut tx = environment.store.write().await?;
             let page = orders::to_decide(&mut tx, &merchant.id, today, PAGE).await?;
             if page.is_empty() {
                 break;
@@ -24,9 +24,9 @@ pub async fn run(scheme: &Environment, today: NaiveDate) -> Result<Done> {
             // What was decided today has nothing to decide before tomorrow.
             ensure!(page.first() != before.first(), "order {} is never done being decided for {today}", page[0]);
             let ids: Vec<&str> = page.iter().map(String::as_str).collect();
-            changed.add(decide_orders(&mut tx, scheme, &merchant.id, &ids, today).await?);
+            changed.add(decide_orders(&mut tx, environment, &merchant.id, &ids, today).await?);
             tx.commit().await?;
-            (scheme.progress)(&format!("{today} {}: {} orders decided", merchant.id, changed.decided));
+            (environment.progress)(&format!("{today} {}: {} orders decided", merchant.id, changed.decided));
             before = page;
         }
     }
@@ -37,10 +37,10 @@ pub async fn run(scheme: &Environment, today: NaiveDate) -> Result<Done> {
     ]))
 }
 
-pub async fn dry_run(scheme: &Environment, today: NaiveDate) -> Result<Vec<String>> {
-    let mut tx = scheme.store.read().await?;
+pub async fn dry_run(environment: &Environment, today: NaiveDate) -> Result<Vec<String>> {
+    let mut tx = environment.store.read().await?;
     let mut would = Vec::new();
-    for merchant in &scheme.config.merchants {
+    for merchant in &environment.scheme.merchants {
         let count = orders::count_to_decide(&mut tx, &merchant.id, today).await?;
         would.push(format!("{}: {count} orders would be decided for {today}", merchant.id));
     }

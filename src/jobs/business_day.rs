@@ -13,21 +13,21 @@ use crate::store::runs;
 
 /// Does every job of every open day up to `through`, in order, and tells which days those were. Files that can't be sent to
 /// a remote place hold up no day, nor do rows that were rejected; that there are any is the error at the end.
-pub async fn close_through(scheme: &Environment, through: NaiveDate) -> Result<Vec<NaiveDate>> {
+pub async fn close_through(environment: &Environment, through: NaiveDate) -> Result<Vec<NaiveDate>> {
     let mut days = Vec::new();
     let (mut unsent, mut incomplete) = (None, None);
     let mut rejected = Vec::new();
     loop {
-        let today = scheme.business_date().await?;
+        let today = environment.business_date().await?;
         if today > through {
             break;
         }
-        for job in jobs(scheme).filter(|job| !job.is_part_of_close()) {
+        for job in jobs(environment).filter(|job| !job.is_part_of_close()) {
             // On the wall clock the day is over, and so is the time for its mails; the daemon sends those of the calendar day.
-            if job == Job::SendReminders && scheme.config.clock == Clock::Wall {
+            if job == Job::SendReminders && environment.scheme.clock == Clock::Wall {
                 continue;
             }
-            match run_recorded(scheme, job, today).await {
+            match run_recorded(environment, job, today).await {
                 Err(why) if why.is::<Undelivered>() => unsent = Some(why),
                 Err(why) if why.is::<RowsRejected>() => rejected.push(format!("{why:#}")),
                 Err(why) if is_sealed_without_some(&why) => incomplete = Some(why),
@@ -38,7 +38,7 @@ pub async fn close_through(scheme: &Environment, through: NaiveDate) -> Result<V
     }
     if days.is_empty() {
         // A stop may have come after the last seal and before its files were out.
-        Job::WriteReconciliation.run(scheme, through, clock::now()).await?;
+        Job::WriteReconciliation.run(environment, through, clock::now()).await?;
     }
     if let Some(why) = incomplete {
         return Err(why.context(format!("every day through {through} is closed, but not with everybody's books")));
@@ -56,25 +56,25 @@ pub async fn close_through(scheme: &Environment, through: NaiveDate) -> Result<V
 }
 
 /// Runs one job now. To close a day is to do all that its end brings; a part of that is never done alone.
-pub async fn run_now(scheme: &Environment, job: Job, today: NaiveDate) -> Result<Done> {
+pub async fn run_now(environment: &Environment, job: Job, today: NaiveDate) -> Result<Done> {
     if job.is_part_of_close() {
         tracing::info!(job = job.name(), day = %today, "it is part of the close of the day and waits for that");
         return Ok(Done::default());
     }
-    run_recorded(scheme, job, today).await
+    run_recorded(environment, job, today).await
 }
 
 /// Does what the end of a day brings, but for the seal.
-pub async fn run_parts_of_close(scheme: &Environment, today: NaiveDate) -> Result<()> {
-    for part in jobs(scheme).filter(|job| job.is_part_of_close()) {
-        Box::pin(run_recorded(scheme, part, today)).await?;
+pub async fn run_parts_of_close(environment: &Environment, today: NaiveDate) -> Result<()> {
+    for part in jobs(environment).filter(|job| job.is_part_of_close()) {
+        Box::pin(run_recorded(environment, part, today)).await?;
     }
     Ok(())
 }
 
 /// The jobs of a business day, in its order.
-fn jobs(scheme: &Environment) -> impl Iterator<Item = Job> {
-    scheme.config.jobs.iter().filter_map(|file| Job::parse(&file.name))
+fn jobs(environment: &Environment) -> impl Iterator<Item = Job> {
+    environment.scheme.jobs.iter().filter_map(|file| Job::parse(&file.name))
 }
 
 /// Whether a day was sealed, but without a merchant whose books do not add up. It holds up nobody else.
@@ -83,22 +83,22 @@ fn is_sealed_without_some(why: &anyhow::Error) -> bool {
 }
 
 /// Runs a job for a business date and leaves word of it. Being asked twice is no harm: it finds nothing to do.
-async fn run_recorded(scheme: &Environment, job: Job, today: NaiveDate) -> Result<Done> {
-    let Some(file) = scheme.config.job(job.name()) else {
-        return job.run(scheme, today, clock::now()).await;
+async fn run_recorded(environment: &Environment, job: Job, today: NaiveDate) -> Result<Done> {
+    let Some(file) = environment.scheme.job(job.name()) else {
+        return job.run(environment, today, clock::now()).await;
     };
     let scheduled_for = file.set_time_on(today);
-    let mut tx = scheme.store.write().await?;
+    let mut tx = environment.store.write().await?;
     let claimed = runs::claim(&mut tx, job.name(), scheduled_for, today, clock::now()).await?;
     tx.commit().await?;
-    let done = job.run(scheme, today, scheme.now(file, today)).await;
+    let done = job.run(environment, today, environment.now(file, today)).await;
     let (status, outcome) = match &done {
         Ok(done) => ("done", done.to_string()),
         Err(why) => ("failed", format!("{why:#}")),
     };
     // What went well before and fails now is a failure as well, and `status` must show it.
     if claimed || done.is_err() {
-        let mut tx = scheme.store.write().await?;
+        let mut tx = environment.store.write().await?;
         runs::finish(&mut tx, job.name(), scheduled_for, status, &outcome, clock::now()).await?;
         tx.commit().await?;
     }

@@ -25,44 +25,45 @@ use crate::store::scheme::{Missing, SealedDay, SealedFile};
 use crate::store::{Tx, exceptions, fingerprints, instructions, scheme};
 
 /// Refuses a day that is not over.
-pub fn ensure_over(scheme: &Environment, today: NaiveDate) -> Result<()> {
-    let wall = clock::now().with_timezone(&scheme.config.zone).date_naive();
-    let over = scheme.config.clock == Clock::Business || today < wall;
+pub fn ensure_over(environment: &Environment, today: NaiveDate) -> Result<()> {
+    let wall = clock::now().with_timezone(&environment.scheme.zone).date_naive();
+    let over = environment.scheme.clock == Clock::Business || today < wall;
     ensure!(over, "{today} is not over yet; a business day is closed once it is");
     Ok(())
 }
 
 /// The end of a day: what was sealed is proved again, what the end brings is decided, the books are proved, and sealed.
-pub async fn run(scheme: &Environment, today: NaiveDate) -> Result<Done> {
-    ensure_over(scheme, today)?;
-    let again = begin(scheme, today).await?;
-    run_parts_of_close(scheme, today).await?;
-    seal_books(scheme, today, again).await
+pub async fn run(environment: &Environment, today: NaiveDate) -> Result<Done> {
+    ensure_over(environment, today)?;
+    let again = begin(environment, today).await?;
+    run_parts_of_close(environment, today).await?;
+    seal_books(environment, today, again).await
 }
 
 /// Nothing is decided on top of books that were changed, nor without files that the day must not be closed without.
-async fn begin(scheme: &Environment, today: NaiveDate) -> Result<Again> {
-    let mut tx = scheme.store.write().await?;
-    let again = sealed_days::prove_again(&mut tx, scheme).await?;
+async fn begin(environment: &Environment, today: NaiveDate) -> Result<Again> {
+    let mut tx = environment.store.write().await?;
+    let again = sealed_days::prove_again(&mut tx, environment).await?;
     ensure_untouched(today, &again.findings)?;
-    watch_feeds::at_close(&mut tx, scheme, today).await?;
-    let stopped = held_back::refuse_if_stopped(&mut tx, scheme, today).await;
+    watch_feeds::at_close(&mut tx, environment, today).await?;
+    let stopped = held_back::refuse_if_stopped(&mut tx, environment, today).await;
     // What is missing is listed all the same.
     tx.commit().await?;
     stopped.map(|()| again)
 }
 
-async fn seal_books(scheme: &Environment, today: NaiveDate, again: Again) -> Result<Done> {
-    let staged = staged_folder(&scheme.folder(scheme.config.home.reconciliation())?, today);
+async fn seal_books(environment: &Environment, today: NaiveDate, again: Again) -> Result<Done> {
+    let staged = staged_folder(&environment.folder(environment.scheme.home.reconciliation())?, today);
     if staged.exists() {
         fs::remove_dir_all(&staged).with_context(|| format!("clearing {}", staged.display()))?;
     }
     fs::create_dir_all(&staged).with_context(|| format!("making {}", staged.display()))?;
-    let mut tx = scheme.store.write().await?;
-    ensure_untouched(today, &sealed_days::strays(&mut tx, scheme, today).await?)?;
+    let mut tx = environment.store.write().await?;
+    ensure_untouched(today, &sealed_days::strays(&mut tx, environment, today).await?)?;
     let mut faults = Faults::default();
     if let Some(within) = again.left {
-        let (rounds, findings) = orders_again::go_round(&mut tx, scheme, today, clock::monotonic() + within).await?;
+        let (rounds, findings) =
+            orders_again::go_round(&mut tx, environment, today, clock::monotonic() + within).await?;
         for finding in findings {
             faults.add(&finding.merchant, vec![finding.to_string()]);
         }
@@ -70,14 +71,14 @@ async fn seal_books(scheme: &Environment, today: NaiveDate, again: Again) -> Res
             fingerprints::save_round(&mut tx, round).await?;
         }
     }
-    let (mut rendered, faults) = prove(&mut tx, scheme, today, Some(&staged), faults).await?;
+    let (mut rendered, faults) = prove(&mut tx, environment, today, Some(&staged), faults).await?;
     again.record(&mut tx, today).await?;
-    leave_out(&mut tx, scheme, &faults, today).await?;
-    render_scheme(&mut tx, scheme, today, Some(&staged), &mut rendered).await?;
+    leave_out(&mut tx, environment, &faults, today).await?;
+    render_scheme(&mut tx, environment, today, Some(&staged), &mut rendered).await?;
     let files = i64::try_from(rendered.files.len()).unwrap_or(i64::MAX);
     let missing = faults.of_merchants.iter().map(|(id, lines)| (id.clone(), lines.join("\n")));
     let missing: Vec<Missing> = missing.map(|(merchant_id, reason)| Missing { merchant_id, reason }).collect();
-    let day = seal_day(&mut tx, scheme, today, rendered, missing).await?;
+    let day = seal_day(&mut tx, environment, today, rendered, missing).await?;
     tx.commit().await?;
     tracing::info!(day = %today, sequence = day.sequence, seal = day.seal, "day sealed");
     if !faults.of_merchants.is_empty() {
@@ -91,15 +92,15 @@ fn ensure_untouched(today: NaiveDate, findings: &[Finding]) -> Result<()> {
     if findings.is_empty() { Ok(()) } else { Err(Tampered { day: today, findings: findings.to_vec() }.into()) }
 }
 
-pub async fn dry_run(scheme: &Environment, today: NaiveDate) -> Result<Vec<String>> {
-    let mut tx = scheme.store.read().await?;
-    let again = sealed_days::prove_again(&mut tx, scheme).await?;
+pub async fn dry_run(environment: &Environment, today: NaiveDate) -> Result<Vec<String>> {
+    let mut tx = environment.store.read().await?;
+    let again = sealed_days::prove_again(&mut tx, environment).await?;
     if let Err(tampered) = ensure_untouched(today, &again.findings) {
         return Ok(vec![format!("{today} would not be sealed: {tampered:#}")]);
     }
-    let line = match prove(&mut tx, scheme, today, None, Faults::default()).await {
+    let line = match prove(&mut tx, environment, today, None, Faults::default()).await {
         Ok((mut rendered, faults)) if faults.of_merchants.is_empty() => {
-            render_scheme(&mut tx, scheme, today, None, &mut rendered).await?;
+            render_scheme(&mut tx, environment, today, None, &mut rendered).await?;
             format!("{today} adds up and would be sealed with {} files", rendered.files.len())
         }
         Ok((_, faults)) => {
@@ -120,18 +121,18 @@ pub fn staged_folder(reconciliation: &Path, day: NaiveDate) -> PathBuf {
 /// The files of every merchant whose books add up, and what is wrong with the others.
 async fn prove(
     tx: &mut Tx,
-    scheme: &Environment,
+    environment: &Environment,
     today: NaiveDate,
     folder: Option<&Path>,
     mut faults: Faults,
 ) -> Result<(Rendered, Faults)> {
-    faults.of_day.extend(places::not_looked_into(scheme));
-    faults.of_day.extend(inboxes_gone(scheme));
-    proof::nothing_left(tx, scheme, today, &mut faults).await?;
+    faults.of_day.extend(places::not_looked_into(environment));
+    faults.of_day.extend(inboxes_gone(environment));
+    proof::nothing_left(tx, environment, today, &mut faults).await?;
     let mut rendered = Rendered { files: Vec::new(), merchants: Vec::new() };
-    for merchant in &scheme.config.merchants {
-        let (id, buckets) = (&merchant.id, &scheme.config.buckets);
-        let (sums, files) = render_merchant(tx, scheme, id, today, Books::Open, buckets, folder).await?;
+    for merchant in &environment.scheme.merchants {
+        let (id, buckets) = (&merchant.id, &environment.scheme.buckets);
+        let (sums, files) = render_merchant(tx, environment, id, today, Books::Open, buckets, folder).await?;
         faults.add(id, proof::merchant(tx, id, &sums, today).await?);
         if faults.is_whole(id) {
             rendered.files.extend(files);
@@ -151,9 +152,9 @@ async fn prove(
 
 /// Tells finance who is missing in the seal of a day. What their banks were to be asked for is not sent with it: it is
 /// looked at again the next day.
-async fn leave_out(tx: &mut Tx, scheme: &Environment, faults: &Faults, today: NaiveDate) -> Result<()> {
+async fn leave_out(tx: &mut Tx, environment: &Environment, faults: &Faults, today: NaiveDate) -> Result<()> {
     let told = exceptions::open_keys(tx, "", BROKEN).await?;
-    for merchant in &scheme.config.merchants {
+    for merchant in &environment.scheme.merchants {
         let is_told = told.contains(&merchant.id);
         match faults.of_merchants.get(&merchant.id) {
             Some(lines) => {
@@ -179,7 +180,7 @@ const BROKEN: &str = "BOOKS_BROKEN";
 
 async fn seal_day(
     tx: &mut Tx,
-    scheme: &Environment,
+    environment: &Environment,
     today: NaiveDate,
     rendered: Rendered,
     missing: Vec<Missing>,
@@ -188,7 +189,7 @@ async fn seal_day(
     for (merchant, sums) in &rendered.merchants {
         scheme::save_balances(tx, merchant, today, &sums.balances(), sums.last_entry_no).await?;
     }
-    reference_rates::keep(tx, scheme, today).await?;
+    reference_rates::keep(tx, environment, today).await?;
     let before = scheme::last_sealed(tx).await?;
     if let Some(before) = &before {
         let expected = plus(before.business_date, 1);
@@ -204,7 +205,7 @@ async fn seal_day(
         let totals = serde_json::to_string(&file.totals).context("totals as JSON")?;
         sealed.push(SealedFile { name: file.name, row_count: file.rows, totals, sha256: file.sha256 });
     }
-    scheme::seal(tx, &day, &sealed, &scheme.config.buckets, plus(today, 1)).await?;
+    scheme::seal(tx, &day, &sealed, &environment.scheme.buckets, plus(today, 1)).await?;
     sealed_days::keep(tx, today).await?;
     Ok(day)
 }

@@ -15,8 +15,8 @@ use crate::domain::instruction::{Attempt, Direction};
 use crate::store::instructions::Plan;
 use crate::store::{instructions, positions};
 
-pub async fn run(scheme: &Environment, today: NaiveDate) -> Result<Done> {
-    instructing::run(scheme, Direction::Debit, today, async |tx, merchant, page| {
+pub async fn run(environment: &Environment, today: NaiveDate) -> Result<Done> {
+    instructing::run(environment, Direction::Debit, today, async |tx, merchant, page| {
         let ids: Vec<&str> = page.iter().map(|plan| plan.order_id.as_str()).collect();
         let cases = load_cases(tx, &merchant.id, &ids).await?;
         let positions = positions::of_orders(tx, &merchant.id, &ids).await?;
@@ -25,7 +25,7 @@ pub async fn run(scheme: &Environment, today: NaiveDate) -> Result<Done> {
         let mut findings = Findings::new(Direction::Debit, today);
         for (_, case) in &cases {
             let order = &case.order;
-            let terms = scheme.terms(&merchant.id, order.policy_version)?;
+            let terms = environment.terms(&merchant.id, order.policy_version)?;
             let Some(rule) = &terms.debit else { continue };
             let facts = case.effective_by(today);
             let held = Covered::by(Effect::Debit, &spans(&facts, terms), terms);
@@ -54,6 +54,6 @@ pub async fn run(scheme: &Environment, today: NaiveDate) -> Result<Done> {
     .await
 }
 
-pub async fn dry_run(scheme: &Environment, today: NaiveDate) -> Result<Vec<String>> {
-    instructing::dry_run(scheme, Direction::Debit, today).await
+pub async fn dry_run(environment: &Environment, today: NaiveDate) -> Result<Vec<String>> {
+    instructing::dry_run(environment, Direction::Debit, today).await
 }

@@ -41,7 +41,7 @@ impl Changed {
 /// Decides these orders at the end of `today` and records what differs from the books.
 pub async fn decide_orders(
     tx: &mut Tx,
-    scheme: &Environment,
+    environment: &Environment,
     merchant: &str,
     order_ids: &[&str],
     today: NaiveDate,
@@ -53,7 +53,7 @@ pub async fn decide_orders(
     let mut recording = Recording::default();
     let mut not_fulfilled = NotFulfilled::default();
     for (stored, case) in &cases {
-        let terms = scheme.terms(merchant, case.order.policy_version)?;
+        let terms = environment.terms(merchant, case.order.policy_version)?;
         let order_id = &case.order.order_id;
         let before = positions.get(order_id).map(Vec::as_slice).unwrap_or_default();
         let standings: Vec<Standing> = before.iter().map(|position| position.credit).collect();

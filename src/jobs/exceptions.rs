@@ -22,13 +22,13 @@ fn parse(name: &str) -> Option<(&str, i64)> {
 }
 
 /// Closes an open exception on the open day and tells what it was.
-pub async fn close(scheme: &Environment, today: NaiveDate, which: &str, why: &str) -> Result<String> {
+pub async fn close(environment: &Environment, today: NaiveDate, which: &str, why: &str) -> Result<String> {
     let why = why.trim();
     let plain = !why.is_empty() && why.chars().count() <= LONGEST && !why.chars().any(char::is_control);
     ensure!(plain, "the reason is read by whoever signs the books; write 1 to {LONGEST} characters on one line");
     let (merchant, number) = parse(which)
         .with_context(|| format!("{which:?} is no exception; write its id as in the report, such as TEA-X12"))?;
-    let mut tx = scheme.store.write().await?;
+    let mut tx = environment.store.write().await?;
     let standing = exceptions::standing(&mut tx, merchant, number).await?;
     let standing = standing.with_context(|| format!("there is no exception {which}"))?;
     if let Some(day) = standing.resolved_on {

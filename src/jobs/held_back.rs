@@ -46,11 +46,11 @@ pub type MissingOf<'s> = BTreeMap<&'s str, Vec<Missing<'s>>>;
 /// What is missing at a moment of the open day; without a moment, at its end.
 pub async fn missing_at<'s>(
     tx: &mut Tx,
-    scheme: &'s Environment,
+    environment: &'s Environment,
     today: NaiveDate,
     now: Option<DateTime<Utc>>,
 ) -> Result<MissingOf<'s>> {
-    let feeds = || scheme.config.feeds.iter().filter(|feed| feed.when_missing != WhenMissing::GoOn);
+    let feeds = || environment.scheme.feeds.iter().filter(|feed| feed.when_missing != WhenMissing::GoOn);
     let mut missing = Vec::new();
     let mut owners: Vec<&str> = feeds().map(owner).collect();
     owners.sort_unstable();
@@ -65,12 +65,12 @@ pub async fn missing_at<'s>(
         }
     }
     // Of today's files nobody may have been told yet.
-    let unreported = watch_feeds::missing(tx, scheme, today, now).await?;
+    let unreported = watch_feeds::missing(tx, environment, today, now).await?;
     let unreported = unreported.into_iter().filter(|(feed, _)| feed.when_missing != WhenMissing::GoOn);
     missing.extend(unreported.map(|(feed, dated_on)| Missing { feed, dated_on, since: today }));
     missing.sort_by(|a, b| (&a.feed.name, a.dated_on).cmp(&(&b.feed.name, b.dated_on)));
     let mut by_merchant = MissingOf::new();
-    for merchant in &scheme.config.merchants {
+    for merchant in &environment.scheme.merchants {
         // What a feed of the whole scheme says concerns every merchant.
         let theirs = missing.iter().filter(|file| file.feed.merchant.as_ref().is_none_or(|id| *id == merchant.id));
         let theirs: Vec<Missing<'_>> = theirs.copied().collect();
@@ -83,9 +83,9 @@ pub async fn missing_at<'s>(
 
 /// Writes down what the open day is decided without, before its orders are. If that changed since an earlier look at this
 /// day, and nothing is missing any more, what was held back until tomorrow is decided today after all.
-pub async fn settle(tx: &mut Tx, scheme: &Environment, today: NaiveDate) -> Result<()> {
-    let missing = missing_at(tx, scheme, today, None).await?;
-    for merchant in &scheme.config.merchants {
+pub async fn settle(tx: &mut Tx, environment: &Environment, today: NaiveDate) -> Result<()> {
+    let missing = missing_at(tx, environment, today, None).await?;
+    for merchant in &environment.scheme.merchants {
         let found: Vec<MissingFile> =
             missing.get(merchant.id.as_str()).into_iter().flatten().map(|file| file.to_row()).collect();
         let before = held_back::on(tx, &merchant.id, today).await?;
@@ -113,8 +113,8 @@ pub async fn news_on(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<News
 }
 
 /// Refuses to close a day without files that it must not be closed without.
-pub async fn refuse_if_stopped(tx: &mut Tx, scheme: &Environment, today: NaiveDate) -> Result<()> {
-    let missing = missing_at(tx, scheme, today, None).await?;
+pub async fn refuse_if_stopped(tx: &mut Tx, environment: &Environment, today: NaiveDate) -> Result<()> {
+    let missing = missing_at(tx, environment, today, None).await?;
     let stops = |file: &&Missing<'_>| file.feed.when_missing == WhenMissing::Stop;
     let mut lines: Vec<String> = missing.values().flatten().filter(stops).map(Missing::words).collect();
     lines.dedup();

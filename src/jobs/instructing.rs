@@ -127,15 +127,15 @@ pub struct Asked<'a> {
 }
 
 /// Looks at every plan whose day has come; `look` says what is to be done about a page of them.
-pub async fn run<F>(scheme: &Environment, direction: Direction, today: NaiveDate, look: F) -> Result<Done>
+pub async fn run<F>(environment: &Environment, direction: Direction, today: NaiveDate, look: F) -> Result<Done>
 where
     F: AsyncFn(&mut Tx, &Merchant, Vec<Plan>) -> Result<Findings>,
 {
     let (mut looked_at, mut made) = (0, 0);
-    for merchant in scheme.config.merchants.iter().filter(|merchant| uses(merchant, direction, today)) {
+    for merchant in environment.scheme.merchants.iter().filter(|merchant| uses(merchant, direction, today)) {
         let mut after = (NaiveDate::default(), String::new());
         loop {
-            let mut tx = scheme.store.write().await?;
+            let mut tx = environment.store.write().await?;
             let page =
                 instructions::to_look_at(&mut tx, &merchant.id, direction, today, (after.0, &after.1), PAGE).await?;
             let Some(last) = page.last() else { break };
@@ -146,16 +146,16 @@ where
             let findings = look(&mut tx, merchant, page).await?;
             made += findings.write(&mut tx, &merchant.id).await?;
             tx.commit().await?;
-            (scheme.progress)(&format!("{today} {}: {looked_at} plans looked at", merchant.id));
+            (environment.progress)(&format!("{today} {}: {looked_at} plans looked at", merchant.id));
         }
     }
     Ok(Done(vec![("plans looked at", looked_at), ("instructions", made)]))
 }
 
-pub async fn dry_run(scheme: &Environment, direction: Direction, today: NaiveDate) -> Result<Vec<String>> {
-    let mut tx = scheme.store.read().await?;
+pub async fn dry_run(environment: &Environment, direction: Direction, today: NaiveDate) -> Result<Vec<String>> {
+    let mut tx = environment.store.read().await?;
     let mut would = Vec::new();
-    for merchant in scheme.config.merchants.iter().filter(|merchant| uses(merchant, direction, today)) {
+    for merchant in environment.scheme.merchants.iter().filter(|merchant| uses(merchant, direction, today)) {
         let count = instructions::count_to_look_at(&mut tx, &merchant.id, direction, today).await?;
         would.push(format!("{}: {count} plans would be looked at for {today}", merchant.id));
     }

@@ -18,10 +18,10 @@ use crate::store::awaited::{Awaited, Booked};
 use crate::store::exceptions::NewException;
 use crate::store::{Tx, awaited, bills, exceptions};
 
-pub async fn run(scheme: &Environment, today: NaiveDate) -> Result<Done> {
+pub async fn run(environment: &Environment, today: NaiveDate) -> Result<Done> {
     let mut all = Left::default();
-    for merchant in &scheme.config.merchants {
-        let mut tx = scheme.store.write().await?;
+    for merchant in &environment.scheme.merchants {
+        let mut tx = environment.store.write().await?;
         let settled = bills::count_to_settle(&mut tx, &merchant.id, today).await?;
         if settled > 0 {
             bills::settle(&mut tx, &merchant.id, today).await?;
@@ -29,7 +29,7 @@ pub async fn run(scheme: &Environment, today: NaiveDate) -> Result<Done> {
             let corrected: Vec<&str> = corrected.iter().map(String::as_str).collect();
             exceptions::resolve(&mut tx, &merchant.id, &["CONFLICT"], &corrected, today).await?;
         }
-        let answers = Answers::of(scheme, merchant);
+        let answers = Answers::of(environment, merchant);
         let mut after = Key::default();
         while let Some(findings) = answers.look_at_new(&mut tx, today, &mut after).await? {
             all.add(findings.record(&mut tx, merchant, today).await?);
@@ -45,11 +45,11 @@ pub async fn run(scheme: &Environment, today: NaiveDate) -> Result<Done> {
     Ok(Done(vec![("matched", settled), ("awaited", awaited), ("no longer awaited", ended), ("late", late)]))
 }
 
-pub async fn dry_run(scheme: &Environment, today: NaiveDate) -> Result<Vec<String>> {
-    let mut tx = scheme.store.read().await?;
+pub async fn dry_run(environment: &Environment, today: NaiveDate) -> Result<Vec<String>> {
+    let mut tx = environment.store.read().await?;
     let mut would = Vec::new();
-    for merchant in &scheme.config.merchants {
-        let Left { settled, awaited, ended, late } = left(&mut tx, scheme, merchant, today).await?;
+    for merchant in &environment.scheme.merchants {
+        let Left { settled, awaited, ended, late } = left(&mut tx, environment, merchant, today).await?;
         would.push(format!(
             "{}: {settled} rows of bills would be matched, {awaited} of ours awaited, {ended} no longer, {late} found late",
             merchant.id
@@ -80,8 +80,8 @@ impl Left {
 }
 
 /// What there is left to do of a merchant's day.
-pub async fn left(tx: &mut Tx, scheme: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<Left> {
-    let answers = Answers::of(scheme, merchant);
+pub async fn left(tx: &mut Tx, environment: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<Left> {
+    let answers = Answers::of(environment, merchant);
     let mut all = Left { settled: bills::count_to_settle(tx, &merchant.id, today).await?, ..Left::default() };
     let mut after = Key::default();
     while let Some(findings) = answers.look_at_new(tx, today, &mut after).await? {
@@ -109,8 +109,8 @@ struct Answers<'a> {
 type PaidBy = HashMap<String, Vec<(Option<String>, String)>>;
 
 impl<'a> Answers<'a> {
-    fn of(scheme: &'a Environment, merchant: &'a Merchant) -> Answers<'a> {
-        let feeds = &scheme.config.feeds;
+    fn of(environment: &'a Environment, merchant: &'a Merchant) -> Answers<'a> {
+        let feeds = &environment.scheme.feeds;
         let theirs = feeds.iter().filter(|feed| feed.merchant.as_ref() == Some(&merchant.id));
         let bills = theirs.filter_map(|feed| Some((feed, feed.bill.as_ref()?))).collect();
         Answers { merchant, feeds, bills }

@@ -45,18 +45,18 @@ pub async fn sums(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<Fin
 /// Decides the accepted orders after `after` again at the end of a sealed day. None: there are no more.
 pub async fn page(
     tx: &mut Tx,
-    scheme: &Environment,
+    environment: &Environment,
     merchant: &str,
     day: NaiveDate,
     after: &str,
     findings: &mut Vec<Finding>,
 ) -> Result<Option<Page>> {
-    decide_page(tx, scheme, merchant, (day, Books::Sealed), after, findings).await
+    decide_page(tx, environment, merchant, (day, Books::Sealed), after, findings).await
 }
 
 async fn decide_page(
     tx: &mut Tx,
-    scheme: &Environment,
+    environment: &Environment,
     merchant: &str,
     (day, books): (NaiveDate, Books),
     after: &str,
@@ -86,7 +86,7 @@ async fn decide_page(
         }
         let case = case.as_known_on(day);
         let id = &case.order.order_id;
-        let terms = scheme.terms(merchant, case.order.policy_version)?;
+        let terms = environment.terms(merchant, case.order.policy_version)?;
         let standings = standings_on(&steps, id, day)?;
         let decision =
             decide_with(&case, terms, &standings, day, news).with_context(|| which_order(merchant, &case))?;
@@ -132,7 +132,7 @@ fn follows(row: &Decided, decision: &Decision) -> bool {
 /// has come, and what was found.
 pub async fn go_round(
     tx: &mut Tx,
-    scheme: &Environment,
+    environment: &Environment,
     today: NaiveDate,
     until: Instant,
 ) -> Result<(Vec<Round>, Vec<Finding>)> {
@@ -140,8 +140,12 @@ pub async fn go_round(
     let of = |id: &str| known.iter().find(|round| round.merchant_id == id).cloned();
     let new =
         |id: &str| Round { merchant_id: id.to_owned(), after_order: String::new(), begun_on: today, proved_on: None };
-    let mut rounds: Vec<Round> =
-        scheme.config.merchants.iter().map(|merchant| of(&merchant.id).unwrap_or_else(|| new(&merchant.id))).collect();
+    let mut rounds: Vec<Round> = environment
+        .scheme
+        .merchants
+        .iter()
+        .map(|merchant| of(&merchant.id).unwrap_or_else(|| new(&merchant.id)))
+        .collect();
     rounds.sort_by(|a, b| (a.proved_on, &a.merchant_id).cmp(&(b.proved_on, &b.merchant_id)));
     let mut findings = Vec::new();
     let mut gone = Vec::new();
@@ -149,14 +153,14 @@ pub async fn go_round(
         if clock::monotonic() >= until {
             break;
         }
-        (scheme.progress)(&format!("deciding orders of {} again", round.merchant_id));
+        (environment.progress)(&format!("deciding orders of {} again", round.merchant_id));
         if round.after_order.is_empty() {
             round.begun_on = today;
             findings.extend(sums(tx, &round.merchant_id, today).await?);
         }
         loop {
             let open = (today, Books::Open);
-            match decide_page(tx, scheme, &round.merchant_id, open, &round.after_order, &mut findings).await? {
+            match decide_page(tx, environment, &round.merchant_id, open, &round.after_order, &mut findings).await? {
                 Some(page) => round.after_order = page.last,
                 None => {
                     round.proved_on = Some(round.begun_on);

@@ -16,8 +16,8 @@ use crate::store::exceptions::NewException;
 use crate::store::instructions::Plan;
 use crate::store::{exceptions, instructions, journal, orders, positions};
 
-pub async fn run(scheme: &Environment, today: NaiveDate) -> Result<Done> {
-    instructing::run(scheme, Direction::PayOut, today, async |tx, merchant, page| {
+pub async fn run(environment: &Environment, today: NaiveDate) -> Result<Done> {
+    instructing::run(environment, Direction::PayOut, today, async |tx, merchant, page| {
         let ids: Vec<&str> = page.iter().map(|plan| plan.order_id.as_str()).collect();
         let known = orders::load(tx, &merchant.id, &ids).await?;
         let booked = journal::recorded(tx, &merchant.id, &ids, today).await?;
@@ -29,7 +29,7 @@ pub async fn run(scheme: &Environment, today: NaiveDate) -> Result<Done> {
         let plans: HashMap<&str, &Plan> = page.iter().map(|plan| (plan.order_id.as_str(), plan)).collect();
         for stored in &known {
             let order = &stored.order;
-            let terms = scheme.terms(&merchant.id, order.policy_version)?;
+            let terms = environment.terms(&merchant.id, order.policy_version)?;
             let Some(rule) = &terms.pay_out else { continue };
             let id = order.order_id.as_str();
             let earlier = earlier.get(id).map(Vec::as_slice).unwrap_or_default();
@@ -87,8 +87,8 @@ pub async fn run(scheme: &Environment, today: NaiveDate) -> Result<Done> {
     .await
 }
 
-pub async fn dry_run(scheme: &Environment, today: NaiveDate) -> Result<Vec<String>> {
-    instructing::dry_run(scheme, Direction::PayOut, today).await
+pub async fn dry_run(environment: &Environment, today: NaiveDate) -> Result<Vec<String>> {
+    instructing::dry_run(environment, Direction::PayOut, today).await
 }
 
 /// What the books owe the customer; below zero when more was paid out than there was.

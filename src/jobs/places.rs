@@ -50,12 +50,12 @@ pub struct Looked<'s> {
 }
 
 /// Fetches what has come for the day.
-pub async fn fetch(scheme: &Environment, today: NaiveDate) -> Result<Looked<'_>> {
+pub async fn fetch(environment: &Environment, today: NaiveDate) -> Result<Looked<'_>> {
     let mut looked = Looked::default();
-    for (feed, inbox) in remote(scheme) {
-        let outcome = persistently(async || look(scheme, feed, inbox, today).await).await;
+    for (feed, inbox) in remote(environment) {
+        let outcome = persistently(async || look(environment, feed, inbox, today).await).await;
         let merchant = feed.merchant.as_deref().unwrap_or_default();
-        let mut tx = scheme.store.write().await?;
+        let mut tx = environment.store.write().await?;
         match outcome {
             Ok(Found { fetched, refused }) => {
                 looked.fetched += fetched;
@@ -88,9 +88,9 @@ pub async fn fetch(scheme: &Environment, today: NaiveDate) -> Result<Looked<'_>>
 }
 
 /// What would be fetched, in words.
-pub async fn would_fetch(scheme: &Environment, today: NaiveDate) -> Result<Vec<String>> {
+pub async fn would_fetch(environment: &Environment, today: NaiveDate) -> Result<Vec<String>> {
     let mut would = Vec::new();
-    for (feed, inbox) in remote(scheme) {
+    for (feed, inbox) in remote(environment) {
         let listed = async { inbox.place.open().await?.list().await };
         match listed.await {
             Ok(entries) => {
@@ -110,26 +110,26 @@ pub async fn would_fetch(scheme: &Environment, today: NaiveDate) -> Result<Vec<S
 }
 
 /// Inboxes at which the last look failed, in words.
-pub fn not_looked_into(scheme: &Environment) -> Vec<String> {
-    remote(scheme).filter_map(|(feed, _)| fs::read_to_string(feed.folder.join(UNREACHABLE)).ok()).collect()
+pub fn not_looked_into(environment: &Environment) -> Vec<String> {
+    remote(environment).filter_map(|(feed, _)| fs::read_to_string(feed.folder.join(UNREACHABLE)).ok()).collect()
 }
 
 /// Deals with fetched files whose bytes are safe here, and sends what waits. The error is an `Undelivered`.
-pub async fn hand_back_and_send(scheme: &Environment) -> Result<()> {
+pub async fn hand_back_and_send(environment: &Environment) -> Result<()> {
     let mut failed = Vec::new();
-    for (feed, inbox) in remote(scheme) {
-        if let Err(why) = persistently(async || hand_back(scheme, feed, inbox).await).await {
+    for (feed, inbox) in remote(environment) {
+        if let Err(why) = persistently(async || hand_back(environment, feed, inbox).await).await {
             let place = &inbox.place;
             failed.push(format!("feed {}: files that were taken are still in the inbox {place}: {why}", feed.name));
         }
     }
-    failed.extend(sending::send_answers(scheme).await);
+    failed.extend(sending::send_answers(environment).await);
     undelivered(failed)
 }
 
 /// Sends answers that a stop left unsent, though all files were taken.
-pub async fn send_answers_left(scheme: &Environment) -> Result<()> {
-    undelivered(sending::send_answers(scheme).await)
+pub async fn send_answers_left(environment: &Environment) -> Result<()> {
+    undelivered(sending::send_answers(environment).await)
 }
 
 pub(super) fn undelivered(failed: Vec<String>) -> Result<()> {
@@ -139,8 +139,8 @@ pub(super) fn undelivered(failed: Vec<String>) -> Result<()> {
     Err(Undelivered(failed.join("\n")).into())
 }
 
-fn remote(scheme: &Environment) -> impl Iterator<Item = (&Feed, &Inbox)> {
-    scheme.config.feeds.iter().filter_map(|feed| Some((feed, feed.remote.as_ref()?)))
+fn remote(environment: &Environment) -> impl Iterator<Item = (&Feed, &Inbox)> {
+    environment.scheme.feeds.iter().filter_map(|feed| Some((feed, feed.remote.as_ref()?)))
 }
 
 /// Tries again for a while where that may help. What is done must be such that it can be.
@@ -160,7 +160,7 @@ struct Found {
     refused: Vec<Refused>,
 }
 
-async fn look(scheme: &Environment, feed: &Feed, inbox: &Inbox, today: NaiveDate) -> Result<Found, Trouble> {
+async fn look(environment: &Environment, feed: &Feed, inbox: &Inbox, today: NaiveDate) -> Result<Found, Trouble> {
     let spool = open_spool(feed)?;
     let session = inbox.place.open().await?;
     let (mut wanted_now, refused) = wanted(feed, inbox, &spool, session.list().await?, today)?;
@@ -175,7 +175,7 @@ async fn look(scheme: &Environment, feed: &Feed, inbox: &Inbox, today: NaiveDate
     }
     let mut fetched = 0;
     for entry in wanted_now {
-        (scheme.progress)(&format!("{today} fetching {}", entry.name));
+        (environment.progress)(&format!("{today} fetching {}", entry.name));
         let part = spool.part_of(&entry.name);
         let got = session.fetch(&entry, &mut File::create(&part)?).await;
         if got.is_err() {
@@ -257,7 +257,7 @@ fn tell<'s>(told: &mut Vec<(&'s Feed, Refused)>, feed: &'s Feed, inbox: &Inbox, 
 
 /// Deals with the originals of files that were taken: only what is, byte for byte, recorded as filed here, and only if it
 /// is still there as it was fetched.
-async fn hand_back(scheme: &Environment, feed: &Feed, inbox: &Inbox) -> Result<(), Trouble> {
+async fn hand_back(environment: &Environment, feed: &Feed, inbox: &Inbox) -> Result<(), Trouble> {
     if inbox.afterwards == Afterwards::Keep {
         return Ok(());
     }
@@ -270,11 +270,11 @@ async fn hand_back(scheme: &Environment, feed: &Feed, inbox: &Inbox) -> Result<(
     for name in gone {
         let note = spool.note(&name)?;
         if let Some(note) = note
-            && is_filed(scheme, feed, &name, &note.sha256).await?
+            && is_filed(environment, feed, &name, &note.sha256).await?
             && session.stat(&name).await?.as_ref() == Some(&note.stamp)
         {
             // It is remembered, and asked about again at the next look.
-            if is_wanted_elsewhere(scheme, feed, inbox, &name, &note)? {
+            if is_wanted_elsewhere(environment, feed, inbox, &name, &note)? {
                 continue;
             }
             let free = free_name(session, &name).await?;
@@ -294,14 +294,14 @@ async fn hand_back(scheme: &Environment, feed: &Feed, inbox: &Inbox) -> Result<(
 
 /// Whether another feed that looks into the same place has still to fetch a file, or keeps it there.
 fn is_wanted_elsewhere(
-    scheme: &Environment,
+    environment: &Environment,
     feed: &Feed,
     inbox: &Inbox,
     name: &str,
     fetched: &Note,
 ) -> Result<bool, Trouble> {
     let here = inbox.place.to_string();
-    for (other, at) in remote(scheme) {
+    for (other, at) in remote(environment) {
         let takes = other.name != feed.name && at.place.to_string() == here && other.pattern.matches(name).is_some();
         if takes
             && (at.afterwards == Afterwards::Keep || Spool::at(&other.folder).note(name)?.as_ref() != Some(fetched))
@@ -328,9 +328,9 @@ fn open_spool(feed: &Feed) -> Result<Spool, Trouble> {
 }
 
 /// Whether just these bytes lie in the archive or in quarantine.
-async fn is_filed(scheme: &Environment, feed: &Feed, name: &str, sha256: &str) -> Result<bool, Trouble> {
+async fn is_filed(environment: &Environment, feed: &Feed, name: &str, sha256: &str) -> Result<bool, Trouble> {
     let look = async {
-        let mut tx = scheme.store.read().await?;
+        let mut tx = environment.store.read().await?;
         inputs::files_named(&mut tx, &feed.name, name).await
     };
     let files = look.await.map_err(|why| Trouble::Disk(io::Error::other(format!("{why:#}"))))?;

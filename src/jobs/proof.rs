@@ -75,9 +75,9 @@ impl fmt::Display for BrokenBooks {
 }
 
 /// Nothing that should have been done today is left: no position undecided, no file half read, no row lost.
-pub async fn nothing_left(tx: &mut Tx, scheme: &Environment, today: NaiveDate, faults: &mut Faults) -> Result<()> {
+pub async fn nothing_left(tx: &mut Tx, environment: &Environment, today: NaiveDate, faults: &mut Faults) -> Result<()> {
     let broken = &mut faults.of_day;
-    for merchant in &scheme.config.merchants {
+    for merchant in &environment.scheme.merchants {
         let left = suspense::left(tx, &merchant.id, today).await?;
         if left > 0 {
             broken.push(format!(
@@ -95,7 +95,7 @@ pub async fn nothing_left(tx: &mut Tx, scheme: &Environment, today: NaiveDate, f
                 broken.push(format!("{}: {left} plans of instructions are not looked at yet; run {job}", merchant.id));
             }
         }
-        let unmatched = match_bills::left(tx, scheme, merchant, today).await?.all();
+        let unmatched = match_bills::left(tx, environment, merchant, today).await?.all();
         if unmatched > 0 {
             broken.push(format!(
                 "{}: {unmatched} rows of bills or of ours are not matched yet; run match_bills",

@@ -10,8 +10,8 @@ use crate::files::outgoing::sha256;
 use crate::store::{Tx, scheme};
 
 /// Keeps the entries in force on a day that is closed, as the versions of policies are kept.
-pub async fn keep(tx: &mut Tx, scheme: &Environment, today: NaiveDate) -> Result<()> {
-    for (name, table) in &scheme.config.reference_rates {
+pub async fn keep(tx: &mut Tx, environment: &Environment, today: NaiveDate) -> Result<()> {
+    for (name, table) in &environment.scheme.reference_rates {
         for (from, rate) in table.entries().iter().filter(|(from, _)| *from <= today) {
             scheme::use_policy_version(tx, &kept_as(name), *from, &fingerprint(*rate), today).await?;
         }
@@ -20,10 +20,10 @@ pub async fn keep(tx: &mut Tx, scheme: &Environment, today: NaiveDate) -> Result
 }
 
 /// Refuses to go on if an entry that days were closed on was changed, or one was put in between or after them.
-pub async fn check(tx: &mut Tx, scheme: &Environment) -> Result<()> {
+pub async fn check(tx: &mut Tx, environment: &Environment) -> Result<()> {
     let Some(sealed) = scheme::last_sealed(tx).await? else { return Ok(()) };
     let sealed = sealed.business_date;
-    for (name, table) in &scheme.config.reference_rates {
+    for (name, table) in &environment.scheme.reference_rates {
         let kept = scheme::policy_versions(tx, &kept_as(name)).await?;
         for (from, recorded) in &kept {
             let entry = table.entries().iter().find(|(day, _)| day == from);

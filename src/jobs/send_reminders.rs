@@ -28,20 +28,20 @@ use crate::store::mails::{self, MailRow, ReminderRow, StepHad};
 use crate::store::orders::{self, Moved};
 use crate::store::{Tx, customers, inputs, positions};
 
-pub async fn run(scheme: &Environment, today: NaiveDate, now: DateTime<Utc>) -> Result<Done> {
-    let day = mail_day(scheme, today, now);
+pub async fn run(environment: &Environment, today: NaiveDate, now: DateTime<Utc>) -> Result<Done> {
+    let day = mail_day(environment, today, now);
     let mut planned = Planned::default();
-    let mut tx = scheme.store.write().await?;
-    let given_up = deliver::take_up(&mut tx, scheme, today, day).await?;
+    let mut tx = environment.store.write().await?;
+    let given_up = deliver::take_up(&mut tx, environment, today, day).await?;
     let news = (day, inputs::next_file_no(&mut tx).await?);
-    if !scheme.mails_planned.lock().is_ok_and(|planned| *planned == Some(news)) {
-        planned = plan(&mut tx, scheme, today, day, now).await?;
+    if !environment.mails_planned.lock().is_ok_and(|planned| *planned == Some(news)) {
+        planned = plan(&mut tx, environment, today, day, now).await?;
     }
     tx.commit().await?;
-    if let Ok(mut planned) = scheme.mails_planned.lock() {
+    if let Ok(mut planned) = environment.mails_planned.lock() {
         *planned = Some(news);
     }
-    let delivered = deliver::run(scheme, today, day, now).await?;
+    let delivered = deliver::run(environment, today, day, now).await?;
     if let Some(why) = &delivered.delayed {
         let count = delivered.waiting;
         undelivered(vec![format!("{count} mails could not be handed over and wait for the next run of today: {why}")])?;
@@ -56,9 +56,9 @@ pub async fn run(scheme: &Environment, today: NaiveDate, now: DateTime<Utc>) -> 
     ]))
 }
 
-pub async fn dry_run(scheme: &Environment, today: NaiveDate, now: DateTime<Utc>) -> Result<Vec<String>> {
-    let mut tx = scheme.store.read().await?;
-    let due = due_on_day(&mut tx, scheme, today, mail_day(scheme, today, now)).await?;
+pub async fn dry_run(environment: &Environment, today: NaiveDate, now: DateTime<Utc>) -> Result<Vec<String>> {
+    let mut tx = environment.store.read().await?;
+    let due = due_on_day(&mut tx, environment, today, mail_day(environment, today, now)).await?;
     let mut by_template: BTreeMap<Template, (i64, HashSet<&str>)> = BTreeMap::new();
     for item in &due {
         let (count, who) = by_template.entry(item.template).or_default();
@@ -73,9 +73,9 @@ pub async fn dry_run(scheme: &Environment, today: NaiveDate, now: DateTime<Utc>)
 
 /// The calendar day whose mails are right. On the wall clock it is that of the clock, also while a close of an earlier day
 /// is still to come: what customers are to be told does not wait for the books.
-fn mail_day(scheme: &Environment, today: NaiveDate, now: DateTime<Utc>) -> NaiveDate {
-    match scheme.config.clock {
-        Clock::Wall => now.with_timezone(&scheme.config.zone).date_naive().max(today),
+fn mail_day(environment: &Environment, today: NaiveDate, now: DateTime<Utc>) -> NaiveDate {
+    match environment.scheme.clock {
+        Clock::Wall => now.with_timezone(&environment.scheme.zone).date_naive().max(today),
         Clock::Business => today,
     }
 }
@@ -99,16 +99,16 @@ struct Planned {
 /// What is right on the day and was not dealt with before: ladder steps by due date, and notices.
 async fn due_on_day<'s>(
     tx: &mut Tx,
-    scheme: &'s Environment,
+    environment: &'s Environment,
     today: NaiveDate,
     day: NaiveDate,
 ) -> Result<Vec<Item<'s>>> {
     let mut due = Vec::new();
-    for merchant in &scheme.config.merchants {
+    for merchant in &environment.scheme.merchants {
         let ids = candidates(tx, merchant, today, day).await?;
         for page in ids.chunks(usize::try_from(PAGE).unwrap_or(usize::MAX)) {
             let page: Vec<&str> = page.iter().map(String::as_str).collect();
-            let orders = owed::on_day(tx, scheme, &merchant.id, &page, day).await?;
+            let orders = owed::on_day(tx, environment, &merchant.id, &page, day).await?;
             let mut items: Vec<Item<'_>> =
                 page.iter().filter_map(|id| orders.get(*id)).flat_map(|order| items(merchant, order, day)).collect();
             let ids: Vec<&str> = items.iter().map(|item| item.order_id.as_str()).collect();
@@ -205,13 +205,13 @@ impl StepHad {
 
 async fn plan(
     tx: &mut Tx,
-    scheme: &Environment,
+    environment: &Environment,
     today: NaiveDate,
     day: NaiveDate,
     now: DateTime<Utc>,
 ) -> Result<Planned> {
     let mut by_customer: BTreeMap<String, Vec<Item<'_>>> = BTreeMap::new();
-    for item in due_on_day(tx, scheme, today, day).await? {
+    for item in due_on_day(tx, environment, today, day).await? {
         by_customer.entry(item.customer_id.clone()).or_default().push(item);
     }
     let ids: Vec<&str> = by_customer.keys().map(String::as_str).collect();
@@ -220,7 +220,7 @@ async fn plan(
     let had = mails::mails_had(tx, &ids, plus(day, -6), day).await?;
     let had: HashMap<&str, (i64, NaiveDate)> =
         had.iter().map(|(id, count, last)| (id.as_str(), (*count, *last))).collect();
-    let unsure = without_news(tx, scheme, today, day, now).await?;
+    let unsure = without_news(tx, environment, today, day, now).await?;
 
     let mut next_mail_no = mails::next_mail_no(tx).await?;
     let mut planned = Planned::default();
@@ -228,13 +228,14 @@ async fn plan(
     for (customer_id, items) in &by_customer {
         let (count, last) = had.get(customer_id.as_str()).copied().unwrap_or((0, NaiveDate::MIN));
         let customer = people.get(customer_id);
-        let send_at = customer.map(|customer| scheme.config.mail.contact_hours.next_allowed(now, customer.time_zone));
-        let send_at = send_at.filter(|at| at.with_timezone(&scheme.config.zone).date_naive() == day);
+        let send_at =
+            customer.map(|customer| environment.scheme.mail.contact_hours.next_allowed(now, customer.time_zone));
+        let send_at = send_at.filter(|at| at.with_timezone(&environment.scheme.zone).date_naive() == day);
         let reachable = Reachable {
             customer,
             address_failed: failed.contains(customer_id),
             had_one_today: last == day,
-            cap_reached: count >= scheme.config.mail.weekly_cap,
+            cap_reached: count >= environment.scheme.mail.weekly_cap,
             hour_left: send_at.is_some(),
             unsure: &unsure,
         };
@@ -252,7 +253,7 @@ async fn plan(
             business_date: day,
             template: template.name().to_owned(),
             locale: customer.locale.clone(),
-            message_id: message_id(scheme, day, next_mail_no),
+            message_id: message_id(environment, day, next_mail_no),
             send_at,
             status: "queued".to_owned(),
             attempts: 0,
@@ -267,8 +268,8 @@ async fn plan(
 }
 
 /// One for ever, so that a repeat can be recognised.
-fn message_id(scheme: &Environment, today: NaiveDate, mail_no: i64) -> String {
-    let domain = scheme.config.mail.from_address.rsplit_once('@').map_or("paylater.invalid", |(_, domain)| domain);
+fn message_id(environment: &Environment, today: NaiveDate, mail_no: i64) -> String {
+    let domain = environment.scheme.mail.from_address.rsplit_once('@').map_or("paylater.invalid", |(_, domain)| domain);
     format!("{}-{mail_no:06}@{domain}", today.format("%Y%m%d"))
 }
 
@@ -288,14 +289,15 @@ struct Reachable<'a> {
 /// their customers may have paid.
 async fn without_news<'s>(
     tx: &mut Tx,
-    scheme: &'s Environment,
+    environment: &'s Environment,
     today: NaiveDate,
     day: NaiveDate,
     now: DateTime<Utc>,
 ) -> Result<HashSet<&'s str>> {
-    let mut unsure: HashSet<&str> = held_back::missing_at(tx, scheme, today, Some(now)).await?.into_keys().collect();
+    let mut unsure: HashSet<&str> =
+        held_back::missing_at(tx, environment, today, Some(now)).await?.into_keys().collect();
     if day > today {
-        unsure.extend(ingest_files::money_to_come(scheme, today)?);
+        unsure.extend(ingest_files::money_to_come(environment, today)?);
     }
     Ok(unsure)
 }

@@ -18,10 +18,10 @@ use crate::store::{Tx, exceptions};
 
 /// Books what there is to book of a merchant's day, page by page; found by index, so a stop loses nothing and repeats
 /// nothing. Returns the number of journal entries.
-pub async fn book(scheme: &Environment, merchant: &str, today: NaiveDate) -> Result<i64> {
+pub async fn book(environment: &Environment, merchant: &str, today: NaiveDate) -> Result<i64> {
     let mut entries = 0;
     loop {
-        let mut tx = scheme.store.write().await?;
+        let mut tx = environment.store.write().await?;
         let mut page = input_rows::to_suspend(&mut tx, merchant, today, PAGE).await?;
         if page.is_empty() {
             break;
@@ -31,7 +31,7 @@ pub async fn book(scheme: &Environment, merchant: &str, today: NaiveDate) -> Res
         tx.commit().await?;
     }
     loop {
-        let mut tx = scheme.store.write().await?;
+        let mut tx = environment.store.write().await?;
         let mut page = input_rows::to_release(&mut tx, merchant, today, PAGE).await?;
         if page.is_empty() {
             break;
@@ -40,7 +40,7 @@ pub async fn book(scheme: &Environment, merchant: &str, today: NaiveDate) -> Res
         entries += write(&mut tx, merchant, today, &page, Reason::Corrected).await?;
         tx.commit().await?;
     }
-    let mut tx = scheme.store.write().await?;
+    let mut tx = environment.store.write().await?;
     exceptions::resolve_dated_ahead(&mut tx, merchant, today).await?;
     tx.commit().await?;
     Ok(entries)

@@ -16,21 +16,21 @@ use crate::store::{Tx, inputs};
 /// Rows that are told of together. Bounds memory.
 const PAGE: usize = 1_000;
 
-pub async fn run(scheme: &Environment, today: NaiveDate, now: DateTime<Utc>) -> Result<Done> {
-    let mut tx = scheme.store.write().await?;
-    let done = tell(&mut tx, scheme, today, Some(now)).await?;
+pub async fn run(environment: &Environment, today: NaiveDate, now: DateTime<Utc>) -> Result<Done> {
+    let mut tx = environment.store.write().await?;
+    let done = tell(&mut tx, environment, today, Some(now)).await?;
     tx.commit().await?;
     Ok(done)
 }
 
-pub async fn dry_run(scheme: &Environment, today: NaiveDate, now: DateTime<Utc>) -> Result<Vec<String>> {
-    let mut tx = scheme.store.read().await?;
+pub async fn dry_run(environment: &Environment, today: NaiveDate, now: DateTime<Utc>) -> Result<Vec<String>> {
+    let mut tx = environment.store.read().await?;
     let mut would = Vec::new();
-    for (feed, date) in missing(&mut tx, scheme, today, Some(now)).await? {
+    for (feed, date) in missing(&mut tx, environment, today, Some(now)).await? {
         would.push(not_there(&mut tx, feed, date).await?);
     }
-    let since = plus(today, -scheme.config.pending_days);
-    for merchant in &scheme.config.merchants {
+    let since = plus(today, -environment.scheme.pending_days);
+    for merchant in &environment.scheme.merchants {
         let rows = arrivals::waiting_since(&mut tx, &merchant.id, since, PAGE as i64).await?;
         would.extend(rows.iter().filter_map(waits_too_long).map(|exception| exception.message));
     }
@@ -38,8 +38,8 @@ pub async fn dry_run(scheme: &Environment, today: NaiveDate, now: DateTime<Utc>)
 }
 
 /// The end of a day decides what has not come on it, whatever the time is.
-pub async fn at_close(tx: &mut Tx, scheme: &Environment, today: NaiveDate) -> Result<()> {
-    tell(tx, scheme, today, None).await.map(|_| ())
+pub async fn at_close(tx: &mut Tx, environment: &Environment, today: NaiveDate) -> Result<()> {
+    tell(tx, environment, today, None).await.map(|_| ())
 }
 
 /// What the exception about a file that is missing is known by.
@@ -52,8 +52,8 @@ pub fn missing_date(feed: &str, key: &str) -> Option<NaiveDate> {
     key.strip_prefix(feed)?.strip_prefix(' ')?.parse().ok()
 }
 
-async fn tell(tx: &mut Tx, scheme: &Environment, today: NaiveDate, now: Option<DateTime<Utc>>) -> Result<Done> {
-    let missing = missing(tx, scheme, today, now).await?;
+async fn tell(tx: &mut Tx, environment: &Environment, today: NaiveDate, now: Option<DateTime<Utc>>) -> Result<Done> {
+    let missing = missing(tx, environment, today, now).await?;
     for (feed, date) in &missing {
         let message = not_there(tx, feed, *date).await?;
         tracing::warn!(feed = feed.name, date = %date, "a file is missing");
@@ -63,8 +63,8 @@ async fn tell(tx: &mut Tx, scheme: &Environment, today: NaiveDate, now: Option<D
         exceptions::open(tx, merchant, today, &[exception]).await?;
     }
     let mut waiting = 0;
-    let since = plus(today, -scheme.config.pending_days);
-    for merchant in &scheme.config.merchants {
+    let since = plus(today, -environment.scheme.pending_days);
+    for merchant in &environment.scheme.merchants {
         loop {
             let rows = arrivals::waiting_since(tx, &merchant.id, since, PAGE as i64).await?;
             let opened: Vec<NewException> = rows.iter().filter_map(waits_too_long).collect();
@@ -84,12 +84,12 @@ async fn tell(tx: &mut Tx, scheme: &Environment, today: NaiveDate, now: Option<D
 /// time has come for all.
 pub async fn missing<'s>(
     tx: &mut Tx,
-    scheme: &'s Environment,
+    environment: &'s Environment,
     today: NaiveDate,
     now: Option<DateTime<Utc>>,
 ) -> Result<Vec<(&'s Feed, NaiveDate)>> {
     let mut missing = Vec::new();
-    for feed in &scheme.config.feeds {
+    for feed in &environment.scheme.feeds {
         let (Some(date), Some(expected)) = (feed.expected_on(today)?, &feed.expected) else { continue };
         let not_yet = now.is_some_and(|now| now < expected.deadline(today));
         let merchant = feed.merchant.as_deref().unwrap_or_default();

@@ -15,27 +15,27 @@ use crate::files::outgoing::{Manifest, ManifestFile, MissingMerchant, sha256};
 use crate::store::Tx;
 use crate::store::scheme::{self, Missing, SealedDay, SealedFile};
 
-pub async fn run(scheme: &Environment) -> Result<Done> {
-    let waiting = waiting(scheme).await?;
+pub async fn run(environment: &Environment) -> Result<Done> {
+    let waiting = waiting(environment).await?;
     for day in &waiting {
-        publish(scheme, day).await.with_context(|| format!("putting out the files of {}", day.business_date))?;
+        publish(environment, day).await.with_context(|| format!("putting out the files of {}", day.business_date))?;
     }
-    let answers = places::send_answers_left(scheme).await;
-    places::send_reports(scheme).await?;
+    let answers = places::send_answers_left(environment).await;
+    places::send_reports(environment).await?;
     answers?;
     Ok(Done(vec![("days put out", i64::try_from(waiting.len()).unwrap_or(i64::MAX))]))
 }
 
-pub async fn dry_run(scheme: &Environment) -> Result<Vec<String>> {
-    let waiting = waiting(scheme).await?;
+pub async fn dry_run(environment: &Environment) -> Result<Vec<String>> {
+    let waiting = waiting(environment).await?;
     Ok(waiting.iter().map(|day| format!("{}: its files would be put out", day.business_date)).collect())
 }
 
 /// Sealed days whose files are not out: not yet, or not any more.
-async fn waiting(scheme: &Environment) -> Result<Vec<SealedDay>> {
-    let mut tx = scheme.store.read().await?;
+async fn waiting(environment: &Environment) -> Result<Vec<SealedDay>> {
+    let mut tx = environment.store.read().await?;
     let mut days = scheme::sealed_days(&mut tx).await?;
-    let reconciliation = scheme.config.home.reconciliation();
+    let reconciliation = environment.scheme.home.reconciliation();
     days.retain(|day| !day.published || !reconciliation.join(day.business_date.to_string()).exists());
     Ok(days)
 }
@@ -61,20 +61,20 @@ pub fn missing_merchant(missing: Missing) -> MissingMerchant {
     MissingMerchant { merchant_id: missing.merchant_id, reason: missing.reason }
 }
 
-async fn publish(scheme: &Environment, day: &SealedDay) -> Result<()> {
-    let reconciliation = scheme.folder(scheme.config.home.reconciliation())?;
+async fn publish(environment: &Environment, day: &SealedDay) -> Result<()> {
+    let reconciliation = environment.folder(environment.scheme.home.reconciliation())?;
     let staged = staged_folder(&reconciliation, day.business_date);
     let folder = reconciliation.join(day.business_date.to_string());
-    let mut tx = scheme.store.write().await?;
+    let mut tx = environment.store.write().await?;
     let manifest = manifest(&mut tx, day).await?;
     if !folder.exists() {
         if !is_whole(&staged, &manifest) {
-            render_again(&mut tx, scheme, day.business_date, &staged, &manifest).await?;
+            render_again(&mut tx, environment, day.business_date, &staged, &manifest).await?;
         }
         atomic::write(&staged.join("manifest.json"), &manifest.to_bytes())?;
         atomic::rename(&staged, &folder)?;
     }
-    places::queue_reports(scheme, &folder, day.business_date).context("having the reports sent")?;
+    places::queue_reports(environment, &folder, day.business_date).context("having the reports sent")?;
     scheme::published(&mut tx, day.business_date).await?;
     tx.commit().await
 }
@@ -86,13 +86,13 @@ fn is_whole(folder: &Path, manifest: &Manifest) -> bool {
 
 async fn render_again(
     tx: &mut Tx,
-    scheme: &Environment,
+    environment: &Environment,
     day: NaiveDate,
     staged: &Path,
     manifest: &Manifest,
 ) -> Result<()> {
     fs::create_dir_all(staged)?;
-    render(tx, scheme, day, Books::Sealed, Some(staged)).await?;
+    render(tx, environment, day, Books::Sealed, Some(staged)).await?;
     ensure!(is_whole(staged, manifest), "made again, the files of {day} are not those that were sealed; run verify");
     Ok(())
 }

@@ -28,7 +28,7 @@ const MISSED_AFTER: TimeDelta = TimeDelta::minutes(10);
 const STOP_WITHIN: Duration = Duration::from_secs(20);
 
 /// Runs jobs at their times until SIGTERM or SIGINT.
-pub async fn run(scheme: &Environment) -> Result<()> {
+pub async fn run(environment: &Environment) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     let (beat, mut beats) = mpsc::channel(1);
@@ -44,8 +44,8 @@ pub async fn run(scheme: &Environment) -> Result<()> {
     heart.start().await.context("starting the heartbeat")?;
     // After the wall clock was set back the heartbeat is silent; a monotonic interval is not.
     let mut interval = tokio::time::interval(Duration::from_secs(30));
-    let mut watch = Watch::begin(scheme).await?;
-    tracing::info!(scheme = scheme.config.name, "running");
+    let mut watch = Watch::begin(environment).await?;
+    tracing::info!(scheme = environment.scheme.name, "running");
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
@@ -53,7 +53,7 @@ pub async fn run(scheme: &Environment) -> Result<()> {
             _ = beats.recv() => {}
             _ = interval.tick() => {}
         }
-        let mut work = std::pin::pin!(work_off(scheme, &mut watch));
+        let mut work = std::pin::pin!(work_off(environment, &mut watch));
         tokio::select! {
             worked = &mut work => worked?,
             _ = terminate.recv() => { finish_within(work).await; break }
@@ -75,36 +75,36 @@ async fn finish_within(work: std::pin::Pin<&mut impl Future<Output = Result<()>>
 }
 
 /// Does everything that is due now, in the order of a business day.
-async fn work_off(scheme: &Environment, watch: &mut Watch) -> Result<()> {
-    watch.look(scheme).await?;
-    for file in &scheme.config.jobs {
+async fn work_off(environment: &Environment, watch: &mut Watch) -> Result<()> {
+    watch.look(environment).await?;
+    for file in &environment.scheme.jobs {
         let Some(job) = Job::parse(&file.name).filter(|job| watch.lets(*job)) else { continue };
         let now = clock::now();
-        let Some(due) = due(scheme, file, now).await? else { continue };
+        let Some(due) = due(environment, file, now).await? else { continue };
         // The clock may have stepped while another job ran.
-        watch.look(scheme).await?;
+        watch.look(environment).await?;
         if !watch.lets(job) {
             continue;
         }
-        let today = scheme.business_date().await?;
-        let mut tx = scheme.store.write().await?;
+        let today = environment.business_date().await?;
+        let mut tx = environment.store.write().await?;
         let claimed = runs::claim(&mut tx, job.name(), due, today, now).await?;
         tx.commit().await?;
         if !claimed {
             continue;
         }
-        let done = match (job, scheme.config.clock) {
-            (Job::CloseDay, Clock::Wall) => close_days_over(scheme, now).await,
+        let done = match (job, environment.scheme.clock) {
+            (Job::CloseDay, Clock::Wall) => close_days_over(environment, now).await,
             (Job::CloseDay, Clock::Business) => {
-                business_day::run_now(scheme, job, today).await.map(|done| done.to_string())
+                business_day::run_now(environment, job, today).await.map(|done| done.to_string())
             }
-            _ => job.run(scheme, today, scheme.now(file, today)).await.map(|done| done.to_string()),
+            _ => job.run(environment, today, environment.now(file, today)).await.map(|done| done.to_string()),
         };
         let (status, outcome) = match &done {
             Ok(done) => ("done", done.clone()),
             Err(why) => ("failed", format!("{why:#}")),
         };
-        let mut tx = scheme.store.write().await?;
+        let mut tx = environment.store.write().await?;
         runs::finish(&mut tx, job.name(), due, status, &outcome, clock::now()).await?;
         tx.commit().await?;
         match done {
@@ -118,9 +118,9 @@ async fn work_off(scheme: &Environment, watch: &mut Watch) -> Result<()> {
 }
 
 /// The due time that a job has not run for yet, if there is one.
-async fn due(scheme: &Environment, file: &JobFile, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
+async fn due(environment: &Environment, file: &JobFile, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
     let Some(latest) = file.latest_by(now) else { return Ok(None) };
-    let mut tx = scheme.store.read().await?;
+    let mut tx = environment.store.read().await?;
     let last = runs::last_scheduled(&mut tx, &file.name, now).await?;
     let catch_up = file.schedule.as_ref().map(|schedule| schedule.catch_up);
     let missed = catch_up == Some(CatchUp::Skip) && now - latest > MISSED_AFTER;
@@ -128,12 +128,14 @@ async fn due(scheme: &Environment, file: &JobFile, now: DateTime<Utc>) -> Result
 }
 
 /// Closes every day that is over, each as it would have been closed on time.
-async fn close_days_over(scheme: &Environment, now: DateTime<Utc>) -> Result<String> {
-    let yesterday = plus(now.with_timezone(&scheme.config.zone).date_naive(), -1);
-    if let Some(why) = plausible::too_many_days(scheme.business_date().await?, yesterday, scheme.config.days_at_once) {
+async fn close_days_over(environment: &Environment, now: DateTime<Utc>) -> Result<String> {
+    let yesterday = plus(now.with_timezone(&environment.scheme.zone).date_naive(), -1);
+    if let Some(why) =
+        plausible::too_many_days(environment.business_date().await?, yesterday, environment.scheme.days_at_once)
+    {
         bail!(why);
     }
-    let days = business_day::close_through(scheme, yesterday).await?;
+    let days = business_day::close_through(environment, yesterday).await?;
     Ok(match days.last() {
         Some(last) => format!("days closed {}, the last {last}", days.len()),
         None => "nothing to do".to_owned(),
@@ -152,13 +154,13 @@ struct Watch {
 }
 
 impl Watch {
-    async fn begin(scheme: &Environment) -> Result<Watch> {
+    async fn begin(environment: &Environment) -> Result<Watch> {
         let began = clock::monotonic();
         let mut watch = Watch { began, clock: None };
-        if scheme.config.clock == Clock::Wall {
-            let mut tx = scheme.store.read().await?;
+        if environment.scheme.clock == Clock::Wall {
+            let mut tx = environment.store.read().await?;
             let last_known = runs::last_known(&mut tx).await?;
-            watch.clock = Some(WallClock::new(watch.both(), last_known, scheme.config.clock_wait));
+            watch.clock = Some(WallClock::new(watch.both(), last_known, environment.scheme.clock_wait));
         }
         Ok(watch)
     }
@@ -168,11 +170,11 @@ impl Watch {
     }
 
     /// Looks at the wall clock, and reports what is new about it.
-    async fn look(&mut self, scheme: &Environment) -> Result<()> {
+    async fn look(&mut self, environment: &Environment) -> Result<()> {
         let look = self.both();
         let Some(clock) = &mut self.clock else { return Ok(()) };
         let finding = clock.look(look);
-        let minutes = scheme.config.clock_wait.as_secs() / 60;
+        let minutes = environment.scheme.clock_wait.as_secs() / 60;
         let (status, words) = match (finding, clock.doubt()) {
             (Finding::Unchanged, _) => return Ok(()),
             (Finding::Ahead(by), Some(Doubt::Stopped)) => (
@@ -202,8 +204,8 @@ impl Watch {
             _ => tracing::warn!("{words}"),
         }
         let believed = clock.believed(look);
-        let today = scheme.business_date().await?;
-        let mut tx = scheme.store.write().await?;
+        let today = environment.business_date().await?;
+        let mut tx = environment.store.write().await?;
         runs::claim(&mut tx, CLOCK, CLOCK_ROW, today, believed).await?;
         runs::finish(&mut tx, CLOCK, CLOCK_ROW, status, &words, believed).await?;
         tx.commit().await

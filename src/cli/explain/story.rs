@@ -52,7 +52,7 @@ const MAIL: i64 = 4;
 const CREDIT: i64 = 5;
 
 impl Story {
-    pub async fn load(tx: &mut Tx, scheme: &Environment, merchant: &Merchant, order_id: &str) -> Result<Story> {
+    pub async fn load(tx: &mut Tx, environment: &Environment, merchant: &Merchant, order_id: &str) -> Result<Story> {
         let ids = [order_id];
         let rows = input_rows::of_order(tx, &merchant.id, order_id).await?;
         let mut told = Told { merchant, names: HashMap::new(), events: Vec::new() };
@@ -72,7 +72,7 @@ impl Story {
         let sources = sources.chain(corrections.iter().map(|correction| correction.source.file_no));
         let sources = sources.chain(asked.iter().map(|asked| asked.answer_source.file_no));
         told.names = inputs::file_names(tx, &sources.collect::<Vec<_>>()).await?;
-        told.ordered(scheme, &stored);
+        told.ordered(environment, &stored);
         if stored.declined.is_some() {
             return Ok(Story { headline: told.headline(&stored, None), events: told.events, now: Vec::new() });
         }
@@ -147,8 +147,8 @@ impl Story {
         let in_arrears = owed.iter().any(|owed| owed.position.is_unpaid() && owed.position.days_past_due > 0);
         now.extend(bank::credit(&booked_money, terms, &asked, in_arrears, open_day));
         now.extend(suspended(&rows));
-        let at = scheme.now_of("watch_feeds", open_day);
-        let missing = held_back::missing_at(tx, scheme, open_day, Some(at)).await?;
+        let at = environment.now_of("watch_feeds", open_day);
+        let missing = held_back::missing_at(tx, environment, open_day, Some(at)).await?;
         let held_back = missing.get(merchant.id.as_str()).and_then(|missing| held_back::in_words(missing));
         let is_open = owed.iter().any(|owed| owed.position.is_unpaid());
         now.extend(held_back.filter(|_| is_open).map(|why| format!("     {why}")));
@@ -191,9 +191,9 @@ impl Told<'_> {
         lines
     }
 
-    fn ordered(&mut self, scheme: &Environment, stored: &StoredOrder) {
+    fn ordered(&mut self, environment: &Environment, stored: &StoredOrder) {
         let order = &stored.order;
-        let at = order.ordered_at.with_timezone(&scheme.config.zone).format("%Y-%m-%d %H:%M");
+        let at = order.ordered_at.with_timezone(&environment.scheme.zone).format("%Y-%m-%d %H:%M");
         let score = stored.credit_score.map(|score| format!("score {score}")).unwrap_or_default();
         let agreement = stored.agreement_id.as_ref().map(|id| format!(", agreement {id}")).unwrap_or_default();
         let what = match &stored.declined {

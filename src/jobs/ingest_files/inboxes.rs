@@ -26,8 +26,8 @@ pub struct Arrivals<'s> {
 }
 
 /// Folders here that are not there, in words: whatever lies in them belongs to the day as well.
-pub fn gone(scheme: &Environment) -> Vec<String> {
-    let gone = scheme.config.feeds.iter().filter(|feed| is_gone(feed));
+pub fn gone(environment: &Environment) -> Vec<String> {
+    let gone = environment.scheme.feeds.iter().filter(|feed| is_gone(feed));
     gone.map(|feed| {
         format!(
             "feed {}: the inbox {} is not there; mount its disk, or make the folder",
@@ -39,9 +39,9 @@ pub fn gone(scheme: &Environment) -> Vec<String> {
 }
 
 /// Merchants in whose inboxes there are files with news of money that belong to a later day than the open one.
-pub fn money_to_come(scheme: &Environment, today: NaiveDate) -> Result<Vec<&str>> {
+pub fn money_to_come(environment: &Environment, today: NaiveDate) -> Result<Vec<&str>> {
     let mut merchants = Vec::new();
-    for feed in scheme.config.feeds.iter().filter(|feed| feed.kind.tells_who_paid() && feed.folder.is_dir()) {
+    for feed in environment.scheme.feeds.iter().filter(|feed| feed.kind.tells_who_paid() && feed.folder.is_dir()) {
         let looking = || format!("looking into the inbox {}", feed.folder.display());
         let mut is_there = false;
         for entry in std::fs::read_dir(&feed.folder).with_context(looking)? {
@@ -49,7 +49,7 @@ pub fn money_to_come(scheme: &Environment, today: NaiveDate) -> Result<Vec<&str>
             let date = name.to_str().and_then(|name| feed.pattern.matches(name)?.date);
             is_there |= date.is_some_and(|date| date > today);
         }
-        let all = scheme.config.merchants.iter().map(|merchant| merchant.id.as_str());
+        let all = environment.scheme.merchants.iter().map(|merchant| merchant.id.as_str());
         merchants.extend(all.filter(|id| is_there && feed.merchant.as_deref().is_none_or(|owner| owner == *id)));
     }
     Ok(merchants)
@@ -59,11 +59,11 @@ fn is_gone(feed: &Feed) -> bool {
     feed.remote.is_none() && !feed.folder.is_dir()
 }
 
-pub async fn look(scheme: &Environment, today: NaiveDate) -> Result<Arrivals<'_>> {
+pub async fn look(environment: &Environment, today: NaiveDate) -> Result<Arrivals<'_>> {
     let mut arrived = Arrivals::default();
     // Of what people correct by hand, only what a stop left lying is there.
-    let by_hand = scheme.config.by_hand.iter().filter(|feed| feed.folder.is_dir());
-    for feed in scheme.config.feeds.iter().chain(by_hand) {
+    let by_hand = environment.scheme.by_hand.iter().filter(|feed| feed.folder.is_dir());
+    for feed in environment.scheme.feeds.iter().chain(by_hand) {
         let folder = feed.folder.display();
         let looking = || {
             format!(
@@ -76,8 +76,8 @@ pub async fn look(scheme: &Environment, today: NaiveDate) -> Result<Arrivals<'_>
             arrived.gone.push(feed);
             continue;
         }
-        staying::load(scheme, feed).await?;
-        let is_known = |name: &str, seen: &Seen| staying::is_dealt_with(scheme, feed, name, seen);
+        staying::load(environment, feed).await?;
+        let is_known = |name: &str, seen: &Seen| staying::is_dealt_with(environment, feed, name, seen);
         let looked = inbox::look(&feed.folder, &feed.pattern, feed.done.as_deref(), is_known).with_context(looking)?;
         let is_due = |found: &Found| found.date.is_none_or(|date| date <= today);
         arrived.files.extend(looked.found.into_iter().filter(is_due).map(|found| (feed, found)));
@@ -118,12 +118,12 @@ const REFUSED: &str = "FILE_REFUSED";
 /// Opens an exception for each thing that is refused, once, and resolves those about things that are gone, but for feeds
 /// whose inboxes nobody saw. Tells how many are new.
 pub async fn report(
-    scheme: &Environment,
+    environment: &Environment,
     refused: &[(&Feed, Refused)],
     unseen: &[&Feed],
     today: NaiveDate,
 ) -> Result<i64> {
-    let merchants = scheme.config.merchants.iter().map(|merchant| merchant.id.as_str());
+    let merchants = environment.scheme.merchants.iter().map(|merchant| merchant.id.as_str());
     let mut there: BTreeMap<&str, Vec<(String, &Feed, &Refused)>> = merchants.map(|id| (id, Vec::new())).collect();
     there.insert("", Vec::new());
     for (feed, refused) in refused {
@@ -132,7 +132,7 @@ pub async fn report(
     }
     let mut count = 0;
     for (merchant, there) in there {
-        let mut tx = scheme.store.read().await?;
+        let mut tx = environment.store.read().await?;
         let known = exceptions::open_keys(&mut tx, merchant, REFUSED).await?;
         drop(tx);
         let new: Vec<_> = there.iter().filter(|(key, ..)| !known.contains(key)).collect();
@@ -148,7 +148,7 @@ pub async fn report(
             tracing::warn!(code = REFUSED, "{}", exception.message);
         }
         count += opened.len();
-        let mut tx = scheme.store.write().await?;
+        let mut tx = environment.store.write().await?;
         exceptions::open(&mut tx, merchant, today, &opened).await?;
         exceptions::resolve(&mut tx, merchant, &[REFUSED], &gone, today).await?;
         tx.commit().await?;

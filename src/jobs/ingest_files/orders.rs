@@ -79,10 +79,10 @@ const KEPT_IN_MIND: usize = 250_000;
 const ONE_IN: usize = 50;
 
 impl Desk {
-    pub fn of(scheme: &Environment, merchant: &Arc<Merchant>) -> Desk {
+    pub fn of(environment: &Environment, merchant: &Arc<Merchant>) -> Desk {
         Desk {
             merchant: merchant.clone(),
-            zone: scheme.config.zone,
+            zone: environment.scheme.zone,
             customers: Vec::new(),
             places: ByKey::default(),
             has_all: false,
@@ -300,7 +300,13 @@ fn order_row(line: &Line) -> Option<&OrderRow> {
 }
 
 impl Decisions {
-    pub async fn write(&self, tx: &mut Tx, scheme: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<()> {
+    pub async fn write(
+        &self,
+        tx: &mut Tx,
+        environment: &Environment,
+        merchant: &Merchant,
+        today: NaiveDate,
+    ) -> Result<()> {
         let mut versions: Vec<_> = self.orders.iter().map(|(stored, ..)| stored.order.policy_version).collect();
         versions.sort_unstable();
         versions.dedup();
@@ -312,7 +318,7 @@ impl Decisions {
         facts::add(tx, &merchant.id, &self.events).await?;
         // Rows that came before their order can be looked at again.
         let ids: Vec<&str> = self.orders.iter().map(|(stored, ..)| stored.order.order_id.as_str()).collect();
-        pending::try_again(tx, scheme, merchant, &ids, today).await
+        pending::try_again(tx, environment, merchant, &ids, today).await
     }
 }
 

@@ -29,30 +29,30 @@ type Notes = Vec<(String, String)>;
 const STORED_AT_ONCE: usize = 500;
 
 /// Loads what is stored of a feed's files, once for each process.
-pub async fn load(scheme: &Environment, feed: &Feed) -> Result<()> {
-    let is_loaded = scheme.kept.lock().is_ok_and(|kept| kept.0.contains_key(&feed.name));
+pub async fn load(environment: &Environment, feed: &Feed) -> Result<()> {
+    let is_loaded = environment.kept.lock().is_ok_and(|kept| kept.0.contains_key(&feed.name));
     if is_loaded || !feed.keep {
         return Ok(());
     }
-    let mut tx = scheme.store.read().await?;
+    let mut tx = environment.store.read().await?;
     let stored = kept_files::of_feed(&mut tx, merchant_of(feed), &feed.name).await?;
-    if let Ok(mut kept) = scheme.kept.lock() {
+    if let Ok(mut kept) = environment.kept.lock() {
         kept.0.insert(feed.name.clone(), stored);
     }
     Ok(())
 }
 
 /// Whether a file was dealt with as it lies there.
-pub fn is_dealt_with(scheme: &Environment, feed: &Feed, name: &str, seen: &Seen) -> bool {
+pub fn is_dealt_with(environment: &Environment, feed: &Feed, name: &str, seen: &Seen) -> bool {
     let is_it = |kept: &Kept| kept.0.get(&feed.name).and_then(|of_feed| of_feed.get(name)) == Some(&seen.to_text());
-    scheme.kept.lock().is_ok_and(|kept| is_it(&kept))
+    environment.kept.lock().is_ok_and(|kept| is_it(&kept))
 }
 
 impl<'s> Fresh<'s> {
     /// Notes that a feed has dealt with a file that stays.
-    pub async fn note(&mut self, scheme: &Environment, feed: &'s Feed, found: &Found) -> Result<()> {
+    pub async fn note(&mut self, environment: &Environment, feed: &'s Feed, found: &Found) -> Result<()> {
         let seen = found.seen.to_text();
-        if let Ok(mut kept) = scheme.kept.lock() {
+        if let Ok(mut kept) = environment.kept.lock() {
             kept.0.entry(feed.name.clone()).or_default().insert(found.name.clone(), seen.clone());
         }
         if !feed.keep {
@@ -60,13 +60,13 @@ impl<'s> Fresh<'s> {
         }
         let (_, notes) = self.0.entry(&feed.name).or_insert_with(|| (feed, Vec::new()));
         notes.push((found.name.clone(), seen));
-        if notes.len() < STORED_AT_ONCE { Ok(()) } else { self.store(scheme).await }
+        if notes.len() < STORED_AT_ONCE { Ok(()) } else { self.store(environment).await }
     }
 
-    pub async fn store(&mut self, scheme: &Environment) -> Result<()> {
+    pub async fn store(&mut self, environment: &Environment) -> Result<()> {
         let is_there = |feed: &Feed, name: &String| std::fs::symlink_metadata(feed.folder.join(name)).is_ok();
-        if let Ok(mut kept) = scheme.kept.lock() {
-            for feed in scheme.config.feeds.iter().filter(|feed| !feed.keep) {
+        if let Ok(mut kept) = environment.kept.lock() {
+            for feed in environment.scheme.feeds.iter().filter(|feed| !feed.keep) {
                 let files = kept.0.get_mut(&feed.name).filter(|files| !files.is_empty());
                 files.into_iter().for_each(|files| files.retain(|name, _| is_there(feed, name)));
             }
@@ -74,7 +74,7 @@ impl<'s> Fresh<'s> {
         if self.0.is_empty() {
             return Ok(());
         }
-        let mut tx = scheme.store.write().await?;
+        let mut tx = environment.store.write().await?;
         for (_, (feed, notes)) in self.0.drain() {
             kept_files::save(&mut tx, merchant_of(feed), &feed.name, &notes).await?;
         }
@@ -83,7 +83,11 @@ impl<'s> Fresh<'s> {
 }
 
 /// Other feeds that take a file of this name from the same folder.
-pub fn others<'s>(scheme: &'s Environment, feed: &'s Feed, name: &'s str) -> impl Iterator<Item = &'s Feed> + use<'s> {
+pub fn others<'s>(
+    environment: &'s Environment,
+    feed: &'s Feed,
+    name: &'s str,
+) -> impl Iterator<Item = &'s Feed> + use<'s> {
     let is_other = move |other: &&Feed| {
         other.name != feed.name
             && other.folder == feed.folder
@@ -91,25 +95,25 @@ pub fn others<'s>(scheme: &'s Environment, feed: &'s Feed, name: &'s str) -> imp
             && other.done.as_deref().is_none_or(|ending| !name.ends_with(ending))
             && other.pattern.matches(name).is_some()
     };
-    scheme.config.feeds.iter().filter(is_other)
+    environment.scheme.feeds.iter().filter(is_other)
 }
 
 /// Whether a file can stay where it lies at all.
-pub fn may_stay(scheme: &Environment, feed: &Feed, name: &str) -> bool {
-    feed.keep || others(scheme, feed, name).next().is_some()
+pub fn may_stay(environment: &Environment, feed: &Feed, name: &str) -> bool {
+    feed.keep || others(environment, feed, name).next().is_some()
 }
 
 /// Whether a file stays where it lies when a feed is done with it: that feed or another keeps its files, or another has still to
 /// take it.
-pub async fn stays(tx: &mut Tx, scheme: &Environment, feed: &Feed, name: &str, sha256: &str) -> Result<bool> {
+pub async fn stays(tx: &mut Tx, environment: &Environment, feed: &Feed, name: &str, sha256: &str) -> Result<bool> {
     // What was fetched from elsewhere is ours to move, even if the original stays.
     if feed.remote.is_some() {
         return Ok(false);
     }
-    if feed.keep || others(scheme, feed, name).any(|other| other.keep) {
+    if feed.keep || others(environment, feed, name).any(|other| other.keep) {
         return Ok(true);
     }
-    for other in others(scheme, feed, name) {
+    for other in others(environment, feed, name) {
         if !has_filed(&inputs::files_named(tx, &other.name, name).await?, sha256) {
             return Ok(true);
         }
@@ -118,13 +122,13 @@ pub async fn stays(tx: &mut Tx, scheme: &Environment, feed: &Feed, name: &str, s
 }
 
 /// Whether a file that lies there is one that the feed has dealt with before, and that stays.
-pub async fn is_settled(tx: &mut Tx, scheme: &Environment, feed: &Feed, name: &str, sha256: &str) -> Result<bool> {
-    if !may_stay(scheme, feed, name) {
+pub async fn is_settled(tx: &mut Tx, environment: &Environment, feed: &Feed, name: &str, sha256: &str) -> Result<bool> {
+    if !may_stay(environment, feed, name) {
         return Ok(false);
     }
     let is_filed = has_filed(&inputs::files_named(tx, &feed.name, name).await?, sha256);
     // What all have taken, and what comes once more after that, is no longer expected to lie there.
-    Ok(is_filed && (feed.keep || stays(tx, scheme, feed, name, sha256).await?))
+    Ok(is_filed && (feed.keep || stays(tx, environment, feed, name, sha256).await?))
 }
 
 fn has_filed(files: &[FileRow], sha256: &str) -> bool {

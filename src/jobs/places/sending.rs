@@ -18,32 +18,32 @@ use crate::scheme::Feed;
 const MANIFEST: &str = "manifest.json";
 
 /// Has the answers to a file sent, once they have their names.
-pub fn queue_answers(scheme: &Environment, feed: &Feed, folder: &Path, kept_as: &str) -> io::Result<()> {
+pub fn queue_answers(environment: &Environment, feed: &Feed, folder: &Path, kept_as: &str) -> io::Result<()> {
     if feed.outbox.is_none() {
         return Ok(());
     }
     for suffix in ["rejects.csv", "ack.csv"] {
-        spool::queue(&answers_of(scheme, feed), &folder.join(format!("{kept_as}.{suffix}")))?;
+        spool::queue(&answers_of(environment, feed), &folder.join(format!("{kept_as}.{suffix}")))?;
     }
     Ok(())
 }
 
 /// Has a day's reports sent, once they are out.
-pub fn queue_reports(scheme: &Environment, folder: &Path, day: NaiveDate) -> io::Result<()> {
-    if scheme.config.reports.is_none() {
+pub fn queue_reports(environment: &Environment, folder: &Path, day: NaiveDate) -> io::Result<()> {
+    if environment.scheme.reports.is_none() {
         return Ok(());
     }
     let files = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<PathBuf>>>()?;
-    fs::create_dir_all(reports_of(scheme))?;
-    spool::queue_folder(&reports_of(scheme).join(day.to_string()), &files)
+    fs::create_dir_all(reports_of(environment))?;
+    spool::queue_folder(&reports_of(environment).join(day.to_string()), &files)
 }
 
 /// Sends the answers that wait. Gives back what could not be sent, in words.
-pub(super) async fn send_answers(scheme: &Environment) -> Vec<String> {
+pub(super) async fn send_answers(environment: &Environment) -> Vec<String> {
     let mut failed = Vec::new();
-    for feed in &scheme.config.feeds {
+    for feed in &environment.scheme.feeds {
         let Some(place) = &feed.outbox else { continue };
-        if let Err(why) = persistently(async || send(place, &answers_of(scheme, feed), "").await).await {
+        if let Err(why) = persistently(async || send(place, &answers_of(environment, feed), "").await).await {
             failed.push(format!("feed {}: acknowledgements can't be sent to {place}: {why}", feed.name));
         }
     }
@@ -51,10 +51,10 @@ pub(super) async fn send_answers(scheme: &Environment) -> Vec<String> {
 }
 
 /// Sends the reports that wait, day by day; each day's manifest when all else is there. The error is an `Undelivered`.
-pub async fn send_reports(scheme: &Environment) -> Result<()> {
-    let Some(place) = &scheme.config.reports else { return Ok(()) };
-    for day in spool::queued(&reports_of(scheme), "").context("looking for reports to send")? {
-        let folder = reports_of(scheme).join(&day);
+pub async fn send_reports(environment: &Environment) -> Result<()> {
+    let Some(place) = &environment.scheme.reports else { return Ok(()) };
+    for day in spool::queued(&reports_of(environment), "").context("looking for reports to send")? {
+        let folder = reports_of(environment).join(&day);
         let sent = persistently(async || {
             send(place, &folder, &format!("{day}/")).await?;
             Ok(fs::remove_dir(&folder)?)
@@ -81,10 +81,10 @@ async fn send(place: &Place, folder: &Path, below: &str) -> Result<(), Trouble> 
     Ok(())
 }
 
-fn answers_of(scheme: &Environment, feed: &Feed) -> PathBuf {
-    scheme.config.home.answers_to_send(&feed.name)
+fn answers_of(environment: &Environment, feed: &Feed) -> PathBuf {
+    environment.scheme.home.answers_to_send(&feed.name)
 }
 
-fn reports_of(scheme: &Environment) -> PathBuf {
-    scheme.config.home.reports_to_send()
+fn reports_of(environment: &Environment) -> PathBuf {
+    environment.scheme.home.reports_to_send()
 }

@@ -41,7 +41,7 @@ pub enum Collected {
 /// What is owed on these orders of a merchant while `day` goes on, by order.
 pub async fn on_day<'s>(
     tx: &mut Tx,
-    scheme: &'s Environment,
+    environment: &'s Environment,
     merchant: &str,
     order_ids: &[&str],
     day: NaiveDate,
@@ -52,7 +52,7 @@ pub async fn on_day<'s>(
     let mut owed = HashMap::with_capacity(cases.len());
     for (stored, case) in cases {
         let id = stored.order.order_id.clone();
-        let terms = scheme.terms(merchant, case.order.policy_version)?;
+        let terms = environment.terms(merchant, case.order.policy_version)?;
         let standings: Vec<Standing> =
             recorded.get(&id).into_iter().flatten().map(|position| position.credit).collect();
         let instalments =

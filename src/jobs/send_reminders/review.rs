@@ -25,7 +25,7 @@ pub struct Ready {
 /// What can leave, with the amounts of this moment, and how many mails are withdrawn because nothing in them is right any more.
 pub async fn look_again(
     tx: &mut Tx,
-    scheme: &Environment,
+    environment: &Environment,
     page: Vec<MailRow>,
     day: NaiveDate,
     unsure: &HashSet<&str>,
@@ -40,12 +40,12 @@ pub async fn look_again(
         }
     }
     let mut orders: HashMap<&str, HashMap<String, OwedOrder<'_>>> = HashMap::new();
-    for merchant in &scheme.config.merchants {
+    for merchant in &environment.scheme.merchants {
         let of_merchant = about.values().flatten().filter(|reminder| reminder.merchant_id == merchant.id);
         let mut ids: Vec<&str> = of_merchant.map(|reminder| reminder.order_id.as_str()).collect();
         ids.sort_unstable();
         ids.dedup();
-        orders.insert(&merchant.id, owed::on_day(tx, scheme, &merchant.id, &ids, day).await?);
+        orders.insert(&merchant.id, owed::on_day(tx, environment, &merchant.id, &ids, day).await?);
     }
     let who: Vec<&str> = page.iter().map(|mail| mail.customer_id.as_str()).collect();
     let people = customers::load(tx, &who).await?;
@@ -91,7 +91,7 @@ pub async fn look_again(
         let language = Language::of(&mail.locale);
         let lines = one_an_instalment(&right)
             .into_iter()
-            .map(|(reminder, (order, owed))| line(scheme, reminder, order, owed, language, day));
+            .map(|(reminder, (order, owed))| line(environment, reminder, order, owed, language, day));
         let letter = Letter {
             message_id: mail.message_id.clone(),
             to_name: customer.name.clone(),
@@ -102,7 +102,7 @@ pub async fn look_again(
             sent_at: mail.send_at,
             lines: lines.collect::<Result<_>>()?,
         };
-        let letter = compose(&letter, &scheme.sender, &scheme.templates);
+        let letter = compose(&letter, &environment.sender, &environment.templates);
         let about = right.into_iter().map(|(reminder, ..)| reminder).collect();
         ready.push(Ready { mail, about, letter });
     }
@@ -128,14 +128,14 @@ fn one_an_instalment<T>(right: &[(ReminderRow, T)]) -> Vec<&(ReminderRow, T)> {
 }
 
 fn line(
-    scheme: &Environment,
+    environment: &Environment,
     reminder: &ReminderRow,
     order: &OwedOrder<'_>,
     owed: &Owed,
     language: Language,
     day: NaiveDate,
 ) -> Result<Line> {
-    let merchant = scheme.config.merchant(&reminder.merchant_id).context("a reminder of an unknown merchant")?;
+    let merchant = environment.scheme.merchant(&reminder.merchant_id).context("a reminder of an unknown merchant")?;
     let chinese = merchant.name_zh.as_ref().filter(|_| language == Language::Zh);
     Ok(Line {
         template: Template::parse(&reminder.template).context("a reminder with an unknown template")?,

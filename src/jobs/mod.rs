@@ -96,34 +96,34 @@ impl Job {
     }
 
     /// Does the job for the open business date.
-    pub async fn run(self, scheme: &Environment, today: NaiveDate, now: DateTime<Utc>) -> Result<Done> {
+    pub async fn run(self, environment: &Environment, today: NaiveDate, now: DateTime<Utc>) -> Result<Done> {
         let done = match self {
-            Job::IngestFiles => ingest_files::run(scheme, today).await,
-            Job::WatchFeeds => watch_feeds::run(scheme, today, now).await,
-            Job::AssessPositions => assess_positions::run(scheme, today).await,
-            Job::SendReminders => send_reminders::run(scheme, today, now).await,
-            Job::CollectDebits => collect_debits::run(scheme, today).await,
-            Job::PayOutCredit => pay_out_credit::run(scheme, today).await,
-            Job::MatchBills => match_bills::run(scheme, today).await,
-            Job::CloseDay => close_day::run(scheme, today).await,
-            Job::WriteReconciliation => write_reconciliation::run(scheme).await,
+            Job::IngestFiles => ingest_files::run(environment, today).await,
+            Job::WatchFeeds => watch_feeds::run(environment, today, now).await,
+            Job::AssessPositions => assess_positions::run(environment, today).await,
+            Job::SendReminders => send_reminders::run(environment, today, now).await,
+            Job::CollectDebits => collect_debits::run(environment, today).await,
+            Job::PayOutCredit => pay_out_credit::run(environment, today).await,
+            Job::MatchBills => match_bills::run(environment, today).await,
+            Job::CloseDay => close_day::run(environment, today).await,
+            Job::WriteReconciliation => write_reconciliation::run(environment).await,
         };
         done.with_context(|| format!("{} for {today}", self.name()))
     }
 
     /// What the job would do, without doing it.
-    pub async fn dry_run(self, scheme: &Environment, today: NaiveDate) -> Result<Vec<String>> {
-        let now = scheme.now_of(self.name(), today);
+    pub async fn dry_run(self, environment: &Environment, today: NaiveDate) -> Result<Vec<String>> {
+        let now = environment.now_of(self.name(), today);
         match self {
-            Job::IngestFiles => ingest_files::dry_run(scheme, today).await,
-            Job::WatchFeeds => watch_feeds::dry_run(scheme, today, now).await,
-            Job::AssessPositions => assess_positions::dry_run(scheme, today).await,
-            Job::SendReminders => send_reminders::dry_run(scheme, today, now).await,
-            Job::CollectDebits => collect_debits::dry_run(scheme, today).await,
-            Job::PayOutCredit => pay_out_credit::dry_run(scheme, today).await,
-            Job::MatchBills => match_bills::dry_run(scheme, today).await,
-            Job::CloseDay => close_day::dry_run(scheme, today).await,
-            Job::WriteReconciliation => write_reconciliation::dry_run(scheme).await,
+            Job::IngestFiles => ingest_files::dry_run(environment, today).await,
+            Job::WatchFeeds => watch_feeds::dry_run(environment, today, now).await,
+            Job::AssessPositions => assess_positions::dry_run(environment, today).await,
+            Job::SendReminders => send_reminders::dry_run(environment, today, now).await,
+            Job::CollectDebits => collect_debits::dry_run(environment, today).await,
+            Job::PayOutCredit => pay_out_credit::dry_run(environment, today).await,
+            Job::MatchBills => match_bills::dry_run(environment, today).await,
+            Job::CloseDay => close_day::dry_run(environment, today).await,
+            Job::WriteReconciliation => write_reconciliation::dry_run(environment).await,
         }
     }
 }
@@ -143,7 +143,7 @@ impl std::fmt::Display for Done {
 
 /// A scheme at work: how it is set up, its books, and its way to send mail.
 pub struct Environment {
-    pub config: Scheme,
+    pub scheme: Scheme,
     pub store: Store,
     pub transport: Arc<Transport>,
     pub templates: Templates,
@@ -163,7 +163,7 @@ impl Environment {
     pub async fn business_date(&self) -> Result<NaiveDate> {
         let mut tx = self.store.read().await?;
         let Some(days) = scheme::days(&mut tx).await? else { return self.begin().await };
-        scheme::same_zone(&days, self.config.zone.name())?;
+        scheme::same_zone(&days, self.scheme.zone.name())?;
         let last = scheme::last_sealed(&mut tx).await?;
         let expected = last.as_ref().map_or(days.started_on, |last| plus(last.business_date, 1));
         let last =
@@ -180,11 +180,11 @@ impl Environment {
     /// Begins the books on the first day. Where days were sealed before, that would begin them a second time.
     async fn begin(&self) -> Result<NaiveDate> {
         if self.store.is_read_only() {
-            return Ok(self.config.starts_on);
+            return Ok(self.scheme.starts_on);
         }
-        refuse_lost_store(&self.config)?;
+        refuse_lost_store(&self.scheme)?;
         let mut tx = self.store.write().await?;
-        let days = scheme::begin(&mut tx, self.config.starts_on, self.config.zone.name()).await?;
+        let days = scheme::begin(&mut tx, self.scheme.starts_on, self.scheme.zone.name()).await?;
         tx.commit().await?;
         Ok(days.business_date)
     }
@@ -201,7 +201,7 @@ impl Environment {
 
     /// "Now" for a job on a business date.
     pub fn now(&self, job: &JobFile, today: NaiveDate) -> DateTime<Utc> {
-        match self.config.clock {
+        match self.scheme.clock {
             Clock::Wall => clock::now(),
             Clock::Business => job.set_time_on(today),
         }
@@ -209,7 +209,7 @@ impl Environment {
 
     /// "Now" for the job of this name.
     pub fn now_of(&self, job: &str, today: NaiveDate) -> DateTime<Utc> {
-        self.config.job(job).map_or_else(clock::now, |file| self.now(file, today))
+        self.scheme.job(job).map_or_else(clock::now, |file| self.now(file, today))
     }
 
     /// A folder below home, made if it is not there.
@@ -220,7 +220,7 @@ impl Environment {
 
     /// The terms an order was decided on.
     fn terms(&self, merchant: &str, version: NaiveDate) -> Result<&Terms> {
-        let merchant = self.config.merchant(merchant).with_context(|| {
+        let merchant = self.scheme.merchant(merchant).with_context(|| {
             format!("orders of merchant {merchant} are in the books, but the configuration no longer names it")
         })?;
         merchant.policy.version(version).with_context(|| {
@@ -230,7 +230,7 @@ impl Environment {
 
     /// Refuses to go on if a policy version that orders keep, or a reference rate that days were closed on, was changed.
     pub async fn check_policy_versions(&self, tx: &mut Tx) -> Result<()> {
-        for merchant in &self.config.merchants {
+        for merchant in &self.scheme.merchants {
             for (version, recorded) in scheme::policy_versions(tx, &merchant.id).await? {
                 let now = version_fingerprint(merchant, version).unwrap_or_default();
                 match changed(&recorded, now) {
@@ -254,13 +254,13 @@ impl Environment {
 }
 
 /// Refuses a home that has folders of sealed days, but no books: the store was lost, or another is named.
-pub fn refuse_lost_store(config: &Scheme) -> Result<()> {
-    let folders = sealed_days::day_folders_below(&config.home)?;
+pub fn refuse_lost_store(scheme: &Scheme) -> Result<()> {
+    let folders = sealed_days::day_folders_below(&scheme.home)?;
     let (Some(first), Some(last)) = (folders.first(), folders.last()) else { return Ok(()) };
     bail!(
         "{}/reconciliation has the sealed days {first} to {last}, but the store is empty or gone; put the store back from a \
          backup, or see that store.url names the right one. To begin a new scheme, give it a home of its own",
-        config.home.path().display()
+        scheme.home.path().display()
     )
 }
 

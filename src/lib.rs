@@ -11,8 +11,8 @@
 //! 7. A **business date** is open until the **close** has proved its books; then it is sealed and the next one opens.
 //! 8. A sealed day's files can be made again from the facts known then, byte for byte; `verify` does just that.
 //!
-//! `README.md` has the map of the house. Nothing points up: `domain` < `files`, `store`, `mail` < `books` <
-//! `jobs` < `runner` < `cli`.
+//! `CONTRIBUTING.md` has the map of the house. Nothing points up: `domain` < `files`, `store`, `mail` < `scheme` < `books` <
+//! `jobs` < `runner` < `cli`; `config` is beside `cli`.
 
 pub mod books;
 pub mod cli;
@@ -23,4 +23,5 @@ pub mod files;
 pub mod jobs;
 pub mod mail;
 pub mod runner;
+pub mod scheme;
 pub mod store;

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::support::Scheme;
 use chrono::{Datelike, NaiveDate, Weekday};
-use paylater::config::Calendars;
-use paylater::config::problems::Problems;
+use paylater::config::{Calendars, Problems};
 
 /// Every day of these years is off if, and only if, the published list says so, or the week where the list is silent.
 fn agrees_with(name: &str, list: &str, years: std::ops::RangeInclusive<i32>) {

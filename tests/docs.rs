@@ -149,31 +149,14 @@ fn every_key_of_configuration_is_described() {
     let pages = read("docs/configuration.md") + &read("docs/rules.md") + &read("docs/profiles.md");
     let mut missing = Vec::new();
     let mut count = 0;
-    for source in [
-        "src/config/scheme_file.rs",
-        "src/config/feed_file.rs",
-        "src/config/bills.rs",
-        "src/config/places.rs",
-        "src/config/policy_file.rs",
-        "src/config/late_fee.rs",
-        "src/config/packing.rs",
-        "src/config/reference_rates.rs",
-        "src/config/policy_file/bands.rs",
-        "src/config/policy_file/due_dates.rs",
-        "src/config/policy_file/instructions.rs",
-        "src/config/policy_file/overdue.rs",
-        "src/config/calendar_file.rs",
-        "src/config/job_file.rs",
-        "src/config/profile_file.rs",
-        "src/config/profile_file/columns.rs",
-    ] {
-        for key in raw_keys(&read(source)) {
+    for source in rust_files(Path::new("src/config")) {
+        for key in raw_keys(&without_tests(&read(&source))) {
             count += 1;
             let forms = [format!("`{key}`"), format!("`[{key}]`"), format!("`[[{key}]]`"), format!("[version.{key}")];
             // In a list such as `{ score, limit, term }` a key stands among others.
             let in_list = [format!("{{ {key},"), format!(", {key},"), format!(", {key} }}")];
             if !forms.iter().chain(&in_list).any(|form| pages.contains(form.as_str())) {
-                missing.push(format!("{source}: {key}"));
+                missing.push(format!("{}: {key}", source.display()));
             }
         }
     }

@@ -6,9 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::support::Scheme;
-use paylater::config::problems::AllProblems;
-use paylater::config::schema::Written;
-use paylater::config::{Config, written_out};
+use paylater::config::{self, AllProblems, Loaded, Written, written_out};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
@@ -24,15 +22,15 @@ fn examples() -> PathBuf {
 }
 
 /// Loads a policy for a scheme of one shop.
-fn load(policy: &Path) -> anyhow::Result<Config> {
+fn load(policy: &Path) -> anyhow::Result<Loaded> {
     let folder = tempfile::tempdir()?;
     let config = folder.path().join("paylater.toml");
     fs::write(&config, CONFIG.replace("POLICY", &policy.display().to_string()))?;
-    Config::load(&config)
+    config::load(&config)
 }
 
 /// What is refused, as `file:line: words`, by file and line.
-fn told(config: anyhow::Result<Config>) -> Vec<String> {
+fn told(config: anyhow::Result<Loaded>) -> Vec<String> {
     let Err(why) = config else { return Vec::new() };
     let AllProblems(problems) = why.downcast_ref().expect("problems with their places");
     let folder = format!("{}/", examples().display());
@@ -51,7 +49,7 @@ fn expected(files: &[&str]) -> Vec<String> {
 }
 
 #[track_caller]
-fn refused(config: anyhow::Result<Config>, files: &[&str]) {
+fn refused(config: anyhow::Result<Loaded>, files: &[&str]) {
     let (mut told, mut expected) = (told(config), expected(files));
     assert!(!expected.is_empty(), "nothing is expected of {files:?}");
     told.sort();
@@ -85,7 +83,7 @@ fn everything_wrong_with_the_configuration_is_told_at_once() {
     let jobs = ["watch_feeds", "collect_debits", "close_day", "send_reminders"].map(|job| format!("jobs/{job}.toml"));
     let mut files = vec!["paylater.toml"];
     files.extend(jobs.iter().map(String::as_str));
-    refused(Config::load(&examples().join("paylater.toml")), &files);
+    refused(config::load(&examples().join("paylater.toml")), &files);
 }
 
 #[test]
@@ -215,9 +213,9 @@ proptest! {
         let path = folder.path().join("policy.toml");
         fs::write(&path, &text).unwrap();
         let inherited = load(&path).unwrap();
+        fs::write(&path, written_out(&inherited.policies[0])).unwrap();
+        let (inherited, full) = (inherited.scheme, load(&path).unwrap().scheme);
         let inherited = &inherited.merchants[0];
-        fs::write(&path, written_out(&inherited.written)).unwrap();
-        let full = load(&path).unwrap();
         prop_assert_eq!(&inherited.policy, &full.merchants[0].policy);
         prop_assert_eq!(&inherited.fingerprints, &full.merchants[0].fingerprints);
 

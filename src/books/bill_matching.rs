@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use anyhow::Result;
 use chrono::NaiveDate;
 
-use super::environment::Scheme;
+use super::environment::Environment;
 use super::order_decisions::PAGE;
-use crate::config::{Bill, Feed, Merchant};
 use crate::domain::calendar::plus;
 use crate::domain::facts::source::Source;
 use crate::domain::money::Currency;
 use crate::files::incoming::Kind;
+use crate::scheme::{Bill, Feed, Merchant};
 use crate::store::awaited::{Awaited, Booked};
 use crate::store::exceptions::NewException;
 use crate::store::{Tx, awaited, bills, exceptions};
@@ -42,7 +42,7 @@ impl Left {
 }
 
 /// Settles what agrees, awaits what a bill has yet to show, and reports what a bill is late with.
-pub async fn match_day(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> Result<Left> {
+pub async fn match_day(tx: &mut Tx, environment: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<Left> {
     let mut all = Left { unsettled: bills::count_to_unsettle(tx, &merchant.id, today).await?, ..Left::default() };
     if all.unsettled > 0 {
         bills::unsettle(tx, &merchant.id, today).await?;
@@ -54,7 +54,7 @@ pub async fn match_day(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, today:
         let corrected: Vec<&str> = corrected.iter().map(String::as_str).collect();
         exceptions::resolve(tx, &merchant.id, &["CONFLICT"], &corrected, today).await?;
     }
-    let answers = Answers::of(scheme, merchant);
+    let answers = Answers::of(environment, merchant);
     let rerouted = answers.look_at_rerouted(tx, today).await?;
     all.add(rerouted.record(tx, merchant, today).await?);
     let mut after = Key::default();
@@ -69,8 +69,8 @@ pub async fn match_day(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, today:
 }
 
 /// What there is left to do of a merchant's day.
-pub async fn left(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> Result<Left> {
-    let answers = Answers::of(scheme, merchant);
+pub async fn left(tx: &mut Tx, environment: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<Left> {
+    let answers = Answers::of(environment, merchant);
     let settled = bills::count_to_settle(tx, &merchant.id, today).await?;
     let unsettled = bills::count_to_unsettle(tx, &merchant.id, today).await?;
     let mut all = Left { settled, unsettled, ..Left::default() };
@@ -101,8 +101,8 @@ struct Answers<'a> {
 type PaidBy = HashMap<String, Vec<(Option<String>, String)>>;
 
 impl<'a> Answers<'a> {
-    fn of(scheme: &'a Scheme, merchant: &'a Merchant) -> Answers<'a> {
-        let feeds = &scheme.config.feeds;
+    fn of(environment: &'a Environment, merchant: &'a Merchant) -> Answers<'a> {
+        let feeds = &environment.scheme.feeds;
         let theirs = feeds.iter().filter(|feed| feed.merchant.as_ref() == Some(&merchant.id));
         let bills = theirs.filter_map(|feed| Some((feed, feed.bill.as_ref()?))).collect();
         Answers { merchant, feeds, bills }

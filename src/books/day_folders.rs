@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use chrono::NaiveDate;
 
-use crate::config::Config;
 use crate::files::outgoing::{Manifest, ManifestFile, MissingMerchant};
+use crate::scheme::{Home, Scheme};
 use crate::store::Tx;
 use crate::store::scheme::{self, Missing, SealedDay, SealedFile};
 
@@ -19,8 +19,8 @@ pub fn staged_folder(reconciliation: &Path, day: NaiveDate) -> PathBuf {
 }
 
 /// The days that have a folder in the reconciliation/ of this home.
-pub fn days_below(home: &Path) -> Result<BTreeSet<NaiveDate>> {
-    let folder = home.join("reconciliation");
+pub fn days_below(home: &Home) -> Result<BTreeSet<NaiveDate>> {
+    let folder = home.reconciliation();
     let reading = || format!("reading {}", folder.display());
     let entries = match fs::read_dir(&folder) {
         Ok(entries) => entries,
@@ -37,13 +37,13 @@ pub fn days_below(home: &Path) -> Result<BTreeSet<NaiveDate>> {
 }
 
 /// Refuses a home that has folders of sealed days, but no books: the store was lost, or another is named.
-pub fn refuse_lost_store(config: &Config) -> Result<()> {
-    let folders = days_below(&config.home)?;
+pub fn refuse_lost_store(scheme: &Scheme) -> Result<()> {
+    let folders = days_below(&scheme.home)?;
     let (Some(first), Some(last)) = (folders.first(), folders.last()) else { return Ok(()) };
     bail!(
         "{}/reconciliation has the sealed days {first} to {last}, but the store is empty or gone; put the store back from a \
          backup, or see that store.url names the right one. To begin a new scheme, give it a home of its own",
-        config.home.display()
+        scheme.home.path().display()
     )
 }
 

@@ -9,17 +9,17 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::day_folders::refuse_lost_store;
 use crate::clock;
-use crate::config::{Clock, Config, JobFile};
 use crate::domain::calendar::plus;
 use crate::domain::terms::policy::Terms;
 use crate::files::kept::Kept;
 use crate::mail::compose::{Sender, Templates};
 use crate::mail::transport::Transport;
+use crate::scheme::{Clock, JobFile, Scheme};
 use crate::store::{Store, scheme};
 
-/// A scheme at work: what it was told, its books, and its way to send mail.
-pub struct Scheme {
-    pub config: Config,
+/// A scheme at work: its settings, its books, and its way to send mail.
+pub struct Environment {
+    pub scheme: Scheme,
     pub store: Store,
     pub transport: Arc<Transport>,
     pub templates: Templates,
@@ -30,7 +30,7 @@ pub struct Scheme {
     pub mails_planned: Mutex<Option<PlannedOn>>,
     /// When this process last began to prove sealed days again, other than the last one.
     pub proving: Mutex<Option<Instant>>,
-    /// Told how far long work is.
+    /// Reports the progress of long work.
     pub progress: Box<dyn Fn(&str) + Send + Sync>,
 }
 
@@ -43,12 +43,12 @@ pub struct PlannedOn {
     pub without: Vec<String>,
 }
 
-impl Scheme {
+impl Environment {
     /// The open business date; an empty store begins with the configured one.
     pub async fn business_date(&self) -> Result<NaiveDate> {
         let mut tx = self.store.read().await?;
         let Some(days) = scheme::days(&mut tx).await? else { return self.begin().await };
-        scheme::same_zone(&days, self.config.zone.name())?;
+        scheme::same_zone(&days, self.scheme.zone.name())?;
         let last = scheme::last_sealed(&mut tx).await?;
         let expected = last.as_ref().map_or(days.started_on, |last| plus(last.business_date, 1));
         let last =
@@ -65,11 +65,11 @@ impl Scheme {
     /// Begins the books on the first day. Where days were sealed before, that would begin them a second time.
     async fn begin(&self) -> Result<NaiveDate> {
         if self.store.is_read_only() {
-            return Ok(self.config.starts_on);
+            return Ok(self.scheme.starts_on);
         }
-        refuse_lost_store(&self.config)?;
+        refuse_lost_store(&self.scheme)?;
         let mut tx = self.store.write().await?;
-        let days = scheme::begin(&mut tx, self.config.starts_on, self.config.zone.name()).await?;
+        let days = scheme::begin(&mut tx, self.scheme.starts_on, self.scheme.zone.name()).await?;
         tx.commit().await?;
         Ok(days.business_date)
     }
@@ -86,7 +86,7 @@ impl Scheme {
 
     /// "Now" for a job on a business date.
     pub fn now(&self, job: &JobFile, today: NaiveDate) -> DateTime<Utc> {
-        match self.config.clock {
+        match self.scheme.clock {
             Clock::Wall => clock::now(),
             Clock::Business => job.set_time_on(today),
         }
@@ -94,19 +94,18 @@ impl Scheme {
 
     /// "Now" for the job of this name.
     pub fn now_of(&self, job: &str, today: NaiveDate) -> DateTime<Utc> {
-        self.config.job(job).map_or_else(clock::now, |file| self.now(file, today))
+        self.scheme.job(job).map_or_else(clock::now, |file| self.now(file, today))
     }
 
     /// A folder below home, made if it is not there.
-    pub fn folder(&self, name: &str) -> Result<PathBuf> {
-        let folder = self.config.home.join(name);
+    pub fn folder(&self, folder: PathBuf) -> Result<PathBuf> {
         std::fs::create_dir_all(&folder).with_context(|| format!("making the folder {}", folder.display()))?;
         Ok(folder)
     }
 
     /// The terms an order was decided on.
     pub fn terms(&self, merchant: &str, version: NaiveDate) -> Result<&Terms> {
-        let merchant = self.config.merchant(merchant).with_context(|| {
+        let merchant = self.scheme.merchant(merchant).with_context(|| {
             format!("orders of merchant {merchant} are in the books, but the configuration no longer names it")
         })?;
         merchant.policy.version(version).with_context(|| {

@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use chrono::NaiveDate;
 
-use super::environment::Scheme;
+use super::environment::Environment;
 use crate::files::incoming::Kind;
 use crate::store::exceptions::ExceptionRow;
 use crate::store::{Tx, exceptions};
@@ -40,11 +40,11 @@ async fn find(tx: &mut Tx, name: &str) -> Result<(String, i64)> {
 }
 
 /// Closes an open exception on the open day and tells what it was.
-pub async fn close(scheme: &Scheme, today: NaiveDate, which: &str, why: &str) -> Result<String> {
+pub async fn close(environment: &Environment, today: NaiveDate, which: &str, why: &str) -> Result<String> {
     let why = why.trim();
     let plain = !why.is_empty() && why.chars().count() <= LONGEST && !why.chars().any(char::is_control);
     ensure!(plain, "the reason is read by whoever signs the books; write 1 to {LONGEST} characters on one line");
-    let mut tx = scheme.store.write().await?;
+    let mut tx = environment.store.write().await?;
     let (merchant, number) = find(&mut tx, which).await?;
     let standing = exceptions::standing(&mut tx, &merchant, number).await?;
     let standing = standing.with_context(|| format!("there is no exception {which}"))?;

@@ -5,11 +5,11 @@ use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::done::Done;
-use super::environment::Scheme;
-use crate::config::{Feed, WhenMissing};
+use super::environment::Environment;
 use crate::domain::calendar::plus;
 use crate::domain::facts::source::Source;
 use crate::files::incoming::Kind;
+use crate::scheme::{Feed, WhenMissing};
 use crate::store::arrivals::{self, WaitingRow};
 use crate::store::exceptions::{self, NewException};
 use crate::store::{Tx, inputs};
@@ -18,13 +18,18 @@ use crate::store::{Tx, inputs};
 const PAGE: usize = 1_000;
 
 /// What `report` would say, in words.
-pub async fn would_report(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> Result<Vec<String>> {
+pub async fn would_report(
+    tx: &mut Tx,
+    environment: &Environment,
+    today: NaiveDate,
+    now: DateTime<Utc>,
+) -> Result<Vec<String>> {
     let mut would = Vec::new();
-    for (feed, date) in missing(tx, scheme, today, Some(now)).await? {
+    for (feed, date) in missing(tx, environment, today, Some(now)).await? {
         would.push(not_there(tx, feed, date).await?);
     }
-    let since = plus(today, -scheme.config.pending_days);
-    for merchant in &scheme.config.merchants {
+    let since = plus(today, -environment.scheme.pending_days);
+    for merchant in &environment.scheme.merchants {
         let rows = arrivals::waiting_since(tx, &merchant.id, since, PAGE as i64).await?;
         would.extend(rows.iter().filter_map(waits_too_long).map(|exception| exception.message));
     }
@@ -33,9 +38,9 @@ pub async fn would_report(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, now: D
 
 /// Reports at the end of a day, whatever the time is. The exceptions about missing files say what is known at the end, also those
 /// that were opened during the day.
-pub async fn report_at_close(tx: &mut Tx, scheme: &Scheme, today: NaiveDate) -> Result<()> {
-    report(tx, scheme, today, None).await?;
-    for feed in &scheme.config.feeds {
+pub async fn report_at_close(tx: &mut Tx, environment: &Environment, today: NaiveDate) -> Result<()> {
+    report(tx, environment, today, None).await?;
+    for feed in &environment.scheme.feeds {
         let Some(date) = feed.expected_on(today)? else { continue };
         let message = not_there(tx, feed, date).await?;
         let merchant = feed.merchant.as_deref().unwrap_or_default();
@@ -56,8 +61,13 @@ pub fn missing_date(feed: &str, key: &str) -> Option<NaiveDate> {
 
 /// Opens an exception for each file that is missing and each row that has waited too long, once. Without a `now`, the day is over
 /// and every file is due.
-pub async fn report(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, now: Option<DateTime<Utc>>) -> Result<Done> {
-    let missing = missing(tx, scheme, today, now).await?;
+pub async fn report(
+    tx: &mut Tx,
+    environment: &Environment,
+    today: NaiveDate,
+    now: Option<DateTime<Utc>>,
+) -> Result<Done> {
+    let missing = missing(tx, environment, today, now).await?;
     for (feed, date) in &missing {
         let message = not_there(tx, feed, *date).await?;
         tracing::warn!(feed = feed.name, date = %date, "a file is missing");
@@ -67,8 +77,8 @@ pub async fn report(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, now: Option<
         exceptions::open(tx, merchant, today, &[exception]).await?;
     }
     let mut waiting = 0;
-    let since = plus(today, -scheme.config.pending_days);
-    for merchant in &scheme.config.merchants {
+    let since = plus(today, -environment.scheme.pending_days);
+    for merchant in &environment.scheme.merchants {
         loop {
             let rows = arrivals::waiting_since(tx, &merchant.id, since, PAGE as i64).await?;
             let opened: Vec<NewException> = rows.iter().filter_map(waits_too_long).collect();
@@ -87,12 +97,12 @@ pub async fn report(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, now: Option<
 /// Feeds whose file is due and has not come, with the date in its name. Without a `now`, the day is over and every file is due.
 pub async fn missing<'s>(
     tx: &mut Tx,
-    scheme: &'s Scheme,
+    environment: &'s Environment,
     today: NaiveDate,
     now: Option<DateTime<Utc>>,
 ) -> Result<Vec<(&'s Feed, NaiveDate)>> {
     let mut missing = Vec::new();
-    for feed in &scheme.config.feeds {
+    for feed in &environment.scheme.feeds {
         let (Some(date), Some(expected)) = (feed.expected_on(today)?, &feed.expected) else { continue };
         let not_yet = now.is_some_and(|now| now < expected.deadline(today));
         let merchant = feed.merchant.as_deref().unwrap_or_default();

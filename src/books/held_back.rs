@@ -10,12 +10,12 @@ use std::collections::BTreeMap;
 use anyhow::{Result, bail};
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::environment::Scheme;
+use super::environment::Environment;
 use super::expected_files;
-use crate::config::{Feed, WhenMissing};
 use crate::domain::bank::instruction::Direction;
 use crate::domain::calendar::plus;
 use crate::domain::decide::credit::News;
+use crate::scheme::{Feed, WhenMissing};
 use crate::store::held_back::{self, MissingFile};
 use crate::store::{Tx, exceptions, instructions, orders};
 
@@ -47,11 +47,11 @@ pub type MissingOf<'s> = BTreeMap<&'s str, Vec<Missing<'s>>>;
 /// The files that are missing at a moment of the open day; without a moment, at its end.
 pub async fn missing_at<'s>(
     tx: &mut Tx,
-    scheme: &'s Scheme,
+    environment: &'s Environment,
     today: NaiveDate,
     now: Option<DateTime<Utc>>,
 ) -> Result<MissingOf<'s>> {
-    let feeds = || scheme.config.feeds.iter().filter(|feed| feed.when_missing != WhenMissing::GoOn);
+    let feeds = || environment.scheme.feeds.iter().filter(|feed| feed.when_missing != WhenMissing::GoOn);
     let mut missing = Vec::new();
     let mut owners: Vec<&str> = feeds().map(owner).collect();
     owners.sort_unstable();
@@ -65,36 +65,36 @@ pub async fn missing_at<'s>(
             }
         }
     }
-    missing.append(&mut unreported(tx, scheme, today, now).await?);
+    missing.append(&mut unreported(tx, environment, today, now).await?);
     missing.sort_by(|a, b| (&a.feed.name, a.dated_on).cmp(&(&b.feed.name, b.dated_on)));
-    Ok(by_merchant(scheme, &missing))
+    Ok(by_merchant(environment, &missing))
 }
 
 /// Merchants of whom a file is missing that a day before which others are still open should have brought by now.
 pub async fn missing_later<'s>(
     tx: &mut Tx,
-    scheme: &'s Scheme,
+    environment: &'s Environment,
     day: NaiveDate,
     now: DateTime<Utc>,
 ) -> Result<MissingOf<'s>> {
-    Ok(by_merchant(scheme, &unreported(tx, scheme, day, Some(now)).await?))
+    Ok(by_merchant(environment, &unreported(tx, environment, day, Some(now)).await?))
 }
 
 /// Files of a day that nobody may have been told of yet.
 async fn unreported<'s>(
     tx: &mut Tx,
-    scheme: &'s Scheme,
+    environment: &'s Environment,
     day: NaiveDate,
     now: Option<DateTime<Utc>>,
 ) -> Result<Vec<Missing<'s>>> {
-    let missing = expected_files::missing(tx, scheme, day, now).await?;
+    let missing = expected_files::missing(tx, environment, day, now).await?;
     let missing = missing.into_iter().filter(|(feed, _)| feed.when_missing != WhenMissing::GoOn);
     Ok(missing.map(|(feed, dated_on)| Missing { feed, dated_on, since: day }).collect())
 }
 
-fn by_merchant<'s>(scheme: &'s Scheme, missing: &[Missing<'s>]) -> MissingOf<'s> {
+fn by_merchant<'s>(environment: &'s Environment, missing: &[Missing<'s>]) -> MissingOf<'s> {
     let mut by_merchant = MissingOf::new();
-    for merchant in &scheme.config.merchants {
+    for merchant in &environment.scheme.merchants {
         // A feed of the whole scheme concerns every merchant.
         let theirs = missing.iter().filter(|file| file.feed.merchant.as_ref().is_none_or(|id| *id == merchant.id));
         let theirs: Vec<Missing<'_>> = theirs.copied().collect();
@@ -107,9 +107,9 @@ fn by_merchant<'s>(scheme: &'s Scheme, missing: &[Missing<'s>]) -> MissingOf<'s>
 
 /// Records which files the open day is decided without. When the last of them has come since an earlier run of this day, orders
 /// and debits that were put off until tomorrow are decided today.
-pub async fn settle(tx: &mut Tx, scheme: &Scheme, today: NaiveDate) -> Result<()> {
-    let missing = missing_at(tx, scheme, today, None).await?;
-    for merchant in &scheme.config.merchants {
+pub async fn settle(tx: &mut Tx, environment: &Environment, today: NaiveDate) -> Result<()> {
+    let missing = missing_at(tx, environment, today, None).await?;
+    for merchant in &environment.scheme.merchants {
         let found: Vec<MissingFile> =
             missing.get(merchant.id.as_str()).into_iter().flatten().map(|file| file.to_row()).collect();
         let before = held_back::on(tx, &merchant.id, today).await?;
@@ -137,8 +137,8 @@ pub async fn news_on(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<News
 }
 
 /// Refuses to close a day while a file is missing whose feed says `when_missing = "stop"`.
-pub async fn refuse_if_stopped(tx: &mut Tx, scheme: &Scheme, today: NaiveDate) -> Result<()> {
-    let missing = missing_at(tx, scheme, today, None).await?;
+pub async fn refuse_if_stopped(tx: &mut Tx, environment: &Environment, today: NaiveDate) -> Result<()> {
+    let missing = missing_at(tx, environment, today, None).await?;
     let stops = |file: &&Missing<'_>| file.feed.when_missing == WhenMissing::Stop;
     let mut lines: Vec<String> = missing.values().flatten().filter(stops).map(Missing::words).collect();
     lines.dedup();

@@ -3,13 +3,13 @@
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use super::environment::Scheme;
+use super::environment::Environment;
 use super::remote;
-use crate::config::Feed;
+use crate::scheme::Feed;
 
 /// Folders here that are not there, in words: whatever lies in them belongs to the day as well.
-pub fn gone(scheme: &Scheme) -> Vec<String> {
-    let gone = scheme.config.feeds.iter().filter(|feed| is_gone(feed));
+pub fn gone(environment: &Environment) -> Vec<String> {
+    let gone = environment.scheme.feeds.iter().filter(|feed| is_gone(feed));
     gone.map(|feed| {
         format!(
             "feed {}: the inbox {} is not there; mount its disk, or make the folder",
@@ -26,23 +26,23 @@ pub fn is_gone(feed: &Feed) -> bool {
 }
 
 /// Merchants with an inbox for news of money that could not be reached.
-pub fn money_unseen(scheme: &Scheme) -> Vec<&str> {
+pub fn money_unseen(environment: &Environment) -> Vec<&str> {
     let unseen = |feed: &&Feed| feed.kind.tells_who_paid() && (is_gone(feed) || remote::is_unseen(feed));
-    scheme.config.feeds.iter().filter(unseen).flat_map(|feed| merchants(scheme, feed)).collect()
+    environment.scheme.feeds.iter().filter(unseen).flat_map(|feed| merchants(environment, feed)).collect()
 }
 
 /// Merchants in whose inboxes there are files with news of money for a later day than the open one. Files of later days in a remote
 /// inbox are unknown here: there may be some.
-pub fn money_to_come(scheme: &Scheme, today: NaiveDate) -> Result<Vec<&str>> {
+pub fn money_to_come(environment: &Environment, today: NaiveDate) -> Result<Vec<&str>> {
     let mut to_come = Vec::new();
-    for feed in scheme.config.feeds.iter().filter(|feed| feed.kind.tells_who_paid()) {
+    for feed in environment.scheme.feeds.iter().filter(|feed| feed.kind.tells_who_paid()) {
         let is_there = match (&feed.remote, feed.folder.is_dir()) {
             (Some(_), _) => feed.pattern.has_date(),
             (None, true) => has_later(feed, today)?,
             (None, false) => false,
         };
         if is_there {
-            to_come.extend(merchants(scheme, feed));
+            to_come.extend(merchants(environment, feed));
         }
     }
     Ok(to_come)
@@ -61,7 +61,7 @@ fn has_later(feed: &Feed, today: NaiveDate) -> Result<bool> {
 }
 
 /// The merchants that a feed concerns.
-fn merchants<'s>(scheme: &'s Scheme, feed: &'s Feed) -> impl Iterator<Item = &'s str> {
-    let all = scheme.config.merchants.iter().map(|merchant| merchant.id.as_str());
+fn merchants<'s>(environment: &'s Environment, feed: &'s Feed) -> impl Iterator<Item = &'s str> {
+    let all = environment.scheme.merchants.iter().map(|merchant| merchant.id.as_str());
     all.filter(|id| feed.merchant.as_deref().is_none_or(|owner| owner == *id))
 }

@@ -7,14 +7,14 @@ use chrono::NaiveDate;
 
 use super::culprit;
 use super::done::Done;
-use super::environment::Scheme;
+use super::environment::Environment;
 use super::order_decisions::PAGE;
-use crate::config::Merchant;
 use crate::domain::bank::instruction::{Attempt, Direction, Next};
 use crate::domain::calendar::plus;
 use crate::domain::money::Currency;
 use crate::domain::terms::policy::Terms;
 use crate::files::outgoing::sha256;
+use crate::scheme::Merchant;
 use crate::store::exceptions::NewException;
 use crate::store::instructions::{Plan, StoredInstruction};
 use crate::store::{Tx, exceptions, instructions, is_of_store};
@@ -130,7 +130,7 @@ pub struct Asked<'a> {
 
 /// Looks at every plan of a merchant whose day has come; `look` says what is to be done about a page of them.
 pub async fn run_for<F>(
-    scheme: &Scheme,
+    environment: &Environment,
     merchant: &Merchant,
     direction: Direction,
     today: NaiveDate,
@@ -151,7 +151,7 @@ where
     let (mut looked_at, mut made) = (0, 0);
     let mut after = (NaiveDate::default(), String::new());
     loop {
-        let mut tx = scheme.store.write().await?;
+        let mut tx = environment.store.write().await?;
         let page = instructions::to_look_at(&mut tx, id, direction, today, (after.0, &after.1), PAGE).await?;
         let Some(last) = page.last() else { break };
         after = (last.look_on.unwrap_or(today), last.order_id.clone());
@@ -160,22 +160,23 @@ where
             Err(why) if is_of_store(&why) => return Err(why),
             Err(why) => {
                 drop(tx);
-                let attempt = async |page: &[Plan]| made_of(&mut scheme.store.write().await?, page).await.map(|_| ());
+                let attempt =
+                    async |page: &[Plan]| made_of(&mut environment.store.write().await?, page).await.map(|_| ());
                 let found = culprit::find(&page, attempt).await;
                 return Err(found.map_or(why, |(plan, why)| culprit::about(id, &plan.order_id, why)));
             }
         }
         tx.commit().await?;
         looked_at += i64::try_from(page.len()).unwrap_or(i64::MAX);
-        (scheme.progress)(&format!("{today} {id}: {looked_at} plans looked at"));
+        (environment.progress)(&format!("{today} {id}: {looked_at} plans looked at"));
     }
     Ok(Done(vec![("plans looked at", looked_at), ("instructions", made)]))
 }
 
-pub async fn dry_run(scheme: &Scheme, direction: Direction, today: NaiveDate) -> Result<Vec<String>> {
-    let mut tx = scheme.store.read().await?;
+pub async fn dry_run(environment: &Environment, direction: Direction, today: NaiveDate) -> Result<Vec<String>> {
+    let mut tx = environment.store.read().await?;
     let mut would = Vec::new();
-    for merchant in scheme.config.merchants.iter().filter(|merchant| uses(merchant, direction, today)) {
+    for merchant in environment.scheme.merchants.iter().filter(|merchant| uses(merchant, direction, today)) {
         let count = instructions::count_to_look_at(&mut tx, &merchant.id, direction, today).await?;
         would.push(format!("{}: {count} plans would be looked at for {today}", merchant.id));
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use super::environment::Scheme;
+use super::environment::Environment;
 use super::held_back;
 use super::not_fulfilled::NotFulfilled;
 use crate::domain::bank::instruction::Direction;
@@ -44,7 +44,7 @@ impl Changed {
 /// Decides these orders as of the end of `today` and records the differences from the books.
 pub async fn decide_orders(
     tx: &mut Tx,
-    scheme: &Scheme,
+    environment: &Environment,
     merchant: &str,
     order_ids: &[&str],
     today: NaiveDate,
@@ -56,7 +56,7 @@ pub async fn decide_orders(
     let mut recording = Recording::default();
     let mut not_fulfilled = NotFulfilled::default();
     for (stored, case) in &cases {
-        let terms = scheme.terms(merchant, case.order.policy_version)?;
+        let terms = environment.terms(merchant, case.order.policy_version)?;
         let order_id = &case.order.order_id;
         let before = positions.get(order_id).map(Vec::as_slice).unwrap_or_default();
         let standings: Vec<CreditRecord> = before.iter().map(|position| position.credit).collect();

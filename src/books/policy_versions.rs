@@ -3,14 +3,14 @@
 use anyhow::{Result, bail};
 use chrono::NaiveDate;
 
-use super::environment::Scheme;
+use super::environment::Environment;
 use super::reference_rates;
-use crate::config::{Changed, Merchant, changed};
+use crate::scheme::{Changed, Merchant, changed};
 use crate::store::{Tx, scheme};
 
 /// Refuses to go on if a policy version that orders keep, or a reference rate that days were closed on, was changed.
-pub async fn check(tx: &mut Tx, scheme: &Scheme) -> Result<()> {
-    for merchant in &scheme.config.merchants {
+pub async fn check(tx: &mut Tx, environment: &Environment) -> Result<()> {
+    for merchant in &environment.scheme.merchants {
         for (version, recorded) in scheme::policy_versions(tx, &merchant.id).await? {
             let now = version_fingerprint(merchant, version).unwrap_or_default();
             match changed(&recorded, now) {
@@ -29,7 +29,7 @@ pub async fn check(tx: &mut Tx, scheme: &Scheme) -> Result<()> {
             }
         }
     }
-    reference_rates::check(tx, scheme).await
+    reference_rates::check(tx, environment).await
 }
 
 /// The fingerprint of a version's terms and calendars, as it is kept with the first order that is decided on it.

@@ -7,14 +7,14 @@ use std::fmt;
 use anyhow::{Error, Result};
 use chrono::NaiveDate;
 
-use super::environment::Scheme;
+use super::environment::Environment;
 use super::instruction_plans::uses;
 use super::reconciliation::{AccountDay, MerchantSums};
 use super::{bill_matching, suspense};
-use crate::config::Merchant;
 use crate::domain::bank::instruction::Direction;
 use crate::domain::journal::Account;
 use crate::domain::money::Currency;
+use crate::scheme::Merchant;
 use crate::store::inputs::FileRow;
 use crate::store::{Tx, input_rows, inputs, instructions, is_of_store, orders};
 
@@ -95,12 +95,12 @@ impl fmt::Display for BrokenBooks {
 }
 
 /// Nothing that should have been done today is left: no position undecided, no file half read, no row lost.
-pub async fn nothing_left(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, faults: &mut Faults) -> Result<()> {
-    for merchant in &scheme.config.merchants {
+pub async fn nothing_left(tx: &mut Tx, environment: &Environment, today: NaiveDate, faults: &mut Faults) -> Result<()> {
+    for merchant in &environment.scheme.merchants {
         if faults.is_stopped(&merchant.id) {
             continue;
         }
-        match tx.part(async |tx| left_of_merchant(tx, scheme, merchant, today).await).await? {
+        match tx.part(async |tx| left_of_merchant(tx, environment, merchant, today).await).await? {
             Ok(left) => faults.of_day.extend(left),
             Err(why) => drop(faults.stop(&merchant.id, why)?),
         }
@@ -120,7 +120,12 @@ pub async fn nothing_left(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, faults
     Ok(())
 }
 
-async fn left_of_merchant(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> Result<Vec<String>> {
+async fn left_of_merchant(
+    tx: &mut Tx,
+    environment: &Environment,
+    merchant: &Merchant,
+    today: NaiveDate,
+) -> Result<Vec<String>> {
     let id = &merchant.id;
     let mut broken = Vec::new();
     let left = suspense::left(tx, id, today).await?;
@@ -137,7 +142,7 @@ async fn left_of_merchant(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, tod
             broken.push(format!("{id}: {left} plans of instructions are not looked at yet; run {job}"));
         }
     }
-    let unmatched = bill_matching::left(tx, scheme, merchant, today).await?.all();
+    let unmatched = bill_matching::left(tx, environment, merchant, today).await?.all();
     if unmatched > 0 {
         broken.push(format!("{id}: {unmatched} rows of bills or of ours are not matched yet; run match_bills"));
     }

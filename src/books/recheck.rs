@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use super::environment::Scheme;
+use super::environment::Environment;
 use super::held_back;
 use super::order_decisions::{PAGE, differs, into_cases, which_order};
 use super::proof::Faults;
@@ -49,18 +49,18 @@ pub async fn sums(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<Fin
 /// Decides the accepted orders after `after` again at the end of a sealed day. None: there are no more.
 pub async fn page(
     tx: &mut Tx,
-    scheme: &Scheme,
+    environment: &Environment,
     merchant: &str,
     day: NaiveDate,
     after: &str,
     findings: &mut Vec<Finding>,
 ) -> Result<Option<Page>> {
-    decide_page(tx, scheme, merchant, (day, Books::Sealed), after, findings).await
+    decide_page(tx, environment, merchant, (day, Books::Sealed), after, findings).await
 }
 
 async fn decide_page(
     tx: &mut Tx,
-    scheme: &Scheme,
+    environment: &Environment,
     merchant: &str,
     (day, books): (NaiveDate, Books),
     after: &str,
@@ -90,7 +90,7 @@ async fn decide_page(
         }
         let case = case.as_known_on(day);
         let id = &case.order.order_id;
-        let terms = scheme.terms(merchant, case.order.policy_version)?;
+        let terms = environment.terms(merchant, case.order.policy_version)?;
         let standings = standings_on(&steps, id, day)?;
         let decision =
             decide_with(&case, terms, &standings, day, news).with_context(|| which_order(merchant, &case))?;
@@ -136,7 +136,7 @@ fn follows(row: &Decided, decision: &Decision) -> bool {
 /// has come; what was found is among the faults.
 pub async fn go_round(
     tx: &mut Tx,
-    scheme: &Scheme,
+    environment: &Environment,
     today: NaiveDate,
     until: Instant,
     faults: &mut Faults,
@@ -145,7 +145,7 @@ pub async fn go_round(
     let of = |id: &str| known.iter().find(|round| round.merchant_id == id).cloned();
     let new =
         |id: &str| Round { merchant_id: id.to_owned(), after_order: String::new(), begun_on: today, proved_on: None };
-    let merchants = scheme.config.merchants.iter().filter(|merchant| !faults.is_stopped(&merchant.id));
+    let merchants = environment.scheme.merchants.iter().filter(|merchant| !faults.is_stopped(&merchant.id));
     let mut rounds: Vec<Round> =
         merchants.map(|merchant| of(&merchant.id).unwrap_or_else(|| new(&merchant.id))).collect();
     rounds.sort_by(|a, b| (a.proved_on, &a.merchant_id).cmp(&(b.proved_on, &b.merchant_id)));
@@ -155,8 +155,8 @@ pub async fn go_round(
             break;
         }
         let merchant = round.merchant_id.clone();
-        (scheme.progress)(&format!("deciding orders of {merchant} again"));
-        match tx.part(async |tx| go_on(tx, scheme, today, until, round).await).await? {
+        (environment.progress)(&format!("deciding orders of {merchant} again"));
+        match tx.part(async |tx| go_on(tx, environment, today, until, round).await).await? {
             Ok((round, findings)) => {
                 faults.add(&merchant, findings.iter().map(Finding::to_string).collect());
                 gone.push(round);
@@ -170,7 +170,7 @@ pub async fn go_round(
 /// Goes on with a merchant's round.
 async fn go_on(
     tx: &mut Tx,
-    scheme: &Scheme,
+    environment: &Environment,
     today: NaiveDate,
     until: Instant,
     mut round: Round,
@@ -182,7 +182,7 @@ async fn go_on(
     }
     loop {
         let open = (today, Books::Open);
-        match decide_page(tx, scheme, &round.merchant_id, open, &round.after_order, &mut findings).await? {
+        match decide_page(tx, environment, &round.merchant_id, open, &round.after_order, &mut findings).await? {
             Some(page) => round.after_order = page.last,
             None => {
                 round.proved_on = Some(round.begun_on);

@@ -11,15 +11,15 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use super::environment::Scheme;
+use super::environment::Environment;
 use super::order_decisions::PAGE;
-use crate::config::Merchant;
 use crate::domain::bank::instruction::Direction;
 use crate::domain::calendar::{days_between, plus};
 use crate::domain::decide::credit_record::StepReason;
 use crate::domain::journal::{Account, Kind};
 use crate::domain::money::Currency;
 use crate::files::outgoing::{CreditImpact, Detail, Exception, Report, Settlement, Summary, Written, report};
+use crate::scheme::Merchant;
 use crate::store::credit_record::{self, CreditStepRow};
 use crate::store::journal::{JournalRow, Turnover};
 use crate::store::scheme::Balance;
@@ -91,7 +91,7 @@ impl MerchantSums {
 /// Renders a day into a folder, or only its fingerprints. A sealed day has the merchants that it was sealed with.
 pub async fn render(
     tx: &mut Tx,
-    scheme: &Scheme,
+    environment: &Environment,
     day: NaiveDate,
     books: Books,
     folder: Option<&Path>,
@@ -100,37 +100,37 @@ pub async fn render(
     let mut merchants = Vec::new();
     let (of_day, buckets) = match books {
         Books::Open => {
-            let all = scheme.config.merchants.iter().map(|merchant| merchant.id.clone());
-            (all.collect(), scheme.config.buckets.clone())
+            let all = environment.scheme.merchants.iter().map(|merchant| merchant.id.clone());
+            (all.collect(), environment.scheme.buckets.clone())
         }
         // The configuration may have changed since; the day has not.
         Books::Sealed => (scheme::merchants_of_day(tx, day).await?, scheme::buckets_of_day(tx, day).await?),
     };
     for id in of_day {
-        let (sums, of_merchant) = render_merchant(tx, scheme, &id, day, books, &buckets, folder).await?;
+        let (sums, of_merchant) = render_merchant(tx, environment, &id, day, books, &buckets, folder).await?;
         files.extend(of_merchant);
         merchants.push((id, sums));
     }
     let mut rendered = Rendered { files, merchants };
-    render_scheme(tx, scheme, day, folder, &mut rendered).await?;
+    render_scheme(tx, environment, day, folder, &mut rendered).await?;
     Ok(rendered)
 }
 
 /// Renders a merchant's part of a day.
 pub async fn render_merchant(
     tx: &mut Tx,
-    scheme: &Scheme,
+    environment: &Environment,
     id: &str,
     day: NaiveDate,
     books: Books,
     buckets: &[i64],
     folder: Option<&Path>,
 ) -> Result<(MerchantSums, Vec<Written>)> {
-    let merchant = scheme.config.merchant(id).with_context(|| {
+    let merchant = environment.scheme.merchant(id).with_context(|| {
         format!("{day} was sealed with the books of {id}, but the configuration no longer names that merchant")
     })?;
     let since = scheme::missing_since(tx, id, day).await?.unwrap_or(day);
-    let page = DayOf { scheme, merchant, since, day, books, buckets, folder };
+    let page = DayOf { environment, merchant, since, day, books, buckets, folder };
     let mut files = Vec::new();
     let sums = page.render(tx, &mut files).await.with_context(|| format!("files of {id} for {day}"))?;
     Ok((sums, files))
@@ -139,7 +139,7 @@ pub async fn render_merchant(
 /// Adds what is the scheme's to the files of its merchants: the credit record of those who are in it, and exceptions.
 pub async fn render_scheme(
     tx: &mut Tx,
-    scheme: &Scheme,
+    environment: &Environment,
     day: NaiveDate,
     folder: Option<&Path>,
     rendered: &mut Rendered,
@@ -151,7 +151,7 @@ pub async fn render_scheme(
         let since = scheme::missing_since(tx, id, day).await?.unwrap_or(day);
         steps.extend(credit_record::on(tx, id, since, day).await?);
     }
-    let impact = exported(&steps).map(|step| credit_impact(scheme, step)).collect::<Result<Vec<_>>>()?;
+    let impact = exported(&steps).map(|step| credit_impact(environment, step)).collect::<Result<Vec<_>>>()?;
     rendered.files.push(report(folder, format!("credit-impact_{day}.csv"), &impact)?);
     let open = exceptions::open_at(tx, "", day, day).await?;
     let rows = open.iter().map(|row| exception(row, day)).collect::<Result<Vec<_>>>()?;
@@ -162,7 +162,7 @@ pub async fn render_scheme(
 
 /// A merchant's day.
 struct DayOf<'a> {
-    scheme: &'a Scheme,
+    environment: &'a Environment,
     merchant: &'a Merchant,
     /// The first day that the files cover: the day itself, unless the days before it were sealed without the merchant.
     since: NaiveDate,
@@ -337,7 +337,7 @@ fn exported(steps: &[CreditStepRow]) -> impl Iterator<Item = &CreditStepRow> {
     steps.iter().enumerate().filter(kept).map(|(_, step)| step)
 }
 
-fn credit_impact<'r>(scheme: &Scheme, step: &'r CreditStepRow) -> Result<CreditImpact<'r>> {
+fn credit_impact<'r>(environment: &Environment, step: &'r CreditStepRow) -> Result<CreditImpact<'r>> {
     Ok(CreditImpact {
         customer_id: &step.customer_id,
         order_id: &step.order_id,
@@ -349,7 +349,7 @@ fn credit_impact<'r>(scheme: &Scheme, step: &'r CreditStepRow) -> Result<CreditI
         minor: step.amount_minor,
         currency: currency(&step.currency)?,
         notice_sent_at: step.notice_sent_at,
-        zone: scheme.config.zone,
+        zone: environment.scheme.zone,
         reason: &step.reason,
     })
 }

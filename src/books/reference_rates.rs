@@ -5,13 +5,13 @@ use anyhow::{Result, ensure};
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
-use super::environment::Scheme;
+use super::environment::Environment;
 use crate::files::outgoing::sha256;
 use crate::store::{Tx, scheme};
 
 /// Records the entries in force on a day that is being closed, in the same way as policy versions.
-pub async fn keep(tx: &mut Tx, scheme: &Scheme, today: NaiveDate) -> Result<()> {
-    for (name, table) in &scheme.config.rates.tables {
+pub async fn keep(tx: &mut Tx, environment: &Environment, today: NaiveDate) -> Result<()> {
+    for (name, table) in &environment.scheme.reference_rates {
         for (from, rate) in table.entries().iter().filter(|(from, _)| *from <= today) {
             scheme::use_policy_version(tx, &kept_as(name), *from, &fingerprint(*rate), today).await?;
         }
@@ -20,10 +20,10 @@ pub async fn keep(tx: &mut Tx, scheme: &Scheme, today: NaiveDate) -> Result<()> 
 }
 
 /// Refuses to continue if an entry that closed days used was changed, or an entry was added for a day that is closed.
-pub async fn check(tx: &mut Tx, scheme: &Scheme) -> Result<()> {
+pub async fn check(tx: &mut Tx, environment: &Environment) -> Result<()> {
     let Some(sealed) = scheme::last_sealed(tx).await? else { return Ok(()) };
     let sealed = sealed.business_date;
-    for (name, table) in &scheme.config.rates.tables {
+    for (name, table) in &environment.scheme.reference_rates {
         let kept = scheme::policy_versions(tx, &kept_as(name)).await?;
         for (from, recorded) in &kept {
             let entry = table.entries().iter().find(|(day, _)| day == from);

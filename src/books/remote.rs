@@ -16,12 +16,12 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
 pub use self::sending::{queue_answers, queue_reports, send_reports};
-use super::environment::Scheme;
-use crate::config::{Afterwards, Feed, Inbox, Unreachable};
+use super::environment::Environment;
 use crate::files::atomic;
 use crate::files::inbox::{self, Refused};
 use crate::files::place::{Entry, MOST_BYTES, Session, Trouble};
 use crate::files::spool::{Note, Spool};
+use crate::scheme::{Afterwards, Feed, Inbox, Unreachable};
 use crate::store::exceptions::{self, NewException};
 use crate::store::{Tx, inputs};
 
@@ -50,12 +50,12 @@ pub struct Looked<'s> {
 }
 
 /// Fetches the files of the day.
-pub async fn fetch(scheme: &Scheme, today: NaiveDate) -> Result<Looked<'_>> {
+pub async fn fetch(environment: &Environment, today: NaiveDate) -> Result<Looked<'_>> {
     let mut looked = Looked::default();
-    for (feed, inbox) in remote(scheme) {
-        let outcome = persistently(async || look(scheme, feed, inbox, today).await).await;
+    for (feed, inbox) in remote(environment) {
+        let outcome = persistently(async || look(environment, feed, inbox, today).await).await;
         let merchant = feed.merchant.as_deref().unwrap_or_default();
-        let mut tx = scheme.store.write().await?;
+        let mut tx = environment.store.write().await?;
         match outcome {
             Ok(Found { fetched, refused }) => {
                 looked.fetched += fetched;
@@ -88,9 +88,9 @@ pub async fn fetch(scheme: &Scheme, today: NaiveDate) -> Result<Looked<'_>> {
 }
 
 /// What would be fetched, in words.
-pub async fn would_fetch(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
+pub async fn would_fetch(environment: &Environment, today: NaiveDate) -> Result<Vec<String>> {
     let mut would = Vec::new();
-    for (feed, inbox) in remote(scheme) {
+    for (feed, inbox) in remote(environment) {
         let listed = async { inbox.place.open().await?.list().await };
         match listed.await {
             Ok(entries) => {
@@ -110,8 +110,8 @@ pub async fn would_fetch(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String
 }
 
 /// The errors of inboxes that could not be reached at the last attempt.
-pub fn not_looked_into(scheme: &Scheme) -> Vec<String> {
-    remote(scheme).filter_map(|(feed, _)| fs::read_to_string(feed.folder.join(UNREACHABLE)).ok()).collect()
+pub fn not_looked_into(environment: &Environment) -> Vec<String> {
+    remote(environment).filter_map(|(feed, _)| fs::read_to_string(feed.folder.join(UNREACHABLE)).ok()).collect()
 }
 
 /// Whether a feed's inbox could not be reached at the last attempt.
@@ -120,21 +120,21 @@ pub fn is_unseen(feed: &Feed) -> bool {
 }
 
 /// Moves or deletes the originals of files whose bytes are safe here, and sends waiting files. The error is an `Undelivered`.
-pub async fn hand_back_and_send(scheme: &Scheme) -> Result<()> {
+pub async fn hand_back_and_send(environment: &Environment) -> Result<()> {
     let mut failed = Vec::new();
-    for (feed, inbox) in remote(scheme) {
-        if let Err(why) = persistently(async || hand_back(scheme, feed, inbox).await).await {
+    for (feed, inbox) in remote(environment) {
+        if let Err(why) = persistently(async || hand_back(environment, feed, inbox).await).await {
             let place = &inbox.place;
             failed.push(format!("feed {}: files that were taken are still in the inbox {place}: {why}", feed.name));
         }
     }
-    failed.extend(sending::send_answers(scheme).await);
+    failed.extend(sending::send_answers(environment).await);
     undelivered(failed)
 }
 
 /// Sends answers that an interrupted run left behind after all its files were taken.
-pub async fn send_answers_left(scheme: &Scheme) -> Result<()> {
-    undelivered(sending::send_answers(scheme).await)
+pub async fn send_answers_left(environment: &Environment) -> Result<()> {
+    undelivered(sending::send_answers(environment).await)
 }
 
 pub fn undelivered(failed: Vec<String>) -> Result<()> {
@@ -144,8 +144,8 @@ pub fn undelivered(failed: Vec<String>) -> Result<()> {
     Err(Undelivered(failed.join("\n")).into())
 }
 
-fn remote(scheme: &Scheme) -> impl Iterator<Item = (&Feed, &Inbox)> {
-    scheme.config.feeds.iter().filter_map(|feed| Some((feed, feed.remote.as_ref()?)))
+fn remote(environment: &Environment) -> impl Iterator<Item = (&Feed, &Inbox)> {
+    environment.scheme.feeds.iter().filter_map(|feed| Some((feed, feed.remote.as_ref()?)))
 }
 
 /// Repeats an operation while the remote folder is unreachable. The operation must be safe to repeat.
@@ -165,7 +165,7 @@ struct Found {
     refused: Vec<Refused>,
 }
 
-async fn look(scheme: &Scheme, feed: &Feed, inbox: &Inbox, today: NaiveDate) -> Result<Found, Trouble> {
+async fn look(environment: &Environment, feed: &Feed, inbox: &Inbox, today: NaiveDate) -> Result<Found, Trouble> {
     let spool = open_spool(feed)?;
     let session = inbox.place.open().await?;
     let (mut wanted_now, refused) = wanted(feed, inbox, &spool, session.list().await?, today)?;
@@ -180,7 +180,7 @@ async fn look(scheme: &Scheme, feed: &Feed, inbox: &Inbox, today: NaiveDate) -> 
     }
     let mut fetched = 0;
     for entry in wanted_now {
-        (scheme.progress)(&format!("{today} fetching {}", entry.name));
+        (environment.progress)(&format!("{today} fetching {}", entry.name));
         let part = spool.part_of(&entry.name);
         let got = session.fetch(&entry, &mut File::create(&part)?).await;
         if got.is_err() {
@@ -262,7 +262,7 @@ fn tell<'s>(told: &mut Vec<(&'s Feed, Refused)>, feed: &'s Feed, inbox: &Inbox, 
 
 /// Moves or deletes the originals of files that were taken: only files whose very bytes are recorded as filed here, and only if the
 /// original has not changed since it was fetched.
-async fn hand_back(scheme: &Scheme, feed: &Feed, inbox: &Inbox) -> Result<(), Trouble> {
+async fn hand_back(environment: &Environment, feed: &Feed, inbox: &Inbox) -> Result<(), Trouble> {
     if inbox.afterwards == Afterwards::Keep {
         return Ok(());
     }
@@ -275,11 +275,11 @@ async fn hand_back(scheme: &Scheme, feed: &Feed, inbox: &Inbox) -> Result<(), Tr
     for name in gone {
         let note = spool.note(&name)?;
         if let Some(note) = note
-            && is_filed(scheme, feed, &name, &note.sha256).await?
+            && is_filed(environment, feed, &name, &note.sha256).await?
             && session.stat(&name).await?.as_ref() == Some(&note.stamp)
         {
             // The note is kept, and the original is tried again at the next run.
-            if is_wanted_elsewhere(scheme, feed, inbox, &name, &note)? {
+            if is_wanted_elsewhere(environment, feed, inbox, &name, &note)? {
                 continue;
             }
             let free = free_name(session, &name).await?;
@@ -299,14 +299,14 @@ async fn hand_back(scheme: &Scheme, feed: &Feed, inbox: &Inbox) -> Result<(), Tr
 
 /// Whether another feed of the same folder has yet to fetch a file, or keeps its files there.
 fn is_wanted_elsewhere(
-    scheme: &Scheme,
+    environment: &Environment,
     feed: &Feed,
     inbox: &Inbox,
     name: &str,
     fetched: &Note,
 ) -> Result<bool, Trouble> {
     let here = inbox.place.to_string();
-    for (other, at) in remote(scheme) {
+    for (other, at) in remote(environment) {
         let takes = other.name != feed.name && at.place.to_string() == here && other.pattern.matches(name).is_some();
         if takes
             && (at.afterwards == Afterwards::Keep || Spool::at(&other.folder).note(name)?.as_ref() != Some(fetched))
@@ -333,9 +333,9 @@ fn open_spool(feed: &Feed) -> Result<Spool, Trouble> {
 }
 
 /// Whether the archive or quarantine holds exactly these bytes.
-async fn is_filed(scheme: &Scheme, feed: &Feed, name: &str, sha256: &str) -> Result<bool, Trouble> {
+async fn is_filed(environment: &Environment, feed: &Feed, name: &str, sha256: &str) -> Result<bool, Trouble> {
     let look = async {
-        let mut tx = scheme.store.read().await?;
+        let mut tx = environment.store.read().await?;
         inputs::files_named(&mut tx, &feed.name, name).await
     };
     let files = look.await.map_err(|why| Trouble::Disk(io::Error::other(format!("{why:#}"))))?;

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
 use super::day_folders::{self, manifest};
-use super::environment::Scheme;
+use super::environment::Environment;
 use crate::clock;
 use crate::domain::calendar::plus;
 use crate::files::outgoing::{Manifest, seal, sha256_of};
@@ -84,20 +84,20 @@ pub struct Again {
 type Prints = Vec<(String, Vec<PartPrint>)>;
 
 /// Proves what is due at the close of a day. `Again::record` writes the result.
-pub async fn prove_again(tx: &mut Tx, scheme: &Scheme) -> Result<Again> {
+pub async fn prove_again(tx: &mut Tx, environment: &Environment) -> Result<Again> {
     let begun = clock::monotonic();
     let sealed = scheme::sealed_days(tx).await?;
     let mut again = Again { findings: Vec::new(), days: Vec::new(), first_prints: Vec::new(), left: None };
-    let folders = day_folders::days_below(&scheme.config.home)?;
+    let folders = day_folders::days_below(&environment.scheme.home)?;
     again.findings.extend(chain(scheme::days(tx).await?.as_ref(), &sealed, &folders));
     if let Some(last) = sealed.last() {
-        again.prove(tx, scheme, last).await?;
-        again.findings.extend(strays(tx, scheme, plus(last.business_date, 1)).await?);
+        again.prove(tx, environment, last).await?;
+        again.findings.extend(strays(tx, environment, plus(last.business_date, 1)).await?);
     }
-    if !scheme.turn_to_prove(begun, AGAIN_AFTER) {
+    if !environment.turn_to_prove(begun, AGAIN_AFTER) {
         return Ok(again);
     }
-    let within = scheme.config.prove_within;
+    let within = environment.scheme.prove_within;
     let proved = fingerprints::last_proved(tx).await?;
     let proved: BTreeMap<NaiveDate, NaiveDate> =
         proved.iter().map(|proved| (proved.business_date, proved.proved_on)).collect();
@@ -108,19 +108,19 @@ pub async fn prove_again(tx: &mut Tx, scheme: &Scheme) -> Result<Again> {
         if clock::monotonic() - begun >= within / 2 {
             break;
         }
-        again.prove(tx, scheme, day).await?;
+        again.prove(tx, environment, day).await?;
     }
     again.left = Some(within.saturating_sub(clock::monotonic() - begun));
     Ok(again)
 }
 
 impl Again {
-    async fn prove(&mut self, tx: &mut Tx, scheme: &Scheme, day: &SealedDay) -> Result<()> {
+    async fn prove(&mut self, tx: &mut Tx, environment: &Environment, day: &SealedDay) -> Result<()> {
         let date = day.business_date;
-        (scheme.progress)(&format!("proving {date} again"));
+        (environment.progress)(&format!("proving {date} again"));
         let kept = fingerprints::kept(tx, date).await?;
         let mut findings = rows(tx, date, &kept).await?;
-        findings.extend(files(scheme, day, &manifest(tx, day).await?)?);
+        findings.extend(files(environment, day, &manifest(tx, day).await?)?);
         if findings.is_empty() {
             self.days.push(date);
             if kept.is_empty() {
@@ -142,9 +142,9 @@ impl Again {
 
 /// Journal entries added since the last seal that are dated on another day than the open one. A merchant that was left out of
 /// seals may also have entries of the days since.
-pub async fn strays(tx: &mut Tx, scheme: &Scheme, today: NaiveDate) -> Result<Vec<Finding>> {
+pub async fn strays(tx: &mut Tx, environment: &Environment, today: NaiveDate) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    for merchant in &scheme.config.merchants {
+    for merchant in &environment.scheme.merchants {
         let after = scheme::last_entry_by(tx, &merchant.id, plus(today, -1)).await?;
         let since = scheme::missing_since(tx, &merchant.id, today).await?.unwrap_or(today);
         let stray = journal::first_of_another_day(tx, &merchant.id, after, since, today).await?;
@@ -214,20 +214,23 @@ pub async fn rows(tx: &mut Tx, day: NaiveDate, kept: &Prints) -> Result<Vec<Find
 }
 
 /// Differences in the published files of a sealed day, and a seal that does not follow from them.
-pub fn files(scheme: &Scheme, day: &SealedDay, manifest: &Manifest) -> Result<Vec<Finding>> {
+pub fn files(environment: &Environment, day: &SealedDay, manifest: &Manifest) -> Result<Vec<Finding>> {
     let date = day.business_date;
     let mut findings = Vec::new();
     if seal(&day.previous_seal, date, day.sequence, &manifest.files, &manifest.missing) != day.seal {
         findings.push(Finding::of("", format!("{date}: the seal does not follow from its files and the seal before")));
     }
-    let folder = scheme.config.home.join("reconciliation").join(date.to_string());
+    let folder = environment.scheme.home.reports(date);
     // Not published yet, or lost: `write_reconciliation` writes them again.
     if !folder.is_dir() {
         return Ok(findings);
     }
     for file in &manifest.files {
-        let whose =
-            scheme.config.merchants.iter().find(|merchant| file.name.starts_with(&format!("{}_{date}", merchant.id)));
+        let whose = environment
+            .scheme
+            .merchants
+            .iter()
+            .find(|merchant| file.name.starts_with(&format!("{}_{date}", merchant.id)));
         let whose = whose.map_or("", |merchant| merchant.id.as_str());
         match sha256_of(&folder.join(&file.name)) {
             Ok(found) if found == file.sha256 => {}

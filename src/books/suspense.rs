@@ -6,7 +6,7 @@
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use super::environment::Scheme;
+use super::environment::Environment;
 use super::order_decisions::PAGE;
 use crate::domain::facts::source::Source;
 use crate::domain::journal::{Account, Entry, Kind, Movement, Reason};
@@ -18,10 +18,10 @@ use crate::store::{Tx, exceptions};
 
 /// Books a merchant's rows page by page. Rows are found by index, so an interrupted run loses nothing and repeats nothing.
 /// Returns the number of journal entries.
-pub async fn book(scheme: &Scheme, merchant: &str, today: NaiveDate) -> Result<i64> {
+pub async fn book(environment: &Environment, merchant: &str, today: NaiveDate) -> Result<i64> {
     let mut entries = 0;
     loop {
-        let mut tx = scheme.store.write().await?;
+        let mut tx = environment.store.write().await?;
         let mut page = input_rows::to_suspend(&mut tx, merchant, today, PAGE).await?;
         if page.is_empty() {
             break;
@@ -31,7 +31,7 @@ pub async fn book(scheme: &Scheme, merchant: &str, today: NaiveDate) -> Result<i
         tx.commit().await?;
     }
     loop {
-        let mut tx = scheme.store.write().await?;
+        let mut tx = environment.store.write().await?;
         let mut page = input_rows::to_release(&mut tx, merchant, today, PAGE).await?;
         if page.is_empty() {
             break;
@@ -40,7 +40,7 @@ pub async fn book(scheme: &Scheme, merchant: &str, today: NaiveDate) -> Result<i
         entries += write(&mut tx, merchant, today, &page, Reason::Corrected).await?;
         tx.commit().await?;
     }
-    let mut tx = scheme.store.write().await?;
+    let mut tx = environment.store.write().await?;
     exceptions::resolve_dated_ahead(&mut tx, merchant, today).await?;
     tx.commit().await?;
     Ok(entries)

@@ -6,7 +6,7 @@ use anyhow::Result;
 use chrono::NaiveDate;
 
 use super::day_folders::{self, manifest};
-use super::environment::Scheme;
+use super::environment::Environment;
 use super::reconciliation::{Books, render};
 use super::sealed_days::{self, Finding};
 use super::{policy_versions, proof, recheck};
@@ -31,34 +31,34 @@ impl Verified {
     }
 }
 
-pub async fn run(scheme: &Scheme) -> Result<Verified> {
+pub async fn run(environment: &Environment) -> Result<Verified> {
     let mut verified = Verified::default();
-    let damage = store::damage(&scheme.store).await?;
+    let damage = store::damage(&environment.store).await?;
     verified.problems.extend(damage.iter().map(|what| format!("the store is damaged: {what}")));
     // Looked at first: a day that is sealed and put out meanwhile is in the books that are read after.
-    let folders = day_folders::days_below(&scheme.config.home)?;
-    let mut tx = scheme.store.read().await?;
-    if let Err(changed) = policy_versions::check(&mut tx, scheme).await {
+    let folders = day_folders::days_below(&environment.scheme.home)?;
+    let mut tx = environment.store.read().await?;
+    if let Err(changed) = policy_versions::check(&mut tx, environment).await {
         verified.problems.push(format!("{changed:#}"));
     }
     let days = scheme::days(&mut tx).await?;
     let sealed = scheme::sealed_days(&mut tx).await?;
     verified.found(sealed_days::chain(days.as_ref(), &sealed, &folders));
     let Some(last) = sealed.last() else { return Ok(verified) };
-    verified.found(sealed_days::strays(&mut tx, scheme, plus(last.business_date, 1)).await?);
-    verify_orders(&mut tx, scheme, last.business_date, &mut verified).await?;
+    verified.found(sealed_days::strays(&mut tx, environment, plus(last.business_date, 1)).await?);
+    verify_orders(&mut tx, environment, last.business_date, &mut verified).await?;
     for day in &sealed {
-        (scheme.progress)(&format!("verifying {}", day.business_date));
-        verify_day(&mut tx, scheme, day, &mut verified).await?;
+        (environment.progress)(&format!("verifying {}", day.business_date));
+        verify_day(&mut tx, environment, day, &mut verified).await?;
         verified.days += 1;
     }
     Ok(verified)
 }
 
 /// Every order, decided again at the end of the last sealed day, says what the journal and its positions say.
-async fn verify_orders(tx: &mut Tx, scheme: &Scheme, day: NaiveDate, verified: &mut Verified) -> Result<()> {
-    for merchant in &scheme.config.merchants {
-        let verifying = tx.part(async |tx| verify_orders_of(tx, scheme, &merchant.id, day, verified).await);
+async fn verify_orders(tx: &mut Tx, environment: &Environment, day: NaiveDate, verified: &mut Verified) -> Result<()> {
+    for merchant in &environment.scheme.merchants {
+        let verifying = tx.part(async |tx| verify_orders_of(tx, environment, &merchant.id, day, verified).await);
         match verifying.await? {
             Ok(()) => {}
             Err(why) if is_of_store(&why) => return Err(why),
@@ -70,25 +70,25 @@ async fn verify_orders(tx: &mut Tx, scheme: &Scheme, day: NaiveDate, verified: &
 
 async fn verify_orders_of(
     tx: &mut Tx,
-    scheme: &Scheme,
+    environment: &Environment,
     id: &str,
     day: NaiveDate,
     verified: &mut Verified,
 ) -> Result<()> {
     verified.found(recheck::sums(tx, id, day).await?);
     let (mut after, mut findings) = (String::new(), Vec::new());
-    while let Some(page) = recheck::page(tx, scheme, id, day, &after, &mut findings).await? {
+    while let Some(page) = recheck::page(tx, environment, id, day, &after, &mut findings).await? {
         after = page.last;
         verified.orders += page.orders;
         verified.found(findings.drain(..));
-        (scheme.progress)(&format!("verifying {id}: {} orders", verified.orders));
+        (environment.progress)(&format!("verifying {id}: {} orders", verified.orders));
     }
     Ok(())
 }
 
 /// A sealed day's rows are those that were sealed, its balances follow from the journal, its files from the books, and its seal
 /// from both; and its files lie where they were put.
-async fn verify_day(tx: &mut Tx, scheme: &Scheme, day: &SealedDay, verified: &mut Verified) -> Result<()> {
+async fn verify_day(tx: &mut Tx, environment: &Environment, day: &SealedDay, verified: &mut Verified) -> Result<()> {
     let date = day.business_date;
     let kept = fingerprints::kept(tx, date).await?;
     verified.days_without_fingerprint += i64::from(kept.is_empty());
@@ -99,7 +99,7 @@ async fn verify_day(tx: &mut Tx, scheme: &Scheme, day: &SealedDay, verified: &mu
         verified.problems.extend(lines.iter().map(|line| format!("{date}: {line}")));
     }
     let problems = &mut verified.problems;
-    let rendered = match tx.part(async |tx| render(tx, scheme, date, Books::Sealed, None).await).await? {
+    let rendered = match tx.part(async |tx| render(tx, environment, date, Books::Sealed, None).await).await? {
         Ok(rendered) => rendered,
         Err(why) if is_of_store(&why) => return Err(why),
         Err(why) => {
@@ -128,12 +128,12 @@ async fn verify_day(tx: &mut Tx, scheme: &Scheme, day: &SealedDay, verified: &mu
             rendered.files.len()
         ));
     }
-    let folder = scheme.config.home.join("reconciliation").join(date.to_string());
+    let folder = environment.scheme.home.reports(date);
     // Between its seal and the next `write_reconciliation` a day has no folder yet.
     if day.published && !folder.is_dir() {
         problems
             .push(format!("{date}: {} is gone; `paylater job write_reconciliation` makes it again", folder.display()));
     }
-    verified.found(sealed_days::files(scheme, day, &manifest)?);
+    verified.found(sealed_days::files(environment, day, &manifest)?);
     Ok(())
 }

@@ -9,14 +9,12 @@ use serde_json::{Value as Json, json};
 use super::open::{At, mail};
 use super::{Ending, Misconfigured, check_file, say};
 use crate::clock;
-use crate::config::inherit::{Parent, Version};
-use crate::config::problems::AllProblems;
-use crate::config::schema::Written;
-use crate::config::{Clock, Config, Merchant, written_out};
+use crate::config::{self, AllProblems, Loaded, Parent, Version, Written, written_out};
 use crate::domain::business_days::years_in_words;
 use crate::domain::decide::due;
 use crate::domain::terms::due_dates::Clock as TermClock;
 use crate::files::incoming::Kind;
+use crate::scheme::{Clock, Merchant, Scheme};
 
 #[derive(clap::Args)]
 pub struct Check {
@@ -50,8 +48,8 @@ impl Check {
         if let (Some(file), Some(feed)) = (&self.file, &self.feed) {
             return check_file::run(at, file, feed).await;
         }
-        let config = match at.load_config() {
-            Ok(config) => config,
+        let loaded = match at.load_with_sources() {
+            Ok(loaded) => loaded,
             Err(why) => {
                 if at.json {
                     say!("{}", serde_json::to_string_pretty(&problems(&why))?);
@@ -59,11 +57,13 @@ impl Check {
                 return Err(why);
             }
         };
+        let Loaded { scheme: config, policies, calendars } = loaded;
         if let Some(id) = &self.policy {
             let unknown = || format!("there is no merchant {id:?}");
-            let merchant = config.merchant(id).with_context(unknown).map_err(Misconfigured)?;
+            let at = config.merchants.iter().position(|merchant| merchant.id == *id);
+            let at = at.with_context(unknown).map_err(Misconfigured)?;
             // The text ends its last line itself.
-            say!("{}", written_out(&merchant.written).trim_end());
+            say!("{}", written_out(&policies[at]).trim_end());
             return Ok(Ending::Done);
         }
         mail(&config).map_err(Misconfigured)?;
@@ -82,12 +82,12 @@ impl Check {
                 .iter()
                 .map(|job| json!({ "job": job.name, "cron": job.schedule.as_ref().map(|schedule| &schedule.cron_text), "time_zone": job.zone.name(), "next": next_runs(&job.name) }))
                 .collect();
-            let calendars: Vec<_> = config
-                .calendars
+            let calendars: Vec<_> = calendars
                 .all()
                 .map(|named| json!({ "calendar": named.calendar.name, "years": named.calendar.years, "file": named.path }))
                 .collect();
-            let policies: Vec<_> = config.merchants.iter().map(|merchant| policy(merchant)).collect();
+            let policies: Vec<_> =
+                config.merchants.iter().zip(&policies).map(|(merchant, written)| policy(merchant, written)).collect();
             let answer = json!({ "ok": true, "warnings": warnings, "policies": policies, "calendars": calendars,
                                  "jobs": jobs });
             say!("{}", serde_json::to_string_pretty(&answer)?);
@@ -100,18 +100,18 @@ impl Check {
             config.feeds.len(),
             config.zone
         );
-        for merchant in &config.merchants {
-            say!("  merchant {}: {}", merchant.id, merchant.written[0].own.place.file);
-            for (terms, written) in merchant.policy.versions.iter().zip(&merchant.written) {
+        for (merchant, versions) in config.merchants.iter().zip(&policies) {
+            say!("  merchant {}: {}", merchant.id, versions[0].own.location.file);
+            for (terms, written) in merchant.policy.versions.iter().zip(versions) {
                 let (from, currency, bands) = (terms.effective_from, terms.currency, terms.bands.len());
                 say!("    version {from}: {currency}, {bands} bands{}", inherits(written));
             }
         }
-        for (name, table) in &config.rates.tables {
+        for (name, table) in &config.reference_rates {
             let latest = table.entries().last().map(|(from, rate)| format!("latest {rate}, from {from} on"));
             say!("  reference rate {name}: {}", latest.unwrap_or_default());
         }
-        for named in config.calendars.all() {
+        for named in calendars.all() {
             let from = named.path.as_ref().map_or("built in".to_owned(), |path| path.display().to_string());
             say!("  calendar {}: {} ({from})", named.calendar.name, years_in_words(&named.calendar.years));
         }
@@ -135,7 +135,7 @@ impl Check {
 /// What is wrong with the files, for programs.
 fn problems(why: &anyhow::Error) -> Json {
     let all = why.downcast_ref::<Misconfigured>().and_then(|why| why.0.downcast_ref::<AllProblems>());
-    let problem = |problem: &crate::config::problems::Problem| {
+    let problem = |problem: &config::Problem| {
         json!({ "file": &*problem.file, "line": problem.line, "key": problem.key, "message": problem.message,
                 "inherited_by": problem.inherited_by })
     };
@@ -147,7 +147,7 @@ fn problems(why: &anyhow::Error) -> Json {
 }
 
 /// A policy and what its versions inherit, for programs.
-fn policy(merchant: &Merchant) -> Json {
+fn policy(merchant: &Merchant, versions: &[Version]) -> Json {
     let version = |version: &Version| {
         let (base, same_as) = match &version.parent {
             Parent::None => (None, None),
@@ -156,10 +156,10 @@ fn policy(merchant: &Merchant) -> Json {
             }
             Parent::Earlier(day) => (None, Some(day)),
         };
-        json!({ "effective_from": version.effective_from, "line": version.own.place.line, "base": base, "same_as": same_as })
+        json!({ "effective_from": version.effective_from, "line": version.own.location.line, "base": base, "same_as": same_as })
     };
-    let versions: Vec<Json> = merchant.written.iter().map(version).collect();
-    json!({ "merchant": merchant.id, "file": &*merchant.written[0].own.place.file, "versions": versions })
+    let written: Vec<Json> = versions.iter().map(version).collect();
+    json!({ "merchant": merchant.id, "file": &*versions[0].own.location.file, "versions": written })
 }
 
 /// `, the same as 2026-01-01 but for late_fee`.
@@ -175,7 +175,7 @@ fn inherits(version: &Version) -> String {
 }
 
 /// What is allowed, but hardly meant.
-fn warnings(config: &Config, day: NaiveDate) -> Vec<String> {
+fn warnings(config: &Scheme, day: NaiveDate) -> Vec<String> {
     let mut warnings = Vec::new();
     for feed in &config.feeds {
         if feed.remote.is_none() && !feed.folder.is_dir() {
@@ -216,7 +216,7 @@ fn warnings(config: &Config, day: NaiveDate) -> Vec<String> {
 }
 
 /// A merchant whose orders wait for events that no feed brings.
-fn without_fulfilments(config: &Config, merchant: &Merchant) -> Option<String> {
+fn without_fulfilments(config: &Scheme, merchant: &Merchant) -> Option<String> {
     let brings =
         |kind: Kind| config.feeds.iter().any(|feed| feed.kind == kind && feed.merchant.as_ref() == Some(&merchant.id));
     if !brings(Kind::Orders) || brings(Kind::Fulfilments) {

@@ -8,17 +8,18 @@ use serde_json::{Value as Json, json};
 
 use super::open::At;
 use super::{Ending, Misconfigured, say};
-use crate::config::{Config, Feed};
+use crate::config;
 use crate::files::inbox;
 use crate::files::incoming::Kind;
 use crate::files::look::{Found, Look, look};
 use crate::files::profile::mapping::is_declined;
 use crate::files::source::Seen;
 use crate::jobs::ingest_files::preview::{self, Foreseen};
+use crate::scheme::Feed;
 use crate::store;
 
 pub async fn run(at: &At, file: &Path, feed: &str) -> Result<Ending> {
-    let feed = Config::load_feed(at.config_file()?, feed).map_err(Misconfigured)?;
+    let feed = config::load_feed(at.config_file()?, feed).map_err(Misconfigured)?;
     let reading = || format!("reading {}", file.display());
     // Whoever names a file means it, wherever links lead.
     let path = file.canonicalize().with_context(reading)?;
@@ -107,17 +108,18 @@ async fn foreseen(at: &At, feed: &Feed, found: &inbox::Found, looked: &Look) -> 
 
 async fn by_the_books(at: &At, feed: &Feed, found: &inbox::Found) -> Result<Vec<Foreseen>> {
     let mistake = "the configuration has mistakes elsewhere; run check without --file";
-    let Some(scheme) =
+    let Some(environment) =
         at.look_at_books().await.map_err(|why| if why.is::<Misconfigured>() { anyhow!(mistake) } else { why })?
     else {
         bail!("the scheme has no books yet");
     };
-    let mut tx = scheme.store.read().await?;
+    let mut tx = environment.store.read().await?;
     let Some(days) = store::scheme::days(&mut tx).await? else { bail!("the scheme has no books yet") };
     drop(tx);
     // The whole configuration may say more of a feed than the feed alone.
-    let feed = scheme.config.feeds.iter().find(|known| known.name == feed.name).context("there is no such feed")?;
-    preview::orders(&scheme, feed, found, days.business_date).await
+    let feed =
+        environment.scheme.feeds.iter().find(|known| known.name == feed.name).context("there is no such feed")?;
+    preview::orders(&environment, feed, found, days.business_date).await
 }
 
 fn print_foreseen(foreseen: &[Foreseen]) {

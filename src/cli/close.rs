@@ -9,11 +9,11 @@ use serde_json::json;
 use super::open::At;
 use super::say;
 use super::{Ending, Misconfigured};
-use crate::books::environment::Scheme;
+use crate::books::environment::Environment;
 use crate::clock;
-use crate::config::Clock;
 use crate::domain::calendar::plus;
 use crate::runner::business_day;
+use crate::scheme::Clock;
 use crate::store::inputs::Counts;
 use crate::store::scheme::Happened;
 use crate::store::{exceptions, inputs, mails, scheme};
@@ -28,19 +28,19 @@ pub struct Close {
 impl Close {
     pub async fn run(self, at: &At) -> Result<Ending> {
         let work = at.work().await?;
-        let wall = clock::now().with_timezone(&work.scheme.config.zone).date_naive();
-        if work.scheme.config.clock == Clock::Wall && self.through >= wall {
+        let wall = clock::now().with_timezone(&work.environment.scheme.zone).date_naive();
+        if work.environment.scheme.clock == Clock::Wall && self.through >= wall {
             let why = anyhow!(
                 "{} is not over yet; on the wall clock the last day that can be closed is yesterday",
                 self.through
             );
             return Err(Misconfigured(why).into());
         }
-        let closed = business_day::close_through(&work.scheme, self.through).await;
+        let closed = business_day::close_through(&work.environment, self.through).await;
         work.progress.finish();
         let days = closed?;
         let (Some(first), Some(last)) = (days.first(), days.last()) else {
-            let open = work.scheme.business_date().await?;
+            let open = work.environment.business_date().await?;
             if at.json {
                 say!("{}", json!({ "days": 0, "business_date": open }));
             } else {
@@ -48,13 +48,13 @@ impl Close {
             }
             return Ok(Ending::Done);
         };
-        let summary = Summary::load(&work.scheme, *first, *last, days.len()).await?;
+        let summary = Summary::load(&work.environment, *first, *last, days.len()).await?;
         if at.json {
             say!("{}", summary.json())
         } else {
             summary.print(at)
         }
-        work.scheme.store.close().await;
+        work.environment.store.close().await;
         Ok(Ending::Done)
     }
 }
@@ -75,8 +75,8 @@ struct Summary {
 }
 
 impl Summary {
-    async fn load(scheme: &Scheme, first: NaiveDate, last: NaiveDate, days: usize) -> Result<Summary> {
-        let mut tx = scheme.store.read().await?;
+    async fn load(environment: &Environment, first: NaiveDate, last: NaiveDate, days: usize) -> Result<Summary> {
+        let mut tx = environment.store.read().await?;
         let mut files = BTreeMap::new();
         let mut counts = Counts::default();
         let mut by_kind: BTreeMap<String, Counts> = BTreeMap::new();
@@ -95,7 +95,7 @@ impl Summary {
             happened: scheme::happened(&mut tx, first, last).await?,
             mails: mails::counts(&mut tx, first, last).await?,
             exceptions: exceptions::count_open(&mut tx).await?,
-            reconciliation: scheme.config.home.join("reconciliation").display().to_string(),
+            reconciliation: environment.scheme.home.reconciliation().display().to_string(),
         })
     }
 

@@ -6,13 +6,13 @@ use serde_json::json;
 use super::open::At;
 use super::{Ending, Misconfigured, say};
 use crate::clock;
-use crate::config::{Clock, Config, Merchant};
 use crate::domain::calendar::{instant_of, plus};
 use crate::domain::decide::position::Position;
 use crate::domain::facts::correction::parse_kind;
 use crate::domain::money::Currency;
 use crate::files::outgoing::sha256;
 use crate::jobs::ingest_files::by_hand::{self, Answer, ByHand};
+use crate::scheme::{Clock, Merchant, Scheme};
 
 /// A wrong fact is voided, or replaced by what happened after all; both stay in the books. Due dates, fees, credit flags and
 /// money that followed from it are corrected with the close of the open day. What is not said stays as it was.
@@ -98,25 +98,25 @@ impl Correct {
         });
         let kind = kind.map_err(Misconfigured)?;
         if self.dry_run {
-            let scheme = at.look().await?;
-            let today = scheme.business_date().await?;
-            let merchant = self.merchant(&scheme.config).map_err(Misconfigured)?;
-            let by_hand = self.by_hand(kind, &scheme.config, merchant, today);
-            let answer = by_hand::preview(&scheme, merchant, &by_hand, today).await?;
+            let environment = at.look().await?;
+            let today = environment.business_date().await?;
+            let merchant = self.merchant(&environment.scheme).map_err(Misconfigured)?;
+            let by_hand = self.by_hand(kind, &environment.scheme, merchant, today);
+            let answer = by_hand::preview(&environment, merchant, &by_hand, today).await?;
             return Ok(self.tell(at, &by_hand, &answer));
         }
         let work = at.work().await?;
-        let today = work.scheme.business_date().await?;
-        let merchant = self.merchant(&work.scheme.config).map_err(Misconfigured)?;
-        let by_hand = self.by_hand(kind, &work.scheme.config, merchant, today);
-        let answer = by_hand::correct(&work.scheme, merchant, &by_hand, today).await;
+        let today = work.environment.business_date().await?;
+        let merchant = self.merchant(&work.environment.scheme).map_err(Misconfigured)?;
+        let by_hand = self.by_hand(kind, &work.environment.scheme, merchant, today);
+        let answer = by_hand::correct(&work.environment, merchant, &by_hand, today).await;
         work.progress.finish();
         let ending = self.tell(at, &by_hand, &answer?);
-        work.scheme.store.close().await;
+        work.environment.store.close().await;
         Ok(ending)
     }
 
-    fn merchant<'c>(&self, config: &'c Config) -> Result<&'c Merchant> {
+    fn merchant<'c>(&self, config: &'c Scheme) -> Result<&'c Merchant> {
         match (&self.merchant, config.merchants.as_slice()) {
             (Some(id), _) => {
                 config.merchant(id).map(AsRef::as_ref).with_context(|| format!("there is no merchant {id:?}"))
@@ -127,7 +127,7 @@ impl Correct {
     }
 
     /// The row that a file would have.
-    fn by_hand(&self, kind: &'static str, config: &Config, merchant: &Merchant, today: chrono::NaiveDate) -> ByHand {
+    fn by_hand(&self, kind: &'static str, config: &Scheme, merchant: &Merchant, today: chrono::NaiveDate) -> ByHand {
         let time_column = match kind {
             "fulfilment" | "pay_out" => "occurred_at",
             "payment" => "paid_at",

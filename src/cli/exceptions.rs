@@ -48,21 +48,21 @@ impl Exceptions {
     pub async fn run(self, at: &At) -> Result<Ending> {
         let Some(Command::Close { exception, reason }) = &self.command else { return self.list(at).await };
         let work = at.work().await?;
-        let today = work.scheme.business_date().await?;
-        let closed = exceptions::close(&work.scheme, today, exception, reason).await?;
+        let today = work.environment.business_date().await?;
+        let closed = exceptions::close(&work.environment, today, exception, reason).await?;
         if at.json {
             say!("{}", json!({ "exception_id": exception, "resolved_on": today, "reason": reason.trim() }));
         } else {
             say!("{exception} is closed on {today}: {closed}");
         }
-        work.scheme.store.close().await;
+        work.environment.store.close().await;
         Ok(Ending::Done)
     }
 
     async fn list(&self, at: &At) -> Result<Ending> {
-        let scheme = at.look().await?;
-        let mut tx = scheme.store.read().await?;
-        let today = scheme::days(&mut tx).await?.map_or(scheme.config.starts_on, |days| days.business_date);
+        let environment = at.look().await?;
+        let mut tx = environment.store.read().await?;
+        let today = scheme::days(&mut tx).await?.map_or(environment.scheme.starts_on, |days| days.business_date);
         let code = self.code.as_deref().unwrap_or_default();
         let limit = if self.all { i64::MAX } else { SHOWN };
         let mut table = Table::new(["exception", "code", "order", "file", "days", "message"]);

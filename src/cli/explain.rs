@@ -14,8 +14,8 @@ use self::story::Story;
 use super::open::At;
 use super::say;
 use super::{Ending, Misconfigured};
-use crate::books::environment::Scheme;
-use crate::config::Merchant;
+use crate::books::environment::Environment;
+use crate::scheme::Merchant;
 use crate::store::{Tx, input_rows, orders};
 
 #[derive(clap::Args)]
@@ -30,10 +30,10 @@ pub struct Explain {
 
 impl Explain {
     pub async fn run(self, at: &At) -> Result<Ending> {
-        let scheme = at.look().await?;
-        let mut tx = scheme.store.read().await?;
-        let merchant = self.find(&mut tx, &scheme).await?;
-        let story = Story::load(&mut tx, &scheme, merchant, &self.order).await?;
+        let environment = at.look().await?;
+        let mut tx = environment.store.read().await?;
+        let merchant = self.find(&mut tx, &environment).await?;
+        let story = Story::load(&mut tx, &environment, merchant, &self.order).await?;
         if at.json {
             let events: Vec<_> = story
                 .events
@@ -63,17 +63,17 @@ impl Explain {
         Ok(Ending::Done)
     }
 
-    async fn find<'s>(&self, tx: &mut Tx, scheme: &'s Scheme) -> Result<&'s Merchant> {
+    async fn find<'s>(&self, tx: &mut Tx, environment: &'s Environment) -> Result<&'s Merchant> {
         if let Some(id) = &self.merchant {
-            return scheme
-                .config
+            return environment
+                .scheme
                 .merchant(id)
                 .map(AsRef::as_ref)
                 .with_context(|| format!("there is no merchant {id:?}"))
                 .map_err(|why| Misconfigured(why).into());
         }
         let mut found = Vec::new();
-        for merchant in &scheme.config.merchants {
+        for merchant in &environment.scheme.merchants {
             let known = !orders::known(tx, &merchant.id, &[&self.order]).await?.is_empty();
             if known || !input_rows::of_order(tx, &merchant.id, &self.order).await?.is_empty() {
                 found.push(merchant);

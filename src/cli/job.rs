@@ -26,9 +26,9 @@ impl JobCommand {
         });
         let job = job.map_err(Misconfigured)?;
         if self.dry_run {
-            let scheme = at.look().await?;
-            let today = scheme.business_date().await?;
-            let would = runner::dry_run(job, &scheme, today).await?;
+            let environment = at.look().await?;
+            let today = environment.business_date().await?;
+            let would = runner::dry_run(job, &environment, today).await?;
             say!("{} for {today}, without doing it:", job.name());
             if would.is_empty() {
                 say!("  nothing to do");
@@ -39,8 +39,8 @@ impl JobCommand {
             return Ok(Ending::Done);
         }
         let work = at.work().await?;
-        let today = work.scheme.business_date().await?;
-        let done = business_day::run_now(&work.scheme, job, today).await;
+        let today = work.environment.business_date().await?;
+        let done = business_day::run_now(&work.environment, job, today).await;
         work.progress.finish();
         let done = done?;
         if job.is_part_of_close() {
@@ -48,7 +48,7 @@ impl JobCommand {
         } else {
             say!("{} for {today}: {done}", job.name());
         }
-        work.scheme.store.close().await;
+        work.environment.store.close().await;
         Ok(Ending::Done)
     }
 }

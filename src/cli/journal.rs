@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::Ending;
 use super::open::At;
-use crate::books::environment::Scheme;
+use crate::books::environment::Environment;
 use crate::domain::journal::Account;
 use crate::domain::money::Currency;
 use crate::files::outgoing::detail;
@@ -33,12 +33,12 @@ const PAGE: i64 = 5_000;
 
 impl Journal {
     pub async fn run(self, at: &At) -> Result<Ending> {
-        let scheme = at.look().await?;
-        let mut tx = scheme.store.read().await?;
+        let environment = at.look().await?;
+        let mut tx = environment.store.read().await?;
         let mut out = BufWriter::new(std::io::stdout().lock());
         let written = match self.format {
-            Format::Csv => csv(&mut tx, &scheme, &mut out).await,
-            Format::Hledger => hledger(&mut tx, &scheme, &mut out).await,
+            Format::Csv => csv(&mut tx, &environment, &mut out).await,
+            Format::Hledger => hledger(&mut tx, &environment, &mut out).await,
         };
         // Whoever reads may have seen enough.
         match written.and_then(|()| Ok(out.flush()?)) {
@@ -60,7 +60,7 @@ fn as_it_came(why: csv::Error) -> std::io::Error {
     }
 }
 
-async fn csv(tx: &mut Tx, scheme: &Scheme, out: &mut impl Write) -> Result<()> {
+async fn csv(tx: &mut Tx, environment: &Environment, out: &mut impl Write) -> Result<()> {
     let mut csv = csv::Writer::from_writer(out);
     csv.write_record([
         "entry_id",
@@ -81,7 +81,7 @@ async fn csv(tx: &mut Tx, scheme: &Scheme, out: &mut impl Write) -> Result<()> {
         "reason",
     ])
     .map_err(as_it_came)?;
-    for merchant in &scheme.config.merchants {
+    for merchant in &environment.scheme.merchants {
         let mut after = 0;
         loop {
             let rows = journal::rows(tx, &merchant.id, after, i64::MAX, PAGE).await?;
@@ -116,11 +116,11 @@ async fn csv(tx: &mut Tx, scheme: &Scheme, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-async fn hledger(tx: &mut Tx, scheme: &Scheme, out: &mut impl Write) -> Result<()> {
-    writeln!(out, "; {}", plain(&scheme.config.name))?;
+async fn hledger(tx: &mut Tx, environment: &Environment, out: &mut impl Write) -> Result<()> {
+    writeln!(out, "; {}", plain(&environment.scheme.name))?;
     let mut currencies: BTreeSet<Currency> = BTreeSet::new();
     let days = scheme::sealed_days(tx).await?;
-    for merchant in &scheme.config.merchants {
+    for merchant in &environment.scheme.merchants {
         for account in Account::ALL {
             writeln!(out, "account {}:{}", account.name(), merchant.id)?;
         }

@@ -11,10 +11,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Misconfigured;
 use crate::books::day_folders::refuse_lost_store;
-use crate::books::environment::Scheme;
-use crate::config::{Config, MailTransport};
+use crate::books::environment::Environment;
+use crate::config;
 use crate::mail::compose::{Sender, Templates};
 use crate::mail::transport::{Smtp, Transport};
+use crate::scheme::{MailTransport, Scheme};
 use crate::store::{Store, runs};
 
 /// What every command is given.
@@ -25,14 +26,19 @@ pub struct At {
 
 /// A scheme opened for work. While it lives, no other paylater works on the same books.
 pub struct AtWork {
-    pub scheme: Scheme,
+    pub environment: Environment,
     pub progress: Progress,
     _lock: File,
 }
 
 impl At {
-    pub fn load_config(&self) -> Result<Config> {
-        Config::load(self.config_file()?).map_err(|why| Misconfigured(why).into())
+    pub fn load_config(&self) -> Result<Scheme> {
+        Ok(self.load_with_sources()?.scheme)
+    }
+
+    /// The scheme, with how its policies and calendars are written.
+    pub fn load_with_sources(&self) -> Result<config::Loaded> {
+        config::load(self.config_file()?).map_err(|why| Misconfigured(why).into())
     }
 
     pub fn config_file(&self) -> Result<&Path> {
@@ -42,35 +48,35 @@ impl At {
 
     /// Opens the scheme to change it.
     pub async fn work(&self) -> Result<AtWork> {
-        let config = self.load_config()?;
-        let lock = lock(&config)?;
+        let scheme = self.load_config()?;
+        let lock = lock(&scheme)?;
         let is_empty = |file: PathBuf| file.metadata().map_or(0, |metadata| metadata.len()) == 0;
-        if Store::file(&config.store_url, &config.home)?.is_some_and(is_empty) {
-            refuse_lost_store(&config)?;
+        if Store::file(&scheme.store_url, scheme.home.path())?.is_some_and(is_empty) {
+            refuse_lost_store(&scheme)?;
         }
-        let store = Store::open_to_work(&config.store_url, &config.home).await?;
+        let store = Store::open_to_work(&scheme.store_url, scheme.home.path()).await?;
         let mut tx = store.write().await?;
         runs::interrupt(&mut tx).await?;
         tx.commit().await?;
         let progress = Progress::new();
-        let scheme = scheme(config, store, progress.clone())?;
-        Ok(AtWork { scheme, progress, _lock: lock })
+        let environment = environment(scheme, store, progress.clone())?;
+        Ok(AtWork { environment, progress, _lock: lock })
     }
 
     /// Opens the scheme to look at it, if it has books already. Nothing is made, changed or waited for.
-    pub async fn look_at_books(&self) -> Result<Option<Scheme>> {
-        let config = self.load_config()?;
-        let store = Store::open_to_read(&config.store_url, &config.home).await?;
-        store.map(|store| scheme(config, store, Progress::new())).transpose()
+    pub async fn look_at_books(&self) -> Result<Option<Environment>> {
+        let scheme = self.load_config()?;
+        let store = Store::open_to_read(&scheme.store_url, scheme.home.path()).await?;
+        store.map(|store| environment(scheme, store, Progress::new())).transpose()
     }
 
     /// Opens the scheme to look at it. Nothing is made, changed or waited for.
-    pub async fn look(&self) -> Result<Scheme> {
-        if let Some(scheme) = self.look_at_books().await? {
-            return Ok(scheme);
+    pub async fn look(&self) -> Result<Environment> {
+        if let Some(environment) = self.look_at_books().await? {
+            return Ok(environment);
         }
-        let config = self.load_config()?;
-        let place = Store::place(&config.store_url, &config.home)?;
+        let scheme = self.load_config()?;
+        let place = Store::place(&scheme.store_url, scheme.home.path())?;
         let why = anyhow!(
             "there are no books yet in {place}: if this is a new scheme, its first `paylater close`, `run` or `job` makes \
              them; else scheme.home or store.url of {} names the wrong place",
@@ -80,11 +86,11 @@ impl At {
     }
 }
 
-fn scheme(config: Config, store: Store, progress: Progress) -> Result<Scheme> {
-    let (transport, templates, sender) = mail(&config).map_err(Misconfigured)?;
+fn environment(scheme: Scheme, store: Store, progress: Progress) -> Result<Environment> {
+    let (transport, templates, sender) = mail(&scheme).map_err(Misconfigured)?;
     let progress = Box::new(move |message: &str| progress.tell(message));
-    Ok(Scheme {
-        config,
+    Ok(Environment {
+        scheme,
         store,
         transport: Arc::new(transport),
         templates,
@@ -97,10 +103,10 @@ fn scheme(config: Config, store: Store, progress: Progress) -> Result<Scheme> {
 }
 
 /// How the scheme sends mail.
-pub fn mail(config: &Config) -> Result<(Transport, Templates, Sender)> {
-    let mail = &config.mail;
+pub fn mail(scheme: &Scheme) -> Result<(Transport, Templates, Sender)> {
+    let mail = &scheme.mail;
     let transport = match &mail.transport {
-        MailTransport::Folder => Transport::Folder(config.home.join("mail")),
+        MailTransport::Folder => Transport::Folder(scheme.home.mail()),
         MailTransport::Smtp { url } => Transport::Smtp(Smtp::new(url).context("the URL of the mail server")?),
     };
     let templates = Templates::load(mail.templates.as_deref()).context("mail templates")?;
@@ -108,22 +114,23 @@ pub fn mail(config: &Config) -> Result<(Transport, Templates, Sender)> {
         name: mail.from_name.clone(),
         address: mail.from_address.clone(),
         reply_to: mail.reply_to.clone(),
-        scheme_name: config.name.clone(),
+        scheme_name: scheme.name.clone(),
         contact: None,
     };
     Ok((transport, templates, sender))
 }
 
 /// Takes the lock file below home. The system lets go of it when the process ends, however it ends.
-fn lock(config: &Config) -> Result<File> {
-    let path = config.home.join("paylater.lock");
-    std::fs::create_dir_all(&config.home).with_context(|| format!("making the folder {}", config.home.display()))?;
+fn lock(scheme: &Scheme) -> Result<File> {
+    let path = scheme.home.lock_file();
+    std::fs::create_dir_all(scheme.home.path())
+        .with_context(|| format!("making the folder {}", scheme.home.path().display()))?;
     let opening = || format!("opening {}", path.display());
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).with_context(opening)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
-            bail!("another paylater is working in {}; wait for it to end, or stop it", config.home.display())
+            bail!("another paylater is working in {}; wait for it to end, or stop it", scheme.home.path().display())
         }
         Err(TryLockError::Error(why)) => Err(why).with_context(|| format!("locking {}", path.display())),
     }

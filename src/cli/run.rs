@@ -12,9 +12,9 @@ pub struct Run {}
 impl Run {
     pub async fn run(self, at: &At) -> Result<Ending> {
         let work = at.work().await?;
-        daemon::run(&work.scheme).await?;
+        daemon::run(&work.environment).await?;
         work.progress.finish();
-        work.scheme.store.close().await;
+        work.environment.store.close().await;
         Ok(Ending::Done)
     }
 }

@@ -27,10 +27,10 @@ const MISSING_SHOWN: i64 = 20;
 
 impl Status {
     pub async fn run(self, at: &At) -> Result<Ending> {
-        let scheme = at.look().await?;
-        let mut tx = scheme.store.read().await?;
+        let environment = at.look().await?;
+        let mut tx = environment.store.read().await?;
         let Some(days) = scheme::days(&mut tx).await? else {
-            let starts_on = scheme.config.starts_on;
+            let starts_on = environment.scheme.starts_on;
             if at.json {
                 say!("{}", json!({ "business_date": starts_on, "begun": false }));
             } else {
@@ -49,24 +49,24 @@ impl Status {
         let missing =
             exceptions::open_with_code(&mut tx, &["BOOKS_BROKEN", "FILE_GAP", "FILE_MISSING"], MISSING_SHOWN).await?;
         let held_back =
-            held_back::missing_at(&mut tx, &scheme, today, Some(scheme.now_of("watch_feeds", today))).await?;
+            held_back::missing_at(&mut tx, &environment, today, Some(environment.now_of("watch_feeds", today))).await?;
         let held_back: BTreeMap<&str, String> = held_back
             .iter()
             .filter_map(|(merchant, missing)| Some((*merchant, held_back::in_words(missing)?)))
             .collect();
         let mut unanswered: BTreeMap<String, i64> = BTreeMap::new();
-        for merchant in &scheme.config.merchants {
+        for merchant in &environment.scheme.merchants {
             for (direction, count) in instructions::count_open(&mut tx, &merchant.id).await? {
                 *unanswered.entry(direction).or_default() += count;
             }
         }
         let failed = latest.iter().any(|run| run.status == "failed");
-        let zone = scheme.config.zone;
+        let zone = environment.scheme.zone;
         let shown = |at: DateTime<Utc>| at.with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string();
 
         if at.json {
-            let jobs: Vec<_> = scheme
-                .config
+            let jobs: Vec<_> = environment
+                .scheme
                 .jobs
                 .iter()
                 .map(|job| {
@@ -104,7 +104,7 @@ impl Status {
             return Ok(if failed { Ending::Failures } else { Ending::Done });
         }
 
-        say!("{}", scheme.config.name);
+        say!("{}", environment.scheme.name);
         say!("open business date  {today}");
         match sealed {
             Some(day) => say!(
@@ -159,7 +159,7 @@ impl Status {
         table.load_style(comfy_table::presets::UTF8_BORDERS_ONLY);
         table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic).set_width(110);
         table.set_header(["job", "last run for", "ended", "did", "next"]);
-        for job in &scheme.config.jobs {
+        for job in &environment.scheme.jobs {
             let last = latest.iter().find(|run| run.job == job.name);
             table.add_row([
                 job.name.clone(),

@@ -12,8 +12,8 @@ pub struct Verify {}
 
 impl Verify {
     pub async fn run(self, at: &At) -> Result<Ending> {
-        let scheme = at.look().await?;
-        let verified = verify::run(&scheme).await?;
+        let environment = at.look().await?;
+        let verified = verify::run(&environment).await?;
         if at.json {
             say!("{}", serde_json::to_string_pretty(&verified)?);
         } else {

@@ -10,10 +10,7 @@ use chrono::{Datelike, NaiveDate, Weekday};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::document::Node;
-use super::problems::{Problems, Rules, join, wrong};
-use super::values::{is_name, weekdays};
-use super::{read, read_as, shape};
+use super::toml::{Node, Problems, Rules, is_name, join, read, read_as, shape, weekdays, wrong};
 use crate::domain::business_days::{Calendar, Special};
 use crate::domain::calendar::{YEARS, days_between};
 use crate::files::outgoing::sha256;
@@ -54,7 +51,7 @@ impl Calendars {
     }
 
     /// The built-in calendars and those of a configuration, which replace built-in ones of the same name.
-    pub(super) fn load(document: &Node, base: &Path, problems: &mut Problems) -> Calendars {
+    pub fn load(document: &Node, base: &Path, problems: &mut Problems) -> Calendars {
         let mut calendars = Calendars::built_in(problems);
         let own = document.get("calendars").and_then(Node::table);
         for (name, node) in own.into_iter().flat_map(|table| table.iter()) {
@@ -82,7 +79,7 @@ impl Calendars {
     }
 
     /// As a policy names it; none if it is there, but can't be used.
-    pub(super) fn find(&self, name: &str) -> Result<Option<Arc<Calendar>>> {
+    pub fn find(&self, name: &str) -> Result<Option<Arc<Calendar>>> {
         let calendar = self.get(name);
         if calendar.is_none() && !self.unusable.contains(name) {
             let known: Vec<&str> = self.known.keys().map(String::as_str).collect();

@@ -3,16 +3,13 @@
 use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::DateTime;
 use chrono_tz::Tz;
-use croner::Cron;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::problems::{Problems, Rules};
-use super::values::time_zone;
-use super::{read, read_as};
-use crate::domain::calendar::{instant_of, plus};
+use super::toml::{Problems, Rules, read, read_as, time_zone};
+use crate::scheme::{CatchUp, JobFile, Schedule, is_part_of_close};
 
 /// The files that come with paylater; a folder named in the configuration can replace them.
 const BUILT_IN: &[(&str, &str)] = &[
@@ -26,45 +23,6 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("close_day", include_str!("../../jobs/close_day.toml")),
     ("write_reconciliation", include_str!("../../jobs/write_reconciliation.toml")),
 ];
-
-/// When a job runs.
-#[derive(Debug, Clone)]
-pub struct JobFile {
-    pub name: String,
-    pub about: String,
-    /// None of a job that is part of the close of a day.
-    pub schedule: Option<Schedule>,
-    pub zone: Tz,
-    /// Jobs that come before it on a business day.
-    pub after: Vec<String>,
-}
-
-/// The times at which a job runs.
-#[derive(Debug, Clone)]
-pub struct Schedule {
-    cron: Cron,
-    pub cron_text: String,
-    pub catch_up: CatchUp,
-}
-
-/// Jobs that end a business day. They run in its close and at no other time: what a day's end brings must not come before it, or
-/// the books would depend on which jobs ran while the day was open.
-const PARTS_OF_THE_CLOSE: [&str; 4] = ["assess_positions", "collect_debits", "pay_out_credit", "match_bills"];
-
-/// Whether the job of this name is part of the close of a day.
-pub fn is_part_of_close(name: &str) -> bool {
-    PARTS_OF_THE_CLOSE.contains(&name)
-}
-
-/// What becomes of runs that were missed while the daemon was down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum CatchUp {
-    /// The latest missed run is made up for.
-    Once,
-    /// None is; the next due time will do.
-    Skip,
-}
 
 /// When a job runs.
 #[derive(Deserialize, JsonSchema)]
@@ -137,40 +95,15 @@ fn schedule(name: &str, cron_text: Option<String>, catch_up: Option<CatchUp>) ->
         (Some(_), _) if is_part => {
             bail!("{name} runs with the close of each day and has no time of its own; remove cron")
         }
-        (Some(cron_text), Some(catch_up)) => Ok(Some(Schedule { cron: cron(&cron_text)?, cron_text, catch_up })),
+        (Some(cron_text), Some(catch_up)) => schedule_of(cron_text, catch_up).map(Some),
         (Some(_), None) => bail!("say with catch_up what becomes of missed runs: \"once\" or \"skip\""),
         (None, _) => bail!("say when {name} runs, such as cron = \"0 30 0 * * *\""),
     }
 }
 
-fn cron(text: &str) -> Result<Cron> {
-    let parser = croner::parser::CronParser::builder().seconds(croner::parser::Seconds::Optional).build();
-    parser.parse(text).map_err(|why| anyhow::anyhow!("{text:?}: {why}; write it like \"0 30 0 * * *\""))
-}
-
-impl JobFile {
-    /// The first due time after an instant; none of a part of the close.
-    pub fn next_after(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let next = self.schedule.as_ref()?.cron.find_next_occurrence(&at.with_timezone(&self.zone), false).ok()?;
-        Some(next.to_utc())
-    }
-
-    /// The latest due time up to an instant; none of a part of the close.
-    pub fn latest_by(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let latest = self.schedule.as_ref()?.cron.find_previous_occurrence(&at.with_timezone(&self.zone), true).ok()?;
-        Some(latest.to_utc())
-    }
-
-    /// The set time on a day: the first due time that falls on it, or the day's beginning if none does. Of a part of the
-    /// close, the day's end.
-    pub fn set_time_on(&self, day: NaiveDate) -> DateTime<Utc> {
-        let midnight = instant_of(day.and_time(NaiveTime::MIN), self.zone);
-        if self.schedule.is_none() {
-            return instant_of(plus(day, 1).and_time(NaiveTime::MIN), self.zone);
-        }
-        let just_before = midnight - chrono::TimeDelta::seconds(1);
-        self.next_after(just_before).filter(|at| at.with_timezone(&self.zone).date_naive() == day).unwrap_or(midnight)
-    }
+fn schedule_of(cron_text: String, catch_up: CatchUp) -> Result<Schedule> {
+    Schedule::parse(&cron_text, catch_up)
+        .map_err(|why| anyhow::anyhow!("{cron_text:?}: {why}; write it like \"0 30 0 * * *\""))
 }
 
 /// Sorts jobs so that each comes after those it names.

@@ -5,10 +5,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 
-use super::document::Node;
-use super::problems::{Problems, Rules};
 use super::profile_file::parse;
-use super::{read, shape};
+use super::toml::{Node, Problems, Rules, read, shape, without_detours};
 use crate::files::incoming::Kind;
 use crate::files::profile::Profile;
 
@@ -26,17 +24,11 @@ pub fn names() -> Vec<&'static str> {
 }
 
 /// The profile that a feed names: one of ours, or a file ending in `.toml`. None with every reason noted.
-pub(super) fn load(
-    named: &str,
-    at: &str,
-    base: &Path,
-    document: &Node,
-    problems: &mut Problems,
-) -> Option<Arc<Profile>> {
+pub fn load(named: &str, at: &str, base: &Path, document: &Node, problems: &mut Problems) -> Option<Arc<Profile>> {
     if let Some((name, text)) = BUILT_IN.iter().find(|(name, _)| *name == named) {
         return parse(name, Path::new(&format!("profiles/{name}.toml")), text, problems);
     }
-    let path = super::without_detours(&base.join(named));
+    let path = without_detours(&base.join(named));
     let mut rules = Rules::new(document, problems);
     let text = if named.ends_with(".toml") { read(&path) } else { Err(unknown(named)) };
     let text = rules.keep(at, text)?;
@@ -45,7 +37,7 @@ pub(super) fn load(
 }
 
 /// Profiles of all feeds of a configuration, in their order.
-pub(super) fn of_feeds(document: &Node, base: &Path, problems: &mut Problems) -> Vec<Option<Arc<Profile>>> {
+pub fn of_feeds(document: &Node, base: &Path, problems: &mut Problems) -> Vec<Option<Arc<Profile>>> {
     let feeds = document.get("feed").map(Node::list).unwrap_or_default();
     let profile = |(i, feed): (usize, &Node)| {
         let named = feed.get("profile").and_then(Node::text).unwrap_or("canonical");
@@ -55,7 +47,7 @@ pub(super) fn of_feeds(document: &Node, base: &Path, problems: &mut Problems) ->
 }
 
 /// Whether a profile reads what a feed brings.
-pub(super) fn suits(profile: &Profile, kind: Kind) -> Result<()> {
+pub fn suits(profile: &Profile, kind: Kind) -> Result<()> {
     match profile.kind {
         Some(reads) if reads != kind => {
             bail!(

@@ -11,10 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::document::Node;
-use super::problems::{Problems, Rules, join, wrong};
-use super::values::{is_name, share_of_one};
-use super::{read, read_as, shape};
+use super::toml::{Node, Problems, Rules, is_name, join, read, read_as, shape, share_of_one, wrong};
 use crate::domain::money::Currency;
 use crate::domain::terms::reference_rate::{AnnualRate, RateOf, RateTable, ReferenceRate};
 
@@ -33,7 +30,7 @@ impl Rates {
         self.legal.get(currency.code())
     }
 
-    pub(super) fn load(document: &Node, base: &Path, problems: &mut Problems) -> Rates {
+    pub fn load(document: &Node, base: &Path, problems: &mut Problems) -> Rates {
         let mut rates = Rates::default();
         for (name, raw) in section::<RawTable>(document, "reference_rates") {
             match raw.and_then(|raw| raw.resolve(&name, base, document, problems)) {
@@ -59,7 +56,7 @@ impl Rates {
     }
 
     /// As a policy or the law says it; none if it refers to a table that can't be used.
-    pub(super) fn annual_rate(&self, raw: RawAnnualRate) -> Result<Option<AnnualRate>> {
+    pub fn annual_rate(&self, raw: RawAnnualRate) -> Result<Option<AnnualRate>> {
         let RawReference { reference, times, of } = match raw {
             RawAnnualRate::Fixed(rate) => return Ok(Some(AnnualRate::Fixed(share_of_one("", rate)?))),
             RawAnnualRate::Reference(raw) => raw,
@@ -96,14 +93,14 @@ fn section<T: DeserializeOwned>(document: &Node, key: &str) -> Vec<(String, Opti
 /// A rate by the year, or so many times a reference rate.
 #[derive(Deserialize, JsonSchema)]
 #[serde(untagged)]
-pub(super) enum RawAnnualRate {
+pub enum RawAnnualRate {
     Fixed(Decimal),
     Reference(RawReference),
 }
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RawReference {
+pub struct RawReference {
     /// Which reference rate, by its name in the configuration.
     reference: String,
     /// How many times that rate.
@@ -114,7 +111,7 @@ pub(super) struct RawReference {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RawLegal {
+pub struct RawLegal {
     /// The highest rate by the year that the law allows.
     max_annual_rate: RawAnnualRate,
 }
@@ -122,7 +119,7 @@ pub(super) struct RawLegal {
 /// A reference rate's entries, or the file that has them.
 #[derive(Deserialize, JsonSchema)]
 #[serde(untagged)]
-pub(super) enum RawTable {
+pub enum RawTable {
     File(PathBuf),
     Here(BTreeMap<String, Decimal>),
 }

@@ -4,17 +4,18 @@ use anyhow::{Error, Result, ensure};
 use chrono::NaiveDate;
 
 use crate::books::done::Done;
-use crate::books::environment::Scheme;
+use crate::books::environment::Environment;
 use crate::books::order_decisions::{Changed, PAGE, decide_orders};
 use crate::books::{culprit, suspense};
-use crate::config::Merchant;
+use crate::scheme::Merchant;
 use crate::store::{exceptions, is_of_store, orders};
 
-pub async fn run_for(scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> Result<Done> {
-    let mut changed = Changed { entries: suspense::book(scheme, &merchant.id, today).await?, ..Changed::default() };
+pub async fn run_for(environment: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<Done> {
+    let mut changed =
+        Changed { entries: suspense::book(environment, &merchant.id, today).await?, ..Changed::default() };
     let mut before: Vec<String> = Vec::new();
     loop {
-        let mut tx = scheme.store.write().await?;
+        let mut tx = environment.store.write().await?;
         let page = orders::to_decide(&mut tx, &merchant.id, today, PAGE).await?;
         if page.is_empty() {
             break;
@@ -22,18 +23,18 @@ pub async fn run_for(scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> 
         // What was decided today has nothing to decide before tomorrow.
         ensure!(page.first() != before.first(), "order {} is never done being decided for {today}", page[0]);
         let ids: Vec<&str> = page.iter().map(String::as_str).collect();
-        match decide_orders(&mut tx, scheme, &merchant.id, &ids, today).await {
+        match decide_orders(&mut tx, environment, &merchant.id, &ids, today).await {
             Ok(decided) => changed.add(decided),
             Err(why) => {
                 drop(tx);
-                return Err(name_order(scheme, &merchant.id, &ids, today, why).await);
+                return Err(name_order(environment, &merchant.id, &ids, today, why).await);
             }
         }
         tx.commit().await?;
-        (scheme.progress)(&format!("{today} {}: {} orders decided", merchant.id, changed.decided));
+        (environment.progress)(&format!("{today} {}: {} orders decided", merchant.id, changed.decided));
         before = page;
     }
-    let mut tx = scheme.store.write().await?;
+    let mut tx = environment.store.write().await?;
     exceptions::resolve_owing(&mut tx, &merchant.id, today).await?;
     tx.commit().await?;
     Ok(Done(vec![
@@ -44,13 +45,19 @@ pub async fn run_for(scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> 
 }
 
 /// Why a page of orders could not be decided, with the order that it is about.
-async fn name_order(scheme: &Scheme, merchant: &str, order_ids: &[&str], today: NaiveDate, why: Error) -> Error {
+async fn name_order(
+    environment: &Environment,
+    merchant: &str,
+    order_ids: &[&str],
+    today: NaiveDate,
+    why: Error,
+) -> Error {
     if is_of_store(&why) {
         return why;
     }
     let attempt = async |order_ids: &[&str]| {
-        let mut tx = scheme.store.write().await?;
-        decide_orders(&mut tx, scheme, merchant, order_ids, today).await.map(|_| ())
+        let mut tx = environment.store.write().await?;
+        decide_orders(&mut tx, environment, merchant, order_ids, today).await.map(|_| ())
     };
     match culprit::find(order_ids, attempt).await {
         Some((order_id, why)) => culprit::about(merchant, order_id, why),
@@ -58,10 +65,10 @@ async fn name_order(scheme: &Scheme, merchant: &str, order_ids: &[&str], today: 
     }
 }
 
-pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
-    let mut tx = scheme.store.read().await?;
+pub async fn dry_run(environment: &Environment, today: NaiveDate) -> Result<Vec<String>> {
+    let mut tx = environment.store.read().await?;
     let mut would = Vec::new();
-    for merchant in &scheme.config.merchants {
+    for merchant in &environment.scheme.merchants {
         let count = orders::count_to_decide(&mut tx, &merchant.id, today).await?;
         would.push(format!("{}: {count} orders would be decided for {today}", merchant.id));
     }

@@ -10,38 +10,38 @@ use chrono::NaiveDate;
 
 use crate::books::day_folders::{missing_merchant, staged_folder};
 use crate::books::done::Done;
-use crate::books::environment::Scheme;
+use crate::books::environment::Environment;
 use crate::books::proof::{self, BrokenBooks, Faults};
 use crate::books::reconciliation::{Books, Rendered, render_merchant, render_scheme};
 use crate::books::sealed_days::{self, Again, Finding, Tampered};
 use crate::books::{expected_files, held_back, inboxes, recheck, reference_rates, remote};
 use crate::clock;
-use crate::config::Clock;
 use crate::domain::bank::instruction::Direction;
 use crate::domain::calendar::plus;
 use crate::files::outgoing::{ManifestFile, MissingMerchant, seal};
+use crate::scheme::Clock;
 use crate::store::exceptions::NewException;
 use crate::store::scheme::{Missing, SealedDay, SealedFile};
 use crate::store::{Tx, exceptions, fingerprints, instructions, scheme};
 
 /// Refuses a day that is not over.
-fn ensure_over(scheme: &Scheme, today: NaiveDate) -> Result<()> {
-    let wall = clock::now().with_timezone(&scheme.config.zone).date_naive();
-    let over = scheme.config.clock == Clock::Business || today < wall;
+fn ensure_over(environment: &Environment, today: NaiveDate) -> Result<()> {
+    let wall = clock::now().with_timezone(&environment.scheme.zone).date_naive();
+    let over = environment.scheme.clock == Clock::Business || today < wall;
     ensure!(over, "{today} is not over yet; a business day is closed once it is");
     Ok(())
 }
 
 /// Nothing is decided on top of books that were changed, nor without files that the day must not be closed without.
-pub async fn begin(scheme: &Scheme, today: NaiveDate) -> Result<Again> {
-    ensure_over(scheme, today)?;
-    let mut tx = scheme.store.write().await?;
-    let again = sealed_days::prove_again(&mut tx, scheme).await?;
+pub async fn begin(environment: &Environment, today: NaiveDate) -> Result<Again> {
+    ensure_over(environment, today)?;
+    let mut tx = environment.store.write().await?;
+    let again = sealed_days::prove_again(&mut tx, environment).await?;
     ensure_untouched(today, &again.findings)?;
-    expected_files::report_at_close(&mut tx, scheme, today).await?;
-    let stopped = held_back::refuse_if_stopped(&mut tx, scheme, today).await;
+    expected_files::report_at_close(&mut tx, environment, today).await?;
+    let stopped = held_back::refuse_if_stopped(&mut tx, environment, today).await;
     if stopped.is_ok() {
-        held_back::settle(&mut tx, scheme, today).await?;
+        held_back::settle(&mut tx, environment, today).await?;
     }
     // What is missing is listed all the same.
     tx.commit().await?;
@@ -49,33 +49,33 @@ pub async fn begin(scheme: &Scheme, today: NaiveDate) -> Result<Again> {
 }
 
 /// Proves the books and seals the day, without the merchants whose part of the close failed.
-pub async fn seal_books(scheme: &Scheme, today: NaiveDate, again: Again, mut faults: Faults) -> Result<Done> {
-    let staged = staged_folder(&scheme.folder("reconciliation")?, today);
+pub async fn seal_books(environment: &Environment, today: NaiveDate, again: Again, mut faults: Faults) -> Result<Done> {
+    let staged = staged_folder(&environment.folder(environment.scheme.home.reconciliation())?, today);
     if staged.exists() {
         fs::remove_dir_all(&staged).with_context(|| format!("clearing {}", staged.display()))?;
     }
     fs::create_dir_all(&staged).with_context(|| format!("making {}", staged.display()))?;
-    let mut tx = scheme.store.write().await?;
-    ensure_untouched(today, &sealed_days::strays(&mut tx, scheme, today).await?)?;
+    let mut tx = environment.store.write().await?;
+    ensure_untouched(today, &sealed_days::strays(&mut tx, environment, today).await?)?;
     if let Some(within) = again.left {
         let until = clock::monotonic() + within;
-        for round in &recheck::go_round(&mut tx, scheme, today, until, &mut faults).await? {
+        for round in &recheck::go_round(&mut tx, environment, today, until, &mut faults).await? {
             fingerprints::save_round(&mut tx, round).await?;
         }
     }
-    for merchant in &scheme.config.merchants {
+    for merchant in &environment.scheme.merchants {
         let since = scheme::missing_since(&mut tx, &merchant.id, today).await?.unwrap_or(today);
         exceptions::number(&mut tx, &merchant.id, since, today).await?;
     }
-    let (mut rendered, faults) = prove(&mut tx, scheme, today, Some(&staged), faults).await?;
+    let (mut rendered, faults) = prove(&mut tx, environment, today, Some(&staged), faults).await?;
     again.record(&mut tx, today).await?;
-    leave_out(&mut tx, scheme, &faults, today).await?;
+    leave_out(&mut tx, environment, &faults, today).await?;
     exceptions::number(&mut tx, "", today, today).await?;
-    render_scheme(&mut tx, scheme, today, Some(&staged), &mut rendered).await?;
+    render_scheme(&mut tx, environment, today, Some(&staged), &mut rendered).await?;
     let files = i64::try_from(rendered.files.len()).unwrap_or(i64::MAX);
     let missing = faults.of_merchants.iter().map(|(id, lines)| (id.clone(), lines.join("\n")));
     let missing: Vec<Missing> = missing.map(|(merchant_id, reason)| Missing { merchant_id, reason }).collect();
-    let day = seal_day(&mut tx, scheme, today, rendered, missing).await?;
+    let day = seal_day(&mut tx, environment, today, rendered, missing).await?;
     tx.commit().await?;
     tracing::info!(day = %today, sequence = day.sequence, seal = day.seal, "day sealed");
     if !faults.of_merchants.is_empty() {
@@ -89,15 +89,15 @@ fn ensure_untouched(today: NaiveDate, findings: &[Finding]) -> Result<()> {
     if findings.is_empty() { Ok(()) } else { Err(Tampered { day: today, findings: findings.to_vec() }.into()) }
 }
 
-pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
-    let mut tx = scheme.store.read().await?;
-    let again = sealed_days::prove_again(&mut tx, scheme).await?;
+pub async fn dry_run(environment: &Environment, today: NaiveDate) -> Result<Vec<String>> {
+    let mut tx = environment.store.read().await?;
+    let again = sealed_days::prove_again(&mut tx, environment).await?;
     if let Err(tampered) = ensure_untouched(today, &again.findings) {
         return Ok(vec![format!("{today} would not be sealed: {tampered:#}")]);
     }
-    let line = match prove(&mut tx, scheme, today, None, Faults::default()).await {
+    let line = match prove(&mut tx, environment, today, None, Faults::default()).await {
         Ok((mut rendered, faults)) if faults.of_merchants.is_empty() => {
-            render_scheme(&mut tx, scheme, today, None, &mut rendered).await?;
+            render_scheme(&mut tx, environment, today, None, &mut rendered).await?;
             format!("{today} adds up and would be sealed with {} files", rendered.files.len())
         }
         Ok((_, faults)) => {
@@ -113,22 +113,22 @@ pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
 /// The files of every merchant whose books add up, and what is wrong with the others.
 async fn prove(
     tx: &mut Tx,
-    scheme: &Scheme,
+    environment: &Environment,
     today: NaiveDate,
     folder: Option<&Path>,
     mut faults: Faults,
 ) -> Result<(Rendered, Faults)> {
-    faults.of_day.extend(remote::not_looked_into(scheme));
-    faults.of_day.extend(inboxes::gone(scheme));
-    proof::nothing_left(tx, scheme, today, &mut faults).await?;
+    faults.of_day.extend(remote::not_looked_into(environment));
+    faults.of_day.extend(inboxes::gone(environment));
+    proof::nothing_left(tx, environment, today, &mut faults).await?;
     let mut rendered = Rendered { files: Vec::new(), merchants: Vec::new() };
-    for merchant in &scheme.config.merchants {
-        let (id, buckets) = (&merchant.id, &scheme.config.buckets);
+    for merchant in &environment.scheme.merchants {
+        let (id, buckets) = (&merchant.id, &environment.scheme.buckets);
         if faults.is_stopped(id) {
             continue;
         }
         let proved = tx.part(async |tx| {
-            let (sums, files) = render_merchant(tx, scheme, id, today, Books::Open, buckets, folder).await?;
+            let (sums, files) = render_merchant(tx, environment, id, today, Books::Open, buckets, folder).await?;
             let lines = proof::merchant(tx, id, &sums, today).await?;
             Ok((sums, files, lines))
         });
@@ -166,9 +166,9 @@ fn remove_files_of(folder: &Path, merchant: &str, today: NaiveDate) -> Result<()
 
 /// Tells finance who is missing in the seal of a day. What their banks were to be asked for is not sent with it: it is
 /// looked at again the next day.
-async fn leave_out(tx: &mut Tx, scheme: &Scheme, faults: &Faults, today: NaiveDate) -> Result<()> {
+async fn leave_out(tx: &mut Tx, environment: &Environment, faults: &Faults, today: NaiveDate) -> Result<()> {
     let told = exceptions::open_keys(tx, "", BROKEN).await?;
-    for merchant in &scheme.config.merchants {
+    for merchant in &environment.scheme.merchants {
         let is_told = told.contains(&merchant.id);
         match faults.of_merchants.get(&merchant.id) {
             Some(lines) => {
@@ -195,7 +195,7 @@ const BROKEN: &str = "BOOKS_BROKEN";
 
 async fn seal_day(
     tx: &mut Tx,
-    scheme: &Scheme,
+    environment: &Environment,
     today: NaiveDate,
     rendered: Rendered,
     missing: Vec<Missing>,
@@ -204,7 +204,7 @@ async fn seal_day(
     for (merchant, sums) in &rendered.merchants {
         scheme::save_balances(tx, merchant, today, &sums.balances(), sums.last_entry_no).await?;
     }
-    reference_rates::keep(tx, scheme, today).await?;
+    reference_rates::keep(tx, environment, today).await?;
     let before = scheme::last_sealed(tx).await?;
     if let Some(before) = &before {
         let expected = plus(before.business_date, 1);
@@ -220,7 +220,7 @@ async fn seal_day(
         let totals = serde_json::to_string(&file.totals).context("totals as JSON")?;
         sealed.push(SealedFile { name: file.name, row_count: file.rows, totals, sha256: file.sha256 });
     }
-    scheme::seal(tx, &day, &sealed, &scheme.config.buckets, plus(today, 1)).await?;
+    scheme::seal(tx, &day, &sealed, &environment.scheme.buckets, plus(today, 1)).await?;
     sealed_days::keep(tx, today).await?;
     Ok(day)
 }

@@ -7,20 +7,20 @@ use anyhow::Result;
 use chrono::NaiveDate;
 
 use crate::books::done::Done;
-use crate::books::environment::Scheme;
+use crate::books::environment::Environment;
 use crate::books::held_back;
 use crate::books::instruction_plans::{self, Asked, Findings, sooner};
 use crate::books::order_decisions::load_cases;
-use crate::config::Merchant;
 use crate::domain::bank::debit;
 use crate::domain::bank::instruction::{Attempt, Direction};
 use crate::domain::decide::holds::{HeldDays, holds};
 use crate::domain::terms::hold::HoldEffect;
+use crate::scheme::Merchant;
 use crate::store::instructions::Plan;
 use crate::store::{instructions, positions};
 
-pub async fn run_for(scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> Result<Done> {
-    instruction_plans::run_for(scheme, merchant, Direction::Debit, today, async |tx, page| {
+pub async fn run_for(environment: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<Done> {
+    instruction_plans::run_for(environment, merchant, Direction::Debit, today, async |tx, page| {
         let ids: Vec<&str> = page.iter().map(|plan| plan.order_id.as_str()).collect();
         let cases = load_cases(tx, &merchant.id, &ids).await?;
         let positions = positions::of_orders(tx, &merchant.id, &ids).await?;
@@ -29,7 +29,7 @@ pub async fn run_for(scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> 
         let mut findings = Findings::new(Direction::Debit, today);
         for (_, case) in &cases {
             let order = &case.order;
-            let terms = scheme.terms(&merchant.id, order.policy_version)?;
+            let terms = environment.terms(&merchant.id, order.policy_version)?;
             let Some(rule) = &terms.debit else { continue };
             let facts = case.effective_by(today);
             let held = HeldDays::by(HoldEffect::Debit, &holds(&facts, terms), terms);
@@ -58,6 +58,6 @@ pub async fn run_for(scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> 
     .await
 }
 
-pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
-    instruction_plans::dry_run(scheme, Direction::Debit, today).await
+pub async fn dry_run(environment: &Environment, today: NaiveDate) -> Result<Vec<String>> {
+    instruction_plans::dry_run(environment, Direction::Debit, today).await
 }

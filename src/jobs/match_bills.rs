@@ -6,12 +6,12 @@ use chrono::NaiveDate;
 
 use crate::books::bill_matching::{self, Left};
 use crate::books::done::Done;
-use crate::books::environment::Scheme;
-use crate::config::Merchant;
+use crate::books::environment::Environment;
+use crate::scheme::Merchant;
 
-pub async fn run_for(scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> Result<Done> {
-    let mut tx = scheme.store.write().await?;
-    let done = bill_matching::match_day(&mut tx, scheme, merchant, today).await?;
+pub async fn run_for(environment: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<Done> {
+    let mut tx = environment.store.write().await?;
+    let done = bill_matching::match_day(&mut tx, environment, merchant, today).await?;
     tx.commit().await?;
     let Left { settled, unsettled, awaited, ended, late } = done;
     Ok(Done(vec![
@@ -23,12 +23,12 @@ pub async fn run_for(scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> 
     ]))
 }
 
-pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
-    let mut tx = scheme.store.read().await?;
+pub async fn dry_run(environment: &Environment, today: NaiveDate) -> Result<Vec<String>> {
+    let mut tx = environment.store.read().await?;
     let mut would = Vec::new();
-    for merchant in &scheme.config.merchants {
+    for merchant in &environment.scheme.merchants {
         let Left { settled, unsettled, awaited, ended, late } =
-            bill_matching::left(&mut tx, scheme, merchant, today).await?;
+            bill_matching::left(&mut tx, environment, merchant, today).await?;
         would.push(format!(
             "{}: {settled} rows of bills would be matched, {awaited} of ours awaited, {ended} no longer, {late} found late, \
              {unsettled} no longer matched",

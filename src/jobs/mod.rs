@@ -11,7 +11,7 @@ pub mod send_reminders;
 pub mod watch_feeds;
 pub mod write_reconciliation;
 
-use crate::config::is_part_of_close;
+use crate::scheme::is_part_of_close;
 
 /// The jobs there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

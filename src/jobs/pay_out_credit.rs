@@ -7,18 +7,18 @@ use anyhow::Result;
 use chrono::NaiveDate;
 
 use crate::books::done::Done;
-use crate::books::environment::Scheme;
+use crate::books::environment::Environment;
 use crate::books::instruction_plans::{self, Asked, Findings, sooner};
-use crate::config::Merchant;
 use crate::domain::bank::instruction::{Attempt, Direction, Next};
 use crate::domain::bank::pay_out::{self, Credit};
 use crate::domain::decide::position::Position;
+use crate::scheme::Merchant;
 use crate::store::exceptions::NewException;
 use crate::store::instructions::Plan;
 use crate::store::{exceptions, instructions, journal, orders, positions};
 
-pub async fn run_for(scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> Result<Done> {
-    instruction_plans::run_for(scheme, merchant, Direction::PayOut, today, async |tx, page| {
+pub async fn run_for(environment: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<Done> {
+    instruction_plans::run_for(environment, merchant, Direction::PayOut, today, async |tx, page| {
         let ids: Vec<&str> = page.iter().map(|plan| plan.order_id.as_str()).collect();
         let known = orders::load(tx, &merchant.id, &ids).await?;
         let booked = journal::recorded(tx, &merchant.id, &ids, today).await?;
@@ -30,7 +30,7 @@ pub async fn run_for(scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> 
         let plans: HashMap<&str, &Plan> = page.iter().map(|plan| (plan.order_id.as_str(), plan)).collect();
         for stored in &known {
             let order = &stored.order;
-            let terms = scheme.terms(&merchant.id, order.policy_version)?;
+            let terms = environment.terms(&merchant.id, order.policy_version)?;
             let Some(rule) = &terms.pay_out else { continue };
             let id = order.order_id.as_str();
             let earlier = earlier.get(id).map(Vec::as_slice).unwrap_or_default();
@@ -90,8 +90,8 @@ pub async fn run_for(scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> 
     .await
 }
 
-pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
-    instruction_plans::dry_run(scheme, Direction::PayOut, today).await
+pub async fn dry_run(environment: &Environment, today: NaiveDate) -> Result<Vec<String>> {
+    instruction_plans::dry_run(environment, Direction::PayOut, today).await
 }
 
 fn is_late(position: &Position, today: NaiveDate) -> bool {

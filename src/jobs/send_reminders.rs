@@ -15,38 +15,38 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use self::owed::OwedOrder;
 use crate::books::done::Done;
-use crate::books::environment::{PlannedOn, Scheme};
+use crate::books::environment::{Environment, PlannedOn};
 use crate::books::held_back;
 use crate::books::inboxes;
 use crate::books::order_decisions::PAGE;
 use crate::books::remote::undelivered;
-use crate::config::{Clock, Merchant};
 use crate::domain::calendar::{days_between, plus};
 use crate::domain::decide::due::shortest_term;
 use crate::domain::decide::during_day::Owed;
 use crate::domain::decide::reminders::{Template, due_dates};
 use crate::domain::facts::customer::Customer;
 use crate::domain::terms::hold::HoldEffect;
+use crate::scheme::{Clock, Merchant};
 use crate::store::mails::{self, MailRow, ReminderRow, StepHad};
 use crate::store::orders::{self, Moved};
 use crate::store::{Tx, customers, inputs, is_of_store, positions};
 
-pub async fn run(scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> Result<Done> {
-    let day = mail_day(scheme, today, now);
+pub async fn run(environment: &Environment, today: NaiveDate, now: DateTime<Utc>) -> Result<Done> {
+    let day = mail_day(environment, today, now);
     let mut planned = Planned::default();
-    let mut tx = scheme.store.write().await?;
-    let given_up = deliver::take_up(&mut tx, scheme, today, day).await?;
-    let unsure = without_news(&mut tx, scheme, today, day, now).await?;
+    let mut tx = environment.store.write().await?;
+    let given_up = deliver::take_up(&mut tx, environment, today, day).await?;
+    let unsure = without_news(&mut tx, environment, today, day, now).await?;
     let without = unsure.iter().map(|merchant| (*merchant).to_owned()).collect();
     let news = Some(PlannedOn { day, next_file_no: inputs::next_file_no(&mut tx).await?, without });
-    if !scheme.mails_planned.lock().is_ok_and(|planned| *planned == news) {
-        planned = plan(&mut tx, scheme, today, day, now, &unsure).await?;
+    if !environment.mails_planned.lock().is_ok_and(|planned| *planned == news) {
+        planned = plan(&mut tx, environment, today, day, now, &unsure).await?;
     }
     tx.commit().await?;
-    if let Ok(mut planned) = scheme.mails_planned.lock() {
+    if let Ok(mut planned) = environment.mails_planned.lock() {
         *planned = news;
     }
-    let delivered = deliver::run(scheme, today, day, now, &unsure).await?;
+    let delivered = deliver::run(environment, today, day, now, &unsure).await?;
     if let Some(why) = &delivered.delayed {
         let count = delivered.waiting;
         undelivered(vec![format!("{count} mails could not be handed over and wait for the next run of today: {why}")])?;
@@ -62,9 +62,9 @@ pub async fn run(scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> Resul
     ]))
 }
 
-pub async fn dry_run(scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> Result<Vec<String>> {
-    let mut tx = scheme.store.read().await?;
-    let (due, _) = due_on_day(&mut tx, scheme, today, mail_day(scheme, today, now)).await?;
+pub async fn dry_run(environment: &Environment, today: NaiveDate, now: DateTime<Utc>) -> Result<Vec<String>> {
+    let mut tx = environment.store.read().await?;
+    let (due, _) = due_on_day(&mut tx, environment, today, mail_day(environment, today, now)).await?;
     let mut by_template: BTreeMap<Template, (i64, HashSet<&str>)> = BTreeMap::new();
     for item in &due {
         let (count, who) = by_template.entry(item.template).or_default();
@@ -79,9 +79,9 @@ pub async fn dry_run(scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> R
 
 /// The calendar day whose mails are right. On the wall clock it is that of the clock, also while a close of an earlier day
 /// is still to come: what customers are to be told does not wait for the books.
-fn mail_day(scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> NaiveDate {
-    match scheme.config.clock {
-        Clock::Wall => now.with_timezone(&scheme.config.zone).date_naive().max(today),
+fn mail_day(environment: &Environment, today: NaiveDate, now: DateTime<Utc>) -> NaiveDate {
+    match environment.scheme.clock {
+        Clock::Wall => now.with_timezone(&environment.scheme.zone).date_naive().max(today),
         Clock::Business => today,
     }
 }
@@ -108,13 +108,13 @@ struct Planned {
 /// is written about their orders; the close leaves them out, too, and says why.
 async fn due_on_day<'s>(
     tx: &mut Tx,
-    scheme: &'s Scheme,
+    environment: &'s Environment,
     today: NaiveDate,
     day: NaiveDate,
 ) -> Result<(Vec<Item<'s>>, i64)> {
     let (mut due, mut left_out) = (Vec::new(), 0);
-    for merchant in &scheme.config.merchants {
-        match tx.part(async |tx| due_of_merchant(tx, scheme, merchant, today, day).await).await? {
+    for merchant in &environment.scheme.merchants {
+        match tx.part(async |tx| due_of_merchant(tx, environment, merchant, today, day).await).await? {
             Ok(mut items) => due.append(&mut items),
             Err(why) if is_of_store(&why) => return Err(why),
             Err(why) => {
@@ -129,7 +129,7 @@ async fn due_on_day<'s>(
 /// A merchant's: ladder steps by due date, and notices.
 async fn due_of_merchant<'s>(
     tx: &mut Tx,
-    scheme: &'s Scheme,
+    environment: &'s Environment,
     merchant: &'s Merchant,
     today: NaiveDate,
     day: NaiveDate,
@@ -138,7 +138,7 @@ async fn due_of_merchant<'s>(
     let ids = candidates(tx, merchant, today, day).await?;
     for page in ids.chunks(usize::try_from(PAGE).unwrap_or(usize::MAX)) {
         let page: Vec<&str> = page.iter().map(String::as_str).collect();
-        let orders = owed::on_day(tx, scheme, &merchant.id, &page, day).await?;
+        let orders = owed::on_day(tx, environment, &merchant.id, &page, day).await?;
         let mut items: Vec<Item<'_>> =
             page.iter().filter_map(|id| orders.get(*id)).flat_map(|order| items(merchant, order, day)).collect();
         let ids: Vec<&str> = items.iter().map(|item| item.order_id.as_str()).collect();
@@ -234,14 +234,14 @@ impl StepHad {
 
 async fn plan(
     tx: &mut Tx,
-    scheme: &Scheme,
+    environment: &Environment,
     today: NaiveDate,
     day: NaiveDate,
     now: DateTime<Utc>,
     unsure: &BTreeSet<&str>,
 ) -> Result<Planned> {
     let mut by_customer: BTreeMap<String, Vec<Item<'_>>> = BTreeMap::new();
-    let (due, left_out) = due_on_day(tx, scheme, today, day).await?;
+    let (due, left_out) = due_on_day(tx, environment, today, day).await?;
     for item in due {
         by_customer.entry(item.customer_id.clone()).or_default().push(item);
     }
@@ -258,13 +258,14 @@ async fn plan(
     for (customer_id, items) in &by_customer {
         let (count, last) = had.get(customer_id.as_str()).copied().unwrap_or((0, NaiveDate::MIN));
         let customer = people.get(customer_id);
-        let send_at = customer.map(|customer| scheme.config.mail.contact_hours.next_allowed(now, customer.time_zone));
-        let send_at = send_at.filter(|at| at.with_timezone(&scheme.config.zone).date_naive() == day);
+        let send_at =
+            customer.map(|customer| environment.scheme.mail.contact_hours.next_allowed(now, customer.time_zone));
+        let send_at = send_at.filter(|at| at.with_timezone(&environment.scheme.zone).date_naive() == day);
         let reachable = Reachable {
             customer,
             address_failed: failed.contains(customer_id),
             had_one_today: last == day,
-            cap_reached: count >= scheme.config.mail.weekly_cap,
+            cap_reached: count >= environment.scheme.mail.weekly_cap,
             hour_left: send_at.is_some(),
             unsure,
         };
@@ -282,7 +283,7 @@ async fn plan(
             business_date: day,
             template: template.name().to_owned(),
             locale: customer.locale.clone(),
-            message_id: message_id(scheme, day, next_mail_no),
+            message_id: message_id(environment, day, next_mail_no),
             send_at,
             status: "queued".to_owned(),
             attempts: 0,
@@ -297,8 +298,8 @@ async fn plan(
 }
 
 /// One for ever, so that a repeat can be recognised.
-fn message_id(scheme: &Scheme, today: NaiveDate, mail_no: i64) -> String {
-    let domain = scheme.config.mail.from_address.rsplit_once('@').map_or("paylater.invalid", |(_, domain)| domain);
+fn message_id(environment: &Environment, today: NaiveDate, mail_no: i64) -> String {
+    let domain = environment.scheme.mail.from_address.rsplit_once('@').map_or("paylater.invalid", |(_, domain)| domain);
     format!("{}-{mail_no:06}@{domain}", today.format("%Y%m%d"))
 }
 
@@ -318,17 +319,18 @@ struct Reachable<'a> {
 /// which is not open yet, or lies unread in the inbox, or the inbox can't be looked into.
 async fn without_news<'s>(
     tx: &mut Tx,
-    scheme: &'s Scheme,
+    environment: &'s Environment,
     today: NaiveDate,
     day: NaiveDate,
     now: DateTime<Utc>,
 ) -> Result<BTreeSet<&'s str>> {
-    let mut unsure: BTreeSet<&str> = held_back::missing_at(tx, scheme, today, Some(now)).await?.into_keys().collect();
-    unsure.extend(inboxes::money_unseen(scheme));
+    let mut unsure: BTreeSet<&str> =
+        held_back::missing_at(tx, environment, today, Some(now)).await?.into_keys().collect();
+    unsure.extend(inboxes::money_unseen(environment));
     if day > today {
-        unsure.extend(inboxes::money_to_come(scheme, today)?);
+        unsure.extend(inboxes::money_to_come(environment, today)?);
         for later in today.iter_days().skip(1).take_while(|later| *later <= day) {
-            unsure.extend(held_back::missing_later(tx, scheme, later, now).await?.into_keys());
+            unsure.extend(held_back::missing_later(tx, environment, later, now).await?.into_keys());
         }
     }
     Ok(unsure)

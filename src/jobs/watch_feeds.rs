@@ -4,17 +4,17 @@ use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::books::done::Done;
-use crate::books::environment::Scheme;
+use crate::books::environment::Environment;
 use crate::books::expected_files;
 
-pub async fn run(scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> Result<Done> {
-    let mut tx = scheme.store.write().await?;
-    let done = expected_files::report(&mut tx, scheme, today, Some(now)).await?;
+pub async fn run(environment: &Environment, today: NaiveDate, now: DateTime<Utc>) -> Result<Done> {
+    let mut tx = environment.store.write().await?;
+    let done = expected_files::report(&mut tx, environment, today, Some(now)).await?;
     tx.commit().await?;
     Ok(done)
 }
 
-pub async fn dry_run(scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> Result<Vec<String>> {
-    let mut tx = scheme.store.read().await?;
-    expected_files::would_report(&mut tx, scheme, today, now).await
+pub async fn dry_run(environment: &Environment, today: NaiveDate, now: DateTime<Utc>) -> Result<Vec<String>> {
+    let mut tx = environment.store.read().await?;
+    expected_files::would_report(&mut tx, environment, today, now).await
 }

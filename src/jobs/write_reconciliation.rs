@@ -9,7 +9,7 @@ use chrono::NaiveDate;
 
 use crate::books::day_folders::{manifest, staged_folder};
 use crate::books::done::Done;
-use crate::books::environment::Scheme;
+use crate::books::environment::Environment;
 use crate::books::reconciliation::{Books, render};
 use crate::books::remote;
 use crate::files::atomic;
@@ -17,45 +17,45 @@ use crate::files::outgoing::{Manifest, sha256};
 use crate::store::Tx;
 use crate::store::scheme::{self, SealedDay};
 
-pub async fn run(scheme: &Scheme) -> Result<Done> {
-    let waiting = waiting(scheme).await?;
+pub async fn run(environment: &Environment) -> Result<Done> {
+    let waiting = waiting(environment).await?;
     for day in &waiting {
-        publish(scheme, day).await.with_context(|| format!("putting out the files of {}", day.business_date))?;
+        publish(environment, day).await.with_context(|| format!("putting out the files of {}", day.business_date))?;
     }
-    let answers = remote::send_answers_left(scheme).await;
-    remote::send_reports(scheme).await?;
+    let answers = remote::send_answers_left(environment).await;
+    remote::send_reports(environment).await?;
     answers?;
     Ok(Done(vec![("days put out", i64::try_from(waiting.len()).unwrap_or(i64::MAX))]))
 }
 
-pub async fn dry_run(scheme: &Scheme) -> Result<Vec<String>> {
-    let waiting = waiting(scheme).await?;
+pub async fn dry_run(environment: &Environment) -> Result<Vec<String>> {
+    let waiting = waiting(environment).await?;
     Ok(waiting.iter().map(|day| format!("{}: its files would be put out", day.business_date)).collect())
 }
 
 /// Sealed days whose files are not out: not yet, or not any more.
-async fn waiting(scheme: &Scheme) -> Result<Vec<SealedDay>> {
-    let mut tx = scheme.store.read().await?;
+async fn waiting(environment: &Environment) -> Result<Vec<SealedDay>> {
+    let mut tx = environment.store.read().await?;
     let mut days = scheme::sealed_days(&mut tx).await?;
-    let reconciliation = scheme.config.home.join("reconciliation");
+    let reconciliation = environment.scheme.home.reconciliation();
     days.retain(|day| !day.published || !reconciliation.join(day.business_date.to_string()).exists());
     Ok(days)
 }
 
-async fn publish(scheme: &Scheme, day: &SealedDay) -> Result<()> {
-    let reconciliation = scheme.folder("reconciliation")?;
+async fn publish(environment: &Environment, day: &SealedDay) -> Result<()> {
+    let reconciliation = environment.folder(environment.scheme.home.reconciliation())?;
     let staged = staged_folder(&reconciliation, day.business_date);
     let folder = reconciliation.join(day.business_date.to_string());
-    let mut tx = scheme.store.write().await?;
+    let mut tx = environment.store.write().await?;
     let manifest = manifest(&mut tx, day).await?;
     if !folder.exists() {
         if !is_whole(&staged, &manifest) {
-            render_again(&mut tx, scheme, day.business_date, &staged, &manifest).await?;
+            render_again(&mut tx, environment, day.business_date, &staged, &manifest).await?;
         }
         atomic::write(&staged.join("manifest.json"), &manifest.to_bytes())?;
         atomic::rename(&staged, &folder)?;
     }
-    remote::queue_reports(scheme, &folder, day.business_date).context("having the reports sent")?;
+    remote::queue_reports(environment, &folder, day.business_date).context("having the reports sent")?;
     scheme::published(&mut tx, day.business_date).await?;
     tx.commit().await
 }
@@ -65,9 +65,15 @@ fn is_whole(folder: &Path, manifest: &Manifest) -> bool {
     manifest.files.iter().all(|file| fs::read(folder.join(&file.name)).is_ok_and(|bytes| sha256(&bytes) == file.sha256))
 }
 
-async fn render_again(tx: &mut Tx, scheme: &Scheme, day: NaiveDate, staged: &Path, manifest: &Manifest) -> Result<()> {
+async fn render_again(
+    tx: &mut Tx,
+    environment: &Environment,
+    day: NaiveDate,
+    staged: &Path,
+    manifest: &Manifest,
+) -> Result<()> {
     fs::create_dir_all(staged)?;
-    render(tx, scheme, day, Books::Sealed, Some(staged)).await?;
+    render(tx, environment, day, Books::Sealed, Some(staged)).await?;
     ensure!(is_whole(staged, manifest), "made again, the files of {day} are not those that were sealed; run verify");
     Ok(())
 }

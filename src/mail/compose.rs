@@ -12,6 +12,7 @@ use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, 
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::{Address, Message};
 
+pub use super::language::Language;
 use super::templates::{LineView, View};
 pub use super::templates::{TemplateError, Templates};
 use crate::domain::calendar::days_between;
@@ -22,44 +23,6 @@ use crate::domain::money::Currency;
 const LONGEST_NAME: usize = 60;
 const LONGEST_ITEM: usize = 120;
 const LONGEST_SUBJECT: usize = 150;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Language {
-    Zh,
-    En,
-}
-
-impl Language {
-    /// The language of a customer's locale, such as `zh-CN`: Chinese, or else English.
-    pub fn of(locale: &str) -> Language {
-        match locale.get(..2) {
-            Some(language) if language.eq_ignore_ascii_case("zh") => Language::Zh,
-            _ => Language::En,
-        }
-    }
-
-    pub fn code(self) -> &'static str {
-        match self {
-            Language::Zh => "zh",
-            Language::En => "en",
-        }
-    }
-
-    fn day(self, day: NaiveDate) -> String {
-        match self {
-            Language::Zh => day.format("%Y年%-m月%-d日").to_string(),
-            Language::En => day.format("%-d %B %Y").to_string(),
-        }
-    }
-
-    fn money(self, currency: Currency, minor: i64) -> String {
-        let symbol = match (self, currency.code()) {
-            (Language::Zh, "CNY") => "¥",
-            (_, code) => code,
-        };
-        format!("{symbol} {}", currency.plain(minor))
-    }
-}
 
 /// What one customer is told on one day.
 #[derive(Clone, PartialEq, Eq)]

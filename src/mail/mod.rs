@@ -5,6 +5,8 @@
 //! logs, and no error or debug output carries a name or an address.
 
 pub mod compose;
+mod language;
+mod send_error;
 mod smtp;
 mod templates;
 pub mod transport;

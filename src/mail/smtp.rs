@@ -21,7 +21,7 @@ use lettre::transport::smtp::extension::ClientId;
 use tokio::sync::Semaphore;
 
 use super::compose::Mail;
-use super::transport::SendError;
+use super::send_error::SendError;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECTIONS: usize = 4;

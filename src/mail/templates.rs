@@ -10,7 +10,7 @@ use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior, Value};
 use serde::Serialize;
 
-use super::compose::Language;
+use super::language::Language;
 use crate::domain::decide::reminders::Template;
 
 macro_rules! built_in {

@@ -6,30 +6,30 @@ use chrono::{DateTime, NaiveDate, Utc};
 use super::run::{IfDone, Run, run};
 use super::{work, work_for};
 use crate::books::done::Done;
-use crate::books::environment::Scheme;
+use crate::books::environment::Environment;
 use crate::books::proof::{BrokenBooks, Faults};
 use crate::books::remote::Undelivered;
 use crate::clock;
-use crate::config::Clock;
 use crate::jobs::ingest_files::RowsRejected;
 use crate::jobs::{Job, close_day};
+use crate::scheme::Clock;
 
 /// Does every job of every open day up to `through`, in order, and tells which days those were. Files that can't be sent to
 /// a remote place hold up no day, nor do rows that were rejected; all of them are in the error at the end.
-pub async fn close_through(scheme: &Scheme, through: NaiveDate) -> Result<Vec<NaiveDate>> {
+pub async fn close_through(environment: &Environment, through: NaiveDate) -> Result<Vec<NaiveDate>> {
     let mut days = Vec::new();
     let mut shortcomings = Shortcomings::default();
     loop {
-        let today = scheme.business_date().await?;
+        let today = environment.business_date().await?;
         if today > through {
             break;
         }
-        for job in jobs(scheme).filter(|job| !job.is_part_of_close()) {
+        for job in jobs(environment).filter(|job| !job.is_part_of_close()) {
             // On the wall clock the day is over, and so is the time for its mails; the daemon sends those of the calendar day.
-            if job == Job::SendReminders && scheme.config.clock == Clock::Wall {
+            if job == Job::SendReminders && environment.scheme.clock == Clock::Wall {
                 continue;
             }
-            if let Err(why) = run_recorded(scheme, job, today).await {
+            if let Err(why) = run_recorded(environment, job, today).await {
                 shortcomings.take(why)?;
             }
         }
@@ -37,7 +37,7 @@ pub async fn close_through(scheme: &Scheme, through: NaiveDate) -> Result<Vec<Na
     }
     let Some(last) = days.last() else {
         // A stop may have come after the last seal and before its files were out.
-        work(Job::WriteReconciliation, scheme, through, clock::now()).await?;
+        work(Job::WriteReconciliation, environment, through, clock::now()).await?;
         return Ok(days);
     };
     shortcomings.ensure_none(*last)?;
@@ -90,12 +90,12 @@ impl Shortcomings {
 }
 
 /// Runs one job now. To close a day is to do all that its end brings; a part of that is never done alone.
-pub async fn run_now(scheme: &Scheme, job: Job, today: NaiveDate) -> Result<Done> {
+pub async fn run_now(environment: &Environment, job: Job, today: NaiveDate) -> Result<Done> {
     if job.is_part_of_close() {
         tracing::info!(job = job.name(), day = %today, "it is part of the close of the day and waits for that");
         return Ok(Done::default());
     }
-    run_recorded(scheme, job, today).await
+    run_recorded(environment, job, today).await
 }
 
 /// A part of a close that failed for these merchants, and was done for the others.
@@ -104,18 +104,20 @@ pub async fn run_now(scheme: &Scheme, job: Job, today: NaiveDate) -> Result<Done
 struct FailedForSome(String);
 
 /// The end of a day: what was sealed is proved again, what the end brings is decided, the books are proved, and sealed.
-pub(super) async fn close(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
-    let again = close_day::begin(scheme, today).await?;
-    let faults = run_parts_of_close(scheme, today).await?;
-    close_day::seal_books(scheme, today, again, faults).await
+pub(super) async fn close(environment: &Environment, today: NaiveDate) -> Result<Done> {
+    let again = close_day::begin(environment, today).await?;
+    let faults = run_parts_of_close(environment, today).await?;
+    close_day::seal_books(environment, today, again, faults).await
 }
 
 /// Does what the end of a day brings, merchant by merchant. A merchant whose part fails is skipped by the parts that follow, and
 /// is among the faults.
-async fn run_parts_of_close(scheme: &Scheme, today: NaiveDate) -> Result<Faults> {
+async fn run_parts_of_close(environment: &Environment, today: NaiveDate) -> Result<Faults> {
     let mut faults = Faults::default();
-    for part in jobs(scheme).filter(|job| job.is_part_of_close()) {
-        let done = recorded(scheme, part, today, async |_| for_each_merchant(scheme, part, today, &mut faults).await);
+    for part in jobs(environment).filter(|job| job.is_part_of_close()) {
+        let done = recorded(environment, part, today, async |_| {
+            for_each_merchant(environment, part, today, &mut faults).await
+        });
         match done.await {
             Err(why) if why.is::<FailedForSome>() => {}
             done => drop(done?),
@@ -124,13 +126,18 @@ async fn run_parts_of_close(scheme: &Scheme, today: NaiveDate) -> Result<Faults>
     Ok(faults)
 }
 
-async fn for_each_merchant(scheme: &Scheme, part: Job, today: NaiveDate, faults: &mut Faults) -> Result<Done> {
+async fn for_each_merchant(
+    environment: &Environment,
+    part: Job,
+    today: NaiveDate,
+    faults: &mut Faults,
+) -> Result<Done> {
     let (mut all, mut failed) = (Done::default(), Vec::new());
-    for merchant in &scheme.config.merchants {
+    for merchant in &environment.scheme.merchants {
         if faults.is_stopped(&merchant.id) {
             continue;
         }
-        match work_for(part, scheme, merchant, today).await {
+        match work_for(part, environment, merchant, today).await {
             Ok(done) => all.add(done),
             Err(why) => failed.push(faults.stop(&merchant.id, why)?),
         }
@@ -139,8 +146,8 @@ async fn for_each_merchant(scheme: &Scheme, part: Job, today: NaiveDate, faults:
 }
 
 /// The jobs of a business day, in its order.
-fn jobs(scheme: &Scheme) -> impl Iterator<Item = Job> {
-    scheme.config.jobs.iter().filter_map(|file| Job::parse(&file.name))
+fn jobs(environment: &Environment) -> impl Iterator<Item = Job> {
+    environment.scheme.jobs.iter().filter_map(|file| Job::parse(&file.name))
 }
 
 /// Whether a day was sealed, but without a merchant whose books do not add up. It holds up nobody else.
@@ -149,19 +156,19 @@ fn is_sealed_without_some(why: &anyhow::Error) -> bool {
 }
 
 /// Runs a job for a business date, at its set time. A job that was done before finds nothing to do.
-async fn run_recorded(scheme: &Scheme, job: Job, today: NaiveDate) -> Result<Done> {
-    Box::pin(recorded(scheme, job, today, async |now| work(job, scheme, today, now).await)).await
+async fn run_recorded(environment: &Environment, job: Job, today: NaiveDate) -> Result<Done> {
+    Box::pin(recorded(environment, job, today, async |now| work(job, environment, today, now).await)).await
 }
 
 /// Does a job's work as a run at its set time. A job that was done before finds nothing to do.
 async fn recorded(
-    scheme: &Scheme,
+    environment: &Environment,
     job: Job,
     today: NaiveDate,
     work: impl AsyncFnOnce(DateTime<Utc>) -> Result<Done>,
 ) -> Result<Done> {
-    let Some(file) = scheme.config.job(job.name()) else { return work(clock::now()).await };
+    let Some(file) = environment.scheme.job(job.name()) else { return work(clock::now()).await };
     let due = Run { job, scheduled_for: file.set_time_on(today), today };
-    let done = run(scheme, due, IfDone::Repeat, work(scheme.now(file, today))).await?;
+    let done = run(environment, due, IfDone::Repeat, work(environment.now(file, today))).await?;
     done.unwrap_or_else(|| Ok(Done::default()))
 }

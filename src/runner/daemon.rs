@@ -15,11 +15,11 @@ use tokio_cron_scheduler::{Job as Heartbeat, JobScheduler};
 use super::business_day;
 use super::plausible::{self, Doubt, Finding, Look, WallClock};
 use super::run::{self, IfDone, Run};
-use crate::books::environment::Scheme;
+use crate::books::environment::Environment;
 use crate::clock;
-use crate::config::{CatchUp, Clock, JobFile};
 use crate::domain::calendar::plus;
 use crate::jobs::Job;
+use crate::scheme::{CatchUp, Clock, JobFile};
 use crate::store::runs;
 
 /// A run that is this late counts as missed, for jobs that don't catch up.
@@ -29,7 +29,7 @@ const MISSED_AFTER: TimeDelta = TimeDelta::minutes(10);
 const STOP_WITHIN: Duration = Duration::from_secs(20);
 
 /// Runs jobs at their times until SIGTERM or SIGINT.
-pub async fn run(scheme: &Scheme) -> Result<()> {
+pub async fn run(environment: &Environment) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     let (beat, mut beats) = mpsc::channel(1);
@@ -45,8 +45,8 @@ pub async fn run(scheme: &Scheme) -> Result<()> {
     heart.start().await.context("starting the heartbeat")?;
     // The heartbeat falls silent when the wall clock is set back; a monotonic interval does not.
     let mut interval = tokio::time::interval(Duration::from_secs(30));
-    let mut watch = Watch::begin(scheme).await?;
-    tracing::info!(scheme = scheme.config.name, "running");
+    let mut watch = Watch::begin(environment).await?;
+    tracing::info!(scheme = environment.scheme.name, "running");
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
@@ -54,7 +54,7 @@ pub async fn run(scheme: &Scheme) -> Result<()> {
             _ = beats.recv() => {}
             _ = interval.tick() => {}
         }
-        let mut work = std::pin::pin!(work_off(scheme, &mut watch));
+        let mut work = std::pin::pin!(work_off(environment, &mut watch));
         tokio::select! {
             worked = &mut work => worked?,
             _ = terminate.recv() => { finish_within(work).await; break }
@@ -76,40 +76,46 @@ async fn finish_within(work: std::pin::Pin<&mut impl Future<Output = Result<()>>
 }
 
 /// Does everything that is due now, in the order of a business day.
-async fn work_off(scheme: &Scheme, watch: &mut Watch) -> Result<()> {
-    watch.look(scheme).await?;
-    for file in &scheme.config.jobs {
+async fn work_off(environment: &Environment, watch: &mut Watch) -> Result<()> {
+    watch.look(environment).await?;
+    for file in &environment.scheme.jobs {
         let Some(job) = Job::parse(&file.name).filter(|job| watch.lets(*job)) else { continue };
         let now = clock::now();
-        let Some(due) = due(scheme, file, now).await? else { continue };
+        let Some(due) = due(environment, file, now).await? else { continue };
         // The clock may have stepped while another job ran.
-        watch.look(scheme).await?;
+        watch.look(environment).await?;
         if !watch.lets(job) {
             continue;
         }
-        let today = scheme.business_date().await?;
+        let today = environment.business_date().await?;
         let due = Run { job, scheduled_for: due, today };
         // A job that failed is recorded as such, and tried again at its next time. Without its store the daemon ends.
-        drop(run::run(scheme, due, IfDone::Skip, work_of(scheme, file, job, today, now)).await?);
+        drop(run::run(environment, due, IfDone::Skip, work_of(environment, file, job, today, now)).await?);
     }
     Ok(())
 }
 
 /// What the daemon does for a job at its time.
-async fn work_of(scheme: &Scheme, file: &JobFile, job: Job, today: NaiveDate, now: DateTime<Utc>) -> Result<String> {
-    match (job, scheme.config.clock) {
-        (Job::CloseDay, Clock::Wall) => close_days_over(scheme, now).await,
+async fn work_of(
+    environment: &Environment,
+    file: &JobFile,
+    job: Job,
+    today: NaiveDate,
+    now: DateTime<Utc>,
+) -> Result<String> {
+    match (job, environment.scheme.clock) {
+        (Job::CloseDay, Clock::Wall) => close_days_over(environment, now).await,
         (Job::CloseDay, Clock::Business) => {
-            business_day::run_now(scheme, job, today).await.map(|done| done.to_string())
+            business_day::run_now(environment, job, today).await.map(|done| done.to_string())
         }
-        _ => super::work(job, scheme, today, scheme.now(file, today)).await.map(|done| done.to_string()),
+        _ => super::work(job, environment, today, environment.now(file, today)).await.map(|done| done.to_string()),
     }
 }
 
 /// The latest due time for which a job has not run yet.
-async fn due(scheme: &Scheme, file: &JobFile, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
+async fn due(environment: &Environment, file: &JobFile, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
     let Some(latest) = file.latest_by(now) else { return Ok(None) };
-    let mut tx = scheme.store.read().await?;
+    let mut tx = environment.store.read().await?;
     let last = runs::last_scheduled(&mut tx, &file.name, now).await?;
     let catch_up = file.schedule.as_ref().map(|schedule| schedule.catch_up);
     let missed = catch_up == Some(CatchUp::Skip) && now - latest > MISSED_AFTER;
@@ -117,12 +123,14 @@ async fn due(scheme: &Scheme, file: &JobFile, now: DateTime<Utc>) -> Result<Opti
 }
 
 /// Closes every day that is over, each with the result of a close on time.
-async fn close_days_over(scheme: &Scheme, now: DateTime<Utc>) -> Result<String> {
-    let yesterday = plus(now.with_timezone(&scheme.config.zone).date_naive(), -1);
-    if let Some(why) = plausible::too_many_days(scheme.business_date().await?, yesterday, scheme.config.days_at_once) {
+async fn close_days_over(environment: &Environment, now: DateTime<Utc>) -> Result<String> {
+    let yesterday = plus(now.with_timezone(&environment.scheme.zone).date_naive(), -1);
+    if let Some(why) =
+        plausible::too_many_days(environment.business_date().await?, yesterday, environment.scheme.days_at_once)
+    {
         bail!(why);
     }
-    let days = business_day::close_through(scheme, yesterday).await?;
+    let days = business_day::close_through(environment, yesterday).await?;
     Ok(match days.last() {
         Some(last) => format!("days closed {}, the last {last}", days.len()),
         None => "nothing to do".to_owned(),
@@ -140,13 +148,13 @@ struct Watch {
 }
 
 impl Watch {
-    async fn begin(scheme: &Scheme) -> Result<Watch> {
+    async fn begin(environment: &Environment) -> Result<Watch> {
         let began = clock::monotonic();
         let mut watch = Watch { began, clock: None };
-        if scheme.config.clock == Clock::Wall {
-            let mut tx = scheme.store.read().await?;
+        if environment.scheme.clock == Clock::Wall {
+            let mut tx = environment.store.read().await?;
             let last_known = runs::last_known(&mut tx).await?;
-            watch.clock = Some(WallClock::new(watch.both(), last_known, scheme.config.clock_wait));
+            watch.clock = Some(WallClock::new(watch.both(), last_known, environment.scheme.clock_wait));
         }
         Ok(watch)
     }
@@ -156,11 +164,11 @@ impl Watch {
     }
 
     /// Reads the wall clock, and reports what changed.
-    async fn look(&mut self, scheme: &Scheme) -> Result<()> {
+    async fn look(&mut self, environment: &Environment) -> Result<()> {
         let look = self.both();
         let Some(clock) = &mut self.clock else { return Ok(()) };
         let finding = clock.look(look);
-        let minutes = scheme.config.clock_wait.as_secs() / 60;
+        let minutes = environment.scheme.clock_wait.as_secs() / 60;
         let (status, words) = match (finding, clock.doubt()) {
             (Finding::Unchanged, _) => return Ok(()),
             (Finding::Ahead(by), Some(Doubt::Stopped)) => (
@@ -190,8 +198,8 @@ impl Watch {
             _ => tracing::warn!("{words}"),
         }
         let believed = clock.believed(look);
-        let today = scheme.business_date().await?;
-        let mut tx = scheme.store.write().await?;
+        let today = environment.business_date().await?;
+        let mut tx = environment.store.write().await?;
         runs::claim(&mut tx, CLOCK, CLOCK_ROW, today, believed).await?;
         runs::finish(&mut tx, CLOCK, CLOCK_ROW, status, &words, believed).await?;
         tx.commit().await

@@ -10,21 +10,21 @@ use anyhow::{Context, Result, bail};
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::books::done::Done;
-use crate::books::environment::Scheme;
-use crate::config::Merchant;
+use crate::books::environment::Environment;
 use crate::jobs::{
     Job, assess_positions, close_day, collect_debits, ingest_files, match_bills, pay_out_credit, send_reminders,
     watch_feeds, write_reconciliation,
 };
+use crate::scheme::Merchant;
 
 /// Does a job for the open business date. Parts of the close are done merchant by merchant.
-async fn work(job: Job, scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> Result<Done> {
+async fn work(job: Job, environment: &Environment, today: NaiveDate, now: DateTime<Utc>) -> Result<Done> {
     let done = match job {
-        Job::IngestFiles => ingest_files::run(scheme, today).await,
-        Job::WatchFeeds => watch_feeds::run(scheme, today, now).await,
-        Job::SendReminders => send_reminders::run(scheme, today, now).await,
-        Job::CloseDay => business_day::close(scheme, today).await,
-        Job::WriteReconciliation => write_reconciliation::run(scheme).await,
+        Job::IngestFiles => ingest_files::run(environment, today).await,
+        Job::WatchFeeds => watch_feeds::run(environment, today, now).await,
+        Job::SendReminders => send_reminders::run(environment, today, now).await,
+        Job::CloseDay => business_day::close(environment, today).await,
+        Job::WriteReconciliation => write_reconciliation::run(environment).await,
         Job::AssessPositions | Job::CollectDebits | Job::PayOutCredit | Job::MatchBills => {
             bail!("{} is part of the close of the day and runs with it", job.name())
         }
@@ -34,12 +34,12 @@ async fn work(job: Job, scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -
 
 /// Does a part of the close of the open business date for one merchant. If it fails, what it had not committed is rolled back, and
 /// no other merchant is touched.
-async fn work_for(job: Job, scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> Result<Done> {
+async fn work_for(job: Job, environment: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<Done> {
     let done = match job {
-        Job::AssessPositions => assess_positions::run_for(scheme, merchant, today).await,
-        Job::CollectDebits => collect_debits::run_for(scheme, merchant, today).await,
-        Job::PayOutCredit => pay_out_credit::run_for(scheme, merchant, today).await,
-        Job::MatchBills => match_bills::run_for(scheme, merchant, today).await,
+        Job::AssessPositions => assess_positions::run_for(environment, merchant, today).await,
+        Job::CollectDebits => collect_debits::run_for(environment, merchant, today).await,
+        Job::PayOutCredit => pay_out_credit::run_for(environment, merchant, today).await,
+        Job::MatchBills => match_bills::run_for(environment, merchant, today).await,
         Job::IngestFiles | Job::WatchFeeds | Job::SendReminders | Job::CloseDay | Job::WriteReconciliation => {
             bail!("{} is not part of the close of a day", job.name())
         }
@@ -48,17 +48,17 @@ async fn work_for(job: Job, scheme: &Scheme, merchant: &Merchant, today: NaiveDa
 }
 
 /// What a job would do, without doing it.
-pub async fn dry_run(job: Job, scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
-    let now = scheme.now_of(job.name(), today);
+pub async fn dry_run(job: Job, environment: &Environment, today: NaiveDate) -> Result<Vec<String>> {
+    let now = environment.now_of(job.name(), today);
     match job {
-        Job::IngestFiles => ingest_files::dry_run(scheme, today).await,
-        Job::WatchFeeds => watch_feeds::dry_run(scheme, today, now).await,
-        Job::AssessPositions => assess_positions::dry_run(scheme, today).await,
-        Job::SendReminders => send_reminders::dry_run(scheme, today, now).await,
-        Job::CollectDebits => collect_debits::dry_run(scheme, today).await,
-        Job::PayOutCredit => pay_out_credit::dry_run(scheme, today).await,
-        Job::MatchBills => match_bills::dry_run(scheme, today).await,
-        Job::CloseDay => close_day::dry_run(scheme, today).await,
-        Job::WriteReconciliation => write_reconciliation::dry_run(scheme).await,
+        Job::IngestFiles => ingest_files::dry_run(environment, today).await,
+        Job::WatchFeeds => watch_feeds::dry_run(environment, today, now).await,
+        Job::AssessPositions => assess_positions::dry_run(environment, today).await,
+        Job::SendReminders => send_reminders::dry_run(environment, today, now).await,
+        Job::CollectDebits => collect_debits::dry_run(environment, today).await,
+        Job::PayOutCredit => pay_out_credit::dry_run(environment, today).await,
+        Job::MatchBills => match_bills::dry_run(environment, today).await,
+        Job::CloseDay => close_day::dry_run(environment, today).await,
+        Job::WriteReconciliation => write_reconciliation::dry_run(environment).await,
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
 
-use crate::books::environment::Scheme;
+use crate::books::environment::Environment;
 use crate::clock;
 use crate::jobs::Job;
 use crate::store::runs;
@@ -30,13 +30,13 @@ pub enum IfDone {
 /// Claims a run, does its work and records how it ended. None: the run was done before, and is skipped. The outer error is one of
 /// the store, the inner one the work's.
 pub async fn run<T: Display>(
-    scheme: &Scheme,
+    environment: &Environment,
     run: Run,
     if_done: IfDone,
     work: impl Future<Output = Result<T>>,
 ) -> Result<Option<Result<T>>> {
     let Run { job, scheduled_for, today } = run;
-    let mut tx = scheme.store.write().await?;
+    let mut tx = environment.store.write().await?;
     let claimed = runs::claim(&mut tx, job.name(), scheduled_for, today, clock::now()).await?;
     tx.commit().await?;
     if !claimed && if_done == IfDone::Skip {
@@ -48,7 +48,7 @@ pub async fn run<T: Display>(
         Err(why) => ("failed", format!("{why:#}")),
     };
     if claimed || done.is_err() {
-        let mut tx = scheme.store.write().await?;
+        let mut tx = environment.store.write().await?;
         runs::finish(&mut tx, job.name(), scheduled_for, status, &outcome, clock::now()).await?;
         tx.commit().await?;
     }

@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use super::bulk::{self, Table, row};
 use super::corrections::{in_books, in_force, note_in_force};
 use super::engine::{Tx, key_set, on_engine, sql_for};
-use super::facts::BOOKED_DAY;
+use super::fact_columns::BOOKED_DAY;
 
 const AWAITED: Table = Table {
     name: "awaited_line",

@@ -9,7 +9,7 @@ use chrono::NaiveDate;
 use super::bulk::{self, Table, row};
 use super::corrections::{in_books, in_force, in_force_on};
 use super::engine::{Tx, key_set, on_engine, sql_for};
-use super::facts::BOOKED_DAY;
+use super::fact_columns::BOOKED_DAY;
 use crate::domain::facts::source::Source;
 use crate::domain::money::Currency;
 

@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, SqlitePool};
 
-use super::Store;
-use super::engine::{Access, Pools};
+use super::address::{address, unreachable};
 use super::fence::{self, Lock};
+use super::pools::{Access, Pools, Store};
 
 /// Rows that SQLite's thread may be ahead of us. Waking each other for every few of them costs more than reading.
 const ROWS_ACROSS: usize = 4_096;
@@ -63,7 +63,7 @@ impl Store {
             }
         };
         let mut store = Store { pools, access: Access::Shared };
-        let fence = fence::raise(&store, lock).await?;
+        let fence = fence::raise(store.write().await?, lock).await?;
         store.access = Access::Alone(fence);
         Ok(store)
     }
@@ -229,20 +229,6 @@ fn is_current(applied: i64, migrations: &Migrator) -> Result<()> {
     );
     ensure!(applied == known, "the tables of the store are those of a newer paylater than this one");
     Ok(())
-}
-
-/// Where a PostgreSQL store is: for messages, so without user and password.
-pub(super) fn address(options: &PgConnectOptions) -> String {
-    let database = options.get_database().unwrap_or("its default database");
-    match options.get_socket() {
-        Some(socket) => format!("PostgreSQL at {}, database {database}", socket.display()),
-        None => format!("PostgreSQL at {}:{}, database {database}", options.get_host(), options.get_port()),
-    }
-}
-
-pub(super) fn unreachable(why: sqlx::Error, options: &PgConnectOptions) -> Error {
-    let address = address(options);
-    Error::new(why).context(format!("{address}, cannot be reached; see that it runs and that its address is right"))
 }
 
 /// Runs SQLite's own check of everything in the store; nothing to do for PostgreSQL, which checks its pages as it reads.

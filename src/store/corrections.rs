@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::bulk::{self, Table, row};
 use super::engine::{Tx, key_set, on_engine, sql_for};
-use super::facts::{BOOKED_DAY, Columns};
+use super::fact_columns::{BOOKED_DAY, Columns};
 use crate::domain::calendar::plus;
 use crate::domain::facts::correction::Correction;
 use crate::domain::facts::fact::Fact;

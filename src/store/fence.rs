@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 
-use super::engine::{Engine, Store, Tx, on_engine};
+use super::engine::{Engine, Tx, on_engine};
 
 /// The advisory lock of PostgreSQL that one paylater holds while it works.
 const LOCK_KEY: i64 = 0x0070_6179_6c61_7465;
@@ -73,9 +73,8 @@ fn lock_path(store: &Path) -> PathBuf {
     path.into()
 }
 
-/// Raises the token: from here on whoever worked before writes no more. Waits for a transaction that is under way.
-pub(super) async fn raise(store: &Store, lock: Lock) -> Result<Fence> {
-    let mut tx = store.write().await?;
+/// Raises the token in a transaction of its own: from here on whoever worked before writes no more. Waits for a transaction that is under way.
+pub(super) async fn raise(mut tx: Tx, lock: Lock) -> Result<Fence> {
     if let Engine::Postgres(transaction) = &mut tx.engine {
         sqlx::query("SET LOCAL lock_timeout = '60s'").execute(&mut **transaction).await?;
     }

@@ -4,10 +4,13 @@
 //! both can run it. Functions that write take the transaction; the job opens and commits it. Only bulk writing
 //! differs by engine. There is deliberately no business rule below this line.
 
+mod address;
 mod bulk;
 mod connect;
 mod engine;
+mod fact_columns;
 mod fence;
+mod pools;
 mod trouble;
 
 pub mod arrivals;
@@ -35,6 +38,7 @@ pub mod scheme;
 pub mod standings;
 
 pub use connect::damage;
-pub use engine::{Store, Tx};
+pub use engine::Tx;
 pub use fence::Overtaken;
+pub use pools::Store;
 pub use trouble::is_of_store;

@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 use tempfile::TempDir;
 
 pub mod day_by_day;
+pub mod imports;
 pub mod postgres;
 pub mod random_orders;
 #[cfg(feature = "remote")]

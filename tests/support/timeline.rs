@@ -8,8 +8,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use chrono_tz::Asia::Shanghai;
-use paylater::config::Calendars;
-use paylater::config::problems::Problems;
+use paylater::config::{Calendars, Problems};
 use paylater::domain::business_days::{Count, Roll};
 use paylater::domain::calendar::{day_of, instant_of, plus};
 use paylater::domain::decide::credit_record::CreditRecord;

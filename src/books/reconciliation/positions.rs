@@ -60,7 +60,7 @@ impl DayOf<'_> {
         for (_, case) in into_cases(page, facts) {
             let case = case.as_known_on(self.day);
             let order = &case.order;
-            let terms = self.scheme.terms(&self.merchant.id, order.policy_version)?;
+            let terms = self.environment.terms(&self.merchant.id, order.policy_version)?;
             let standings = standings_on(&steps, &order.order_id, self.day)?;
             let decision = decide_with(&case, terms, &standings, self.day, news)
                 .with_context(|| which_order(&self.merchant.id, &case))?;

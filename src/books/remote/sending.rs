@@ -9,41 +9,41 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
 use super::{persistently, undelivered};
-use crate::books::environment::Scheme;
-use crate::config::Feed;
+use crate::books::environment::Environment;
 use crate::files::place::{Place, Trouble};
 use crate::files::spool;
+use crate::scheme::Feed;
 
 /// The last file of a day's reports.
 const MANIFEST: &str = "manifest.json";
 
 /// Queues the answers to a file once they have their final names.
-pub fn queue_answers(scheme: &Scheme, feed: &Feed, folder: &Path, kept_as: &str) -> io::Result<()> {
+pub fn queue_answers(environment: &Environment, feed: &Feed, folder: &Path, kept_as: &str) -> io::Result<()> {
     if feed.outbox.is_none() {
         return Ok(());
     }
     for suffix in ["rejects.csv", "ack.csv"] {
-        spool::queue(&answers_of(scheme, feed), &folder.join(format!("{kept_as}.{suffix}")))?;
+        spool::queue(&answers_of(environment, feed), &folder.join(format!("{kept_as}.{suffix}")))?;
     }
     Ok(())
 }
 
 /// Queues a day's reports once they are published.
-pub fn queue_reports(scheme: &Scheme, folder: &Path, day: NaiveDate) -> io::Result<()> {
-    if scheme.config.reports.is_none() {
+pub fn queue_reports(environment: &Environment, folder: &Path, day: NaiveDate) -> io::Result<()> {
+    if environment.scheme.reports.is_none() {
         return Ok(());
     }
     let files = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<PathBuf>>>()?;
-    fs::create_dir_all(reports_of(scheme))?;
-    spool::queue_folder(&reports_of(scheme).join(day.to_string()), &files)
+    fs::create_dir_all(reports_of(environment))?;
+    spool::queue_folder(&reports_of(environment).join(day.to_string()), &files)
 }
 
 /// Sends queued answers. Returns the errors of those that could not be sent.
-pub(super) async fn send_answers(scheme: &Scheme) -> Vec<String> {
+pub(super) async fn send_answers(environment: &Environment) -> Vec<String> {
     let mut failed = Vec::new();
-    for feed in &scheme.config.feeds {
+    for feed in &environment.scheme.feeds {
         let Some(place) = &feed.outbox else { continue };
-        if let Err(why) = persistently(async || send(place, &answers_of(scheme, feed), "").await).await {
+        if let Err(why) = persistently(async || send(place, &answers_of(environment, feed), "").await).await {
             failed.push(format!("feed {}: acknowledgements can't be sent to {place}: {why}", feed.name));
         }
     }
@@ -51,10 +51,10 @@ pub(super) async fn send_answers(scheme: &Scheme) -> Vec<String> {
 }
 
 /// Sends queued reports day by day, each day's manifest last. The error is an `Undelivered`.
-pub async fn send_reports(scheme: &Scheme) -> Result<()> {
-    let Some(place) = &scheme.config.reports else { return Ok(()) };
-    for day in spool::queued(&reports_of(scheme), "").context("looking for reports to send")? {
-        let folder = reports_of(scheme).join(&day);
+pub async fn send_reports(environment: &Environment) -> Result<()> {
+    let Some(place) = &environment.scheme.reports else { return Ok(()) };
+    for day in spool::queued(&reports_of(environment), "").context("looking for reports to send")? {
+        let folder = reports_of(environment).join(&day);
         let sent = persistently(async || {
             send(place, &folder, &format!("{day}/")).await?;
             Ok(fs::remove_dir(&folder)?)
@@ -81,10 +81,10 @@ async fn send(place: &Place, folder: &Path, below: &str) -> Result<(), Trouble> 
     Ok(())
 }
 
-fn answers_of(scheme: &Scheme, feed: &Feed) -> PathBuf {
-    scheme.config.home.join("sending/acknowledgements").join(&feed.name)
+fn answers_of(environment: &Environment, feed: &Feed) -> PathBuf {
+    environment.scheme.home.answers_to_send(&feed.name)
 }
 
-fn reports_of(scheme: &Scheme) -> PathBuf {
-    scheme.config.home.join("sending/reports")
+fn reports_of(environment: &Environment) -> PathBuf {
+    environment.scheme.home.reports_to_send()
 }

@@ -7,9 +7,8 @@ use chrono::NaiveDate;
 
 use super::bill::Bills;
 use super::{bank, late_fee, movement, words};
-use crate::books::environment::Scheme;
+use crate::books::environment::Environment;
 use crate::books::held_back;
-use crate::config::Merchant;
 use crate::domain::calendar::days_between;
 use crate::domain::decide::credit_record::{CreditRecord, CreditStatus};
 use crate::domain::decide::due::{ClockDay, due_date_workings};
@@ -25,6 +24,7 @@ use crate::domain::facts::source::Source;
 use crate::domain::journal::{Account, Kind};
 use crate::domain::money::Currency;
 use crate::domain::terms::policy::Terms;
+use crate::scheme::Merchant;
 use crate::store::input_rows::InputRow;
 use crate::store::journal::JournalRow;
 use crate::store::orders::StoredOrder;
@@ -57,7 +57,7 @@ const MAIL: i64 = 4;
 const CREDIT: i64 = 5;
 
 impl Story {
-    pub async fn load(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, order_id: &str) -> Result<Story> {
+    pub async fn load(tx: &mut Tx, environment: &Environment, merchant: &Merchant, order_id: &str) -> Result<Story> {
         let ids = [order_id];
         let rows = input_rows::of_order(tx, &merchant.id, order_id).await?;
         let mut told = Told { merchant, names: HashMap::new(), events: Vec::new() };
@@ -77,7 +77,7 @@ impl Story {
         let sources = sources.chain(corrections.iter().map(|correction| correction.source.file_no));
         let sources = sources.chain(asked.iter().map(|asked| asked.answer_source.file_no));
         told.names = inputs::file_names(tx, &sources.collect::<Vec<_>>()).await?;
-        told.ordered(scheme, &stored, &rows);
+        told.ordered(environment, &stored, &rows);
         if stored.declined.is_some() {
             return Ok(Story { headline: told.headline(&stored, None), events: told.events, now: Vec::new() });
         }
@@ -152,8 +152,8 @@ impl Story {
         let in_arrears = owed.iter().any(|owed| owed.position.is_unpaid() && owed.position.days_past_due > 0);
         now.extend(bank::credit(&booked_money, terms, &asked, in_arrears, open_day));
         now.extend(suspended(&rows));
-        let at = scheme.now_of("watch_feeds", open_day);
-        let missing = held_back::missing_at(tx, scheme, open_day, Some(at)).await?;
+        let at = environment.now_of("watch_feeds", open_day);
+        let missing = held_back::missing_at(tx, environment, open_day, Some(at)).await?;
         let held_back = missing.get(merchant.id.as_str()).and_then(|missing| held_back::in_words(missing));
         let is_open = owed.iter().any(|owed| owed.position.is_unpaid());
         now.extend(held_back.filter(|_| is_open).map(|why| format!("     {why}")));
@@ -197,9 +197,9 @@ impl Told<'_> {
     }
 
     /// `rows`: those not simply recorded. That of a declined order keeps the reason with the figures of the decision.
-    fn ordered(&mut self, scheme: &Scheme, stored: &StoredOrder, rows: &[(InputRow, String)]) {
+    fn ordered(&mut self, environment: &Environment, stored: &StoredOrder, rows: &[(InputRow, String)]) {
         let order = &stored.order;
-        let at = order.ordered_at.with_timezone(&scheme.config.zone).format("%Y-%m-%d %H:%M");
+        let at = order.ordered_at.with_timezone(&environment.scheme.zone).format("%Y-%m-%d %H:%M");
         let score = stored.credit_score.map(|score| format!("score {score}")).unwrap_or_default();
         let agreement = stored.agreement_id.as_ref().map(|id| format!(", agreement {id}")).unwrap_or_default();
         let what = match &stored.declined {

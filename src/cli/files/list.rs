@@ -11,7 +11,7 @@ use super::super::open::At;
 use super::super::table::Table;
 use super::super::{Ending, remark, say};
 use super::{as_json, status_in_words};
-use crate::books::environment::Scheme;
+use crate::books::environment::Environment;
 use crate::clock;
 use crate::domain::calendar::YEARS;
 use crate::files::waiting::{self, Taker, Waiting};
@@ -52,10 +52,10 @@ const WAITING_SHOWN: usize = 100;
 
 impl List {
     pub async fn run(self, at: &At) -> Result<Ending> {
-        let scheme = at.look().await?;
-        let mut tx = scheme.store.read().await?;
+        let environment = at.look().await?;
+        let mut tx = environment.store.read().await?;
         let waiting = match (&self.date, self.status.as_deref()) {
-            (None, None | Some("waiting")) => waiting_files(&mut tx, &scheme, self.feed.as_deref()).await?,
+            (None, None | Some("waiting")) => waiting_files(&mut tx, &environment, self.feed.as_deref()).await?,
             _ => Vec::new(),
         };
         if at.json {
@@ -146,10 +146,10 @@ fn cells(listed: &ListedFile) -> [String; 13] {
 }
 
 /// What lies in the feeds' folders and is not taken yet.
-async fn waiting_files(tx: &mut Tx, scheme: &Scheme, feed: Option<&str>) -> Result<Vec<Waiting>> {
-    let today = crate::store::scheme::days(tx).await?.map_or(scheme.config.starts_on, |days| days.business_date);
+async fn waiting_files(tx: &mut Tx, environment: &Environment, feed: Option<&str>) -> Result<Vec<Waiting>> {
+    let today = crate::store::scheme::days(tx).await?.map_or(environment.scheme.starts_on, |days| days.business_date);
     let mut folders: BTreeMap<&Path, Vec<Taker<'_>>> = BTreeMap::new();
-    for feed in &scheme.config.feeds {
+    for feed in &environment.scheme.feeds {
         let (settle, done) = (feed.settle, feed.done.as_deref());
         let taker = Taker { feed: &feed.name, pattern: &feed.pattern, settle, done };
         folders.entry(&feed.folder).or_default().push(taker);
@@ -157,7 +157,7 @@ async fn waiting_files(tx: &mut Tx, scheme: &Scheme, feed: Option<&str>) -> Resu
     let mut waiting = Vec::new();
     for (folder, takers) in folders {
         let kept =
-            takers.iter().any(|taker| scheme.config.feeds.iter().any(|feed| feed.name == taker.feed && feed.keep));
+            takers.iter().any(|taker| environment.scheme.feeds.iter().any(|feed| feed.name == taker.feed && feed.keep));
         // Of a folder that keeps its files, most are taken already.
         let limit = if kept { usize::MAX } else { WAITING_SHOWN };
         let found = match waiting::look(folder, &takers, today, clock::system_now(), limit) {
@@ -170,7 +170,7 @@ async fn waiting_files(tx: &mut Tx, scheme: &Scheme, feed: Option<&str>) -> Resu
         };
         let mut shown = 0;
         for file in found.into_iter().filter(|file| feed.is_none() || file.feed.as_deref() == feed) {
-            if shown < WAITING_SHOWN && !is_taken(tx, scheme, &file).await? {
+            if shown < WAITING_SHOWN && !is_taken(tx, environment, &file).await? {
                 waiting.push(file);
                 shown += 1;
             }
@@ -180,8 +180,8 @@ async fn waiting_files(tx: &mut Tx, scheme: &Scheme, feed: Option<&str>) -> Resu
 }
 
 /// A feed that keeps its files has those that it took before.
-async fn is_taken(tx: &mut Tx, scheme: &Scheme, file: &Waiting) -> Result<bool> {
-    let feed = scheme.config.feeds.iter().find(|feed| Some(&feed.name) == file.feed.as_ref() && feed.keep);
+async fn is_taken(tx: &mut Tx, environment: &Environment, file: &Waiting) -> Result<bool> {
+    let feed = environment.scheme.feeds.iter().find(|feed| Some(&feed.name) == file.feed.as_ref() && feed.keep);
     let Some(feed) = feed else { return Ok(false) };
     Ok(inputs::files_named(tx, &feed.name, &file.name).await?.iter().any(|file| file.filed))
 }

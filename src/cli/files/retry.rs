@@ -28,15 +28,16 @@ impl Retry {
     pub async fn run(self, at: &At) -> Result<Ending> {
         // A dry run may go on beside a daemon.
         let (work, look) = if self.dry_run { (None, Some(at.look().await?)) } else { (Some(at.work().await?), None) };
-        let scheme = work.as_ref().map(|work| &work.scheme).or(look.as_ref()).expect("one of both was opened");
-        let today = scheme.business_date().await?;
-        let mut tx = scheme.store.read().await?;
+        let environment =
+            work.as_ref().map(|work| &work.environment).or(look.as_ref()).expect("one of both was opened");
+        let today = environment.business_date().await?;
+        let mut tx = environment.store.read().await?;
         let files = match &self.file {
             Some(which) => vec![find(&mut tx, which).await?.file],
             None => retry::candidates(&mut tx).await?,
         };
         drop(tx);
-        let tried = retry::retry(scheme, today, files, self.dry_run).await;
+        let tried = retry::retry(environment, today, files, self.dry_run).await;
         if let Some(work) = &work {
             work.progress.finish();
         }

@@ -40,11 +40,11 @@ const PAGE: i64 = 1_000;
 
 impl Show {
     pub async fn run(self, at: &At) -> Result<Ending> {
-        let scheme = at.look().await?;
-        let mut tx = scheme.store.read().await?;
+        let environment = at.look().await?;
+        let mut tx = environment.store.read().await?;
         let listed = find(&mut tx, &self.file).await?;
-        let today = scheme::days(&mut tx).await?.map_or(scheme.config.starts_on, |days| days.business_date);
-        let outbox = scheme.config.home.join("outbox").join(&listed.file.feed);
+        let today = scheme::days(&mut tx).await?.map_or(environment.scheme.starts_on, |days| days.business_date);
+        let outbox = environment.scheme.home.outbox(&listed.file.feed);
         let answer = outbox.join(format!("{}.ack.csv", listed.file.kept_as));
         if at.json {
             say!("{{\"file\": {}, \"acknowledgement\": {}, \"rows\": [", as_json(&listed), json!(answer));

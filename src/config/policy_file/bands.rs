@@ -5,8 +5,7 @@ use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::problems::{Rules, join, wrong};
-use crate::config::values::{in_days, minor};
+use crate::config::toml::{Rules, in_days, join, minor, wrong};
 use crate::domain::money::Currency;
 use crate::domain::terms::policy::Band;
 

@@ -5,10 +5,9 @@ use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::RawVersion;
+use super::bands::RawBand;
 use crate::config::calendar_file::Calendars;
-use crate::config::problems::{Rules, join, wrong};
-use crate::config::values::{in_days, share_of_one};
+use crate::config::toml::{Rules, in_days, join, share_of_one, wrong};
 use crate::domain::business_days::{Count, Roll};
 use crate::domain::terms::due_dates::{DaysOff, DueDay, Share, Term};
 
@@ -35,15 +34,26 @@ pub struct RawShare {
     due_day: Option<RawDueDay>,
 }
 
-impl RawVersion {
+/// The keys of a version about due dates, as they are written.
+pub struct Keys<'a> {
+    /// Whether the version has a due day for all its orders.
+    pub due_day: bool,
+    pub instalments: &'a [RawShare],
+    pub bands: &'a [RawBand],
+    pub calendar: Option<&'a str>,
+    pub count: Count,
+    pub roll: Roll,
+}
+
+impl Keys<'_> {
     /// What days are off, after a look at whether the keys about due dates go together.
     pub fn days_off(&self, calendars: &Calendars, rules: &mut Rules) -> Option<Option<DaysOff>> {
-        let (count, roll) = (self.count.unwrap_or_default(), self.roll.unwrap_or_default());
-        if self.due_day.is_some() && !self.instalments.is_empty() {
+        let (count, roll) = (self.count, self.roll);
+        if self.due_day && !self.instalments.is_empty() {
             let advice = "with instalments, write it in each of them; here leave it out, or write due_day = false if it \
                           is inherited";
             rules.refuse("due_day", advice);
-        } else if self.due_day.is_some() {
+        } else if self.due_day {
             for (i, band) in self.bands.iter().enumerate().filter(|(_, band)| band.term.is_some()) {
                 let advice = format!(
                     "score {} has a term, but due_day sets the due date; leave one of them out, or write due_day = false \
@@ -53,14 +63,14 @@ impl RawVersion {
                 rules.refuse(&format!("bands[{i}].term"), advice);
             }
         }
-        let counts_days = self.due_day.is_none()
-            && (self.instalments.is_empty() || self.instalments.iter().any(|part| part.term.is_some()));
+        let counts_days =
+            !self.due_day && (self.instalments.is_empty() || self.instalments.iter().any(|part| part.term.is_some()));
         if count == Count::Business && !counts_days {
             let advice = "\"business\" counts the days of a term, but due_day takes its place; leave count out, or write \
                           count = \"calendar\" if it is inherited";
             rules.refuse("count", advice);
         }
-        match (&self.calendar, count, roll) {
+        match (self.calendar, count, roll) {
             (None, Count::Calendar, Roll::None) => Some(None),
             (None, Count::Business, _) => {
                 let advice = "\"business\" needs to know the days off; write calendar = \"weekends\" or another";

@@ -3,8 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::problems::{Rules, join};
-use crate::config::values::{in_days, maybe_days};
+use crate::config::toml::{Rules, in_days, join, maybe_days};
 use crate::domain::terms::instructions::{DebitRule, PayOutRule, Retry};
 
 /// The most attempts that a plan may have, with the first.

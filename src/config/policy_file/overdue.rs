@@ -5,8 +5,7 @@ use anyhow::Result;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::problems::{Rules, wrong};
-use crate::config::values::{in_days, maybe_days};
+use crate::config::toml::{Rules, in_days, maybe_days, wrong};
 use crate::domain::terms::policy::CreditRule;
 
 #[derive(Deserialize, JsonSchema, Default)]

@@ -6,16 +6,15 @@ use anyhow::{Result, bail};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::super::problems::{Rules, join, wrong};
-use super::super::shape;
-use super::OneOrMore;
+use super::one_or_more::OneOrMore;
+use crate::config::toml::{Rules, join, shape, wrong};
 use crate::files::incoming::Kind;
 use crate::files::profile::mapping::{is_amount, is_time};
 use crate::files::profile::{Column, Rule, Sign};
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(untagged)]
-pub(super) enum RawSource {
+pub enum RawSource {
     Column(String),
     Columns(Vec<String>),
     Rule(RawRule),
@@ -23,7 +22,7 @@ pub(super) enum RawSource {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RawRule {
+pub struct RawRule {
     /// The column; of several, the first that has a value.
     from: Option<OneOrMore<String>>,
     /// The value in every row, instead of a column.
@@ -50,19 +49,14 @@ pub(super) struct RawRule {
 
 #[derive(Deserialize, JsonSchema, Clone, Copy)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum RawSign {
+pub enum RawSign {
     Negative,
     Absolute,
     Reversed,
 }
 
 /// Columns in the order in which the kind's own are written down.
-pub(super) fn of_columns(
-    at: &str,
-    raw: BTreeMap<String, RawSource>,
-    kind: Option<Kind>,
-    rules: &mut Rules,
-) -> Vec<Column> {
+pub fn of_columns(at: &str, raw: BTreeMap<String, RawSource>, kind: Option<Kind>, rules: &mut Rules) -> Vec<Column> {
     let mut columns = Vec::new();
     for (name, source) in raw {
         let key = join(at, &name);

@@ -7,10 +7,10 @@ use anyhow::Result;
 use chrono::NaiveDate;
 
 use crate::books::expected_files::missing_key;
-use crate::config::Feed;
 use crate::domain::facts::source::Source;
 use crate::domain::intake::admission::is_refused_by_terms;
 use crate::domain::intake::arrival::left_out;
+use crate::scheme::Feed;
 use crate::store::exceptions::{self, NewException};
 use crate::store::inputs::FileRow;
 use crate::store::{Tx, arrivals, input_rows, inputs, listing};

@@ -8,17 +8,22 @@ use chrono::NaiveDate;
 
 use super::outcome::Outcome;
 use super::{Chunk, facts};
-use crate::books::environment::Scheme;
-use crate::config::Merchant;
+use crate::books::environment::Environment;
 use crate::domain::calendar::day_of;
 use crate::domain::facts::source::Source;
 use crate::files::incoming::{BillRow, Kind, Row};
 use crate::files::reader::Line;
+use crate::scheme::Merchant;
 use crate::store::bills::{NewLine, Said};
 use crate::store::{Tx, bills, input_rows};
 
-pub async fn decide(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
-    let (mut outcomes, keys) = facts::decide_under_keys(tx, scheme, merchant, chunk).await?;
+pub async fn decide(
+    tx: &mut Tx,
+    environment: &Environment,
+    merchant: &Merchant,
+    chunk: &Chunk<'_>,
+) -> Result<Vec<Outcome>> {
+    let (mut outcomes, keys) = facts::decide_under_keys(tx, environment, merchant, chunk).await?;
     // That a refund failed is noted with what was said of it before.
     let rows = chunk.lines.iter().filter_map(bill_row).filter(|row| !row.fact.failed);
     let rows: Vec<(&BillRow, &str)> = rows.map(|row| (row, keys.of(&row.fact))).collect();
@@ -37,7 +42,7 @@ pub async fn decide(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, chunk: &C
                 fee_minor: row.fee_minor,
                 transaction_id: &row.transaction_id,
                 provider: &chunk.file.provider,
-                occurred_on: day_of(row.fact.effective_at, scheme.config.zone, None),
+                occurred_on: day_of(row.fact.effective_at, environment.scheme.zone, None),
                 opened_on,
                 source: Source { file_no: chunk.file.file_no, line: line.number },
             }),

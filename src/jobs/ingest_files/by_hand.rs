@@ -9,8 +9,7 @@ use chrono::NaiveDate;
 use super::corrections::Desk;
 use super::outcome::Outcome;
 use super::take;
-use crate::books::environment::Scheme;
-use crate::config::Merchant;
+use crate::books::environment::Environment;
 use crate::domain::decide::end_of_day::decide;
 use crate::domain::decide::position::Position;
 use crate::domain::facts::correction::CorrectionRow;
@@ -21,6 +20,7 @@ use crate::files::cell::Cells;
 use crate::files::inbox::Found;
 use crate::files::incoming::{self, Kind, Row};
 use crate::files::source::Seen;
+use crate::scheme::Merchant;
 
 /// A correction by column and cell.
 pub struct ByHand {
@@ -45,8 +45,13 @@ pub struct Preview {
 }
 
 /// Takes a correction in.
-pub async fn correct(scheme: &Scheme, merchant: &Merchant, by_hand: &ByHand, today: NaiveDate) -> Result<Answer> {
-    let feed = scheme.config.by_hand.iter().find(|feed| feed.merchant.as_ref() == Some(&merchant.id));
+pub async fn correct(
+    environment: &Environment,
+    merchant: &Merchant,
+    by_hand: &ByHand,
+    today: NaiveDate,
+) -> Result<Answer> {
+    let feed = environment.scheme.by_hand.iter().find(|feed| feed.merchant.as_ref() == Some(&merchant.id));
     let feed = feed.with_context(|| format!("merchant {} has no place for corrections", merchant.id))?;
     fs::create_dir_all(&feed.folder).with_context(|| format!("making the folder {}", feed.folder.display()))?;
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
@@ -58,13 +63,13 @@ pub async fn correct(scheme: &Scheme, merchant: &Merchant, by_hand: &ByHand, tod
     atomic::write(&path, &rows.into_inner()?).with_context(|| format!("writing {}", path.display()))?;
     let seen = Seen::of(&fs::metadata(&path)?);
     let found = Found { path, name, date: Some(today), number: None, seen };
-    let taken = take(scheme, feed, &found, today, None).await?;
+    let taken = take(environment, feed, &found, today, None).await?;
     let Some(file) = taken else { anyhow::bail!("{} was taken away before it was read", found.name) };
     if let (Some(code), Some(message)) = (&file.code, &file.message) {
         let (code, message) = (code.clone(), message.clone());
         return Ok(Answer { outcome: file.status, code, message, preview: None });
     }
-    let ack = scheme.config.home.join("outbox").join(&feed.name).join(format!("{}.ack.csv", file.kept_as));
+    let ack = environment.scheme.home.outbox(&feed.name).join(format!("{}.ack.csv", file.kept_as));
     let mut rows = csv::Reader::from_path(&ack).with_context(|| format!("reading {}", ack.display()))?;
     let row = rows.records().next().context("an acknowledgement without a row")??;
     let cell = |at: usize| row.get(at).unwrap_or_default().to_owned();
@@ -72,20 +77,25 @@ pub async fn correct(scheme: &Scheme, merchant: &Merchant, by_hand: &ByHand, tod
 }
 
 /// What would become of a correction, and of its order at the end of the open day. Nothing is changed.
-pub async fn preview(scheme: &Scheme, merchant: &Merchant, by_hand: &ByHand, today: NaiveDate) -> Result<Answer> {
+pub async fn preview(
+    environment: &Environment,
+    merchant: &Merchant,
+    by_hand: &ByHand,
+    today: NaiveDate,
+) -> Result<Answer> {
     let (header, cells): (Vec<String>, csv::StringRecord) =
         by_hand.cells.iter().map(|(column, cell)| ((*column).to_owned(), cell.clone())).unzip();
-    let cells = Cells { header: &header, cells: &cells, zone: scheme.config.zone, as_sent: None };
+    let cells = Cells { header: &header, cells: &cells, zone: environment.scheme.zone, as_sent: None };
     let parsed = match incoming::parse(Kind::Corrections, &cells) {
         Ok(parsed) => parsed,
         Err(rejection) => return Ok(told(&Outcome::from(&rejection), None)),
     };
     let Row::Correction(row) = &parsed.row else { anyhow::bail!("a correction is read as something else") };
-    let mut tx = scheme.store.read().await?;
-    let mut desk = Desk::open(&mut tx, scheme, merchant, &[row], today).await?;
-    let before = positions(scheme, merchant, &desk, row, today)?;
+    let mut tx = environment.store.read().await?;
+    let mut desk = Desk::open(&mut tx, environment, merchant, &[row], today).await?;
+    let before = positions(environment, merchant, &desk, row, today)?;
     let outcome = desk.try_one(row, parsed.fingerprint, Source::default());
-    let after = positions(scheme, merchant, &desk, row, today)?;
+    let after = positions(environment, merchant, &desk, row, today)?;
     let currency = desk.case_of(row).map(|case| case.order.currency);
     let preview = currency.zip(before.zip(after));
     Ok(told(&outcome, preview.map(|(currency, (before, after))| Preview { currency, before, after })))
@@ -97,13 +107,13 @@ fn told(outcome: &Outcome, preview: Option<Preview>) -> Answer {
 }
 
 fn positions(
-    scheme: &Scheme,
+    environment: &Environment,
     merchant: &Merchant,
     desk: &Desk<'_>,
     row: &CorrectionRow,
     today: NaiveDate,
 ) -> Result<Option<Vec<Position>>> {
     let Some(case) = desk.case_of(row) else { return Ok(None) };
-    let terms = scheme.terms(&merchant.id, case.order.policy_version)?;
+    let terms = environment.terms(&merchant.id, case.order.policy_version)?;
     Ok(Some(decide(case, terms, &[], today)?.positions))
 }

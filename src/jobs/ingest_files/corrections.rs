@@ -11,9 +11,8 @@ use chrono_tz::Tz;
 use super::Chunk;
 use super::outcome::Outcome;
 use super::pending;
-use crate::books::environment::Scheme;
+use crate::books::environment::Environment;
 use crate::books::order_decisions::into_cases;
-use crate::config::Merchant;
 use crate::domain::calendar::day_of;
 use crate::domain::decide::due::due_dates_are_known;
 use crate::domain::facts::case::Case;
@@ -23,6 +22,7 @@ use crate::domain::facts::source::Source;
 use crate::domain::intake::admission::{Refusal, admit, admit_given_back, not_before_order};
 use crate::files::cell::Cells;
 use crate::files::incoming::{self, Kind, Row};
+use crate::scheme::Merchant;
 use crate::store::corrections::{self, NewCorrection};
 use crate::store::input_rows::{self, InputRow};
 use crate::store::{Tx, exceptions, facts, inputs, orders};
@@ -32,10 +32,15 @@ const UNKNOWN_FACT: &str = "UNKNOWN_FACT";
 /// Of a row that waited until it was corrected.
 const CORRECTED: &str = "CORRECTED";
 
-pub async fn decide(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
+pub async fn decide(
+    tx: &mut Tx,
+    environment: &Environment,
+    merchant: &Merchant,
+    chunk: &Chunk<'_>,
+) -> Result<Vec<Outcome>> {
     let rows: Vec<&CorrectionRow> =
         chunk.lines.iter().filter_map(|line| correction(&line.parsed.as_ref().ok()?.row)).collect();
-    let mut desk = Desk::open(tx, scheme, merchant, &rows, chunk.today).await?;
+    let mut desk = Desk::open(tx, environment, merchant, &rows, chunk.today).await?;
     let mut outcomes = Vec::with_capacity(chunk.lines.len());
     for line in chunk.lines {
         outcomes.push(match &line.parsed {
@@ -59,18 +64,18 @@ fn correction(row: &Row) -> Option<&CorrectionRow> {
 }
 
 /// Tries corrections again that wait for facts. They are few, and mostly none.
-pub async fn try_again(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> Result<()> {
+pub async fn try_again(tx: &mut Tx, environment: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<()> {
     let mut waiting = input_rows::pending_of_kind(tx, &merchant.id, Kind::Corrections.name()).await?;
     if waiting.is_empty() {
         return Ok(());
     }
     let mut rows = Vec::with_capacity(waiting.len());
     for input in &waiting {
-        let (_, zone) = pending::kind_and_zone(tx, scheme, input.file_no).await?;
+        let (_, zone) = pending::kind_and_zone(tx, environment, input.file_no).await?;
         rows.push(read_again(input, zone)?);
     }
     let by_row: Vec<&CorrectionRow> = rows.iter().collect();
-    let mut desk = Desk::open(tx, scheme, merchant, &by_row, today).await?;
+    let mut desk = Desk::open(tx, environment, merchant, &by_row, today).await?;
     let mut resolved = Vec::new();
     for (input, row) in waiting.iter_mut().zip(&rows) {
         let source = Source { file_no: input.file_no, line: input.line };
@@ -120,7 +125,7 @@ pub fn of_failed_refund(row: &FactRow) -> CorrectionRow {
 
 /// What deciding corrections needs, loaded in one go, and what comes of them.
 pub struct Desk<'a> {
-    scheme: &'a Scheme,
+    environment: &'a Environment,
     merchant: &'a Merchant,
     today: NaiveDate,
     /// Fingerprints of corrections known before.
@@ -145,7 +150,7 @@ fn file_kind(kind: &str) -> Option<Kind> {
 impl<'a> Desk<'a> {
     pub async fn open(
         tx: &mut Tx,
-        scheme: &'a Scheme,
+        environment: &'a Environment,
         merchant: &'a Merchant,
         rows: &[&CorrectionRow],
         today: NaiveDate,
@@ -174,7 +179,7 @@ impl<'a> Desk<'a> {
         let cases = into_cases(loaded, histories).into_iter();
         let cases = cases.map(|(_, case)| (case.order.order_id.clone(), case)).collect();
         let (accepted, ended) = (Vec::new(), Vec::new());
-        Ok(Desk { scheme, merchant, today, known, order_of, waiting, cases, declined, accepted, ended })
+        Ok(Desk { environment, merchant, today, known, order_of, waiting, cases, declined, accepted, ended })
     }
 
     pub async fn decide(
@@ -249,7 +254,7 @@ impl<'a> Desk<'a> {
         };
         let before = case.fact(row.kind, &row.fact_id);
         let rest = case.without(row.kind, &row.fact_id);
-        let zone = self.scheme.config.zone;
+        let zone = self.environment.scheme.zone;
         let corrected = case.correction_of(row.kind, &row.fact_id);
         let channel = row.channel.as_ref().or_else(|| corrected?.channel.as_ref()).cloned();
         let instead = match &row.action {
@@ -303,7 +308,13 @@ impl<'a> Desk<'a> {
     ) -> Result<(), Refusal> {
         if let Some(fact) = instead {
             let order = &rest.order;
-            not_before_order(&order.order_id, order.ordered_at, terms, fact.effective_at, self.scheme.config.zone)?;
+            not_before_order(
+                &order.order_id,
+                order.ordered_at,
+                terms,
+                fact.effective_at,
+                self.environment.scheme.zone,
+            )?;
             let is_given_back = rest.fact("given_back", &fact.id).is_some();
             match fact.what {
                 What::Refund { minor, .. } if is_given_back => admit_given_back(rest, terms, minor, fact.effective_on)?,
@@ -342,7 +353,7 @@ impl<'a> Desk<'a> {
         let key = (row.kind, row.fact_id.clone());
         let input = self.waiting[&key].clone();
         let file = file_kind(row.kind).context("a row of no kind waits")?;
-        let (_, file_zone) = pending::kind_and_zone(tx, self.scheme, input.file_no).await?;
+        let (_, file_zone) = pending::kind_and_zone(tx, self.environment, input.file_no).await?;
         let waited = pending::read_again(&input, file, file_zone)?;
         if let Action::Replace(changes) = &row.action {
             let mut instead = waited.clone();
@@ -351,7 +362,8 @@ impl<'a> Desk<'a> {
             instead.note = row.channel.clone().or(waited.note.clone());
             instead.effective_at = changes.effective_at.unwrap_or(waited.effective_at);
             instead.order_id = row.order_id.clone().unwrap_or(waited.order_id.clone());
-            let mut desk = super::facts::Desk::open(tx, self.scheme, self.merchant, &[&instead], self.today).await?;
+            let mut desk =
+                super::facts::Desk::open(tx, self.environment, self.merchant, &[&instead], self.today).await?;
             let outcome = desk.decide(&instead, input.fingerprint, source, false);
             if outcome != Outcome::Accepted {
                 return Ok(outcome);

@@ -9,9 +9,8 @@ use chrono::NaiveDate;
 use super::other_keys::{OtherKeys, minor_of};
 use super::outcome::{Outcome, raw};
 use super::{Chunk, corrections, pending};
-use crate::books::environment::Scheme;
+use crate::books::environment::Environment;
 use crate::books::order_decisions::into_cases;
-use crate::config::Merchant;
 use crate::domain::calendar::{day_of, days_between};
 use crate::domain::facts::case::Case;
 use crate::domain::facts::correction::CorrectionRow;
@@ -24,25 +23,31 @@ use crate::files::incoming::facts::{fingerprint_of, fingerprint_of_money};
 use crate::files::incoming::{Kind, Row};
 use crate::files::profile::mapping::SET_ASIDE;
 use crate::files::reader::Line;
+use crate::scheme::Merchant;
 use crate::store::bills::{self, Said};
 use crate::store::exceptions::NewException;
 use crate::store::facts::{self, NewFact};
 use crate::store::{Tx, exceptions, input_rows, orders};
 
-pub async fn decide(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
-    decide_under_keys(tx, scheme, merchant, chunk).await.map(|(outcomes, _)| outcomes)
+pub async fn decide(
+    tx: &mut Tx,
+    environment: &Environment,
+    merchant: &Merchant,
+    chunk: &Chunk<'_>,
+) -> Result<Vec<Outcome>> {
+    decide_under_keys(tx, environment, merchant, chunk).await.map(|(outcomes, _)| outcomes)
 }
 
 /// The same, with the keys under which rows are recorded.
 pub async fn decide_under_keys(
     tx: &mut Tx,
-    scheme: &Scheme,
+    environment: &Environment,
     merchant: &Merchant,
     chunk: &Chunk<'_>,
 ) -> Result<(Vec<Outcome>, OtherKeys)> {
     let kind = chunk.kind;
     let rows: Vec<&FactRow> = chunk.lines.iter().filter_map(fact_row).collect();
-    let mut desk = Desk::open(tx, scheme, merchant, &rows, chunk.today).await?;
+    let mut desk = Desk::open(tx, environment, merchant, &rows, chunk.today).await?;
     desk.is_bill = kind == Kind::Bills;
     desk.load_waiting(tx, kind, &rows).await?;
     let mut outcomes = Vec::with_capacity(chunk.lines.len());
@@ -67,10 +72,10 @@ pub async fn decide_under_keys(
     let failed = desk.failed(chunk);
     let keys = std::mem::take(&mut desk.other_keys);
     desk.write(tx).await?;
-    void_failed(tx, scheme, merchant, chunk, &failed, &mut outcomes).await?;
+    void_failed(tx, environment, merchant, chunk, &failed, &mut outcomes).await?;
     if matches!(kind, Kind::Payments | Kind::Bills) {
         let paid: Vec<&str> = rows.iter().map(|row| row.order_id.as_str()).collect();
-        pending::try_chargebacks_again(tx, scheme, merchant, &paid, chunk.today).await?;
+        pending::try_chargebacks_again(tx, environment, merchant, &paid, chunk.today).await?;
     }
     Ok((outcomes, keys))
 }
@@ -78,7 +83,7 @@ pub async fn decide_under_keys(
 /// Refunds that did not go through after all: what was counted of them counts no more.
 async fn void_failed(
     tx: &mut Tx,
-    scheme: &Scheme,
+    environment: &Environment,
     merchant: &Merchant,
     chunk: &Chunk<'_>,
     failed: &[(usize, CorrectionRow)],
@@ -88,7 +93,7 @@ async fn void_failed(
         return Ok(());
     }
     let rows: Vec<&CorrectionRow> = failed.iter().map(|(_, row)| row).collect();
-    let mut desk = corrections::Desk::open(tx, scheme, merchant, &rows, chunk.today).await?;
+    let mut desk = corrections::Desk::open(tx, environment, merchant, &rows, chunk.today).await?;
     for (at, row) in failed {
         let line = &chunk.lines[*at];
         let source = Source { file_no: chunk.file.file_no, line: line.number };
@@ -161,7 +166,7 @@ fn fact_row(line: &Line) -> Option<&FactRow> {
 
 /// What deciding a chunk of facts needs, loaded in one go, and what comes of it.
 pub(super) struct Desk<'a> {
-    scheme: &'a Scheme,
+    environment: &'a Environment,
     merchant: &'a Merchant,
     today: NaiveDate,
     /// The rows are a bill's.
@@ -182,7 +187,7 @@ pub(super) struct Desk<'a> {
 impl<'a> Desk<'a> {
     pub async fn open(
         tx: &mut Tx,
-        scheme: &'a Scheme,
+        environment: &'a Environment,
         merchant: &'a Merchant,
         rows: &[&FactRow],
         today: NaiveDate,
@@ -209,7 +214,7 @@ impl<'a> Desk<'a> {
         let cases = cases.map(|(_, case)| (case.order.order_id.clone(), case)).collect();
         let other_keys = OtherKeys::load(tx, &merchant.id, rows, &cases, &mut known).await?;
         Ok(Desk {
-            scheme,
+            environment,
             merchant,
             today,
             is_bill: false,
@@ -315,9 +320,9 @@ impl<'a> Desk<'a> {
         else {
             return None;
         };
-        let on = day_of(row.effective_at, self.scheme.config.zone, None);
+        let on = day_of(row.effective_at, self.environment.scheme.zone, None);
         let days = days_between(self.today, on);
-        (days > self.scheme.config.dated_ahead_days).then(|| NewException {
+        (days > self.environment.scheme.dated_ahead_days).then(|| NewException {
             code: "DATED_AHEAD".to_owned(),
             row_key: row.id.clone(),
             order_id: row.order_id.clone(),
@@ -413,7 +418,7 @@ impl<'a> Desk<'a> {
             let message = format!("version {version} of the policy, which order {} keeps, is gone", row.order_id);
             return Outcome::Rejected { code: "NO_POLICY", message };
         };
-        let zone = self.scheme.config.zone;
+        let zone = self.environment.scheme.zone;
         // What is dated a little before its order, by another clock or by the day alone, counts from the order's day on.
         let effective_on = day_of(row.effective_at, zone, terms.cut_off).max(case.order.ordered_on);
         let admitted =

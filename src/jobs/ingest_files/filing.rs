@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
 use super::{feed_of, retry};
-use crate::books::environment::Scheme;
+use crate::books::environment::Environment;
 use crate::books::remote;
 use crate::domain::facts::source::Source;
 use crate::files::inbox::{self, Filing, Found, Known};
@@ -17,21 +17,21 @@ const CHANGED: &str = "FILE_CHANGED";
 
 /// Goes on where a stop came between recording files and putting them away; and lets go of those that are not there to
 /// be read to their end.
-pub async fn finish(scheme: &Scheme, unfiled: Vec<FileRow>, today: NaiveDate) -> Result<()> {
+pub async fn finish(environment: &Environment, unfiled: Vec<FileRow>, today: NaiveDate) -> Result<()> {
     // Those that are tried again have a place of their own.
     for file in unfiled.into_iter().filter(|file| file.status != "reading" || file.retry_of.is_none()) {
-        let feed = feed_of(scheme, &file)?;
+        let feed = feed_of(environment, &file)?;
         if file.status != "reading" {
-            file_away(scheme, file, None).await?;
+            file_away(environment, file, None).await?;
         } else if feed.folder.is_dir() && std::fs::symlink_metadata(feed.folder.join(&file.name)).is_err() {
-            give_up(scheme, file, today).await?;
+            give_up(environment, file, today).await?;
         }
     }
     Ok(())
 }
 
 /// Ends a file that was half read when its sender exchanged it or took it away. What was taken of it counts.
-pub async fn give_up(scheme: &Scheme, mut file: FileRow, today: NaiveDate) -> Result<()> {
+pub async fn give_up(environment: &Environment, mut file: FileRow, today: NaiveDate) -> Result<()> {
     let rows = file.counts.rows;
     let message = format!(
         "{} was exchanged or taken away while it was read: its first {rows} rows count, no other was seen; send it \
@@ -41,22 +41,21 @@ pub async fn give_up(scheme: &Scheme, mut file: FileRow, today: NaiveDate) -> Re
     tracing::warn!(file = file.name, code = CHANGED, rows, "file not read to its end");
     file.status = "interrupted".to_owned();
     (file.code, file.message) = (Some(CHANGED.to_owned()), Some(message.clone()));
-    let mut tx = scheme.store.write().await?;
+    let mut tx = environment.store.write().await?;
     exceptions::open(&mut tx, &file.merchant_id, today, &[about(&file, message)]).await?;
     inputs::save_file(&mut tx, &file).await?;
     tx.commit().await?;
-    file_away(scheme, file, None).await
+    file_away(environment, file, None).await
 }
 
 /// Publishes the answers and moves the file out of the inbox: the one that was found, if it was read just now.
-pub async fn file_away(scheme: &Scheme, mut file: FileRow, found: Option<&Found>) -> Result<()> {
-    let feed = feed_of(scheme, &file)?;
-    let answers = scheme.folder(&format!("outbox/{}", feed.name))?;
-    let folder = scheme.folder(&format!(
-        "{}/{}",
-        if file.status == "quarantined" { "quarantine" } else { "archive" },
-        feed.name
-    ))?;
+pub async fn file_away(environment: &Environment, mut file: FileRow, found: Option<&Found>) -> Result<()> {
+    let feed = feed_of(environment, &file)?;
+    let answers = environment.folder(environment.scheme.home.outbox(&feed.name))?;
+    let home = &environment.scheme.home;
+    let is_quarantined = file.status == "quarantined";
+    let folder = if is_quarantined { home.quarantine(&feed.name) } else { home.archive(&feed.name) };
+    let folder = environment.folder(folder)?;
     let (code, message) = (file.code.as_deref().unwrap_or_default(), file.message.as_deref().unwrap_or_default());
     match file.status.as_str() {
         "taken" => acknowledgement::publish(&answers, &file.kept_as, file.rejects_bytes > 0)?,
@@ -66,13 +65,13 @@ pub async fn file_away(scheme: &Scheme, mut file: FileRow, found: Option<&Found>
         }
         status => acknowledgement::publish_refusal(&answers, &file.kept_as, status, code, message)?,
     }
-    remote::queue_answers(scheme, feed, &answers, &file.kept_as)?;
+    remote::queue_answers(environment, feed, &answers, &file.kept_as)?;
     if file.status == "quarantined" {
         atomic::write(&folder.join(format!("{}{REASON}", file.kept_as)), reason(&file).as_bytes())?;
     }
     let mut opened = Vec::new();
     if file.status != "interrupted" {
-        let (from, keep) = retry::source(scheme, feed, &file).await?;
+        let (from, keep) = retry::source(environment, feed, &file).await?;
         let done = feed.done.as_deref().filter(|_| file.retry_of.is_none());
         let filing = Filing { from: &from, folder: &folder, name: &file.kept_as, keep, done };
         let known = found.map_or(Known::Sha256(&file.sha256), |found| Known::Seen(&found.seen));
@@ -88,7 +87,7 @@ pub async fn file_away(scheme: &Scheme, mut file: FileRow, found: Option<&Found>
         }
     }
     file.filed = true;
-    let mut tx = scheme.store.write().await?;
+    let mut tx = environment.store.write().await?;
     exceptions::open(&mut tx, &file.merchant_id, file.business_date, &opened).await?;
     inputs::save_file(&mut tx, &file).await?;
     tx.commit().await

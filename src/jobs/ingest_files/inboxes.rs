@@ -8,12 +8,12 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
 use super::{merchant_of, staying};
-use crate::books::environment::Scheme;
+use crate::books::environment::Environment;
 use crate::books::inboxes::is_gone;
 use crate::clock;
-use crate::config::Feed;
 use crate::files::inbox::{self, Found, Refused};
 use crate::files::source::Seen;
+use crate::scheme::Feed;
 use crate::store::exceptions::{self, NewException};
 
 /// Of what lies in the inboxes, what is to be taken and what is not.
@@ -26,11 +26,11 @@ pub struct Arrivals<'s> {
     pub gone: Vec<&'s Feed>,
 }
 
-pub async fn look(scheme: &Scheme, today: NaiveDate) -> Result<Arrivals<'_>> {
+pub async fn look(environment: &Environment, today: NaiveDate) -> Result<Arrivals<'_>> {
     let mut arrived = Arrivals::default();
     // Of what people correct by hand, only what a stop left lying is there.
-    let by_hand = scheme.config.by_hand.iter().filter(|feed| feed.folder.is_dir());
-    for feed in scheme.config.feeds.iter().chain(by_hand) {
+    let by_hand = environment.scheme.by_hand.iter().filter(|feed| feed.folder.is_dir());
+    for feed in environment.scheme.feeds.iter().chain(by_hand) {
         let folder = feed.folder.display();
         let looking = || {
             format!(
@@ -43,8 +43,8 @@ pub async fn look(scheme: &Scheme, today: NaiveDate) -> Result<Arrivals<'_>> {
             arrived.gone.push(feed);
             continue;
         }
-        staying::load(scheme, feed).await?;
-        let is_known = |name: &str, seen: &Seen| staying::is_dealt_with(scheme, feed, name, seen);
+        staying::load(environment, feed).await?;
+        let is_known = |name: &str, seen: &Seen| staying::is_dealt_with(environment, feed, name, seen);
         let looked = inbox::look(&feed.folder, &feed.pattern, feed.done.as_deref(), is_known).with_context(looking)?;
         let is_due = |found: &Found| found.date.is_none_or(|date| date <= today);
         arrived.files.extend(looked.found.into_iter().filter(is_due).map(|found| (feed, found)));
@@ -84,8 +84,13 @@ const REFUSED: &str = "FILE_REFUSED";
 
 /// Opens an exception for each thing that is refused, once, and resolves those about things that are gone, but for feeds
 /// whose inboxes nobody saw. Tells how many are new.
-pub async fn report(scheme: &Scheme, refused: &[(&Feed, Refused)], unseen: &[&Feed], today: NaiveDate) -> Result<i64> {
-    let merchants = scheme.config.merchants.iter().map(|merchant| merchant.id.as_str());
+pub async fn report(
+    environment: &Environment,
+    refused: &[(&Feed, Refused)],
+    unseen: &[&Feed],
+    today: NaiveDate,
+) -> Result<i64> {
+    let merchants = environment.scheme.merchants.iter().map(|merchant| merchant.id.as_str());
     let mut there: BTreeMap<&str, Vec<(String, &Feed, &Refused)>> = merchants.map(|id| (id, Vec::new())).collect();
     there.insert("", Vec::new());
     for (feed, refused) in refused {
@@ -94,7 +99,7 @@ pub async fn report(scheme: &Scheme, refused: &[(&Feed, Refused)], unseen: &[&Fe
     }
     let mut count = 0;
     for (merchant, there) in there {
-        let mut tx = scheme.store.read().await?;
+        let mut tx = environment.store.read().await?;
         let known = exceptions::open_keys(&mut tx, merchant, REFUSED).await?;
         drop(tx);
         let new: Vec<_> = there.iter().filter(|(key, ..)| !known.contains(key)).collect();
@@ -110,7 +115,7 @@ pub async fn report(scheme: &Scheme, refused: &[(&Feed, Refused)], unseen: &[&Fe
             tracing::warn!(code = REFUSED, "{}", exception.message);
         }
         count += opened.len();
-        let mut tx = scheme.store.write().await?;
+        let mut tx = environment.store.write().await?;
         exceptions::open(&mut tx, merchant, today, &opened).await?;
         exceptions::resolve(&mut tx, merchant, &[REFUSED], &gone, today).await?;
         tx.commit().await?;

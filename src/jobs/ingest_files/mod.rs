@@ -28,12 +28,12 @@ use chrono::NaiveDate;
 
 use self::reading::Chunk;
 use crate::books::done::Done;
-use crate::books::environment::Scheme;
+use crate::books::environment::Environment;
 use crate::books::remote;
 use crate::books::{self, policy_versions};
-use crate::config::{Feed, Merchant};
 use crate::files::inbox::Found;
 use crate::files::{reader, source};
+use crate::scheme::{Feed, Merchant};
 use crate::store::inputs::{self, Counts, FileRow};
 use crate::store::{Tx, exceptions};
 
@@ -42,43 +42,43 @@ use crate::store::{Tx, exceptions};
 #[error("{0}")]
 pub struct RowsRejected(String);
 
-pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
-    let mut tx = scheme.store.read().await?;
+pub async fn run(environment: &Environment, today: NaiveDate) -> Result<Done> {
+    let mut tx = environment.store.read().await?;
     let unfiled = inputs::unfiled(&mut tx).await?;
     let cut_off = retry::cut_off(&mut tx).await?;
-    policy_versions::check(&mut tx, scheme).await?;
-    scheme.config.check_calendars(today)?;
+    policy_versions::check(&mut tx, environment).await?;
+    environment.scheme.check_calendars(today)?;
     drop(tx);
-    filing::finish(scheme, unfiled, today).await?;
+    filing::finish(environment, unfiled, today).await?;
 
     for file in cut_off {
-        retry::go_on(scheme, today, &file).await.with_context(|| format!("going on with {}", file.name))?;
+        retry::go_on(environment, today, &file).await.with_context(|| format!("going on with {}", file.name))?;
     }
 
-    let mut looked = remote::fetch(scheme, today).await?;
+    let mut looked = remote::fetch(environment, today).await?;
     let (mut files, mut quarantined) = (0, 0);
     let mut rejected = Vec::new();
     let mut counts = Counts::default();
-    let mut arrived = inboxes::look(scheme, today).await?;
+    let mut arrived = inboxes::look(environment, today).await?;
     arrived.refused.append(&mut looked.refused);
     looked.unseen.append(&mut arrived.gone);
-    let refused = inboxes::report(scheme, &arrived.refused, &looked.unseen, today).await?;
+    let refused = inboxes::report(environment, &arrived.refused, &looked.unseen, today).await?;
     let mut fresh = staying::Fresh::default();
     for (feed, found) in arrived.files {
         let reading = || format!("reading {} file {}", feed.kind.name(), found.path.display());
-        if let Some(file) = take(scheme, feed, &found, today, None).await.with_context(reading)? {
+        if let Some(file) = take(environment, feed, &found, today, None).await.with_context(reading)? {
             files += 1;
             quarantined += i64::from(file.status == "quarantined");
             counts.add(&file.counts);
             rejected.extend(file.message.filter(|_| file.code.as_deref() == Some(arrival::ROWS_REJECTED)));
         }
-        if staying::may_stay(scheme, feed, &found.name) {
-            fresh.note(scheme, feed, &found).await?;
+        if staying::may_stay(environment, feed, &found.name) {
+            fresh.note(environment, feed, &found).await?;
         }
     }
-    fresh.store(scheme).await?;
-    let sent = remote::hand_back_and_send(scheme).await;
-    let gone = books::inboxes::gone(scheme);
+    fresh.store(environment).await?;
+    let sent = remote::hand_back_and_send(environment).await;
+    let gone = books::inboxes::gone(environment);
     if !looked.failed.is_empty() || !gone.is_empty() {
         let unseen: Vec<String> = looked.failed.into_iter().chain(gone).collect();
         bail!(
@@ -105,17 +105,17 @@ pub async fn run(scheme: &Scheme, today: NaiveDate) -> Result<Done> {
     ]))
 }
 
-pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
-    let arrived = inboxes::look(scheme, today).await?;
-    let mut would = remote::would_fetch(scheme, today).await?;
+pub async fn dry_run(environment: &Environment, today: NaiveDate) -> Result<Vec<String>> {
+    let arrived = inboxes::look(environment, today).await?;
+    let mut would = remote::would_fetch(environment, today).await?;
     would.extend(arrived.refused.iter().map(|(_, refused)| format!("{}: {}", refused.name, refused.why)));
     for (feed, found) in arrived.files {
         let examined = match reader::examine(&feed.delivery(&found)) {
             Err(why) if source::is_changed(&why) => continue,
             examined => examined?,
         };
-        let mut tx = scheme.store.read().await?;
-        if staying::is_settled(&mut tx, scheme, feed, &found.name, &examined.sha256).await? {
+        let mut tx = environment.store.read().await?;
+        if staying::is_settled(&mut tx, environment, feed, &found.name, &examined.sha256).await? {
             continue;
         }
         let taken = inputs::file_with_bytes(&mut tx, merchant_of(feed), feed.kind.name(), &examined.sha256).await?;
@@ -135,7 +135,7 @@ pub async fn dry_run(scheme: &Scheme, today: NaiveDate) -> Result<Vec<String>> {
 
 /// Takes a file in, or goes on with it; `retry_of`: one that is tried again. None: it is one that lies where it lay before.
 async fn take(
-    scheme: &Scheme,
+    environment: &Environment,
     feed: &Feed,
     found: &Found,
     today: NaiveDate,
@@ -149,10 +149,10 @@ async fn take(
         examined => examined?,
     };
     if retry_of.is_none() {
-        give_up_exchanged(scheme, feed, found, &examined.sha256, today).await?;
+        give_up_exchanged(environment, feed, found, &examined.sha256, today).await?;
     }
-    let mut tx = scheme.store.write().await?;
-    if retry_of.is_none() && staying::is_settled(&mut tx, scheme, feed, &found.name, &examined.sha256).await? {
+    let mut tx = environment.store.write().await?;
+    if retry_of.is_none() && staying::is_settled(&mut tx, environment, feed, &found.name, &examined.sha256).await? {
         if feed.remote.is_some() {
             // It was fetched a second time; the first lies in the archive.
             std::fs::remove_file(&found.path)?;
@@ -165,7 +165,7 @@ async fn take(
         if theirs == (feed.name.as_str(), found.name.as_str()) {
             drop(tx);
             tracing::info!(file = found.name, after_line = file.last_line, "going on with a file");
-            return reading::read(scheme, feed, found, file.clone(), today).await.map(Some);
+            return reading::read(environment, feed, found, file.clone(), today).await.map(Some);
         }
     }
     let (mut file, again) = claim(&mut tx, feed, found, &examined.sha256, today).await?;
@@ -197,20 +197,26 @@ async fn take(
     arrival::note(&mut tx, feed, &file, today).await?;
     tx.commit().await?;
     if file.status == "reading" {
-        return reading::read(scheme, feed, found, file, today).await.map(Some);
+        return reading::read(environment, feed, found, file, today).await.map(Some);
     }
     tracing::warn!(file = found.name, code = file.code, "file not taken");
-    filing::file_away(scheme, file.clone(), Some(found)).await?;
+    filing::file_away(environment, file.clone(), Some(found)).await?;
     Ok(Some(file))
 }
 
 /// Lets go of a file that was half read when another was put in its place.
-async fn give_up_exchanged(scheme: &Scheme, feed: &Feed, found: &Found, sha256: &str, today: NaiveDate) -> Result<()> {
-    let mut tx = scheme.store.read().await?;
+async fn give_up_exchanged(
+    environment: &Environment,
+    feed: &Feed,
+    found: &Found,
+    sha256: &str,
+    today: NaiveDate,
+) -> Result<()> {
+    let mut tx = environment.store.read().await?;
     let named = inputs::files_named(&mut tx, &feed.name, &found.name).await?;
     drop(tx);
     for file in named.into_iter().filter(|file| file.status == "reading" && file.sha256 != sha256) {
-        filing::give_up(scheme, file, today).await?;
+        filing::give_up(environment, file, today).await?;
     }
     Ok(())
 }
@@ -279,8 +285,8 @@ async fn free_name(tx: &mut Tx, feed: &Feed, name: &str, mut number: usize) -> R
     }
 }
 
-fn feed_of<'s>(scheme: &'s Scheme, file: &FileRow) -> Result<&'s Feed> {
-    let feed = scheme.config.feed(&file.feed);
+fn feed_of<'s>(environment: &'s Environment, file: &FileRow) -> Result<&'s Feed> {
+    let feed = environment.scheme.feed(&file.feed);
     feed.with_context(|| format!("{} came by feed {}, which is no longer configured", file.name, file.feed))
 }
 
@@ -288,6 +294,6 @@ fn merchant_of(feed: &Feed) -> &str {
     feed.merchant.as_deref().unwrap_or_default()
 }
 
-fn merchant<'s>(scheme: &'s Scheme, feed: &Feed) -> Result<&'s Arc<Merchant>> {
-    scheme.config.merchant(merchant_of(feed)).with_context(|| format!("feed {} has no merchant", feed.name))
+fn merchant<'s>(environment: &'s Environment, feed: &Feed) -> Result<&'s Arc<Merchant>> {
+    environment.scheme.merchant(merchant_of(feed)).with_context(|| format!("feed {} has no merchant", feed.name))
 }

@@ -10,9 +10,8 @@ use chrono_tz::Tz;
 
 use super::outcome::Outcome;
 use super::{Chunk, pending};
-use crate::books::environment::Scheme;
+use crate::books::environment::Environment;
 use crate::books::policy_versions::version_fingerprint;
-use crate::config::Merchant;
 use crate::domain::business_days::NoYear;
 use crate::domain::calendar::day_of;
 use crate::domain::decide::due::due_dates_are_known;
@@ -27,6 +26,7 @@ use crate::domain::terms::policy::Terms;
 use crate::files::incoming::Row;
 use crate::files::incoming::facts::{fingerprint_of, fulfilment_id};
 use crate::files::reader::Line;
+use crate::scheme::Merchant;
 use crate::store::facts::{self, NewFact};
 use crate::store::orders::{Decided, NewOrder, StoredOrder};
 use crate::store::standings::{self, Standing};
@@ -84,10 +84,10 @@ const KEPT_IN_MIND: usize = 250_000;
 const ONE_IN: usize = 50;
 
 impl Desk {
-    pub fn of(scheme: &Scheme, merchant: &Arc<Merchant>) -> Desk {
+    pub fn of(environment: &Environment, merchant: &Arc<Merchant>) -> Desk {
         Desk {
             merchant: merchant.clone(),
-            zone: scheme.config.zone,
+            zone: environment.scheme.zone,
             customers: Vec::new(),
             places: ByKey::default(),
             has_all: false,
@@ -305,7 +305,13 @@ fn order_row(line: &Line) -> Option<&OrderRow> {
 }
 
 impl Decisions {
-    pub async fn write(&self, tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> Result<()> {
+    pub async fn write(
+        &self,
+        tx: &mut Tx,
+        environment: &Environment,
+        merchant: &Merchant,
+        today: NaiveDate,
+    ) -> Result<()> {
         let mut versions: Vec<_> = self.orders.iter().map(|(stored, ..)| stored.order.policy_version).collect();
         versions.sort_unstable();
         versions.dedup();
@@ -317,7 +323,7 @@ impl Decisions {
         facts::add(tx, &merchant.id, &self.events).await?;
         // Rows that came before their order can be looked at again.
         let ids: Vec<&str> = self.orders.iter().map(|(stored, ..)| stored.order.order_id.as_str()).collect();
-        pending::try_again(tx, scheme, merchant, &ids, today).await
+        pending::try_again(tx, environment, merchant, &ids, today).await
     }
 }
 

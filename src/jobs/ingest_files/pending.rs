@@ -9,13 +9,13 @@ use chrono_tz::Tz;
 
 use super::facts::{Desk, with_kept_column};
 use super::outcome::{Outcome, exception_about, rejected_code};
-use crate::books::environment::Scheme;
-use crate::config::Merchant;
+use crate::books::environment::Environment;
 use crate::domain::facts::fact::{FactRow, PARTS};
 use crate::domain::facts::source::Source;
 use crate::domain::intake::admission::UNKNOWN_PAYMENT;
 use crate::files::cell::Cells;
 use crate::files::incoming::{self, Kind, Row};
+use crate::scheme::Merchant;
 use crate::store::input_rows::{self, InputRow};
 use crate::store::{Tx, exceptions, inputs, listing};
 
@@ -25,7 +25,7 @@ pub const WAITING_FOR: [&str; 4] = ["UNKNOWN_ORDER", UNKNOWN_PAYMENT, "CURRENCY"
 /// Tries rows again that waited for these orders.
 pub async fn try_again(
     tx: &mut Tx,
-    scheme: &Scheme,
+    environment: &Environment,
     merchant: &Merchant,
     order_ids: &[&str],
     today: NaiveDate,
@@ -37,7 +37,7 @@ pub async fn try_again(
     let mut files = HashMap::new();
     for waiting in &pending {
         if let Slot::Vacant(unknown) = files.entry(waiting.file_no) {
-            unknown.insert(kind_and_zone(tx, scheme, waiting.file_no).await?);
+            unknown.insert(kind_and_zone(tx, environment, waiting.file_no).await?);
         }
     }
     // A chargeback waits for its payment, whichever of them came first. And what a bill has said of a refund is kept under its
@@ -52,7 +52,7 @@ pub async fn try_again(
         rows.push((kind, read_again(waiting, kind, zone)?));
     }
     let fact_rows: Vec<&FactRow> = rows.iter().map(|(_, row)| row).collect();
-    let mut desk = Desk::open(tx, scheme, merchant, &fact_rows, today).await?;
+    let mut desk = Desk::open(tx, environment, merchant, &fact_rows, today).await?;
     let (mut resolved, mut opened) = (Vec::new(), Vec::new());
     let mut mended: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let mut counts: BTreeMap<(i64, &str), i64> = BTreeMap::new();
@@ -94,22 +94,22 @@ pub async fn try_again(
 /// A chargeback may have come before its payment: tries those again that wait for payments of these orders.
 pub async fn try_chargebacks_again(
     tx: &mut Tx,
-    scheme: &Scheme,
+    environment: &Environment,
     merchant: &Merchant,
     paid: &[&str],
     today: NaiveDate,
 ) -> Result<()> {
     let waiting = input_rows::with_waiting_chargebacks(tx, &merchant.id, paid).await?;
     let waiting: Vec<&str> = waiting.iter().map(String::as_str).collect();
-    try_again(tx, scheme, merchant, &waiting, today).await
+    try_again(tx, environment, merchant, &waiting, today).await
 }
 
 /// A file's kind, and the zone of times without an offset in it: its feed's, as long as that is configured.
-pub async fn kind_and_zone(tx: &mut Tx, scheme: &Scheme, file_no: i64) -> Result<(Kind, Tz)> {
+pub async fn kind_and_zone(tx: &mut Tx, environment: &Environment, file_no: i64) -> Result<(Kind, Tz)> {
     let file = listing::file(tx, file_no).await?.context("a pending row of no file")?.file;
     let kind = Kind::parse(&file.kind).with_context(|| format!("a file of unknown kind {}", file.kind))?;
-    let feed = scheme.config.feed(&file.feed);
-    Ok((kind, feed.map_or(scheme.config.zone, |feed| feed.zone)))
+    let feed = environment.scheme.feed(&file.feed);
+    Ok((kind, feed.map_or(environment.scheme.zone, |feed| feed.zone)))
 }
 
 /// The row as it came, from its kept cells.

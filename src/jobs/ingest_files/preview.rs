@@ -8,10 +8,10 @@ use chrono::NaiveDate;
 use super::orders::Desk;
 use super::outcome::Outcome;
 use super::{Chunk, merchant, new_file};
-use crate::books::environment::Scheme;
-use crate::config::Feed;
+use crate::books::environment::Environment;
 use crate::files::inbox::Found;
 use crate::files::reader::Rows;
+use crate::scheme::Feed;
 
 /// Rows that are decided at a time.
 const CHUNK: usize = 5_000;
@@ -27,12 +27,12 @@ pub struct Foreseen {
 }
 
 /// The orders of a readable file that would not be accepted, by code.
-pub async fn orders(scheme: &Scheme, feed: &Feed, found: &Found, today: NaiveDate) -> Result<Vec<Foreseen>> {
+pub async fn orders(environment: &Environment, feed: &Feed, found: &Found, today: NaiveDate) -> Result<Vec<Foreseen>> {
     let file = new_file(feed, found, today);
     let mut rows = Rows::open(&feed.delivery(found), 0)?;
     let header = rows.header().to_vec();
-    let mut desk = Desk::of(scheme, merchant(scheme, feed)?);
-    let mut tx = scheme.store.read().await?;
+    let mut desk = Desk::of(environment, merchant(environment, feed)?);
+    let mut tx = environment.store.read().await?;
     let mut foreseen: BTreeMap<(&'static str, &'static str), Foreseen> = BTreeMap::new();
     while !rows.is_finished() {
         let lines = rows.take(CHUNK)?;
@@ -42,8 +42,14 @@ pub async fn orders(scheme: &Scheme, feed: &Feed, found: &Found, today: NaiveDat
         }
         desk.prepare(&lines);
         desk.look_up(&mut tx, &lines, rows.is_finished()).await?;
-        let chunk =
-            Chunk { kind: feed.kind, file: &file, header: &header, lines: &lines, today, zone: scheme.config.zone };
+        let chunk = Chunk {
+            kind: feed.kind,
+            file: &file,
+            header: &header,
+            lines: &lines,
+            today,
+            zone: environment.scheme.zone,
+        };
         let (outcomes, _) = desk.decide(&chunk)?;
         for (line, outcome) in lines.iter().zip(&outcomes).filter(|(line, _)| line.parsed.is_ok()) {
             if *outcome == Outcome::Accepted {

@@ -12,19 +12,25 @@ use super::answers::{Answers, Place};
 use super::orders::{Decisions, Desk};
 use super::outcome::{Noted, Outcome};
 use super::{arrival, bills, corrections, facts, filing, merchant, records, results};
-use crate::books::environment::Scheme;
-use crate::config::Feed;
+use crate::books::environment::Environment;
 use crate::files::acknowledgement::{Acknowledgement, RejectsForm};
 use crate::files::encoding::Encoding;
 use crate::files::inbox::Found;
 use crate::files::incoming::Kind;
 use crate::files::reader::{Line, Rows};
 use crate::files::source;
+use crate::scheme::Feed;
 use crate::store::inputs::{self, FileRow};
 use crate::store::{Tx, exposure};
 
 /// Reads a file on from where its row stands, records what comes of each row, and puts the file away.
-pub async fn read(scheme: &Scheme, feed: &Feed, found: &Found, file: FileRow, today: NaiveDate) -> Result<FileRow> {
+pub async fn read(
+    environment: &Environment,
+    feed: &Feed,
+    found: &Found,
+    file: FileRow,
+    today: NaiveDate,
+) -> Result<FileRow> {
     let rows = Rows::open(&feed.delivery(found), file.last_line)?;
     let header = rows.header().to_vec();
     let form = RejectsForm {
@@ -32,36 +38,36 @@ pub async fn read(scheme: &Scheme, feed: &Feed, found: &Found, file: FileRow, to
         delimiter: rows.layout().delimiter,
         is_marked: feed.profile.encodings.first() != Some(&Encoding::Utf8),
     };
-    let chunks = read_ahead(rows, &found.name, scheme.store.rows_at_once(), scheme.config.commit_rows);
-    let folder = scheme.folder(&format!("outbox/{}", feed.name))?;
+    let chunks = read_ahead(rows, &found.name, environment.store.rows_at_once(), environment.scheme.commit_rows);
+    let folder = environment.folder(environment.scheme.home.outbox(&feed.name))?;
     let mut ack = Acknowledgement::open(&folder, &file.kept_as, file.ack_bytes, file.rejects_bytes, form)?;
     if let (0, Some(code), Some(message)) = (file.ack_bytes, &file.code, &file.message) {
         ack.row(0, "", "taken", code, message)?;
     }
     let answers = Answers::new(ack, &file);
     let clerk = Clerk {
-        cover: Cover { kind: feed.kind, file: file.clone(), header, today, zone: scheme.config.zone },
+        cover: Cover { kind: feed.kind, file: file.clone(), header, today, zone: environment.scheme.zone },
         answers,
     };
-    let books = Books { scheme, feed, today, file };
+    let books = Books { environment, feed, today, file };
     let file = match feed.kind {
         Kind::Orders => {
-            let desk = Desk::of(scheme, merchant(scheme, feed)?);
+            let desk = Desk::of(environment, merchant(environment, feed)?);
             take_in_orders(books, chunks, clerk, desk).await?
         }
         _ => take_in(books, chunks, clerk).await?,
     };
-    filing::file_away(scheme, file.clone(), Some(found)).await?;
+    filing::file_away(environment, file.clone(), Some(found)).await?;
     tracing::debug!(file = file.name, rows = file.counts.rows, "file taken in");
     Ok(file)
 }
 
 /// Rows that are decided as they are written.
 async fn take_in(mut books: Books<'_>, mut chunks: Chunks<'_>, mut clerk: Clerk) -> Result<FileRow> {
-    let mut tx = books.scheme.store.write().await?;
+    let mut tx = books.environment.store.write().await?;
     loop {
         let (lines, ends) = chunks.next().await?;
-        let outcomes = decide(&mut tx, books.scheme, books.feed, &clerk.cover.chunk(&lines)).await?;
+        let outcomes = decide(&mut tx, books.environment, books.feed, &clerk.cover.chunk(&lines)).await?;
         let done = clerk.answer(&lines, &outcomes, ends)?;
         chunks.give_back(lines);
         tx = books.write(tx, done).await?;
@@ -78,7 +84,7 @@ async fn take_in_orders(
     mut clerk: Clerk,
     mut desk: Desk,
 ) -> Result<FileRow> {
-    let mut tx = books.scheme.store.write().await?;
+    let mut tx = books.environment.store.write().await?;
     let (mut lines, mut ends) = chunks.next().await?;
     desk.prepare(&lines);
     let mut decided: Option<Done> = None;
@@ -190,7 +196,7 @@ struct Done {
 
 /// Where what was decided is written.
 struct Books<'a> {
-    scheme: &'a Scheme,
+    environment: &'a Environment,
     feed: &'a Feed,
     today: NaiveDate,
     file: FileRow,
@@ -199,17 +205,17 @@ struct Books<'a> {
 impl Books<'_> {
     /// Gives back the transaction, or the next one after a commit.
     async fn write(&mut self, mut tx: Tx, done: Done) -> Result<Tx> {
-        let Books { scheme, feed, today, file } = self;
+        let Books { environment, feed, today, file } = self;
         let Done { decisions, noted, place, owed, ends } = done;
         if let Some(decisions) = decisions {
-            decisions.write(&mut tx, scheme, merchant(scheme, feed)?, *today).await?;
+            decisions.write(&mut tx, environment, merchant(environment, feed)?, *today).await?;
         }
         noted.write(&mut tx, &file.merchant_id, *today).await?;
         if !feed.kind.is_of_scheme() && feed.kind != Kind::Corrections {
-            corrections::try_again(&mut tx, scheme, merchant(scheme, feed)?, *today).await?;
+            corrections::try_again(&mut tx, environment, merchant(environment, feed)?, *today).await?;
         }
         place.note(file);
-        (scheme.progress)(&format!("{today} {}: {} rows", file.name, file.counts.rows));
+        (environment.progress)(&format!("{today} {}: {} rows", file.name, file.counts.rows));
         let owed: Vec<(&str, i64)> = owed.iter().map(|(customer, minor)| (customer.as_str(), *minor)).collect();
         exposure::add(&mut tx, &file.merchant_id, &owed).await?;
         if ends == Ends::File {
@@ -220,7 +226,7 @@ impl Books<'_> {
         if ends != Ends::Nothing {
             inputs::save_file(&mut tx, file).await?;
             tx.commit().await?;
-            tx = scheme.store.write().await?;
+            tx = environment.store.write().await?;
         }
         Ok(tx)
     }
@@ -237,15 +243,17 @@ pub(super) struct Chunk<'a> {
     pub zone: Tz,
 }
 
-async fn decide(tx: &mut Tx, scheme: &Scheme, feed: &Feed, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
+async fn decide(tx: &mut Tx, environment: &Environment, feed: &Feed, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
     match chunk.kind {
-        Kind::Customers => records::customers(tx, scheme, chunk).await,
-        Kind::Agreements => records::agreements(tx, scheme, chunk).await,
+        Kind::Customers => records::customers(tx, environment, chunk).await,
+        Kind::Agreements => records::agreements(tx, environment, chunk).await,
         Kind::Orders => bail!("orders are decided at their desk"),
-        Kind::DebitResults | Kind::PayoutResults => results::decide(tx, scheme, merchant(scheme, feed)?, chunk).await,
-        Kind::Bills => bills::decide(tx, scheme, merchant(scheme, feed)?, chunk).await,
-        Kind::Corrections => corrections::decide(tx, scheme, merchant(scheme, feed)?, chunk).await,
-        _ => facts::decide(tx, scheme, merchant(scheme, feed)?, chunk).await,
+        Kind::DebitResults | Kind::PayoutResults => {
+            results::decide(tx, environment, merchant(environment, feed)?, chunk).await
+        }
+        Kind::Bills => bills::decide(tx, environment, merchant(environment, feed)?, chunk).await,
+        Kind::Corrections => corrections::decide(tx, environment, merchant(environment, feed)?, chunk).await,
+        _ => facts::decide(tx, environment, merchant(environment, feed)?, chunk).await,
     }
 }
 

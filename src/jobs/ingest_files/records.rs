@@ -9,12 +9,12 @@ use chrono::NaiveDate;
 
 use super::Chunk;
 use super::outcome::Outcome;
-use crate::books::environment::Scheme;
-use crate::config::Merchant;
+use crate::books::environment::Environment;
 use crate::domain::facts::customer::{AgreementRow, Customer};
 use crate::domain::facts::source::Source;
 use crate::files::incoming::Row;
 use crate::files::reader::Line;
+use crate::scheme::Merchant;
 use crate::store::customers::{self, Delivered};
 use crate::store::exceptions::{self, NewException};
 use crate::store::{Tx, exposure};
@@ -26,7 +26,7 @@ const UNBOUND: &str = "CARD_UNBOUND_WHILE_OWING";
 /// An agreement names a customer of whom no file has said anything.
 const UNKNOWN: &str = "UNKNOWN_CUSTOMER";
 
-pub async fn customers(tx: &mut Tx, scheme: &Scheme, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
+pub async fn customers(tx: &mut Tx, environment: &Environment, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
     let Chunk { file, lines, today, .. } = *chunk;
     let ids: Vec<&str> = lines.iter().filter_map(|line| Some(line.parsed.as_ref().ok()?.row.key())).collect();
     let known = customers::known(tx, &ids).await?;
@@ -57,8 +57,8 @@ pub async fn customers(tx: &mut Tx, scheme: &Scheme, chunk: &Chunk<'_>) -> Resul
         let updates: Vec<&str> = updates.iter().map(String::as_str).collect();
         customers::save(tx, today, fresh, &updates).await?;
     }
-    report_cards(tx, scheme, &waves, &bound_before, today).await?;
-    for merchant in &scheme.config.merchants {
+    report_cards(tx, environment, &waves, &bound_before, today).await?;
+    for merchant in &environment.scheme.merchants {
         exceptions::resolve_if_open(tx, &merchant.id, UNKNOWN, &ids, today).await?;
     }
     Ok(outcomes)
@@ -77,7 +77,7 @@ async fn with_cards(tx: &mut Tx, waves: &Waves<Customer>) -> Result<Vec<String>>
 /// A card that is gone can't be debited; whoever collects has to know.
 async fn report_cards(
     tx: &mut Tx,
-    scheme: &Scheme,
+    environment: &Environment,
     waves: &Waves<Customer>,
     bound_before: &[String],
     today: NaiveDate,
@@ -94,7 +94,7 @@ async fn report_cards(
         .filter(|(_, (now, _))| !now.bank_card_bound)
         .map(|(id, (_, source))| (*id, *source))
         .collect();
-    for merchant in &scheme.config.merchants {
+    for merchant in &environment.scheme.merchants {
         exceptions::resolve_if_open(tx, &merchant.id, UNBOUND, &bound, today).await?;
         let told = |owed: &str, id: &str| {
             format!(
@@ -140,10 +140,10 @@ async fn report_owing(
     exceptions::open(tx, &merchant.id, today, &opened).await
 }
 
-pub async fn agreements(tx: &mut Tx, scheme: &Scheme, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
+pub async fn agreements(tx: &mut Tx, environment: &Environment, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
     let Chunk { file, lines, today, .. } = *chunk;
     let mut by_merchant: BTreeMap<&str, Agreements> = BTreeMap::new();
-    for merchant in &scheme.config.merchants {
+    for merchant in &environment.scheme.merchants {
         let ids: Vec<&str> = lines
             .iter()
             .filter_map(|line| opening(line))
@@ -183,7 +183,7 @@ pub async fn agreements(tx: &mut Tx, scheme: &Scheme, chunk: &Chunk<'_>) -> Resu
         for outdated in &agreements.outdated {
             customers::save_earlier(tx, id, &agreements.known[outdated].agreement).await?;
         }
-        if let Some(merchant) = scheme.config.merchant(id) {
+        if let Some(merchant) = environment.scheme.merchant(id) {
             agreements.report(tx, merchant, today).await?;
         }
     }

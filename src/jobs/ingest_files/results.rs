@@ -8,8 +8,7 @@ use chrono::NaiveTime;
 
 use super::Chunk;
 use super::outcome::Outcome;
-use crate::books::environment::Scheme;
-use crate::config::Merchant;
+use crate::books::environment::Environment;
 use crate::domain::bank::instruction::{Answer, Direction};
 use crate::domain::calendar::{day_of, instant_of, plus};
 use crate::domain::facts::fact::{Fact, What};
@@ -17,14 +16,20 @@ use crate::domain::facts::source::Source;
 use crate::files::incoming::facts::fingerprint_of_money;
 use crate::files::incoming::{Kind, ResultRow, Row};
 use crate::files::reader::Line;
+use crate::scheme::Merchant;
 use crate::store::facts::{self, NewFact};
 use crate::store::instructions::{self, NewAnswer, StoredInstruction};
 use crate::store::{Tx, exceptions, orders};
 
-pub async fn decide(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
+pub async fn decide(
+    tx: &mut Tx,
+    environment: &Environment,
+    merchant: &Merchant,
+    chunk: &Chunk<'_>,
+) -> Result<Vec<Outcome>> {
     let direction = if chunk.kind == Kind::DebitResults { Direction::Debit } else { Direction::PayOut };
     let rows: Vec<&ResultRow> = chunk.lines.iter().filter_map(result_row).collect();
-    let mut desk = Desk::open(tx, scheme, merchant, direction, &rows, chunk).await?;
+    let mut desk = Desk::open(tx, environment, merchant, direction, &rows, chunk).await?;
     let mut outcomes = Vec::with_capacity(chunk.lines.len());
     for line in chunk.lines {
         outcomes.push(match (&line.parsed, result_row(line)) {
@@ -37,7 +42,7 @@ pub async fn decide(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, chunk: &C
     desk.write(tx).await?;
     if direction == Direction::Debit {
         let paid: Vec<&str> = paid.iter().map(String::as_str).collect();
-        super::pending::try_chargebacks_again(tx, scheme, merchant, &paid, chunk.today).await?;
+        super::pending::try_chargebacks_again(tx, environment, merchant, &paid, chunk.today).await?;
     }
     Ok(outcomes)
 }
@@ -51,7 +56,7 @@ fn result_row(line: &Line) -> Option<&ResultRow> {
 
 /// What deciding a chunk of answers needs, loaded in one go, and what comes of it.
 struct Desk<'a> {
-    scheme: &'a Scheme,
+    environment: &'a Environment,
     merchant: &'a Merchant,
     direction: Direction,
     chunk: &'a Chunk<'a>,
@@ -68,7 +73,7 @@ struct Desk<'a> {
 impl<'a> Desk<'a> {
     async fn open(
         tx: &mut Tx,
-        scheme: &'a Scheme,
+        environment: &'a Environment,
         merchant: &'a Merchant,
         direction: Direction,
         rows: &[&ResultRow],
@@ -87,7 +92,7 @@ impl<'a> Desk<'a> {
             booked.extend(payments.map(|(order_id, fact, _)| (fact.id, (order_id, fact.what))));
         }
         Ok(Desk {
-            scheme,
+            environment,
             merchant,
             direction,
             chunk,
@@ -125,7 +130,7 @@ impl<'a> Desk<'a> {
             let message = format!("version {version} of the policy, which order {} keeps, is gone", stored.order_id);
             return Outcome::Rejected { code: "NO_POLICY", message };
         };
-        let zone = self.scheme.config.zone;
+        let zone = self.environment.scheme.zone;
         let said_on = day_of(row.at, zone, terms.cut_off);
         if said_on < instructed_on {
             let message = format!("column at: {said_on} is before the day of the instruction, {instructed_on}");

@@ -8,12 +8,12 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
 use super::{staying, take};
-use crate::books::environment::Scheme;
+use crate::books::environment::Environment;
 use crate::books::policy_versions;
-use crate::config::Feed;
 use crate::files::inbox::Found;
 use crate::files::source::Seen;
 use crate::files::{atomic, reader};
+use crate::scheme::Feed;
 use crate::store::inputs::{self, FileRow};
 use crate::store::{Tx, listing};
 
@@ -39,25 +39,26 @@ pub async fn candidates(tx: &mut Tx) -> Result<Vec<FileRow>> {
 
 /// Tries files again, in the order in which a day takes files.
 pub async fn retry(
-    scheme: &Scheme,
+    environment: &Environment,
     today: NaiveDate,
     mut files: Vec<FileRow>,
     dry_run: bool,
 ) -> Result<Vec<(FileRow, Tried)>> {
-    let mut tx = scheme.store.read().await?;
-    policy_versions::check(&mut tx, scheme).await?;
-    scheme.config.check_calendars(today)?;
+    let mut tx = environment.store.read().await?;
+    policy_versions::check(&mut tx, environment).await?;
+    environment.scheme.check_calendars(today)?;
     let cut_off = if dry_run { Vec::new() } else { cut_off(&mut tx).await? };
     drop(tx);
     let mut tried = Vec::new();
     for file in cut_off {
-        let done = go_on(scheme, today, &file).await.with_context(|| format!("going on with {}", file.name))?;
+        let done = go_on(environment, today, &file).await.with_context(|| format!("going on with {}", file.name))?;
         tried.extend(done.map(|done| (file, Tried::As(Box::new(done)))));
     }
-    let turn = |file: &FileRow| scheme.config.feeds.iter().find(|feed| feed.name == file.feed).map(|feed| feed.kind);
+    let turn =
+        |file: &FileRow| environment.scheme.feeds.iter().find(|feed| feed.name == file.feed).map(|feed| feed.kind);
     files.sort_by_key(|file| (turn(file), file.dated_on, file.file_no));
     for file in files {
-        let outcome = try_again(scheme, today, &file, dry_run).await;
+        let outcome = try_again(environment, today, &file, dry_run).await;
         let outcome = outcome.with_context(|| format!("trying {} again", file.name))?;
         tried.push((file, outcome));
     }
@@ -65,41 +66,42 @@ pub async fn retry(
 }
 
 /// Goes on with a try that a stop cut off.
-pub async fn go_on(scheme: &Scheme, today: NaiveDate, file: &FileRow) -> Result<Option<FileRow>> {
-    let feed = super::feed_of(scheme, file)?;
-    let (path, _) = source(scheme, feed, file).await?;
-    take(scheme, feed, &found(feed, file, path)?, today, file.retry_of).await
+pub async fn go_on(environment: &Environment, today: NaiveDate, file: &FileRow) -> Result<Option<FileRow>> {
+    let feed = super::feed_of(environment, file)?;
+    let (path, _) = source(environment, feed, file).await?;
+    take(environment, feed, &found(feed, file, path)?, today, file.retry_of).await
 }
 
 /// Where a file lies that is not filed away yet, and whether it stays there.
-pub async fn source(scheme: &Scheme, feed: &Feed, file: &FileRow) -> Result<(PathBuf, bool)> {
+pub async fn source(environment: &Environment, feed: &Feed, file: &FileRow) -> Result<(PathBuf, bool)> {
     let Some(first) = file.retry_of else {
         let path = feed.folder.join(&file.name);
-        if !staying::may_stay(scheme, feed, &file.name) {
+        if !staying::may_stay(environment, feed, &file.name) {
             return Ok((path, false));
         }
-        let mut tx = scheme.store.read().await?;
-        return Ok((path, staying::stays(&mut tx, scheme, feed, &file.name, &file.sha256).await?));
+        let mut tx = environment.store.read().await?;
+        return Ok((path, staying::stays(&mut tx, environment, feed, &file.name, &file.sha256).await?));
     };
-    let mut tx = scheme.store.read().await?;
+    let mut tx = environment.store.read().await?;
     let first = listing::file(&mut tx, first).await?.with_context(|| format!("file {first} is not there"))?.file;
-    let lies = if first.status == "quarantined" { in_quarantine(scheme, &first) } else { again(scheme, &first) };
+    let lies =
+        if first.status == "quarantined" { in_quarantine(environment, &first) } else { again(environment, &first) };
     Ok((lies, false))
 }
 
-async fn try_again(scheme: &Scheme, today: NaiveDate, file: &FileRow, dry_run: bool) -> Result<Tried> {
+async fn try_again(environment: &Environment, today: NaiveDate, file: &FileRow, dry_run: bool) -> Result<Tried> {
     let not = |why: String| Ok(Tried::Not { why });
-    let Ok(feed) = super::feed_of(scheme, file) else {
+    let Ok(feed) = super::feed_of(environment, file) else {
         return not(format!("feed {} is no longer configured", file.feed));
     };
     let (path, name) = match file.status.as_str() {
-        "quarantined" => (in_quarantine(scheme, file), file.name.clone()),
-        "taken" => (again(scheme, file), format!("{}.rejects.csv", file.kept_as)),
+        "quarantined" => (in_quarantine(environment, file), file.name.clone()),
+        "taken" => (again(environment, file), format!("{}.rejects.csv", file.kept_as)),
         status => return not(format!("it is {status}; only files in quarantine and rejected rows are tried again")),
     };
     if file.status == "taken" {
         // The rows went through the same header before.
-        match rows_again(scheme, feed, file, (!dry_run).then_some(&path)) {
+        match rows_again(environment, feed, file, (!dry_run).then_some(&path)) {
             Ok(0) => return not(format!("none of its rows was rejected with {}", BY_CONFIGURATION.join(", "))),
             Ok(_) if dry_run => return Ok(Tried::Would),
             Ok(_) => {}
@@ -116,26 +118,26 @@ async fn try_again(scheme: &Scheme, today: NaiveDate, file: &FileRow, dry_run: b
     if dry_run {
         return Ok(Tried::Would);
     }
-    match take(scheme, feed, &found, today, Some(file.file_no)).await? {
+    match take(environment, feed, &found, today, Some(file.file_no)).await? {
         Some(taken) => Ok(Tried::As(Box::new(taken))),
         None => not("it was dealt with before".to_owned()),
     }
 }
 
-fn in_quarantine(scheme: &Scheme, file: &FileRow) -> PathBuf {
-    scheme.config.home.join("quarantine").join(&file.feed).join(&file.kept_as)
+fn in_quarantine(environment: &Environment, file: &FileRow) -> PathBuf {
+    environment.scheme.home.quarantine(&file.feed).join(&file.kept_as)
 }
 
-fn again(scheme: &Scheme, file: &FileRow) -> PathBuf {
-    scheme.config.home.join("retry").join(&file.feed).join(format!("{}.rejects.csv", file.kept_as))
+fn again(environment: &Environment, file: &FileRow) -> PathBuf {
+    environment.scheme.home.retry(&file.feed).join(format!("{}.rejects.csv", file.kept_as))
 }
 
 /// How a text in UTF-8 may say that it is: as our answers to files in other encodings do.
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Counts those of a file's rejected rows that are worth another try, and writes them into a file of their own.
-fn rows_again(scheme: &Scheme, feed: &Feed, file: &FileRow, to: Option<&PathBuf>) -> Result<usize> {
-    let rejects = scheme.config.home.join("outbox").join(&file.feed).join(format!("{}.rejects.csv", file.kept_as));
+fn rows_again(environment: &Environment, feed: &Feed, file: &FileRow, to: Option<&PathBuf>) -> Result<usize> {
+    let rejects = environment.scheme.home.outbox(&file.feed).join(format!("{}.rejects.csv", file.kept_as));
     let reading = || format!("they were put into {}", rejects.display());
     let rejects = fs::read(&rejects).with_context(reading)?;
     let mark: &[u8] = if rejects.starts_with(MARK) { MARK } else { &[] };

@@ -11,15 +11,15 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use tokio::task::JoinSet;
 
 use super::review::{Ready, look_again};
-use crate::books::environment::Scheme;
+use crate::books::environment::Environment;
 use crate::clock;
-use crate::config::Clock;
 use crate::domain::calendar::{instant_of, plus};
 use crate::domain::decide::reminders::Template;
 use crate::domain::facts::fact::{Fact, What};
 use crate::domain::facts::source::Source;
 use crate::mail::compose::ComposeError;
 use crate::mail::transport::SendError;
+use crate::scheme::Clock;
 use crate::store::exceptions::{self, NewException};
 use crate::store::facts::{self, NewFact};
 use crate::store::mails::{self, MailRow, ReminderRow};
@@ -43,7 +43,7 @@ pub struct Delivered {
 }
 
 pub async fn run(
-    scheme: &Scheme,
+    environment: &Environment,
     today: NaiveDate,
     day: NaiveDate,
     now: DateTime<Utc>,
@@ -51,31 +51,31 @@ pub async fn run(
 ) -> Result<Delivered> {
     let mut delivered = Delivered::default();
     // On the business clock the day has all its hours.
-    let end_of_day = instant_of(plus(day, 1).and_time(NaiveTime::MIN), scheme.config.zone);
-    let by = if scheme.config.clock == Clock::Wall { now } else { end_of_day };
+    let end_of_day = instant_of(plus(day, 1).and_time(NaiveTime::MIN), environment.scheme.zone);
+    let by = if environment.scheme.clock == Clock::Wall { now } else { end_of_day };
     let mut last = 0;
     loop {
-        let mut tx = scheme.store.write().await?;
+        let mut tx = environment.store.write().await?;
         let page = mails::to_send(&mut tx, day, by, last, PAGE).await?;
         let Some(end) = page.last().map(|mail| mail.mail_no) else { break };
-        let (ready, withdrawn) = look_again(&mut tx, scheme, page, day, unsure).await?;
+        let (ready, withdrawn) = look_again(&mut tx, environment, page, day, unsure).await?;
         delivered.withdrawn += withdrawn;
         tx.commit().await?;
-        hand_over(scheme, today, ready, &mut delivered).await?;
-        (scheme.progress)(&format!("{day} mails: {} sent", delivered.sent));
+        hand_over(environment, today, ready, &mut delivered).await?;
+        (environment.progress)(&format!("{day} mails: {} sent", delivered.sent));
         last = end;
     }
     if delivered.sent + delivered.withdrawn + delivered.failed + delivered.waiting > 0 {
-        note_delay(scheme, today, &delivered).await?;
+        note_delay(environment, today, &delivered).await?;
     }
     Ok(delivered)
 }
 
 /// Takes up what an earlier run left: mails that may have been sent, and those whose day is over.
-pub async fn take_up(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, day: NaiveDate) -> Result<i64> {
+pub async fn take_up(tx: &mut Tx, environment: &Environment, today: NaiveDate, day: NaiveDate) -> Result<i64> {
     let mut opened = Vec::new();
     for mail in mails::cut_off(tx).await? {
-        let repeatable = scheme.transport.places().is_none() || mail.template == Template::Notice.name();
+        let repeatable = environment.transport.places().is_none() || mail.template == Template::Notice.name();
         if repeatable {
             mails::set_status(tx, &[mail.mail_no], "queued", None).await?;
         } else {
@@ -106,8 +106,13 @@ fn look_for(mail: &MailRow) -> String {
 
 /// Sends as many at once as the transport has places for. What ended and what leaves next is one transaction, so that only
 /// mails on the wire are `sending`.
-async fn hand_over(scheme: &Scheme, today: NaiveDate, ready: Vec<Ready>, delivered: &mut Delivered) -> Result<()> {
-    let places = scheme.transport.places().unwrap_or(ready.len());
+async fn hand_over(
+    environment: &Environment,
+    today: NaiveDate,
+    ready: Vec<Ready>,
+    delivered: &mut Delivered,
+) -> Result<()> {
+    let places = environment.transport.places().unwrap_or(ready.len());
     let mut waiting = ready.into_iter();
     let mut on_the_wire: JoinSet<(Ready, Result<(), SendError>)> = JoinSet::new();
     let mut ended = Vec::new();
@@ -116,13 +121,13 @@ async fn hand_over(scheme: &Scheme, today: NaiveDate, ready: Vec<Ready>, deliver
         if leaving.is_empty() && ended.is_empty() && on_the_wire.is_empty() {
             return Ok(());
         }
-        let mut tx = scheme.store.write().await?;
-        note(&mut tx, scheme, today, std::mem::take(&mut ended), delivered).await?;
+        let mut tx = environment.store.write().await?;
+        note(&mut tx, environment, today, std::mem::take(&mut ended), delivered).await?;
         let numbers: Vec<i64> = leaving.iter().map(|ready| ready.mail.mail_no).collect();
         mails::set_status(&mut tx, &numbers, "sending", None).await?;
         tx.commit().await?;
         for mut ready in leaving {
-            let transport = Arc::clone(&scheme.transport);
+            let transport = Arc::clone(&environment.transport);
             on_the_wire.spawn(async move {
                 let refused = Err(ComposeError::Address);
                 let sent = match std::mem::replace(&mut ready.letter, refused) {
@@ -145,7 +150,7 @@ async fn hand_over(scheme: &Scheme, today: NaiveDate, ready: Vec<Ready>, deliver
 /// Records what became of mails. A notice that was sent is a fact of its order.
 async fn note(
     tx: &mut Tx,
-    scheme: &Scheme,
+    environment: &Environment,
     today: NaiveDate,
     ended: Vec<(Ready, Result<(), SendError>)>,
     delivered: &mut Delivered,
@@ -181,8 +186,8 @@ async fn note(
     let numbers: Vec<i64> = sent.iter().map(|ready| ready.mail.mail_no).collect();
     mails::set_status(tx, &numbers, "sent", None).await?;
     delivered.sent += i64::try_from(sent.len()).unwrap_or(i64::MAX);
-    for merchant in &scheme.config.merchants {
-        let notices = notices(scheme, &merchant.id, today, &sent);
+    for merchant in &environment.scheme.merchants {
+        let notices = notices(environment, &merchant.id, today, &sent);
         delivered.notices += i64::try_from(notices.len()).unwrap_or(i64::MAX);
         facts::add(tx, &merchant.id, &notices).await?;
         let mut touched: Vec<&str> = notices.iter().map(|notice| notice.order_id.as_str()).collect();
@@ -204,8 +209,8 @@ impl Delivered {
 }
 
 /// Mails that wait are an exception until they have left or their day is over.
-async fn note_delay(scheme: &Scheme, today: NaiveDate, delivered: &Delivered) -> Result<()> {
-    let mut tx = scheme.store.write().await?;
+async fn note_delay(environment: &Environment, today: NaiveDate, delivered: &Delivered) -> Result<()> {
+    let mut tx = environment.store.write().await?;
     match &delivered.delayed {
         Some(why) => {
             let message = format!("{} mails wait for the mail server: {why}", delivered.waiting);
@@ -224,13 +229,13 @@ async fn note_delay(scheme: &Scheme, today: NaiveDate, delivered: &Delivered) ->
     tx.commit().await
 }
 
-fn notices(scheme: &Scheme, merchant: &str, today: NaiveDate, sent: &[Ready]) -> Vec<NewFact> {
+fn notices(environment: &Environment, merchant: &str, today: NaiveDate, sent: &[Ready]) -> Vec<NewFact> {
     let mut notices = Vec::new();
     for Ready { mail, about, .. } in sent {
         let is_notice =
             |reminder: &&ReminderRow| reminder.template == Template::Notice.name() && reminder.merchant_id == merchant;
         for reminder in about.iter().filter(is_notice) {
-            let effective_at = match scheme.config.clock {
+            let effective_at = match environment.scheme.clock {
                 Clock::Wall => clock::now(),
                 Clock::Business => mail.send_at,
             };

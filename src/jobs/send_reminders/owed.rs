@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use crate::books::environment::Scheme;
+use crate::books::environment::Environment;
 use crate::books::order_decisions::{load_cases, which_order};
 use crate::domain::bank::debit;
 use crate::domain::bank::instruction::{Attempt, Direction, Next};
@@ -42,7 +42,7 @@ pub enum Collected {
 /// What is owed on these orders of a merchant while `day` goes on, by order.
 pub async fn on_day<'s>(
     tx: &mut Tx,
-    scheme: &'s Scheme,
+    environment: &'s Environment,
     merchant: &str,
     order_ids: &[&str],
     day: NaiveDate,
@@ -53,7 +53,7 @@ pub async fn on_day<'s>(
     let mut owed = HashMap::with_capacity(cases.len());
     for (stored, case) in cases {
         let id = stored.order.order_id.clone();
-        let terms = scheme.terms(merchant, case.order.policy_version)?;
+        let terms = environment.terms(merchant, case.order.policy_version)?;
         let standings: Vec<CreditRecord> =
             recorded.get(&id).into_iter().flatten().map(|position| position.credit).collect();
         let instalments =

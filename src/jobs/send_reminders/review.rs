@@ -8,7 +8,7 @@ use chrono::NaiveDate;
 
 use super::held_back_by;
 use super::owed::{self, Collected, OwedOrder};
-use crate::books::environment::Scheme;
+use crate::books::environment::Environment;
 use crate::domain::decide::during_day::Owed;
 use crate::domain::decide::reminders::Template;
 use crate::mail::compose::{ComposeError, Debited, Language, Letter, Line, Mail, compose};
@@ -25,7 +25,7 @@ pub struct Ready {
 /// What can leave, with the amounts of this moment, and how many mails are withdrawn because nothing in them is right any more.
 pub async fn look_again(
     tx: &mut Tx,
-    scheme: &Scheme,
+    environment: &Environment,
     page: Vec<MailRow>,
     day: NaiveDate,
     unsure: &BTreeSet<&str>,
@@ -41,12 +41,12 @@ pub async fn look_again(
     }
     let mut orders: HashMap<&str, HashMap<String, OwedOrder<'_>>> = HashMap::new();
     let mut unknown: HashSet<&str> = HashSet::new();
-    for merchant in &scheme.config.merchants {
+    for merchant in &environment.scheme.merchants {
         let of_merchant = about.values().flatten().filter(|reminder| reminder.merchant_id == merchant.id);
         let mut ids: Vec<&str> = of_merchant.map(|reminder| reminder.order_id.as_str()).collect();
         ids.sort_unstable();
         ids.dedup();
-        match tx.part(async |tx| owed::on_day(tx, scheme, &merchant.id, &ids, day).await).await? {
+        match tx.part(async |tx| owed::on_day(tx, environment, &merchant.id, &ids, day).await).await? {
             Ok(owed) => drop(orders.insert(&merchant.id, owed)),
             Err(why) if is_of_store(&why) => return Err(why),
             Err(why) => {
@@ -103,7 +103,7 @@ pub async fn look_again(
         let language = Language::of(&mail.locale);
         let lines = one_an_instalment(&right)
             .into_iter()
-            .map(|(reminder, (order, owed))| line(scheme, reminder, order, owed, language, day));
+            .map(|(reminder, (order, owed))| line(environment, reminder, order, owed, language, day));
         let letter = Letter {
             message_id: mail.message_id.clone(),
             to_name: customer.name.clone(),
@@ -114,7 +114,7 @@ pub async fn look_again(
             sent_at: mail.send_at,
             lines: lines.collect::<Result<_>>()?,
         };
-        let letter = compose(&letter, &scheme.sender, &scheme.templates);
+        let letter = compose(&letter, &environment.sender, &environment.templates);
         let about = right.into_iter().map(|(reminder, ..)| reminder).collect();
         ready.push(Ready { mail, about, letter });
     }
@@ -140,14 +140,14 @@ fn one_an_instalment<T>(right: &[(ReminderRow, T)]) -> Vec<&(ReminderRow, T)> {
 }
 
 fn line(
-    scheme: &Scheme,
+    environment: &Environment,
     reminder: &ReminderRow,
     order: &OwedOrder<'_>,
     owed: &Owed,
     language: Language,
     day: NaiveDate,
 ) -> Result<Line> {
-    let merchant = scheme.config.merchant(&reminder.merchant_id).context("a reminder of an unknown merchant")?;
+    let merchant = environment.scheme.merchant(&reminder.merchant_id).context("a reminder of an unknown merchant")?;
     let chinese = merchant.name_zh.as_ref().filter(|_| language == Language::Zh);
     Ok(Line {
         template: Template::parse(&reminder.template).context("a reminder with an unknown template")?,

@@ -4,8 +4,13 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::document::{Node, Place};
-use super::inherit::Version;
+/// Where something is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    pub file: Arc<str>,
+    /// The first line is 1.
+    pub line: usize,
+}
 
 /// One thing to mend.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,13 +47,13 @@ impl fmt::Display for Problem {
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    pub fn add(&mut self, place: &Place, key: &str, message: impl Into<String>) {
-        self.push(place, key, message, None);
+    pub fn add(&mut self, location: &Location, key: &str, message: impl Into<String>) {
+        self.push(location, key, message, None);
     }
 
-    pub fn push(&mut self, place: &Place, key: &str, message: impl Into<String>, inherited_by: Option<String>) {
-        let (file, key) = (place.file.clone(), shown(key));
-        self.0.push(Problem { file, line: Some(place.line), key, message: message.into(), inherited_by });
+    pub fn push(&mut self, location: &Location, key: &str, message: impl Into<String>, inherited_by: Option<String>) {
+        let (file, key) = (location.file.clone(), shown(key));
+        self.0.push(Problem { file, line: Some(location.line), key, message: message.into(), inherited_by });
     }
 
     /// Something about a file as a whole.
@@ -100,49 +105,6 @@ pub struct Wrong {
 /// An error about a key, for `Rules::keep` to find the line of.
 pub fn wrong(key: impl Into<String>, message: impl Into<String>) -> anyhow::Error {
     Wrong { key: key.into(), message: message.into() }.into()
-}
-
-/// Goes through the rules of one table and collects what they find, each with its place.
-pub struct Rules<'a> {
-    table: &'a Node,
-    /// The version as it stands in its file, and what it is called, when keys may stand elsewhere.
-    heir: Option<(&'a Node, String)>,
-    problems: &'a mut Problems,
-}
-
-impl<'a> Rules<'a> {
-    pub fn new(table: &'a Node, problems: &'a mut Problems) -> Rules<'a> {
-        Rules { table, heir: None, problems }
-    }
-
-    /// Rules of a version of a policy, some of whose keys may stand in another version or file.
-    pub fn of_version(version: &'a Version, problems: &'a mut Problems) -> Rules<'a> {
-        let own = &version.own;
-        let heir = format!("version {}, {}:{}", version.effective_from, own.place.file, own.place.line);
-        Rules { table: &version.whole, heir: Some((own, heir)), problems }
-    }
-
-    /// Notes what is wrong with a key.
-    pub fn refuse(&mut self, key: &str, message: impl Into<String>) {
-        self.keep(key, Err::<(), _>(wrong("", message)));
-    }
-
-    /// The value, or none with the problem noted. Keys of the error count from `section`, which may be empty.
-    pub fn keep<T>(&mut self, section: &str, result: anyhow::Result<T>) -> Option<T> {
-        let why = match result {
-            Ok(value) => return Some(value),
-            Err(why) => why,
-        };
-        let (key, message) = match why.downcast_ref::<Wrong>() {
-            Some(wrong) => (join(section, &wrong.key), wrong.message.clone()),
-            None => (section.to_owned(), format!("{why:#}")),
-        };
-        let place = self.table.place_of(&key);
-        let elsewhere = |(own, heir): &(&Node, String)| (!own.holds(place)).then(|| heir.clone());
-        let inherited_by = self.heir.as_ref().and_then(elsewhere);
-        self.problems.push(place, &key, message, inherited_by);
-        None
-    }
 }
 
 /// `bands` and `[0].limit`, or `late_fee` and `rate`, as one key.

@@ -9,9 +9,8 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use serde_json::Value as Json;
 
-use super::document::{self, Node, Place, Table, Value};
-use super::problems::Problems;
-use super::{read, schema, shape, without_detours};
+use super::schema;
+use crate::config::toml::{Location, Node, Problems, Rules, Table, Value, parse, read, shape, without_detours};
 
 /// A version as written, and as it is with all that it inherits.
 #[derive(Debug, Clone)]
@@ -34,10 +33,19 @@ pub enum Parent {
     Earlier(NaiveDate),
 }
 
+impl Version {
+    /// The rules of this version, some of whose keys may be in another version or file.
+    pub fn rules<'a>(&'a self, problems: &'a mut Problems) -> Rules<'a> {
+        let Location { file, line } = &self.own.location;
+        let heir = format!("version {}, {file}:{line}", self.effective_from);
+        Rules::of_heir(&self.own, &self.whole, heir, problems)
+    }
+}
+
 /// A file that is named in another one.
 pub struct Named<'a> {
     pub path: PathBuf,
-    pub place: &'a Place,
+    pub location: &'a Location,
     pub key: &'a str,
 }
 
@@ -49,7 +57,7 @@ pub fn load(policy: &Named, scheme_base: Option<&Named>, problems: &mut Problems
     let base = match own_base {
         Some((node, Some(file))) => {
             let folder = policy.path.parent().unwrap_or(Path::new(""));
-            let named = Named { path: without_detours(&folder.join(file)), place: &node.place, key: "base" };
+            let named = Named { path: without_detours(&folder.join(file)), location: &node.location, key: "base" };
             Some(Base::load(&named, problems)?)
         }
         // It says that it has none.
@@ -60,7 +68,7 @@ pub fn load(policy: &Named, scheme_base: Option<&Named>, problems: &mut Problems
         },
     };
     if written(&document).is_empty() {
-        problems.add(&document.place, "version", "there is none; write [[version]] and the terms below it");
+        problems.add(&document.location, "version", "there is none; write [[version]] and the terms below it");
     }
     Some(versions(&document, base.as_ref(), problems))
 }
@@ -83,7 +91,7 @@ impl Base {
         let document = open(named, problems)?;
         if let Some(base) = document.get("base").filter(|base| base.text().is_some()) {
             let message = "a policy that others inherit from has no base of its own; write here what it takes over";
-            problems.add(&base.place, "base", message);
+            problems.add(&base.location, "base", message);
         }
         let first = written(&document).iter().filter_map(|version| day(version, "effective_from")).min();
         Some(Base { versions: versions(&document, None, problems), path: named.path.clone(), first })
@@ -100,11 +108,11 @@ fn open(named: &Named, problems: &mut Problems) -> Option<Node> {
         Ok(text) => text,
         Err(why) => {
             let message = format!("{} can't be read: {}", named.path.display(), why.root_cause());
-            problems.add(named.place, named.key, message);
+            problems.add(named.location, named.key, message);
             return None;
         }
     };
-    let mut document = document::parse(&named.path, &text, problems)?;
+    let mut document = parse(&named.path, &text, problems)?;
     let mut schema = schema::policy();
     // Versions are looked at one by one, so that one that can't be read does not hide the others.
     schema["properties"]["version"]["items"] = Json::Bool(true);
@@ -130,7 +138,7 @@ fn versions(document: &Node, base: Option<&Base>, problems: &mut Problems) -> Ve
         if let Some(last) = days.last().filter(|last| **last >= effective_from) {
             let message =
                 format!("{effective_from} is not after {last}; list versions oldest first, each with its own day");
-            problems.add(own.place_of("effective_from"), "effective_from", message);
+            problems.add(own.location_of("effective_from"), "effective_from", message);
             continue;
         }
         if let Some((inherited, parent)) = inherited(&own, effective_from, &found, &days, base, problems) {
@@ -159,14 +167,14 @@ fn inherited(
         if !days.contains(&earlier) {
             let advice =
                 "is not the effective_from of an earlier version in this file; name one that is, or leave it out";
-            problems.add(own.place_of("same_as"), "same_as", format!("{earlier} {advice}"));
+            problems.add(own.location_of("same_as"), "same_as", format!("{earlier} {advice}"));
         }
         let version = before.iter().find(|version| version.effective_from == earlier)?;
         return Some((Some(version.whole.clone()), Parent::Earlier(earlier)));
     }
     let Some(base) = base else { return Some((None, Parent::None)) };
     if let Some(version) = base.in_force(effective_from) {
-        let parent = Parent::Base { file: version.own.place.file.clone(), effective_from: version.effective_from };
+        let parent = Parent::Base { file: version.own.location.file.clone(), effective_from: version.effective_from };
         return Some((Some(version.whole.clone()), parent));
     }
     // A base that could not be read was told already.
@@ -175,7 +183,7 @@ fn inherited(
             "{} is in force from {first} only; write a version there that begins by {effective_from}, or base = false here",
             base.path.display()
         );
-        problems.add(own.place_of("effective_from"), "effective_from", message);
+        problems.add(own.location_of("effective_from"), "effective_from", message);
     }
     None
 }
@@ -193,7 +201,7 @@ fn merged(inherited: Option<&Node>, own: &Node) -> Node {
     for (key, node) in table.iter() {
         whole.set(key, merged(above.get(key), node));
     }
-    Node { place: own.place.clone(), value: Value::Table(whole) }
+    Node { location: own.location.clone(), value: Value::Table(whole) }
 }
 
 /// Takes out keys that are `false` where that means "nothing": what need not be there and is not a yes or no.

@@ -4,20 +4,9 @@ use anyhow::{Context, Result};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::problems::{Rules, wrong};
-use super::{Feed, shape};
+use crate::config::toml::{Rules, shape, wrong};
 use crate::files::incoming::Kind;
-
-/// A bill's side of the matching.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bill {
-    /// Days after a payment by whose end the bill with it has come.
-    pub usual_delay: i64,
-    /// Feeds of the same merchant whose payments and refunds it must show.
-    answers_for: Vec<String>,
-    /// Of those, only payments with one of these channels; all if there are none.
-    pub channels: Vec<String>,
-}
+use crate::scheme::{Bill, Feed};
 
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields)]
@@ -36,28 +25,9 @@ fn default_delay() -> i64 {
     1
 }
 
-impl Bill {
-    /// Whether payments and refunds that came by a feed are among those it must show.
-    pub fn answers_for(&self, feed: &str) -> bool {
-        self.answers_for.iter().any(|name| name == feed)
-    }
-
-    /// Whether payments by a channel are among them.
-    pub fn takes(&self, channel: Option<&str>) -> bool {
-        self.channels.is_empty() || channel.is_some_and(|name| self.channels.iter().any(|taken| taken == name))
-    }
-}
-
-impl Feed {
-    /// Who reports the money in its files.
-    pub fn provider(&self) -> &str {
-        self.provider.as_deref().unwrap_or(&self.name)
-    }
-}
-
 /// What each feed's bills answer for, in the order of the feeds: none of a feed that brings none. Each comes with the
 /// place where it is said.
-pub(super) fn resolve(feeds: &[Feed], raw: Vec<(String, Option<RawBill>)>, rules: &mut Rules) -> Vec<Option<Bill>> {
+pub fn resolve(feeds: &[Feed], raw: Vec<(String, Option<RawBill>)>, rules: &mut Rules) -> Vec<Option<Bill>> {
     let mut bills: Vec<Option<Bill>> = Vec::new();
     for (feed, (at, raw)) in feeds.iter().zip(raw) {
         let bill = match (feed.kind, raw) {

@@ -2,15 +2,15 @@
 
 use std::fmt::Write as _;
 
-use super::document::{Node, Place, Value};
 use super::inherit::Version;
+use crate::config::toml::{Location, Node, Value};
 
 /// A policy's versions with all that they inherit.
 pub fn written_out(versions: &[Version]) -> String {
     let mut out = "base = false  # nothing is inherited: everything stands here\n".to_owned();
     for version in versions {
         out.push_str("\n[[version]]");
-        note(&mut out, &version.own.place);
+        note(&mut out, &version.own.location);
         table(&mut out, "version", &version.whole);
     }
     out
@@ -29,12 +29,12 @@ fn table(out: &mut String, name: &str, node: &Node) {
             out.push_str("[\n");
             for item in node.list() {
                 let _ = write!(out, "  {},", inline(item));
-                note(out, &item.place);
+                note(out, &item.location);
             }
             out.push_str("]\n");
         } else {
             out.push_str(&inline(node));
-            note(out, &node.place);
+            note(out, &node.location);
         }
     }
     for (key, inner) in entries.iter().filter(|(_, node)| node.table().is_some()) {
@@ -44,14 +44,14 @@ fn table(out: &mut String, name: &str, node: &Node) {
             .is_some_and(|table| !table.is_empty() && table.iter().all(|(_, node)| node.table().is_some()));
         if !only_tables {
             let _ = write!(out, "\n[{name}]");
-            note(out, &inner.place);
+            note(out, &inner.location);
         }
         table(out, &name, inner);
     }
 }
 
-fn note(out: &mut String, place: &Place) {
-    let _ = writeln!(out, "  # {}:{}", place.file, place.line);
+fn note(out: &mut String, location: &Location) {
+    let _ = writeln!(out, "  # {}:{}", location.file, location.line);
 }
 
 fn inline(node: &Node) -> String {

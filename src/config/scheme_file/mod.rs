@@ -1,5 +1,12 @@
 //! `paylater.toml`: what stands in the scheme's own file, and whether it makes sense. What it names is read elsewhere.
 
+mod bill;
+mod expected;
+pub mod feed;
+mod mail;
+pub mod packing;
+pub mod places;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,27 +18,36 @@ use chrono_tz::Tz;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::feed_file::{self, OfScheme, RawFeed};
-use super::packing::RawLimits;
-use super::places::{Places, RawPlace};
-use super::policy_file::Loaded;
-use super::problems::{Rules, wrong};
-use super::reference_rates::{RawLegal, RawTable};
-use super::values::{in_days, is_name, time_of_day, time_zone};
-use super::{Calendars, Clock, Config, JobFile, Mail, MailTransport, Merchant, Rates, read, without_detours};
-use crate::domain::terms::contact_hours::ContactHours;
+use self::feed::{OfScheme, RawFeed};
+use self::mail::RawMail;
+use self::packing::RawLimits;
+use self::places::{Places, RawPlace};
+use super::calendar_file::Calendars;
+use super::policy_file::{self, Version};
+use super::reference_rates::{Rates, RawLegal, RawTable};
+use super::toml::{Rules, in_days, is_name, time_zone, without_detours};
 use crate::files::container::Limits;
 use crate::files::profile::Profile;
+use crate::scheme::{Clock, Home, JobFile, Merchant, Scheme};
 
 /// What the configuration's own file names, read before it.
-pub(super) struct Read {
+pub struct Read {
     pub calendars: Calendars,
     pub rates: Rates,
     /// Of each merchant, in their order.
-    pub policies: Vec<Option<Loaded>>,
+    pub policies: Vec<Option<policy_file::Loaded>>,
     pub jobs: Option<Vec<JobFile>>,
     /// Of each feed, in their order.
     pub profiles: Vec<Option<Arc<Profile>>>,
+}
+
+/// A scheme, and how what it names is written: for `check`.
+#[derive(Debug)]
+pub struct Loaded {
+    pub scheme: Scheme,
+    /// Of each merchant, in their order, the versions of its policy with what they inherit.
+    pub policies: Vec<Vec<Version>>,
+    pub calendars: Calendars,
 }
 
 /// What `paylater.toml` says.
@@ -156,44 +172,6 @@ struct RawStore {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawMail {
-    /// folder, or smtp for a server.
-    transport: RawTransport,
-    /// `Name <address>`, or an address.
-    from: String,
-    /// An address for answers.
-    reply_to: Option<String>,
-    /// The server: smtp:// or smtps://.
-    smtp_url: Option<String>,
-    /// A file that holds the server's URL.
-    smtp_url_file: Option<PathBuf>,
-    /// From and until, "HH:MM", by the clock of each customer.
-    #[serde(default = "default_hours")]
-    contact_hours: [String; 2],
-    /// Mails a customer may get in seven days.
-    #[serde(default = "default_weekly_cap")]
-    weekly_cap: i64,
-    /// A folder with templates that replace the built-in ones of the same name.
-    templates: Option<PathBuf>,
-}
-
-#[derive(Deserialize, JsonSchema, Clone, Copy)]
-#[serde(rename_all = "snake_case")]
-enum RawTransport {
-    Folder,
-    Smtp,
-}
-
-fn default_hours() -> [String; 2] {
-    ["08:00".to_owned(), "22:00".to_owned()]
-}
-
-fn default_weekly_cap() -> i64 {
-    5
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 struct RawMerchant {
     /// Letters, digits, - and _; begins the names of reports.
     id: String,
@@ -243,8 +221,8 @@ struct RawJobs {
 }
 
 impl RawConfig {
-    /// The configuration, or none with every reason noted.
-    pub(super) fn resolve(self, base: &Path, read: Read, rules: &mut Rules) -> Option<Config> {
+    /// The scheme, or none with every reason noted.
+    pub fn resolve(self, base: &Path, read: Read, rules: &mut Rules) -> Option<Loaded> {
         let zone = rules.keep("scheme.time_zone", time_zone(&self.scheme.time_zone));
         rules.keep("scheme.buckets", buckets(&self.scheme.buckets));
         let pending_days = rules.keep("scheme.pending_days", in_days("", self.scheme.pending_days, 1));
@@ -258,20 +236,14 @@ impl RawConfig {
         let ids: Vec<String> = self.merchants.iter().map(|merchant| merchant.id.clone()).collect();
         rules.keep("merchant", ensure_any(&ids));
         names("merchant", "id", &ids, rules);
-        let mut merchants = Vec::new();
+        let (mut merchants, mut policies) = (Vec::new(), Vec::new());
         for (raw, loaded) in self.merchants.into_iter().zip(read.policies) {
             let RawMerchant { id, name, name_zh, policy: _ } = raw;
-            let merchant = |Loaded { policy, fingerprints, written }: Loaded| Merchant {
-                id,
-                name,
-                name_zh,
-                policy,
-                fingerprints,
-                written,
-            };
-            merchants.extend(loaded.map(merchant).map(Arc::new));
+            let Some(policy_file::Loaded { policy, fingerprints, written }) = loaded else { continue };
+            merchants.push(Arc::new(Merchant { id, name, name_zh, policy, fingerprints }));
+            policies.push(written);
         }
-        let home = without_detours(&base.join(&self.scheme.home));
+        let home = Home::new(without_detours(&base.join(&self.scheme.home)));
         let places = Places::resolve(self.places, base, rules);
         let reports = places.outbox("outbox.reports", self.outbox.reports.as_deref(), base, rules);
         let feed_names: Vec<String> = self.feeds.iter().map(|feed| feed.name().to_owned()).collect();
@@ -287,9 +259,9 @@ impl RawConfig {
             calendars: &read.calendars,
             limits,
         };
-        let feeds = feed_file::resolve(self.feeds, read.profiles, &of_scheme, rules);
-        let by_hand = ids.iter().map(|id| feed_file::by_hand(id, &of_scheme)).collect();
-        Some(Config {
+        let feeds = feed::resolve(self.feeds, read.profiles, &of_scheme, rules);
+        let by_hand = ids.iter().map(|id| feed::by_hand(id, &of_scheme)).collect();
+        let scheme = Scheme {
             name: self.scheme.name,
             zone: zone?,
             starts_on: self.scheme.starts_on,
@@ -299,8 +271,7 @@ impl RawConfig {
             commit_rows: commit_rows?,
             mail: mail?,
             prove_within: prove_within?,
-            rates: read.rates,
-            calendars: read.calendars,
+            reference_rates: read.rates.tables,
             merchants,
             feeds,
             by_hand,
@@ -311,7 +282,8 @@ impl RawConfig {
             clock_wait: clock_wait?,
             dated_ahead_days: dated_ahead_days?,
             jobs: read.jobs?,
-        })
+        };
+        Some(Loaded { scheme, policies, calendars: read.calendars })
     }
 }
 
@@ -349,58 +321,6 @@ fn prove_within(seconds: u64) -> Result<Duration> {
 fn ensure_any(ids: &[String]) -> Result<()> {
     ensure!(!ids.is_empty(), "there is none, and a scheme has at least one; write [[merchant]]");
     Ok(())
-}
-
-impl RawMail {
-    fn resolve(self, base: &Path, rules: &mut Rules) -> Option<Mail> {
-        let transport = match self.transport {
-            RawTransport::Folder => Some(MailTransport::Folder),
-            RawTransport::Smtp => {
-                let url = smtp_url(self.smtp_url_file.map(|file| base.join(file)), self.smtp_url);
-                rules.keep("mail", url).map(|url| MailTransport::Smtp { url })
-            }
-        };
-        let from = rules.keep("mail.from", sender(&self.from));
-        let [since, until] = &self.contact_hours;
-        let since = rules.keep("mail.contact_hours[0]", time_of_day("", since));
-        let until = rules.keep("mail.contact_hours[1]", time_of_day("", until));
-        let hours = since.zip(until).and_then(|(from, until)| {
-            let forward =
-                if from < until { Ok(()) } else { Err(anyhow::anyhow!("the first must be before the second")) };
-            rules.keep("mail.contact_hours", forward).map(|()| ContactHours { from, until })
-        });
-        if self.weekly_cap <= 0 {
-            let advice = "write how many mails a customer may get in seven days, from 1 on";
-            rules.keep("mail.weekly_cap", Err::<(), _>(anyhow::anyhow!("{}: {advice}", self.weekly_cap)));
-        }
-        let (from_name, from_address) = from?;
-        Some(Mail {
-            transport: transport?,
-            from_name,
-            from_address,
-            reply_to: self.reply_to,
-            contact_hours: hours?,
-            weekly_cap: self.weekly_cap,
-            templates: self.templates.map(|folder| base.join(folder)),
-        })
-    }
-}
-
-/// Where mail goes. May hold a password, so that it is not shown.
-fn smtp_url(file: Option<PathBuf>, written: Option<String>) -> Result<String> {
-    let from_file =
-        file.map(|file| read(&file).map_err(|why| wrong("smtp_url_file", format!("{why:#}")))).transpose()?;
-    let url = std::env::var("PAYLATER_SMTP_URL").ok().or(from_file).or(written);
-    let advice = "is smtp: say where with smtp_url, smtp_url_file or PAYLATER_SMTP_URL";
-    Ok(url.ok_or_else(|| wrong("transport", advice))?.trim().to_owned())
-}
-
-/// The parts of `Name <address>`.
-fn sender(from: &str) -> Result<(String, String)> {
-    let parts = from.split_once('<').and_then(|(name, rest)| Some((name.trim(), rest.strip_suffix('>')?.trim())));
-    let (name, address) = parts.unwrap_or(("", from.trim()));
-    ensure!(address.contains('@'), "{from:?}: write it like \"Tea Corner <no-reply@example.com>\"");
-    Ok((name.to_owned(), address.to_owned()))
 }
 
 /// Names must be plain, and one of a kind.

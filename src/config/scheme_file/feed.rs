@@ -10,22 +10,20 @@ use chrono_tz::Tz;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::bills::{self, RawBill};
-use super::document::Node;
-use super::expected::{RawRejectLimit, WhenMissing};
+use super::bill::{self, RawBill};
+use super::expected::{self, RawRejectLimit};
 use super::packing::{RawLimits, marker, name_pattern};
-use super::places::{self, Afterwards, Places, Unreachable, afterwards};
-use super::problems::{Problems, Rules, join};
-use super::profiles;
-use super::scheme_file::RawConfig;
-use super::values::time_zone;
-use super::{Calendars, Feed, Inbox, document, expected, read, schema, shape};
+use super::places::{self, Places, afterwards};
+use crate::config::calendar_file::Calendars;
+use crate::config::profiles;
+use crate::config::toml::{Rules, join, shape, time_zone};
 use crate::domain::intake::arrival::RejectLimit;
 use crate::files::container::{Limits, Packing};
 use crate::files::inbox::NamePattern;
 use crate::files::incoming::Kind;
 use crate::files::place::Place;
 use crate::files::profile::Profile;
+use crate::scheme::{Afterwards, Feed, Home, Inbox, Unreachable, WhenMissing};
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -87,9 +85,9 @@ pub struct RawFeed {
 }
 
 /// What feeds are resolved with.
-pub(super) struct OfScheme<'a> {
+pub struct OfScheme<'a> {
     pub base: &'a Path,
-    pub home: &'a Path,
+    pub home: &'a Home,
     pub places: &'a Places,
     pub zone: Tz,
     pub starts_on: NaiveDate,
@@ -99,7 +97,7 @@ pub(super) struct OfScheme<'a> {
 }
 
 /// The feeds of a configuration, each with its profile.
-pub(super) fn resolve(
+pub fn resolve(
     raw: Vec<RawFeed>,
     profiles: Vec<Option<Arc<Profile>>>,
     scheme: &OfScheme<'_>,
@@ -118,7 +116,7 @@ pub(super) fn resolve(
     for (at, feed) in ats.iter().zip(&feeds) {
         rules.keep(&join(at, "outbox"), is_no_inbox(feed.outbox.as_ref(), &feeds));
     }
-    let answers = bills::resolve(&feeds, raw_bills, rules);
+    let answers = bill::resolve(&feeds, raw_bills, rules);
     for (feed, bill) in feeds.iter_mut().zip(answers) {
         feed.bill = bill;
     }
@@ -127,10 +125,10 @@ pub(super) fn resolve(
 
 /// Where corrections of a merchant's facts come from that people make at the command line. No configured feed can have a
 /// point in its name.
-pub(super) fn by_hand(merchant: &str, scheme: &OfScheme<'_>) -> Feed {
+pub fn by_hand(merchant: &str, scheme: &OfScheme<'_>) -> Feed {
     Feed {
         name: format!("by_hand.{merchant}"),
-        folder: scheme.home.join("by_hand").join(merchant),
+        folder: scheme.home.by_hand(merchant),
         remote: None,
         outbox: None,
         pattern: NamePattern::parse("correction-{date}-*.csv").expect("a pattern like those of the documentation"),
@@ -151,68 +149,33 @@ pub(super) fn by_hand(merchant: &str, scheme: &OfScheme<'_>) -> Feed {
     }
 }
 
-/// One feed of a configuration, with its profile.
-pub(super) fn load(path: &Path, name: &str, problems: &mut Problems) -> Option<Feed> {
-    let text = match read(path) {
-        Ok(text) => text,
-        Err(why) => {
-            problems.add_file(path, format!("can't be read: {}", why.root_cause()));
-            return None;
-        }
-    };
-    let document = document::parse(path, &text, problems)?;
-    let text_of = |node: &Node, key: &str| node.get(key).and_then(Node::text).map(str::to_owned);
-    let feeds = document.get("feed").map(Node::list).unwrap_or_default();
-    let names: Vec<String> = feeds.iter().map(|feed| text_of(feed, "name").unwrap_or_default()).collect();
-    let Some(i) = names.iter().position(|known| known == name) else {
-        let known: Vec<&str> = names.iter().map(String::as_str).collect();
-        problems.add_file(path, format!("there is no feed {name:?}; write {}", shape::listed(&known)));
-        return None;
-    };
-    let merchants = document.get("merchant").map(Node::list).unwrap_or_default();
-    let ids: Vec<String> = merchants.iter().filter_map(|merchant| text_of(merchant, "id")).collect();
-    let zone = document.get("scheme").and_then(|scheme| text_of(scheme, "time_zone"));
-    let zone = zone.and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC);
-    let (at, base) = (format!("feed[{i}]"), path.parent().unwrap_or(Path::new("")));
-    let schema = schema::of::<RawConfig>();
-    let mut node = feeds[i].clone();
-    if !shape::check(&mut node, &schema["properties"]["feed"]["items"], &at, problems) {
-        return None;
-    }
-    let named = text_of(&node, "profile");
-    let raw = serde_json::from_value::<RawFeed>(node.to_json());
-    let profile =
-        profiles::load(named.as_deref().unwrap_or("canonical"), &join(&at, "profile"), base, &document, problems);
-    let mut rules = Rules::new(&document, problems);
-    let raw = rules.keep(&at, raw.map_err(anyhow::Error::from))?;
-    // How a file is read doesn't depend on when it is expected, and from where.
-    let raw = RawFeed {
-        expected_by: None,
-        when_missing: None,
-        expected_after: None,
-        calendar: None,
-        days: None,
-        from: None,
-        ..raw
-    };
-    let raw = RawFeed { folder: PathBuf::new(), outbox: None, afterwards: None, unreachable: None, ..raw };
-    let (starts_on, calendars, limits) = (NaiveDate::default(), Calendars::default(), Limits::default());
-    let (home, places) = (base, Places::default());
-    let scheme =
-        OfScheme { base, home, places: &places, zone, starts_on, merchants: &ids, calendars: &calendars, limits };
-    raw.resolve(&at, &scheme, profile, &mut rules)
-}
-
 fn default_settle() -> u64 {
     5
 }
 
 impl RawFeed {
-    pub(super) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         &self.name
     }
 
-    fn resolve(
+    /// Without the keys that say where files come from and when: how a file is read does not depend on them.
+    pub fn of_reading(self) -> RawFeed {
+        RawFeed {
+            folder: PathBuf::new(),
+            outbox: None,
+            afterwards: None,
+            unreachable: None,
+            expected_by: None,
+            when_missing: None,
+            expected_after: None,
+            calendar: None,
+            days: None,
+            from: None,
+            ..self
+        }
+    }
+
+    pub fn resolve(
         self,
         at: &str,
         scheme: &OfScheme<'_>,
@@ -252,7 +215,7 @@ impl RawFeed {
         let inbox = |place| Inbox { place, afterwards, unreachable, settle, done: done.clone() };
         Some(Feed {
             // What is fetched waits in a folder here, and is taken from there like any other file.
-            folder: if is_remote { scheme.home.join("spool").join(&self.name) } else { scheme.base.join(self.folder) },
+            folder: if is_remote { scheme.home.spool(&self.name) } else { scheme.base.join(self.folder) },
             remote: place.map(inbox),
             outbox,
             pattern,

@@ -7,20 +7,12 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 use toml::de::{DeTable, DeValue};
 
-use super::problems::Problems;
+use super::problems::{Location, Problems};
 
-/// Where something stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    pub file: Arc<str>,
-    /// The first line is 1.
-    pub line: usize,
-}
-
-/// A value and its place: of a table's entry, that of its key.
+/// A value and its location: of a table's entry, that of its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
-    pub place: Place,
+    pub location: Location,
     pub value: Value,
 }
 
@@ -97,7 +89,7 @@ impl Node {
     }
 
     /// Where a key such as `bands[1].limit` stands; if it stands nowhere, the table or list that lacks it.
-    pub fn place_of(&self, key: &str) -> &Place {
+    pub fn location_of(&self, key: &str) -> &Location {
         let mut node = self;
         for part in key.split(['.', '[']).filter(|part| !part.is_empty()) {
             let inner = match part.strip_suffix(']') {
@@ -109,14 +101,14 @@ impl Node {
                 None => break,
             }
         }
-        &node.place
+        &node.location
     }
 
-    /// Whether this or anything in it stands at a place.
-    pub fn holds(&self, place: &Place) -> bool {
-        self.place == *place
-            || self.list().iter().any(|item| item.holds(place))
-            || self.table().is_some_and(|table| table.iter().any(|(_, node)| node.holds(place)))
+    /// Whether this or anything in it stands at a location.
+    pub fn holds(&self, location: &Location) -> bool {
+        self.location == *location
+            || self.list().iter().any(|item| item.holds(location))
+            || self.table().is_some_and(|table| table.iter().any(|(_, node)| node.holds(location)))
     }
 
     /// For serde. Keys come out sorted: the order in which they were written does not matter.
@@ -141,9 +133,9 @@ pub fn parse(path: &Path, text: &str, problems: &mut Problems) -> Option<Node> {
     for why in &errors {
         let at = why.span().map_or(0, |span| span.start);
         // The line itself is not shown: it may hold a password.
-        problems.add(&file.place(at), "", format!("this is not TOML: {}", why.message()));
+        problems.add(&file.location(at), "", format!("this is not TOML: {}", why.message()));
     }
-    errors.is_empty().then(|| Node { place: file.place(0), value: file.table(table.get_ref()) })
+    errors.is_empty().then(|| Node { location: file.location(0), value: file.table(table.get_ref()) })
 }
 
 struct Reading<'t> {
@@ -156,8 +148,8 @@ impl Reading<'_> {
         self.text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1
     }
 
-    fn place(&self, at: usize) -> Place {
-        Place { file: self.name.clone(), line: self.line(at) }
+    fn location(&self, at: usize) -> Location {
+        Location { file: self.name.clone(), line: self.line(at) }
     }
 
     fn table(&self, table: &DeTable<'_>) -> Value {
@@ -165,7 +157,7 @@ impl Reading<'_> {
         entries.sort_by_key(|(key, _)| key.span().start);
         let entry = |(key, value): (&toml::Spanned<_>, &toml::Spanned<DeValue<'_>>)| {
             let key: (&std::borrow::Cow<'_, str>, _) = (key.get_ref(), key.span());
-            let node = Node { place: self.place(key.1.start), value: self.value(value.get_ref(), value.span()) };
+            let node = Node { location: self.location(key.1.start), value: self.value(value.get_ref(), value.span()) };
             (key.0.to_string(), node)
         };
         Value::Table(Table(entries.into_iter().map(entry).collect()))
@@ -185,7 +177,7 @@ impl Reading<'_> {
             DeValue::Datetime(at) => Value::Text(at.to_string()),
             DeValue::Array(items) => {
                 let node = |item: &toml::Spanned<DeValue<'_>>| Node {
-                    place: self.place(item.span().start),
+                    location: self.location(item.span().start),
                     value: self.value(item.get_ref(), item.span()),
                 };
                 Value::List(items.iter().map(node).collect())
@@ -219,7 +211,7 @@ mod tests {
             ("version[1].from", 13),
             ("version[1].late_fee.rate", 14),
         ] {
-            assert_eq!(node.place_of(key).line, line, "{key}");
+            assert_eq!(node.location_of(key).line, line, "{key}");
         }
         let json = r#"{"version":[{"bands":[{"limit":"5","score":1}],"clock":"ordered","late_fee":{"rate":"0.5"}},"#
             .to_owned()

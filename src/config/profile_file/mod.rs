@@ -1,6 +1,7 @@
 //! A profile file: it says how somebody else's format is read. What makes no sense is refused.
 
 mod columns;
+mod one_or_more;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,8 +13,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::columns::{RawSource, of_columns};
-use super::problems::{Problems, Rules, join, wrong};
-use super::read_as;
+use self::one_or_more::OneOrMore;
+use super::toml::{Problems, Rules, join, read_as, wrong};
 use crate::files::encoding::Encoding;
 use crate::files::incoming::Kind;
 use crate::files::profile::cells::CellRules;
@@ -68,23 +69,6 @@ pub struct RawProfile {
     totals: Vec<RawTotal>,
     /// A line that a whole file has after its rows; * stands for anything.
     end_marker: Option<String>,
-}
-
-/// One, or a list.
-#[derive(Deserialize, JsonSchema)]
-#[serde(untagged)]
-enum OneOrMore<T> {
-    One(T),
-    More(Vec<T>),
-}
-
-impl<T> OneOrMore<T> {
-    fn all(self) -> Vec<T> {
-        match self {
-            OneOrMore::One(one) => vec![one],
-            OneOrMore::More(all) => all,
-        }
-    }
 }
 
 fn utf8() -> OneOrMore<Encoding> {
@@ -171,7 +155,7 @@ struct RawTotal {
     optional: bool,
 }
 
-pub(super) fn parse(name: &str, path: &Path, text: &str, problems: &mut Problems) -> Option<Arc<Profile>> {
+pub fn parse(name: &str, path: &Path, text: &str, problems: &mut Problems) -> Option<Arc<Profile>> {
     let (raw, document) = read_as::<RawProfile>(path, text, problems)?;
     let before = problems.count();
     let profile = raw.resolve(name, &mut Rules::new(&document, problems));

@@ -4,8 +4,7 @@ use anyhow::{Result, ensure};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::problems::{Rules, join, wrong};
-use super::values::is_name;
+use crate::config::toml::{Rules, is_name, join, wrong};
 use crate::files::container::Limits;
 use crate::files::inbox::NamePattern;
 

@@ -6,9 +6,8 @@ use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::problems::{Rules, join, wrong};
-use super::reference_rates::{Rates, RawAnnualRate};
-use super::values::{in_days, minor, share_of_one};
+use crate::config::reference_rates::{Rates, RawAnnualRate};
+use crate::config::toml::{Rules, in_days, join, minor, share_of_one, wrong};
 use crate::domain::money::Currency;
 use crate::domain::terms::late_fee::{CapScope, Caps, Charge, FeeKind, LateFee, LateFees, Step, Tier};
 use crate::domain::terms::policy::Terms;
@@ -20,7 +19,7 @@ const MOST_STEPS: usize = 100;
 /// One rule for all orders, or a list of tiers. Keys that belong to neither are refused by the schema: serde can't, where
 /// one struct stands within another.
 #[derive(Deserialize, JsonSchema)]
-pub(super) struct RawLateFee {
+pub struct RawLateFee {
     /// Rules by the amount of an order, lowest first, in place of all other keys here.
     tiers: Option<Vec<RawTier>>,
     #[serde(flatten)]
@@ -90,14 +89,14 @@ struct RawStep {
 }
 
 /// What a version's late fees are resolved with.
-pub(super) struct Surroundings<'a> {
+pub struct Surroundings<'a> {
     pub currency: Currency,
     pub effective_from: NaiveDate,
     pub rates: &'a Rates,
 }
 
 impl RawLateFee {
-    pub(super) fn resolve(self, around: &Surroundings<'_>, rules: &mut Rules) -> Option<LateFees> {
+    pub fn resolve(self, around: &Surroundings<'_>, rules: &mut Rules) -> Option<LateFees> {
         let Some(tiers) = self.tiers else {
             return self.rule.resolve("late_fee", around, rules).map(LateFees::same_for_all);
         };
@@ -326,7 +325,7 @@ fn steps_of(raw: Vec<RawStep>, at: &str, currency: Currency, rules: &mut Rules) 
 /// Refuses terms whose fees the law would not allow on a day on which they can be agreed on, as far as the scheme says
 /// what the law is: an annual cap above the legal one, or a fee that grows by the day without any. The version is
 /// followed by another from `followed_on`. The error's key is of the rule, or of its tier if the policy is `tiered`.
-pub(super) fn lawful(terms: &Terms, followed_on: Option<NaiveDate>, tiered: bool, rates: &Rates) -> Result<()> {
+pub fn lawful(terms: &Terms, followed_on: Option<NaiveDate>, tiered: bool, rates: &Rates) -> Result<()> {
     let Some(legal) = rates.legal(terms.currency) else { return Ok(()) };
     for (i, rule) in terms.late_fee.rules().enumerate() {
         if let Some(why) = against_the_law(rule, terms, legal, followed_on) {

@@ -20,7 +20,7 @@ pub fn check(node: &mut Node, schema: &Json, key: &str, problems: &mut Problems)
         if let Some(schema) = either.iter().find(|schema| Kind::of(schema).is_of(&node.value)) {
             return check(node, schema, key, problems);
         }
-        problems.add(&node.place, key, none_of(&node.value, either));
+        problems.add(&node.location, key, none_of(&node.value, either));
         return false;
     }
     let message = match (&mut node.value, Kind::of(schema)) {
@@ -65,7 +65,7 @@ pub fn check(node: &mut Node, schema: &Json, key: &str, problems: &mut Problems)
         }
         (value, kind) => format!("{} is not {}", shown(value), kind.in_words()),
     };
-    problems.add(&node.place, key, message);
+    problems.add(&node.location, key, message);
     false
 }
 
@@ -159,7 +159,7 @@ fn entries(table: &mut Table, schema: &Json, key: &str, problems: &mut Problems)
             Some(word) => format!("there is no such key; did you mean {word}?"),
             None => format!("there is no such key; here belong {}", words.join(", ")),
         };
-        problems.add(&node.place, &path, advice);
+        problems.add(&node.location, &path, advice);
         strangers.push(name.to_owned());
     }
     for name in strangers {
@@ -175,7 +175,7 @@ fn missing(node: &Node, schema: &Json, key: &str, problems: &mut Problems) -> bo
         let about = schema["properties"][name]["description"].as_str().unwrap_or_default();
         let first = about.split(['.', ';']).next().unwrap_or_default();
         let about = if first.is_empty() { String::new() } else { format!(": {}", lower_first(first)) };
-        problems.add(&node.place, &join(key, name), format!("is missing; write it{about}"));
+        problems.add(&node.location, &join(key, name), format!("is missing; write it{about}"));
         complete = false;
     }
     complete

@@ -10,29 +10,16 @@ use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Calendars;
-use super::problems::{Rules, join, wrong};
-use super::values::{days_within, share_of_one, time_of_day, weekdays};
+use crate::config::calendar_file::Calendars;
+use crate::config::toml::{Rules, days_within, join, share_of_one, time_of_day, weekdays, wrong};
 use crate::domain::business_days::Calendar;
 use crate::domain::intake::arrival::{Expected, RejectLimit};
 use crate::files::inbox::NamePattern;
 use crate::files::incoming::Kind;
+use crate::scheme::WhenMissing;
 
 /// A file may be expected up to so many days after its date. Longer is a typing error.
 const LATEST: i64 = 31;
-
-/// What follows when a file with news of money is missing: until it comes, nobody knows who has paid.
-#[derive(Deserialize, JsonSchema, Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-pub enum WhenMissing {
-    /// Overdue mails, notices, credit flags and debits of its merchant wait for it.
-    #[default]
-    Hold,
-    /// They wait, and no day is closed.
-    Stop,
-    /// Nothing waits.
-    GoOn,
-}
 
 /// What a missing file of a feed does; said only of feeds whose files are expected and bring news of money.
 pub fn when_missing(written: Option<WhenMissing>, by: Option<&str>, kind: Kind) -> Result<WhenMissing> {

@@ -6,8 +6,9 @@ use anyhow::{Result, anyhow, bail, ensure};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::problems::{Rules, join, wrong};
+use crate::config::toml::{Rules, join, wrong};
 use crate::files::place::{Address, NOT_BUILT_IN, Place, S3Place, Secret, SftpPlace};
+use crate::scheme::{Afterwards, Unreachable};
 
 /// How to get at an SFTP server or a bucket.
 #[derive(Deserialize, JsonSchema)]
@@ -35,33 +36,9 @@ pub struct RawPlace {
     known_hosts_file: Option<PathBuf>,
 }
 
-/// What becomes of a file at a remote place once its bytes are safe here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Afterwards {
-    /// It moves to `archive/` below the folder.
-    #[default]
-    Archive,
-    /// It is deleted there.
-    Delete,
-    /// It stays where it is.
-    Keep,
-}
-
-/// What is done about a day whose remote inbox could not be looked into.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Unreachable {
-    /// The day stays open.
-    #[default]
-    Stop,
-    /// The day goes on without its files, with an exception.
-    Exception,
-}
-
 /// Tables of places, by their roots.
 #[derive(Default)]
-pub(super) struct Places(Vec<(String, Place)>);
+pub struct Places(Vec<(String, Place)>);
 
 impl Places {
     pub fn resolve(raw: Vec<RawPlace>, base: &Path, rules: &mut Rules) -> Places {
@@ -105,12 +82,12 @@ impl Places {
 }
 
 /// Whether a folder is written as an address.
-pub(super) fn is_remote(written: &Path) -> bool {
+pub fn is_remote(written: &Path) -> bool {
     written.to_str().is_some_and(|text| text.contains("://"))
 }
 
 /// What is done with remote files, once all that is said about it agrees.
-pub(super) fn afterwards(
+pub fn afterwards(
     at: &str,
     is_remote: bool,
     keep: bool,

@@ -1,9 +1,4 @@
-//! Policy files: how a merchant's terms are written down, and whether they make sense.
-
-mod bands;
-mod due_dates;
-mod instructions;
-mod overdue;
+//! A version of a policy: how a merchant's terms are written down, and whether they make sense.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,26 +8,21 @@ use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value as Json;
 
-use self::bands::{RawBand, bands};
-use self::due_dates::{RawDueDay, RawShare, instalments};
-use self::instructions::{RawDebit, RawPayOut};
-use self::overdue::{RawCredit, RawReminders, RawWriteOff};
-use super::calendar_file::{self, Calendars};
-use super::inherit::{self, Named, Version};
-use super::late_fee::{self, RawLateFee, Surroundings};
-use super::problems::{Problems, Rules, wrong};
-use super::reference_rates::Rates;
-use super::values::{days_within, in_days, maybe_days, share_of_one, time_of_day};
-use super::{schema, shape};
+use super::bands::{RawBand, bands};
+use super::due_dates::{self, RawDueDay, RawShare, instalments};
+use super::instructions::{RawDebit, RawPayOut};
+use super::late_fee::{RawLateFee, Surroundings};
+use super::overdue::{RawCredit, RawReminders, RawWriteOff};
+use crate::config::calendar_file::Calendars;
+use crate::config::reference_rates::Rates;
+use crate::config::toml::{Rules, days_within, in_days, maybe_days, share_of_one, time_of_day, wrong};
 use crate::domain::business_days::{Count, Roll};
 use crate::domain::facts::fact::{Event, HoldReason};
 use crate::domain::money::Currency;
 use crate::domain::terms::due_dates::{AutoConfirm, Clock};
 use crate::domain::terms::hold::{HoldEffect, HoldRule};
-use crate::domain::terms::policy::{Allocation, ExtensionLimits, Policy, Terms};
-use crate::files::outgoing::sha256;
+use crate::domain::terms::policy::{Allocation, ExtensionLimits, Terms};
 
 /// The longest extension that a row of a file can ask for.
 const LONGEST_EXTENSION: i64 = 366;
@@ -40,76 +30,11 @@ const LONGEST_EXTENSION: i64 = 366;
 /// How many days before its order a fact may be dated if the policy is silent.
 const DEFAULT_BEFORE_ORDER: i64 = 1;
 
-/// A policy as loaded.
-#[derive(Debug)]
-pub struct Loaded {
-    pub policy: Policy,
-    /// Of each version, what it decides.
-    pub fingerprints: Vec<String>,
-    /// Of each version, how it is written and what it inherits.
-    pub written: Vec<Version>,
-}
-
 /// What a scheme's policies may name.
 #[derive(Clone, Copy)]
 pub struct Shared<'a> {
     pub calendars: &'a Calendars,
     pub rates: &'a Rates,
-}
-
-/// A policy with all that its versions inherit, or the reasons why it can't be used among the problems.
-pub fn load(named: &Named, scheme_base: Option<&Named>, shared: Shared<'_>, problems: &mut Problems) -> Option<Loaded> {
-    let before = problems.count();
-    let written = inherit::load(named, scheme_base, problems)?;
-    let schema = schema::whole_version();
-    let mut versions = Vec::new();
-    let mut fingerprints = Vec::new();
-    for (i, version) in written.iter().enumerate() {
-        let Some(terms) = terms(version, &schema, shared, problems) else { continue };
-        let followed_on = written.get(i + 1).map(|next| next.effective_from);
-        let tiered = version.whole.get("late_fee").is_some_and(|fee| fee.get("tiers").is_some());
-        let mut rules = Rules::of_version(version, problems);
-        rules.keep("late_fee", late_fee::lawful(&terms, followed_on, tiered, shared.rates));
-        fingerprints.extend(rules.keep("", fingerprint(version, &terms)));
-        versions.push(terms);
-    }
-    (problems.count() == before).then_some(Loaded { policy: Policy { versions }, fingerprints, written })
-}
-
-fn terms(version: &Version, schema: &Json, shared: Shared<'_>, problems: &mut Problems) -> Option<Terms> {
-    let mut whole = version.whole.clone();
-    if !shape::check(&mut whole, schema, "", problems) {
-        return None;
-    }
-    let mut rules = Rules::of_version(version, problems);
-    let raw = serde_json::from_value::<RawVersion>(whole.to_json()).context("this version can't be read");
-    rules.keep("", raw)?.resolve(shared, &mut rules)
-}
-
-/// Fingerprint of a version with all that it inherits, to notice when one that orders keep is changed afterwards, here or
-/// in its base; and of the years of its calendar. Reminder steps may change: they decide no amount and no date.
-fn fingerprint(version: &Version, terms: &Terms) -> Result<String> {
-    let mut decisive = version.whole.to_json();
-    if let Some(table) = decisive.as_object_mut() {
-        table.remove("reminders");
-    }
-    let of_terms = sha256(serde_json::to_string(&decisive).context("a policy as JSON")?.as_bytes());
-    let years = terms.days_off.as_ref().map(|days_off| calendar_file::fingerprints(&days_off.calendar));
-    Ok([vec![of_terms], years.unwrap_or_default()].concat().join(" "))
-}
-
-/// What makes a version decide otherwise than when its fingerprint was recorded.
-pub enum Changed {
-    Terms,
-    /// A year of a calendar, such as `cn/2026`.
-    Days(String),
-}
-
-/// What was changed since a fingerprint was recorded. That the calendar has learned a year is no change.
-pub fn changed(recorded: &str, now: &str) -> Option<Changed> {
-    let now: Vec<&str> = now.split(' ').collect();
-    let part = recorded.split(' ').find(|part| !now.contains(part))?;
-    Some(part.split_once('=').map_or(Changed::Terms, |(year, _)| Changed::Days(year.to_owned())))
 }
 
 /// A merchant's terms, or terms that those of several merchants begin from.
@@ -264,7 +189,7 @@ impl RawVersion {
     }
 
     /// The terms, or none with every reason noted.
-    fn resolve(self, shared: Shared<'_>, rules: &mut Rules) -> Option<Terms> {
+    pub fn resolve(self, shared: Shared<'_>, rules: &mut Rules) -> Option<Terms> {
         let currency = rules.keep("currency", currency(&self.currency));
         let clock = rules.keep("", clock(self.clock, self.auto_confirm.as_ref()));
         let not_fulfilled_after =
@@ -272,7 +197,15 @@ impl RawVersion {
         let cancel_unfulfilled_after = rules.keep("cancel_unfulfilled_after", self.cancelled(clock));
         let cut_off = rules.keep("cut_off", self.cut_off.as_ref().map(|text| time_of_day("", text)).transpose());
         let before_order = rules.keep("before_order", maybe_days(self.before_order, 0));
-        let days_off = self.days_off(shared.calendars, rules);
+        let due_keys = due_dates::Keys {
+            due_day: self.due_day.is_some(),
+            instalments: &self.instalments,
+            bands: &self.bands,
+            calendar: self.calendar.as_deref(),
+            count: self.count.unwrap_or_default(),
+            roll: self.roll.unwrap_or_default(),
+        };
+        let days_off = due_keys.days_off(shared.calendars, rules);
         let due_elsewhere = self.due_day.is_some() || !self.instalments.is_empty();
         let bands = currency.and_then(|currency| bands(self.bands, currency, due_elsewhere, rules));
         let due_day = rules.keep("due_day", self.due_day.map(RawDueDay::resolve).transpose());

@@ -16,7 +16,7 @@ use crate::config::{Clock, Config, Merchant, written_out};
 use crate::domain::business_days::years_in_words;
 use crate::domain::due;
 use crate::domain::policy::Clock as TermClock;
-use crate::files::incoming::Kind;
+use crate::files::rows::Kind;
 
 #[derive(clap::Args)]
 pub struct Check {

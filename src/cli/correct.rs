@@ -11,7 +11,7 @@ use crate::domain::calendar::{instant_of, plus};
 use crate::domain::correction::parse_kind;
 use crate::domain::money::Currency;
 use crate::domain::position::Position;
-use crate::files::outgoing::sha256;
+use crate::files::reports::sha256;
 use crate::jobs::ingest_files::by_hand::{self, Answer, ByHand};
 
 /// A wrong fact is voided, or replaced by what happened after all; both stay in the books. Due dates, fees, credit flags and

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::problems::{Rules, wrong};
 use super::{Feed, shape};
-use crate::files::incoming::Kind;
+use crate::files::rows::Kind;
 
 /// A bill's side of the matching.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use super::values::{is_name, weekdays};
 use super::{read, read_as, shape};
 use crate::domain::business_days::{Calendar, Special};
 use crate::domain::calendar::{YEARS, days_between};
-use crate::files::outgoing::sha256;
+use crate::files::reports::sha256;
 
 const BUILT_IN: [(&str, &str); 3] = [
     ("cn", include_str!("../../calendars/cn.toml")),

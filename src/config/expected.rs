@@ -16,7 +16,7 @@ use super::values::{days_within, share_of_one, time_of_day, weekdays};
 use crate::domain::arrival::{Expected, RejectLimit};
 use crate::domain::business_days::Calendar;
 use crate::files::inbox::NamePattern;
-use crate::files::incoming::Kind;
+use crate::files::rows::Kind;
 
 /// A file may be expected up to so many days after its date. Longer is a typing error.
 const LATEST: i64 = 31;
@@ -38,7 +38,7 @@ pub enum WhenMissing {
 pub fn when_missing(written: Option<WhenMissing>, by: Option<&str>, kind: Kind) -> Result<WhenMissing> {
     if written.is_some() {
         ensure!(
-            kind.tells_who_paid(),
+            kind.reports_payments(),
             "{} say nothing of what customers have paid, so that nothing waits for them; leave it out",
             kind.name()
         );
@@ -47,7 +47,7 @@ pub fn when_missing(written: Option<WhenMissing>, by: Option<&str>, kind: Kind) 
             "no file is missing where none is expected; write expected_by as well, or leave this out"
         );
     }
-    Ok(if kind.tells_who_paid() { written.unwrap_or_default() } else { WhenMissing::GoOn })
+    Ok(if kind.reports_payments() { written.unwrap_or_default() } else { WhenMissing::GoOn })
 }
 
 /// The keys about when files are expected, as they are written.

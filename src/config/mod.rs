@@ -42,11 +42,11 @@ use crate::domain::arrival::{Expected, RejectLimit};
 use crate::domain::due;
 use crate::domain::policy::Policy;
 use crate::domain::reminders::ContactHours;
-use crate::files::container::{Delivery, Packing};
 use crate::files::inbox::{Found, NamePattern};
-use crate::files::incoming::Kind;
-use crate::files::place::Place;
 use crate::files::profile::Profile;
+use crate::files::read::container::{Delivery, Packing};
+use crate::files::remote::RemoteFolder;
+use crate::files::rows::Kind;
 
 pub use bills::Bill;
 pub use calendar_file::Calendars;
@@ -80,7 +80,7 @@ pub struct Config {
     /// Where corrections come from that people make at the command line: a folder below home for each merchant.
     pub by_hand: Vec<Feed>,
     /// Where the reports of each day are sent as well.
-    pub reports: Option<Place>,
+    pub reports: Option<RemoteFolder>,
     /// First days of the delinquency buckets.
     pub buckets: Vec<i64>,
     /// After how many days a row that waits for its order becomes an exception.
@@ -125,7 +125,7 @@ pub struct Feed {
     /// Where its files are fetched from, if not from a folder here.
     pub remote: Option<Inbox>,
     /// Where acknowledgements and rejects are sent as well.
-    pub outbox: Option<Place>,
+    pub outbox: Option<RemoteFolder>,
     pub pattern: NamePattern,
     pub kind: Kind,
     /// How they are read.
@@ -158,7 +158,7 @@ pub struct Feed {
 /// A place that is not on this machine, from which files are fetched.
 #[derive(Debug)]
 pub struct Inbox {
-    pub place: Place,
+    pub place: RemoteFolder,
     pub afterwards: Afterwards,
     pub unreachable: Unreachable,
     /// How long a file must stay as it is before it is fetched, where half a file can be seen.

@@ -6,8 +6,8 @@ use serde::Deserialize;
 
 use super::problems::{Rules, join, wrong};
 use super::values::is_name;
-use crate::files::container::Limits;
 use crate::files::inbox::NamePattern;
+use crate::files::read::container::Limits;
 
 /// What a key of the limits may be set to at most.
 const MOST: u64 = 1_000_000;

@@ -31,7 +31,7 @@ use crate::domain::hold::{Effect, HoldReason, HoldRule};
 use crate::domain::money::Currency;
 use crate::domain::order::Event;
 use crate::domain::policy::{Allocation, AutoConfirm, Clock, ExtensionLimits, Policy, Terms};
-use crate::files::outgoing::sha256;
+use crate::files::reports::sha256;
 
 /// The longest extension that a row of a file can ask for.
 const LONGEST_EXTENSION: i64 = 366;

@@ -9,8 +9,8 @@ use super::document::Node;
 use super::problems::{Problems, Rules};
 use super::profile_file::parse;
 use super::{read, shape};
-use crate::files::incoming::Kind;
 use crate::files::profile::Profile;
+use crate::files::rows::Kind;
 
 const BUILT_IN: [(&str, &str); 5] = [
     ("canonical", include_str!("../../profiles/canonical.toml")),

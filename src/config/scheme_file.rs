@@ -20,8 +20,8 @@ use super::reference_rates::{RawLegal, RawTable};
 use super::values::{in_days, is_name, time_of_day, time_zone};
 use super::{Calendars, Clock, Config, JobFile, Mail, MailTransport, Merchant, Rates, read, without_detours};
 use crate::domain::reminders::ContactHours;
-use crate::files::container::Limits;
 use crate::files::profile::Profile;
+use crate::files::read::container::Limits;
 
 /// What the configuration's own file names, read before it.
 pub(super) struct Read {

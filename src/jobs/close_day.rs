@@ -19,7 +19,7 @@ use crate::clock;
 use crate::config::Clock;
 use crate::domain::calendar::plus;
 use crate::domain::instruction::Direction;
-use crate::files::outgoing::{ManifestFile, MissingMerchant, seal};
+use crate::files::reports::{ManifestFile, MissingMerchant, seal};
 use crate::store::exceptions::NewException;
 use crate::store::scheme::{Missing, SealedDay, SealedFile};
 use crate::store::{Tx, exceptions, fingerprints, instructions, scheme};

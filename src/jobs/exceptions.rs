@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail, ensure};
 use chrono::NaiveDate;
 
 use super::Scheme;
-use crate::files::incoming::Kind;
+use crate::files::rows::Kind;
 use crate::store::exceptions;
 
 /// The longest reason, in characters.
@@ -29,7 +29,7 @@ pub async fn close(scheme: &Scheme, today: NaiveDate, which: &str, why: &str) ->
     let (merchant, number) = parse(which)
         .with_context(|| format!("{which:?} is no exception; write its id as in the report, such as TEA-X12"))?;
     let mut tx = scheme.store.write().await?;
-    let standing = exceptions::standing(&mut tx, merchant, number).await?;
+    let standing = exceptions::state(&mut tx, merchant, number).await?;
     let standing = standing.with_context(|| format!("there is no exception {which}"))?;
     if let Some(day) = standing.resolved_on {
         bail!("{which} was closed on {day}");

@@ -12,7 +12,7 @@ use crate::domain::calendar::plus;
 use crate::domain::instruction::{Attempt, Direction, Next};
 use crate::domain::money::Currency;
 use crate::domain::policy::Terms;
-use crate::files::outgoing::sha256;
+use crate::files::reports::sha256;
 use crate::store::exceptions::NewException;
 use crate::store::instructions::{Plan, StoredInstruction};
 use crate::store::{Tx, exceptions, instructions};
@@ -83,25 +83,25 @@ impl Findings {
             answer: None,
             asked_after: false,
         };
-        let look_on = attempt.ask_on(order.no_answer_after);
+        let next_review_on = attempt.ask_on(order.no_answer_after);
         self.instructions.push((order.order_id.to_owned(), order.currency, attempt));
-        look_on
+        next_review_on
     }
 
     /// Tells finance about answers that stay away, and on which day to look after the others.
     pub fn ask_after(&mut self, earlier: &[StoredInstruction], no_answer_after: i64) -> Option<NaiveDate> {
-        let mut look_on = None;
+        let mut next_review_on = None;
         for stored in earlier {
             match stored.attempt.ask_on(no_answer_after) {
                 Some(day) if day <= self.today => {
                     self.asked_after.push(stored.attempt.id.clone());
                     self.opened.push(no_answer(stored));
                 }
-                Some(day) => look_on = sooner(look_on, Some(day)),
+                Some(day) => next_review_on = sooner(next_review_on, Some(day)),
                 None => {}
             }
         }
-        look_on
+        next_review_on
     }
 
     async fn write(self, tx: &mut Tx, merchant: &str) -> Result<i64> {
@@ -137,9 +137,9 @@ where
         loop {
             let mut tx = scheme.store.write().await?;
             let page =
-                instructions::to_look_at(&mut tx, &merchant.id, direction, today, (after.0, &after.1), PAGE).await?;
+                instructions::to_review(&mut tx, &merchant.id, direction, today, (after.0, &after.1), PAGE).await?;
             let Some(last) = page.last() else { break };
-            after = (last.look_on.unwrap_or(today), last.order_id.clone());
+            after = (last.next_review_on.unwrap_or(today), last.order_id.clone());
             looked_at += i64::try_from(page.len()).unwrap_or(i64::MAX);
             let ids: Vec<&str> = page.iter().map(|plan| plan.order_id.as_str()).collect();
             instructions::withdraw(&mut tx, &merchant.id, direction, &ids, today).await?;
@@ -156,7 +156,7 @@ pub async fn dry_run(scheme: &Scheme, direction: Direction, today: NaiveDate) ->
     let mut tx = scheme.store.read().await?;
     let mut would = Vec::new();
     for merchant in scheme.config.merchants.iter().filter(|merchant| uses(merchant, direction, today)) {
-        let count = instructions::count_to_look_at(&mut tx, &merchant.id, direction, today).await?;
+        let count = instructions::count_to_review(&mut tx, &merchant.id, direction, today).await?;
         would.push(format!("{}: {count} plans would be looked at for {today}", merchant.id));
     }
     Ok(would)

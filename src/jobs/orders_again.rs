@@ -28,14 +28,14 @@ pub struct Page {
 /// What is kept as a sum or a mark beside a merchant's orders, against what it follows from.
 pub async fn sums(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    for customer in exposure::untrue(tx, merchant, PAGE).await? {
+    for customer in exposure::inconsistent(tx, merchant, PAGE).await? {
         let what = format!("customer {customer}: what they owe in all is not the sum of their orders");
         findings.push(Finding::of(merchant, what));
     }
     for id in instructions::paid_but_not_booked(tx, merchant).await? {
         findings.push(Finding::of(merchant, format!("{id} was answered as paid, but its money is not booked")));
     }
-    for (event, key) in bills::untrue(tx, merchant, day, PAGE).await? {
+    for (event, key) in bills::inconsistent(tx, merchant, day, PAGE).await? {
         let what = format!("{event} {key}: what bills say of it is not matched as the books have it");
         findings.push(Finding::of(merchant, what));
     }

@@ -14,8 +14,8 @@ use super::{match_bills, suspense};
 use crate::domain::instruction::Direction;
 use crate::domain::journal::Account;
 use crate::domain::money::Currency;
-use crate::store::inputs::FileRow;
-use crate::store::{Tx, input_rows, inputs, instructions, orders};
+use crate::store::files::RecordedFile;
+use crate::store::{Tx, file_rows, files, instructions, orders};
 
 /// What keeps a day, or a merchant, from being sealed.
 #[derive(Debug, Default)]
@@ -90,7 +90,7 @@ pub async fn nothing_left(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, faults
             broken.push(format!("{}: {left} orders are not decided yet; run assess_positions", merchant.id));
         }
         for (direction, job) in [(Direction::Debit, "collect_debits"), (Direction::PayOut, "pay_out_credit")] {
-            let left = instructions::count_to_look_at(tx, &merchant.id, direction, today).await?;
+            let left = instructions::count_to_review(tx, &merchant.id, direction, today).await?;
             if left > 0 && uses(merchant, direction, today) {
                 broken.push(format!("{}: {left} plans of instructions are not looked at yet; run {job}", merchant.id));
             }
@@ -103,10 +103,10 @@ pub async fn nothing_left(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, faults
             ));
         }
     }
-    for file in inputs::unfiled(tx).await? {
+    for file in files::unfiled(tx).await? {
         broken.push(format!("file {} is {}, not finished; run ingest_files", file.name, file.status));
     }
-    for file in inputs::files_between(tx, today, today).await? {
+    for file in files::between(tx, today, today).await? {
         let mut broken = Vec::new();
         rows_accounted_for(tx, &file, &mut broken).await?;
         // Customers and agreements are everybody's.
@@ -119,12 +119,12 @@ pub async fn nothing_left(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, faults
 }
 
 /// Each row of a file has one outcome, and those that were not simply recorded are kept.
-pub async fn rows_accounted_for(tx: &mut Tx, file: &FileRow, broken: &mut Vec<String>) -> Result<()> {
+pub async fn rows_accounted_for(tx: &mut Tx, file: &RecordedFile, broken: &mut Vec<String>) -> Result<()> {
     let counts = file.counts;
     if !counts.adds_up() {
         broken.push(format!("file {}: its outcomes don't add up to its {} rows", file.name, counts.rows));
     }
-    let kept = input_rows::counted(tx, file.file_no).await?;
+    let kept = file_rows::counted(tx, file.file_no).await?;
     let outcomes = [
         ("declined", counts.declined),
         ("conflict", counts.conflict),

@@ -19,7 +19,7 @@ use crate::domain::credit::WITHDRAWN;
 use crate::domain::instruction::Direction;
 use crate::domain::journal::{Account, Kind};
 use crate::domain::money::Currency;
-use crate::files::outgoing::{CreditImpact, Detail, Exception, Report, Settlement, Summary, Written, report};
+use crate::files::reports::{CreditImpact, Detail, Exception, Report, Settlement, Summary, Written, report};
 use crate::store::credit_record::{self, CreditStepRow};
 use crate::store::journal::{JournalRow, Turnover};
 use crate::store::scheme::Balance;

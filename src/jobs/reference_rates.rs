@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
 use super::Scheme;
-use crate::files::outgoing::sha256;
+use crate::files::reports::sha256;
 use crate::store::{Tx, scheme};
 
 /// Keeps the entries in force on a day that is closed, as the versions of policies are kept.

@@ -24,16 +24,16 @@ use crate::domain::due::shortest_term;
 use crate::domain::hold::Effect;
 use crate::domain::position::Owed;
 use crate::domain::reminders::{Template, due_dates};
-use crate::store::mails::{self, MailRow, ReminderRow, StepHad};
+use crate::store::mails::{self, MailRow, PlannedStep, ReminderRow};
 use crate::store::orders::{self, Moved};
-use crate::store::{Tx, customers, inputs, positions};
+use crate::store::{Tx, customers, files, positions};
 
 pub async fn run(scheme: &Scheme, today: NaiveDate, now: DateTime<Utc>) -> Result<Done> {
     let day = mail_day(scheme, today, now);
     let mut planned = Planned::default();
     let mut tx = scheme.store.write().await?;
     let given_up = deliver::take_up(&mut tx, scheme, today, day).await?;
-    let news = (day, inputs::next_file_no(&mut tx).await?);
+    let news = (day, files::next_number(&mut tx).await?);
     if !scheme.mails_planned.lock().is_ok_and(|planned| *planned == Some(news)) {
         planned = plan(&mut tx, scheme, today, day, now).await?;
     }
@@ -107,8 +107,8 @@ async fn due_on_day<'s>(tx: &mut Tx, scheme: &'s Scheme, today: NaiveDate, day: 
             let mut items: Vec<Item<'_>> =
                 page.iter().filter_map(|id| orders.get(*id)).flat_map(|order| items(merchant, order, day)).collect();
             let ids: Vec<&str> = items.iter().map(|item| item.order_id.as_str()).collect();
-            let had = mails::steps_had(tx, &merchant.id, &ids).await?;
-            let mut had_by_order: HashMap<&str, Vec<&StepHad>> = HashMap::new();
+            let had = mails::steps_planned(tx, &merchant.id, &ids).await?;
+            let mut had_by_order: HashMap<&str, Vec<&PlannedStep>> = HashMap::new();
             for step in &had {
                 had_by_order.entry(&step.order_id).or_default().push(step);
             }
@@ -177,7 +177,7 @@ fn step_name(step: i64) -> String {
     if step == 0 { "0".to_owned() } else { format!("{step:+}") }
 }
 
-impl StepHad {
+impl PlannedStep {
     /// Whether this deals with an item for good. What was not planned earlier on the day is looked at again. A notice counts
     /// from the day it fell due, however it is called: until one is sent, another is tried every day.
     fn is_for(&self, item: &Item<'_>, day: NaiveDate) -> bool {
@@ -206,7 +206,7 @@ async fn plan(tx: &mut Tx, scheme: &Scheme, today: NaiveDate, day: NaiveDate, no
     let ids: Vec<&str> = by_customer.keys().map(String::as_str).collect();
     let people = customers::load(tx, &ids).await?;
     let failed: HashSet<String> = customers::with_failed_address(tx, &ids).await?.into_iter().collect();
-    let had = mails::mails_had(tx, &ids, plus(day, -6), day).await?;
+    let had = mails::planned_between(tx, &ids, plus(day, -6), day).await?;
     let had: HashMap<&str, (i64, NaiveDate)> =
         had.iter().map(|(id, count, last)| (id.as_str(), (*count, *last))).collect();
     let unsure = without_news(tx, scheme, today, day, now).await?;

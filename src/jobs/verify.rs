@@ -11,7 +11,7 @@ use super::write_reconciliation::manifest;
 use super::{Scheme, orders_again, proof};
 use crate::domain::calendar::plus;
 use crate::store::scheme::SealedDay;
-use crate::store::{self, Tx, fingerprints, inputs, scheme};
+use crate::store::{self, Tx, files, fingerprints, scheme};
 
 /// What was looked at, and what was wrong.
 #[derive(Debug, Default, serde::Serialize)]
@@ -77,7 +77,7 @@ async fn verify_day(tx: &mut Tx, scheme: &Scheme, day: &SealedDay, verified: &mu
     let kept = fingerprints::kept(tx, date).await?;
     verified.days_without_fingerprint += i64::from(kept.is_empty());
     verified.found(sealed_days::rows(tx, date, &kept).await?);
-    for file in inputs::files_between(tx, date, date).await? {
+    for file in files::between(tx, date, date).await? {
         let mut lines = Vec::new();
         proof::rows_accounted_for(tx, &file, &mut lines).await?;
         verified.problems.extend(lines.iter().map(|line| format!("{date}: {line}")));

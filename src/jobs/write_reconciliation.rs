@@ -11,7 +11,7 @@ use super::close_day::staged_folder;
 use super::reconciliation::{Books, render};
 use super::{Done, Scheme, places};
 use crate::files::atomic;
-use crate::files::outgoing::{Manifest, ManifestFile, MissingMerchant, sha256};
+use crate::files::reports::{Manifest, ManifestFile, MissingMerchant, sha256};
 use crate::store::Tx;
 use crate::store::scheme::{self, Missing, SealedDay, SealedFile};
 

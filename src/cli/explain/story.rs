@@ -20,11 +20,11 @@ use crate::domain::order::{Case, Fact, Order, Source, What};
 use crate::domain::policy::Terms;
 use crate::domain::position::{Owed, Position, decide, owed_now};
 use crate::jobs::{Scheme, held_back};
-use crate::store::input_rows::InputRow;
+use crate::store::file_rows::RecordedRow;
 use crate::store::journal::JournalRow;
 use crate::store::orders::StoredOrder;
 use crate::store::{
-    Tx, corrections, credit_record, facts, input_rows, inputs, journal, mails, orders, positions, scheme,
+    Tx, corrections, credit_record, facts, file_rows, files, journal, mails, orders, positions, scheme,
 };
 
 /// Something that happened or was decided, on its business date.
@@ -54,9 +54,9 @@ const CREDIT: i64 = 5;
 impl Story {
     pub async fn load(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, order_id: &str) -> Result<Story> {
         let ids = [order_id];
-        let rows = input_rows::of_order(tx, &merchant.id, order_id).await?;
+        let rows = file_rows::of_order(tx, &merchant.id, order_id).await?;
         let mut told = Told { merchant, names: HashMap::new(), events: Vec::new() };
-        let waited: Vec<(Source, &InputRow)> =
+        let waited: Vec<(Source, &RecordedRow)> =
             rows.iter().map(|(row, _)| (Source { file_no: row.file_no, line: row.line }, row)).collect();
         told.rows_not_recorded(&rows);
         let Some(stored) = orders::load(tx, &merchant.id, &ids).await?.into_iter().next() else {
@@ -71,7 +71,7 @@ impl Story {
         let sources = sources.chain(bills.files());
         let sources = sources.chain(corrections.iter().map(|correction| correction.source.file_no));
         let sources = sources.chain(asked.iter().map(|asked| asked.answer_source.file_no));
-        told.names = inputs::file_names(tx, &sources.collect::<Vec<_>>()).await?;
+        told.names = files::names(tx, &sources.collect::<Vec<_>>()).await?;
         told.ordered(scheme, &stored);
         if stored.declined.is_some() {
             return Ok(Story { headline: told.headline(&stored, None), events: told.events, now: Vec::new() });
@@ -219,7 +219,7 @@ impl Told<'_> {
         self.tell(order.booked_on, FROM_FILE, what, source);
     }
 
-    fn rows_not_recorded(&mut self, rows: &[(InputRow, String)]) {
+    fn rows_not_recorded(&mut self, rows: &[(RecordedRow, String)]) {
         for (row, file) in rows {
             let amount = row.amount_minor.zip(row.currency.as_deref().and_then(Currency::parse));
             let amount =
@@ -249,7 +249,7 @@ impl Told<'_> {
         }
     }
 
-    fn fact(&mut self, fact: &Fact, note: &str, (order, terms): (&Order, &Terms), waited: Option<&InputRow>) {
+    fn fact(&mut self, fact: &Fact, note: &str, (order, terms): (&Order, &Terms), waited: Option<&RecordedRow>) {
         let currency = order.currency;
         let amount = |minor: i64| format!("{} {currency}", currency.plain(minor));
         let what = match &fact.what {
@@ -446,7 +446,7 @@ fn now(owed: &[Owed], currency: Currency, next_debit: impl Fn(&Position) -> Opti
 }
 
 /// Money of the order that waits in suspense.
-fn suspended(rows: &[(InputRow, String)]) -> Vec<String> {
+fn suspended(rows: &[(RecordedRow, String)]) -> Vec<String> {
     let mut sums: BTreeMap<Currency, i64> = BTreeMap::new();
     for (row, _) in rows.iter().filter(|(row, _)| row.outcome == "pending") {
         let currency = row.currency.as_deref().and_then(Currency::parse);

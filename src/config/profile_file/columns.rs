@@ -9,9 +9,9 @@ use serde::Deserialize;
 use super::super::problems::{Rules, join, wrong};
 use super::super::shape;
 use super::OneOrMore;
-use crate::files::incoming::Kind;
 use crate::files::profile::mapping::{is_amount, is_time};
 use crate::files::profile::{Column, Rule, Sign};
+use crate::files::rows::Kind;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(untagged)]

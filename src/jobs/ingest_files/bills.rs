@@ -12,10 +12,10 @@ use super::{Chunk, facts};
 use crate::config::Merchant;
 use crate::domain::calendar::day_of;
 use crate::domain::order::Source;
-use crate::files::incoming::{BillRow, Kind, Row};
-use crate::files::reader::Line;
-use crate::store::bills::{NewLine, Said};
-use crate::store::{Tx, bills, input_rows};
+use crate::files::read::reader::Line;
+use crate::files::rows::{BillRow, Kind, Row};
+use crate::store::bills::{ListedLine, NewLine};
+use crate::store::{Tx, bills, file_rows};
 
 pub async fn decide(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
     let (mut outcomes, keys) = facts::decide_under_keys(tx, scheme, merchant, chunk).await?;
@@ -80,7 +80,7 @@ enum Word {
 
 /// What bills have said so far about the payments and refunds of a chunk.
 struct Words<'a> {
-    said: HashMap<(&'static str, &'a str), Vec<Said>>,
+    said: HashMap<(&'static str, &'a str), Vec<ListedLine>>,
     /// Since when a bill should have had those of ours, or they have waited for their order.
     since: HashMap<(&'static str, &'a str), NaiveDate>,
 }
@@ -92,9 +92,9 @@ impl<'a> Words<'a> {
             let of_kind: Vec<_> = rows.iter().copied().filter(|(row, _)| row.kind() == kind).collect();
             let Some(event) = of_kind.first().map(|(row, _)| row.fact.what.kind()) else { continue };
             let keys: Vec<&'a str> = of_kind.iter().map(|(_, key)| *key).collect();
-            let mut before = bills::said(tx, &merchant.id, event, &keys).await?;
-            let awaited = bills::awaited_since(tx, &merchant.id, event, &keys).await?;
-            let waiting = input_rows::pending_known(tx, &merchant.id, kind.name(), &keys).await?;
+            let mut before = bills::listed(tx, &merchant.id, event, &keys).await?;
+            let awaited = bills::expected_since(tx, &merchant.id, event, &keys).await?;
+            let waiting = file_rows::pending_known(tx, &merchant.id, kind.name(), &keys).await?;
             let waiting: HashMap<String, NaiveDate> =
                 waiting.into_iter().map(|waiting| (waiting.row_key, waiting.opened_on)).collect();
             for key in keys {
@@ -109,7 +109,7 @@ impl<'a> Words<'a> {
         let about = (row.fact.what.kind(), key);
         let words = self.said.entry(about).or_default();
         let content = (row.fact.order_id.as_str(), row.minor, row.currency.code());
-        let same = |said: &&Said| (said.order_id.as_str(), said.amount_minor, said.currency.as_str()) == content;
+        let same = |said: &&ListedLine| (said.order_id.as_str(), said.amount_minor, said.currency.as_str()) == content;
         if let Some(said) = words.iter().find(same) {
             return if said.fee_minor == row.fee_minor { Word::Same } else { Word::OtherFee(said.fee_minor) };
         }
@@ -119,7 +119,7 @@ impl<'a> Words<'a> {
             Some(_) => today,
             None => self.since.get(&about).copied().unwrap_or(today),
         };
-        words.push(Said {
+        words.push(ListedLine {
             event_key: key.to_owned(),
             order_id: row.fact.order_id.clone(),
             amount_minor: row.minor,

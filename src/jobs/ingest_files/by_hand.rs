@@ -16,10 +16,10 @@ use crate::domain::money::Currency;
 use crate::domain::order::Source;
 use crate::domain::position::{Position, decide};
 use crate::files::atomic;
-use crate::files::cell::Cells;
 use crate::files::inbox::Found;
-use crate::files::incoming::{self, Kind, Row};
-use crate::files::source::Seen;
+use crate::files::read::source::Seen;
+use crate::files::rows::cell::Cells;
+use crate::files::rows::{self, Kind, Row};
 
 /// A correction by column and cell.
 pub struct ByHand {
@@ -75,7 +75,7 @@ pub async fn preview(scheme: &Scheme, merchant: &Merchant, by_hand: &ByHand, tod
     let (header, cells): (Vec<String>, csv::StringRecord) =
         by_hand.cells.iter().map(|(column, cell)| ((*column).to_owned(), cell.clone())).unzip();
     let cells = Cells { header: &header, cells: &cells, zone: scheme.config.zone, as_sent: None };
-    let parsed = match incoming::parse(Kind::Corrections, &cells) {
+    let parsed = match rows::parse(Kind::Corrections, &cells) {
         Ok(parsed) => parsed,
         Err(rejection) => return Ok(told(&Outcome::from(&rejection), None)),
     };

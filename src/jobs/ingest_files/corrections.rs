@@ -19,11 +19,11 @@ use crate::domain::calendar::day_of;
 use crate::domain::correction::{Action, Changes, CorrectionRow, History};
 use crate::domain::due::can_be_told;
 use crate::domain::order::{Case, Correction, Fact, FactRow, Source, What};
-use crate::files::cell::Cells;
-use crate::files::incoming::{self, Kind, Row};
+use crate::files::rows::cell::Cells;
+use crate::files::rows::{self, Kind, Row};
 use crate::store::corrections::{self, NewCorrection};
-use crate::store::input_rows::{self, InputRow};
-use crate::store::{Tx, exceptions, facts, inputs, orders};
+use crate::store::file_rows::{self, RecordedRow};
+use crate::store::{Tx, exceptions, facts, files, orders};
 
 /// Of a correction whose fact has not been seen.
 const UNKNOWN_FACT: &str = "UNKNOWN_FACT";
@@ -58,7 +58,7 @@ fn correction(row: &Row) -> Option<&CorrectionRow> {
 
 /// Tries corrections again that wait for facts. They are few, and mostly none.
 pub async fn try_again(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, today: NaiveDate) -> Result<()> {
-    let mut waiting = input_rows::pending_of_kind(tx, &merchant.id, Kind::Corrections.name()).await?;
+    let mut waiting = file_rows::pending_of_kind(tx, &merchant.id, Kind::Corrections.name()).await?;
     if waiting.is_empty() {
         return Ok(());
     }
@@ -80,18 +80,18 @@ pub async fn try_again(tx: &mut Tx, scheme: &Scheme, merchant: &Merchant, today:
         (input.code, input.message) = (code.to_owned(), message.to_owned());
         outcome.name().clone_into(&mut input.outcome);
         input.resolved_on = Some(today);
-        inputs::move_pending(tx, input.file_no, outcome.name(), 1).await?;
+        files::move_pending(tx, input.file_no, outcome.name(), 1).await?;
         resolved.push(input.clone());
     }
-    input_rows::save(tx, &resolved).await?;
+    file_rows::save(tx, &resolved).await?;
     desk.write(tx).await
 }
 
-fn read_again(waiting: &InputRow, zone: Tz) -> Result<CorrectionRow> {
+fn read_again(waiting: &RecordedRow, zone: Tz) -> Result<CorrectionRow> {
     let cells: BTreeMap<String, String> = serde_json::from_str(&waiting.content).context("a pending row's cells")?;
     let (header, cells): (Vec<String>, csv::StringRecord) = cells.into_iter().unzip();
     let cells = Cells { header: &header, cells: &cells, zone, as_sent: None };
-    match incoming::parse(Kind::Corrections, &cells).map(|parsed| parsed.row) {
+    match rows::parse(Kind::Corrections, &cells).map(|parsed| parsed.row) {
         Ok(Row::Correction(row)) => Ok(row),
         Ok(_) => anyhow::bail!("a pending correction is none"),
         Err(why) => anyhow::bail!("a pending correction cannot be read again: {}", why.message),
@@ -122,13 +122,13 @@ pub struct Desk<'a> {
     /// The order of each fact, by kind and key.
     order_of: HashMap<(&'static str, String), String>,
     /// Rows that wait, by the kind of the fact that they would be and its key.
-    waiting: HashMap<(&'static str, String), InputRow>,
+    waiting: HashMap<(&'static str, String), RecordedRow>,
     cases: HashMap<String, Case>,
     /// Orders that were declined.
     declined: BTreeSet<String>,
     accepted: Vec<NewCorrection>,
     /// Waiting rows that wait no more.
-    ended: Vec<InputRow>,
+    ended: Vec<RecordedRow>,
 }
 
 /// The kind of files that bring facts of a kind.
@@ -153,7 +153,7 @@ impl<'a> Desk<'a> {
             let found = facts::orders_of(tx, &merchant.id, kind, &ids).await?;
             order_of.extend(found.into_iter().map(|(id, order_id)| ((kind, id), order_id)));
             if let Some(files) = file_kind(kind) {
-                let rows = input_rows::pending_rows(tx, &merchant.id, files.name(), &ids).await?;
+                let rows = file_rows::pending_rows(tx, &merchant.id, files.name(), &ids).await?;
                 waiting.extend(rows.into_iter().map(|row| ((kind, row.row_key.clone()), row)));
             }
         }
@@ -367,12 +367,12 @@ impl<'a> Desk<'a> {
             return Ok(());
         }
         for row in &ended {
-            inputs::move_pending(tx, row.file_no, &row.outcome, 1).await?;
+            files::move_pending(tx, row.file_no, &row.outcome, 1).await?;
         }
-        let resolved = |row: &'_ InputRow| Source { file_no: row.file_no, line: row.line };
+        let resolved = |row: &'_ RecordedRow| Source { file_no: row.file_no, line: row.line };
         let resolved: Vec<(&str, Source)> = ended.iter().map(|row| (row.row_key.as_str(), resolved(row))).collect();
         exceptions::resolve_rows(tx, &merchant.id, &pending::WAITING_FOR, &resolved, today).await?;
-        input_rows::save(tx, &ended).await
+        file_rows::save(tx, &ended).await
     }
 }
 

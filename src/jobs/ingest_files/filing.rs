@@ -10,13 +10,13 @@ use crate::files::inbox::{self, Filing, Found, Known};
 use crate::files::{acknowledgement, atomic};
 use crate::jobs::{Scheme, places};
 use crate::store::exceptions::{self, NewException};
-use crate::store::inputs::{self, FileRow};
+use crate::store::files::{self, RecordedFile};
 
 const CHANGED: &str = "FILE_CHANGED";
 
 /// Goes on where a stop came between recording files and putting them away; and lets go of those that are not there to
 /// be read to their end.
-pub async fn finish(scheme: &Scheme, unfiled: Vec<FileRow>, today: NaiveDate) -> Result<()> {
+pub async fn finish(scheme: &Scheme, unfiled: Vec<RecordedFile>, today: NaiveDate) -> Result<()> {
     // Those that are tried again have a place of their own.
     for file in unfiled.into_iter().filter(|file| file.status != "reading" || file.retry_of.is_none()) {
         let feed = feed_of(scheme, &file)?;
@@ -30,7 +30,7 @@ pub async fn finish(scheme: &Scheme, unfiled: Vec<FileRow>, today: NaiveDate) ->
 }
 
 /// Ends a file that was half read when its sender exchanged it or took it away. What was taken of it counts.
-pub async fn give_up(scheme: &Scheme, mut file: FileRow, today: NaiveDate) -> Result<()> {
+pub async fn give_up(scheme: &Scheme, mut file: RecordedFile, today: NaiveDate) -> Result<()> {
     let rows = file.counts.rows;
     let message = format!(
         "{} was exchanged or taken away while it was read: its first {rows} rows count, no other was seen; send it \
@@ -42,13 +42,13 @@ pub async fn give_up(scheme: &Scheme, mut file: FileRow, today: NaiveDate) -> Re
     (file.code, file.message) = (Some(CHANGED.to_owned()), Some(message.clone()));
     let mut tx = scheme.store.write().await?;
     exceptions::open(&mut tx, &file.merchant_id, today, &[about(&file, message)]).await?;
-    inputs::save_file(&mut tx, &file).await?;
+    files::save(&mut tx, &file).await?;
     tx.commit().await?;
     file_away(scheme, file, None).await
 }
 
 /// Publishes the answers and moves the file out of the inbox: the one that was found, if it was read just now.
-pub async fn file_away(scheme: &Scheme, mut file: FileRow, found: Option<&Found>) -> Result<()> {
+pub async fn file_away(scheme: &Scheme, mut file: RecordedFile, found: Option<&Found>) -> Result<()> {
     let feed = feed_of(scheme, &file)?;
     let answers = scheme.folder(&format!("outbox/{}", feed.name))?;
     let folder = scheme.folder(&format!(
@@ -89,7 +89,7 @@ pub async fn file_away(scheme: &Scheme, mut file: FileRow, found: Option<&Found>
     file.filed = true;
     let mut tx = scheme.store.write().await?;
     exceptions::open(&mut tx, &file.merchant_id, file.business_date, &opened).await?;
-    inputs::save_file(&mut tx, &file).await?;
+    files::save(&mut tx, &file).await?;
     tx.commit().await
 }
 
@@ -97,16 +97,16 @@ pub async fn file_away(scheme: &Scheme, mut file: FileRow, found: Option<&Found>
 pub const REASON: &str = ".reason.txt";
 
 /// What lies beside a file in quarantine: why it is there, for whoever finds it.
-fn reason(file: &FileRow) -> String {
+fn reason(file: &RecordedFile) -> String {
     let (code, message) = (file.code.as_deref().unwrap_or_default(), file.message.as_deref().unwrap_or_default());
-    let FileRow { name, feed, sha256, business_date, .. } = file;
+    let RecordedFile { name, feed, sha256, business_date, .. } = file;
     format!(
         "file: {name}\nfeed: {feed}\nbusiness date: {business_date}\nsha256: {sha256}\ncode: {code}\nreason: {message}\n\
          what to do: have it mended and send it again, under the same name or another\n"
     )
 }
 
-fn about(file: &FileRow, message: String) -> NewException {
+fn about(file: &RecordedFile, message: String) -> NewException {
     let source = Source { file_no: file.file_no, line: 0 };
     NewException { code: CHANGED.to_owned(), source, message, ..NewException::default() }
 }

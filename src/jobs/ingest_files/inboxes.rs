@@ -11,7 +11,7 @@ use super::{merchant_of, staying};
 use crate::clock;
 use crate::config::Feed;
 use crate::files::inbox::{self, Found, Refused};
-use crate::files::source::Seen;
+use crate::files::read::source::Seen;
 use crate::jobs::Scheme;
 use crate::store::exceptions::{self, NewException};
 
@@ -41,7 +41,7 @@ pub fn gone(scheme: &Scheme) -> Vec<String> {
 /// Merchants in whose inboxes there are files with news of money that belong to a later day than the open one.
 pub fn money_to_come(scheme: &Scheme, today: NaiveDate) -> Result<Vec<&str>> {
     let mut merchants = Vec::new();
-    for feed in scheme.config.feeds.iter().filter(|feed| feed.kind.tells_who_paid() && feed.folder.is_dir()) {
+    for feed in scheme.config.feeds.iter().filter(|feed| feed.kind.reports_payments() && feed.folder.is_dir()) {
         let looking = || format!("looking into the inbox {}", feed.folder.display());
         let mut is_there = false;
         for entry in std::fs::read_dir(&feed.folder).with_context(looking)? {
@@ -78,7 +78,7 @@ pub async fn look(scheme: &Scheme, today: NaiveDate) -> Result<Arrivals<'_>> {
         }
         staying::load(scheme, feed).await?;
         let is_known = |name: &str, seen: &Seen| staying::is_dealt_with(scheme, feed, name, seen);
-        let looked = inbox::look(&feed.folder, &feed.pattern, feed.done.as_deref(), is_known).with_context(looking)?;
+        let looked = inbox::list(&feed.folder, &feed.pattern, feed.done.as_deref(), is_known).with_context(looking)?;
         let is_due = |found: &Found| found.date.is_none_or(|date| date <= today);
         arrived.files.extend(looked.found.into_iter().filter(is_due).map(|found| (feed, found)));
         for refused in looked.refused {

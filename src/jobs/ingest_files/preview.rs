@@ -10,7 +10,7 @@ use super::outcome::Outcome;
 use super::{Chunk, merchant, new_file};
 use crate::config::Feed;
 use crate::files::inbox::Found;
-use crate::files::reader::Rows;
+use crate::files::read::reader::Rows;
 use crate::jobs::Scheme;
 
 /// Rows that are decided at a time.

@@ -14,17 +14,23 @@ use super::outcome::{Noted, Outcome};
 use super::{arrival, bills, corrections, facts, filing, merchant, records, results};
 use crate::config::Feed;
 use crate::files::acknowledgement::{Acknowledgement, RejectsForm};
-use crate::files::encoding::Encoding;
 use crate::files::inbox::Found;
-use crate::files::incoming::Kind;
-use crate::files::reader::{Line, Rows};
-use crate::files::source;
+use crate::files::read::encoding::Encoding;
+use crate::files::read::reader::{Line, Rows};
+use crate::files::read::source;
+use crate::files::rows::Kind;
 use crate::jobs::Scheme;
-use crate::store::inputs::{self, FileRow};
+use crate::store::files::{self, RecordedFile};
 use crate::store::{Tx, exposure};
 
 /// Reads a file on from where its row stands, records what comes of each row, and puts the file away.
-pub async fn read(scheme: &Scheme, feed: &Feed, found: &Found, file: FileRow, today: NaiveDate) -> Result<FileRow> {
+pub async fn read(
+    scheme: &Scheme,
+    feed: &Feed,
+    found: &Found,
+    file: RecordedFile,
+    today: NaiveDate,
+) -> Result<RecordedFile> {
     let rows = Rows::open(&feed.delivery(found), file.last_line)?;
     let header = rows.header().to_vec();
     let form = RejectsForm {
@@ -57,7 +63,7 @@ pub async fn read(scheme: &Scheme, feed: &Feed, found: &Found, file: FileRow, to
 }
 
 /// Rows that are decided as they are written.
-async fn take_in(mut books: Books<'_>, mut chunks: Chunks<'_>, mut clerk: Clerk) -> Result<FileRow> {
+async fn take_in(mut books: Books<'_>, mut chunks: Chunks<'_>, mut clerk: Clerk) -> Result<RecordedFile> {
     let mut tx = books.scheme.store.write().await?;
     loop {
         let (lines, ends) = chunks.next().await?;
@@ -77,7 +83,7 @@ async fn take_in_orders(
     mut chunks: Chunks<'_>,
     mut clerk: Clerk,
     mut desk: Desk,
-) -> Result<FileRow> {
+) -> Result<RecordedFile> {
     let mut tx = books.scheme.store.write().await?;
     let (mut lines, mut ends) = chunks.next().await?;
     desk.prepare(&lines);
@@ -149,7 +155,7 @@ struct Clerk {
 struct Cover {
     kind: Kind,
     /// As it was when reading began.
-    file: FileRow,
+    file: RecordedFile,
     /// The names under which the file's rows are read.
     header: Vec<String>,
     today: NaiveDate,
@@ -193,7 +199,7 @@ struct Books<'a> {
     scheme: &'a Scheme,
     feed: &'a Feed,
     today: NaiveDate,
-    file: FileRow,
+    file: RecordedFile,
 }
 
 impl Books<'_> {
@@ -218,7 +224,7 @@ impl Books<'_> {
             arrival::judge(&mut tx, feed, file, *today).await?;
         }
         if ends != Ends::Nothing {
-            inputs::save_file(&mut tx, file).await?;
+            files::save(&mut tx, file).await?;
             tx.commit().await?;
             tx = scheme.store.write().await?;
         }
@@ -229,7 +235,7 @@ impl Books<'_> {
 /// Rows of a file that are decided together.
 pub(super) struct Chunk<'a> {
     pub kind: Kind,
-    pub file: &'a FileRow,
+    pub file: &'a RecordedFile,
     pub header: &'a [String],
     pub lines: &'a [Line],
     pub today: NaiveDate,

@@ -9,10 +9,10 @@ use anyhow::Result;
 use super::merchant_of;
 use crate::config::Feed;
 use crate::files::inbox::Found;
-use crate::files::source::Seen;
+use crate::files::read::source::Seen;
 use crate::jobs::Scheme;
-use crate::store::inputs::{self, FileRow};
-use crate::store::{Tx, kept_files};
+use crate::store::files::{self, RecordedFile};
+use crate::store::{Tx, done_in_inbox};
 
 /// Files that stay, by feed and name, as they were seen.
 #[derive(Debug, Default)]
@@ -35,7 +35,7 @@ pub async fn load(scheme: &Scheme, feed: &Feed) -> Result<()> {
         return Ok(());
     }
     let mut tx = scheme.store.read().await?;
-    let stored = kept_files::of_feed(&mut tx, merchant_of(feed), &feed.name).await?;
+    let stored = done_in_inbox::of_feed(&mut tx, merchant_of(feed), &feed.name).await?;
     if let Ok(mut kept) = scheme.kept.lock() {
         kept.0.insert(feed.name.clone(), stored);
     }
@@ -76,7 +76,7 @@ impl<'s> Fresh<'s> {
         }
         let mut tx = scheme.store.write().await?;
         for (_, (feed, notes)) in self.0.drain() {
-            kept_files::save(&mut tx, merchant_of(feed), &feed.name, &notes).await?;
+            done_in_inbox::save(&mut tx, merchant_of(feed), &feed.name, &notes).await?;
         }
         tx.commit().await
     }
@@ -110,7 +110,7 @@ pub async fn stays(tx: &mut Tx, scheme: &Scheme, feed: &Feed, name: &str, sha256
         return Ok(true);
     }
     for other in others(scheme, feed, name) {
-        if !has_filed(&inputs::files_named(tx, &other.name, name).await?, sha256) {
+        if !has_filed(&files::named(tx, &other.name, name).await?, sha256) {
             return Ok(true);
         }
     }
@@ -122,11 +122,11 @@ pub async fn is_settled(tx: &mut Tx, scheme: &Scheme, feed: &Feed, name: &str, s
     if !may_stay(scheme, feed, name) {
         return Ok(false);
     }
-    let is_filed = has_filed(&inputs::files_named(tx, &feed.name, name).await?, sha256);
+    let is_filed = has_filed(&files::named(tx, &feed.name, name).await?, sha256);
     // What all have taken, and what comes once more after that, is no longer expected to lie there.
     Ok(is_filed && (feed.keep || stays(tx, scheme, feed, name, sha256).await?))
 }
 
-fn has_filed(files: &[FileRow], sha256: &str) -> bool {
+fn has_filed(files: &[RecordedFile], sha256: &str) -> bool {
     files.iter().any(|file| file.sha256 == sha256 && file.filed)
 }

@@ -10,8 +10,8 @@ use chrono::NaiveDate;
 
 use super::{persistently, undelivered};
 use crate::config::Feed;
-use crate::files::place::{Place, Trouble};
-use crate::files::spool;
+use crate::files::remote::send_queue;
+use crate::files::remote::{RemoteError, RemoteFolder};
 use crate::jobs::Scheme;
 
 /// The last file of a day's reports.
@@ -23,7 +23,7 @@ pub fn queue_answers(scheme: &Scheme, feed: &Feed, folder: &Path, kept_as: &str)
         return Ok(());
     }
     for suffix in ["rejects.csv", "ack.csv"] {
-        spool::queue(&answers_of(scheme, feed), &folder.join(format!("{kept_as}.{suffix}")))?;
+        send_queue::add(&answers_of(scheme, feed), &folder.join(format!("{kept_as}.{suffix}")))?;
     }
     Ok(())
 }
@@ -35,7 +35,7 @@ pub fn queue_reports(scheme: &Scheme, folder: &Path, day: NaiveDate) -> io::Resu
     }
     let files = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<PathBuf>>>()?;
     fs::create_dir_all(reports_of(scheme))?;
-    spool::queue_folder(&reports_of(scheme).join(day.to_string()), &files)
+    send_queue::add_folder(&reports_of(scheme).join(day.to_string()), &files)
 }
 
 /// Sends the answers that wait. Gives back what could not be sent, in words.
@@ -53,7 +53,7 @@ pub(super) async fn send_answers(scheme: &Scheme) -> Vec<String> {
 /// Sends the reports that wait, day by day; each day's manifest when all else is there. The error is an `Undelivered`.
 pub async fn send_reports(scheme: &Scheme) -> Result<()> {
     let Some(place) = &scheme.config.reports else { return Ok(()) };
-    for day in spool::queued(&reports_of(scheme), "").context("looking for reports to send")? {
+    for day in send_queue::list(&reports_of(scheme), "").context("looking for reports to send")? {
         let folder = reports_of(scheme).join(&day);
         let sent = persistently(async || {
             send(place, &folder, &format!("{day}/")).await?;
@@ -67,8 +67,8 @@ pub async fn send_reports(scheme: &Scheme) -> Result<()> {
 }
 
 /// Sends what waits in a folder, and lets go of each file once it is there.
-async fn send(place: &Place, folder: &Path, below: &str) -> Result<(), Trouble> {
-    let waiting = spool::queued(folder, MANIFEST)?;
+async fn send(place: &RemoteFolder, folder: &Path, below: &str) -> Result<(), RemoteError> {
+    let waiting = send_queue::list(folder, MANIFEST)?;
     if waiting.is_empty() {
         return Ok(());
     }

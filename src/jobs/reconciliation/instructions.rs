@@ -6,7 +6,7 @@ use super::super::deciding::PAGE;
 use super::super::instructing::uses;
 use super::{Books, DayOf};
 use crate::domain::instruction::Direction;
-use crate::files::outgoing::{CreditPayout, DebitInstruction, Report, Written};
+use crate::files::reports::{CreditPayout, DebitInstruction, Report, Written};
 use crate::store::instructions::StoredInstruction;
 use crate::store::{Tx, instructions, scheme};
 

@@ -10,7 +10,7 @@ use super::{Books, DayOf, MerchantSums};
 use crate::domain::credit::{Standing, Status};
 use crate::domain::money::Currency;
 use crate::domain::position::{Position, decide_with};
-use crate::files::outgoing::{OpenInstalment, Report, Written};
+use crate::files::reports::{OpenInstalment, Report, Written};
 use crate::store::credit_record::{self, CreditStepRow};
 use crate::store::{Tx, facts, orders, positions};
 

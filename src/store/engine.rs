@@ -1,5 +1,4 @@
-//! The two engines behind one door: transactions, and the macro that writes a body for either. How the store is opened is
-//! said in `connect`.
+//! One interface to both engines: transactions, and the macro that runs a body on either engine. `connect` opens the store.
 
 use anyhow::{Context, Result, bail};
 use serde::de::DeserializeOwned;
@@ -10,14 +9,14 @@ use sqlx::{Connection, PgConnection, PgPool, SqlitePool, Transaction};
 use super::connect::{address, unreachable};
 use super::fence::Fence;
 
-/// Where the books are kept.
+/// The database that holds the books.
 pub struct Store {
     pub(super) pools: Pools,
     pub(super) access: Access,
 }
 
 pub(super) enum Pools {
-    /// One connection writes, the others read.
+    /// One connection writes; the others read.
     Sqlite {
         writer: Option<SqlitePool>,
         readers: SqlitePool,
@@ -27,17 +26,17 @@ pub(super) enum Pools {
     },
 }
 
-/// What the store was opened for.
+/// The purpose for which the store was opened.
 pub(super) enum Access {
-    /// To look into it.
+    /// To read.
     Read,
-    /// To work in it, without keeping others out: for tests and measuring.
+    /// To work without locking out other processes: for tests and benchmarks.
     Shared,
-    /// To work in it while nobody else does.
+    /// To work exclusively.
     Alone(Fence),
 }
 
-/// A transaction on either engine. Dropped without a commit, it leaves no trace.
+/// A transaction on either engine. Dropping it without a commit rolls it back.
 pub struct Tx {
     pub(super) engine: Engine,
 }
@@ -47,7 +46,7 @@ pub(super) enum Engine {
     Postgres(Transaction<'static, Postgres>),
 }
 
-/// Runs the same body on whichever engine the transaction is of; `$connection` is an executor of its type.
+/// Runs the same body on the transaction's engine; `$connection` is an executor of the engine's type.
 macro_rules! on_engine {
     ($tx:expr, |$connection:ident| $body:expr) => {
         match &mut $tx.engine {
@@ -64,9 +63,9 @@ macro_rules! on_engine {
 }
 pub(super) use on_engine;
 
-/// SQL text for the engine of `tx`. The two differ in one thing: how a JSON array becomes a set. Write
-/// `order_id IN {keys $2}`, or `mail_no IN {numbers $1}`, and bind the array as text. PostgreSQL is given an array: it looks
-/// those up by index whatever it knows of a table, while it may read all of a young table to join it with a set.
+/// SQL text for the engine of `tx`. The engines differ only in how a JSON array becomes a set: write
+/// `order_id IN {keys $2}` or `mail_no IN {numbers $1}`, and bind the array as text. PostgreSQL gets an array, because it
+/// looks up an array by index, while it may scan a new table without statistics to join it with a set.
 pub(super) fn sql_for(tx: &Tx, sql: &str) -> sqlx::AssertSqlSafe<String> {
     let (keys, numbers, close) = match tx.engine {
         Engine::Sqlite(_) => ("IN (SELECT value FROM json_each(", "IN (SELECT value FROM json_each(", "))"),
@@ -79,8 +78,8 @@ pub(super) fn sql_for(tx: &Tx, sql: &str) -> sqlx::AssertSqlSafe<String> {
     sqlx::AssertSqlSafe(sql.replace("IN {keys ", keys).replace("IN {numbers ", numbers).replace('}', close))
 }
 
-/// An expression that makes one value of all rows of a query, to be read with [`held_in`]. Where many rows come at
-/// once, SQLite's thread and ours would wake each other for each of them, which costs more than finding them.
+/// An expression that combines all rows of a query into one JSON value, to be read with [`held_in`]. Passing many rows one by
+/// one from SQLite's thread costs more than finding them.
 pub(super) fn as_one(tx: &Tx, columns: &str) -> String {
     match tx.engine {
         Engine::Sqlite(_) => format!("json_group_array(json_array({columns}))"),
@@ -88,20 +87,20 @@ pub(super) fn as_one(tx: &Tx, columns: &str) -> String {
     }
 }
 
-/// What a value of [`as_one`] holds, a `Vec` of rows, or the row that came as one value.
+/// Reads a value of [`as_one`] as a `Vec` of rows, or a single row.
 pub(super) fn held_in<T: DeserializeOwned>(json: &str) -> Result<T> {
-    serde_json::from_str(json).context("rows that the store gave as one value")
+    serde_json::from_str(json).context("parsing rows that the store returned as JSON")
 }
 
-/// Keys as [`sql_for`] wants them.
+/// Keys as a JSON array for [`sql_for`].
 pub(super) fn key_set<'a>(keys: impl IntoIterator<Item = &'a str>) -> String {
     let keys: Vec<&str> = keys.into_iter().collect();
     serde_json::to_string(&keys).expect("strings always make JSON")
 }
 
 impl Store {
-    /// Rows of a file that are best decided and written together. More of them cost memory; fewer cost PostgreSQL time, to
-    /// which every COPY is as much work as a thousand of its rows.
+    /// The number of a file's rows to decide and write together. More rows cost memory; fewer cost PostgreSQL time, because a
+    /// COPY costs as much as a thousand of its rows.
     pub fn rows_at_once(&self) -> usize {
         match self.pools {
             Pools::Sqlite { .. } => 5_000,
@@ -109,28 +108,28 @@ impl Store {
         }
     }
 
-    /// Whether it was opened only to look into it.
+    /// Whether the store was opened to read only.
     pub fn is_read_only(&self) -> bool {
         matches!(self.access, Access::Read)
     }
 
-    /// Opens a transaction to write in. If another paylater has taken over the books since, this is refused.
+    /// Begins a writing transaction. Fails if another paylater has taken over the books.
     pub async fn write(&self) -> Result<Tx> {
         let engine = match &self.pools {
             Pools::Sqlite { writer: Some(writer), .. } => Engine::Sqlite(begin_immediate(writer).await?),
-            Pools::Sqlite { writer: None, .. } => bail!("the store was opened only to be read"),
+            Pools::Sqlite { writer: None, .. } => bail!("the store was opened to read only"),
             Pools::Postgres { pool } => Engine::Postgres(begin(pool, "BEGIN").await?),
         };
         let mut tx = Tx { engine };
         match &self.access {
-            Access::Read => bail!("the store was opened only to be read"),
+            Access::Read => bail!("the store was opened to read only"),
             Access::Shared => {}
             Access::Alone(fence) => fence.hold(&mut tx).await?,
         }
         Ok(tx)
     }
 
-    /// Opens a transaction that reads one unchanging state of the books.
+    /// Begins a transaction that reads a consistent snapshot of the books.
     pub async fn read(&self) -> Result<Tx> {
         let engine = match &self.pools {
             Pools::Sqlite { readers, .. } => Engine::Sqlite(readers.begin().await?),
@@ -141,7 +140,7 @@ impl Store {
         Ok(Tx { engine })
     }
 
-    /// Closes all connections in order; SQLite folds its log into the database.
+    /// Closes all connections; SQLite merges its log into the database.
     pub async fn close(self) {
         match self.pools {
             Pools::Sqlite { writer, readers } => {
@@ -158,7 +157,8 @@ impl Store {
 async fn begin_immediate(writer: &SqlitePool) -> Result<Transaction<'static, Sqlite>> {
     let connection = writer.acquire().await?;
     if connection.is_in_transaction() {
-        // A full disk has ended a transaction before we could; this connection counts on from there. A new one does not.
+        // A full disk has made SQLite end a transaction on its own, so sqlx's nesting count is wrong. A new connection has the
+        // right count.
         connection.close().await.ok();
     } else {
         drop(connection);
@@ -169,7 +169,7 @@ async fn begin_immediate(writer: &SqlitePool) -> Result<Transaction<'static, Sql
 async fn begin(pool: &PgPool, statement: &'static str) -> Result<Transaction<'static, Postgres>> {
     match pool.begin_with(statement).await {
         Ok(transaction) => Ok(transaction),
-        // The pool says only that it has waited. What it waited for is found out by trying once more.
+        // The pool reports a timeout only. A direct attempt finds the cause.
         Err(sqlx::Error::PoolTimedOut) => match PgConnection::connect_with(&pool.connect_options()).await {
             Ok(_) => bail!("all connections to {} were busy for too long", address(&pool.connect_options())),
             Err(why) => Err(unreachable(why, &pool.connect_options())),

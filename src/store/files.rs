@@ -1,4 +1,4 @@
-//! Files that came in.
+//! Incoming files.
 
 use std::collections::HashMap;
 
@@ -8,17 +8,17 @@ use chrono::NaiveDate;
 use super::bulk::{self, Table, row};
 use super::engine::{Tx, on_engine};
 
-/// A file as the store knows it.
+/// A recorded file.
 #[derive(Debug, Clone, sqlx::FromRow)]
-pub struct FileRow {
+pub struct RecordedFile {
     pub file_no: i64,
     pub feed: String,
     pub kind: String,
-    /// Who reports the money in it.
+    /// The provider that reports its money.
     pub provider: String,
     pub merchant_id: String,
     pub name: String,
-    /// Its name in the archive or quarantine, and of its acknowledgement.
+    /// Its name in the archive or quarantine, on which its acknowledgement's name is based.
     pub kept_as: String,
     pub sha256: String,
     pub business_date: NaiveDate,
@@ -26,11 +26,11 @@ pub struct FileRow {
     pub dated_on: Option<NaiveDate>,
     /// The number in its name.
     pub number: Option<i64>,
-    /// The quarantined file that it is, taken in again.
+    /// The number of the earlier file that it retries.
     pub retry_of: Option<i64>,
-    /// reading, taken, duplicate, quarantined, or interrupted: its sender exchanged it while it was read.
+    /// reading, taken, duplicate, quarantined, or interrupted (the sender replaced the file while it was being read).
     pub status: String,
-    /// Acknowledged and moved out of the inbox.
+    /// Whether it is acknowledged and archived.
     pub filed: bool,
     pub code: Option<String>,
     pub message: Option<String>,
@@ -41,7 +41,7 @@ pub struct FileRow {
     pub counts: Counts,
 }
 
-/// A file's rows by outcome.
+/// The number of a file's rows, by outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, sqlx::FromRow, serde::Serialize)]
 pub struct Counts {
     #[sqlx(rename = "read_rows")]
@@ -55,7 +55,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Every row has one outcome.
+    /// Whether the outcomes add up to the number of rows.
     pub fn adds_up(&self) -> bool {
         self.rows == self.accepted + self.declined + self.duplicate + self.conflict + self.pending + self.rejected
     }
@@ -109,14 +109,14 @@ const FILE: Table = Table {
     key: 1,
 };
 
-/// The number that the next file gets.
-pub async fn next_file_no(tx: &mut Tx) -> Result<i64> {
+/// The number of the next file.
+pub async fn next_number(tx: &mut Tx) -> Result<i64> {
     let sql = "SELECT COALESCE(MAX(file_no), 0) + 1 FROM file";
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).fetch_one(c).await?))
 }
 
-/// Writes a file's row, new or changed.
-pub async fn save_file(tx: &mut Tx, file: &FileRow) -> Result<()> {
+/// Saves a new or changed file.
+pub async fn save(tx: &mut Tx, file: &RecordedFile) -> Result<()> {
     let cells = row![
         file.file_no,
         file.feed.as_str(),
@@ -148,8 +148,8 @@ pub async fn save_file(tx: &mut Tx, file: &FileRow) -> Result<()> {
     bulk::upsert(tx, &FILE, cells).await
 }
 
-/// The file of this kind and merchant that was taken, or is being read, with these bytes.
-pub async fn file_with_bytes(tx: &mut Tx, merchant: &str, kind: &str, sha256: &str) -> Result<Option<FileRow>> {
+/// The merchant's file of this kind with these bytes that is taken or being read.
+pub async fn taken_with_bytes(tx: &mut Tx, merchant: &str, kind: &str, sha256: &str) -> Result<Option<RecordedFile>> {
     let sql = format!(
         "SELECT {FILE_COLUMNS} FROM file
          WHERE merchant_id = $1 AND kind = $2 AND sha256 = $3 AND status IN ('reading', 'taken')"
@@ -158,8 +158,8 @@ pub async fn file_with_bytes(tx: &mut Tx, merchant: &str, kind: &str, sha256: &s
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(kind).bind(sha256).fetch_optional(c).await?))
 }
 
-/// Files of a feed that were refused with these bytes, in the order in which they came.
-pub async fn refused_with_bytes(tx: &mut Tx, feed: &str, sha256: &str) -> Result<Vec<FileRow>> {
+/// A feed's refused files with these bytes, in order of arrival.
+pub async fn refused_with_bytes(tx: &mut Tx, feed: &str, sha256: &str) -> Result<Vec<RecordedFile>> {
     let sql = format!(
         "SELECT {FILE_COLUMNS} FROM file
          WHERE feed = $1 AND sha256 = $2 AND status = 'quarantined' ORDER BY file_no"
@@ -168,42 +168,42 @@ pub async fn refused_with_bytes(tx: &mut Tx, feed: &str, sha256: &str) -> Result
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(feed).bind(sha256).fetch_all(c).await?))
 }
 
-/// Files of a feed with a date in their names, in the order in which they came.
-pub async fn files_dated(tx: &mut Tx, feed: &str, dated_on: NaiveDate) -> Result<Vec<FileRow>> {
+/// A feed's files with this date in their names, in order of arrival.
+pub async fn dated(tx: &mut Tx, feed: &str, dated_on: NaiveDate) -> Result<Vec<RecordedFile>> {
     let sql = format!("SELECT {FILE_COLUMNS} FROM file WHERE feed = $1 AND dated_on = $2 ORDER BY file_no");
     let sql = sqlx::AssertSqlSafe(sql);
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(feed).bind(dated_on).fetch_all(c).await?))
 }
 
-/// Files of a feed under a name, in the order in which they came.
-pub async fn files_named(tx: &mut Tx, feed: &str, name: &str) -> Result<Vec<FileRow>> {
+/// A feed's files with this name, in order of arrival.
+pub async fn named(tx: &mut Tx, feed: &str, name: &str) -> Result<Vec<RecordedFile>> {
     let sql = format!("SELECT {FILE_COLUMNS} FROM file WHERE feed = $1 AND name = $2 ORDER BY file_no");
     let sql = sqlx::AssertSqlSafe(sql);
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(feed).bind(name).fetch_all(c).await?))
 }
 
-/// Whether a file of a feed is kept under a name.
+/// Whether a file of the feed is archived under this name.
 pub async fn is_kept_as(tx: &mut Tx, feed: &str, name: &str) -> Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM file WHERE feed = $1 AND kept_as = $2)";
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(feed).bind(name).fetch_one(c).await?))
 }
 
-/// Files that are decided but not yet acknowledged and moved: a stop came between.
-pub async fn unfiled(tx: &mut Tx) -> Result<Vec<FileRow>> {
+/// Files that are not yet acknowledged and archived, because of an interruption.
+pub async fn unfiled(tx: &mut Tx) -> Result<Vec<RecordedFile>> {
     let sql = format!("SELECT {FILE_COLUMNS} FROM file WHERE NOT filed ORDER BY file_no");
     let sql = sqlx::AssertSqlSafe(sql);
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).fetch_all(c).await?))
 }
 
 /// Files taken on the days from..=to.
-pub async fn files_between(tx: &mut Tx, from: NaiveDate, to: NaiveDate) -> Result<Vec<FileRow>> {
+pub async fn between(tx: &mut Tx, from: NaiveDate, to: NaiveDate) -> Result<Vec<RecordedFile>> {
     let sql = format!("SELECT {FILE_COLUMNS} FROM file WHERE business_date BETWEEN $1 AND $2 ORDER BY file_no");
     let sql = sqlx::AssertSqlSafe(sql);
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(from).bind(to).fetch_all(c).await?))
 }
 
 /// Names of files by number.
-pub async fn file_names(tx: &mut Tx, numbers: &[i64]) -> Result<HashMap<i64, String>> {
+pub async fn names(tx: &mut Tx, numbers: &[i64]) -> Result<HashMap<i64, String>> {
     let mut names = HashMap::new();
     for number in numbers {
         let sql = "SELECT name FROM file WHERE file_no = $1";
@@ -213,7 +213,7 @@ pub async fn file_names(tx: &mut Tx, numbers: &[i64]) -> Result<HashMap<i64, Str
     Ok(names)
 }
 
-/// Moves counts of a file from pending to another outcome, as pending rows are resolved.
+/// Moves a file's counts from pending to another outcome when pending rows are resolved.
 pub async fn move_pending(tx: &mut Tx, file_no: i64, outcome: &str, rows: i64) -> Result<()> {
     let column = match outcome {
         "accepted" => "accepted",

@@ -1,5 +1,5 @@
-//! Our payments and refunds that a provider's bill should have and has not had: since when, when that is late, and when
-//! it came to an end.
+//! Booked payments and refunds that a provider's bill must still list: since when, from when the bill is late, and when the
+//! entry was closed.
 
 use anyhow::Result;
 use chrono::NaiveDate;
@@ -9,7 +9,7 @@ use super::corrections::{in_books, in_force};
 use super::engine::{Tx, key_set, on_engine, sql_for};
 use super::facts::BOOKED_DAY;
 
-const AWAITED: Table = Table {
+const EXPECTED: Table = Table {
     name: "awaited_line",
     columns: &[
         "merchant_id",
@@ -25,7 +25,7 @@ const AWAITED: Table = Table {
     key: 3,
 };
 
-/// A payment or refund as it is booked, with how it came.
+/// A booked payment or refund, with its source.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Booked {
     pub event: String,
@@ -35,7 +35,7 @@ pub struct Booked {
     pub currency: String,
     pub booked_on: NaiveDate,
     pub effective_on: NaiveDate,
-    /// The channel of a payment, the reason of a refund.
+    /// The channel of a payment, or the reason of a refund.
     pub note: Option<String>,
     pub feed: String,
     pub file_no: i64,
@@ -51,8 +51,8 @@ const FROM_FACT: &str = "FROM fact f
 const HAS_LINE: &str = "EXISTS (SELECT 1 FROM provider_line l
         WHERE l.merchant_id = f.merchant_id AND l.event = f.kind AND l.event_key = f.fact_id)";
 
-/// Payments and refunds of a day of which no bill has said anything and that are not awaited yet, by key, after `after`.
-pub async fn not_said(
+/// A day's payments and refunds that no bill lists and that are not recorded as expected yet, by key, after `after`.
+pub async fn not_listed(
     tx: &mut Tx,
     merchant: &str,
     today: NaiveDate,
@@ -74,24 +74,24 @@ pub async fn not_said(
     }))
 }
 
-/// One that is awaited.
+/// A payment or refund that is expected in a bill.
 #[derive(Debug, Clone, sqlx::FromRow)]
-pub struct Awaited {
+pub struct Expected {
     #[sqlx(flatten)]
     pub booked: Booked,
     pub provider: String,
     pub late_on: NaiveDate,
-    pub told: bool,
-    /// A bill has said something about it.
+    pub reported: bool,
+    /// A bill lists it.
     pub has_line: bool,
-    /// It was voided by a correction.
+    /// A correction has voided it.
     pub is_void: bool,
 }
 
-/// Those that are awaited still, by key, after `after`.
-pub async fn open(tx: &mut Tx, merchant: &str, after: (&str, &str), limit: i64) -> Result<Vec<Awaited>> {
+/// Open entries by key, after `after`.
+pub async fn open(tx: &mut Tx, merchant: &str, after: (&str, &str), limit: i64) -> Result<Vec<Expected>> {
     let sql = format!(
-        "{SELECT_BOOKED}, a.provider, a.late_on, a.told_on IS NOT NULL AS told, {HAS_LINE} AS has_line,
+        "{SELECT_BOOKED}, a.provider, a.late_on, a.told_on IS NOT NULL AS reported, {HAS_LINE} AS has_line,
                 ({}) IS NULL AS is_void
          {FROM_FACT}
          JOIN awaited_line a ON a.merchant_id = f.merchant_id AND a.event = f.kind AND a.event_key = f.fact_id
@@ -105,9 +105,9 @@ pub async fn open(tx: &mut Tx, merchant: &str, after: (&str, &str), limit: i64) 
     }))
 }
 
-/// Has bills awaited, each with its provider and the first day on which that is late.
+/// Adds entries, each with its provider and the first day on which the bill is late.
 pub async fn add(tx: &mut Tx, merchant: &str, fresh: &[(Booked, String, NaiveDate)]) -> Result<()> {
-    let mut cells = Vec::with_capacity(fresh.len() * AWAITED.columns.len());
+    let mut cells = Vec::with_capacity(fresh.len() * EXPECTED.columns.len());
     for (booked, provider, late_on) in fresh {
         cells.extend(row![
             merchant,
@@ -121,16 +121,16 @@ pub async fn add(tx: &mut Tx, merchant: &str, fresh: &[(Booked, String, NaiveDat
             *late_on,
         ]);
     }
-    bulk::insert(tx, &AWAITED, cells).await
+    bulk::insert(tx, &EXPECTED, cells).await
 }
 
-/// Ends the waiting for these keys.
+/// Closes the entries with these keys.
 pub async fn close(tx: &mut Tx, merchant: &str, event: &str, keys: &[&str], today: NaiveDate) -> Result<()> {
     mark(tx, "closed_on", merchant, event, keys, today).await
 }
 
-/// Notes that finance was told about these keys.
-pub async fn told(tx: &mut Tx, merchant: &str, event: &str, keys: &[&str], today: NaiveDate) -> Result<()> {
+/// Marks the entries with these keys as reported to finance.
+pub async fn mark_reported(tx: &mut Tx, merchant: &str, event: &str, keys: &[&str], today: NaiveDate) -> Result<()> {
     mark(tx, "told_on", merchant, event, keys, today).await
 }
 
@@ -156,13 +156,13 @@ async fn mark(
     Ok(())
 }
 
-/// One that was awaited at the end of a day.
+/// An entry as it was at the end of a day.
 #[derive(Debug, Clone, sqlx::FromRow)]
-pub struct AwaitedRow {
+pub struct ExpectedRow {
     pub event: String,
     pub event_key: String,
     pub order_id: String,
-    /// As it was booked first, and what is in force of it.
+    /// The amount first booked, and the amount now in force.
     pub amount_minor: i64,
     pub our_minor: i64,
     pub currency: String,
@@ -176,16 +176,16 @@ const SELECT_ROW: &str =
     "SELECT event, event_key, order_id, amount_minor, amount_minor AS our_minor, currency, provider, booked_on, late_on, closed_on
     FROM awaited_line";
 
-/// Those of an order that are or were awaited.
-pub async fn of_order(tx: &mut Tx, merchant: &str, order_id: &str) -> Result<Vec<AwaitedRow>> {
+/// An order's entries, open and closed.
+pub async fn of_order(tx: &mut Tx, merchant: &str, order_id: &str) -> Result<Vec<ExpectedRow>> {
     let sql = format!("{SELECT_ROW} WHERE merchant_id = $1 AND order_id = $2 ORDER BY event, event_key");
     let sql = sqlx::AssertSqlSafe(sql);
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(order_id).fetch_all(c).await?))
 }
 
-/// What was awaited at the end of a day.
-pub async fn open_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<AwaitedRow>> {
-    // The second condition says less than the first, in the words of the index that holds what stayed open.
+/// The entries that were open at the end of a day.
+pub async fn open_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<ExpectedRow>> {
+    // The first condition implies the second, which matches the condition of the partial index and lets the query use it.
     let sql = format!(
         "SELECT a.event, a.event_key, a.order_id, a.amount_minor, COALESCE({}, 0) AS our_minor, a.currency, a.provider,
                 a.booked_on, a.late_on, a.closed_on
@@ -200,7 +200,7 @@ pub async fn open_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?))
 }
 
-/// How orders were paid: order, channel and feed of each payment.
+/// The order, channel and feed of each payment of these orders.
 pub async fn payments_of(
     tx: &mut Tx,
     merchant: &str,

@@ -1,4 +1,4 @@
-//! Rows of files that were not simply recorded: declined, rejected, contradicting, or waiting for what they belong to.
+//! Rows of files that were not simply accepted: declined, duplicate, conflicting, rejected, or waiting for their order.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,9 +9,9 @@ use super::bulk::{self, Cell, Table, row};
 use super::corrections::in_books;
 use super::engine::{Tx, key_set, on_engine, sql_for};
 
-/// A row that was not simply recorded.
+/// A row that was not simply accepted, and its outcome.
 #[derive(Debug, Clone, sqlx::FromRow)]
-pub struct InputRow {
+pub struct RecordedRow {
     pub file_no: i64,
     pub line: i64,
     pub merchant_id: String,
@@ -21,21 +21,21 @@ pub struct InputRow {
     pub outcome: String,
     pub code: String,
     pub message: String,
-    /// The cells of a pending row as a JSON object by column; empty otherwise.
+    /// The cells of a pending row, as a JSON object by column; otherwise empty.
     pub content: String,
     pub fingerprint: i64,
     pub amount_minor: Option<i64>,
     pub currency: Option<String>,
     pub opened_on: NaiveDate,
     pub resolved_on: Option<NaiveDate>,
-    /// The day its money takes effect; none without money.
+    /// The day on which its money takes effect; `None` if it moves no money.
     pub effective_on: Option<NaiveDate>,
-    /// The days at whose end its money was booked in suspense, and left it again as the row gave up waiting.
+    /// The days at whose end its money was booked to suspense, and released again because the row stopped waiting.
     pub suspended_on: Option<NaiveDate>,
     pub released_on: Option<NaiveDate>,
 }
 
-const INPUT_ROW: Table = Table {
+const ROW: Table = Table {
     name: "input_row",
     columns: &[
         "file_no",
@@ -60,26 +60,26 @@ const INPUT_ROW: Table = Table {
     key: 2,
 };
 
-pub(super) const INPUT_COLUMNS: &str =
+pub(super) const ROW_COLUMNS: &str =
     "file_no, line, merchant_id, kind, row_key, order_id, outcome, code, message, content,
     fingerprint, amount_minor, currency, opened_on, resolved_on, effective_on, suspended_on, released_on";
 
-/// The same in a query that joins the rows with other tables.
+/// The same columns for queries that join other tables.
 const JOINED: &str = "r.file_no, r.line, r.merchant_id, r.kind, r.row_key, r.order_id, r.outcome, r.code, r.message,
     r.content, r.fingerprint, r.amount_minor, r.currency, r.opened_on, r.resolved_on,
     r.effective_on, r.suspended_on, r.released_on";
 
-/// Adds rows that were just read.
-pub async fn add(tx: &mut Tx, rows: &[InputRow]) -> Result<()> {
-    bulk::insert(tx, &INPUT_ROW, rows.iter().flat_map(cells)).await
+/// Adds new rows.
+pub async fn add(tx: &mut Tx, rows: &[RecordedRow]) -> Result<()> {
+    bulk::insert(tx, &ROW, rows.iter().flat_map(cells)).await
 }
 
-/// Writes rows with another outcome than before.
-pub async fn save(tx: &mut Tx, rows: &[InputRow]) -> Result<()> {
-    bulk::upsert(tx, &INPUT_ROW, rows.iter().flat_map(cells)).await
+/// Saves rows whose outcome has changed.
+pub async fn save(tx: &mut Tx, rows: &[RecordedRow]) -> Result<()> {
+    bulk::upsert(tx, &ROW, rows.iter().flat_map(cells)).await
 }
 
-fn cells(input: &InputRow) -> [Cell<'_>; 18] {
+fn cells(input: &RecordedRow) -> [Cell<'_>; 18] {
     row![
         input.file_no,
         input.line,
@@ -102,16 +102,16 @@ fn cells(input: &InputRow) -> [Cell<'_>; 18] {
     ]
 }
 
-/// Why a file's rows were rejected, and how many for each reason, the most first.
+/// The number of a file's rejected rows by code, most frequent first.
 pub async fn rejected_by_code(tx: &mut Tx, file_no: i64) -> Result<Vec<(String, i64)>> {
     let sql = "SELECT code, COUNT(*) FROM input_row WHERE file_no = $1 AND outcome = 'rejected'
                GROUP BY code ORDER BY COUNT(*) DESC, code";
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(file_no).fetch_all(c).await?))
 }
 
-/// Pending rows of a merchant that name one of these orders, in the order in which they came.
-pub async fn pending_for(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<Vec<InputRow>> {
-    // One look mostly tells that there are none.
+/// A merchant's pending rows that name one of these orders, in order of arrival.
+pub async fn pending_for(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<Vec<RecordedRow>> {
+    // One query usually shows that there are none.
     let sql = "SELECT EXISTS (SELECT 1 FROM input_row
                WHERE merchant_id = $1 AND outcome = 'pending' AND order_id BETWEEN $2 AND $3)";
     let (Some(first), Some(last)) = (order_ids.iter().min(), order_ids.iter().max()) else { return Ok(Vec::new()) };
@@ -121,7 +121,7 @@ pub async fn pending_for(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Res
         return Ok(Vec::new());
     }
     let sql = format!(
-        "SELECT {INPUT_COLUMNS} FROM input_row
+        "SELECT {ROW_COLUMNS} FROM input_row
          WHERE merchant_id = $1 AND outcome = 'pending' AND order_id IN {{keys $2}} ORDER BY file_no, line"
     );
     let sql = sql_for(tx, &sql);
@@ -129,7 +129,7 @@ pub async fn pending_for(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Res
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(keys).fetch_all(c).await?))
 }
 
-/// What a pending row says.
+/// The content of a pending row.
 #[derive(Debug, sqlx::FromRow)]
 pub struct Waiting {
     pub row_key: String,
@@ -140,7 +140,7 @@ pub struct Waiting {
     pub opened_on: NaiveDate,
 }
 
-/// Pending rows of a kind under these keys.
+/// Pending rows of a kind with these keys.
 pub async fn pending_known(tx: &mut Tx, merchant: &str, kind: &str, keys: &[&str]) -> Result<Vec<Waiting>> {
     let sql = sql_for(
         tx,
@@ -151,10 +151,10 @@ pub async fn pending_known(tx: &mut Tx, merchant: &str, kind: &str, keys: &[&str
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(kind).bind(keys).fetch_all(c).await?))
 }
 
-/// The same with all that is kept of them.
-pub async fn pending_rows(tx: &mut Tx, merchant: &str, kind: &str, keys: &[&str]) -> Result<Vec<InputRow>> {
+/// Pending rows of a kind with these keys, complete.
+pub async fn pending_rows(tx: &mut Tx, merchant: &str, kind: &str, keys: &[&str]) -> Result<Vec<RecordedRow>> {
     let sql = format!(
-        "SELECT {INPUT_COLUMNS} FROM input_row
+        "SELECT {ROW_COLUMNS} FROM input_row
          WHERE merchant_id = $1 AND kind = $2 AND outcome = 'pending' AND row_key IN {{keys $3}} ORDER BY file_no, line"
     );
     let sql = sql_for(tx, &sql);
@@ -162,18 +162,18 @@ pub async fn pending_rows(tx: &mut Tx, merchant: &str, kind: &str, keys: &[&str]
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(kind).bind(keys).fetch_all(c).await?))
 }
 
-/// All pending rows of a kind, in the order in which they came.
-pub async fn pending_of_kind(tx: &mut Tx, merchant: &str, kind: &str) -> Result<Vec<InputRow>> {
+/// All pending rows of a kind, in order of arrival.
+pub async fn pending_of_kind(tx: &mut Tx, merchant: &str, kind: &str) -> Result<Vec<RecordedRow>> {
     let sql = sqlx::AssertSqlSafe(format!(
-        "SELECT {INPUT_COLUMNS} FROM input_row
+        "SELECT {ROW_COLUMNS} FROM input_row
          WHERE merchant_id = $1 AND kind = $2 AND outcome = 'pending' ORDER BY file_no, line"
     ));
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(kind).fetch_all(c).await?))
 }
 
-/// Of these orders, those with chargebacks that wait.
+/// The orders among these with waiting chargebacks.
 pub async fn with_waiting_chargebacks(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<Vec<String>> {
-    // They are few: one look usually tells that there are none.
+    // Waiting chargebacks are rare: one query usually shows that there are none.
     let sql = "SELECT DISTINCT order_id FROM input_row
                WHERE merchant_id = $1 AND kind = 'chargebacks' AND outcome = 'pending' ORDER BY order_id";
     let waiting: Vec<String> = on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).fetch_all(c).await?);
@@ -181,8 +181,8 @@ pub async fn with_waiting_chargebacks(tx: &mut Tx, merchant: &str, order_ids: &[
     Ok(waiting.into_iter().filter(|order_id| asked.contains(order_id.as_str())).collect())
 }
 
-/// Rows that name an order, with the file's name, in the order in which they came.
-pub async fn of_order(tx: &mut Tx, merchant: &str, order_id: &str) -> Result<Vec<(InputRow, String)>> {
+/// Rows that name an order, with their file's name, in order of arrival.
+pub async fn of_order(tx: &mut Tx, merchant: &str, order_id: &str) -> Result<Vec<(RecordedRow, String)>> {
     let sql = sqlx::AssertSqlSafe(format!(
         "SELECT {JOINED}, f.name FROM input_row r JOIN file f ON f.file_no = r.file_no
          WHERE r.merchant_id = $1 AND r.order_id = $2 ORDER BY r.file_no, r.line"
@@ -192,10 +192,10 @@ pub async fn of_order(tx: &mut Tx, merchant: &str, order_id: &str) -> Result<Vec
     Ok(rows.into_iter().map(|named| (named.row, named.name)).collect())
 }
 
-/// Rows that wait at the end of a day whose money has taken effect and is not in suspense yet, at most `limit`.
-pub async fn to_suspend(tx: &mut Tx, merchant: &str, today: NaiveDate, limit: i64) -> Result<Vec<InputRow>> {
+/// Waiting rows whose money has taken effect by the end of a day and is not yet in suspense, at most `limit`.
+pub async fn to_suspend(tx: &mut Tx, merchant: &str, today: NaiveDate, limit: i64) -> Result<Vec<RecordedRow>> {
     let sql = sqlx::AssertSqlSafe(format!(
-        "SELECT {INPUT_COLUMNS} FROM input_row
+        "SELECT {ROW_COLUMNS} FROM input_row
          WHERE merchant_id = $1 AND outcome = 'pending' AND suspended_on IS NULL AND effective_on IS NOT NULL
            AND effective_on <= $2
          ORDER BY kind, row_key, file_no, line LIMIT $3"
@@ -203,18 +203,18 @@ pub async fn to_suspend(tx: &mut Tx, merchant: &str, today: NaiveDate, limit: i6
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(today).bind(limit).fetch_all(c).await?))
 }
 
-/// Rows that gave up waiting, or became facts that were corrected today, and whose money is in suspense still, or again, at
-/// most `limit`.
-pub async fn to_release(tx: &mut Tx, merchant: &str, today: NaiveDate, limit: i64) -> Result<Vec<InputRow>> {
+/// Rows whose money is still in suspense although the row has stopped waiting, or is in suspense again because the row's fact
+/// was corrected today; at most `limit`.
+pub async fn to_release(tx: &mut Tx, merchant: &str, today: NaiveDate, limit: i64) -> Result<Vec<RecordedRow>> {
     let sql = sqlx::AssertSqlSafe(format!(
-        "SELECT {INPUT_COLUMNS} FROM input_row
+        "SELECT {ROW_COLUMNS} FROM input_row
          WHERE merchant_id = $1 AND suspended_on IS NOT NULL AND released_on IS NULL
            AND outcome <> 'pending' AND outcome <> 'accepted'
          ORDER BY kind, row_key, file_no, line LIMIT $2"
     ));
-    let mut rows: Vec<InputRow> =
+    let mut rows: Vec<RecordedRow> =
         on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(limit).fetch_all(c).await?);
-    // What takes the place of a fact does not come from suspense, and a fact that is void gives back what it took from there.
+    // A replacement of a fact does not draw on suspense, and a void fact returns the money it drew from there.
     let sql = sqlx::AssertSqlSafe(format!(
         "SELECT DISTINCT {JOINED} FROM correction c
          JOIN fact k ON k.merchant_id = c.merchant_id AND k.kind = c.kind AND k.fact_id = c.fact_id AND k.suspended
@@ -223,15 +223,14 @@ pub async fn to_release(tx: &mut Tx, merchant: &str, today: NaiveDate, limit: i6
            AND r.suspended_on IS NOT NULL AND r.released_on IS NULL AND r.outcome = 'accepted'
          ORDER BY r.kind, r.row_key, r.file_no, r.line LIMIT $2"
     ));
-    let corrected: Vec<InputRow> =
+    let corrected: Vec<RecordedRow> =
         on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(limit).bind(today).fetch_all(c).await?);
     rows.extend(corrected);
     Ok(rows)
 }
 
-/// Money rows of a merchant that were in suspense at the end of a day, with their provider and whether a bill had said
-/// something about them by then.
-pub async fn suspended_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<(InputRow, String, bool)>> {
+/// A merchant's rows with money in suspense at the end of a day, with their provider, and whether a bill listed them by then.
+pub async fn suspended_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<(RecordedRow, String, bool)>> {
     let sql = sqlx::AssertSqlSafe(format!(
         "SELECT {JOINED}, f.provider AS name,
                 EXISTS (SELECT 1 FROM provider_line l
@@ -251,18 +250,18 @@ pub async fn suspended_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result
     Ok(rows.into_iter().map(|found| (found.named.row, found.named.name, found.in_bill)).collect())
 }
 
-/// The kind of the fact that money row `r` may become.
+/// The kind of fact that money row `r` becomes when it is accepted.
 const KIND_OF_FACT: &str =
     "CASE r.kind WHEN 'payments' THEN 'payment' WHEN 'refunds' THEN 'refund' ELSE 'chargeback' END";
 
-/// Payments, refunds and chargebacks of the days since..=day that contradict what is booked, with their provider and the
-/// booked amount. What bills say is kept as such.
+/// Payments, refunds and chargebacks of the days since..=day that contradict the books, with their provider and the booked
+/// amount. Leaves out rows of bills, which `bills` keeps.
 pub async fn money_conflicts_on(
     tx: &mut Tx,
     merchant: &str,
     since: NaiveDate,
     day: NaiveDate,
-) -> Result<Vec<(InputRow, String, i64)>> {
+) -> Result<Vec<(RecordedRow, String, i64)>> {
     let sql = sqlx::AssertSqlSafe(format!(
         "SELECT {JOINED}, s.provider AS name, COALESCE({}, 0) AS booked_minor
          FROM input_row r
@@ -278,7 +277,7 @@ pub async fn money_conflicts_on(
     Ok(rows.into_iter().map(|found| (found.named.row, found.named.name, found.booked_minor)).collect())
 }
 
-/// How many rows of a file have each outcome, counted afresh from the rows that are kept.
+/// The number of a file's stored rows by outcome, counted anew.
 pub async fn counted(tx: &mut Tx, file_no: i64) -> Result<HashMap<String, i64>> {
     let sql = "SELECT outcome, COUNT(*) FROM input_row WHERE file_no = $1 GROUP BY outcome";
     let rows: Vec<(String, i64)> = on_engine!(tx, |c| sqlx::query_as(sql).bind(file_no).fetch_all(c).await?);
@@ -288,7 +287,7 @@ pub async fn counted(tx: &mut Tx, file_no: i64) -> Result<HashMap<String, i64>> 
 #[derive(sqlx::FromRow)]
 struct NamedRow {
     #[sqlx(flatten)]
-    row: InputRow,
+    row: RecordedRow,
     name: String,
 }
 

@@ -1,4 +1,4 @@
-//! Files that stay in their inboxes once they were dealt with, and how each is known again without opening it.
+//! Files that stay in their inboxes after processing, and the marks by which they are recognised without opening them.
 
 use std::collections::HashMap;
 
@@ -7,9 +7,9 @@ use anyhow::Result;
 use super::bulk::{self, Table, row};
 use super::engine::{Tx, on_engine};
 
-const KEPT_FILE: Table = Table { name: "kept_file", columns: &["merchant_id", "feed", "name", "seen"], key: 3 };
+const DONE_FILE: Table = Table { name: "kept_file", columns: &["merchant_id", "feed", "name", "seen"], key: 3 };
 
-/// Files of a feed that were dealt with, by name.
+/// A feed's processed files: each name with the file's mark.
 pub async fn of_feed(tx: &mut Tx, merchant: &str, feed: &str) -> Result<HashMap<String, String>> {
     let sql = "SELECT name, seen FROM kept_file WHERE merchant_id = $1 AND feed = $2";
     let rows: Vec<(String, String)> =
@@ -17,8 +17,8 @@ pub async fn of_feed(tx: &mut Tx, merchant: &str, feed: &str) -> Result<HashMap<
     Ok(rows.into_iter().collect())
 }
 
-/// Notes that files of a feed were dealt with, each by name and as it was seen.
+/// Records processed files of a feed: each name with the file's mark.
 pub async fn save(tx: &mut Tx, merchant: &str, feed: &str, files: &[(String, String)]) -> Result<()> {
     let cells = files.iter().flat_map(|(name, seen)| row![merchant, feed, name.as_str(), seen.as_str()]);
-    bulk::upsert(tx, &KEPT_FILE, cells).await
+    bulk::upsert(tx, &DONE_FILE, cells).await
 }

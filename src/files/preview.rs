@@ -1,58 +1,58 @@
-//! How a file would be read, for whoever sends it or writes a profile for it. Nothing is recorded, and nothing is kept but
-//! counts and a few rows.
+//! A preview of how a file would be read, for its sender or the author of its profile. Nothing is recorded; memory holds
+//! counts and a few rows only.
 
 use std::collections::BTreeMap;
 use std::io;
 
 use csv::StringRecord;
 
-use super::cell::Cells;
-use super::container::Delivery;
-use super::distrust::Distrust;
 use super::profile::mapping::{SET_ASIDE, is_amount, is_declined, is_time};
 use super::profile::totals::Compared;
-use super::reader::{Rows, examine};
-use super::table::{Layout, Table};
+use super::read::container::Delivery;
+use super::read::file_error::FileError;
+use super::read::reader::{Rows, examine};
+use super::read::table::{Layout, Table};
+use super::rows::cell::Cells;
 use crate::domain::money::Currency;
 
-/// Rows that are shown.
+/// How many rows the preview shows.
 const SHOWN: usize = 3;
 
-/// Rows that are read at a time.
+/// How many rows are read at a time.
 const CHUNK: usize = 5_000;
 
-/// What stands in place of personal values.
+/// Replaces personal values.
 const MASKED: &str = "•••";
 
 #[derive(Debug)]
-pub struct Look {
-    /// Whether any of its rows would count.
-    pub trust: Result<(), Distrust>,
-    /// None: no header was found.
+pub struct Preview {
+    /// Why the whole file would be refused, if it would be.
+    pub trust: Result<(), FileError>,
+    /// `None` if no header was found.
     pub found: Option<Found>,
 }
 
-/// What a file with a header holds.
+/// The contents of a file that has a header.
 #[derive(Debug)]
 pub struct Found {
     pub layout: Layout,
     pub header_line: u64,
-    /// Canonical columns, each with what it is read from.
+    /// Canonical columns, each with the columns of the file that it is read from.
     pub columns: Vec<(String, Vec<String>)>,
-    /// Columns of the file that play no part.
+    /// Columns of the file that are not used.
     pub unused: Vec<String>,
     pub rows: i64,
     pub readable: i64,
-    /// Rows that are not readable, by code; those that the profile sets aside also by why.
+    /// Unreadable rows by code. Rows that the profile sets aside are listed by reason as well.
     pub refused: BTreeMap<(&'static str, String), Refused>,
-    /// The first rows by line, with their values.
+    /// The first rows, with their line numbers and values.
     pub first: Vec<(i64, Vec<(String, String)>)>,
     pub totals: Vec<Compared>,
-    /// Whether the line at the end was there, if the format has one.
+    /// Whether the end line was found, if the format has one.
     pub ended: Option<bool>,
 }
 
-/// Rows that one code is about, and the first of them.
+/// How many rows have one code, and the first of these rows.
 #[derive(Debug)]
 pub struct Refused {
     pub count: i64,
@@ -61,7 +61,7 @@ pub struct Refused {
 }
 
 impl Found {
-    /// Rows that could not be read, not counting those that the profile sets aside.
+    /// Unreadable rows, without the rows that the profile sets aside.
     pub fn rejected(&self) -> i64 {
         self.rows - self.readable - self.set_aside()
     }
@@ -107,10 +107,10 @@ impl Found {
     }
 }
 
-pub fn look(delivery: &Delivery<'_>) -> io::Result<Look> {
+pub fn preview(delivery: &Delivery<'_>) -> io::Result<Preview> {
     let kind = delivery.kind;
     let trust = examine(delivery)?.trust;
-    let Ok(mut table) = Table::open(delivery) else { return Ok(Look { trust, found: None }) };
+    let Ok(mut table) = Table::open(delivery) else { return Ok(Preview { trust, found: None }) };
     let known = [kind.required(), kind.optional()].concat();
     let (columns, unused) = match &table.mapping {
         Some(mapping) => {
@@ -135,19 +135,19 @@ pub fn look(delivery: &Delivery<'_>) -> io::Result<Look> {
         totals: Vec::new(),
         ended: None,
     };
-    // What is no text can't be read on; that was told.
-    if trust.as_ref().is_err_and(|distrust| !["FILE_TOTALS", "FILE_TRUNCATED"].contains(&distrust.code)) {
-        return Ok(Look { trust, found: Some(found) });
+    // A file that is not text cannot be read further; `trust` says so.
+    if trust.as_ref().is_err_and(|error| !["FILE_TOTALS", "FILE_TRUNCATED"].contains(&error.code)) {
+        return Ok(Preview { trust, found: Some(found) });
     }
-    // What stops the reading is what the file is not trusted for.
+    // Reading stops at the fault that `trust` reports.
     match found.fill(delivery, &mut table, &known) {
-        Err(why) if trust.is_err() => drop(Distrust::of(why)?),
+        Err(why) if trust.is_err() => drop(FileError::of(why)?),
         filled => filled?,
     }
-    Ok(Look { trust, found: Some(found) })
+    Ok(Preview { trust, found: Some(found) })
 }
 
-/// The values of a readable row, personal ones hidden.
+/// The values of a readable row. Personal values are masked.
 fn values(cells: &Cells<'_>, columns: &[&str]) -> Vec<(String, String)> {
     let currency = Currency::parse(cells.raw("currency"));
     let value = |column: &&str| {

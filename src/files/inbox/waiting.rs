@@ -1,4 +1,4 @@
-//! What lies in an inbox and is not taken yet, and why. Nothing is read or moved.
+//! The files that wait in an inbox, and why each one waits. Nothing is read or moved.
 
 use std::fs;
 use std::io;
@@ -7,28 +7,28 @@ use std::time::{Duration, SystemTime};
 
 use chrono::NaiveDate;
 
-use super::inbox::{NamePattern, final_name, proper_name};
+use super::{NamePattern, final_name, valid_name};
 
-/// What takes files from a folder.
+/// A feed that takes files from a folder.
 pub struct Taker<'a> {
     pub feed: &'a str,
     pub pattern: &'a NamePattern,
     pub settle: Duration,
-    /// How the name of the marker ends with which a file is whole.
+    /// The suffix of the marker that says a file is complete.
     pub done: Option<&'a str>,
 }
 
 /// A file that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
-    /// Whose it will be; none if it fits no feed.
+    /// The feed that will take the file; `None` if its name matches no feed.
     pub feed: Option<String>,
     pub name: String,
     pub why: String,
 }
 
-/// Files of a folder by name, at most `limit`. A folder that is not there has none.
-pub fn look(
+/// The files of a folder by name, at most `limit`. A folder that does not exist has no files.
+pub fn list(
     folder: &Path,
     takers: &[Taker<'_>],
     today: NaiveDate,
@@ -47,7 +47,7 @@ pub fn look(
     names.sort_unstable();
     let mut waiting = Vec::new();
     for name in &names {
-        // It may be taken at any moment.
+        // Another run may take the file at any moment.
         let Ok(metadata) = fs::symlink_metadata(folder.join(name)) else { continue };
         if metadata.is_dir() {
             continue;
@@ -61,25 +61,25 @@ pub fn look(
         let is_marker = |taker: &Taker<'_>| taker.done.is_some_and(|ending| name.ends_with(ending));
         let takers = takers.iter().filter(|taker| !is_marker(taker));
         let fits = takers.into_iter().find_map(|taker| Some((taker, taker.pattern.matches(meant)?)));
-        // What has such a name and fits nothing is nobody's file.
+        // A hidden file that matches no feed belongs to another program.
         if fits.is_none() && name.starts_with('.') {
             continue;
         }
         let marker = |taker: &Taker<'_>| taker.done.map(|ending| format!("{name}{ending}"));
         let age = now.duration_since(metadata.modified()?).unwrap_or_default();
         let why = match &fits {
-            _ if !metadata.is_file() => "it is a link or no plain file; it is never taken".to_owned(),
-            Some(_) if matches!(proper_name(name.as_ref()), Err(Some(_))) => {
-                "its name is too long or leads elsewhere; it is never taken".to_owned()
+            _ if !metadata.is_file() => "not a regular file; it is never taken".to_owned(),
+            Some(_) if matches!(valid_name(name.as_ref()), Err(Some(_))) => {
+                "its name is too long or not valid; it is never taken".to_owned()
             }
-            None => "its name fits no feed's pattern; rename it".to_owned(),
+            None => "its name matches no feed's pattern; rename it".to_owned(),
             Some(_) if meant != *name => {
-                format!("still being written, by its name; rename it to {meant} when it is whole")
+                format!("its name says that it is incomplete; rename it to {meant} when it is complete")
             }
-            Some((_, says)) if says.date.is_some_and(|date| date > today) => "its day has not come".to_owned(),
+            Some((_, says)) if says.date.is_some_and(|date| date > today) => "its date is in the future".to_owned(),
             Some((taker, _)) => match marker(taker) {
-                Some(marker) if !is_there(&marker) => format!("waits for {marker}, which says that it is whole"),
-                None if age < taker.settle => "still being written: it changed just now".to_owned(),
+                Some(marker) if !is_there(&marker) => format!("waits for its marker {marker}"),
+                None if age < taker.settle => "still being written: it has just changed".to_owned(),
                 _ => "taken by the next ingest_files".to_owned(),
             },
         };
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_waits_and_why() {
+    fn every_waiting_file_has_a_reason() {
         let folder = tempfile::tempdir().unwrap();
         for name in
             ["o-2026-03-01.csv", "o-2026-03-02.csv", "o-2026-03-01.csv.part", ".o-2026-03-01.csv", "x.csv", "x.csv.tmp"]
@@ -107,26 +107,26 @@ mod tests {
         std::os::unix::fs::symlink("/etc/passwd", folder.path().join("o-2026-02-28.csv")).unwrap();
         let pattern = NamePattern::parse("o-{date}.csv").unwrap();
         let now = SystemTime::now();
-        let looked = |settle: u64, limit: usize| {
+        let listed = |settle: u64, limit: usize| {
             let taker = Taker { feed: "orders", pattern: &pattern, settle: Duration::from_secs(settle), done: None };
-            look(folder.path(), &[taker], "2026-03-01".parse().unwrap(), now, limit).unwrap()
+            list(folder.path(), &[taker], "2026-03-01".parse().unwrap(), now, limit).unwrap()
         };
-        let waiting = looked(0, 10);
+        let waiting = listed(0, 10);
         let shown: Vec<String> =
             waiting.iter().map(|w| format!("{} {}: {}", w.feed.as_deref().unwrap_or("-"), w.name, w.why)).collect();
         let expected = [
-            "orders .o-2026-03-01.csv: still being written, by its name; rename it to o-2026-03-01.csv when it is whole",
-            "orders o-2026-02-28.csv: it is a link or no plain file; it is never taken",
+            "orders .o-2026-03-01.csv: its name says that it is incomplete; rename it to o-2026-03-01.csv when it is complete",
+            "orders o-2026-02-28.csv: not a regular file; it is never taken",
             "orders o-2026-03-01.csv: taken by the next ingest_files",
-            "orders o-2026-03-01.csv.part: still being written, by its name; rename it to o-2026-03-01.csv when it is whole",
-            "orders o-2026-03-02.csv: its day has not come",
-            "- x.csv: its name fits no feed's pattern; rename it",
-            "- x.csv.tmp: its name fits no feed's pattern; rename it",
+            "orders o-2026-03-01.csv.part: its name says that it is incomplete; rename it to o-2026-03-01.csv when it is complete",
+            "orders o-2026-03-02.csv: its date is in the future",
+            "- x.csv: its name matches no feed's pattern; rename it",
+            "- x.csv.tmp: its name matches no feed's pattern; rename it",
         ];
         assert_eq!(shown, expected);
-        assert_eq!(looked(60, 10)[2].why, "still being written: it changed just now");
-        assert_eq!(looked(60, 3).len(), 3);
-        assert_eq!(look(Path::new("/nowhere"), &[], "2026-03-01".parse().unwrap(), now, 1).unwrap(), []);
+        assert_eq!(listed(60, 10)[2].why, "still being written: it has just changed");
+        assert_eq!(listed(60, 3).len(), 3);
+        assert_eq!(list(Path::new("/nowhere"), &[], "2026-03-01".parse().unwrap(), now, 1).unwrap(), []);
     }
 
     #[test]
@@ -138,12 +138,12 @@ mod tests {
         }
         let pattern = NamePattern::parse("o-{date}*").unwrap();
         let taker = Taker { feed: "orders", pattern: &pattern, settle: Duration::from_secs(60), done: Some(".done") };
-        let waiting = look(folder.path(), &[taker], "2026-03-01".parse().unwrap(), SystemTime::now(), 10).unwrap();
+        let waiting = list(folder.path(), &[taker], "2026-03-01".parse().unwrap(), SystemTime::now(), 10).unwrap();
         let shown: Vec<String> = waiting.iter().map(|w| format!("{:.18}: {}", w.name, w.why)).collect();
         let expected = [
-            "o-2026-03-01-a.csv: waits for o-2026-03-01-a.csv.done, which says that it is whole",
+            "o-2026-03-01-a.csv: waits for its marker o-2026-03-01-a.csv.done",
             "o-2026-03-01-b.csv: taken by the next ingest_files",
-            "o-2026-03-01xxxxxx: its name is too long or leads elsewhere; it is never taken",
+            "o-2026-03-01xxxxxx: its name is too long or not valid; it is never taken",
         ];
         assert_eq!(shown, expected);
     }

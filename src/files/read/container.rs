@@ -1,5 +1,5 @@
-//! A file's text, whatever it is packed in: plain, gzip, zstd or zip, told apart by their first bytes and not by the
-//! name. It streams, within limits that a hostile file runs into before memory or disk do; nothing is written to disk.
+//! Unpacks a file: plain, gzip, zstd or zip, recognised by its first bytes and not by its name. Unpacking streams within
+//! limits, so that a hostile file exhausts neither memory nor disk; nothing is written to disk.
 
 mod archive;
 
@@ -11,36 +11,36 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 use flate2::read::MultiGzDecoder;
 
-use super::distrust::Distrust;
-use super::inbox::{Found, NamePattern};
-use super::incoming::Kind;
-use super::profile::Profile;
+use super::file_error::FileError;
 use super::source::{self, Seen};
+use crate::files::inbox::{Found, NamePattern};
+use crate::files::profile::Profile;
+use crate::files::rows::Kind;
 
-/// A file may unpack to this much whatever its packed size, before the ratio counts.
+/// The ratio limit applies only beyond this many unpacked bytes.
 const RATIO_FLOOR: u64 = 16 << 20;
 
-/// The window that zstd files may ask for, as a power of two: 8 MiB, what its levels up to 19 use.
+/// The largest zstd window as a power of two: 8 MiB, enough for compression levels up to 19.
 const ZSTD_WINDOW_LOG: u32 = 23;
 
-/// What a feed allows its files to be packed in.
+/// How a feed's files may be packed.
 #[derive(Debug, Clone, Default)]
 pub struct Packing {
-    /// Which file of a zip is meant; without it, the only one in there.
+    /// The file to read in a zip; `None` if the zip must hold one file only.
     pub entry: Option<NamePattern>,
     pub limits: Limits,
 }
 
-/// How much a file may be.
+/// Size limits of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of text for each packed byte.
+    /// Unpacked bytes per packed byte.
     pub ratio: u64,
-    /// Bytes of text.
+    /// Unpacked bytes.
     pub bytes: u64,
-    /// Entries of a zip.
+    /// Entries in a zip.
     pub entries: u64,
-    /// Bytes of a row.
+    /// Bytes in a row.
     pub line: u64,
 }
 
@@ -50,31 +50,31 @@ impl Default for Limits {
     }
 }
 
-/// A file that was found, with all that its feed says of how it is read.
+/// A file that was found, with its feed's settings for reading it.
 #[derive(Debug, Clone, Copy)]
 pub struct Delivery<'a> {
     pub found: &'a Found,
     pub packing: &'a Packing,
     pub profile: &'a Arc<Profile>,
     pub kind: Kind,
-    /// Of times without an offset.
+    /// The time zone of times without an offset.
     pub zone: Tz,
 }
 
-/// The text of a file, unpacked while it is read. An error of reading may carry a [`Distrust`], or tell that the file was
-/// changed meanwhile.
+/// The bytes of a file, unpacked while they are read. An error of reading can contain a [`FileError`], or report that the
+/// file has changed.
 pub struct Text {
     bytes: Box<dyn Read + Send>,
-    /// The file itself, to see whether it is still the same.
+    /// The file itself, to check that it is unchanged.
     file: File,
     seen: Seen,
     limits: Limits,
-    /// Its packed size, if it is packed.
+    /// The packed size, if the file is packed.
     packed: Option<u64>,
     given: u64,
 }
 
-/// Opens the file that was found, past whatever it is packed in.
+/// Opens the file that was found and begins to unpack it.
 pub fn open(delivery: &Delivery<'_>) -> io::Result<Text> {
     let Delivery { found, packing, .. } = *delivery;
     let file = source::open(&found.path, &found.seen)?;
@@ -101,7 +101,7 @@ pub fn open(delivery: &Delivery<'_>) -> io::Result<Text> {
 }
 
 impl Text {
-    /// Whether the bytes are the file's own.
+    /// Whether the file is not packed.
     pub fn is_plain(&self) -> bool {
         self.packed.is_none()
     }
@@ -112,7 +112,7 @@ impl Read for Text {
         let read = match self.bytes.read(buffer) {
             Ok(read) => read,
             Err(why) => {
-                // What looks damaged may just have been written to.
+                // A file that looks damaged may have been written to.
                 source::check(&self.file, &self.seen)?;
                 return Err(damaged(why));
             }
@@ -128,7 +128,7 @@ impl Read for Text {
                 let message = format!(
                     "unpacks to more than {ratio} times its packed size; send it plain, or raise ratio in the feed's limits"
                 );
-                return Err(Distrust::new("FILE_TOO_LARGE", message).into_io());
+                return Err(FileError::new("FILE_TOO_LARGE", message).into_io());
             }
         }
         Ok(read)
@@ -142,10 +142,10 @@ fn check_bytes(bytes: u64, limits: &Limits) -> io::Result<()> {
     let most = limits.bytes >> 20;
     let message =
         format!("holds more than {most} MiB of text; send it in parts, or raise file_mib in the feed's limits");
-    Err(Distrust::new("FILE_TOO_LARGE", message).into_io())
+    Err(FileError::new("FILE_TOO_LARGE", message).into_io())
 }
 
-/// What a file is packed in.
+/// How a file is packed.
 enum Form {
     Plain,
     Gzip,
@@ -153,13 +153,13 @@ enum Form {
     Zip,
 }
 
-/// Enough to tell the forms apart: the header of a tar archive.
+/// The bytes needed to recognise every form: a tar header is the longest.
 const FIRST: usize = 512;
 
-/// Where the sum of that header stands in it, in octal digits.
+/// The position of the checksum in a tar header, in octal digits.
 const TAR_SUM: Range<usize> = 148..156;
 
-/// First bytes of what is sent at times and cannot be read, with what it is.
+/// The first bytes of formats that are sent by mistake, with their names.
 const OTHERS: &[(&[u8], &str)] = &[
     (b"BZh91AY&SY", "a bzip2 file"),
     (b"\xfd7zXZ\0", "an xz file"),
@@ -173,26 +173,26 @@ fn form(first: &[u8]) -> io::Result<Form> {
     let tar = is_tar(first).then_some("a tar archive");
     if let Some(what) = tar.or(OTHERS.iter().find(|(magic, _)| first.starts_with(magic)).map(|(_, what)| *what)) {
         let message = format!("is {what}; send the rows as CSV, plain or packed with gzip, zstd or zip");
-        return Err(Distrust::new("FILE_ARCHIVE", message).into_io());
+        return Err(FileError::new("FILE_ARCHIVE", message).into_io());
     }
     Ok(match first {
         [0x1f, 0x8b, ..] => Form::Gzip,
-        // The second is a frame to be skipped, with which a file may begin.
+        // The second pattern is a skippable frame, which may come first.
         [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Form::Zstd,
-        // A first entry, an archive without any, and one cut into pieces.
+        // A first entry, an empty archive, and a split archive.
         [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] | [b'P', b'K', 7, 8, ..] => Form::Zip,
         _ => Form::Plain,
     })
 }
 
-/// Whether it is the header of a tar archive. Its other marks may stand in a text as well.
+/// Whether the bytes are a tar header. Only the checksum decides, because text can contain the other marks.
 fn is_tar(first: &[u8]) -> bool {
     let Some(header) = first.get(..FIRST) else { return false };
-    let told = std::str::from_utf8(&header[TAR_SUM]).unwrap_or_default();
-    let told = u32::from_str_radix(told.trim_matches([' ', '\0']), 8);
-    // The sum is taken with blanks in its own place.
+    let stated = std::str::from_utf8(&header[TAR_SUM]).unwrap_or_default();
+    let stated = u32::from_str_radix(stated.trim_matches([' ', '\0']), 8);
+    // The checksum counts its own bytes as blanks.
     let bytes = header.iter().enumerate();
-    told == Ok(bytes.map(|(at, byte)| if TAR_SUM.contains(&at) { 32 } else { u32::from(*byte) }).sum())
+    stated == Ok(bytes.map(|(at, byte)| if TAR_SUM.contains(&at) { 32 } else { u32::from(*byte) }).sum())
 }
 
 fn first_bytes(file: &mut File) -> io::Result<Vec<u8>> {
@@ -202,7 +202,7 @@ fn first_bytes(file: &mut File) -> io::Result<Vec<u8>> {
     Ok(first)
 }
 
-/// What is in a container, refused if it is one more.
+/// The unpacked bytes, refused if they are packed again.
 fn inner(mut unpacked: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
     let mut first = Vec::with_capacity(FIRST);
     unpacked.by_ref().take(FIRST as u64).read_to_end(&mut first).map_err(damaged)?;
@@ -210,22 +210,22 @@ fn inner(mut unpacked: impl Read + Send + 'static) -> io::Result<Box<dyn Read + 
         Form::Plain => Ok(Box::new(io::Cursor::new(first).chain(unpacked))),
         Form::Gzip | Form::Zstd | Form::Zip => {
             let message = "is packed twice; pack the rows once, with gzip, zstd or zip";
-            Err(Distrust::new("FILE_ARCHIVE", message).into_io())
+            Err(FileError::new("FILE_ARCHIVE", message).into_io())
         }
     }
 }
 
-/// An error of unpacking means that the file is damaged; one of the disk stays what it is.
+/// Turns an error of unpacking into a [`FileError`]. Errors from the disk are passed on.
 fn damaged(why: io::Error) -> io::Error {
-    if why.raw_os_error().is_some() || why.get_ref().is_some_and(|inner| inner.is::<Distrust>()) {
+    if why.raw_os_error().is_some() || why.get_ref().is_some_and(|inner| inner.is::<FileError>()) {
         return why;
     }
     let text = why.to_string();
-    // So zstd says that the window is larger than we allow.
+    // zstd says this if the window exceeds the limit.
     if text.contains("too much memory") {
         let message = "is packed with a window of more than 8 MiB; pack it with zstd -19 or less, without --long";
-        return Distrust::new("FILE_TOO_LARGE", message).into_io();
+        return FileError::new("FILE_TOO_LARGE", message).into_io();
     }
-    let message = format!("cannot be unpacked to its end: {text}; it is cut off or damaged, send it again");
-    Distrust::new("FILE_UNREADABLE", message).into_io()
+    let message = format!("cannot be unpacked to its end: {text}; it is truncated or damaged, send it again");
+    FileError::new("FILE_UNREADABLE", message).into_io()
 }

@@ -1,24 +1,24 @@
-//! Bytes as text: strictly, as a stream, in the encodings that files come in. Nothing is ever replaced or guessed at: bytes
-//! that are no text of the encoding are an error that says where.
+//! Decodes a stream of bytes strictly. Nothing is replaced or guessed: bytes that are not valid in the encoding are an error
+//! with their position.
 
 use std::io::{self, Cursor, Read};
 
 use encoding_rs::{Decoder, DecoderResult};
 
-/// An encoding as a profile names it.
+/// An encoding that a profile can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
 pub enum Encoding {
     #[serde(rename = "utf-8")]
     Utf8,
-    /// Holds GBK and GB2312 as well.
+    /// Includes GBK and GB2312.
     #[serde(rename = "gb18030")]
     Gb18030,
-    /// Either order of bytes; the mark at the beginning says which.
+    /// The byte order mark says which byte order.
     #[serde(rename = "utf-16")]
     Utf16,
 }
 
-/// The encoding of a file, once its beginning was seen.
+/// The encoding of a file, known from its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Script {
     Utf8,
@@ -27,7 +27,7 @@ pub enum Script {
     Utf16Be,
 }
 
-/// The bytes of a beginning that tell all there is to tell.
+/// How many bytes the longest byte order mark has.
 pub const MARK: usize = 4;
 
 impl Script {
@@ -40,8 +40,8 @@ impl Script {
         }
     }
 
-    /// What a file that begins so can be written in, of the encodings allowed. UTF-8 with its mark is always taken: that is how
-    /// our own answers are written. None: its mark says that it is in another.
+    /// The allowed encodings that a file with this beginning can have. UTF-8 with its mark is always allowed, because
+    /// paylater's own rejects files are written so. Empty: the file's mark belongs to an encoding that is not allowed.
     pub fn possible(beginning: &[u8], allowed: &[Encoding]) -> Vec<Script> {
         let unmarked = |encoding: &Encoding| match encoding {
             Encoding::Utf8 => Some(Script::Utf8),
@@ -77,7 +77,7 @@ impl Script {
     }
 }
 
-/// Where bytes are no text.
+/// The position of bytes that are not valid text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("byte {at} is not {}", script.name())]
 pub struct Malformed {
@@ -86,28 +86,28 @@ pub struct Malformed {
 }
 
 impl Malformed {
-    /// What was wrong with text that could not be read, if it was this.
+    /// The malformed text that an error of reading reports, if it does.
     pub fn of(why: &io::Error) -> Option<Malformed> {
         why.get_ref()?.downcast_ref().copied()
     }
 }
 
-/// Text as UTF-8, without the mark.
+/// Text as UTF-8, without the byte order mark.
 pub struct Text<R>(Way<R>);
 
 enum Way<R> {
-    /// UTF-8 that was checked before: as it comes.
+    /// UTF-8 that was checked before; passed on unchanged.
     Plain(R),
     Decoding(Decoding<R>),
 }
 
-/// Text of bytes of which every one is looked at.
+/// Decodes bytes and checks every one of them.
 pub fn checked<R: Read>(bytes: R, script: Script) -> io::Result<Text<impl Read + use<R>>> {
     let (bytes, skipped) = without_mark(bytes, script)?;
     Ok(Text(Way::Decoding(Decoding::new(bytes, script, skipped))))
 }
 
-/// Text of bytes that were checked before.
+/// Decodes bytes that were checked before.
 pub fn trusted<R: Read>(bytes: R, script: Script) -> io::Result<Text<impl Read + use<R>>> {
     let (bytes, skipped) = without_mark(bytes, script)?;
     Ok(Text(match script {
@@ -116,7 +116,7 @@ pub fn trusted<R: Read>(bytes: R, script: Script) -> io::Result<Text<impl Read +
     }))
 }
 
-/// The first bytes, at most as many as a mark has.
+/// The first bytes, at most [`MARK`].
 pub fn beginning(bytes: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut first = Vec::with_capacity(MARK);
     bytes.take(MARK as u64).read_to_end(&mut first)?;
@@ -144,19 +144,19 @@ struct Decoding<R> {
     bytes: R,
     script: Script,
     decoder: Decoder,
-    /// Bytes that were read and not yet decoded.
+    /// Bytes read but not yet decoded.
     raw: Vec<u8>,
     raw_from: usize,
     raw_to: usize,
-    /// Text that was decoded and not yet handed on.
+    /// Text decoded but not yet handed out.
     text: Vec<u8>,
     text_from: usize,
     text_to: usize,
-    /// How many bytes were decoded.
+    /// The number of bytes decoded.
     at: u64,
     no_more: bool,
     finished: bool,
-    /// Told once all text before it was handed on.
+    /// Reported once all text before it has been handed out.
     wrong: Option<Malformed>,
 }
 
@@ -223,7 +223,7 @@ impl<R: Read> Decoding<R> {
 mod tests {
     use super::*;
 
-    /// Hands out its bytes in pieces of one size.
+    /// Reads in pieces of one size.
     struct Pieces<'a>(&'a [u8], usize);
 
     impl Read for Pieces<'_> {
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_the_same_in_every_encoding_and_however_it_is_cut() {
+    fn text_is_the_same_in_every_encoding_and_in_pieces_of_any_size() {
         let text = "先用后付 €1 𠮷 end\r\n".repeat(50);
         let gb = encoding_rs::GB18030.encode(&text).0;
         for (bytes, script) in [
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_is_said_with_its_place() {
+    fn invalid_bytes_are_reported_with_their_position() {
         for (bytes, script, at) in [
             (b"abc\xd6\xd0".as_slice(), Script::Utf8, 3),
             (b"\xef\xbb\xbfabc\xff", Script::Utf8, 6),
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_says_more_than_a_profile() {
+    fn a_byte_order_mark_overrides_the_profile() {
         use Encoding::{Gb18030, Utf8, Utf16};
         for (bytes, allowed, possible) in [
             (b"ab".as_slice(), [Gb18030, Utf8].as_slice(), [Script::Gb18030, Script::Utf8].as_slice()),

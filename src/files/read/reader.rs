@@ -1,50 +1,50 @@
-//! Reading a file: first whether it can be trusted as a whole, then row by row, streamed.
+//! Reads a file: first checks it as a whole, then streams its rows.
 
 use std::io::{self, Read};
 
 use chrono_tz::Tz;
 use csv::StringRecord;
 
-use super::cell::{AsSent, Cells, Rejection};
 use super::container::{self, Delivery};
-use super::distrust::Distrust;
 use super::encoding::{self, Malformed};
-use super::incoming::{self, Kind, Parsed};
-use super::profile::mapping;
+use super::file_error::FileError;
 use super::row_splitter::{BadQuotes, Width};
 use super::source;
 use super::table::{self, Layout, Table};
+use crate::files::profile::mapping;
+use crate::files::rows::cell::{AsSent, Cells, Rejection};
+use crate::files::rows::{self, Kind, Parsed};
 
-/// A file's fingerprint, and whether it can be trusted.
+/// A file's fingerprint, and the result of the check of the whole file.
 #[derive(Debug)]
 pub struct Examined {
-    /// SHA-256 of its bytes, in hexadecimal.
+    /// SHA-256 of the bytes, in hexadecimal.
     pub sha256: String,
-    pub trust: Result<(), Distrust>,
+    pub trust: Result<(), FileError>,
 }
 
-/// Reads a file from beginning to end, without keeping it: fingerprint, encoding, header, and what it says of itself. The
-/// fingerprint is of the bytes as they came, packed or not.
+/// Reads a file to its end without keeping it, and checks its encoding, header and control totals. The fingerprint covers
+/// the bytes as they came, packed or not.
 pub fn examine(delivery: &Delivery<'_>) -> io::Result<Examined> {
     let found = delivery.found;
     let sha256 = source::fingerprint(&mut source::open(&found.path, &found.seen)?)?;
     let trust = match is_whole(delivery) {
         Ok(()) => Ok(()),
-        Err(why) => Err(Distrust::of(why)?),
+        Err(why) => Err(FileError::of(why)?),
     };
     Ok(Examined { sha256, trust })
 }
 
-/// Whether a file can be read to its end, and holds what it says.
+/// Checks that a file can be read to its end and matches its control totals.
 fn is_whole(delivery: &Delivery<'_>) -> io::Result<()> {
     if delivery.found.seen.bytes == 0 || container::open(delivery)?.read(&mut [0])? == 0 {
-        let empty = "the file is empty; even a day without rows has a header";
-        return Err(Distrust::new("FILE_EMPTY", empty).into_io());
+        let empty = "the file is empty; a file without rows still needs a header";
+        return Err(FileError::new("FILE_EMPTY", empty).into_io());
     }
     let opened = Table::open(delivery);
     let layout = match &opened {
         Ok(table) => Some((table.layout, table.width())),
-        // Where only one encoding is possible, that is looked at first: a header in another cannot be right.
+        // If only one encoding is possible, check the encoding first: a header in another encoding cannot be found.
         Err(_) => match (table::possible(delivery).as_deref(), delivery.profile.delimiters.first()) {
             (Ok(&[script]), Some(&delimiter)) => Some((Layout { script, delimiter, is_rejects: false }, None)),
             _ => None,
@@ -54,7 +54,7 @@ fn is_whole(delivery: &Delivery<'_>) -> io::Result<()> {
         check(delivery, layout, width)?;
     }
     let mut table = opened?;
-    // A mended rest of a file says nothing of itself.
+    // A corrected rejects file has no control totals.
     if !delivery.profile.must_end() || table.layout.is_rejects {
         return Ok(());
     }
@@ -62,10 +62,10 @@ fn is_whole(delivery: &Delivery<'_>) -> io::Result<()> {
     while let Some(line) = table.next_row(&mut record)? {
         table.count(line, &record);
     }
-    table.audit.verdict().map_err(Distrust::into_io)
+    table.audit.verdict().map_err(FileError::into_io)
 }
 
-/// Whether bytes are text throughout, in rows of a length that can be kept.
+/// Checks that all bytes are text, in rows no longer than the limit.
 fn check(delivery: &Delivery<'_>, layout: Layout, width: Option<Width>) -> io::Result<()> {
     let text = encoding::checked(container::open(delivery)?, layout.script)?;
     let mut text = table::split(text, delivery, layout, width);
@@ -75,56 +75,56 @@ fn check(delivery: &Delivery<'_>, layout: Layout, width: Option<Width>) -> io::R
             Ok(0) => return Ok(()),
             Ok(_) => {}
             Err(why) => {
-                let malformed = |malformed| table::malformed_in_words(malformed).into_io();
+                let malformed = |malformed| table::encoding_error(malformed).into_io();
                 return Err(Malformed::of(&why).map_or(why, malformed));
             }
         }
     }
 }
 
-/// A file's rows, one after the other.
+/// The rows of a file, one after the other.
 pub struct Rows {
     table: Table,
     kind: Kind,
     zone: Tz,
-    /// Memory that is used again for each row.
+    /// Reused for each row.
     read: mapping::Read,
-    /// Records of rows that are done with, to be used again.
+    /// Records of finished rows, to be reused.
     spare: Vec<StringRecord>,
     finished: bool,
 }
 
-/// The longest row whose memory is used again. Bounds memory.
+/// The longest row whose record is reused. Bounds memory.
 const KEPT: usize = 4 << 10;
 
-/// How much text is handed out at once, however few rows it makes. Bounds memory.
+/// The most text handed out at once, however few its rows. Bounds memory.
 const MOST_TEXT: usize = 32 << 20;
 
-/// One row: where it begins, its cells as they came, and what they say.
+/// A row: its line number, its cells as they came, and the typed row.
 pub struct Line {
     pub number: i64,
     pub cells: StringRecord,
-    /// Its canonical cells, where they are others.
+    /// The canonical cells, if they differ from `cells`.
     read: Option<StringRecord>,
     pub parsed: Result<Parsed, Rejection>,
 }
 
 impl Line {
-    /// The cells under the header that rows are read by.
+    /// The cells that belong to [`Rows::header`].
     pub fn canonical(&self) -> &StringRecord {
         self.read.as_ref().unwrap_or(&self.cells)
     }
 }
 
 impl Rows {
-    /// Opens an examined file, past all lines up to `after`.
+    /// Opens an examined file and skips all lines up to `after`.
     pub fn open(delivery: &Delivery<'_>, after: i64) -> io::Result<Rows> {
         let Delivery { kind, zone, .. } = *delivery;
         let table = Table::open(delivery)?;
         let mut rows = Rows { table, kind, zone, read: mapping::Read::default(), spare: Vec::new(), finished: false };
         if after > 0 {
             let mut record = StringRecord::new();
-            // The line of a record is known once it is read; stop at the last that was done.
+            // A record's line is known only once the record is read: stop at the last one to skip.
             while let Some(line) = rows.table.next_row(&mut record)? {
                 if number(line) >= after {
                     break;
@@ -134,12 +134,12 @@ impl Rows {
         Ok(rows)
     }
 
-    /// The names under which rows are read: the file's own, or canonical ones.
+    /// The column names of [`Line::canonical`]: the file's own, or canonical names.
     pub fn header(&self) -> &[String] {
         self.table.mapping.as_ref().map_or(&self.table.header, |mapping| mapping.names())
     }
 
-    /// The file's own names.
+    /// The file's own column names.
     pub fn header_as_sent(&self) -> &[String] {
         &self.table.header
     }
@@ -170,8 +170,7 @@ impl Rows {
         Ok(lines)
     }
 
-    /// Takes back rows that nobody needs any more. The next ones are read into their memory, which is faster than asking
-    /// for it again row by row.
+    /// Takes back finished rows. The next rows reuse their records, which is faster than allocating row by row.
     pub fn give_back(&mut self, lines: Vec<Line>) {
         let records = lines.into_iter().map(|line| line.cells);
         self.spare.extend(records.filter(|cells| cells.as_slice().len() <= KEPT));
@@ -199,17 +198,17 @@ impl Rows {
         };
         let Some(mapping) = mapping else {
             let cells = Cells { header, cells: record, zone: self.zone, as_sent: None };
-            return (count.and_then(|()| incoming::parse(self.kind, &cells)), None);
+            return (count.and_then(|()| rows::parse(self.kind, &cells)), None);
         };
         let read = mapping.read(record, &mut self.read);
         let as_sent = Some(AsSent { header, cells: record, from: &self.read.from });
         let cells = Cells { header: mapping.names(), cells: &self.read.cells, zone: self.zone, as_sent };
-        let parsed = count.and(read).and_then(|()| incoming::parse(self.kind, &cells));
+        let parsed = count.and(read).and_then(|()| rows::parse(self.kind, &cells));
         (parsed, Some(self.read.cells.clone()))
     }
 }
 
-/// The cells of a line before its first quote: what they are is certain.
+/// The cells of a line before its first quote. Only these cells are certain.
 fn cells_before_quotes(line: &str, delimiter: u8) -> StringRecord {
     let before = line.split(['"', '\'']).next().unwrap_or_default();
     let mut cells: StringRecord = before.split(char::from(delimiter)).collect();
@@ -217,10 +216,10 @@ fn cells_before_quotes(line: &str, delimiter: u8) -> StringRecord {
     cells
 }
 
-/// Why a row is refused whose quotes are wrong. What stands in it may be anything, and is not repeated.
+/// The rejection of a row with wrong quotes. Its content is uncertain and therefore not quoted.
 fn bad_quotes(BadQuotes { fault, cell, .. }: BadQuotes, header: &[String]) -> Rejection {
     let column = header.get(cell).map_or_else(|| format!("cell {}", cell + 1), |name| format!("column {name}"));
-    let what = table::in_words(fault);
+    let what = table::describe(fault);
     let how = "put the whole cell in quotes and write each quote in it twice, or leave the quotes out";
     Rejection::new("BAD_QUOTES", format!("{column}: {what}; {how}"))
 }
@@ -234,11 +233,11 @@ mod tests {
     use std::sync::Arc;
 
     use super::super::container::Packing;
-    use super::super::inbox::Found;
-    use super::super::profile::Profile;
     use super::*;
+    use crate::files::inbox::Found;
+    use crate::files::profile::Profile;
 
-    fn examined(bytes: &[u8]) -> Result<(), Distrust> {
+    fn examined(bytes: &[u8]) -> Result<(), FileError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("payments.csv");
         std::fs::write(&path, bytes).unwrap();
@@ -251,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_trusted_as_a_whole_or_not_at_all() {
+    fn a_file_is_accepted_or_refused_as_a_whole() {
         let good = "payment_id,order_id,amount,currency,paid_at\nP1,O1,1.00,CNY,2026-03-01\n";
         assert_eq!(examined(good.as_bytes()), Ok(()));
         assert_eq!(examined(format!("\u{feff}{good}").as_bytes()), Ok(()));
@@ -267,21 +266,21 @@ mod tests {
     }
 
     #[test]
-    fn a_file_whose_lines_end_with_cr_alone_is_no_header_without_rows() {
+    fn lines_that_end_with_cr_alone_are_refused() {
         let good = "payment_id,order_id,amount,currency,paid_at,channel\nP1,O1,1.00,CNY,2026-03-01,alipay\n";
         assert_eq!(examined(good.replace('\n', "\r\n").as_bytes()), Ok(()));
-        let distrust = examined(good.replace('\n', "\r").as_bytes()).unwrap_err();
-        assert_eq!(distrust.code, "FILE_UNREADABLE");
-        assert!(distrust.message.contains("its lines end with CR alone"), "{distrust}");
+        let error = examined(good.replace('\n', "\r").as_bytes()).unwrap_err();
+        assert_eq!(error.code, "FILE_UNREADABLE");
+        assert!(error.message.contains("its lines end with CR alone"), "{error}");
     }
 
     #[test]
-    fn a_first_line_that_is_no_header_is_not_repeated() {
+    fn a_first_line_that_is_not_a_header_is_not_quoted() {
         let why = |text: &str| examined(text.as_bytes()).unwrap_err().message;
         let person = why("P1,O1,Zhang San,zhang.san@example.com,10.00\n");
-        assert!(person.ends_with("no line with any of them was found where the header should be"), "{person}");
+        assert!(person.ends_with("no line with any of these columns was found where the header should be"), "{person}");
         let glued = why("payment_id;order_id;amount;currency;paid_at\n");
-        assert!(glued.ends_with("another delimiter is used than this feed's"), "{glued}");
+        assert!(glued.ends_with("the file uses another delimiter than the feed"), "{glued}");
         let other = why("payment_id,order_id,sum,currency,paid_at\n");
         assert!(other.contains("needs the column(s) amount; the header has: payment_id, order_id, sum"), "{other}");
     }

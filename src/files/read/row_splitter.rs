@@ -1,52 +1,52 @@
-//! Where rows begin and end, before the CSV reader sees them: strictly by RFC 4180. A row whose quotes are wrong is a row of its
-//! own with its line, and the next line is read as a row; a quote that is never closed swallows nothing. The CSV reader gets such
-//! a line as one quoted cell. What stands in cells is not looked at.
+//! Splits text into rows before the CSV reader sees them, strictly by RFC 4180. A line with wrong quotes becomes a row of its
+//! own, which the CSV reader gets as one quoted cell; the next line is read as a row again. So an unclosed quote swallows no
+//! rows. The content of cells is not examined.
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
 
-use super::distrust::Distrust;
+use super::file_error::FileError;
 
-/// How much text is read at once.
+/// The bytes read at once.
 const PIECE: usize = 1 << 17;
 
-/// What the rows of a text are made of.
+/// The characters that separate cells, and the length limit of rows.
 #[derive(Debug, Clone, Copy)]
 pub struct Signs {
-    /// The most bytes that a row may have.
+    /// The most bytes in a row.
     pub longest: u64,
     pub delimiter: u8,
-    /// What cells may be put in; none if quotes mean nothing.
+    /// The quote character; `None` if quotes have no meaning.
     pub quote: Option<u8>,
 }
 
-/// How many cells rows have, known once the header is.
+/// The number of cells per row, known once the header is.
 #[derive(Debug, Clone, Copy)]
 pub struct Width {
-    /// Rows after this line.
+    /// Applies to rows after this line.
     pub header_line: u64,
     pub cells: usize,
-    /// Rows may end in further cells.
+    /// Rows may have further cells at their end.
     pub or_more: bool,
 }
 
-/// What is wrong with a row's quotes.
+/// A fault in a row's quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// A quote stands in a cell that does not begin with one.
+    /// A quote inside a cell that does not begin with one.
     QuoteWithin,
-    /// Text follows the quote that closes a cell.
+    /// Text after the quote that closes a cell.
     TextAfter,
-    /// A quote is opened, and what comes until it is closed is no cell.
+    /// An opening quote whose closing quote does not end a cell.
     NotClosed,
 }
 
-/// A row whose quotes are wrong.
+/// A row with wrong quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BadQuotes {
     pub line: u64,
     pub fault: Fault,
-    /// The place of the cell, counted from 0.
+    /// The index of the cell, from 0.
     pub cell: usize,
 }
 
@@ -55,37 +55,37 @@ pub struct RowSplitter<R> {
     text: R,
     signs: Signs,
     width: Option<Width>,
-    /// Hands out one row at a time, as long as the width of the next may become known.
+    /// Hands out single rows until the header is found, because the header sets the width of the rows after it.
     one_by_one: bool,
     is_at_end: bool,
-    /// What was read and is not handed out yet.
+    /// Bytes read but not yet handed out.
     buffer: Vec<u8>,
-    /// Rows up to here are whole.
+    /// The start of the current row; all rows before it are complete.
     row_at: usize,
     row_line: u64,
-    /// Looked at up to here.
+    /// The position up to which bytes have been examined.
     at: usize,
-    /// Within a cell in quotes.
+    /// Inside a quoted cell.
     quoted: bool,
-    /// The quote that was opened last.
+    /// The position of the last opening quote.
     opened_at: usize,
-    /// The ends of the row's lines so far, all within quotes.
+    /// The line breaks in the current row so far, all inside quotes.
     breaks: Vec<usize>,
-    /// What is wrong with the row, and where, while the end of its line is not read yet.
+    /// The fault of the current row and its position, until the end of the line is read.
     wrong: Option<(Fault, usize)>,
-    /// Whole rows to be handed out, and how much of them is.
+    /// Complete rows to hand out, and how many bytes of them are handed out.
     ready: Vec<u8>,
     given: usize,
     bad: VecDeque<BadQuotes>,
 }
 
 impl<R: Read> RowSplitter<R> {
-    /// Splits text whose header is still to be found: [`RowSplitter::found_header`] ends that.
+    /// Splits text whose header is not known yet; see [`RowSplitter::found_header`].
     pub fn before_header(text: R, signs: Signs) -> RowSplitter<R> {
         RowSplitter { one_by_one: true, ..RowSplitter::with_width(text, signs, None) }
     }
 
-    /// Splits text of which it is known how many cells its rows have, or never will be.
+    /// Splits text with rows of a known width, or of no fixed width.
     pub fn with_width(text: R, signs: Signs, width: Option<Width>) -> RowSplitter<R> {
         RowSplitter {
             text,
@@ -111,17 +111,17 @@ impl<R: Read> RowSplitter<R> {
         (self.width, self.one_by_one) = (Some(width), false);
     }
 
-    /// What is wrong with the quotes of the row that begins at a line. Rows are asked about once, in their order.
+    /// The fault in the quotes of the row that begins at a line. Ask once per row, in order.
     pub fn bad_quotes(&mut self, line: u64) -> Option<BadQuotes> {
         self.bad.pop_front_if(|bad| bad.line == line)
     }
 
-    /// Makes rows ready, if there are any left.
+    /// Prepares the next rows, if there are any.
     fn fill(&mut self) -> Result<(), io::Error> {
         self.ready.clear();
         self.given = 0;
         loop {
-            self.split().map_err(Distrust::into_io)?;
+            self.split().map_err(FileError::into_io)?;
             if !self.ready.is_empty() || self.is_at_end && self.row_at == self.buffer.len() {
                 return Ok(());
             }
@@ -129,7 +129,7 @@ impl<R: Read> RowSplitter<R> {
         }
     }
 
-    /// Reads the next piece; what was handed out makes room for it.
+    /// Discards what was handed out and reads the next piece.
     fn read_on(&mut self) -> io::Result<()> {
         let done = self.row_at;
         self.buffer.drain(..done);
@@ -145,10 +145,10 @@ impl<R: Read> RowSplitter<R> {
         Ok(())
     }
 
-    /// Splits what was read into rows, as far as they are whole.
-    fn split(&mut self) -> Result<(), Distrust> {
+    /// Splits the buffer into rows, as far as they are complete.
+    fn split(&mut self) -> Result<(), FileError> {
         let quote = self.signs.quote;
-        // Rows in good order are handed out together.
+        // Rows without faults are handed out together.
         let mut good_from = self.row_at;
         loop {
             if self.one_by_one && (self.row_at > good_from || !self.ready.is_empty()) {
@@ -221,7 +221,7 @@ impl<R: Read> RowSplitter<R> {
         self.breaks.clear();
     }
 
-    /// Takes in a quote. False: what follows it has to be read first.
+    /// Processes a quote. Returns false if more text is needed to decide.
     fn quote(&mut self, here: usize) -> bool {
         let Signs { delimiter, quote, .. } = self.signs;
         self.at = here + 1;
@@ -229,7 +229,7 @@ impl<R: Read> RowSplitter<R> {
             let begins = here == self.row_at || self.buffer[here - 1] == delimiter;
             (self.quoted, self.opened_at) = (begins, here);
             if !begins {
-                // After a closing quote nothing but the end of its cell was let pass, so this cell never had one.
+                // A closing quote is always followed by the end of its cell, so this cell did not begin with a quote.
                 self.wrong = Some(match self.breaks.is_empty() {
                     true => (Fault::QuoteWithin, here),
                     false => (Fault::NotClosed, self.opened_in_first_line()),
@@ -244,14 +244,14 @@ impl<R: Read> RowSplitter<R> {
             (Some(next), _) if next == delimiter || next == b'\n' => self.quoted = false,
             (None, _) | (Some(b'\r'), Some(b'\n') | None) => self.quoted = false,
             _ if self.breaks.is_empty() => self.wrong = Some((Fault::TextAfter, self.opened_at)),
-            // The quote that closes it here was meant to open another cell.
+            // This quote was meant to open another cell.
             _ => self.wrong = Some((Fault::NotClosed, self.opened_in_first_line())),
         }
         true
     }
 
-    /// The text ends here, in the middle of a line.
-    fn end(&mut self) -> Result<(), Distrust> {
+    /// Handles the end of the text in the middle of a line.
+    fn end(&mut self) -> Result<(), FileError> {
         if !self.quoted {
             self.too_long(self.buffer.len())?;
             if self.wrong.is_none() && self.is_several_rows(self.buffer.len()) {
@@ -264,14 +264,14 @@ impl<R: Read> RowSplitter<R> {
             return Ok(());
         }
         let message = format!(
-            "the file ends within a quote that is opened in its last line, {}: the file is not whole, or the quote a slip; mend it \
-             and send it again",
+            "the file ends inside a quote that opens in its last line, {}: the file is incomplete, or the quote is a mistake; \
+             correct the file and send it again",
             self.row_line
         );
-        Err(Distrust::new("FILE_TRUNCATED", message))
+        Err(FileError::new("FILE_TRUNCATED", message))
     }
 
-    /// Hands out a line alone, as one cell, and reads on behind it.
+    /// Hands out a line as a single quoted cell and continues after it.
     fn set_apart(&mut self, fault: Fault, cell_at: usize, end: usize) {
         let quote = self.signs.quote.unwrap_or(b'"');
         let line = &self.buffer[self.row_at..end];
@@ -290,8 +290,8 @@ impl<R: Read> RowSplitter<R> {
         self.next_row((end + 1).min(self.buffer.len()), 1);
     }
 
-    /// Whether a row of several lines, which ends here, is rather several rows, and the quotes in it are slips: it has not as
-    /// many cells as the header, or its first line and another could each be a row of their own.
+    /// Whether a row of several lines that ends here is really several rows with misplaced quotes: its cell count differs from
+    /// the header's, or its first line and another line could each be a row.
     fn is_several_rows(&self, end: usize) -> bool {
         let Some(width) = self.width.filter(|width| !self.breaks.is_empty() && self.row_line > width.header_line)
         else {
@@ -308,7 +308,7 @@ impl<R: Read> RowSplitter<R> {
         width.cells > 2 && lines.next().is_some_and(could_be_row) && lines.any(could_be_row)
     }
 
-    /// Where in the row's first line the quote stands that is not closed in it: the last of them.
+    /// The position of the quote in the row's first line that the line does not close: the last opening quote.
     fn opened_in_first_line(&self) -> usize {
         let end = self.breaks.first().copied().unwrap_or(self.at);
         let quote = self.signs.quote.unwrap_or(b'"');
@@ -322,8 +322,8 @@ impl<R: Read> RowSplitter<R> {
         opened_at
     }
 
-    /// Notes or refuses what is longer than a row may be.
-    fn too_long(&mut self, end: usize) -> Result<(), Distrust> {
+    /// Marks a quoted row that is too long as faulty, or refuses a line that is too long.
+    fn too_long(&mut self, end: usize) -> Result<(), FileError> {
         if ((end - self.row_at) as u64) <= self.signs.longest {
             return Ok(());
         }
@@ -334,21 +334,21 @@ impl<R: Read> RowSplitter<R> {
         Ok(())
     }
 
-    /// Refuses a line that is longer than a row may be.
-    fn check(&self, end: usize) -> Result<(), Distrust> {
+    /// Refuses a line that is longer than the limit.
+    fn check(&self, end: usize) -> Result<(), FileError> {
         let longest = self.signs.longest;
         if ((end - self.row_at) as u64) <= longest {
             return Ok(());
         }
         let message = format!(
-            "line {} is longer than {longest} bytes, the most that a row may have; mend it, or raise line_kib in the feed's limits",
+            "line {} is longer than the limit of {longest} bytes; correct it, or raise line_kib in the feed's limits",
             self.row_line
         );
-        Err(Distrust::new("FILE_LINE_TOO_LONG", message))
+        Err(FileError::new("FILE_LINE_TOO_LONG", message))
     }
 }
 
-/// How many cells are ended in a part of a row.
+/// The number of cells that end in a part of a row.
 fn cells_before(part: &[u8], delimiter: u8, quote: u8) -> usize {
     let (mut quoted, mut cells) = (false, 0);
     for at in memchr::memchr2_iter(quote, delimiter, part) {

@@ -1,11 +1,11 @@
 use super::*;
 
-/// The rows of a text as the CSV reader gets them, by line: a bad one with its fault and cell.
-fn rows(text: &str, width: Option<usize>, longest: u64) -> Result<Vec<String>, Distrust> {
+/// The rows of a text as the CSV reader gets them; a faulty row with its fault and cell.
+fn rows(text: &str, width: Option<usize>, longest: u64) -> Result<Vec<String>, FileError> {
     let width = width.map(|cells| Width { header_line: 0, cells, or_more: false });
     let signs = Signs { longest, delimiter: b',', quote: Some(b'"') };
     let mut splits = Vec::new();
-    // Pieces of any length, and row by row.
+    // In pieces of any length, and row by row.
     for length in 1..=text.len().min(12) {
         let pieces = || Pieces(text.as_bytes(), length);
         splits.push(read(RowSplitter::with_width(pieces(), signs, width)));
@@ -31,9 +31,9 @@ impl Read for Pieces<'_> {
     }
 }
 
-fn read(mut splitter: RowSplitter<Pieces<'_>>) -> Result<Vec<String>, Distrust> {
+fn read(mut splitter: RowSplitter<Pieces<'_>>) -> Result<Vec<String>, FileError> {
     let mut text = Vec::new();
-    splitter.read_to_end(&mut text).map_err(|why| Distrust::of(why).unwrap())?;
+    splitter.read_to_end(&mut text).map_err(|why| FileError::of(why).unwrap())?;
     let mut builder = csv::ReaderBuilder::new();
     builder.has_headers(false).flexible(true).terminator(csv::Terminator::Any(b'\n'));
     let mut reader = builder.from_reader(&text[..]);
@@ -63,17 +63,17 @@ fn a_row_whose_quotes_are_wrong_is_one_line() {
         ("\"1\n2\",3\n4,5\n", &["1\n2|3", "4|5"]),
         ("1,\"2\"\"3\"\n", &["1|2\"3"]),
         ("1,\"\"\"2\"\"\"\n", &["1|\"2\""]),
-        // Text after a closing quote, be it a blank.
+        // Text after a closing quote, even a blank.
         ("1,\"2\"x\n3,4\n", &["1 TextAfter 1: 1,\"2\"x", "3|4"]),
         ("1,\"2\" \n3,4\n", &["1 TextAfter 1: 1,\"2\" ", "3|4"]),
         ("\"1\"0,2\n3,4\n", &["1 TextAfter 0: \"1\"0,2", "3|4"]),
         ("1,\"2\"\"3\"4\n5,6\n", &["1 TextAfter 1: 1,\"2\"\"3\"4", "5|6"]),
         ("1,\"2\"\rx\n3,4\n", &["1 TextAfter 1: 1,\"2\"\rx", "3|4"]),
-        // A quote in the midst of a cell.
+        // A quote inside a cell.
         ("1,2\"\n3,4\n", &["1 QuoteWithin 1: 1,2\"", "3|4"]),
         ("1, \"2\"\n3,4\n", &["1 QuoteWithin 1: 1, \"2\"", "3|4"]),
         ("1,=\"2\"\r\n3,4\r\n", &["1 QuoteWithin 1: 1,=\"2\"", "3|4"]),
-        // Opened and not closed, to the next quote or to the end.
+        // A quote that is not closed, up to the next quote or the end.
         ("1,\"2\n3,\"4\"\n5,6\n", &["1 NotClosed 1: 1,\"2", "3|4", "5|6"]),
         ("1,\"2\n\"3\",4\n", &["1 NotClosed 1: 1,\"2", "3|4"]),
         ("1,\"2\n3,4\n5,6\n", &["1 NotClosed 1: 1,\"2", "3|4", "5|6"]),
@@ -90,11 +90,11 @@ fn a_row_of_several_lines_is_not_several_rows() {
     for (text, expected) in [
         ("1,2,\"3\n4\"\n5,6,7\n", &["1|2|3\n4", "5|6|7"][..]),
         ("1,\"2 2\n3, 3\",4\n", &["1|2 2\n3, 3|4"]),
-        // Two slips that would make one row of two, and of three with a good one between them.
+        // Two misplaced quotes that would join two rows, or three with a correct row between them.
         ("1,2,\"3\n4,5,6\"\n7,8,9\n", &["1 NotClosed 2: 1,2,\"3", "2 QuoteWithin 2: 4,5,6\"", "7|8|9"]),
         ("1,\"2,3\n4,5\",6\n7,8,9\n", &["1 NotClosed 1: 1,\"2,3", "2 QuoteWithin 1: 4,5\",6", "7|8|9"]),
         ("1,2,\"3\n4,5,6\n7,8,9\"\n", &["1 NotClosed 2: 1,2,\"3", "4|5|6", "3 QuoteWithin 2: 7,8,9\""]),
-        // Not as many cells as the header.
+        // Another cell count than the header's.
         ("1,\"2\n3\"\n4,5,6\n", &["1 NotClosed 1: 1,\"2", "2 QuoteWithin 0: 3\"", "4|5|6"]),
         ("1,\"2\n3\",4,5\n", &["1 NotClosed 1: 1,\"2", "2 QuoteWithin 0: 3\",4,5"]),
     ] {
@@ -111,7 +111,7 @@ fn what_is_longer_than_a_row_may_be_is_refused_with_its_line() {
         let (code, message) = refused(text, 3).unwrap_err();
         assert!(code == "FILE_LINE_TOO_LONG" && message.starts_with("line 2 is longer than 3 bytes"), "{message}");
     }
-    // A quote that is not closed is one line's fault.
+    // An unclosed quote is the fault of one line.
     assert_eq!(refused("1,\"2\n3,4\n5,6\n7,\"8\"\n", 9).unwrap(), ["1 NotClosed 1: 1,\"2", "3|4", "5|6", "7|8"]);
 }
 
@@ -126,7 +126,7 @@ fn a_file_that_ends_within_a_quote_is_not_whole() {
 
 #[test]
 fn every_line_is_accounted_for_and_good_text_is_left_as_it_is() {
-    // All texts of seven signs that mean something.
+    // All texts of seven meaningful characters.
     let signs = [b'a', b',', b'"', b'\n', b'\r'];
     for number in 0..5_u32.pow(7) {
         let text: Vec<u8> = (0..7).map(|i| signs[(number / 5_u32.pow(i) % 5) as usize]).collect();
@@ -134,7 +134,7 @@ fn every_line_is_accounted_for_and_good_text_is_left_as_it_is() {
         let mut splitter = RowSplitter::with_width(&text[..], signs, None);
         let mut split = Vec::new();
         if let Err(why) = splitter.read_to_end(&mut split) {
-            assert_eq!(Distrust::of(why).unwrap().code, "FILE_TRUNCATED");
+            assert_eq!(FileError::of(why).unwrap().code, "FILE_TRUNCATED");
             continue;
         }
         let lines =

@@ -1,5 +1,5 @@
-//! A file as it was seen in a folder, and opening it only if it is still that one: links are never followed, pipes
-//! never waited for, and a file that is exchanged or written to meanwhile is told.
+//! Opens a file only if it is still the file that was found in its folder. Links are never followed, opening a pipe never
+//! blocks, and a file that was replaced or written to in the meantime is an error.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read};
@@ -9,15 +9,15 @@ use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 
-/// What tells a file from another under the same name, and from itself after somebody wrote to it.
+/// Identifies a file and its state: another file of the same name, or the same file after a write, has another value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Seen {
     device: u64,
     inode: u64,
     pub bytes: u64,
-    /// Seconds and nanoseconds of the last writing, as its sender may set it.
+    /// The modification time in seconds and nanoseconds. A sender can set it.
     written: (i64, i64),
-    /// Of the last change, by this machine's clock.
+    /// The time of the last status change, set by this machine's clock.
     changed: (i64, i64),
 }
 
@@ -32,14 +32,14 @@ impl Seen {
         }
     }
 
-    /// By what it is known again later, also by another run. The device's number may change when a disk is mounted anew.
+    /// A text by which a later run recognises the file. It leaves out the device number, which can change on a remount.
     pub fn to_text(self) -> String {
         let Seen { inode, bytes, written, changed, .. } = self;
         format!("{inode} {bytes} {}.{:09} {}.{:09}", written.0, written.1, changed.0, changed.1)
     }
 
-    /// How long it has been left alone. The time of the last change counts, not the one that a sender can set. None if it
-    /// lies in the future: a clock was set back.
+    /// The time since the last status change, which a sender cannot set. `None` if the change is in the future, because the
+    /// clock was set back.
     pub fn age(&self, now: SystemTime) -> Option<Duration> {
         let (seconds, nanoseconds) = self.changed;
         let changed = Duration::new(u64::try_from(seconds).ok()?, u32::try_from(nanoseconds).ok()?);
@@ -47,12 +47,12 @@ impl Seen {
     }
 }
 
-/// A file that is not the one that was seen any more.
+/// The file is no longer the one that was found.
 #[derive(Debug, thiserror::Error)]
-#[error("it was changed or exchanged while it was read")]
+#[error("the file was changed or replaced while it was being read")]
 pub struct Changed;
 
-/// Whether an error of reading means that.
+/// Whether an error of reading means [`Changed`].
 pub fn is_changed(why: &io::Error) -> bool {
     why.get_ref().is_some_and(|inner| inner.is::<Changed>())
 }
@@ -61,14 +61,14 @@ fn changed() -> io::Error {
     io::Error::other(Changed)
 }
 
-/// Opens a plain file for reading. A link in its place is an error, and so is anything else that is not a file.
+/// Opens a regular file for reading. A link, or anything else that is not a regular file, is an error.
 pub fn open_plain(path: &Path) -> io::Result<File> {
-    // Without waiting: opening a pipe would wait for somebody to write into it.
+    // Opening a pipe without O_NONBLOCK would wait for a writer.
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a plain file")) }
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a regular file")) }
 }
 
-/// Opens the file that was seen, and no other.
+/// Opens the file that was found, and no other.
 pub fn open(path: &Path, seen: &Seen) -> io::Result<File> {
     let file = match open_plain(path) {
         Err(why) if why.kind() == io::ErrorKind::NotFound => return Err(changed()),
@@ -78,17 +78,17 @@ pub fn open(path: &Path, seen: &Seen) -> io::Result<File> {
     Ok(file)
 }
 
-/// Refuses a file that was written to since it was seen.
+/// Fails if the file was written to since it was found.
 pub fn check(file: &File, seen: &Seen) -> io::Result<()> {
     if Seen::of(&file.metadata()?) == *seen { Ok(()) } else { Err(changed()) }
 }
 
-/// Whether the file that was seen still lies there as it was.
+/// Whether the file that was found is still in place and unchanged.
 pub fn is_there(path: &Path, seen: &Seen) -> bool {
     fs::symlink_metadata(path).is_ok_and(|metadata| Seen::of(&metadata) == *seen)
 }
 
-/// SHA-256 of an open file's bytes from where it stands, in hexadecimal.
+/// SHA-256 in hexadecimal of an open file's bytes, from the current position.
 pub fn fingerprint(file: &mut File) -> io::Result<String> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 18];
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn links_are_not_followed_and_pipes_not_waited_for() {
+    fn links_are_not_followed_and_pipes_do_not_block() {
         let folder = tempfile::tempdir().unwrap();
         let (plain, link, pipe) = (folder.path().join("plain"), folder.path().join("link"), folder.path().join("pipe"));
         fs::write(&plain, "text").unwrap();
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_exchanged_is_told_even_with_the_same_length_and_time() {
+    fn a_replaced_file_is_noticed_even_with_the_same_length_and_time() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("orders.csv");
         fs::write(&path, "first").unwrap();
@@ -140,14 +140,14 @@ mod tests {
     }
 
     #[test]
-    fn age_is_told_by_the_clock_of_the_machine() {
+    fn age_is_measured_by_the_clock_of_the_machine() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("orders.csv");
         fs::write(&path, "text").unwrap();
-        // A sender's clock says anything; this machine's says now.
+        // A sender can set any modification time.
         let years = Duration::from_secs(100_000_000);
-        for told in [SystemTime::now() - years, SystemTime::now() + years] {
-            File::options().write(true).open(&path).unwrap().set_modified(told).unwrap();
+        for modified in [SystemTime::now() - years, SystemTime::now() + years] {
+            File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
             let seen = Seen::of(&fs::metadata(&path).unwrap());
             assert!(seen.age(SystemTime::now() + Duration::from_secs(1)).unwrap() < Duration::from_secs(60));
             assert_eq!(seen.age(SystemTime::now() - years), None);

@@ -1,4 +1,4 @@
-//! A file as a table: in which encoding it is, where its header stands, which lines are rows. What cells mean is not known
+//! A file as a table: finds its encoding, its header and the lines that are rows. The content of cells is not interpreted
 //! here.
 
 use std::io::{self, Read};
@@ -7,26 +7,26 @@ use std::sync::Arc;
 use csv::StringRecord;
 
 use super::container::{self, Delivery};
-use super::distrust::Distrust;
 use super::encoding::{self, Malformed, Script};
-use super::incoming::Kind;
-use super::profile::mapping::Mapping;
-use super::profile::totals::Audit;
-use super::profile::{Header, Profile};
+use super::file_error::FileError;
 use super::row_splitter::{BadQuotes, Fault, RowSplitter, Signs, Width};
+use crate::files::profile::mapping::Mapping;
+use crate::files::profile::totals::Audit;
+use crate::files::profile::{Header, Profile};
+use crate::files::rows::Kind;
 
-/// Lines in which a header is looked for.
+/// How many lines are searched for the header.
 const BEFORE_HEADER: u64 = 200;
 
-/// What our rejects files have after the sender's columns.
+/// The columns that a rejects file has after the sender's columns.
 const ADDED: [&str; 2] = ["code", "message"];
 
-/// How a file turned out to be written.
+/// The detected layout of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
     pub script: Script,
     pub delimiter: u8,
-    /// Rows that we rejected, mended: UTF-8 and one header, without the lines that a format has around its rows.
+    /// The file is a corrected rejects file: UTF-8 with one header, without the other lines of its format.
     pub is_rejects: bool,
 }
 
@@ -39,51 +39,50 @@ pub struct Table {
     /// The sender's column names.
     pub header: Vec<String>,
     pub header_line: u64,
-    /// None: cells can be taken as they stand.
+    /// `None` if cells are used unchanged.
     pub mapping: Option<Mapping>,
-    /// What the file says of itself, as far as it was read.
+    /// The control totals, as far as the file was read.
     pub audit: Audit,
-    /// What is wrong with the quotes of the row that was read last. Its line is its only cell.
+    /// The fault in the quotes of the last row. The row's only cell is then the whole line.
     pub bad_quotes: Option<BadQuotes>,
     profile: Arc<Profile>,
     reader: csv::Reader<io::Chain<Split, &'static [u8]>>,
-    /// The totals have been read, after which there should be no row.
+    /// The totals have been read; no row may follow.
     ended: bool,
 }
 
 impl Table {
-    /// Opens a file in the first of the ways its profile allows under which its header is found. An error may carry a
-    /// [`Distrust`].
+    /// Opens a file with the first allowed layout under which its header is found. An error may contain a [`FileError`].
     pub fn open(delivery: &Delivery<'_>) -> io::Result<Table> {
         let profile = delivery.profile;
         let scripts = possible(delivery)?;
         let mut forms = vec![false];
-        // Where rejects are written otherwise than the sender writes, that is looked for first.
+        // If rejects files have another layout than the sender's files, try that layout first.
         let is_ours = profile.is_plain() && profile.quote == Some(b'"');
         if !is_ours || profile.has_other_lines() || profile.header != Header::After(0) {
             forms.insert(0, true);
         }
         let mut why = None;
         for is_rejects in forms {
-            // Those we wrote as UTF-8, and an editor may have lost the mark.
+            // Rejects files are UTF-8, even if an editor has removed the byte order mark.
             let first = is_rejects.then_some(&Script::Utf8).filter(|utf8| !scripts.contains(utf8));
             for script in first.into_iter().chain(&scripts) {
                 for delimiter in &profile.delimiters {
                     let layout = Layout { script: *script, delimiter: *delimiter, is_rejects };
-                    match Table::open_as(delivery, layout).map_err(Distrust::of) {
+                    match Table::open_as(delivery, layout).map_err(FileError::of) {
                         Ok(table) => return Ok(table),
-                        Err(Err(trouble)) => return Err(trouble),
+                        Err(Err(io_error)) => return Err(io_error),
                         Err(Ok(_)) if is_rejects => {}
-                        // That another encoding does not fit says less than what this one lacks.
-                        Err(Ok(distrust)) if why.as_ref().is_none_or(|why: &Distrust| why.code == "FILE_ENCODING") => {
-                            why = Some(distrust);
+                        // A missing column says more than an encoding that does not fit.
+                        Err(Ok(error)) if why.as_ref().is_none_or(|why: &FileError| why.code == "FILE_ENCODING") => {
+                            why = Some(error);
                         }
                         Err(Ok(_)) => {}
                     }
                 }
             }
         }
-        let none = || Distrust::new("FILE_UNREADABLE", "the profile names no encoding or no delimiter");
+        let none = || FileError::new("FILE_UNREADABLE", "the profile names no encoding or no delimiter");
         Err(why.unwrap_or_else(none).into_io())
     }
 
@@ -98,7 +97,7 @@ impl Table {
             .delimiter(layout.delimiter)
             .quoting(quote.is_some())
             .quote(quote.unwrap_or(b'"'))
-            // Lines end with LF; the CR before it is taken off later. Only so the lines can be counted.
+            // Only LF ends a line, so that lines can be counted; a CR before it is removed later.
             .terminator(csv::Terminator::Any(b'\n'))
             .buffer_capacity(1 << 18)
             .from_reader(rows.chain(&b"\n"[..]));
@@ -140,20 +139,21 @@ impl Table {
                 && self.profile.header != Header::Found
                 && !self.layout.is_rejects
             {
-                let why = format!("the header, line {line}, has {}; mend it and send the file again", in_words(fault));
-                return Err(Distrust::new("FILE_UNREADABLE", why).into_io());
+                let why =
+                    format!("the header, line {line}, has {}; correct it and send the file again", describe(fault));
+                return Err(FileError::new("FILE_UNREADABLE", why).into_io());
             }
             let header: Vec<String> = record.iter().map(|name| self.profile.cells.clean(name).to_owned()).collect();
             if self.layout.is_rejects && !header.ends_with(&ADDED.map(str::to_owned)) {
                 break;
             }
-            let is_text = no_text(&record).map_err(Distrust::into_io);
+            let is_text = check_is_text(&record).map_err(FileError::into_io);
             match Mapping::of(&self.profile, kind, &header) {
                 Ok(mapping) => {
-                    // The sender may have columns that are named like those we add.
+                    // The sender may have columns with the same names as the added ones.
                     let added = if self.layout.is_rejects { ADDED.len() } else { 0 };
                     let own = &header[..header.len() - added];
-                    twice(&mapping, kind, own, self.profile.is_plain()).map_err(Distrust::into_io)?;
+                    check_no_duplicate(&mapping, kind, own, self.profile.is_plain()).map_err(FileError::into_io)?;
                     self.mapping = (!self.profile.is_plain()).then_some(mapping);
                     is_text?;
                     (self.header, self.header_line) = (header, line);
@@ -174,7 +174,7 @@ impl Table {
         let all = self.needed(kind);
         let name = &self.profile.name;
         let wrong = match nearest {
-            Some((line, missing)) if missing.len() < all.len() => Distrust::new(
+            Some((line, missing)) if missing.len() < all.len() => FileError::new(
                 "FILE_COLUMN_MISSING",
                 format!(
                     "none of the first {BEFORE_HEADER} lines is the header that the profile {name} looks for; nearest is line {line}, \
@@ -182,7 +182,7 @@ impl Table {
                     missing.join(", ")
                 ),
             ),
-            Some(_) if self.profile.header == Header::Found => Distrust::new(
+            Some(_) if self.profile.header == Header::Found => FileError::new(
                 "FILE_COLUMN_MISSING",
                 format!(
                     "none of the first {BEFORE_HEADER} lines has any of the columns that the profile {name} needs: {}",
@@ -194,12 +194,12 @@ impl Table {
         Err(wrong.into_io())
     }
 
-    /// The columns that a header must have.
+    /// The required columns of a header.
     fn needed(&self, kind: Kind) -> Vec<String> {
         Mapping::of(&self.profile, kind, &[]).err().unwrap_or_default()
     }
 
-    /// Reads on to the next row and tells its line; none at the end. Lines of other kinds are taken note of on the way.
+    /// Reads the next row and returns its line number; `None` at the end. Other lines on the way are recorded.
     pub fn next_row(&mut self, record: &mut StringRecord) -> io::Result<Option<u64>> {
         while let Some(line) = self.next_record(record)? {
             if self.layout.is_rejects || !self.profile.has_other_lines() || !self.is_other(line, record)? {
@@ -209,14 +209,14 @@ impl Table {
         Ok(None)
     }
 
-    /// Reads the next lines that are not blank, and tells the first of them.
+    /// Reads the next record that is not blank and returns the number of its first line.
     fn next_record(&mut self, record: &mut StringRecord) -> io::Result<Option<u64>> {
         while self.reader.read_record(record).map_err(of_csv)? {
             let (from, to) = (record.position().map_or(0, csv::Position::line), self.reader.position().line());
             let line = if to == from + 1 {
                 from
             } else {
-                // Blank lines before it, or breaks in its cells. Every record ends with a line, the last one too.
+                // There are blank lines before the record, or line breaks in its cells. Every record ends with a line break.
                 let breaks = record.as_slice().bytes().filter(|byte| *byte == b'\n').count() as u64;
                 to.saturating_sub(breaks + 1)
             };
@@ -238,7 +238,7 @@ impl Table {
         Ok(None)
     }
 
-    /// Whether what was just read is no row; if so, it has been taken note of.
+    /// Whether the last record is not a row. If so, it has been recorded.
     fn is_other(&mut self, line: u64, record: &mut StringRecord) -> io::Result<bool> {
         let profile = self.profile.clone();
         if let Some(comment) = &profile.comment {
@@ -265,19 +265,19 @@ impl Table {
         Ok(true)
     }
 
-    /// A line as text, without what a spreadsheet may have added at its end.
+    /// A line as text, without the delimiters that a spreadsheet adds at its end.
     fn joined(&self, record: &StringRecord) -> String {
         let delimiter = char::from(self.layout.delimiter).to_string();
         let text = record.iter().collect::<Vec<_>>().join(&delimiter);
         text.trim_end_matches(|c: char| c.is_whitespace() || c == char::from(self.layout.delimiter)).to_owned()
     }
 
-    /// Counts a row among those that the file's totals are about.
+    /// Adds a row to the sums that are compared with the file's totals.
     pub fn count(&mut self, line: u64, record: &StringRecord) {
         self.audit.row(line, record, self.ended);
     }
 
-    /// How many cells rows have; nobody can tell where cells may have delimiters in them without quotes.
+    /// The number of cells per row; unknown if cells may contain delimiters without quotes.
     pub fn width(&self) -> Option<Width> {
         let Profile { cells, empty_ends, .. } = &*self.profile;
         let width = Width { header_line: self.header_line, cells: self.header.len(), or_more: *empty_ends };
@@ -298,32 +298,32 @@ impl Table {
     }
 }
 
-/// What cells may be put in.
+/// The quote character.
 fn quote_of(profile: &Profile, layout: Layout) -> Option<u8> {
     if layout.is_rejects { Some(b'"') } else { profile.quote }
 }
 
-/// What a file's rows are made of, of which none may be longer than its feed allows.
+/// The separators and the length limit for the rows of a file.
 fn signs(delivery: &Delivery<'_>, layout: Layout) -> Signs {
     let quote = quote_of(delivery.profile, layout);
     Signs { longest: delivery.packing.limits.line, delimiter: layout.delimiter, quote }
 }
 
-/// A file's rows as text, to see whether they are there to the end.
+/// The rows of a file as text, to check that they are complete.
 pub fn split<R: Read>(text: R, delivery: &Delivery<'_>, layout: Layout, width: Option<Width>) -> RowSplitter<R> {
     RowSplitter::with_width(text, signs(delivery, layout), width)
 }
 
-/// What is wrong with a row's quotes, as messages say it.
-pub fn in_words(fault: Fault) -> &'static str {
+/// A fault in a row's quotes, in words.
+pub fn describe(fault: Fault) -> &'static str {
     match fault {
-        Fault::QuoteWithin => "a quote in a cell that does not begin with one",
+        Fault::QuoteWithin => "a quote in a cell that does not begin with a quote",
         Fault::TextAfter => "text after the quote that closes a cell",
-        Fault::NotClosed => "a quote that is opened and not closed",
+        Fault::NotClosed => "a quote that is not closed",
     }
 }
 
-/// The encodings a file may be in, by its beginning.
+/// The encodings that a file can have, by its first bytes.
 pub fn possible(delivery: &Delivery<'_>) -> io::Result<Vec<Script>> {
     let beginning = encoding::beginning(&mut container::open(delivery)?)?;
     let scripts = Script::possible(&beginning, &delivery.profile.encodings);
@@ -331,19 +331,19 @@ pub fn possible(delivery: &Delivery<'_>) -> io::Result<Vec<Script>> {
         return Ok(scripts);
     }
     let is_marked = matches!(beginning.as_slice(), [0xff, 0xfe, ..] | [0xfe, 0xff, ..]);
-    let wrong = Distrust::new(
+    let wrong = FileError::new(
         "FILE_ENCODING",
         if is_marked {
-            "the file begins with the mark of UTF-16, which this feed is not read in; save it as UTF-8 and send it again"
+            "the file begins with a UTF-16 byte order mark, but this feed is not UTF-16; save the file as UTF-8 and send it again"
         } else {
-            "the file does not begin with the mark of UTF-16, so that its encoding is not certain; save it as UTF-16 with byte \
-             order mark and send it again"
+            "the file does not begin with a UTF-16 byte order mark, so its encoding is uncertain; save it as UTF-16 with a \
+             byte order mark and send it again"
         },
     );
     Err(wrong.into_io())
 }
 
-/// Of a row whose cells all begin with a mark, those without it are parts of the one before: a delimiter stands in it.
+/// In a row whose cells all begin with a mark, a cell without it belongs to the cell before, which contains a delimiter.
 fn join_unmarked(record: &mut StringRecord, mark: &str, delimiter: u8) {
     let is_marked = |cell: &str| cell.trim_start().starts_with(mark);
     if !record.get(0).is_some_and(is_marked) || record.iter().all(is_marked) {
@@ -352,7 +352,7 @@ fn join_unmarked(record: &mut StringRecord, mark: &str, delimiter: u8) {
     let mut cells: Vec<String> = Vec::with_capacity(record.len());
     for cell in record.iter() {
         match cells.last_mut() {
-            // Spreadsheets add empty cells at the end.
+            // Spreadsheets add empty cells at the end of a row.
             Some(before) if !is_marked(cell) && !cell.is_empty() => {
                 before.push(char::from(delimiter));
                 before.push_str(cell);
@@ -363,63 +363,63 @@ fn join_unmarked(record: &mut StringRecord, mark: &str, delimiter: u8) {
     *record = StringRecord::from(cells);
 }
 
-/// What a header line must not hold, since then it is none.
-fn no_text(record: &StringRecord) -> Result<(), Distrust> {
+/// Refuses a header line that is not text.
+fn check_is_text(record: &StringRecord) -> Result<(), FileError> {
     if record.as_slice().contains('\0') {
-        let why = "its header has NUL characters: it is UTF-16 without a byte order mark, or no text; save it as UTF-8 and send it again";
-        return Err(Distrust::new("FILE_ENCODING", why));
+        let why = "its header has NUL characters: the file is UTF-16 without a byte order mark, or not text; save it as UTF-8 and send it again";
+        return Err(FileError::new("FILE_ENCODING", why));
     }
-    // The one before a line's end was taken off.
+    // The CR before the line's LF was removed.
     if record.as_slice().split('\r').skip(1).any(|after| !after.starts_with('\n')) {
-        let why = "its lines end with CR alone, so that all of it is one line; save it with LF or CR LF at the ends of lines and send it again";
-        return Err(Distrust::new("FILE_UNREADABLE", why));
+        let why = "its lines end with CR alone; save the file with LF or CR LF line ends and send it again";
+        return Err(FileError::new("FILE_UNREADABLE", why));
     }
     Ok(())
 }
 
-/// A column that is read must not be there twice.
-fn twice(mapping: &Mapping, kind: Kind, header: &[String], is_plain: bool) -> Result<(), Distrust> {
+/// Refuses a header in which a used column occurs twice.
+fn check_no_duplicate(mapping: &Mapping, kind: Kind, header: &[String], is_plain: bool) -> Result<(), FileError> {
     let known = |name: &str| kind.required().contains(&name) || kind.optional().contains(&name);
     let needed = |name: &str| if is_plain { known(name) } else { mapping.uses(name) };
     match header.iter().enumerate().find(|(i, name)| needed(name) && header[..*i].contains(name)) {
-        Some((_, name)) => Err(Distrust::new(
+        Some((_, name)) => Err(FileError::new(
             "FILE_COLUMN_TWICE",
-            format!("the header has the column {name} more than once; take one out"),
+            format!("the header has the column {name} more than once; remove one"),
         )),
         None => Ok(()),
     }
 }
 
-/// Of so many columns that are needed, these are missing. What has none of them may be a row, with names and addresses in it,
-/// and is not repeated.
-fn lacks(header: &[String], kind: Kind, missing: &[String], needed: usize) -> Distrust {
+/// The error for a header without some of the `needed` columns. A line without any of them may be a row with names and
+/// addresses, so it is not quoted.
+fn lacks(header: &[String], kind: Kind, missing: &[String], needed: usize) -> FileError {
     let glued = |cell: &String| missing.iter().any(|name| cell.contains(name.split(' ').next().unwrap_or(name)));
     let found = if missing.len() < needed && kind == Kind::Customers {
-        "the header has others".to_owned()
+        "the header has other columns".to_owned()
     } else if missing.len() < needed {
         let shown =
             header.join(", ").chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect::<String>();
         format!("the header has: {shown}")
     } else if header.iter().any(glued) {
-        "they are there, but not as cells of their own: another delimiter is used than this feed's".to_owned()
+        "they are not separate cells: the file uses another delimiter than the feed".to_owned()
     } else {
-        "no line with any of them was found where the header should be".to_owned()
+        "no line with any of these columns was found where the header should be".to_owned()
     };
     let message = format!("a file of {} needs the column(s) {}; {found}", kind.name(), missing.join(", "));
-    Distrust::new("FILE_COLUMN_MISSING", &message)
+    FileError::new("FILE_COLUMN_MISSING", &message)
 }
 
-pub fn malformed_in_words(malformed: Malformed) -> Distrust {
+pub fn encoding_error(malformed: Malformed) -> FileError {
     let name = malformed.script.name();
-    Distrust::new(
+    FileError::new(
         "FILE_ENCODING",
         format!("byte {} is not {name}; save the file as {name} and send it again", malformed.at),
     )
 }
 
-/// Trouble with reading as it was before the CSV reader wrapped it; text that is none is a [`Distrust`].
+/// The error before the CSV reader wrapped it. Malformed text becomes a [`FileError`].
 fn of_csv(why: csv::Error) -> io::Error {
-    let malformed = |malformed| malformed_in_words(malformed).into_io();
+    let malformed = |malformed| encoding_error(malformed).into_io();
     match why.into_kind() {
         csv::ErrorKind::Io(why) => Malformed::of(&why).map_or(why, malformed),
         csv::ErrorKind::Utf8 { pos, .. } => {

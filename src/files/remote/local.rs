@@ -1,14 +1,14 @@
-//! A folder on this machine, or one that it mounts, as a place.
+//! A folder on this machine, for example a mounted one.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use super::{Entry, MOST_NAMES, Stamp, Trouble, too_many_names};
+use super::{Entry, MOST_NAMES, RemoteError, Stamp, too_many_names};
 use crate::files::atomic;
 
-pub fn list(folder: &Path) -> Result<Vec<Entry>, Trouble> {
+pub fn list(folder: &Path) -> Result<Vec<Entry>, RemoteError> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -17,13 +17,13 @@ pub fn list(folder: &Path) -> Result<Vec<Entry>, Trouble> {
         }
         if entry.file_type()?.is_file() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            found.push(Entry { name, stamp: stamp(&entry.metadata()?)?, no_file: None });
+            found.push(Entry { name, stamp: stamp(&entry.metadata()?)?, not_a_file: None });
         }
     }
     Ok(found)
 }
 
-pub fn stat(folder: &Path, name: &str) -> Result<Option<Stamp>, Trouble> {
+pub fn stat(folder: &Path, name: &str) -> Result<Option<Stamp>, RemoteError> {
     match fs::symlink_metadata(folder.join(name)) {
         Ok(metadata) => Ok(Some(stamp(&metadata)?)),
         Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -31,17 +31,17 @@ pub fn stat(folder: &Path, name: &str) -> Result<Option<Stamp>, Trouble> {
     }
 }
 
-pub fn fetch(folder: &Path, entry: &Entry, to: &mut File) -> Result<(), Trouble> {
+pub fn fetch(folder: &Path, entry: &Entry, to: &mut File) -> Result<(), RemoteError> {
     io::copy(&mut File::open(folder.join(&entry.name))?, to)?;
     match stat(folder, &entry.name)? {
         Some(stamp) if stamp == entry.stamp => Ok(()),
-        _ => Err(Trouble::Changed(entry.name.clone())),
+        _ => Err(RemoteError::Changed(entry.name.clone())),
     }
 }
 
-pub fn put(folder: &Path, name: &str, from: &mut File) -> Result<(), Trouble> {
+pub fn put(folder: &Path, name: &str, from: &mut File) -> Result<(), RemoteError> {
     if !folder.is_dir() {
-        return Err(Trouble::Refused(format!("the folder {} is not there", folder.display())));
+        return Err(RemoteError::Refused(format!("the folder {} does not exist", folder.display())));
     }
     let to = folder.join(name);
     let part = atomic::part_of(&to);
@@ -52,12 +52,12 @@ pub fn put(folder: &Path, name: &str, from: &mut File) -> Result<(), Trouble> {
     Ok(atomic::rename(&part, &to)?)
 }
 
-pub fn rename(folder: &Path, from: &str, to: &str) -> Result<(), Trouble> {
+pub fn rename(folder: &Path, from: &str, to: &str) -> Result<(), RemoteError> {
     make_folder_of(&folder.join(to))?;
     Ok(atomic::rename(&folder.join(from), &folder.join(to))?)
 }
 
-pub fn remove(folder: &Path, name: &str) -> Result<(), Trouble> {
+pub fn remove(folder: &Path, name: &str) -> Result<(), RemoteError> {
     Ok(fs::remove_file(folder.join(name))?)
 }
 

@@ -1,13 +1,15 @@
-//! Places: where files lie outside of this machine or in a folder of somebody else's: a local folder, a folder on an SFTP
-//! server, the objects of an S3-compatible bucket under a prefix. All are asked the same few things: list, fetch, put,
-//! rename, remove. What is fetched when, and what has been sent, is not known here; nor are rows.
+//! Remote folders, through which files are exchanged with other parties: a folder on an SFTP server, the objects of an
+//! S3-compatible bucket under a prefix, or a local (for example mounted) folder. All offer the same operations: list, fetch,
+//! put, rename and remove. When to fetch or send is decided elsewhere; the contents of files are not interpreted here.
 
 pub mod address;
 pub mod local;
 #[cfg(feature = "remote")]
 mod s3;
+pub mod send_queue;
 #[cfg(feature = "remote")]
 mod sftp;
+pub mod spool;
 
 use std::fmt;
 use std::fs::File;
@@ -18,109 +20,112 @@ use serde::{Deserialize, Serialize};
 
 pub use address::{Address, Secret};
 
-/// More names than this in one folder are not looked through: somebody must tidy up first.
+/// The most names listed in one folder. Beyond that, the operator must move old files away.
 const MOST_NAMES: usize = 50_000;
 
-/// Larger files are not fetched. A bucket can't copy larger ones in one go, either.
+/// The size of the largest file that is fetched. S3 cannot copy larger objects in one request, either.
 pub const MOST_BYTES: u64 = 4 << 30;
 
-/// A folder somewhere, and what is needed to get at it.
+/// A folder and how to connect to it.
 #[derive(Debug, Clone)]
-pub enum Place {
+pub enum RemoteFolder {
     Local(PathBuf),
-    S3(S3Place),
-    Sftp(SftpPlace),
+    S3(S3Folder),
+    Sftp(SftpFolder),
 }
 
 #[derive(Debug, Clone)]
-pub struct S3Place {
+pub struct S3Folder {
     pub bucket: String,
-    /// Without a slash at either end; empty for the bucket as a whole.
+    /// Without a slash at either end; empty for the whole bucket.
     pub prefix: String,
-    /// None for Amazon's own.
+    /// `None` for Amazon S3.
     pub endpoint: Option<String>,
     pub region: String,
-    /// Whether the bucket is a part of the host's name, as Amazon and Aliyun want it, or the first folder of the path.
+    /// Whether the bucket is part of the host name, as Amazon and Aliyun expect, or the first part of the path.
     pub virtual_host: bool,
     pub access_key: Secret,
     pub secret_key: Secret,
 }
 
 #[derive(Debug, Clone)]
-pub struct SftpPlace {
+pub struct SftpFolder {
     pub user: String,
     pub host: String,
     pub port: u16,
-    /// From the root of what the server shows; without a slash in front, from the folder one lands in.
+    /// An absolute path; without a leading slash, relative to the user's home folder.
     pub folder: String,
     pub key_file: PathBuf,
     pub known_hosts_file: PathBuf,
 }
 
-/// What tells one state of a file from another without reading it.
+/// Identifies the state of a file without reading it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
     pub bytes: u64,
-    /// The time of change in seconds, or a bucket's entity tag.
+    /// The modification time in seconds, or the object's entity tag.
     pub tag: String,
 }
 
-/// Something in a place, under a name that nobody has looked at yet.
+/// An entry of a remote folder. Its name has not been checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub name: String,
     pub stamp: Stamp,
-    /// What it is if it is no plain file.
-    pub no_file: Option<String>,
+    /// Why it is refused, if it is not a regular file.
+    pub not_a_file: Option<String>,
 }
 
-/// Why a place did not do as it was asked.
+/// Why an operation on a remote folder failed.
 #[derive(Debug, thiserror::Error)]
-pub enum Trouble {
-    /// Worth another try.
+pub enum RemoteError {
+    /// A temporary failure; trying again may help.
     #[error("{0}")]
     Unreachable(String),
-    /// It answers and says no; trying again would not help.
+    /// The server refuses; trying again does not help.
     #[error("{0}")]
     Refused(String),
-    /// The file was changed while it was fetched.
-    #[error("{0} was changed while it was fetched")]
+    /// The file changed while it was being fetched.
+    #[error("{0} changed while it was being fetched")]
     Changed(String),
-    /// On this machine.
+    /// An error on this machine's disk.
     #[error(transparent)]
     Disk(#[from] io::Error),
 }
 
-impl Place {
-    /// Connects. A session is good for one look, not for keeping.
-    pub async fn open(&self) -> Result<Session, Trouble> {
+impl RemoteFolder {
+    /// Connects. A session is meant for one round of operations, not to be kept open.
+    pub async fn open(&self) -> Result<Session, RemoteError> {
         match self {
-            Place::Local(folder) => Ok(Session::Local(folder.clone())),
+            RemoteFolder::Local(folder) => Ok(Session::Local(folder.clone())),
             #[cfg(feature = "remote")]
-            Place::S3(place) => s3::Bucket::open(place).map(Session::S3),
+            RemoteFolder::S3(folder) => s3::Bucket::open(folder).map(Session::S3),
             #[cfg(feature = "remote")]
-            Place::Sftp(place) => sftp::Connection::open(place).await.map(|open| Session::Sftp(Box::new(open))),
+            RemoteFolder::Sftp(folder) => {
+                sftp::Connection::open(folder).await.map(|open| Session::Sftp(Box::new(open)))
+            }
             #[cfg(not(feature = "remote"))]
-            Place::S3(_) | Place::Sftp(_) => Err(Trouble::Refused(NOT_BUILT_IN.to_owned())),
+            RemoteFolder::S3(_) | RemoteFolder::Sftp(_) => Err(RemoteError::Refused(NOT_BUILT_IN.to_owned())),
         }
     }
 
-    /// Whether a file can be seen there while it is still being written. An object of a bucket is there whole or not at all.
+    /// Whether a file is visible while it is still being written. An S3 object appears only once it is complete.
     pub fn shows_half_files(&self) -> bool {
-        !matches!(self, Place::S3(_))
+        !matches!(self, RemoteFolder::S3(_))
     }
 }
 
-pub const NOT_BUILT_IN: &str = "this paylater was built without remote places; build it with the feature `remote`, which is on unless told otherwise";
+pub const NOT_BUILT_IN: &str =
+    "this build of paylater cannot use remote folders; build it with the feature `remote`, which is on by default";
 
-/// As it stands in the configuration, without secrets.
-impl fmt::Display for Place {
+/// The address as written in the configuration; it contains no secrets.
+impl fmt::Display for RemoteFolder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::Local(folder) => write!(f, "{}", folder.display()),
-            Place::S3(S3Place { bucket, prefix, .. }) if prefix.is_empty() => write!(f, "s3://{bucket}"),
-            Place::S3(S3Place { bucket, prefix, .. }) => write!(f, "s3://{bucket}/{prefix}"),
-            Place::Sftp(SftpPlace { user, host, port, folder, .. }) => {
+            RemoteFolder::Local(folder) => write!(f, "{}", folder.display()),
+            RemoteFolder::S3(S3Folder { bucket, prefix, .. }) if prefix.is_empty() => write!(f, "s3://{bucket}"),
+            RemoteFolder::S3(S3Folder { bucket, prefix, .. }) => write!(f, "s3://{bucket}/{prefix}"),
+            RemoteFolder::Sftp(SftpFolder { user, host, port, folder, .. }) => {
                 let folder = folder.strip_prefix('/').map_or_else(|| format!("~/{folder}"), str::to_owned);
                 write!(f, "sftp://{user}@{host}:{port}/{folder}")
             }
@@ -128,7 +133,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// An open way to a place. Names are plain file names, or have one folder before them.
+/// A connection to a remote folder. Names are file names, optionally with one subfolder in front.
 pub enum Session {
     Local(PathBuf),
     #[cfg(feature = "remote")]
@@ -138,8 +143,8 @@ pub enum Session {
 }
 
 impl Session {
-    /// What lies in the place itself, not in folders below it, in no particular order.
-    pub async fn list(&self) -> Result<Vec<Entry>, Trouble> {
+    /// The entries of the folder itself, without its subfolders, in no particular order.
+    pub async fn list(&self) -> Result<Vec<Entry>, RemoteError> {
         match self {
             Session::Local(folder) => local::list(folder),
             #[cfg(feature = "remote")]
@@ -149,8 +154,8 @@ impl Session {
         }
     }
 
-    /// The stamp of a file, if it is there.
-    pub async fn stat(&self, name: &str) -> Result<Option<Stamp>, Trouble> {
+    /// The stamp of a file, if it exists.
+    pub async fn stat(&self, name: &str) -> Result<Option<Stamp>, RemoteError> {
         match self {
             Session::Local(folder) => local::stat(folder, name),
             #[cfg(feature = "remote")]
@@ -160,8 +165,8 @@ impl Session {
         }
     }
 
-    /// Writes a file's bytes, as it was listed, to the end of `to`.
-    pub async fn fetch(&self, entry: &Entry, to: &mut File) -> Result<(), Trouble> {
+    /// Appends the bytes of a listed file to `to`.
+    pub async fn fetch(&self, entry: &Entry, to: &mut File) -> Result<(), RemoteError> {
         match self {
             Session::Local(folder) => local::fetch(folder, entry, to),
             #[cfg(feature = "remote")]
@@ -171,8 +176,8 @@ impl Session {
         }
     }
 
-    /// Puts a file there, whole or not at all, in place of one of that name.
-    pub async fn put(&self, name: &str, from: &mut File) -> Result<(), Trouble> {
+    /// Writes a file atomically, replacing any file of that name.
+    pub async fn put(&self, name: &str, from: &mut File) -> Result<(), RemoteError> {
         match self {
             Session::Local(folder) => local::put(folder, name, from),
             #[cfg(feature = "remote")]
@@ -182,8 +187,8 @@ impl Session {
         }
     }
 
-    /// Gives a file another name, which must be free.
-    pub async fn rename(&self, from: &str, to: &str) -> Result<(), Trouble> {
+    /// Renames a file. The new name must not exist yet.
+    pub async fn rename(&self, from: &str, to: &str) -> Result<(), RemoteError> {
         match self {
             Session::Local(folder) => local::rename(folder, from, to),
             #[cfg(feature = "remote")]
@@ -193,7 +198,7 @@ impl Session {
         }
     }
 
-    pub async fn remove(&self, name: &str) -> Result<(), Trouble> {
+    pub async fn remove(&self, name: &str) -> Result<(), RemoteError> {
         match self {
             Session::Local(folder) => local::remove(folder, name),
             #[cfg(feature = "remote")]
@@ -204,14 +209,14 @@ impl Session {
     }
 }
 
-/// What a server said, made fit for a line of the log: one line, no control characters, not endless.
+/// A server's message, made safe for the log: one line, at most 300 characters, no control characters.
 #[cfg(feature = "remote")]
-fn said(text: &str) -> String {
+fn one_line(text: &str) -> String {
     let words: Vec<&str> =
         text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|w| !w.is_empty()).collect();
     words.join(" ").chars().take(300).collect()
 }
 
-fn too_many_names() -> Trouble {
-    Trouble::Refused(format!("more than {MOST_NAMES} names lie there; move away what is done with"))
+fn too_many_names() -> RemoteError {
+    RemoteError::Refused(format!("the folder has more than {MOST_NAMES} files; move old files away"))
 }

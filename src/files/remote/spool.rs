@@ -1,9 +1,8 @@
-//! Between a remote place and the folders here: files on their way in, and files on their way out. What has been fetched
-//! and sent is remembered in these folders alone, so that a stop at any moment costs at most one transfer. Who is talked
-//! to, and when, is not known here.
+//! The spool: the folder on this machine in which fetched files wait until they are taken in. The spool alone records what
+//! has been fetched, so an interruption costs at most one transfer. When to fetch, and from where, is decided elsewhere.
 //!
-//! A file `NAME` on its way in has a note beside it with what it was at the remote place: `.NAME.fetching` is written before
-//! the file gets its name, and becomes `.NAME.fetched` after.
+//! Beside each file `NAME` is a note with the size and tag the file had in its remote folder. `.NAME.fetching` is written
+//! before the file gets its name; it becomes `.NAME.fetched` afterwards.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
@@ -12,14 +11,14 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::atomic;
-use super::place::Stamp;
+use super::Stamp;
+use crate::files::atomic;
 
 const FETCHING: &str = ".fetching";
 const FETCHED: &str = ".fetched";
 const LOCK: &str = ".lock";
 
-/// What a fetched file was at the remote place, and which bytes came.
+/// The remote state of a fetched file, and the hash of the bytes that arrived.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
     #[serde(flatten)]
@@ -27,21 +26,21 @@ pub struct Note {
     pub sha256: String,
 }
 
-/// The folder in which a feed's fetched files wait to be taken in.
+/// A feed's spool.
 pub struct Spool {
     folder: PathBuf,
-    /// Held while it is open to be changed.
+    /// Held while the spool is open for writing.
     _lock: Option<File>,
 }
 
 impl Spool {
-    /// Opens it to look at it.
+    /// Opens the spool for reading only.
     pub fn at(folder: &Path) -> Spool {
         Spool { folder: folder.to_owned(), _lock: None }
     }
 
-    /// Opens it for this process alone, and clears up after a stop. While another has it, the error is of the kind
-    /// `WouldBlock`.
+    /// Opens the spool for this process alone, and clears up after an interruption. While another process has it open, the
+    /// error kind is `WouldBlock`.
     pub fn open(folder: &Path) -> io::Result<Spool> {
         fs::create_dir_all(folder)?;
         let lock = File::create(folder.join(LOCK))?;
@@ -64,12 +63,12 @@ impl Spool {
         Ok(spool)
     }
 
-    /// Where the bytes of a file are collected.
+    /// The path that collects the bytes of a file while it is fetched.
     pub fn part_of(&self, name: &str) -> PathBuf {
         atomic::part_of(&self.folder.join(name))
     }
 
-    /// Gives a file that has come whole its name.
+    /// Gives a completely fetched file its name.
     pub fn arrived(&self, name: &str, stamp: &Stamp) -> io::Result<()> {
         let part = self.part_of(name);
         let file = File::open(&part)?;
@@ -81,12 +80,12 @@ impl Spool {
         atomic::rename(&fetching, &self.note_path(name, FETCHED))
     }
 
-    /// Whether a file still waits here.
+    /// Whether a file is still in the spool.
     pub fn has(&self, name: &str) -> bool {
         self.folder.join(name).exists()
     }
 
-    /// The note of a file that was fetched, whether it still waits or not.
+    /// The note of a fetched file, whether or not the file is still in the spool.
     pub fn note(&self, name: &str) -> io::Result<Option<Note>> {
         match fs::read(self.note_path(name, FETCHED)) {
             Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
@@ -95,14 +94,14 @@ impl Spool {
         }
     }
 
-    /// Files that were fetched and wait no more, by name.
+    /// Fetched files that have left the spool, by name.
     pub fn gone(&self) -> io::Result<Vec<String>> {
         let mut names = self.noted(FETCHED)?;
         names.retain(|name| !self.has(name));
         Ok(names)
     }
 
-    /// Forgets that a file was fetched.
+    /// Deletes the note of a fetched file.
     pub fn forget(&self, name: &str) -> io::Result<()> {
         fs::remove_file(self.note_path(name, FETCHED))
     }
@@ -119,69 +118,6 @@ impl Spool {
         }
         names.sort();
         Ok(names)
-    }
-}
-
-/// Puts files into a folder of things to be sent, all or none: each is given as where it lies.
-pub fn queue_folder(to: &Path, files: &[PathBuf]) -> io::Result<()> {
-    let staged = staged(to);
-    if staged.exists() {
-        fs::remove_dir_all(&staged)?;
-    }
-    if to.exists() {
-        fs::remove_dir_all(to)?;
-    }
-    fs::create_dir_all(&staged)?;
-    for file in files {
-        link(file, &staged.join(file.file_name().unwrap_or_default()))?;
-    }
-    atomic::rename(&staged, to)
-}
-
-/// Puts one file into a folder of things to be sent, if it is there at all.
-pub fn queue(to: &Path, file: &Path) -> io::Result<()> {
-    if !file.exists() {
-        return Ok(());
-    }
-    fs::create_dir_all(to)?;
-    let name = file.file_name().unwrap_or_default();
-    let part = staged(&to.join(name));
-    if part.exists() {
-        fs::remove_file(&part)?;
-    }
-    link(file, &part)?;
-    atomic::rename(&part, &to.join(name))?;
-    // Two names of the same file are left as they are by a rename.
-    if part.exists() { fs::remove_file(part) } else { Ok(()) }
-}
-
-/// What waits to be sent from a folder, by name, one file as the last.
-pub fn queued(folder: &Path, last: &str) -> io::Result<Vec<String>> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(why) => return Err(why),
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        names.extend(entry?.file_name().into_string().ok().filter(|name| !name.starts_with('.')));
-    }
-    names.sort_by(|a, b| (a == last, a).cmp(&(b == last, b)));
-    Ok(names)
-}
-
-fn staged(to: &Path) -> PathBuf {
-    to.with_file_name(format!(".{}.part", to.file_name().unwrap_or_default().to_string_lossy()))
-}
-
-/// A second name for a file whose bytes don't change any more; a copy where the disk has no second names.
-fn link(file: &Path, to: &Path) -> io::Result<()> {
-    match fs::hard_link(file, to) {
-        Ok(()) => Ok(()),
-        Err(_) => {
-            fs::copy(file, to)?;
-            File::open(to)?.sync_all()
-        }
     }
 }
 
@@ -207,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stop_between_note_and_name_costs_one_transfer() {
+    fn an_interruption_costs_at_most_one_transfer() {
         let folder = tempfile::tempdir().unwrap();
         let spool = Spool::open(folder.path()).unwrap();
         fs::write(spool.part_of("a.csv"), "abc").unwrap();
@@ -216,41 +152,23 @@ mod tests {
         assert_eq!(note.stamp, stamp());
         assert_eq!(note.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 
-        // Stopped after the file got its name: it counts as fetched.
+        // Interrupted after the file got its name: it counts as fetched.
         drop(spool);
         fs::rename(folder.path().join(".a.csv.fetched"), folder.path().join(".a.csv.fetching")).unwrap();
         let spool = Spool::open(folder.path()).unwrap();
         assert_eq!(spool.note("a.csv").unwrap(), Some(note));
-        // Stopped before: it was never fetched.
+        // Interrupted before: it counts as not fetched.
         drop(spool);
         fs::rename(folder.path().join(".a.csv.fetched"), folder.path().join(".a.csv.fetching")).unwrap();
         fs::remove_file(folder.path().join("a.csv")).unwrap();
         let spool = Spool::open(folder.path()).unwrap();
         assert_eq!(spool.note("a.csv").unwrap(), None);
-        // Stopped in the middle: half a file is no use.
+        // Interrupted during the transfer: the half file is removed.
         fs::write(spool.part_of("b.csv"), "half").unwrap();
         assert_eq!(Spool::open(folder.path()).err().map(|why| why.kind()), Some(io::ErrorKind::WouldBlock));
         drop(spool);
         drop(Spool::open(folder.path()).unwrap());
         let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, [LOCK]);
-    }
-
-    #[test]
-    fn what_is_queued_twice_is_there_once_and_the_manifest_comes_last() {
-        let home = tempfile::tempdir().unwrap();
-        let files: Vec<PathBuf> =
-            ["a.csv", "manifest.json", "z.csv"].iter().map(|name| home.path().join(name)).collect();
-        for file in &files {
-            fs::write(file, "x").unwrap();
-        }
-        let to = home.path().join("sending/2026-03-01");
-        for _ in 0..2 {
-            queue_folder(&to, &files).unwrap();
-            assert_eq!(queued(&to, "manifest.json").unwrap(), ["a.csv", "z.csv", "manifest.json"]);
-            queue(&home.path().join("acks"), &files[0]).unwrap();
-            assert_eq!(queued(&home.path().join("acks"), "").unwrap(), ["a.csv"]);
-        }
-        assert_eq!(fs::read_dir(home.path().join("acks")).unwrap().count(), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! Credit impact: the day's changes of customers' credit records, over all merchants.
+//! Credit impact: the day's changes to customers' credit records, for all merchants.
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use chrono_tz::Tz;
@@ -17,7 +17,7 @@ pub struct CreditImpact<'a> {
     pub minor: i64,
     pub currency: Currency,
     pub notice_sent_at: Option<DateTime<Utc>>,
-    /// The scheme's zone, in which instants are shown.
+    /// The scheme's time zone, in which instants are shown.
     pub zone: Tz,
     pub reason: &'a str,
 }

@@ -1,4 +1,5 @@
-//! Credit pay-outs: what the bank is asked to send back to customers. A machine reads them, so keys stand as they came.
+//! Credit pay-outs: the amounts the bank is asked to pay back to customers. A program reads them, so keys are written
+//! unchanged.
 
 use chrono::NaiveDate;
 

@@ -1,5 +1,5 @@
-//! Debit instructions: what the bank is asked to collect from customers. A machine reads them, and its answer has the keys again,
-//! so they stand as they came.
+//! Debit instructions: the amounts the bank is asked to collect from customers. The bank's program reads the keys and returns
+//! them in its answer, so they are written unchanged.
 
 use chrono::NaiveDate;
 

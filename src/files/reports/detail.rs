@@ -1,4 +1,4 @@
-//! The detail: every entry of the journal of the day.
+//! The detail report: every journal entry of the day.
 
 use chrono::NaiveDate;
 
@@ -15,15 +15,15 @@ pub struct Detail<'a> {
     pub currency: Currency,
     pub movement: &'a Movement,
     pub minor: i64,
-    /// File the cause came from; empty when a rule is the cause.
+    /// The file that caused the entry; empty if a rule caused it.
     pub source: &'a str,
     pub source_line: i64,
     pub policy_version: Option<NaiveDate>,
     pub reason: &'a str,
 }
 
-/// The instalment, source and line of an entry as they are written, here and in the exported journal: the instalment is
-/// empty for an entry of the whole order, and a rule has its name and no line.
+/// The instalment, source and line of an entry, as written here and in the exported journal: the instalment is
+/// empty if the entry concerns the whole order; a rule has its name and no line.
 pub fn cause(movement: &Movement, source: &str, line: i64) -> (String, String, String) {
     let instalment = if movement.instalment == 0 { String::new() } else { movement.instalment.to_string() };
     if source.is_empty() {

@@ -1,4 +1,4 @@
-//! Exceptions: what finance must look at, with its age.
+//! Exceptions: what finance must review, with its age.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ pub struct Exception<'a> {
     pub merchant_id: &'a str,
     pub order_id: &'a str,
     pub file: &'a str,
-    /// 0 when it is about a whole file or a rule.
+    /// 0 if the exception concerns a whole file or a rule.
     pub line: i64,
     pub amount: Option<(i64, Currency)>,
     pub opened_on: NaiveDate,

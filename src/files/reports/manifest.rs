@@ -1,4 +1,4 @@
-//! The manifest: what a sealed day consists of. It is written last, so a reader who waits for it sees a whole day.
+//! The manifest: lists the files of a sealed day. It is written last, so a reader that waits for it sees a complete day.
 
 use std::collections::BTreeMap;
 
@@ -10,13 +10,13 @@ use super::{Written, sha256};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     pub business_date: NaiveDate,
-    /// 1, 2, … without a gap.
+    /// 1, 2, … without gaps.
     pub sequence: i64,
     pub files: Vec<ManifestFile>,
-    /// Merchants whose books did not add up, and who have no files here. Left out where there is none.
+    /// Merchants without files, because their books did not balance. Omitted if empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<MissingMerchant>,
-    /// Seal of the day before; empty for the first day.
+    /// The seal of the day before; empty for the first day.
     pub previous_seal: String,
     pub seal: String,
 }
@@ -33,7 +33,7 @@ pub struct ManifestFile {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MissingMerchant {
     pub merchant_id: String,
-    /// What does not hold, one thing a line.
+    /// The failed checks, one per line.
     pub reason: String,
 }
 
@@ -53,8 +53,8 @@ impl Manifest {
     }
 }
 
-/// The seal of a day: SHA-256 over the seal of the day before, the date, the sequence, and each file's name and
-/// fingerprint in the order of names, one a line, then each merchant who is missing. `sha256sum` can make it again.
+/// The seal of a day: SHA-256 over the seal of the day before, the date and the sequence number, then one line per file with
+/// its hash and name, in the order of names, then one line per missing merchant. `sha256sum` reproduces it.
 pub fn seal(
     previous_seal: &str,
     business_date: NaiveDate,

@@ -1,4 +1,4 @@
-//! Matching: what the provider reports against what the books have.
+//! Matching: compares the provider's reports with the books.
 
 use super::{ReportRow, defused};
 use crate::domain::money::Currency;
@@ -8,13 +8,13 @@ pub struct Matching<'a> {
     pub payment_id: &'a str,
     pub order_id: &'a str,
     pub provider_minor: i64,
-    /// What is booked for the order.
+    /// The amount booked for the order.
     pub our_minor: i64,
     pub currency: Currency,
     /// matched, missing_here, missing_there, amount_differs, timing.
     pub status: &'a str,
     pub days_open: i64,
-    /// What the provider keeps of it, if it says so; negative is given back.
+    /// The provider's fee, if stated; negative if the provider pays a fee back.
     pub provider_fee: Option<i64>,
 }
 

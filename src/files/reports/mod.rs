@@ -1,4 +1,4 @@
-//! Reports: one file a kind. The same rows give the same bytes, on any machine and on any day.
+//! Reports: one module per report. The same rows give the same bytes on any machine and on any day.
 
 mod credit_impact;
 mod credit_payouts;
@@ -19,8 +19,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::atomic;
 use crate::domain::money::Currency;
+use crate::files::atomic;
 
 pub use credit_impact::CreditImpact;
 pub use credit_payouts::CreditPayout;
@@ -33,8 +33,9 @@ pub use positions::OpenInstalment;
 pub use settlement::Settlement;
 pub use summary::Summary;
 
-/// Text that a spreadsheet would take for a formula gets an apostrophe in front, and so does text that would look like it then:
-/// two keys never look the same. It is for reports that people read; amounts and what machines read back are never passed here.
+/// Puts an apostrophe in front of text that a spreadsheet would run as a formula. Text that already begins with an apostrophe
+/// and such a character gets another, so that two different keys stay different. For reports that people read; amounts, and
+/// files that programs read, are written unchanged.
 pub fn defused(text: &str) -> Cow<'_, str> {
     match text.trim_start_matches('\'').as_bytes().first() {
         Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r') => Cow::Owned(format!("'{text}")),
@@ -42,18 +43,18 @@ pub fn defused(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// A row of some report.
+/// A row of a report.
 pub trait ReportRow {
     const HEADER: &'static [&'static str];
 
-    /// The cells in the header's order; text already defused, where people read it.
+    /// The cells in the header's order. In reports for people, text is defused.
     fn cells(&self) -> Vec<String>;
 
-    /// What the manifest adds up: column, currency and minor units.
+    /// The amounts that the manifest adds up: column, currency and minor units.
     fn amounts(&self) -> Vec<(&'static str, Currency, i64)>;
 }
 
-/// A report as it was written.
+/// A written report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
     pub name: String,
@@ -64,10 +65,10 @@ pub struct Written {
     pub sha256: String,
 }
 
-/// A report while it is written. It is there under its name only once it is finished.
+/// A report that is being written. It gets its name once it is finished.
 pub struct Report {
     name: String,
-    /// None: only hash what would be written.
+    /// `None` to compute the hash only.
     path: Option<PathBuf>,
     csv: csv::Writer<Hashed>,
     rows: i64,
@@ -75,7 +76,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Begins a report in a folder, or nowhere to only learn its fingerprint.
+    /// Begins a report in a folder, or without a folder to compute its fingerprint only.
     pub fn begin<R: ReportRow>(folder: Option<&Path>, name: String) -> io::Result<Report> {
         let path = folder.map(|folder| folder.join(&name));
         let file = path.as_ref().map(|path| File::create(atomic::part_of(path))).transpose()?;
@@ -114,7 +115,7 @@ impl Report {
     }
 }
 
-/// Writes a whole report.
+/// Writes a complete report.
 pub fn report<R: ReportRow>(folder: Option<&Path>, name: String, rows: &[R]) -> io::Result<Written> {
     let mut report = Report::begin::<R>(folder, name)?;
     for row in rows {
@@ -139,7 +140,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Hashes what passes through on its way to a file, if there is one.
+/// Hashes the bytes that are written to a file, if there is one.
 struct Hashed {
     hash: Sha256,
     file: Option<BufWriter<File>>,
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_defused_never_looks_like_another_text() {
+    fn defused_texts_stay_different() {
         let texts = ["=T3", "'=T3", "''=T3", "T3", "'T3", "''T3", "'", "''", "+1", "'+1", "-", "'-"];
         let shown: std::collections::BTreeSet<_> = texts.iter().map(|text| defused(text)).collect();
         assert_eq!(shown.len(), texts.len());

@@ -1,4 +1,4 @@
-//! Positions: every open instalment at the end of the day.
+//! Positions: every instalment that is open at the end of the day.
 
 use chrono::NaiveDate;
 
@@ -14,7 +14,7 @@ pub struct OpenInstalment<'a> {
     pub customer_id: &'a str,
     pub currency: Currency,
     pub position: &'a Position,
-    /// First days of the delinquency buckets.
+    /// The first day past due of each delinquency bucket.
     pub buckets: &'a [i64],
 }
 

@@ -1,4 +1,4 @@
-//! Settlement: how the day changed what the scheme owes the merchant, order by order.
+//! Settlement: how the day changed the amount that the scheme owes the merchant, by order.
 
 use chrono::NaiveDate;
 

@@ -1,4 +1,5 @@
-//! The summary: each account's day. Debits are positive, credits negative; the difference is always 0.
+//! The summary: opening balance, turnover and closing balance of each account. Debits are positive, credits negative; the
+//! difference is always 0.
 
 use chrono::NaiveDate;
 

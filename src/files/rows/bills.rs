@@ -1,5 +1,5 @@
-//! A payment provider's bill: payments and refunds in one file, each with what the provider keeps of it. A row is the
-//! payment or refund that the merchant's own file would bring, and the provider's word on it.
+//! A payment provider's bill: payments and refunds in one file, each with the provider's fee. A row is both the payment or
+//! refund that the merchant's own file would contain and the provider's record of it.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,11 @@ use super::facts::fingerprint_of_money;
 use super::{Kind, Parsed, Row};
 use crate::domain::money::Currency;
 use crate::domain::order::{FactRow, What};
-use crate::files::cell::{Cells, Rejection};
+use crate::files::rows::cell::{Cells, Rejection};
 
 pub const COLUMNS: &[&str] = &["transaction_id", "order_id", "event", "amount", "currency", "occurred_at"];
 
-/// The event of a refund that did not go through after all.
+/// The event of a refund that failed.
 const REFUND_FAILED: &str = "refund_failed";
 
 /// A bill's row.
@@ -23,14 +23,14 @@ pub struct BillRow {
     pub fact: FactRow,
     pub minor: i64,
     pub currency: Currency,
-    /// What the provider keeps; negative is given back.
+    /// The provider's fee; negative if the provider pays a fee back.
     pub fee_minor: Option<i64>,
-    /// Of a refund, that of its payment.
+    /// For a refund, the transaction_id of its payment.
     pub transaction_id: String,
 }
 
 impl BillRow {
-    /// The kind of file that would bring the same.
+    /// The kind of the merchant's file that would contain the same row.
     pub fn kind(&self) -> Kind {
         match self.fact.what {
             What::Refund { .. } => Kind::Refunds,
@@ -38,7 +38,7 @@ impl BillRow {
         }
     }
 
-    /// The cells by which a file of that kind would bring the same, so that a row that waits is read again as one.
+    /// The cells of the same row in the merchant's file. A row that waits is stored and read again in this form.
     pub fn own_cells(&self) -> BTreeMap<&'static str, String> {
         let (id, at, note) = match self.kind() {
             Kind::Refunds => ("refund_id", "refunded_at", "reason"),
@@ -55,7 +55,7 @@ impl BillRow {
     }
 }
 
-/// What a row is about and under which key, as far as it can be told when it cannot be read.
+/// The kind of an unreadable row and the column with its key, as far as its cells say.
 pub fn about<'a>(cell: impl Fn(&str) -> &'a str) -> (Kind, &'static str) {
     match (cell("event"), cell("refund_id")) {
         ("refund" | REFUND_FAILED, "") => (Kind::Refunds, "transaction_id"),
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_waits_is_read_again_as_the_payment_or_refund_that_it_is() {
+    fn a_waiting_row_is_read_again_as_its_payment_or_refund() {
         for row in [
             "T1,O1,payment,100.00,CNY,2026-03-05 23:30:00,,0.60,alipay",
             "T1,O1,refund,40.00,CNY,2026-03-06 08:00:00.5+01:00,R1,,",

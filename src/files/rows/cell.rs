@@ -1,4 +1,4 @@
-//! Cells: from what is written in a column to a typed value, or to a rejection that says what to do about it.
+//! Cells: parses the text in a column into a typed value, or rejects it with a message that says what to write.
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, SubsecRound, Utc};
 use chrono_tz::Tz;
@@ -8,21 +8,21 @@ use crate::domain::calendar::{self, instant_of};
 use crate::domain::money::Currency;
 use crate::domain::order::PARTS;
 
-/// The longest key and the longest other text that is taken, in characters.
+/// The longest key and the longest other text, in characters.
 const KEY_LENGTH: usize = 64;
 const TEXT_LENGTH: usize = 500;
 
-/// The most parts that a key is joined of, each as long as a key may be.
+/// The most parts of a joined key. Each part may be as long as a key.
 const KEY_PARTS: usize = 4;
 
-/// The code of rows in which no money moved.
+/// The code of rows that move no money.
 pub const NO_AMOUNT: &str = "NO_AMOUNT";
 
-/// Why a row is not recorded.
+/// Why a row is rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
     pub code: &'static str,
-    /// Names column and value, and what to write instead. Never holds personal data.
+    /// Names the column, the value and what to write instead. Contains no personal data.
     pub message: String,
 }
 
@@ -32,27 +32,27 @@ impl Rejection {
     }
 }
 
-/// The cells of a row by column name, and the zone of times without an offset.
+/// The cells of a row by column name, and the time zone of times without an offset.
 pub struct Cells<'a> {
     /// Column names in the file's order.
     pub header: &'a [String],
     pub cells: &'a csv::StringRecord,
     pub zone: Tz,
-    /// What the sender wrote, where that is something else.
+    /// The sender's own cells, if a profile has changed them.
     pub as_sent: Option<AsSent<'a>>,
 }
 
-/// A row as its sender knows it, for messages.
+/// The row as its sender wrote it, for messages.
 #[derive(Clone, Copy)]
 pub struct AsSent<'a> {
     pub header: &'a [String],
     pub cells: &'a csv::StringRecord,
-    /// For each cell that is read, the sender's.
+    /// For each canonical cell, the index of the sender's cell.
     pub from: &'a [Option<usize>],
 }
 
 impl<'a> Cells<'a> {
-    /// What stands in a column, without blanks around it; empty when the file has no such column.
+    /// A column's text without surrounding blanks; empty if the file has no such column.
     pub fn raw(&self, column: &str) -> &'a str {
         self.cell(column).trim()
     }
@@ -62,14 +62,14 @@ impl<'a> Cells<'a> {
         at.and_then(|i| self.cells.get(i)).unwrap_or_default()
     }
 
-    /// A key: present, short, and without characters that can't be seen, but for blanks and tabs around it.
+    /// A key: required, short, and without invisible characters. Surrounding blanks and tabs are removed.
     pub fn key(&self, column: &str) -> Result<String, Rejection> {
         self.required(column)?;
         let value = self.cell(column).trim_matches([' ', '\t']);
         if let Some(why) = key::wrong(value) {
             return Err(self.wrong("BAD_KEY", column, &why));
         }
-        // One that is unique within others has them in front.
+        // A key that is unique only within other columns has their values in front.
         let mut parts = value.split(PARTS);
         let is_joined = parts.clone().count() <= KEY_PARTS && parts.all(|part| too_long(part, KEY_LENGTH).is_none());
         if let Some(why) = too_long(value, KEY_LENGTH).filter(|_| !is_joined) {
@@ -78,26 +78,26 @@ impl<'a> Cells<'a> {
         Ok(value.to_owned())
     }
 
-    /// Free text, if there is any.
+    /// Free text, if the cell is not empty.
     pub fn text(&self, column: &str) -> Result<Option<String>, Rejection> {
         let value = self.raw(column);
-        match no_text(value) {
+        match wrong_text(value) {
             Some(why) => Err(self.wrong("BAD_TEXT", column, &why)),
             None => Ok((!value.is_empty()).then(|| value.to_owned())),
         }
     }
 
-    /// A person's name: present, in one line, and never quoted in a message.
+    /// A person's name: required, on one line, and never quoted in a message.
     pub fn person(&self, column: &str) -> Result<String, Rejection> {
         let value = self.required(column)?;
         let hidden = || {
             let is_hidden = |c: char| c.is_control() || key::turns_text(c) || matches!(c, '\u{2028}' | '\u{2029}');
-            value.contains(is_hidden).then(|| "has control characters; write it without, in one line".to_owned())
+            value.contains(is_hidden).then(|| "has control characters; remove them and write one line".to_owned())
         };
         self.personal("BAD_TEXT", column, too_long(value, TEXT_LENGTH).or_else(hidden))
     }
 
-    /// An address that mail can go to; never quoted in a message.
+    /// An e-mail address; never quoted in a message.
     pub fn email(&self, column: &str) -> Result<String, Rejection> {
         let value = self.required(column)?;
         self.personal("BAD_EMAIL", column, email::wrong(value).map(str::to_owned))
@@ -126,17 +126,16 @@ impl<'a> Cells<'a> {
         }
     }
 
-    /// Money that moved, in minor units of a currency. Of none there is nothing to book: such a row is declined.
+    /// An amount that was moved, in minor units. A row with an amount of zero has nothing to book and is declined.
     pub fn moved(&self, column: &str, currency: Currency) -> Result<i64, Rejection> {
         if currency.parse_minor(self.raw(column)) == Ok(0) {
-            let why =
-                "no money moved, and what the order owes stays as it is; send what a discount took off it as a refund";
+            let why = "no money moved, and the order still owes the same; send a discount as a refund";
             return Err(self.wrong(NO_AMOUNT, column, why));
         }
         self.amount(column, currency)
     }
 
-    /// An amount of any sign, in minor units of a currency, if there is one.
+    /// An amount of any sign in minor units, if the cell is not empty.
     pub fn optional_signed_amount(&self, column: &str, currency: Currency) -> Result<Option<i64>, Rejection> {
         let value = self.raw(column);
         if value.is_empty() {
@@ -210,26 +209,29 @@ impl<'a> Cells<'a> {
         let (column, value) = self.as_sent(column);
         let message = match value {
             "" => format!("column {column} is empty; it is required"),
-            // What stands for nothing was written there.
-            word => format!("column {column}, value {}: stands for nothing; it is required", quoted(word)),
+            // The sender wrote a word that the profile reads as empty.
+            word => format!(
+                "column {column}, value {}: the profile reads this value as empty; it is required",
+                quoted(word)
+            ),
         };
         Rejection::new("MISSING_VALUE", message)
     }
 
-    /// What the sender calls a column, and wrote in it.
+    /// The sender's name for a column, and the sender's text in it.
     fn as_sent(&self, column: &str) -> (String, &'a str) {
         let sent = self.as_sent.and_then(|sent| {
             let at = (*sent.from.get(self.header.iter().position(|name| name == column)?)?)?;
             Some((named(sent.header.get(at)?, column), sent.cells.get(at)?.trim()))
         });
-        // Blanks of other kinds may be what is wrong.
+        // Other kinds of blanks are kept, because they may be the fault.
         sent.unwrap_or_else(|| (column.to_owned(), self.cell(column).trim_matches([' ', '\t'])))
     }
 }
 
-/// Why something cannot be taken as text.
-fn no_text(value: &str) -> Option<String> {
-    let nul = || value.contains('\0').then(|| "has a NUL character; write it without".to_owned());
+/// Why a text is refused.
+fn wrong_text(value: &str) -> Option<String> {
+    let nul = || value.contains('\0').then(|| "has a NUL character; remove it".to_owned());
     too_long(value, TEXT_LENGTH).or_else(nul)
 }
 
@@ -238,12 +240,12 @@ fn too_long(value: &str, most: usize) -> Option<String> {
     (length > most).then(|| format!("has {length} characters; write at most {most}"))
 }
 
-/// A column by the sender's name and ours, where they differ.
+/// A column by the sender's name, followed by the canonical name if they differ.
 pub fn named(sent: &str, column: &str) -> String {
     if sent == column { column.to_owned() } else { format!("{sent} ({column})") }
 }
 
-/// A value as messages show it: short, on one line.
+/// A value for a message: shortened, on one line.
 pub fn quoted(value: &str) -> String {
     const SHOWN: usize = 40;
     let shown: String = value.chars().take(SHOWN).map(|c| if key::is_seen(c) { c } else { '\u{fffd}' }).collect();
@@ -251,7 +253,7 @@ pub fn quoted(value: &str) -> String {
     format!("\"{shown}\"{more}")
 }
 
-/// Whether something is written like a day or a time of ours, be there such a day or not.
+/// Whether a text has the form of a canonical day or time, even if the day does not exist.
 pub fn is_canonical_time(text: &str) -> bool {
     let day = text.as_bytes().get(..10);
     let fits = |(at, byte): (usize, &u8)| if matches!(at, 4 | 7) { *byte == b'-' } else { byte.is_ascii_digit() };
@@ -268,7 +270,7 @@ fn parse_instant(text: &str, zone: Tz) -> Option<DateTime<Utc>> {
         }
         _ => DateTime::parse_from_rfc3339(text).ok()?.to_utc(),
     };
-    // Both engines keep microseconds.
+    // Both databases store microseconds.
     calendar::YEARS.contains(&at.year()).then_some(at.trunc_subsecs(6))
 }
 
@@ -350,8 +352,7 @@ mod tests {
             ),
             (
                 id("a\u{7}b"),
-                "column order_id, value \"a\u{fffd}b\": has the character U+0007, which can't be seen or told from others; write \
-                 it without",
+                "column order_id, value \"a\u{fffd}b\": has the invisible or ambiguous character U+0007; remove it",
             ),
         ] {
             assert_eq!(message, expected);
@@ -362,7 +363,7 @@ mod tests {
     #[test]
     fn personal_values_are_never_quoted() {
         let long = "Zhang San ".repeat(100);
-        let one_line = "has control characters; write it without, in one line";
+        let one_line = "has control characters; remove them and write one line";
         for (value, why) in
             [(&*long, "has 999 characters; write at most 500"), ("Zhang\0San", one_line), ("Zhang\nSan", one_line)]
         {

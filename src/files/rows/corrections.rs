@@ -1,5 +1,4 @@
-//! Corrections of facts: the key of the fact, what becomes of it, and who says so. Cells that are left empty stay as they
-//! were in the fact.
+//! Corrections of facts: the key of the fact, the action, and who approved it. An empty cell keeps the fact's value.
 
 use chrono::{DateTime, NaiveTime, Utc};
 
@@ -7,7 +6,7 @@ use super::{Fingerprint, Parsed, Row};
 use crate::domain::calendar::instant_of;
 use crate::domain::correction::{Action, Changes, CorrectionRow, KINDS, parse_kind};
 use crate::domain::hold::HoldReason;
-use crate::files::cell::{Cells, Rejection};
+use crate::files::rows::cell::{Cells, Rejection};
 
 pub const COLUMNS: &[&str] = &["correction_id", "kind", "fact_id", "action", "corrected_at", "reason", "approved_by"];
 
@@ -28,7 +27,7 @@ pub const OPTIONAL: &[&str] = &[
     "waived_on",
 ];
 
-/// The columns that say what a fact of a kind is after all.
+/// The columns that can replace values of a fact of this kind.
 pub fn columns_of(kind: &str) -> &'static [&'static str] {
     match kind {
         "fulfilment" => &["occurred_at"],
@@ -56,9 +55,9 @@ pub fn parse(cells: &Cells<'_>) -> Result<Parsed, Rejection> {
     let of_kind = columns_of(kind);
     if let Some(column) = given.iter().find(|column| is_void || !of_kind.contains(**column)) {
         let message = if is_void {
-            format!("column {column}: a fact that is void has no content; leave it empty, or write replace as action")
+            format!("column {column}: a void fact has no content; leave the column empty, or write replace as action")
         } else {
-            format!("column {column}: a {kind} has no such column; of it, {} can be replaced", listed(of_kind))
+            format!("column {column}: a {kind} has no such column; {} can be replaced", listed(of_kind))
         };
         return Err(Rejection::new("BAD_VALUE", message));
     }
@@ -68,12 +67,12 @@ pub fn parse(cells: &Cells<'_>) -> Result<Parsed, Rejection> {
     } else if given.is_empty() && order_id.is_none() {
         let what =
             if of_kind.is_empty() { "write void as action".to_owned() } else { format!("fill in {}", listed(of_kind)) };
-        return Err(Rejection::new("MISSING_VALUE", format!("nothing is replaced of the {kind}; {what}")));
+        return Err(Rejection::new("MISSING_VALUE", format!("the row replaces nothing of the {kind}; {what}")));
     } else {
         Action::Replace(changes(kind, cells)?)
     };
-    let (corrected_at, reason) = (cells.instant("corrected_at")?, said(cells, "reason")?);
-    let approved_by = said(cells, "approved_by")?;
+    let (corrected_at, reason) = (cells.instant("corrected_at")?, required_text(cells, "reason")?);
+    let approved_by = required_text(cells, "approved_by")?;
     let row = CorrectionRow { id, kind, fact_id, action, order_id, corrected_at, reason, approved_by };
     Ok(Parsed { fingerprint: fingerprint_of(&row), row: Row::Correction(row) })
 }
@@ -122,8 +121,8 @@ fn changes(kind: &str, cells: &Cells<'_>) -> Result<Changes, Rejection> {
     })
 }
 
-/// A text that has to be there.
-fn said(cells: &Cells<'_>, column: &str) -> Result<String, Rejection> {
+/// A required text.
+fn required_text(cells: &Cells<'_>, column: &str) -> Result<String, Rejection> {
     let missing = || Rejection::new("MISSING_VALUE", format!("column {column} is empty; it is required"));
     cells.text(column)?.ok_or_else(missing)
 }
@@ -159,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_says_what_was_different() {
+    fn a_row_voids_or_replaces_a_fact() {
         for (row, expected) in [
             ("kind=payment action=void", "payment void"),
             ("kind=payments action=void", "payment void"),
@@ -170,17 +169,20 @@ mod tests {
             ("kind=payment action=replace amount=1.00", "MISSING_VALUE column currency is empty; it is required"),
             (
                 "kind=payment action=replace days=3",
-                "BAD_VALUE column days: a payment has no such column; of it, amount, currency, paid_at can be replaced",
+                "BAD_VALUE column days: a payment has no such column; amount, currency, paid_at can be replaced",
             ),
             (
                 "kind=payment action=void amount=1.00",
-                "BAD_VALUE column amount: a fact that is void has no content; leave it empty, or write replace as action",
+                "BAD_VALUE column amount: a void fact has no content; leave the column empty, or write replace as action",
             ),
             (
                 "kind=hold action=replace",
-                "MISSING_VALUE nothing is replaced of the hold; fill in hold_reason, starts_on, ends_on",
+                "MISSING_VALUE the row replaces nothing of the hold; fill in hold_reason, starts_on, ends_on",
             ),
-            ("kind=pay_out action=replace", "MISSING_VALUE nothing is replaced of the pay_out; write void as action"),
+            (
+                "kind=pay_out action=replace",
+                "MISSING_VALUE the row replaces nothing of the pay_out; write void as action",
+            ),
             (
                 "kind=notice action=void",
                 "BAD_VALUE column kind, value \"notice\": write one of fulfilment, payment, refund, chargeback, extension, \

@@ -1,9 +1,9 @@
-//! Customers and agreements: records that change.
+//! Customers and agreements: records that can change.
 
 use super::{Fingerprint, Parsed, Row};
 use crate::domain::customer::{Customer, Opening};
 use crate::domain::eligibility::Agreement;
-use crate::files::cell::{Cells, Rejection};
+use crate::files::rows::cell::{Cells, Rejection};
 
 pub const COLUMNS: &[&str] =
     &["customer_id", "name", "email", "locale", "time_zone", "credit_score", "real_name_verified", "bank_card_bound"];

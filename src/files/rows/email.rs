@@ -1,18 +1,18 @@
-//! Whether mail can go to an address, as far as its text says.
+//! Checks the syntax of an e-mail address.
 
 use email_address::{EmailAddress, Options};
 
-/// Why something is no address that mail can go to, and what to write instead. The address is not repeated.
+/// Why a text is not a usable e-mail address, and what to write instead. The address itself is not quoted.
 pub fn wrong(text: &str) -> Option<&'static str> {
     if !text.is_ascii() {
         return Some(
-            "has characters outside ASCII; write the domain as xn--…, and have the customer name an address in ASCII",
+            "has characters outside ASCII; write the domain as xn--…, and ask the customer for an address in ASCII",
         );
     }
     if text.bytes().any(|byte| byte.is_ascii_control()) {
-        return Some("has control characters; write it without");
+        return Some("has control characters; remove them");
     }
-    // Quoted names and numbers for domains are addresses by the letter, and no mail is sent to them.
+    // Quoted names and IP addresses as domains are valid by the standard, but hardly any server accepts them.
     let options = Options::default().without_display_text().without_domain_literal();
     let is_address =
         EmailAddress::parse_with_options(text, options).is_ok() && !text.contains('"') && text.len() <= 254;
@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_one_that_mail_can_go_to() {
+    fn an_address_is_usable_or_refused() {
         for good in [
             "a@example.com",
             "a+tag@example.com",

@@ -1,4 +1,4 @@
-//! Everything that happens to an order after it was placed: fulfilments, money, extensions, holds, waivers.
+//! Facts about an order: fulfilments, money, extensions, holds and waivers.
 
 use chrono::NaiveTime;
 
@@ -7,7 +7,7 @@ use crate::domain::calendar::instant_of;
 use crate::domain::hold::HoldReason;
 use crate::domain::money::Currency;
 use crate::domain::order::{Event, FactRow, What};
-use crate::files::cell::{Cells, Rejection};
+use crate::files::rows::cell::{Cells, Rejection};
 
 pub const FULFILMENT_COLUMNS: &[&str] = &["order_id", "event", "occurred_at"];
 pub const HOLD_COLUMNS: &[&str] = &["hold_id", "order_id", "reason", "starts_on"];
@@ -58,12 +58,12 @@ pub fn parse(kind: Kind, cells: &Cells<'_>) -> Result<Parsed, Rejection> {
     Ok(Parsed { fingerprint, row: Row::Fact(fact) })
 }
 
-/// The key of a fulfilment: its file carries none of its own.
+/// The key of a fulfilment. Its file has no key column.
 pub fn fulfilment_id(order_id: &str, event: Event) -> String {
     format!("{order_id}:{}", event.name())
 }
 
-/// The same for a fact from its own file and from an order's row.
+/// The content's fingerprint, equal for a fact from its own file and from an order's row.
 pub fn fingerprint_of(fact: &FactRow) -> i64 {
     Fingerprint::of(if fact.failed { "failed" } else { fact.what.kind() })
         .and(&fact.order_id)
@@ -74,8 +74,8 @@ pub fn fingerprint_of(fact: &FactRow) -> i64 {
         .finish()
 }
 
-/// What counts of a payment or refund where two sources tell of it: one may give it another time or channel than the
-/// other. It is all that a bill's row, or the answer to a debit, is known by.
+/// The fingerprint of a payment or refund that two sources report. It leaves out time and channel, in which the sources may
+/// differ. Rows of bills and answers to debits have this fingerprint only.
 pub fn fingerprint_of_money(what: &str, order_id: &str, minor: i64, currency: Option<Currency>) -> i64 {
     let what = if what == "payment" { "debit" } else { what };
     Fingerprint::of(what).and(order_id).and(minor).and_maybe(currency).finish()
@@ -129,7 +129,7 @@ fn hold(order_id: String, cells: &Cells<'_>) -> Result<FactRow, Rejection> {
     })
 }
 
-/// What a refunds file may say became of a refund; without a word it was done.
+/// Whether a refunds file marks a refund as failed. Without a status, the refund was done.
 fn has_failed(cells: &Cells<'_>) -> Result<bool, Rejection> {
     let failed = |text: &str| match text {
         "done" => Some(false),

@@ -1,37 +1,34 @@
-//! Which characters an identifier may have: those that can be seen, so that two different ones never look the same. Letters of
-//! different alphabets that resemble each other are different, and nothing is done about them here.
+//! The characters of an identifier: visible ones only, so that two different identifiers do not look the same. Letters of
+//! different alphabets that look alike are not checked.
 
 use unicode_normalization::is_nfc;
 
-/// Why something can't be an identifier, and what to write instead.
+/// Why a text is not a valid identifier, and what to write instead.
 pub fn wrong(text: &str) -> Option<String> {
     if text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
         return None;
     }
     if let Some(hidden) = text.chars().find(|c| !is_seen(*c)) {
         let code = u32::from(hidden);
-        return Some(format!(
-            "has the character U+{code:04X}, which can't be seen or told from others; write it without"
-        ));
+        return Some(format!("has the invisible or ambiguous character U+{code:04X}; remove it"));
     }
-    let composed =
-        "has letters and their accents as characters of their own; write it in Unicode's composed form (NFC)";
+    let composed = "has letters and accents as separate characters; write it in Unicode's composed form (NFC)";
     (!is_nfc(text)).then(|| composed.to_owned())
 }
 
-/// Whether a character can be seen in a line of text, and be told from others.
+/// Whether a character is visible and distinguishable in a line of text.
 pub fn is_seen(c: char) -> bool {
     let is_blank = c.is_whitespace() && c != ' ';
     !c.is_control()
         && !is_blank
         && !turns_text(c)
         && !matches!(c,
-        // Soft hyphen, joiners, fillers, and other characters without a width.
+        // Soft hyphen, joiners, fillers and other zero-width characters.
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
         | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
         | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
         | '\u{e0000}'..='\u{e0fff}'
-        // What could not be decoded, and what each font shows otherwise or not at all.
+        // The replacement character, and private-use characters, which fonts show differently or not at all.
         | '\u{fffd}' | '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..='\u{10ffff}')
 }
 
@@ -45,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_identifier_has_only_what_can_be_seen() {
+    fn an_identifier_has_visible_characters_only() {
         for good in ["T-0305-02", "订单１", "Ä1", "a b", "=T3", "+8613800000001", "'x", "№7", "Заказ-1", "🍵1"]
         {
             assert_eq!(wrong(good), None, "{good}");

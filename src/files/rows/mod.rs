@@ -1,23 +1,26 @@
-//! Rows that come in: one file a kind, from cells to a typed row with its key.
+//! Incoming rows: parses the cells of each kind of file into a typed row with its key.
 
 pub mod bills;
+pub mod cell;
 pub mod corrections;
 mod customers;
+mod email;
 pub mod facts;
+mod key;
 mod orders;
 mod results;
 
 use sha2::{Digest, Sha256};
 
-use super::cell::{Cells, Rejection};
 use crate::domain::correction::CorrectionRow;
 use crate::domain::customer::{Customer, Opening};
 use crate::domain::order::{FactRow, OrderRow};
+use cell::{Cells, Rejection};
 
 pub use bills::BillRow;
 pub use results::ResultRow;
 
-/// What the rows of a file are. The order is the one in which files of a day are taken.
+/// The kind of a file's rows. A day's files are taken in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -83,22 +86,22 @@ impl Kind {
         matches!(self, Kind::Customers | Kind::Agreements)
     }
 
-    /// Rows that carry money through the books.
+    /// Whether rows of this kind move money.
     pub fn is_money(self) -> bool {
         matches!(self, Kind::Payments | Kind::Refunds | Kind::Bills | Kind::Chargebacks)
     }
 
-    /// Rows without which nobody knows what customers have paid.
-    pub fn tells_who_paid(self) -> bool {
+    /// Whether the books need this kind to know what customers have paid.
+    pub fn reports_payments(self) -> bool {
         matches!(self, Kind::Payments | Kind::DebitResults | Kind::Refunds | Kind::Bills)
     }
 
-    /// What a bank says became of our instructions.
+    /// Whether rows of this kind are a bank's answers to instructions.
     pub fn is_result(self) -> bool {
         matches!(self, Kind::DebitResults | Kind::PayoutResults)
     }
 
-    /// Columns that a file must have; every kind may have more, in any order.
+    /// The required columns. A file may have more, in any order.
     pub fn required(self) -> &'static [&'static str] {
         match self {
             Kind::Customers => customers::COLUMNS,
@@ -118,7 +121,7 @@ impl Kind {
         }
     }
 
-    /// Columns that a file may have besides.
+    /// The optional columns.
     pub fn optional(self) -> &'static [&'static str] {
         match self {
             Kind::Customers | Kind::Agreements | Kind::Fulfilments => &[],
@@ -133,16 +136,17 @@ impl Kind {
         }
     }
 
-    /// The column that holds a row's key, to name it even when the row is not readable.
+    /// The column with a row's key, by which even an unreadable row is named.
     pub fn key_column(self) -> &'static str {
         self.required()[0]
     }
 }
 
-/// A row as read.
+/// A parsed row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parsed {
-    /// Fingerprint of the content: the same content again is a duplicate, other content a conflict.
+    /// A fingerprint of the content. A row with a known key and the same content is a duplicate; with other content, a
+    /// conflict.
     pub fingerprint: i64,
     pub row: Row,
 }
@@ -173,7 +177,7 @@ impl Row {
     }
 }
 
-/// Reads a row of a kind.
+/// Parses a row.
 pub fn parse(kind: Kind, cells: &Cells<'_>) -> Result<Parsed, Rejection> {
     match kind {
         Kind::Customers => customers::parse(cells),
@@ -186,7 +190,7 @@ pub fn parse(kind: Kind, cells: &Cells<'_>) -> Result<Parsed, Rejection> {
     }
 }
 
-/// A fingerprint of typed values, so that `5` and `5.00`, or the same instant in two zones, are the same content.
+/// A fingerprint of typed values: `5` and `5.00`, or the same instant in two time zones, have the same fingerprint.
 pub struct Fingerprint(String);
 
 impl Fingerprint {

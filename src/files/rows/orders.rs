@@ -1,8 +1,8 @@
-//! Orders, with the fulfilment that their row may already carry.
+//! Orders. A row may already contain fulfilments.
 
 use super::{Fingerprint, Parsed, Row};
 use crate::domain::order::{Event, OrderRow};
-use crate::files::cell::{Cells, Rejection};
+use crate::files::rows::cell::{Cells, Rejection};
 
 pub const COLUMNS: &[&str] = &["order_id", "customer_id", "amount", "currency", "ordered_at"];
 

@@ -1,10 +1,10 @@
-//! What a bank answers to instructions: debits and pay-outs.
+//! A bank's answers to instructions: debits and pay-outs.
 
 use chrono::{DateTime, Utc};
 
 use super::{Fingerprint, Kind, Parsed, Row};
 use crate::domain::instruction::Answer;
-use crate::files::cell::{Cells, Rejection};
+use crate::files::rows::cell::{Cells, Rejection};
 
 pub const DEBIT_COLUMNS: &[&str] = &["debit_id", "order_id", "result", "at"];
 pub const PAYOUT_COLUMNS: &[&str] = &["payout_id", "result", "at"];
@@ -14,7 +14,7 @@ pub const PAYOUT_COLUMNS: &[&str] = &["payout_id", "result", "at"];
 pub struct ResultRow {
     /// The debit_id or payout_id.
     pub id: String,
-    /// As the row says, if it says one.
+    /// The order that the row names, if any.
     pub order_id: Option<String>,
     pub answer: Answer,
     pub at: DateTime<Utc>,

@@ -1,4 +1,4 @@
-//! The one file of a zip that holds the rows. Names are looked at and never used as paths.
+//! Finds the file with the rows in a zip. Entry names are compared, never used as paths.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -12,12 +12,12 @@ use zip::unstable::read::ZipIterable;
 use zip::{CompressionMethod, ZipReadOptions};
 
 use super::Packing;
-use crate::files::distrust::Distrust;
+use crate::files::read::file_error::FileError;
 
-/// An entry's bytes, unpacked, with their checksum compared at the end.
+/// The unpacked bytes of an entry. The checksum is verified at the end.
 pub struct Entry {
     bytes: Box<dyn Read + Send>,
-    /// Its size in the archive.
+    /// The packed size.
     pub packed: u64,
     size: u64,
     crc: u32,
@@ -25,11 +25,11 @@ pub struct Entry {
     given: u64,
 }
 
-/// Finds the entry that is meant and opens it.
+/// Finds and opens the entry that the feed takes.
 pub fn open(file: File, packing: &Packing) -> io::Result<Entry> {
     let mut file = BufReader::with_capacity(1 << 16, file);
     check_ends(&mut file)?;
-    // The archive begins where the file begins: nothing is searched for.
+    // The archive must begin at the start of the file.
     let config = Config { archive_offset: ArchiveOffset::Known(0) };
     let mut archive = ZipIterable::try_new(&mut file, config).map_err(broken)?;
     let most = packing.limits.entries;
@@ -46,7 +46,7 @@ pub fn open(file: File, packing: &Packing) -> io::Result<Entry> {
         if !names.insert(name.clone()) {
             return Err(refused(format!("has two entries named {}; send each once", shown(&name))));
         }
-        if !is_folder(&name) && !is_by_the_way(&name) {
+        if !is_folder(&name) && !is_metadata(&name) {
             candidates.push((name, entry));
         }
     }
@@ -78,19 +78,19 @@ impl Read for Entry {
         let over = self.given > self.size;
         if over || read == 0 && !buffer.is_empty() && (self.given, self.seen.sum()) != (self.size, self.crc) {
             let why =
-                if self.given == self.size { "its checksum is not right" } else { "its size is not the one told" };
+                if self.given == self.size { "its checksum is wrong" } else { "its size differs from the stated size" };
             return Err(io::Error::new(io::ErrorKind::InvalidData, why));
         }
         Ok(read)
     }
 }
 
-/// What stands at the end of a zip, and the length of it without the comment that it may end in.
+/// The signature of a zip's end record, and the record's length without the optional comment.
 const END: &[u8] = b"PK\x05\x06";
 const END_LENGTH: usize = 22;
 
-/// An archive that does not begin and end where the file does is one with something before or after it, such as another
-/// archive. Of two that were joined, some programs see the one and some the other; nobody sees both.
+/// Refuses a zip that does not begin and end exactly where the file does: there is something before or after it, such as
+/// another zip. Of two joined zips, a program sees the first or the second, never both.
 fn check_ends(file: &mut (impl Read + Seek)) -> io::Result<()> {
     let length = file.seek(SeekFrom::End(0))?;
     let from = length.saturating_sub(END_LENGTH as u64 + u64::from(u16::MAX));
@@ -105,21 +105,23 @@ fn check_ends(file: &mut (impl Read + Seek)) -> io::Result<()> {
         if places.filter_map(ends).any(|end| end < length) {
             return Err(refused("has something after its end, such as another file; send the zip alone".to_owned()));
         }
-        let message = "is no whole zip file: its end is not there; it is cut off or damaged, send it again";
-        return Err(Distrust::new("FILE_UNREADABLE", message).into_io());
+        let message = "is not a complete zip file: its end is missing; it is truncated or damaged, send it again";
+        return Err(FileError::new("FILE_UNREADABLE", message).into_io());
     };
     let (size, start) = (number(end + 12, 4), number(end + 16, 4));
-    // Archives of more than 4 GiB say it elsewhere.
+    // Archives of more than 4 GiB have these values elsewhere.
     let is_large = [size, start].contains(&u64::from(u32::MAX));
     if is_large || start + size == from + end as u64 {
         return Ok(());
     }
-    Err(refused("is several zip files joined, or one with something before it; send each alone".to_owned()))
+    Err(refused(
+        "consists of several joined zip files, or has something before the zip; send each zip alone".to_owned(),
+    ))
 }
 
 type Candidate = (String, ZipFileEntry<'static>);
 
-/// The entry that the feed names, or the only one there is.
+/// The entry that matches the feed's pattern, or the only entry.
 fn chosen(mut candidates: Vec<Candidate>, packing: &Packing) -> io::Result<Candidate> {
     let there: Vec<String> = candidates.iter().take(10).map(|(name, _)| shown(name)).collect();
     let there = if there.is_empty() { "no file".to_owned() } else { there.join(", ") };
@@ -133,11 +135,11 @@ fn chosen(mut candidates: Vec<Candidate>, packing: &Packing) -> io::Result<Candi
         (Some(only), true, _) => Ok(only),
         (_, _, Some(pattern)) => {
             let pattern = pattern.text();
-            Err(refused(format!("must hold one file like {pattern}, the feed's entry; in it there is {there}")))
+            Err(refused(format!("must contain one file that matches the feed's entry {pattern}; it contains {there}")))
         }
-        (None, _, None) => Err(refused("has no file in it; send it with the one that holds the rows".to_owned())),
+        (None, _, None) => Err(refused("contains no file; send a zip with the file that holds the rows".to_owned())),
         (Some(_), _, None) => {
-            Err(refused(format!("must hold one file, or the feed say which with entry; in it there is {there}")))
+            Err(refused(format!("must contain one file, or the feed must name one with entry; it contains {there}")))
         }
     }
 }
@@ -159,7 +161,7 @@ fn check_name(name: &str, entry: &ZipFileEntry<'_>) -> io::Result<()> {
     Err(refused(format!("the entry {} {wrong}; send a zip with plain files", shown(name))))
 }
 
-/// An entry's name: UTF-8, with or without saying so, else GBK as Chinese Windows writes it, else byte by byte.
+/// An entry's name: UTF-8, whether flagged or not; else GBK, as Chinese Windows writes it; else escaped bytes.
 fn name(raw: &[u8]) -> String {
     let name = match std::str::from_utf8(raw) {
         Ok(name) => name.to_owned(),
@@ -179,26 +181,26 @@ fn is_folder(name: &str) -> bool {
     name.ends_with('/')
 }
 
-/// What packing programs add on their own.
-fn is_by_the_way(name: &str) -> bool {
+/// Files that packing programs add.
+fn is_metadata(name: &str) -> bool {
     name.starts_with("__MACOSX/") || base(name).starts_with('.')
 }
 
-/// A name as a message can hold it.
+/// A name that is safe to show in a message.
 fn shown(name: &str) -> String {
     name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).take(100).collect()
 }
 
 fn refused(message: String) -> io::Error {
-    Distrust::new("FILE_ARCHIVE", message).into_io()
+    FileError::new("FILE_ARCHIVE", message).into_io()
 }
 
 fn broken(why: ZipError) -> io::Error {
     match why {
         ZipError::Io(why) if why.raw_os_error().is_some() => why,
         why => {
-            let message = format!("is no whole zip file: {why}; it is cut off or damaged, send it again");
-            Distrust::new("FILE_UNREADABLE", message).into_io()
+            let message = format!("is not a complete zip file: {why}; it is truncated or damaged, send it again");
+            FileError::new("FILE_UNREADABLE", message).into_io()
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Where mail goes: to a server, into a folder, or nowhere.
+//! Sends mail to a server or into a folder, or keeps it in memory.
 //!
-//! Sending says whether another try may help. It keeps no record and never tries twice by itself: between the end of a
-//! message and the server's word for it, only the caller's record tells a mail that is under way from one that isn't.
+//! An error says whether another attempt may help. This module keeps no record and never retries: while a server has not
+//! confirmed a message, only the caller's record shows that the mail may have been sent.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -12,26 +12,26 @@ pub use super::smtp::{Smtp, SmtpUrlError};
 
 #[derive(Debug)]
 pub enum Transport {
-    /// One `{message_id}.eml` a mail: for samples, rehearsals, and programs that fetch mail from a folder.
+    /// Writes one `{message_id}.eml` per mail: for samples, rehearsals, and programs that collect mail from a folder.
     Folder(PathBuf),
     Smtp(Smtp),
-    /// Keeps what was sent, for tests.
+    /// Keeps sent mails, for tests.
     Memory(Memory),
 }
 
-/// Why a mail was not sent. The text carries no name and no address, whatever the server said.
+/// Why a mail was not sent. The text contains no name and no address, whatever the server's response.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
-    /// Nothing gets to the customer's address, or it is none.
-    #[error("refused for good: {0}")]
+    /// No mail can reach the customer's address, or it is not valid.
+    #[error("permanently refused: {0}")]
     Address(String),
-    /// The server refused this mail (5xx), and would again.
-    #[error("refused for good: {0}")]
+    /// The server refused this mail permanently (5xx).
+    #[error("permanently refused: {0}")]
     Permanent(String),
-    /// The connection was lost between the message and the server's word for it: it may have been taken.
-    #[error("it is not known whether it was sent: {0}")]
+    /// The connection was lost before the server confirmed the message: it may have been accepted.
+    #[error("unknown whether the mail was sent: {0}")]
     Unknown(String),
-    /// Anything else: it may go better another time.
+    /// Any other failure; another attempt may succeed.
     #[error("not sent: {0}")]
     Transient(String),
 }
@@ -41,11 +41,11 @@ impl Transport {
         match self {
             Transport::Folder(folder) => {
                 let (folder, name, bytes) = (folder.clone(), format!("{}.eml", mail.message_id), mail.bytes());
-                // Files block, and a slow disk should not hold up the mails on the wire.
+                // File access blocks, and a slow disk must not delay mails on the network.
                 let written = tokio::task::spawn_blocking(move || write_file(&folder, &name, &bytes)).await;
                 match written {
                     Ok(Ok(())) => Ok(()),
-                    Ok(Err(error)) => Err(SendError::Transient(format!("writing the mail's file: {error}"))),
+                    Ok(Err(error)) => Err(SendError::Transient(format!("cannot write the mail's file: {error}"))),
                     Err(_) => Err(SendError::Transient("writing the mail's file was interrupted".into())),
                 }
             }
@@ -57,7 +57,7 @@ impl Transport {
         }
     }
 
-    /// How many mails can be under way at once; none where a mail that is handed over again does no harm.
+    /// How many mails can be in transit at once; `None` if sending a mail again does no harm.
     pub fn places(&self) -> Option<usize> {
         match self {
             Transport::Smtp(smtp) => Some(smtp.connections),
@@ -65,7 +65,7 @@ impl Transport {
         }
     }
 
-    /// Ends what is kept open between mails. Mail can be sent again afterwards.
+    /// Closes idle connections. Mail can still be sent afterwards.
     pub async fn close(&self) {
         if let Transport::Smtp(smtp) = self {
             smtp.close().await;
@@ -73,7 +73,7 @@ impl Transport {
     }
 }
 
-/// Mails sent so far, oldest first. Clones look at the same ones.
+/// The mails sent so far, oldest first. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Memory(Arc<Mutex<Vec<Mail>>>);
 
@@ -83,15 +83,15 @@ impl Memory {
     }
 }
 
-/// Under its own name a file is whole or not there. A mail that is sent again replaces its file.
+/// Writes a file atomically. A mail that is sent again replaces its file.
 fn write_file(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     std::fs::create_dir_all(folder)?;
-    let unfinished = folder.join(format!(".{name}.part"));
-    let mut file = std::fs::File::create(&unfinished)?;
+    let part = folder.join(format!(".{name}.part"));
+    let mut file = std::fs::File::create(&part)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    std::fs::rename(&unfinished, folder.join(name))?;
-    // The new name is lost in a power cut until the folder itself is on the disk.
+    std::fs::rename(&part, folder.join(name))?;
+    // Without syncing the folder, a power failure could lose the new name.
     std::fs::File::open(folder)?.sync_all()
 }
 

@@ -364,8 +364,8 @@ fn totals_are_written_as_amounts_are_and_amounts_in_one_way() {
     for amount in ["12.34", "0.001", "1.2.345,00"] {
         let (told, _) = check(&scheme, "excel", file(amount, "1,50").replace(totals, "").as_bytes());
         let says = format!(
-            "1 rejected as BAD_AMOUNT, first line 2: column sum (amount), value \"{amount}\": not an amount as this format \
-             writes them, such as 1.250,90"
+            "1 rejected as BAD_AMOUNT, first line 2: column sum (amount), value \"{amount}\": not an amount in this format, \
+             such as 1.250,90"
         );
         assert!(told.contains(&says), "{amount}: {told}");
     }

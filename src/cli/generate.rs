@@ -398,10 +398,10 @@ mod tests {
         let command = small(temporary.path());
         command.write().unwrap();
         let refused = command.write().unwrap_err().to_string();
-        assert!(refused.ends_with("is not empty: name a new folder"), "{refused}");
+        assert!(refused.ends_with("is not empty; choose a new folder"), "{refused}");
         let few = Generate { customers: 2, out: temporary.path().join("few"), ..command };
         let refused = few.write().unwrap_err().to_string();
-        assert_eq!(refused, "2 customers are too few for 3 merchants: each merchant needs one at least");
+        assert_eq!(refused, "2 customers are too few for 3 merchants: each merchant needs at least one");
     }
 
     #[test]

@@ -103,20 +103,20 @@ fn a_row_of_several_lines_is_not_several_rows() {
 }
 
 #[test]
-fn what_is_longer_than_a_row_may_be_is_refused_with_its_line() {
+fn a_line_that_is_too_long_is_refused() {
     let refused = |text: &str, longest| rows(text, None, longest).map_err(|why| (why.code, why.message));
     assert!(refused("a,b\n1,2\n", 3).is_ok());
     assert!(refused("a,b\r\n1,2\r\n", 4).is_ok());
     for text in ["a,b\n1,23\n", "a,b\n1,23", "a,b\n1,\"2\n", "a,b\n1,2\"3\n"] {
         let (code, message) = refused(text, 3).unwrap_err();
-        assert!(code == "FILE_LINE_TOO_LONG" && message.starts_with("line 2 is longer than 3 bytes"), "{message}");
+        assert!(code == "FILE_LINE_TOO_LONG" && message.starts_with("line 2 is longer than the limit of 3 bytes"), "{message}");
     }
     // An unclosed quote is the fault of one line.
     assert_eq!(refused("1,\"2\n3,4\n5,6\n7,\"8\"\n", 9).unwrap(), ["1 NotClosed 1: 1,\"2", "3|4", "5|6", "7|8"]);
 }
 
 #[test]
-fn a_file_that_ends_within_a_quote_is_not_whole() {
+fn a_file_that_ends_inside_a_quote_is_incomplete() {
     for text in ["1,2\n3,\"4", "1,2\n3,\"4\"\"", "\"1\n2,\"3"] {
         let why = rows(text, None, 1_000).unwrap_err();
         assert_eq!(why.code, "FILE_TRUNCATED", "{text:?}");
@@ -126,7 +126,7 @@ fn a_file_that_ends_within_a_quote_is_not_whole() {
 
 #[test]
 fn every_line_is_accounted_for_and_good_text_is_left_as_it_is() {
-    // All texts of seven meaningful characters.
+    // All texts of seven of these characters.
     let signs = [b'a', b',', b'"', b'\n', b'\r'];
     for number in 0..5_u32.pow(7) {
         let text: Vec<u8> = (0..7).map(|i| signs[(number / 5_u32.pow(i) % 5) as usize]).collect();

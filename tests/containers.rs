@@ -277,7 +277,12 @@ fn bombs_are_refused_before_they_go_off() {
 #[test]
 fn a_line_without_end_is_refused() {
     let long = format!("{PAYMENTS}P3,{},3.00,CNY,2026-03-01\n", "x".repeat(2_000));
-    is_refused(long.as_bytes(), "limits.line_kib = 1", "FILE_LINE_TOO_LONG", "line 4 is longer than 1024 bytes");
+    is_refused(
+        long.as_bytes(),
+        "limits.line_kib = 1",
+        "FILE_LINE_TOO_LONG",
+        "line 4 is longer than the limit of 1024 bytes",
+    );
 }
 
 #[test]

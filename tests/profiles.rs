@@ -347,7 +347,11 @@ fn totals_are_written_as_amounts_are_and_amounts_in_one_way() {
     scheme.write("excel.toml", german);
     for (amount, said, says) in [
         ("12.400,00", "12.400,00", "total of sum: the file says 12.400,00, holds 12400.00"),
-        ("12.400,00", "124,00", "FILE_TOTALS: line 3 states a total of \"124,00\" for sum, but the rows add up to 12400.00"),
+        (
+            "12.400,00",
+            "124,00",
+            "FILE_TOTALS: line 3 states a total of \"124,00\" for sum, but the rows add up to 12400.00",
+        ),
         ("1,50", "1,50", "The file would be taken"),
         (
             "1,50",

@@ -109,7 +109,10 @@ fn a_line_that_is_too_long_is_refused() {
     assert!(refused("a,b\r\n1,2\r\n", 4).is_ok());
     for text in ["a,b\n1,23\n", "a,b\n1,23", "a,b\n1,\"2\n", "a,b\n1,2\"3\n"] {
         let (code, message) = refused(text, 3).unwrap_err();
-        assert!(code == "FILE_LINE_TOO_LONG" && message.starts_with("line 2 is longer than the limit of 3 bytes"), "{message}");
+        assert!(
+            code == "FILE_LINE_TOO_LONG" && message.starts_with("line 2 is longer than the limit of 3 bytes"),
+            "{message}"
+        );
     }
     // An unclosed quote is the fault of one line.
     assert_eq!(refused("1,\"2\n3,4\n5,6\n7,\"8\"\n", 9).unwrap(), ["1 NotClosed 1: 1,\"2", "3|4", "5|6", "7|8"]);

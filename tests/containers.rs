@@ -138,7 +138,7 @@ fn names_in_gbk_are_understood() {
     let bytes = zip(&[("AAAA.csv", b"x"), ("BBBB.csv", PAYMENTS.as_bytes())]);
     let bytes = exchanged(exchanged(bytes, b"AAAA.csv", sums), b"BBBB.csv", rows);
     is_read(&bytes, "entry = \"明细*.csv\"");
-    is_refused(&bytes, "", "FILE_ARCHIVE", "in it there is 汇总.csv, 明细.csv");
+    is_refused(&bytes, "", "FILE_ARCHIVE", "it contains 汇总.csv, 明细.csv");
 }
 
 #[test]
@@ -149,19 +149,19 @@ fn a_zip_must_hold_one_file_that_is_meant() {
         &two,
         "",
         "FILE_ARCHIVE",
-        "must hold one file, or the feed say which with entry; in it there is a.csv, b.csv",
+        "must contain one file, or the feed must name one with entry; it contains a.csv, b.csv",
     );
-    is_refused(&two, "entry = \"*.csv\"", "FILE_ARCHIVE", "must hold one file like *.csv");
+    is_refused(&two, "entry = \"*.csv\"", "FILE_ARCHIVE", "must contain one file that matches the feed's entry *.csv");
     is_refused(
         &two,
         "entry = \"c.csv\"",
         "FILE_ARCHIVE",
-        "must hold one file like c.csv, the feed's entry; in it there is a.csv",
+        "must contain one file that matches the feed's entry c.csv; it contains a.csv",
     );
     let one = zip(&[("a.csv", text)]);
-    is_refused(&[one.clone(), one].concat(), "", "FILE_ARCHIVE", "is several zip files joined");
-    is_refused(&zip(&[]), "", "FILE_ARCHIVE", "has no file in it");
-    is_refused(&zip(&[("folder/", b"")]), "", "FILE_ARCHIVE", "has no file in it");
+    is_refused(&[one.clone(), one].concat(), "", "FILE_ARCHIVE", "consists of several joined zip files");
+    is_refused(&zip(&[]), "", "FILE_ARCHIVE", "contains no file");
+    is_refused(&zip(&[("folder/", b"")]), "", "FILE_ARCHIVE", "contains no file");
     is_refused(&zip(&[("xl/workbook.xml", b"<x/>"), ("x.xml", b"<x/>")]), "", "FILE_ARCHIVE", "is an Excel workbook");
 }
 
@@ -247,9 +247,9 @@ fn damaged_archives_count_for_nothing() {
         ([gzip(text), b"and more".to_vec()].concat(), "cannot be unpacked to its end"),
         (cut(zstd(text, 20)), "cannot be unpacked to its end"),
         (flipped(zstd(text, 20), 2), "cannot be unpacked to its end"),
-        (cut(zipped.clone()), "is no whole zip file"),
-        (zipped[..zipped.len() / 2].to_vec(), "is no whole zip file"),
-        ([zipped.clone(), vec![b'x'; 100_000]].concat(), "is no whole zip file"),
+        (cut(zipped.clone()), "is not a complete zip file"),
+        (zipped[..zipped.len() / 2].to_vec(), "is not a complete zip file"),
+        ([zipped.clone(), vec![b'x'; 100_000]].concat(), "is not a complete zip file"),
         (flipped(zipped.clone(), zipped.len() / 2), "cannot be unpacked to its end"),
         (lying, "cannot be unpacked to its end"),
         (gzip(text)[..5].to_vec(), "cannot be unpacked to its end"),
@@ -277,7 +277,12 @@ fn bombs_are_refused_before_they_go_off() {
 #[test]
 fn a_line_without_end_is_refused() {
     let long = format!("{PAYMENTS}P3,{},3.00,CNY,2026-03-01\n", "x".repeat(2_000));
-    is_refused(long.as_bytes(), "limits.line_kib = 1", "FILE_LINE_TOO_LONG", "line 4 is longer than 1024 bytes");
+    is_refused(
+        long.as_bytes(),
+        "limits.line_kib = 1",
+        "FILE_LINE_TOO_LONG",
+        "line 4 is longer than the limit of 1024 bytes",
+    );
 }
 
 #[test]
@@ -301,7 +306,7 @@ fn limits_that_make_no_sense_are_told() {
     for words in [
         "feed.limits.ratio: 0: write 1 to 1000000",
         "feed.limits.line_kib: 9000000: write 1 to 1000000",
-        "feed.entry: \"a/b\": a pattern is a file name, without folders",
+        "feed.entry: \"a/b\": a pattern is a file name without folders",
         "feed.done: \"done\": write a point and letters, digits, - and _, such as \".done\"",
     ] {
         assert!(told.contains(words), "{told}");

@@ -108,7 +108,7 @@ fn every_report_column_is_described_in_its_place() {
         "exceptions",
         "credit_impact",
     ] {
-        let source = read(Path::new("src/files/outgoing").join(format!("{report}.rs")));
+        let source = read(Path::new("src/files/reports").join(format!("{report}.rs")));
         let header = list_after(&source, "HEADER");
         assert!(!header.is_empty(), "{report} has no HEADER any more");
         let described: Vec<String> =
@@ -136,7 +136,7 @@ fn every_column_that_a_file_must_have_is_described_in_its_place() {
         ("payout_results", "results.rs", "const PAYOUT_COLUMNS"),
         ("corrections", "corrections.rs", "const COLUMNS"),
     ] {
-        let required = list_after(&read(Path::new("src/files/incoming").join(source)), list);
+        let required = list_after(&read(Path::new("src/files/rows").join(source)), list);
         assert!(!required.is_empty(), "{source} has no {list} any more");
         let described = table_of(&page, kind).into_iter().filter(|(_, note)| note != "optional");
         let described: Vec<String> = described.map(|(column, _)| column).collect();

@@ -64,11 +64,11 @@ fn what_is_no_plain_file_under_a_proper_name_is_refused_and_told_once() {
     scheme.close("2026-03-02");
     let told = exceptions(&scheme, "2026-03-02");
     for words in [
-        "in the inbox of feed payments: payments-2026-03-01-link.csv is a symbolic link, which could lead anywhere",
+        "in the inbox of feed payments: payments-2026-03-01-link.csv is a symbolic link",
         "payments-2026-03-01-nowhere.csv is a symbolic link",
-        "payments-2026-03-01-pipe.csv is a pipe; have the file itself put there",
+        "payments-2026-03-01-pipe.csv is a pipe; send a regular file instead",
         "payments-2026-03-01-socket.csv is a socket",
-        "has a name of 224 bytes, and 200 are the most; have it sent under another",
+        "has a name of 224 bytes; at most 200 are allowed; send it under another name",
         "payments-2026-03-01-\\x07.csv has control characters in its name",
         "payments-2026-03-01-\\xd6\\xd0.csv has a name that is not UTF-8",
     ] {

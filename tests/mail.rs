@@ -192,7 +192,7 @@ fn a_mail_folder_that_cannot_be_written_is_trouble_and_loses_nothing() {
     std::fs::rename(scheme.path("sample-run/mail"), scheme.path("mail")).unwrap();
     std::fs::write(scheme.path("sample-run/mail"), "in the way").unwrap();
     let told = scheme.run_failing(&["job", "send_reminders"], 1);
-    assert!(told.contains("mails could not be handed over") && told.contains("writing the mail's file"), "{told}");
+    assert!(told.contains("mails could not be handed over") && told.contains("cannot write the mail's file"), "{told}");
     std::fs::remove_file(scheme.path("sample-run/mail")).unwrap();
     std::fs::rename(scheme.path("mail"), scheme.path("sample-run/mail")).unwrap();
     scheme.run(&["job", "send_reminders"]);

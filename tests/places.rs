@@ -110,7 +110,7 @@ fn a_day_by_sftp() {
     // Taken: in the archives, there and here. What is of tomorrow, unfinished, or a link stays; the link is told.
     let told = scheme.read("run/reconciliation/2026-03-01/SHOP_2026-03-01_exceptions.csv");
     assert_eq!(told.matches("FILE_REFUSED").count(), 1, "{told}");
-    assert!(told.contains("orders-2026-03-01-link.csv is a symbolic link, which could lead anywhere"), "{told}");
+    assert!(told.contains("orders-2026-03-01-link.csv is a symbolic link"), "{told}");
     assert_eq!(
         names(remote("in")),
         ["archive", "orders-2026-03-01-link.csv", "orders-2026-03-01b.csv.part", "orders-2026-03-02.csv"]
@@ -205,7 +205,7 @@ fn no_day_is_sealed_without_a_look_into_its_inbox() {
     let scheme = on_sftp(&sftp, "stranger", "");
     fs::write(sftp.folder.join("in/orders-2026-03-01.csv"), ORDERS).unwrap();
     let said = scheme.run_failing(&["close", "--through", "2026-03-01"], 1);
-    assert!(said.contains("feed orders: the inbox sftp://") && said.contains("does not let"), "{said}");
+    assert!(said.contains("feed orders: the inbox sftp://") && said.contains("rejects the user"), "{said}");
     assert!(said.contains("sftp/stranger"), "{said}");
     // Not by way of the single job, either.
     let said = scheme.run_failing(&["job", "close_day"], 1);
@@ -219,7 +219,7 @@ fn no_day_is_sealed_without_a_look_into_its_inbox() {
     for wrong in [format!("[127.0.0.1]:{} {other}", sftp.port), String::new()] {
         fs::write(&known, wrong).unwrap();
         let said = scheme.run_failing(&["close", "--through", "2026-03-01"], 1);
-        assert!(said.contains("the host key of 127.0.0.1 is not the one in"), "{said}");
+        assert!(said.contains("the host key of 127.0.0.1 is missing in"), "{said}");
     }
     fs::write(&known, right).unwrap();
 
@@ -265,11 +265,11 @@ fn wrong_keys_and_missing_buckets_are_told_without_secrets() {
     let mut scheme = on_s3(&s3, "");
     scheme.env[1].1 = "not-the-secret-at-all".to_owned();
     let said = scheme.run_failing(&["close", "--through", "2026-03-01"], 1);
-    assert!(said.contains("feed orders: the inbox s3://files/in") && said.contains("does not let us"), "{said}");
+    assert!(said.contains("feed orders: the inbox s3://files/in") && said.contains("denies access"), "{said}");
     assert!(!said.contains("not-the-secret-at-all"), "{said}");
     scheme.env.remove(1);
     let said = scheme.run_failing(&["close", "--through", "2026-03-01"], 1);
-    assert!(said.contains("the variable TEST_S3_SECRET is not set"), "{said}");
+    assert!(said.contains("the environment variable TEST_S3_SECRET is not set"), "{said}");
     scheme.env = s3.env();
     let text = scheme.read("paylater.toml");
     scheme.write("paylater.toml", text.replace("s3://files", "s3://nowhere"));
@@ -324,8 +324,8 @@ fn hostile_names_are_refused_and_told_and_so_is_what_is_too_large() {
     for words in [
         "in the inbox of feed orders: orders-2026-03-01\\n.csv has control characters in its name",
         "orders-2026-03-01\\x1b[31m.csv has control characters",
-        "has slashes in its name, as if it lay elsewhere",
-        "has a name of 221 bytes, and 200 are the most",
+        "has slashes in its name",
+        "has a name of 221 bytes; at most 200 are allowed",
         "has a name that is not UTF-8",
         "big.csv has 2097152 bytes, and 1048576 are the most that are fetched; have it sent in parts",
     ] {

@@ -101,51 +101,51 @@ fn a_file_that_contradicts_itself_is_refused_with_both_figures() {
         (
             "alipay",
             gbk(&alipay.replace("共1235.00元", "共1235.01元")),
-            "FILE_TOTALS: line 10 says \"1235.01\" in all of 商家实收（元） with 业务类型 交易, the rows come to 1235.00; have the \
-             file made again",
+            "FILE_TOTALS: line 10 states a total of \"1235.01\" for 商家实收（元） with 业务类型 交易, but the rows add up to \
+             1235.00; create the file again",
         ),
         (
             "alipay",
             gbk(&alipay.replace("退款合计：1笔", "退款合计：2笔")),
-            "FILE_TOTALS: line 11 says \"2\" rows with 业务类型 退款, the file has 1; have the file made again",
+            "FILE_TOTALS: line 11 states \"2\" rows with 业务类型 退款, but the file has 1; create the file again",
         ),
         (
             "alipay",
             gbk(&alipay[..half]),
-            "FILE_TRUNCATED: the line \"#*业务明细列表结束*\" at its end is missing: the file is not whole; send it again",
+            "FILE_TRUNCATED: the end line \"#*业务明细列表结束*\" is missing: the file is incomplete; send it again",
         ),
         (
             "alipay",
             gbk(&alipay.replace("#交易合计：2笔", "#2笔")),
-            "FILE_TRUNCATED: the line \"#交易合计：{count}笔，商家实收共{sum}元，*\" is missing: the file is not whole; send it again",
+            "FILE_TRUNCATED: the line \"#交易合计：{count}笔，商家实收共{sum}元，*\" is missing: the file is incomplete; send it again",
         ),
         (
             "alipay",
             gbk(&alipay.repeat(2)),
-            "FILE_TOTALS: line 17 is a row after the file's end; two files may have been joined: send each alone",
+            "FILE_TOTALS: line 17 is a row after the end of the file; if two files were joined, send each alone",
         ),
         ("alipay", [gbk(&alipay), b"\xff\xff".to_vec()].concat(), &at_end),
         (
             "wechat",
             wechat.replace("`29.90,`0.00,`0.24000", "`29.91,`0.00,`0.23000").into_bytes(),
-            "FILE_TOTALS: line 7 says \"29.91\" in all of 退款金额, the rows come to 29.90; line 7 says \"0.23000\" in all of \
-             手续费, the rows come to 0.24000; have the file made again",
+            "FILE_TOTALS: line 7 states a total of \"29.91\" for 退款金额, but the rows add up to 29.90; line 7 states a total of \
+             \"0.23000\" for 手续费, but the rows add up to 0.24000; create the file again",
         ),
         (
             "wechat",
             wechat.lines().take(4).collect::<Vec<_>>().join("\n").into_bytes(),
-            "FILE_TRUNCATED: the total 总交易单数 is missing: the file is not whole; send it again",
+            "FILE_TRUNCATED: the total 总交易单数 is missing: the file is incomplete; send it again",
         ),
         (
             "wechat",
             wechat.replace("`9.90,`0.00,`ORIGINAL", "`九块九,`0.00,`ORIGINAL").into_bytes(),
-            "FILE_TOTALS: line 4, column 退款金额, value \"九块九\": no amount, so that the file's totals cannot be compared",
+            "FILE_TOTALS: line 4, column 退款金额, value \"九块九\": not an amount, so the file's totals cannot be compared",
         ),
         (
             "wechat",
             utf16(&wechat),
-            "FILE_ENCODING: the file begins with the mark of UTF-16, which this feed is not read in; save it as UTF-8 and send \
-             it again",
+            "FILE_ENCODING: the file begins with a UTF-16 byte order mark, but this feed is not UTF-16; save the file as UTF-8 \
+             and send it again",
         ),
         (
             "wechat",
@@ -163,21 +163,21 @@ fn a_file_that_contradicts_itself_is_refused_with_both_figures() {
         (
             "klarna",
             klarna.replace("150.00;4.50", "151.00;4.50").into_bytes(),
-            "FILE_TOTALS: line 2 says \"151.00\" in all of amount with type SALE, the rows come to 150.00; have the file made \
-             again",
+            "FILE_TOTALS: line 2 states a total of \"151.00\" for amount with type SALE, but the rows add up to 150.00; create the \
+             file again",
         ),
         (
             "klarna",
             format!("{klarna}\"SALE;R-1").into_bytes(),
-            "FILE_TRUNCATED: the file ends within a quote that is opened in its last line, 8: the file is not whole, or the \
-             quote a slip; mend it and send it again",
+            "FILE_TRUNCATED: the file ends inside a quote that opens in its last line, 8: the file is incomplete, or the \
+             quote is a mistake; correct the file and send it again",
         ),
-        ("klarna", Vec::new(), "FILE_EMPTY: the file is empty; even a day without rows has a header"),
+        ("klarna", Vec::new(), "FILE_EMPTY: the file is empty; a file without rows still needs a header"),
         (
             "excel",
             b"payment_id\torder_id".to_vec(),
-            "FILE_ENCODING: the file does not begin with the mark of UTF-16, so that its encoding is not certain; save it as \
-             UTF-16 with byte order mark and send it again",
+            "FILE_ENCODING: the file does not begin with a UTF-16 byte order mark, so its encoding is uncertain; save it as \
+             UTF-16 with a byte order mark and send it again",
         ),
     ] {
         let (told, ended) = check(&scheme, feed, &bytes);
@@ -347,14 +347,18 @@ fn totals_are_written_as_amounts_are_and_amounts_in_one_way() {
     scheme.write("excel.toml", german);
     for (amount, said, says) in [
         ("12.400,00", "12.400,00", "total of sum: the file says 12.400,00, holds 12400.00"),
-        ("12.400,00", "124,00", "FILE_TOTALS: line 3 says \"124,00\" in all of sum, the rows come to 12400.00"),
+        (
+            "12.400,00",
+            "124,00",
+            "FILE_TOTALS: line 3 states a total of \"124,00\" for sum, but the rows add up to 12400.00",
+        ),
         ("1,50", "1,50", "The file would be taken"),
         (
             "1,50",
             "1.50",
-            "FILE_TOTALS: line 3 says \"1.50\" in all of sum, which is no amount as this format writes them",
+            "FILE_TOTALS: line 3 states a total of \"1.50\" for sum, which is not an amount in this format",
         ),
-        ("12.34", "12,34", "no amount, so that the file's totals cannot be compared"),
+        ("12.34", "12,34", "not an amount, so the file's totals cannot be compared"),
     ] {
         let (told, _) = check(&scheme, "excel", file(amount, said).as_bytes());
         assert!(told.contains(says), "{amount} {said}: {told}");
@@ -364,8 +368,8 @@ fn totals_are_written_as_amounts_are_and_amounts_in_one_way() {
     for amount in ["12.34", "0.001", "1.2.345,00"] {
         let (told, _) = check(&scheme, "excel", file(amount, "1,50").replace(totals, "").as_bytes());
         let says = format!(
-            "1 rejected as BAD_AMOUNT, first line 2: column sum (amount), value \"{amount}\": not an amount as this format \
-             writes them, such as 1.250,90"
+            "1 rejected as BAD_AMOUNT, first line 2: column sum (amount), value \"{amount}\": not an amount in this format, \
+             such as 1.250,90"
         );
         assert!(told.contains(&says), "{amount}: {told}");
     }
@@ -464,7 +468,7 @@ fn a_profile_that_makes_no_sense_is_refused_with_its_line() {
         (lines("totals_heading = \"n\""), "own.toml:1: totals_heading: no [[total]] names a column of that table"),
         (
             lines("end_marker = \"{sum}{sum}\""),
-            "own.toml:1: end_marker: \"{sum}{sum}\": {sum} can stand in a line once",
+            "own.toml:1: end_marker: \"{sum}{sum}\": a line can contain {sum} only once",
         ),
         (good.replace("kind = \"payments\"\n", ""), "kind: is missing; columns are those of a kind"),
         (good.replace("amount = \"c\"\n", ""), "columns: amount is missing, which every row of payments needs"),

@@ -7,12 +7,12 @@ use std::io::{self, Cursor, Read};
 use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
-use paylater::files::container::{self, Delivery, Limits, Packing};
-use paylater::files::distrust::Distrust;
+use paylater::files::read::container::{self, Delivery, Limits, Packing};
+use paylater::files::read::file_error::FileError;
 use paylater::files::inbox::{Found, NamePattern};
-use paylater::files::incoming::Kind;
+use paylater::files::rows::Kind;
 use paylater::files::profile::Profile;
-use paylater::files::reader::examine;
+use paylater::files::read::reader::examine;
 use paylater_fuzz::found;
 
 static PROFILE: LazyLock<Arc<Profile>> = LazyLock::new(|| Arc::new(Profile::canonical()));
@@ -54,9 +54,9 @@ fn delivery<'a>(found: &'a Found, packing: &'a Packing) -> Delivery<'a> {
 }
 
 /// All there is in a file, and whether it was plain.
-fn text(delivery: &Delivery<'_>) -> Result<(Vec<u8>, bool), Distrust> {
+fn text(delivery: &Delivery<'_>) -> Result<(Vec<u8>, bool), FileError> {
     let told = |why: io::Error| {
-        let distrust = Distrust::of(why).expect("only a disk makes trouble");
+        let distrust = FileError::of(why).expect("only a disk makes trouble");
         assert!(!distrust.message.chars().any(char::is_control), "{:?}", distrust.message);
         distrust
     };

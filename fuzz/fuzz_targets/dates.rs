@@ -5,7 +5,7 @@ use chrono::{Datelike, SecondsFormat};
 use chrono_tz::Tz;
 use libfuzzer_sys::fuzz_target;
 use paylater::domain::calendar::YEARS;
-use paylater::files::cell::Cells;
+use paylater::files::rows::cell::Cells;
 
 fuzz_target!(|text: &str| {
     let header = ["at".to_owned()];

@@ -9,14 +9,14 @@ use std::sync::{Arc, LazyLock};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use paylater::config::profiles;
 use paylater::files::acknowledgement::{self, Acknowledgement, RejectsForm};
-use paylater::files::container::{self, Delivery, Packing};
-use paylater::files::distrust::Distrust;
-use paylater::files::encoding::{Encoding, Script};
+use paylater::files::read::container::{self, Delivery, Packing};
+use paylater::files::read::file_error::FileError;
+use paylater::files::read::encoding::{Encoding, Script};
 use paylater::files::inbox::Found;
-use paylater::files::incoming::Kind;
-use paylater::files::look::look;
+use paylater::files::rows::Kind;
+use paylater::files::preview::preview;
 use paylater::files::profile::{Header, Profile};
-use paylater::files::reader::{Line, Rows, examine};
+use paylater::files::read::reader::{Line, Rows, examine};
 use paylater_fuzz::found;
 
 /// Forms that none of ours has.
@@ -104,13 +104,13 @@ fn read(profile: &Arc<Profile>, kind: Kind, bytes: &[u8]) {
     let (found, packing) = (found(bytes, "sent"), Packing::default());
     let delivery = Delivery { found: &found, packing: &packing, profile, kind, zone: chrono_tz::Asia::Shanghai };
     let trust = examine(&delivery).expect("only a disk makes trouble").trust;
-    let looked = look(&delivery).expect("only a disk makes trouble");
+    let looked = preview(&delivery).expect("only a disk makes trouble");
     assert_eq!(looked.trust, trust, "looking at a file and taking it agree");
     if let Err(distrust) = trust {
         is_a_sentence(&distrust.message);
         // Nobody does this, but a file may be exchanged between the two.
         if let Err(why) = Rows::open(&delivery, 0).and_then(|mut rows| rows.take(usize::MAX)) {
-            Distrust::of(why).expect("only a disk makes trouble");
+            FileError::of(why).expect("only a disk makes trouble");
         }
         return;
     }

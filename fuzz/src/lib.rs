@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use paylater::files::inbox::Found;
-use paylater::files::source::Seen;
+use paylater::files::read::source::Seen;
 
 /// Puts bytes where they can be read from like any file. Each process has one place, written anew each time.
 pub fn found(bytes: &[u8], name: &str) -> Found {

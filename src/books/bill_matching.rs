@@ -10,11 +10,11 @@ use super::order_decisions::PAGE;
 use crate::domain::calendar::plus;
 use crate::domain::facts::source::Source;
 use crate::domain::money::Currency;
-use crate::files::incoming::Kind;
+use crate::files::rows::Kind;
 use crate::scheme::{Bill, Feed, Merchant};
-use crate::store::awaited::{Awaited, Booked};
 use crate::store::exceptions::NewException;
-use crate::store::{Tx, awaited, bills, exceptions};
+use crate::store::expected_in_bill::{Booked, Expected};
+use crate::store::{Tx, bills, exceptions, expected_in_bill};
 
 /// What there is to do.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -113,7 +113,7 @@ impl<'a> Answers<'a> {
         if self.bills.is_empty() {
             return Ok(None);
         }
-        let page = awaited::not_said(tx, &self.merchant.id, today, (&after.0, &after.1), PAGE).await?;
+        let page = expected_in_bill::not_listed(tx, &self.merchant.id, today, (&after.0, &after.1), PAGE).await?;
         let Some(last) = page.last() else { return Ok(None) };
         *after = Key(last.event.clone(), last.event_key.clone());
         self.await_all(tx, page).await.map(Some)
@@ -124,7 +124,7 @@ impl<'a> Answers<'a> {
         if self.bills.is_empty() {
             return Ok(Findings::default());
         }
-        let rerouted = awaited::rerouted(tx, &self.merchant.id, today).await?;
+        let rerouted = expected_in_bill::rerouted(tx, &self.merchant.id, today).await?;
         self.await_all(tx, rerouted).await
     }
 
@@ -143,7 +143,7 @@ impl<'a> Answers<'a> {
 
     /// A page of what is awaited. None after the last.
     async fn look_at_awaited(&self, tx: &mut Tx, today: NaiveDate, after: &mut Key) -> Result<Option<Findings>> {
-        let page = awaited::open(tx, &self.merchant.id, (&after.0, &after.1), PAGE).await?;
+        let page = expected_in_bill::open(tx, &self.merchant.id, (&after.0, &after.1), PAGE).await?;
         let Some(last) = page.last() else { return Ok(None) };
         *after = Key(last.booked.event.clone(), last.booked.event_key.clone());
         let paid_by = self.paid_by(tx, page.iter().map(|awaited| &awaited.booked)).await?;
@@ -154,7 +154,7 @@ impl<'a> Answers<'a> {
                 _ if awaited.has_line || awaited.is_void => findings.ended.push(awaited),
                 // The configuration or the channel was changed, and that bill does not answer for it any more.
                 None => findings.ended.push(awaited),
-                Some((_, bill)) if awaited.late_on <= today && !awaited.told => {
+                Some((_, bill)) if awaited.late_on <= today && !awaited.reported => {
                     findings.late.push((awaited, bill.usual_delay));
                 }
                 Some(_) => {}
@@ -194,7 +194,7 @@ impl<'a> Answers<'a> {
         let order_ids: Vec<&str> =
             page.filter(|booked| booked.event == "refund").map(|booked| booked.order_id.as_str()).collect();
         let mut paid_by = PaidBy::new();
-        for (order_id, channel, feed) in awaited::payments_of(tx, &self.merchant.id, &order_ids).await? {
+        for (order_id, channel, feed) in expected_in_bill::payments_of(tx, &self.merchant.id, &order_ids).await? {
             paid_by.entry(order_id).or_default().push((channel, feed));
         }
         Ok(paid_by)
@@ -205,9 +205,9 @@ impl<'a> Answers<'a> {
 #[derive(Default)]
 struct Findings {
     awaited: Vec<(Booked, String, NaiveDate)>,
-    ended: Vec<Awaited>,
+    ended: Vec<Expected>,
     /// With the bill's usual delay.
-    late: Vec<(Awaited, i64)>,
+    late: Vec<(Expected, i64)>,
 }
 
 impl Findings {
@@ -224,17 +224,17 @@ impl Findings {
 
     async fn record(self, tx: &mut Tx, merchant: &Merchant, today: NaiveDate) -> Result<Left> {
         let counted = self.counted();
-        awaited::add(tx, &merchant.id, &self.awaited).await?;
+        expected_in_bill::add(tx, &merchant.id, &self.awaited).await?;
         for event in ["payment", "refund"] {
-            let keys = |of: &mut dyn Iterator<Item = &Awaited>| {
+            let keys = |of: &mut dyn Iterator<Item = &Expected>| {
                 let of_event = of.filter(|awaited| awaited.booked.event == event);
                 of_event.map(|awaited| awaited.booked.event_key.clone()).collect::<Vec<_>>()
             };
             let (ended, late) = (keys(&mut self.ended.iter()), keys(&mut self.late.iter().map(|(awaited, _)| awaited)));
             let ended: Vec<&str> = ended.iter().map(String::as_str).collect();
             let late: Vec<&str> = late.iter().map(String::as_str).collect();
-            awaited::close(tx, &merchant.id, event, &ended, today).await?;
-            awaited::told(tx, &merchant.id, event, &late, today).await?;
+            expected_in_bill::close(tx, &merchant.id, event, &ended, today).await?;
+            expected_in_bill::mark_reported(tx, &merchant.id, event, &late, today).await?;
         }
         let late: Vec<NewException> = self.late.iter().map(|(awaited, delay)| not_in_bill(awaited, *delay)).collect();
         exceptions::open(tx, &merchant.id, today, &late).await?;
@@ -246,12 +246,12 @@ impl Findings {
 }
 
 /// A payment and its refund may share a key.
-fn row_key(awaited: &Awaited) -> String {
+fn row_key(awaited: &Expected) -> String {
     format!("{} {}", awaited.booked.event, awaited.booked.event_key)
 }
 
-fn not_in_bill(awaited: &Awaited, delay: i64) -> NewException {
-    let Awaited { booked, provider, .. } = awaited;
+fn not_in_bill(awaited: &Expected, delay: i64) -> NewException {
+    let Expected { booked, provider, .. } = awaited;
     let amount = match Currency::parse(&booked.currency) {
         Some(currency) => format!("{} {currency}", currency.plain(booked.amount_minor)),
         None => booked.currency.clone(),

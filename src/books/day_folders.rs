@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use chrono::NaiveDate;
 
-use crate::files::outgoing::{Manifest, ManifestFile, MissingMerchant};
+use crate::files::reports::{Manifest, ManifestFile, MissingMerchant};
 use crate::scheme::{Home, Scheme};
 use crate::store::Tx;
 use crate::store::scheme::{self, Missing, SealedDay, SealedFile};

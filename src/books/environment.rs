@@ -11,7 +11,7 @@ use super::day_folders::refuse_lost_store;
 use crate::clock;
 use crate::domain::calendar::plus;
 use crate::domain::terms::policy::Terms;
-use crate::files::kept::Kept;
+use crate::files::inbox::kept::Kept;
 use crate::mail::compose::{Sender, Templates};
 use crate::mail::transport::Transport;
 use crate::scheme::{Clock, JobFile, Scheme};

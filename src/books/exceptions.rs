@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail, ensure};
 use chrono::NaiveDate;
 
 use super::environment::Environment;
-use crate::files::incoming::Kind;
+use crate::files::rows::Kind;
 use crate::store::exceptions::ExceptionRow;
 use crate::store::{Tx, exceptions};
 
@@ -46,7 +46,7 @@ pub async fn close(environment: &Environment, today: NaiveDate, which: &str, why
     ensure!(plain, "the reason is read by whoever signs the books; write 1 to {LONGEST} characters on one line");
     let mut tx = environment.store.write().await?;
     let (merchant, number) = find(&mut tx, which).await?;
-    let standing = exceptions::standing(&mut tx, &merchant, number).await?;
+    let standing = exceptions::state(&mut tx, &merchant, number).await?;
     let standing = standing.with_context(|| format!("there is no exception {which}"))?;
     if let Some(day) = standing.resolved_on {
         bail!("{which} was closed on {day}");

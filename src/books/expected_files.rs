@@ -8,11 +8,11 @@ use super::done::Done;
 use super::environment::Environment;
 use crate::domain::calendar::plus;
 use crate::domain::facts::source::Source;
-use crate::files::incoming::Kind;
+use crate::files::rows::Kind;
 use crate::scheme::{Feed, WhenMissing};
 use crate::store::arrivals::{self, WaitingRow};
 use crate::store::exceptions::{self, NewException};
-use crate::store::{Tx, inputs};
+use crate::store::{Tx, files};
 
 /// The number of rows reported together. It bounds memory.
 const PAGE: usize = 1_000;
@@ -83,7 +83,7 @@ pub async fn report(
             let rows = arrivals::waiting_since(tx, &merchant.id, since, PAGE as i64).await?;
             let opened: Vec<NewException> = rows.iter().filter_map(waits_too_long).collect();
             exceptions::open(tx, &merchant.id, today, &opened).await?;
-            arrivals::told(tx, &rows, today).await?;
+            arrivals::mark_reported(tx, &rows, today).await?;
             waiting += opened.len();
             if rows.len() < PAGE {
                 break;
@@ -107,8 +107,8 @@ pub async fn missing<'s>(
         let not_yet = now.is_some_and(|now| now < expected.deadline(today));
         let merchant = feed.merchant.as_deref().unwrap_or_default();
         if not_yet
-            || arrivals::came(tx, &feed.name, date).await?
-            || exceptions::missing_told(tx, merchant, &missing_key(&feed.name, date)).await?
+            || arrivals::has_arrived(tx, &feed.name, date).await?
+            || exceptions::is_missing_reported(tx, merchant, &missing_key(&feed.name, date)).await?
         {
             continue;
         }
@@ -120,7 +120,7 @@ pub async fn missing<'s>(
 async fn not_there(tx: &mut Tx, feed: &Feed, date: NaiveDate) -> Result<String> {
     let (name, kind, pattern) = (&feed.name, feed.kind.name(), feed.pattern.text());
     let by = feed.expected.as_ref().map(|expected| expected.by.format("%H:%M").to_string()).unwrap_or_default();
-    let refused = inputs::files_dated(tx, name, date).await?;
+    let refused = files::dated(tx, name, date).await?;
     let but = match refused.last() {
         Some(file) if file.status == "duplicate" => format!("; {} came with the rows of another day", file.name),
         Some(file) => format!("; {} came and is in quarantine", file.name),

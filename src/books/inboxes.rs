@@ -27,7 +27,7 @@ pub fn is_gone(feed: &Feed) -> bool {
 
 /// Merchants with an inbox for news of money that could not be reached.
 pub fn money_unseen(environment: &Environment) -> Vec<&str> {
-    let unseen = |feed: &&Feed| feed.kind.tells_who_paid() && (is_gone(feed) || remote::is_unseen(feed));
+    let unseen = |feed: &&Feed| feed.kind.reports_payments() && (is_gone(feed) || remote::is_unseen(feed));
     environment.scheme.feeds.iter().filter(unseen).flat_map(|feed| merchants(environment, feed)).collect()
 }
 
@@ -35,7 +35,7 @@ pub fn money_unseen(environment: &Environment) -> Vec<&str> {
 /// inbox are unknown here: there may be some.
 pub fn money_to_come(environment: &Environment, today: NaiveDate) -> Result<Vec<&str>> {
     let mut to_come = Vec::new();
-    for feed in environment.scheme.feeds.iter().filter(|feed| feed.kind.tells_who_paid()) {
+    for feed in environment.scheme.feeds.iter().filter(|feed| feed.kind.reports_payments()) {
         let is_there = match (&feed.remote, feed.folder.is_dir()) {
             (Some(_), _) => feed.pattern.has_date(),
             (None, true) => has_later(feed, today)?,

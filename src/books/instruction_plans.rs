@@ -13,7 +13,7 @@ use crate::domain::bank::instruction::{Attempt, Direction, Next};
 use crate::domain::calendar::plus;
 use crate::domain::money::Currency;
 use crate::domain::terms::policy::Terms;
-use crate::files::outgoing::sha256;
+use crate::files::reports::sha256;
 use crate::scheme::Merchant;
 use crate::store::exceptions::NewException;
 use crate::store::instructions::{Plan, StoredInstruction};
@@ -85,25 +85,25 @@ impl Findings {
             answer: None,
             asked_after: false,
         };
-        let look_on = attempt.ask_on(order.no_answer_after);
+        let next_review_on = attempt.ask_on(order.no_answer_after);
         self.instructions.push((order.order_id.to_owned(), order.currency, attempt));
-        look_on
+        next_review_on
     }
 
     /// Tells finance about answers that stay away, and on which day to look after the others.
     pub fn ask_after(&mut self, earlier: &[StoredInstruction], no_answer_after: i64) -> Option<NaiveDate> {
-        let mut look_on = None;
+        let mut next_review_on = None;
         for stored in earlier {
             match stored.attempt.ask_on(no_answer_after) {
                 Some(day) if day <= self.today => {
                     self.asked_after.push(stored.attempt.id.clone());
                     self.opened.push(no_answer(stored));
                 }
-                Some(day) => look_on = sooner(look_on, Some(day)),
+                Some(day) => next_review_on = sooner(next_review_on, Some(day)),
                 None => {}
             }
         }
-        look_on
+        next_review_on
     }
 
     async fn write(self, tx: &mut Tx, merchant: &str) -> Result<i64> {
@@ -152,9 +152,9 @@ where
     let mut after = (NaiveDate::default(), String::new());
     loop {
         let mut tx = environment.store.write().await?;
-        let page = instructions::to_look_at(&mut tx, id, direction, today, (after.0, &after.1), PAGE).await?;
+        let page = instructions::to_review(&mut tx, id, direction, today, (after.0, &after.1), PAGE).await?;
         let Some(last) = page.last() else { break };
-        after = (last.look_on.unwrap_or(today), last.order_id.clone());
+        after = (last.next_review_on.unwrap_or(today), last.order_id.clone());
         match made_of(&mut tx, &page).await {
             Ok(count) => made += count,
             Err(why) if is_of_store(&why) => return Err(why),
@@ -177,7 +177,7 @@ pub async fn dry_run(environment: &Environment, direction: Direction, today: Nai
     let mut tx = environment.store.read().await?;
     let mut would = Vec::new();
     for merchant in environment.scheme.merchants.iter().filter(|merchant| uses(merchant, direction, today)) {
-        let count = instructions::count_to_look_at(&mut tx, &merchant.id, direction, today).await?;
+        let count = instructions::count_to_review(&mut tx, &merchant.id, direction, today).await?;
         would.push(format!("{}: {count} plans would be looked at for {today}", merchant.id));
     }
     Ok(would)

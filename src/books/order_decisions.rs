@@ -156,8 +156,8 @@ impl Recording {
         positions::save(tx, merchant, &self.positions).await?;
         journal::post(tx, merchant, today, &self.postings).await?;
         credit_record::add(tx, merchant, today, &self.credit_steps).await?;
-        instructions::look_at(tx, merchant, Direction::Debit, &self.debits).await?;
-        instructions::look_at(tx, merchant, Direction::PayOut, &self.pay_outs).await?;
+        instructions::schedule_reviews(tx, merchant, Direction::Debit, &self.debits).await?;
+        instructions::schedule_reviews(tx, merchant, Direction::PayOut, &self.pay_outs).await?;
         Ok(changed)
     }
 }
@@ -173,8 +173,8 @@ fn debit_plan(
 ) -> Option<(String, NaiveDate)> {
     let rule = terms.debit.as_ref()?;
     let first_due = decision.positions.iter().filter_map(|position| position.due_on).min();
-    let look_on = if before.is_empty() { plus(first_due?, -rule.days_before).max(today) } else { today };
-    Some((order_id.to_owned(), look_on))
+    let next_review_on = if before.is_empty() { plus(first_due?, -rule.days_before).max(today) } else { today };
+    Some((order_id.to_owned(), next_review_on))
 }
 
 /// When the order's credit is reviewed next: today, if the order has or had credit.

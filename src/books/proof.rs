@@ -15,8 +15,8 @@ use crate::domain::bank::instruction::Direction;
 use crate::domain::journal::Account;
 use crate::domain::money::Currency;
 use crate::scheme::Merchant;
-use crate::store::inputs::FileRow;
-use crate::store::{Tx, input_rows, inputs, instructions, is_of_store, orders};
+use crate::store::files::RecordedFile;
+use crate::store::{Tx, file_rows, files, instructions, is_of_store, orders};
 
 /// What keeps a day, or a merchant, from being sealed.
 #[derive(Debug, Default)]
@@ -36,7 +36,7 @@ impl Faults {
         }
     }
 
-    /// Leaves out a merchant whose part of the close failed, and says so in a line. Trouble that may be of the store stops everybody.
+    /// Leaves out a merchant whose part of the close failed, and says so in a line. RemoteError that may be of the store stops everybody.
     pub fn stop(&mut self, merchant: &str, why: Error) -> Result<String> {
         if is_of_store(&why) {
             return Err(why);
@@ -105,10 +105,10 @@ pub async fn nothing_left(tx: &mut Tx, environment: &Environment, today: NaiveDa
             Err(why) => drop(faults.stop(&merchant.id, why)?),
         }
     }
-    for file in inputs::unfiled(tx).await? {
+    for file in files::unfiled(tx).await? {
         faults.of_day.push(format!("file {} is {}, not finished; run ingest_files", file.name, file.status));
     }
-    for file in inputs::files_between(tx, today, today).await? {
+    for file in files::between(tx, today, today).await? {
         let mut broken = Vec::new();
         rows_accounted_for(tx, &file, &mut broken).await?;
         // Customers and agreements are everybody's.
@@ -137,7 +137,7 @@ async fn left_of_merchant(
         broken.push(format!("{id}: {left} orders are not decided yet; run assess_positions"));
     }
     for (direction, job) in [(Direction::Debit, "collect_debits"), (Direction::PayOut, "pay_out_credit")] {
-        let left = instructions::count_to_look_at(tx, id, direction, today).await?;
+        let left = instructions::count_to_review(tx, id, direction, today).await?;
         if left > 0 && uses(merchant, direction, today) {
             broken.push(format!("{id}: {left} plans of instructions are not looked at yet; run {job}"));
         }
@@ -150,12 +150,12 @@ async fn left_of_merchant(
 }
 
 /// Each row of a file has one outcome, and those that were not simply recorded are kept.
-pub async fn rows_accounted_for(tx: &mut Tx, file: &FileRow, broken: &mut Vec<String>) -> Result<()> {
+pub async fn rows_accounted_for(tx: &mut Tx, file: &RecordedFile, broken: &mut Vec<String>) -> Result<()> {
     let counts = file.counts;
     if !counts.adds_up() {
         broken.push(format!("file {}: its outcomes don't add up to its {} rows", file.name, counts.rows));
     }
-    let kept = input_rows::counted(tx, file.file_no).await?;
+    let kept = file_rows::counted(tx, file.file_no).await?;
     let outcomes = [
         ("declined", counts.declined),
         ("conflict", counts.conflict),

@@ -18,7 +18,7 @@ use crate::domain::calendar::{days_between, plus};
 use crate::domain::decide::credit_record::StepReason;
 use crate::domain::journal::{Account, Kind};
 use crate::domain::money::Currency;
-use crate::files::outgoing::{CreditImpact, Detail, Exception, Report, Settlement, Summary, Written, report};
+use crate::files::reports::{CreditImpact, Detail, Exception, Report, Settlement, Summary, Written, report};
 use crate::scheme::Merchant;
 use crate::store::credit_record::{self, CreditStepRow};
 use crate::store::journal::{JournalRow, Turnover};

@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use rust_decimal::Decimal;
 
 use super::environment::Environment;
-use crate::files::outgoing::sha256;
+use crate::files::reports::sha256;
 use crate::store::{Tx, scheme};
 
 /// Records the entries in force on a day that is being closed, in the same way as policy versions.

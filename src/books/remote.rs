@@ -19,11 +19,11 @@ pub use self::sending::{queue_answers, queue_reports, send_reports};
 use super::environment::Environment;
 use crate::files::atomic;
 use crate::files::inbox::{self, Refused};
-use crate::files::place::{Entry, MOST_BYTES, Session, Trouble};
-use crate::files::spool::{Note, Spool};
+use crate::files::remote::spool::{Note, Spool};
+use crate::files::remote::{Entry, MOST_BYTES, RemoteError, Session};
 use crate::scheme::{Afterwards, Feed, Inbox, Unreachable};
 use crate::store::exceptions::{self, NewException};
-use crate::store::{Tx, inputs};
+use crate::store::{Tx, files};
 
 /// Waits between attempts when a folder can't be reached.
 const TRY_AGAIN_AFTER: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(3)];
@@ -63,7 +63,7 @@ pub async fn fetch(environment: &Environment, today: NaiveDate) -> Result<Looked
                 leave_word(feed, None)?;
                 tell(&mut looked.refused, feed, inbox, refused);
             }
-            Err(Trouble::Disk(why)) => {
+            Err(RemoteError::Disk(why)) => {
                 return Err(why).with_context(|| format!("fetching the files of feed {}", feed.name));
             }
             Err(why) => {
@@ -149,10 +149,10 @@ fn remote(environment: &Environment) -> impl Iterator<Item = (&Feed, &Inbox)> {
 }
 
 /// Repeats an operation while the remote folder is unreachable. The operation must be safe to repeat.
-async fn persistently<T>(mut once: impl AsyncFnMut() -> Result<T, Trouble>) -> Result<T, Trouble> {
+async fn persistently<T>(mut once: impl AsyncFnMut() -> Result<T, RemoteError>) -> Result<T, RemoteError> {
     for wait in TRY_AGAIN_AFTER {
         match once().await {
-            Err(Trouble::Unreachable(why)) => tracing::warn!("{why}; trying again"),
+            Err(RemoteError::Unreachable(why)) => tracing::warn!("{why}; trying again"),
             done => return done,
         }
         tokio::time::sleep(wait).await;
@@ -165,7 +165,7 @@ struct Found {
     refused: Vec<Refused>,
 }
 
-async fn look(environment: &Environment, feed: &Feed, inbox: &Inbox, today: NaiveDate) -> Result<Found, Trouble> {
+async fn look(environment: &Environment, feed: &Feed, inbox: &Inbox, today: NaiveDate) -> Result<Found, RemoteError> {
     let spool = open_spool(feed)?;
     let session = inbox.place.open().await?;
     let (mut wanted_now, refused) = wanted(feed, inbox, &spool, session.list().await?, today)?;
@@ -192,7 +192,9 @@ async fn look(environment: &Environment, feed: &Feed, inbox: &Inbox, today: Naiv
                 fetched += 1;
             }
             // The sender is still writing the file, or removed it.
-            Err(why @ Trouble::Changed(_)) => tracing::warn!(feed = feed.name, "{why}; it is left for the next look"),
+            Err(why @ RemoteError::Changed(_)) => {
+                tracing::warn!(feed = feed.name, "{why}; it is left for the next look")
+            }
             Err(why) => return Err(why),
         }
     }
@@ -206,7 +208,7 @@ fn wanted(
     spool: &Spool,
     entries: Vec<Entry>,
     today: NaiveDate,
-) -> Result<(Vec<Entry>, Vec<Refused>), Trouble> {
+) -> Result<(Vec<Entry>, Vec<Refused>), RemoteError> {
     let (mut wanted, mut refused) = (Vec::new(), Vec::new());
     let done = inbox.done.as_deref();
     let markers: HashSet<String> = match done {
@@ -217,7 +219,7 @@ fn wanted(
     };
     let most = MOST_BYTES.min(feed.packing.limits.bytes);
     for entry in entries {
-        let name = match inbox::proper_name(OsStr::new(&entry.name)) {
+        let name = match inbox::valid_name(OsStr::new(&entry.name)) {
             Ok(name) => name,
             Err(why) => {
                 refused.extend(why);
@@ -229,7 +231,7 @@ fn wanted(
             continue;
         }
         let bytes = entry.stamp.bytes;
-        if let Some(why) = entry.no_file {
+        if let Some(why) = entry.not_a_file {
             refused.push(Refused { name, why });
         } else if bytes > most {
             let why = format!("has {bytes} bytes, and {most} are the most that are fetched; have it sent in parts");
@@ -262,7 +264,7 @@ fn tell<'s>(told: &mut Vec<(&'s Feed, Refused)>, feed: &'s Feed, inbox: &Inbox, 
 
 /// Moves or deletes the originals of files that were taken: only files whose very bytes are recorded as filed here, and only if the
 /// original has not changed since it was fetched.
-async fn hand_back(environment: &Environment, feed: &Feed, inbox: &Inbox) -> Result<(), Trouble> {
+async fn hand_back(environment: &Environment, feed: &Feed, inbox: &Inbox) -> Result<(), RemoteError> {
     if inbox.afterwards == Afterwards::Keep {
         return Ok(());
     }
@@ -304,7 +306,7 @@ fn is_wanted_elsewhere(
     inbox: &Inbox,
     name: &str,
     fetched: &Note,
-) -> Result<bool, Trouble> {
+) -> Result<bool, RemoteError> {
     let here = inbox.place.to_string();
     for (other, at) in remote(environment) {
         let takes = other.name != feed.name && at.place.to_string() == here && other.pattern.matches(name).is_some();
@@ -317,7 +319,7 @@ fn is_wanted_elsewhere(
     Ok(false)
 }
 
-async fn put_away(session: &Session, inbox: &Inbox, name: &str, free: &str) -> Result<(), Trouble> {
+async fn put_away(session: &Session, inbox: &Inbox, name: &str, free: &str) -> Result<(), RemoteError> {
     match inbox.afterwards {
         Afterwards::Archive => session.rename(name, free).await,
         Afterwards::Delete => session.remove(name).await,
@@ -325,25 +327,27 @@ async fn put_away(session: &Session, inbox: &Inbox, name: &str, free: &str) -> R
     }
 }
 
-fn open_spool(feed: &Feed) -> Result<Spool, Trouble> {
+fn open_spool(feed: &Feed) -> Result<Spool, RemoteError> {
     Spool::open(&feed.folder).map_err(|why| match why.kind() {
-        io::ErrorKind::WouldBlock => Trouble::Unreachable("another paylater is fetching from it just now".to_owned()),
-        _ => Trouble::Disk(why),
+        io::ErrorKind::WouldBlock => {
+            RemoteError::Unreachable("another paylater is fetching from it just now".to_owned())
+        }
+        _ => RemoteError::Disk(why),
     })
 }
 
 /// Whether the archive or quarantine holds exactly these bytes.
-async fn is_filed(environment: &Environment, feed: &Feed, name: &str, sha256: &str) -> Result<bool, Trouble> {
+async fn is_filed(environment: &Environment, feed: &Feed, name: &str, sha256: &str) -> Result<bool, RemoteError> {
     let look = async {
         let mut tx = environment.store.read().await?;
-        inputs::files_named(&mut tx, &feed.name, name).await
+        files::named(&mut tx, &feed.name, name).await
     };
-    let files = look.await.map_err(|why| Trouble::Disk(io::Error::other(format!("{why:#}"))))?;
+    let files = look.await.map_err(|why| RemoteError::Disk(io::Error::other(format!("{why:#}"))))?;
     Ok(files.iter().any(|file| file.filed && file.sha256 == sha256))
 }
 
 /// A free name in the remote archive.
-async fn free_name(session: &Session, name: &str) -> Result<String, Trouble> {
+async fn free_name(session: &Session, name: &str) -> Result<String, RemoteError> {
     let mut free = format!("archive/{name}");
     for number in 2.. {
         if session.stat(&free).await?.is_none() {

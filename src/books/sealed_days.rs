@@ -15,7 +15,7 @@ use super::day_folders::{self, manifest};
 use super::environment::Environment;
 use crate::clock;
 use crate::domain::calendar::plus;
-use crate::files::outgoing::{Manifest, seal, sha256_of};
+use crate::files::reports::{Manifest, seal, sha256_of};
 use crate::store::fingerprints::{self, PartPrint};
 use crate::store::scheme::{Days, SealedDay};
 use crate::store::{Tx, journal, scheme};

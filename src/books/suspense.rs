@@ -11,8 +11,8 @@ use super::order_decisions::PAGE;
 use crate::domain::facts::source::Source;
 use crate::domain::journal::{Account, Entry, Kind, Movement, Reason};
 use crate::domain::money::Currency;
-use crate::files::incoming;
-use crate::store::input_rows::{self, InputRow};
+use crate::files::rows;
+use crate::store::file_rows::{self, RecordedRow};
 use crate::store::journal::{self, Posting};
 use crate::store::{Tx, exceptions};
 
@@ -22,7 +22,7 @@ pub async fn book(environment: &Environment, merchant: &str, today: NaiveDate) -
     let mut entries = 0;
     loop {
         let mut tx = environment.store.write().await?;
-        let mut page = input_rows::to_suspend(&mut tx, merchant, today, PAGE).await?;
+        let mut page = file_rows::to_suspend(&mut tx, merchant, today, PAGE).await?;
         if page.is_empty() {
             break;
         }
@@ -32,7 +32,7 @@ pub async fn book(environment: &Environment, merchant: &str, today: NaiveDate) -
     }
     loop {
         let mut tx = environment.store.write().await?;
-        let mut page = input_rows::to_release(&mut tx, merchant, today, PAGE).await?;
+        let mut page = file_rows::to_release(&mut tx, merchant, today, PAGE).await?;
         if page.is_empty() {
             break;
         }
@@ -48,23 +48,23 @@ pub async fn book(environment: &Environment, merchant: &str, today: NaiveDate) -
 
 /// The number of rows left to book.
 pub async fn left(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<usize> {
-    let to_suspend = input_rows::to_suspend(tx, merchant, today, PAGE).await?;
-    Ok(to_suspend.len() + input_rows::to_release(tx, merchant, today, PAGE).await?.len())
+    let to_suspend = file_rows::to_suspend(tx, merchant, today, PAGE).await?;
+    Ok(to_suspend.len() + file_rows::to_release(tx, merchant, today, PAGE).await?.len())
 }
 
-async fn write(tx: &mut Tx, merchant: &str, today: NaiveDate, page: &[InputRow], reason: Reason) -> Result<i64> {
+async fn write(tx: &mut Tx, merchant: &str, today: NaiveDate, page: &[RecordedRow], reason: Reason) -> Result<i64> {
     let postings = page.iter().map(|row| posting(row, reason)).collect::<Result<Vec<_>>>()?;
     journal::post(tx, merchant, today, &postings).await?;
-    input_rows::save(tx, page).await?;
+    file_rows::save(tx, page).await?;
     Ok(i64::try_from(postings.len()).unwrap_or(i64::MAX))
 }
 
-fn posting(row: &InputRow, reason: Reason) -> Result<Posting> {
+fn posting(row: &RecordedRow, reason: Reason) -> Result<Posting> {
     let which = || format!("row {} of order {}", row.row_key, row.order_id);
-    let (debit, credit) = match incoming::Kind::parse(&row.kind) {
-        Some(incoming::Kind::Payments) => (Account::CashClearing, Account::Suspense),
-        Some(incoming::Kind::Refunds) => (Account::MerchantPayable, Account::Suspense),
-        Some(incoming::Kind::Chargebacks) => (Account::Suspense, Account::CashClearing),
+    let (debit, credit) = match rows::Kind::parse(&row.kind) {
+        Some(rows::Kind::Payments) => (Account::CashClearing, Account::Suspense),
+        Some(rows::Kind::Refunds) => (Account::MerchantPayable, Account::Suspense),
+        Some(rows::Kind::Chargebacks) => (Account::Suspense, Account::CashClearing),
         _ => anyhow::bail!("{} has no money of its own: {}", which(), row.kind),
     };
     let (debit, credit) = if reason == Reason::New { (debit, credit) } else { (credit, debit) };

@@ -12,7 +12,7 @@ use super::sealed_days::{self, Finding};
 use super::{policy_versions, proof, recheck};
 use crate::domain::calendar::plus;
 use crate::store::scheme::SealedDay;
-use crate::store::{self, Tx, fingerprints, inputs, is_of_store, scheme};
+use crate::store::{self, Tx, files, fingerprints, is_of_store, scheme};
 
 /// What was looked at, and what was wrong.
 #[derive(Debug, Default, serde::Serialize)]
@@ -93,7 +93,7 @@ async fn verify_day(tx: &mut Tx, environment: &Environment, day: &SealedDay, ver
     let kept = fingerprints::kept(tx, date).await?;
     verified.days_without_fingerprint += i64::from(kept.is_empty());
     verified.found(sealed_days::rows(tx, date, &kept).await?);
-    for file in inputs::files_between(tx, date, date).await? {
+    for file in files::between(tx, date, date).await? {
         let mut lines = Vec::new();
         proof::rows_accounted_for(tx, &file, &mut lines).await?;
         verified.problems.extend(lines.iter().map(|line| format!("{date}: {line}")));

@@ -13,7 +13,7 @@ use crate::config::{self, AllProblems, Loaded, Parent, Version, Written, written
 use crate::domain::business_days::years_in_words;
 use crate::domain::decide::due;
 use crate::domain::terms::due_dates::Clock as TermClock;
-use crate::files::incoming::Kind;
+use crate::files::rows::Kind;
 use crate::scheme::{Clock, Merchant, Scheme};
 
 #[derive(clap::Args)]

@@ -10,10 +10,10 @@ use super::open::At;
 use super::{Ending, Misconfigured, say};
 use crate::config;
 use crate::files::inbox;
-use crate::files::incoming::Kind;
-use crate::files::look::{Found, Look, look};
+use crate::files::preview::{Found, Preview, preview};
 use crate::files::profile::mapping::is_declined;
-use crate::files::source::Seen;
+use crate::files::read::source::Seen;
+use crate::files::rows::Kind;
 use crate::jobs::ingest_files::preview::{self, Foreseen};
 use crate::scheme::Feed;
 use crate::store;
@@ -26,7 +26,7 @@ pub async fn run(at: &At, file: &Path, feed: &str) -> Result<Ending> {
     let name = path.file_name().unwrap_or_default().display().to_string();
     let seen = Seen::of(&path.metadata().with_context(reading)?);
     let found = inbox::Found { path, name, date: None, number: None, seen };
-    let looked = look(&feed.delivery(&found)).with_context(reading)?;
+    let looked = preview(&feed.delivery(&found)).with_context(reading)?;
     let foreseen = foreseen(at, &feed, &found, &looked).await;
     if at.json {
         let mut answer = as_json(file, &feed, &looked);
@@ -48,7 +48,7 @@ pub async fn run(at: &At, file: &Path, feed: &str) -> Result<Ending> {
     Ok(if all_taken { Ending::Done } else { Ending::Failures })
 }
 
-fn print(file: &Path, feed: &Feed, looked: &Look) {
+fn print(file: &Path, feed: &Feed, looked: &Preview) {
     say!("{} for feed {}: {}, profile {}", file.display(), feed.name, feed.kind.name(), feed.profile.name);
     if let Some(found) = &looked.found {
         let Found { layout, header_line, rows, readable, .. } = found;
@@ -73,7 +73,7 @@ fn print(file: &Path, feed: &Feed, looked: &Look) {
             say!("    {} {word} as {code}, first line {}: {}", refused.count, refused.line, refused.message);
         }
         for total in &found.totals {
-            let said = total.said.as_deref().unwrap_or("nothing");
+            let said = total.stated.as_deref().unwrap_or("nothing");
             say!("  total of {}: the file says {said}, holds {}", total.name, total.found);
         }
         if let Some(ended) = found.ended {
@@ -96,7 +96,7 @@ fn print(file: &Path, feed: &Feed, looked: &Look) {
 }
 
 /// The orders that would not be accepted. None: it is no file of orders that could be taken.
-async fn foreseen(at: &At, feed: &Feed, found: &inbox::Found, looked: &Look) -> Option<Result<Vec<Foreseen>>> {
+async fn foreseen(at: &At, feed: &Feed, found: &inbox::Found, looked: &Preview) -> Option<Result<Vec<Foreseen>>> {
     if feed.kind != Kind::Orders
         || looked.trust.is_err()
         || looked.found.as_ref().is_none_or(|found| found.readable == 0)
@@ -141,7 +141,7 @@ fn delimiter(found: &Found) -> String {
     }
 }
 
-fn as_json(file: &Path, feed: &Feed, looked: &Look) -> Json {
+fn as_json(file: &Path, feed: &Feed, looked: &Preview) -> Json {
     let quarantined = looked.trust.as_ref().err();
     let mut answer = json!({
         "file": file.display().to_string(),
@@ -162,7 +162,7 @@ fn as_json(file: &Path, feed: &Feed, looked: &Look) -> Json {
             json!({ "code": code, "rows": refused.count, "first_line": refused.line, "message": refused.message })
         });
         let totals = found.totals.iter();
-        let totals = totals.map(|total| json!({ "of": total.name, "said": total.said, "found": total.found }));
+        let totals = totals.map(|total| json!({ "of": total.name, "said": total.stated, "found": total.found }));
         answer["found"] = json!({
             "encoding": found.layout.script.name(),
             "delimiter": delimiter(found),

@@ -14,9 +14,9 @@ use crate::clock;
 use crate::domain::calendar::plus;
 use crate::runner::business_day;
 use crate::scheme::Clock;
-use crate::store::inputs::Counts;
+use crate::store::files::Counts;
 use crate::store::scheme::Happened;
-use crate::store::{exceptions, inputs, mails, scheme};
+use crate::store::{exceptions, files, mails, scheme};
 
 #[derive(clap::Args)]
 pub struct Close {
@@ -80,7 +80,7 @@ impl Summary {
         let mut files = BTreeMap::new();
         let mut counts = Counts::default();
         let mut by_kind: BTreeMap<String, Counts> = BTreeMap::new();
-        for file in inputs::files_between(&mut tx, first, last).await? {
+        for file in files::between(&mut tx, first, last).await? {
             *files.entry(file.status).or_insert(0) += 1;
             counts.add(&file.counts);
             by_kind.entry(file.kind).or_default().add(&file.counts);

@@ -10,7 +10,7 @@ use crate::domain::calendar::{instant_of, plus};
 use crate::domain::decide::position::Position;
 use crate::domain::facts::correction::parse_kind;
 use crate::domain::money::Currency;
-use crate::files::outgoing::sha256;
+use crate::files::reports::sha256;
 use crate::jobs::ingest_files::by_hand::{self, Answer, ByHand};
 use crate::scheme::{Clock, Merchant, Scheme};
 

@@ -16,7 +16,7 @@ use super::say;
 use super::{Ending, Misconfigured};
 use crate::books::environment::Environment;
 use crate::scheme::Merchant;
-use crate::store::{Tx, input_rows, orders};
+use crate::store::{Tx, file_rows, orders};
 
 #[derive(clap::Args)]
 pub struct Explain {
@@ -75,7 +75,7 @@ impl Explain {
         let mut found = Vec::new();
         for merchant in &environment.scheme.merchants {
             let known = !orders::known(tx, &merchant.id, &[&self.order]).await?.is_empty();
-            if known || !input_rows::of_order(tx, &merchant.id, &self.order).await?.is_empty() {
+            if known || !file_rows::of_order(tx, &merchant.id, &self.order).await?.is_empty() {
                 found.push(merchant);
             }
         }

@@ -1,9 +1,8 @@
-//! `paylater generate`: a made-up scheme of any size, repeatable from a seed, for trying out and for measuring.
+//! `paylater generate`: a made-up scheme of any size, repeatable from a seed, for trials and benchmarks.
 //!
-//! It writes a folder that `paylater close` can run as it is. Everything follows from the seed and the sizes asked
-//! for: there is no clock in here, no map with an order of its own and no float, so that the same command gives the
-//! same bytes on every platform. It doesn't decide anything either: it tells what happened and leaves it to the
-//! scheme to find out what that means.
+//! The command writes a folder that `paylater close` can run unchanged. The output depends only on the seed and the sizes:
+//! the code uses no clock, no unordered map and no floating point, so the same command gives the same bytes on every
+//! platform. The files only report events; what follows from the events is for the scheme to decide.
 
 mod dice;
 mod files;
@@ -24,11 +23,11 @@ use merchant::{Merchant, paylater_toml};
 use people::{People, customer_id};
 use story::{Order, write_order, write_what_follows};
 
-/// Make up a scheme to try out or to measure: customers, merchants and some weeks of their files
+/// Generate a made-up scheme for trials and benchmarks: customers, merchants and some weeks of their files
 ///
 /// The folder holds a configuration, a policy for each merchant and an inbox with a file for each kind and day.
-/// Most orders are delivered and paid on time; some are paid late, in parts or never, are sent back, extended, held
-/// or cancelled, and a few customers are such that their orders are declined. The same options give the same bytes.
+/// Most orders are delivered and paid on time. Some are paid late, in parts or never, or are returned, extended, held or
+/// cancelled. The orders of a few customers are declined. The same options give the same bytes.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 #[command(after_help = "Example, a scheme of a month and its close:
   paylater generate --out trial
@@ -37,40 +36,40 @@ use story::{Order, write_order, write_what_follows};
 Example, a million orders in one file, to measure how fast files are taken in:
   paylater generate --out big --orders 1000000 --customers 100000 --merchants 1 --orders-only")]
 pub struct Generate {
-    /// Folder to write into; it must be new or empty
+    /// Folder to write to; it must be new or empty
     #[arg(long, value_name = "FOLDER")]
     pub out: PathBuf,
 
-    /// Another number gives another scheme of the same size
+    /// Seed; another number gives another scheme of the same size
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
 
-    /// How many customers there are; at least as many as merchants
+    /// Number of customers; at least as many as merchants
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=99_999_999))]
     pub customers: u64,
 
-    /// How many orders they make in all; flawed rows come on top
+    /// Number of orders in all, without flawed rows
     #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(1..=99_999_999))]
     pub orders: u64,
 
-    /// How many merchants share the orders; a customer opens the service at up to three of them
+    /// Number of merchants that share the orders; a customer opens the service at up to three of them
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=99_999))]
     pub merchants: u64,
 
-    /// How many days the files cover; what would happen later is left out
+    /// Number of days that the files cover; later events are left out
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3_660))]
     pub days: u32,
 
-    /// The first day, YYYY-MM-DD; the scheme's books open on it
+    /// First day of the scheme's books, YYYY-MM-DD
     #[arg(long, value_name = "DATE", default_value = "2026-03-01")]
     pub starts_on: NaiveDate,
 
-    /// For measuring intake: all orders on the first day, in one file a merchant, and nothing that follows from them
+    /// For measuring intake: all orders on the first day, in one file per merchant, and no later events
     #[arg(long)]
     pub orders_only: bool,
 
-    /// Share of rows, 0 to 1, that are followed by a flawed one: the same again, with another amount, malformed, or of
-    /// an order that nobody knows
+    /// Share of rows, 0 to 1, that are followed by a flawed row: a repeat, another amount, a malformed row, or an
+    /// unknown order
     #[arg(long = "flaws", value_name = "RATIO", default_value = "0", value_parser = per_million)]
     pub flaws_per_million: u32,
 }
@@ -98,7 +97,7 @@ impl Generate {
     fn write(&self) -> Result<Rows> {
         ensure!(
             self.customers >= self.merchants,
-            "{} customers are too few for {} merchants: each merchant needs one at least",
+            "{} customers are too few for {} merchants: each merchant needs at least one",
             self.customers,
             self.merchants
         );
@@ -116,7 +115,7 @@ impl Generate {
             write_text(&policy, &merchant.policy_toml(self.starts_on, orders_each))?;
             rows.add(self.write_merchant(merchant, &people)?);
         }
-        // Last, so that a folder which is only half written has no configuration to run it with.
+        // Write the configuration last, so that an incomplete folder cannot be run.
         write_text(&self.out.join("paylater.toml"), &paylater_toml(self.seed, self.starts_on, &merchants))?;
         Ok(rows)
     }
@@ -128,8 +127,8 @@ impl Generate {
         for number in 0..orders {
             let mut dice = Dice::new(self.seed, Whose::Order { merchant: merchant.number, number });
             let customer_number = people.someone_at(merchant.number, &mut dice);
-            // Spread evenly over the days, and each day's from eight in the morning to eleven at night, so that ids
-            // and times ascend together.
+            // Orders are spread evenly over the days and, within a day, from 8:00 to 23:00, so that ids and times ascend
+            // together.
             let passed = (number * 100 + dice.below(100)) * days * 15 * 3_600 / (orders * 100);
             let on = self.starts_on + Duration::days(i64::try_from(passed / (15 * 3_600))?);
             let order = Order {
@@ -150,7 +149,7 @@ impl Generate {
         folder.close()
     }
 
-    /// The orders are shared out evenly, the first merchants having what is left over.
+    /// Orders are divided evenly; the first merchants get the remainder.
     fn orders_of(&self, merchant: &Merchant) -> u64 {
         self.orders / self.merchants + u64::from(merchant.number < self.orders % self.merchants)
     }
@@ -168,10 +167,12 @@ impl Generate {
     fn refuse_a_used_folder(&self) -> Result<()> {
         match std::fs::read_dir(&self.out) {
             Ok(mut entries) => {
-                ensure!(entries.next().is_none(), "{} is not empty: name a new folder", self.out.display());
+                ensure!(entries.next().is_none(), "{} is not empty; choose a new folder", self.out.display());
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => bail!(anyhow::Error::new(error).context(format!("looking into {}", self.out.display()))),
+            Err(error) => {
+                bail!(anyhow::Error::new(error).context(format!("opening the folder {}", self.out.display())))
+            }
         }
         std::fs::create_dir_all(&self.out).with_context(|| format!("making the folder {}", self.out.display()))
     }
@@ -323,7 +324,7 @@ mod tests {
     fn ids_are_unique_and_ascend() {
         let (_, files) = written(|_| {});
         let mut last: BTreeMap<(String, Kind), String> = BTreeMap::new();
-        // The files come in the order of their names, which within a kind is the order of the days.
+        // Files are sorted by name; within a kind this is the order of the days.
         for (name, csv) in files {
             let Some(kind) = kind_of(&name).filter(|kind| *kind != Kind::Fulfilments) else {
                 continue;
@@ -397,10 +398,10 @@ mod tests {
         let command = small(temporary.path());
         command.write().unwrap();
         let refused = command.write().unwrap_err().to_string();
-        assert!(refused.ends_with("is not empty: name a new folder"), "{refused}");
+        assert!(refused.ends_with("is not empty; choose a new folder"), "{refused}");
         let few = Generate { customers: 2, out: temporary.path().join("few"), ..command };
         let refused = few.write().unwrap_err().to_string();
-        assert_eq!(refused, "2 customers are too few for 3 merchants: each merchant needs one at least");
+        assert_eq!(refused, "2 customers are too few for 3 merchants: each merchant needs at least one");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::open::At;
 use crate::books::environment::Environment;
 use crate::domain::journal::Account;
 use crate::domain::money::Currency;
-use crate::files::outgoing::detail;
+use crate::files::reports::detail;
 use crate::store::journal::JournalRow;
 use crate::store::scheme::Balance;
 use crate::store::{Tx, journal, scheme};
@@ -96,13 +96,13 @@ async fn csv(tx: &mut Tx, environment: &Environment, out: &mut impl Write) -> Re
                     row.business_date.to_string(),
                     row.effective_on.to_string(),
                     movement.kind.name().to_owned(),
-                    crate::files::outgoing::defused(&row.order_id).into_owned(),
+                    crate::files::reports::defused(&row.order_id).into_owned(),
                     instalment,
                     row.currency.to_string(),
                     movement.debit.name().to_owned(),
                     movement.credit.name().to_owned(),
                     row.currency.plain(row.minor),
-                    crate::files::outgoing::defused(&movement.cause).into_owned(),
+                    crate::files::reports::defused(&movement.cause).into_owned(),
                     source,
                     line,
                     row.policy_version.map(|version| version.to_string()).unwrap_or_default(),

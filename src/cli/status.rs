@@ -13,8 +13,8 @@ use super::say;
 use crate::books::held_back;
 use crate::clock;
 use crate::domain::calendar::plus;
-use crate::store::inputs::Counts;
-use crate::store::{Tx, exceptions, fingerprints, inputs, instructions, mails, runs, scheme};
+use crate::store::files::Counts;
+use crate::store::{Tx, exceptions, files, fingerprints, instructions, mails, runs, scheme};
 
 #[derive(clap::Args)]
 pub struct Status {}
@@ -43,7 +43,7 @@ impl Status {
         let sealed = scheme::last_sealed(&mut tx).await?;
         let proved = Proved::load(&mut tx).await?;
         let latest = runs::latest(&mut tx).await?;
-        let files = inputs::files_between(&mut tx, since, today).await?;
+        let files = files::between(&mut tx, since, today).await?;
         let mails = mails::counts(&mut tx, since, today).await?;
         let open = exceptions::count_open(&mut tx).await?;
         let missing =

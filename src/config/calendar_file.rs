@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::toml::{Node, Problems, Rules, is_name, join, read, read_as, shape, weekdays, wrong};
 use crate::domain::business_days::{Calendar, Special};
 use crate::domain::calendar::{YEARS, days_between};
-use crate::files::outgoing::sha256;
+use crate::files::reports::sha256;
 
 const BUILT_IN: [(&str, &str); 3] = [
     ("cn", include_str!("../../calendars/cn.toml")),

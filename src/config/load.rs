@@ -14,7 +14,7 @@ use super::scheme_file::places::Places;
 use super::scheme_file::{Loaded, RawConfig, Read};
 use super::toml::{Node, Problems, Rules, join, parse, read, schema, shape, without_detours};
 use super::{job_file, profiles};
-use crate::files::container::Limits;
+use crate::files::read::container::Limits;
 use crate::scheme::{Feed, Home, JobFile};
 
 /// Reads a configuration file and all that it names. The error has everything that is wrong in any of them.

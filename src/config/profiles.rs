@@ -7,8 +7,8 @@ use anyhow::{Context, Result, bail};
 
 use super::profile_file::parse;
 use super::toml::{Node, Problems, Rules, read, shape, without_detours};
-use crate::files::incoming::Kind;
 use crate::files::profile::Profile;
+use crate::files::rows::Kind;
 
 const BUILT_IN: [(&str, &str); 5] = [
     ("canonical", include_str!("../../profiles/canonical.toml")),

@@ -1,29 +1,29 @@
-//! The answer to a file: what became of each row, and the rejected rows ready to be mended. Machines read both back, so keys and
-//! rows stand in them as they came.
+//! The answer to a file: an acknowledgement with the outcome of each row, and a rejects file with the rejected rows, ready to
+//! be corrected and sent again. Programs read both, so keys and rows are written exactly as they came.
 //!
-//! Both grow while the file is taken in, under a temporary name. Their lengths are recorded with the rows, so that
-//! after a stop they go on exactly where the books do. If what they had grown to is lost meanwhile, they begin anew and say
-//! so: answers can't be made again, and they hold up no file.
+//! Both files grow under temporary names while the file is taken in. Their lengths are recorded with the rows, so that after
+//! an interruption they continue exactly where the books do. If the partial files are lost, they start again and say so:
+//! earlier answers cannot be recreated, and a lost answer must not block the file.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::atomic;
-use super::outgoing::defused;
+use super::reports::defused;
 
-/// An acknowledgement and a rejects file in the making.
+/// An acknowledgement and a rejects file that are being written.
 pub struct Acknowledgement {
     ack: Answer,
     rejects: Answer,
     form: RejectsForm,
 }
 
-/// One of the two, on the way to its name.
+/// One of the two files, still under its temporary name.
 struct Answer {
     csv: csv::Writer<BufWriter<File>>,
     part: PathBuf,
-    /// It has its header.
+    /// The header has been written.
     is_begun: bool,
 }
 
@@ -32,18 +32,18 @@ const REJECTS: &str = "rejects.csv";
 const ACK_HEADER: [&str; 5] = ["line", "key", "outcome", "code", "message"];
 const LOST: &str = "ANSWERS_LOST";
 
-/// How rejected rows are written, so that they can be dropped into their feed as they are: always as UTF-8.
+/// How rejected rows are written, so that the file can go back into its feed unchanged: always as UTF-8.
 #[derive(Debug, Clone)]
 pub struct RejectsForm {
     /// The sender's column names.
     pub header: Vec<String>,
     pub delimiter: u8,
-    /// Begins with a byte order mark: the feed's files are in another encoding otherwise.
+    /// The file begins with a byte order mark, because the feed's files normally have another encoding.
     pub is_marked: bool,
 }
 
 impl Acknowledgement {
-    /// Opens both beside each other as `<name>.ack.csv` and `<name>.rejects.csv`, cut to the recorded lengths.
+    /// Opens `<name>.ack.csv` and `<name>.rejects.csv`, truncated to the recorded lengths.
     pub fn open(
         folder: &Path,
         name: &str,
@@ -63,7 +63,7 @@ impl Acknowledgement {
             tracing::warn!(
                 file = name,
                 code = LOST,
-                "answers to the file were taken away; what is left of them is made"
+                "the partial answers to the file were removed; the remaining answers are written"
             );
             both.row(0, "", "taken", LOST, &lost(name))?;
         }
@@ -75,18 +75,18 @@ impl Acknowledgement {
         self.ack.csv.write_record(cells).map_err(io::Error::other)
     }
 
-    /// The rejected row as it came, with why.
+    /// Writes a rejected row as it came, with the reason.
     pub fn reject(&mut self, cells: &csv::StringRecord, code: &str, message: &str) -> io::Result<()> {
-        // Rows that were rejected before bring why; it is not said twice.
+        // A row that was rejected before already has a code and a message; they are replaced.
         let header = &self.form.header;
         let why_before = if header.ends_with(&["code".to_owned(), "message".to_owned()]) { 2 } else { 0 };
         let width = header.len() - why_before;
         let is_full = cells.len() >= header.len() && cells.iter().skip(header.len()).all(|cell| cell.trim().is_empty());
         let code_before = cells.get(cells.len().wrapping_sub(2));
-        let brings_why = || why_before > 0 && matches!(code_before, Some("COLUMN_COUNT" | "BAD_QUOTES"));
+        let has_old_reason = || why_before > 0 && matches!(code_before, Some("COLUMN_COUNT" | "BAD_QUOTES"));
         let kept = match is_full {
             true => width,
-            false if brings_why() => cells.len() - why_before,
+            false if has_old_reason() => cells.len() - why_before,
             false => cells.len(),
         };
         let header = &header[..width];
@@ -100,25 +100,25 @@ impl Acknowledgement {
             let header = header.iter().map(String::as_str).chain(["code", "message"]);
             csv.write_record(header).map_err(io::Error::other)?;
         }
-        // A row of another length keeps its cells, but for empty ones at its end, and its length: filled up it would be taken
-        // as it is, though nobody knows what was cut off.
+        // A row of the wrong length keeps its length. Padded with empty cells it would be accepted, although cells may be
+        // missing.
         let row = cells.iter().take(kept).chain([code, message]);
         csv.write_record(row).map_err(io::Error::other)
     }
 
-    /// Brings everything so far to the disk and tells both lengths.
+    /// Syncs both files to disk and returns their lengths.
     pub fn checkpoint(&mut self) -> io::Result<(i64, i64)> {
         Ok((self.ack.flush()?, self.rejects.flush()?))
     }
 }
 
 impl Answer {
-    /// Goes on with one of a recorded length, if that is still there, and begins it anew otherwise.
+    /// Continues a partial file of the recorded length, or starts again if it is gone.
     fn open(path: PathBuf, bytes: i64, delimiter: u8) -> io::Result<Answer> {
         let bytes = u64::try_from(bytes).unwrap_or(0);
         let part = atomic::part_of(&path);
         let length = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
-        // An older state of the books was put back, and the answers are out already: they are the same.
+        // An older backup of the books was restored after the answers were published: the published answers are the same.
         if length(&part) < bytes && length(&path) >= bytes {
             fs::copy(&path, &part)?;
         }
@@ -135,11 +135,11 @@ impl Answer {
         self.csv.flush()?;
         let file = self.csv.get_ref().get_ref();
         file.sync_data()?;
-        // Else what is written from now on would be lost without a word.
+        // Without this check, everything written from now on would be lost silently.
         if !self.part.exists() {
             let part = self.part.display();
             let why = format!(
-                "{part} was taken away while it was written; leave names that end in .part alone and run again"
+                "{part} was removed while it was being written; do not touch files that end in .part, and run again"
             );
             return Err(io::Error::other(why));
         }
@@ -149,12 +149,12 @@ impl Answer {
 
 fn lost(name: &str) -> String {
     format!(
-        "the first answers to {name} were lost and can't be given again; the rows count as they were decided: ask for those \
+        "the first answers to {name} were lost and cannot be written again; the rows count as decided: ask for the rows \
          that were not accepted"
     )
 }
 
-/// Gives acknowledgement and rejects their names. The latter is there only if a row was rejected.
+/// Gives both files their final names. The rejects file exists only if a row was rejected.
 pub fn publish(folder: &Path, name: &str, has_rejects: bool) -> io::Result<()> {
     for (suffix, wanted) in [(REJECTS, has_rejects), (ACK, true)] {
         let path = folder.join(format!("{name}.{suffix}"));
@@ -162,9 +162,9 @@ pub fn publish(folder: &Path, name: &str, has_rejects: bool) -> io::Result<()> {
         match (part.exists(), wanted) {
             (true, true) => atomic::rename(&part, &path)?,
             (true, false) => fs::remove_file(&part)?,
-            // Done before a stop, unless it is not there either.
+            // Published before an interruption, unless the published file is missing as well.
             (false, true) if !path.exists() => {
-                tracing::warn!(file = name, code = LOST, "{} was taken away before it was finished", path.display());
+                tracing::warn!(file = name, code = LOST, "{} was removed before it was complete", path.display());
                 if suffix == ACK {
                     publish_refusal(folder, name, "taken", LOST, &lost(name))?;
                 }
@@ -175,7 +175,7 @@ pub fn publish(folder: &Path, name: &str, has_rejects: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// The answer to a file that was not read to its end: the rows that count, and a last line that says so.
+/// Publishes the answer to a file that was not read to its end: the rows that count, and a last line that says so.
 pub fn publish_interrupted(
     folder: &Path,
     name: &str,
@@ -186,7 +186,7 @@ pub fn publish_interrupted(
     if folder.join(format!("{name}.{ACK}")).exists() {
         return publish(folder, name, rejects_bytes > 0);
     }
-    // No row is rejected any more.
+    // No further row will be rejected, so the form does not matter.
     let form = RejectsForm { header: Vec::new(), delimiter: b',', is_marked: false };
     let mut answer = Acknowledgement::open(folder, name, ack_bytes, rejects_bytes, form)?;
     answer.row(0, "", "interrupted", code, message)?;
@@ -194,7 +194,7 @@ pub fn publish_interrupted(
     publish(folder, name, rejects_bytes > 0)
 }
 
-/// An acknowledgement that says nothing of rows: none counts, or what was said of them is lost.
+/// Publishes an acknowledgement without rows: none counts, or their answers are lost.
 pub fn publish_refusal(folder: &Path, name: &str, outcome: &str, code: &str, message: &str) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let mut ack = csv::Writer::from_writer(Vec::new());
@@ -210,16 +210,16 @@ mod tests {
 
     const NAME: &str = "orders.csv";
 
-    /// Answers to a row that was accepted and one that was rejected, in the making, and their lengths.
+    /// Partial answers with one accepted and one rejected row, and their lengths.
     fn begun(folder: &Path) -> (i64, i64) {
-        let mut answers = go_on(folder, (0, 0));
+        let mut answers = continued(folder, (0, 0));
         answers.row(2, "O1", "accepted", "", "").unwrap();
         answers.row(3, "O2", "rejected", "BAD_AMOUNT", "why").unwrap();
         answers.reject(&csv::StringRecord::from(vec!["O2", "x"]), "BAD_AMOUNT", "why").unwrap();
         answers.checkpoint().unwrap()
     }
 
-    fn go_on(folder: &Path, (ack_bytes, rejects_bytes): (i64, i64)) -> Acknowledgement {
+    fn continued(folder: &Path, (ack_bytes, rejects_bytes): (i64, i64)) -> Acknowledgement {
         let header = vec!["order_id".to_owned(), "amount".to_owned()];
         let form = RejectsForm { header, delimiter: b',', is_marked: false };
         Acknowledgement::open(folder, NAME, ack_bytes, rejects_bytes, form).unwrap()
@@ -230,16 +230,16 @@ mod tests {
     }
 
     #[test]
-    fn an_older_state_of_the_books_goes_on_with_answers_that_are_out() {
+    fn a_restored_backup_continues_published_answers() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
         let older = begun(folder);
-        let mut answers = go_on(folder, older);
+        let mut answers = continued(folder, older);
         answers.row(4, "O3", "accepted", "", "").unwrap();
         answers.checkpoint().unwrap();
         publish(folder, NAME, true).unwrap();
         let (ack, rejects) = (read(folder, ACK), read(folder, REJECTS));
-        let mut answers = go_on(folder, older);
+        let mut answers = continued(folder, older);
         answers.row(4, "O3", "accepted", "", "").unwrap();
         answers.checkpoint().unwrap();
         publish(folder, NAME, true).unwrap();
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_lost_is_said_and_nothing_else_goes_with_it() {
+    fn a_lost_answer_is_reported_and_the_others_are_kept() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
         let lengths = begun(folder);
@@ -256,7 +256,7 @@ mod tests {
         let ack = read(folder, ACK).unwrap();
         assert!(ack.contains("2,O1,accepted") && ack.contains("3,O2,rejected"), "{ack}");
 
-        // Nothing is left of a file that was not read to its end.
+        // Everything is lost of a file that was not read to its end.
         fs::remove_file(folder.join(format!("{NAME}.{ACK}"))).unwrap();
         publish_interrupted(folder, NAME, lengths, "FILE_CHANGED", "gone").unwrap();
         let ack = read(folder, ACK).unwrap();
@@ -275,11 +275,11 @@ mod tests {
     }
 
     #[test]
-    fn answers_that_are_taken_away_while_they_are_written_are_no_answers() {
+    fn answers_removed_while_they_are_written_are_an_error() {
         let folder = tempfile::tempdir().unwrap();
-        let mut answers = go_on(folder.path(), begun(folder.path()));
+        let mut answers = continued(folder.path(), begun(folder.path()));
         fs::remove_file(folder.path().join(format!("{NAME}.{ACK}.part"))).unwrap();
         answers.row(4, "O3", "accepted", "", "").unwrap();
-        assert!(answers.checkpoint().unwrap_err().to_string().contains("was taken away while it was written"));
+        assert!(answers.checkpoint().unwrap_err().to_string().contains("was removed while it was being written"));
     }
 }

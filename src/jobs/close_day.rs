@@ -18,7 +18,7 @@ use crate::books::{expected_files, held_back, inboxes, recheck, reference_rates,
 use crate::clock;
 use crate::domain::bank::instruction::Direction;
 use crate::domain::calendar::plus;
-use crate::files::outgoing::{ManifestFile, MissingMerchant, seal};
+use crate::files::reports::{ManifestFile, MissingMerchant, seal};
 use crate::scheme::Clock;
 use crate::store::exceptions::NewException;
 use crate::store::scheme::{Missing, SealedDay, SealedFile};

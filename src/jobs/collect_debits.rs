@@ -34,7 +34,7 @@ pub async fn run_for(environment: &Environment, merchant: &Merchant, today: Naiv
             let facts = case.effective_by(today);
             let held = HeldDays::by(HoldEffect::Debit, &holds(&facts, terms), terms);
             let earlier = earlier.remove(&order.order_id).unwrap_or_default();
-            let mut look_on = findings.ask_after(&earlier, rule.no_answer_after);
+            let mut next_review_on = findings.ask_after(&earlier, rule.no_answer_after);
             let mut by_instalment: HashMap<i64, Vec<&Attempt>> = HashMap::new();
             for stored in &earlier {
                 by_instalment.entry(stored.attempt.instalment).or_default().push(&stored.attempt);
@@ -49,9 +49,9 @@ pub async fn run_for(environment: &Environment, merchant: &Merchant, today: Naiv
                     no_answer_after: rule.no_answer_after,
                 };
                 let next = debit::next_with(rule, position, &attempts, &held, today, news);
-                look_on = sooner(look_on, findings.take(&asked, next, &attempts, position.due_on));
+                next_review_on = sooner(next_review_on, findings.take(&asked, next, &attempts, position.due_on));
             }
-            findings.plan(Plan { order_id: order.order_id.clone(), look_on, since: None });
+            findings.plan(Plan { order_id: order.order_id.clone(), next_review_on, since: None });
         }
         Ok(findings)
     })

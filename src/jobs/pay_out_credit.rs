@@ -50,9 +50,9 @@ pub async fn run_for(environment: &Environment, merchant: &Merchant, today: Naiv
                 currency: order.currency,
                 no_answer_after: rule.no_answer_after,
             };
-            let look_on =
+            let next_review_on =
                 sooner(findings.ask_after(earlier, rule.no_answer_after), findings.take(&asked, next, &attempts, None));
-            findings.plan(Plan { order_id: id.to_owned(), look_on, since });
+            findings.plan(Plan { order_id: id.to_owned(), next_review_on, since });
 
             let exception = |code: &str, minor: i64, message: String| NewException {
                 code: code.to_owned(),

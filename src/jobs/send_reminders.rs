@@ -27,9 +27,9 @@ use crate::domain::decide::reminders::{Template, due_dates};
 use crate::domain::facts::customer::Customer;
 use crate::domain::terms::hold::HoldEffect;
 use crate::scheme::{Clock, Merchant};
-use crate::store::mails::{self, MailRow, ReminderRow, StepHad};
+use crate::store::mails::{self, MailRow, PlannedStep, ReminderRow};
 use crate::store::orders::{self, Moved};
-use crate::store::{Tx, customers, inputs, is_of_store, positions};
+use crate::store::{Tx, customers, files, is_of_store, positions};
 
 pub async fn run(environment: &Environment, today: NaiveDate, now: DateTime<Utc>) -> Result<Done> {
     let day = mail_day(environment, today, now);
@@ -38,7 +38,7 @@ pub async fn run(environment: &Environment, today: NaiveDate, now: DateTime<Utc>
     let given_up = deliver::take_up(&mut tx, environment, today, day).await?;
     let unsure = without_news(&mut tx, environment, today, day, now).await?;
     let without = unsure.iter().map(|merchant| (*merchant).to_owned()).collect();
-    let news = Some(PlannedOn { day, next_file_no: inputs::next_file_no(&mut tx).await?, without });
+    let news = Some(PlannedOn { day, next_file_no: files::next_number(&mut tx).await?, without });
     if !environment.mails_planned.lock().is_ok_and(|planned| *planned == news) {
         planned = plan(&mut tx, environment, today, day, now, &unsure).await?;
     }
@@ -142,8 +142,8 @@ async fn due_of_merchant<'s>(
         let mut items: Vec<Item<'_>> =
             page.iter().filter_map(|id| orders.get(*id)).flat_map(|order| items(merchant, order, day)).collect();
         let ids: Vec<&str> = items.iter().map(|item| item.order_id.as_str()).collect();
-        let had = mails::steps_had(tx, &merchant.id, &ids).await?;
-        let mut had_by_order: HashMap<&str, Vec<&StepHad>> = HashMap::new();
+        let had = mails::steps_planned(tx, &merchant.id, &ids).await?;
+        let mut had_by_order: HashMap<&str, Vec<&PlannedStep>> = HashMap::new();
         for step in &had {
             had_by_order.entry(&step.order_id).or_default().push(step);
         }
@@ -211,7 +211,7 @@ fn step_name(step: i64) -> String {
     if step == 0 { "0".to_owned() } else { format!("{step:+}") }
 }
 
-impl StepHad {
+impl PlannedStep {
     /// Whether this deals with an item for good. What was not planned earlier on the day is looked at again. A notice counts
     /// from the day it fell due, however it is called: until one is sent, another is tried every day.
     fn is_for(&self, item: &Item<'_>, day: NaiveDate) -> bool {
@@ -248,7 +248,7 @@ async fn plan(
     let ids: Vec<&str> = by_customer.keys().map(String::as_str).collect();
     let people = customers::load(tx, &ids).await?;
     let failed: HashSet<String> = customers::with_failed_address(tx, &ids).await?.into_iter().collect();
-    let had = mails::mails_had(tx, &ids, plus(day, -6), day).await?;
+    let had = mails::planned_between(tx, &ids, plus(day, -6), day).await?;
     let had: HashMap<&str, (i64, NaiveDate)> =
         had.iter().map(|(id, count, last)| (id.as_str(), (*count, *last))).collect();
 

@@ -13,7 +13,7 @@ use crate::books::environment::Environment;
 use crate::books::reconciliation::{Books, render};
 use crate::books::remote;
 use crate::files::atomic;
-use crate::files::outgoing::{Manifest, sha256};
+use crate::files::reports::{Manifest, sha256};
 use crate::store::Tx;
 use crate::store::scheme::{self, SealedDay};
 

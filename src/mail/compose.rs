@@ -1,7 +1,7 @@
-//! A letter to a customer becomes a mail: the same letter, the same bytes.
+//! Turns a letter to a customer into a mail. The same letter gives the same bytes.
 //!
-//! Names, items and merchants come from other people's files. They are cleaned before they reach a header or a
-//! template, so that nothing in them can end a line, start a header or turn the direction of the text around it.
+//! The names of customers, items and merchants come from files. They are cleaned before they reach a header or a template, so
+//! that they cannot end a line, start a header or change the direction of the surrounding text.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,27 +19,27 @@ use crate::domain::calendar::days_between;
 use crate::domain::decide::reminders::Template;
 use crate::domain::money::Currency;
 
-/// Longer names and items are cut in mails: they are there to be recognised, not to be complete.
+/// Longer names and items are shortened in mails: readers need to recognise them, not to see them in full.
 const LONGEST_NAME: usize = 60;
 const LONGEST_ITEM: usize = 120;
 const LONGEST_SUBJECT: usize = 150;
 
-/// What one customer is told on one day.
+/// A letter to one customer on one day.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Letter {
-    /// `local-part@domain`, without brackets. A mail sent again keeps it, so that the repeat can be recognised.
+    /// `local-part@domain`, without brackets. A repeated mail keeps its id, so that receivers recognise the repeat.
     pub message_id: String,
     pub to_name: String,
     pub to_address: String,
     pub language: Language,
-    /// The gravest of the lines'.
+    /// The most serious template among the lines.
     pub template: Template,
     pub business_date: NaiveDate,
     pub sent_at: DateTime<Utc>,
     pub lines: Vec<Line>,
 }
 
-/// What is to pay on one instalment.
+/// The amount to pay on an instalment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
     pub template: Template,
@@ -47,19 +47,19 @@ pub struct Line {
     pub order_id: String,
     pub item: Option<String>,
     pub currency: Currency,
-    /// Principal left.
+    /// The principal outstanding.
     pub outstanding_minor: i64,
-    /// Late fee owed, on top of the principal.
+    /// The late fee owed, in addition to the principal.
     pub fee_minor: i64,
     pub due_on: NaiveDate,
     pub days_past_due: i64,
-    /// Of a notice: the day from which an unpaid amount is reported.
+    /// For a notice: the day from which an unpaid amount is reported.
     pub flag_on: Option<NaiveDate>,
-    /// The day whose end brings a late fee, or more of it, if it is unpaid by then; none if the terms have none, or no more.
+    /// The day at whose end an unpaid amount incurs a late fee, or a higher one; `None` if the fee does not grow.
     pub fee_grows_on: Option<NaiveDate>,
-    /// Paying on time or late shows in the customer's credit record.
+    /// Whether paying on time or late affects the customer's credit record.
     pub record_at_stake: bool,
-    /// None: the customer pays it.
+    /// How a bank collects it; `None` if the customer pays.
     pub debited: Option<Debited>,
 }
 
@@ -70,19 +70,19 @@ pub enum Debited {
     UnderWay,
 }
 
-/// Whose mail it is.
+/// The sender of a mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sender {
     pub name: String,
     pub address: String,
     pub reply_to: Option<String>,
-    /// What customers know the scheme as.
+    /// The name under which customers know the scheme.
     pub scheme_name: String,
-    /// Where customers find help, as one line of text.
+    /// Where customers find help, in one line.
     pub contact: Option<String>,
 }
 
-/// A message ready to go, and the words in it.
+/// A message that is ready to send, with its texts.
 #[derive(Clone)]
 pub struct Mail {
     pub message_id: String,
@@ -93,7 +93,7 @@ pub struct Mail {
 }
 
 impl Mail {
-    /// The message as it is sent and stored.
+    /// The bytes of the message.
     pub fn bytes(&self) -> Vec<u8> {
         self.message.formatted()
     }
@@ -115,26 +115,26 @@ impl fmt::Debug for Letter {
     }
 }
 
-/// Why a letter can't be a mail. It says nothing of whom the mail is for.
+/// Why a letter cannot become a mail. The error does not identify the recipient.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ComposeError {
-    #[error("the customer's e-mail address is not one")]
+    #[error("the customer's e-mail address is not valid")]
     Address,
-    #[error("{0:?}, which mail is sent from or answered to, is not an e-mail address")]
+    #[error("the sender or reply address {0:?} is not a valid e-mail address")]
     Sender(String),
     #[error("{0:?} is not a message id such as 20260309-000012@paylater.example")]
     MessageId(String),
-    #[error("no line of the letter is of the letter's template, {}", .0.name())]
+    #[error("no line of the letter has the letter's template, {}", .0.name())]
     NoLine(Template),
-    #[error("order {0} is on notice without the day from which it is reported")]
+    #[error("the notice for order {0} lacks the day from which the order is reported")]
     NoFlagDay(String),
     #[error(transparent)]
     Template(#[from] TemplateError),
-    #[error("the message does not hold together: {0}")]
+    #[error("the message cannot be built: {0}")]
     Message(String),
 }
 
-/// Writes the letter as text and HTML.
+/// Composes a letter as text and HTML.
 pub fn compose(letter: &Letter, sender: &Sender, templates: &Templates) -> Result<Mail, ComposeError> {
     if !is_message_id(&letter.message_id) {
         return Err(ComposeError::MessageId(letter.message_id.clone()));
@@ -154,7 +154,7 @@ pub fn compose(letter: &Letter, sender: &Sender, templates: &Templates) -> Resul
         .from(from)
         .to(to)
         .subject(subject.clone())
-        // Keeps holiday replies from answering a machine (RFC 3834).
+        // Prevents automatic replies (RFC 3834).
         .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()));
     if let Some(reply_to) = reply_to {
         message = message.reply_to(reply_to);
@@ -207,7 +207,7 @@ fn view(letter: &Letter, sender: &Sender) -> Result<View, ComposeError> {
         several: lines.len() > 1,
         due_on: same_for_all(about.iter().map(|line| line.due_on)).map(|day| language.day(day)),
         flag_on: same_for_all(about.iter().map(|line| line.flag_on)).flatten().map(|day| language.day(day)),
-        // What does not hold for all of them is not said of any.
+        // The mail mentions the credit record only if all lines affect it.
         record: about.iter().all(|line| line.record_at_stake),
         by_hand: letter.lines.iter().any(|line| line.debited.is_none()),
         collected: letter.lines.iter().any(|line| line.debited.is_some()),
@@ -222,7 +222,7 @@ fn same_for_all<T: PartialEq>(mut values: impl Iterator<Item = T>) -> Option<T> 
     values.all(|value| value == first).then_some(first)
 }
 
-/// What is to pay, currency by currency.
+/// The sums to pay, by currency.
 fn sum(language: Language, lines: &[&Line]) -> String {
     let mut sums: BTreeMap<Currency, i64> = BTreeMap::new();
     for line in lines {
@@ -233,8 +233,8 @@ fn sum(language: Language, lines: &[&Line]) -> String {
     sums.join(" + ")
 }
 
-/// Text on one line, without what has no place in a name: control characters (a line break in a display name would
-/// start a header), marks that turn the direction of writing, and more than `longest` characters.
+/// Cleans a text: one line, at most `longest` characters, without control characters (a line break in a display name would
+/// start a header) and without characters that change the direction of writing.
 fn cleaned(text: &str, longest: usize) -> String {
     let turns_direction = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let breaks_line = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}');
@@ -260,7 +260,7 @@ fn mailbox(name: &str, address: &str) -> Option<Mailbox> {
     Some(Mailbox::new(Some(name).filter(|name| !name.is_empty()), address))
 }
 
-/// It stands in a header and names a file, so it is held to characters that are plain in both.
+/// A message id is used in a header and as a file name, so only characters that are safe in both are allowed.
 fn is_message_id(id: &str) -> bool {
     let plain = |part: &str| {
         !part.is_empty()
@@ -270,13 +270,13 @@ fn is_message_id(id: &str) -> bool {
     id.len() <= 200 && id.split_once('@').is_some_and(|(local, domain)| plain(local) && plain(domain))
 }
 
-/// `=_` occurs in neither quoted-printable nor base64, so no text can end its part (RFC 2045, 6.7).
+/// `=_` occurs in neither quoted-printable nor base64, so the text of a part cannot contain the boundary (RFC 2045, 6.7).
 fn boundary(message_id: &str) -> String {
     let id: String = message_id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(60).collect();
     format!("=_{id}")
 }
 
-/// The encoding goes by the language and not by the text, so that even plain ASCII is never sent bare.
+/// A part of the message. The language determines the encoding, so that even ASCII text is always encoded.
 fn part(content_type: ContentType, language: Language, text: &str) -> SinglePart {
     let encoding = match language {
         Language::Zh => ContentTransferEncoding::Base64,
@@ -285,7 +285,7 @@ fn part(content_type: ContentType, language: Language, text: &str) -> SinglePart
     SinglePart::builder().header(content_type).header(encoding).body(text.to_owned())
 }
 
-/// The header has no years before 1970 or after 9999.
+/// The time for the date header, which allows the years 1970 to 9999.
 fn date_header(at: DateTime<Utc>) -> SystemTime {
     let seconds = at.timestamp().clamp(0, 253_402_300_799);
     SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds.unsigned_abs())

@@ -1,4 +1,4 @@
-//! What composing must give: snapshots of every mail, the same bytes each time, nothing injected.
+//! Tests of composing: snapshots of every mail, the same bytes each time, and no injection.
 
 use proptest::prelude::*;
 
@@ -60,7 +60,7 @@ fn letter(template: Template, language: Language) -> Letter {
     }
 }
 
-/// A notice, with lines of every other kind, two shops, two currencies, and an order without an item.
+/// A notice with lines of every other kind, two merchants, two currencies, and an order without an item.
 fn long_letter(language: Language) -> Letter {
     let mut letter = letter(Template::Notice, language);
     let of = |template, order_id: &str| Line { order_id: order_id.into(), ..line(template, language) };
@@ -82,7 +82,7 @@ pub fn mail_to(name: &str, address: &str) -> Mail {
     composed(&letter)
 }
 
-/// The header lines of a message, folded ones joined.
+/// The headers of a message, with folded lines joined.
 fn headers(mail: &Mail) -> Vec<String> {
     let text = String::from_utf8(mail.bytes()).unwrap();
     let head = text.split("\r\n\r\n").next().unwrap().replace("\r\n ", " ");
@@ -218,7 +218,7 @@ fn check_hostile(text: &str) {
     assert!(message.is_ascii());
 }
 
-/// Writes every mail's HTML and message to a folder, to look at them: `MAIL_PREVIEW=folder cargo test preview`.
+/// Writes the HTML and message of every mail to a folder for viewing: `MAIL_PREVIEW=folder cargo test preview`.
 #[test]
 fn preview() {
     let Some(folder) = std::env::var_os("MAIL_PREVIEW") else { return };

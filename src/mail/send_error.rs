@@ -1,18 +1,18 @@
-//! What can come of sending a mail, other than that it is sent: for every way that mail goes.
+//! How sending a mail can fail, whichever way the mail goes.
 
-/// Why a mail was not sent. The text carries no name and no address, whatever the server said.
+/// Why a mail was not sent. The text contains no name and no address, whatever the server's response.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
-    /// Nothing gets to the customer's address, or it is none.
-    #[error("refused for good: {0}")]
+    /// No mail can reach the customer's address, or it is not valid.
+    #[error("permanently refused: {0}")]
     Address(String),
-    /// The server refused this mail (5xx), and would again.
-    #[error("refused for good: {0}")]
+    /// The server refused this mail permanently (5xx).
+    #[error("permanently refused: {0}")]
     Permanent(String),
-    /// The connection was lost between the message and the server's word for it: it may have been taken.
-    #[error("it is not known whether it was sent: {0}")]
+    /// The connection was lost before the server confirmed the message: it may have been accepted.
+    #[error("unknown whether the mail was sent: {0}")]
     Unknown(String),
-    /// Anything else: it may go better another time.
+    /// Any other failure; another attempt may succeed.
     #[error("not sent: {0}")]
     Transient(String),
 }

@@ -1,9 +1,8 @@
-//! One mail, one SMTP conversation, over connections that are kept for the next.
+//! SMTP: each mail is one conversation, over connections that are reused.
 //!
-//! The connections are kept here rather than in lettre's pool: a send that runs into its timeout is dropped mid-way, and
-//! that pool would hand the half-used connection to the next mail, which would then read the answers to this one. Here a
-//! connection comes back only after a conversation that ended well. It also lets us tell a server that turns *us* away
-//! from one that refuses *a mail*.
+//! This module pools the connections itself. lettre's pool would return a connection whose send timed out to the next mail,
+//! which would then read the responses to the earlier mail. Here a connection returns to the pool only after a successful
+//! conversation. This also distinguishes a server that refuses *the sender* from one that refuses *a mail*.
 
 use std::error::Error as _;
 use std::fmt;
@@ -26,20 +25,20 @@ use super::send_error::SendError;
 const TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECTIONS: usize = 4;
 
-/// Answers that speak of our account and not of the mail: sign in first, weak mechanism, wrong password, encrypt first.
+/// Responses about the account and not the mail: sign in first, weak mechanism, wrong password, encrypt first.
 const ABOUT_OUR_ACCOUNT: [&str; 4] = ["530", "534", "535", "538"];
 
-/// Answers that the address will get again.
+/// Responses that the address will always get.
 const ABOUT_THE_ADDRESS: [&str; 3] = ["550", "551", "553"];
 
-/// A mail server, and how we talk to it.
+/// A mail server and how to connect to it.
 pub struct Smtp {
     server: Server,
     timeout: Duration,
     pub(super) connections: usize,
-    /// Bounds how many conversations run at once.
+    /// Limits the number of conversations at once.
     places: Semaphore,
-    /// Connections between two mails, never more than there are places.
+    /// Idle connections, never more than the limit.
     idle: Mutex<Vec<AsyncSmtpConnection>>,
 }
 
@@ -54,31 +53,31 @@ struct Server {
 enum Security {
     /// TLS from the first byte.
     Tls,
-    /// TLS after a plain greeting; nothing is sent if the server can't.
+    /// TLS after a plain greeting; nothing is sent if the server does not support TLS.
     StartTls,
     None,
 }
 
-/// Why text is not an SMTP URL. It never repeats the text, which may hold a password.
+/// Why a text is not an SMTP URL. The error does not quote the text, which may contain a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an SMTP URL such as smtp://user:password@host:587, smtps://user:password@host or smtp://host:25: {0}")]
 pub struct SmtpUrlError(&'static str);
 
 impl Smtp {
-    /// Reads a URL. `smtps://` is encrypted from the start. `smtp://` is encrypted (STARTTLS) where a password is sent, and
-    /// plain otherwise; `?tls=required` and `?tls=none` say it expressly. `%40` in a password stands for `@`.
+    /// Parses a URL. `smtps://` uses TLS from the start. `smtp://` uses STARTTLS if a password is sent, and no encryption
+    /// otherwise; `?tls=required` and `?tls=none` override this. In a password, write `@` as `%40`.
     pub fn new(url: &str) -> Result<Smtp, SmtpUrlError> {
         let server = Server::parse(url).map_err(SmtpUrlError)?;
         let connections = CONNECTIONS;
         Ok(Smtp { server, timeout: TIMEOUT, connections, places: Semaphore::new(connections), idle: Mutex::default() })
     }
 
-    /// How long one mail may take, from the greeting to the last answer.
+    /// The time limit for one mail, from the greeting to the last response.
     pub fn with_timeout(self, timeout: Duration) -> Smtp {
         Smtp { timeout, ..self }
     }
 
-    /// How many mails may be under way at once.
+    /// The number of mails in transit at once.
     pub fn with_connections(self, connections: usize) -> Smtp {
         let connections = connections.max(1);
         Smtp { connections, places: Semaphore::new(connections), ..self }
@@ -87,7 +86,7 @@ impl Smtp {
     pub(super) async fn send(&self, mail: &Mail) -> Result<(), SendError> {
         let _place = self.places.acquire().await.expect("the semaphore is never closed");
         let message_began = AtomicBool::new(false);
-        let silent = || format!("no answer within {:?}", self.timeout);
+        let silent = || format!("no response within {:?}", self.timeout);
         match tokio::time::timeout(self.timeout, self.converse(mail, &message_began)).await {
             Ok(result) => result,
             Err(_) if message_began.load(Ordering::Relaxed) => Err(SendError::Unknown(silent())),
@@ -95,19 +94,19 @@ impl Smtp {
         }
     }
 
-    /// Says goodbye on the connections that are kept.
+    /// Closes the idle connections.
     pub(super) async fn close(&self) {
         let idle = std::mem::take(&mut *self.idle.lock().expect("no holder of the lock can panic"));
         for mut connection in idle {
-            // A server that doesn't answer a goodbye loses nothing by it.
+            // A missing response to QUIT does no harm.
             let _ = tokio::time::timeout(Duration::from_secs(1), connection.quit()).await;
         }
     }
 
     async fn converse(&self, mail: &Mail, message_began: &AtomicBool) -> Result<(), SendError> {
-        // What goes wrong before the mail is named, even for good, is no fault of the mail.
+        // A failure before the mail is announced, even a permanent one, is not caused by the mail.
         let mut connection = self.connection().await.map_err(|error| SendError::Transient(described(&error, mail)))?;
-        // lettre puts a line break before the dot that ends a message; the message's own would leave an empty line.
+        // lettre adds a line break before the final dot; the message's own line break would leave an empty line.
         let bytes = mail.bytes();
         let bytes = bytes.strip_suffix(b"\r\n").unwrap_or(&bytes);
         let envelope = mail.message().envelope();
@@ -115,7 +114,7 @@ impl Smtp {
         let sent = if is_ascii {
             hand_over(&mut connection, envelope, bytes, message_began).await
         } else {
-            // Only lettre itself can say that a server knows no such addresses.
+            // lettre reports without a request that the server does not support such addresses.
             connection.send(envelope, bytes).await.map(|_| ())
         };
         sent.map_err(|error| match error.status() {
@@ -131,7 +130,7 @@ impl Smtp {
             let parked = self.idle.lock().expect("no holder of the lock can panic").pop();
             match parked {
                 Some(mut connection) => {
-                    // The server may have hung up since.
+                    // The server may have closed the connection since.
                     if connection.test_connected().await {
                         return Ok(connection);
                     }
@@ -142,7 +141,7 @@ impl Smtp {
     }
 }
 
-/// Envelope, then message, with a mark between them: what goes wrong before it has sent nothing.
+/// Sends the envelope, sets the mark, then sends the message. A failure before the mark means that nothing was sent.
 async fn hand_over(
     connection: &mut AsyncSmtpConnection,
     envelope: &Envelope,
@@ -167,7 +166,7 @@ impl fmt::Debug for Smtp {
 
 impl Server {
     fn parse(url: &str) -> Result<Server, &'static str> {
-        let (scheme, rest) = url.split_once("://").ok_or("it begins with neither smtp:// nor smtps://")?;
+        let (scheme, rest) = url.split_once("://").ok_or("the URL begins with neither smtp:// nor smtps://")?;
         let (authority, query) = rest.split_once('?').unwrap_or((rest, ""));
         let authority = authority.strip_suffix('/').unwrap_or(authority);
         let (account, place) = match authority.rsplit_once('@') {
@@ -181,17 +180,19 @@ impl Server {
             ("smtp", "tls=none") => Security::None,
             ("smtp", "") if credentials.is_some() => Security::StartTls,
             ("smtp", "") => Security::None,
-            ("smtp" | "smtps", _) => return Err("after the ? there is only tls=required or tls=none, with smtp"),
-            _ => return Err("it begins with neither smtp:// nor smtps://"),
+            ("smtp" | "smtps", _) => {
+                return Err("after the ?, only tls=required and tls=none are allowed, with smtp://");
+            }
+            _ => return Err("the URL begins with neither smtp:// nor smtps://"),
         };
         let (host, port) = match place.rsplit_once(':') {
-            // The colons inside brackets belong to an IPv6 address.
+            // Colons inside brackets belong to an IPv6 address.
             Some((host, port)) if !port.contains(']') => (host, Some(port)),
             _ => (place, None),
         };
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/') {
-            return Err("there is no host");
+            return Err("the host is missing");
         }
         let port = match (port, security) {
             (Some(port), _) => port.parse().ok().filter(|port| *port != 0).ok_or("the port is not a number")?,
@@ -219,7 +220,7 @@ impl Server {
 }
 
 fn credentials(account: &str) -> Result<Credentials, &'static str> {
-    let (user, password) = account.split_once(':').ok_or("there is a user but no password")?;
+    let (user, password) = account.split_once(':').ok_or("the password is missing")?;
     let decoded = |text| percent_decoded(text).ok_or("a % in the user or password is not followed by two hex digits");
     Ok(Credentials::new(decoded(user)?, decoded(password)?))
 }
@@ -237,9 +238,9 @@ fn percent_decoded(text: &str) -> Option<String> {
 fn refusal(error: &Error, mail: &Mail) -> SendError {
     let text = described(error, mail);
     let about_us = error.status().is_some_and(|code| ABOUT_OUR_ACCOUNT.contains(&code.to_string().as_str()));
-    // lettre asks a server that has no SMTPUTF8 nothing, so there is no code; asking again won't teach it.
+    // If the server lacks SMTPUTF8, lettre sends nothing, so there is no code; another attempt does not help.
     let beyond_ascii = error.is_client() && text.contains("SMTPUTF8");
-    // Policy (5.7) is about this mail or about us.
+    // A policy response (5.7) is about this mail or the sender, not the address.
     let about_address = error.status().is_some_and(|code| ABOUT_THE_ADDRESS.contains(&code.to_string().as_str()));
     if beyond_ascii || about_address && !text.contains("5.7.") {
         SendError::Address(text)
@@ -250,8 +251,8 @@ fn refusal(error: &Error, mail: &Mail) -> SendError {
     }
 }
 
-/// The code and text of an answer, or what went wrong instead. Servers repeat addresses and names in their answers; words
-/// that hold any of them are struck out.
+/// The code and text of a response, or the error without a response. Servers quote addresses and names in their responses;
+/// words that contain them are replaced by `…`.
 fn described(error: &Error, mail: &Mail) -> String {
     let text = match (error.status(), error.source()) {
         (Some(code), Some(answer)) => format!("{code} {answer}"),
@@ -265,7 +266,7 @@ fn described(error: &Error, mail: &Mail) -> String {
     let is_struck = |word: &str| {
         let word = word.to_lowercase();
         let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
-        // Inside other words only what is long enough not to be there by chance.
+        // Inside longer words, only names that are long enough not to occur by chance.
         struck.iter().any(|person| bare == person || ((person == "@" || person.len() > 2) && word.contains(person)))
     };
     let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
@@ -321,13 +322,13 @@ mod tests {
             (Answer::to("RCPT", "550 5.7.1 we don't like this"), "Permanent(\"550 5.7.1 we don't like this\")"),
             (Answer::to("DATA", "554-5.6.0 no\r\n554 thanks"), "Permanent(\"554 5.6.0 no thanks\")"),
             (Answer::to(".", "552 5.2.2 full"), "Permanent(\"552 5.2.2 full\")"),
-            // These turn us away, whatever the mail: nothing is wrong with the customer's address.
+            // These responses refuse the sender; the customer's address is not at fault.
             (Answer::to("connect", "554 5.7.1 not from there"), "Transient(\"554 5.7.1 not from there\")"),
             (Answer::to("MAIL", "530 5.7.0 sign in first"), "Transient(\"530 5.7.0 sign in first\")"),
-            (Answer::silence("connect"), "Transient(\"no answer within 1s\")"),
-            (Answer::silence("RCPT"), "Transient(\"no answer within 1s\")"),
-            // After its end the server may have taken it, or not.
-            (Answer::silence("."), "Unknown(\"no answer within 1s\")"),
+            (Answer::silence("connect"), "Transient(\"no response within 1s\")"),
+            (Answer::silence("RCPT"), "Transient(\"no response within 1s\")"),
+            // After the end of the message, the server may or may not have accepted it.
+            (Answer::silence("."), "Unknown(\"no response within 1s\")"),
         ] {
             let server = SmtpServer::start();
             server.answer(answers);
@@ -335,7 +336,7 @@ mod tests {
             let error = transport.send(&mail()).await.unwrap_err();
             assert_eq!(format!("{error:?}"), expected);
             assert!(!format!("{error} {transport:?}").contains("uoxi"));
-            // The next mail starts afresh, and is not told the answers to this one.
+            // The next mail uses a new connection and does not read the responses to this one.
             server.answer_well();
             transport.send(&mail()).await.unwrap();
             assert_eq!(server.received().last().unwrap().to, ["ruoxi.zhou@example.org"], "{expected}");

@@ -1,7 +1,7 @@
-//! The wording of the mails: template files, built in and replaceable one by one, checked before the first mail.
+//! The templates of the mails: built in, replaceable one by one by files, and checked before the first mail.
 //!
-//! A mail is rendered from the inside out: `lines` lists the orders, the letter named after its template says what they
-//! are about, and `layout` puts both between greeting and signature. The first line of a letter's `.txt` is its subject.
+//! A mail is rendered from the inside out: `lines` lists the orders, the letter (named after its template) gives the reason
+//! for the mail, and `layout` adds greeting and signature. The first line of a letter's `.txt` is the subject.
 
 use std::path::Path;
 
@@ -46,7 +46,7 @@ const BUILT_IN: &[(&str, &str)] = built_in![
 
 const SUBJECT: &str = "Subject: ";
 
-/// What is wrong with a template, and where. Line 0 is the file as a whole.
+/// An error in a template. Line 0 means the whole file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("mail template {file}:{line}: {message}")]
 pub struct TemplateError {
@@ -55,30 +55,30 @@ pub struct TemplateError {
     pub message: String,
 }
 
-/// What a template may name. Everything is text for people already: amounts, days and names are formatted and cleaned.
+/// The names that a template can use. Amounts, days and names are already formatted and cleaned.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(super) struct View {
     pub scheme: String,
     pub contact: Option<String>,
     pub name: Option<String>,
     pub today: String,
-    /// The merchant, if all lines are of one.
+    /// The merchant, if all lines have the same.
     pub merchant: Option<String>,
-    /// What is to pay on the lines the letter is about.
+    /// The sum to pay on the lines with the letter's template.
     pub amount: String,
-    /// What is to pay on all lines.
+    /// The sum to pay on all lines.
     pub total: String,
     /// Whether there is more than one line.
     pub several: bool,
-    /// The day the lines of the letter are due, if it is the same for all.
+    /// The due date of the lines with the letter's template, if it is the same for all.
     pub due_on: Option<String>,
-    /// The day from which they are reported, if it is the same for all.
+    /// The day from which these lines are reported, if it is the same for all.
     pub flag_on: Option<String>,
-    /// Paying them on time or late shows in the customer's credit record.
+    /// Whether paying these lines on time or late affects the customer's credit record.
     pub record: bool,
-    /// Something on any line is to be paid by the customer.
+    /// Whether the customer must pay any line.
     pub by_hand: bool,
-    /// Something on any line is collected by debit.
+    /// Whether any line is collected by debit.
     pub collected: bool,
     pub lines: Vec<LineView>,
     /// The rendered lines, for the letter.
@@ -99,15 +99,15 @@ pub(super) struct LineView {
     pub days_left: i64,
     pub days_past_due: i64,
     pub flag_on: Option<String>,
-    /// The day whose end may bring a late fee, or more of it.
+    /// The day at whose end a late fee may be charged or grow.
     pub fee_after: Option<String>,
-    /// The day on which it is collected by debit.
+    /// The day of the debit.
     pub collected_on: Option<String>,
-    /// The bank was asked to collect it.
+    /// Whether the bank has been asked to collect the amount.
     pub being_collected: bool,
 }
 
-/// A mail in words, not yet a message.
+/// The texts of a mail.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Wording {
     pub subject: String,
@@ -115,7 +115,7 @@ pub(super) struct Wording {
     pub html: String,
 }
 
-/// The templates of every mail, parsed and tried.
+/// The templates of all mails, parsed and checked.
 pub struct Templates(Environment<'static>);
 
 impl Templates {
@@ -172,8 +172,8 @@ impl Templates {
         rendered.map_err(|error| located(&file, &error))
     }
 
-    /// Names that no mail has are found without rendering, also in branches that samples don't reach; then every letter
-    /// is rendered twice, once with all there can be on its lines and once with the least.
+    /// First searches for unknown names without rendering, to cover branches that samples do not reach. Then renders every
+    /// letter twice, with the fullest and with the sparsest content.
     fn check(&self) -> Result<(), TemplateError> {
         let known = Value::from(Serde(View::default()));
         for (name, template) in self.0.templates() {
@@ -199,23 +199,23 @@ impl Templates {
 }
 
 fn replace_from(folder: &Path, sources: &mut [(&str, String)]) -> Result<(), TemplateError> {
-    let trouble = |path: &Path, message: String| TemplateError { file: path.display().to_string(), line: 0, message };
-    let entries = std::fs::read_dir(folder).map_err(|error| trouble(folder, error.to_string()))?;
+    let error_in = |path: &Path, message: String| TemplateError { file: path.display().to_string(), line: 0, message };
+    let entries = std::fs::read_dir(folder).map_err(|error| error_in(folder, error.to_string()))?;
     for entry in entries {
-        let path = entry.map_err(|error| trouble(folder, error.to_string()))?.path();
+        let path = entry.map_err(|error| error_in(folder, error.to_string()))?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if !name.ends_with(".txt") && !name.ends_with(".html") {
             continue;
         }
         let source = sources.iter_mut().find(|(known, _)| *known == name);
-        // A file that replaces nothing is a misspelt name, and the mail would go out in the built-in words.
-        let (_, text) = source.ok_or_else(|| trouble(&path, "no template has this name".into()))?;
-        *text = std::fs::read_to_string(&path).map_err(|error| trouble(&path, error.to_string()))?;
+        // A file that replaces no template has a misspelt name; without this error, the built-in text would be sent.
+        let (_, text) = source.ok_or_else(|| error_in(&path, "no template has this name".into()))?;
+        *text = std::fs::read_to_string(&path).map_err(|error| error_in(&path, error.to_string()))?;
     }
     Ok(())
 }
 
-/// The error with its place, but without values: what a mail says about a customer stays out of messages.
+/// The error with its position, but without values, which could identify a customer.
 fn located(file: &str, error: &minijinja::Error) -> TemplateError {
     let message = match error.kind() {
         minijinja::ErrorKind::SyntaxError => error.detail().unwrap_or("syntax error").to_owned(),
@@ -224,7 +224,7 @@ fn located(file: &str, error: &minijinja::Error) -> TemplateError {
     TemplateError { file: error.name().unwrap_or(file).to_owned(), line: error.line().unwrap_or(0), message }
 }
 
-/// The first line on which a word stands by itself.
+/// The first line that contains a word.
 fn line_of(source: &str, word: &str) -> usize {
     let is_part_of_word = |c: char| c.is_alphanumeric() || c == '_';
     let names_it = |line: &str| line.split(|c| !is_part_of_word(c)).any(|part| part == word);
@@ -290,13 +290,13 @@ mod tests {
         for (name, text, expected) in [
             ("notice.en.txt", "Subject: x\n\n{% if %}", "notice.en.txt:3: unexpected end of block"),
             ("notice.en.html", "<p>\n{{ amuont }}", "notice.en.html:2: unknown name \"amuont\""),
-            // Also where no sample comes by, …
+            // Unknown names are found in a branch that no sample reaches, …
             (
                 "notice.en.html",
                 "{% if several and not several %}\n{{ amuont }}{% endif %}",
                 "notice.en.html:2: unknown name \"amuont\"",
             ),
-            // … and in what a line has.
+            // … and among the names of a line.
             (
                 "lines.zh.txt",
                 "{% for line in lines %}\n{{ line.day }}\n{% endfor %}",

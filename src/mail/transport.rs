@@ -1,7 +1,7 @@
-//! Where mail goes: to a server, into a folder, or nowhere.
+//! Sends mail to a server or into a folder, or keeps it in memory.
 //!
-//! Sending says whether another try may help. It keeps no record and never tries twice by itself: between the end of a
-//! message and the server's word for it, only the caller's record tells a mail that is under way from one that isn't.
+//! An error says whether another attempt may help. This module keeps no record and never retries: while a server has not
+//! confirmed a message, only the caller's record shows that the mail may have been sent.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -13,10 +13,10 @@ pub use super::smtp::{Smtp, SmtpUrlError};
 
 #[derive(Debug)]
 pub enum Transport {
-    /// One `{message_id}.eml` a mail: for samples, rehearsals, and programs that fetch mail from a folder.
+    /// Writes one `{message_id}.eml` per mail: for samples, rehearsals, and programs that collect mail from a folder.
     Folder(PathBuf),
     Smtp(Smtp),
-    /// Keeps what was sent, for tests.
+    /// Keeps sent mails, for tests.
     Memory(Memory),
 }
 
@@ -25,11 +25,11 @@ impl Transport {
         match self {
             Transport::Folder(folder) => {
                 let (folder, name, bytes) = (folder.clone(), format!("{}.eml", mail.message_id), mail.bytes());
-                // Files block, and a slow disk should not hold up the mails on the wire.
+                // File access blocks, and a slow disk must not delay mails on the network.
                 let written = tokio::task::spawn_blocking(move || write_file(&folder, &name, &bytes)).await;
                 match written {
                     Ok(Ok(())) => Ok(()),
-                    Ok(Err(error)) => Err(SendError::Transient(format!("writing the mail's file: {error}"))),
+                    Ok(Err(error)) => Err(SendError::Transient(format!("cannot write the mail's file: {error}"))),
                     Err(_) => Err(SendError::Transient("writing the mail's file was interrupted".into())),
                 }
             }
@@ -41,7 +41,7 @@ impl Transport {
         }
     }
 
-    /// How many mails can be under way at once; none where a mail that is handed over again does no harm.
+    /// How many mails can be in transit at once; `None` if sending a mail again does no harm.
     pub fn places(&self) -> Option<usize> {
         match self {
             Transport::Smtp(smtp) => Some(smtp.connections),
@@ -49,7 +49,7 @@ impl Transport {
         }
     }
 
-    /// Ends what is kept open between mails. Mail can be sent again afterwards.
+    /// Closes idle connections. Mail can still be sent afterwards.
     pub async fn close(&self) {
         if let Transport::Smtp(smtp) = self {
             smtp.close().await;
@@ -57,7 +57,7 @@ impl Transport {
     }
 }
 
-/// Mails sent so far, oldest first. Clones look at the same ones.
+/// The mails sent so far, oldest first. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Memory(Arc<Mutex<Vec<Mail>>>);
 
@@ -67,15 +67,15 @@ impl Memory {
     }
 }
 
-/// Under its own name a file is whole or not there. A mail that is sent again replaces its file.
+/// Writes a file atomically. A mail that is sent again replaces its file.
 fn write_file(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     std::fs::create_dir_all(folder)?;
-    let unfinished = folder.join(format!(".{name}.part"));
-    let mut file = std::fs::File::create(&unfinished)?;
+    let part = folder.join(format!(".{name}.part"));
+    let mut file = std::fs::File::create(&part)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    std::fs::rename(&unfinished, folder.join(name))?;
-    // The new name is lost in a power cut until the folder itself is on the disk.
+    std::fs::rename(&part, folder.join(name))?;
+    // Without syncing the folder, a power failure could lose the new name.
     std::fs::File::open(folder)?.sync_all()
 }
 

@@ -11,11 +11,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::domain::intake::arrival::{Expected, RejectLimit};
-use crate::files::container::{Delivery, Packing};
 use crate::files::inbox::{Found, NamePattern};
-use crate::files::incoming::Kind;
-use crate::files::place::Place;
 use crate::files::profile::Profile;
+use crate::files::read::container::{Delivery, Packing};
+use crate::files::remote::RemoteFolder;
+use crate::files::rows::Kind;
 
 /// A folder and name pattern in which files of a kind arrive.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub struct Feed {
     /// Where its files are fetched from, if not from a folder here.
     pub remote: Option<Inbox>,
     /// Where acknowledgements and rejects are sent as well.
-    pub outbox: Option<Place>,
+    pub outbox: Option<RemoteFolder>,
     pub pattern: NamePattern,
     pub kind: Kind,
     /// How they are read.
@@ -59,7 +59,7 @@ pub struct Feed {
 /// A place that is not on this machine, from which files are fetched.
 #[derive(Debug)]
 pub struct Inbox {
-    pub place: Place,
+    pub place: RemoteFolder,
     pub afterwards: Afterwards,
     pub unreachable: Unreachable,
     /// How long a file must stay as it is before it is fetched, where half a file can be seen.

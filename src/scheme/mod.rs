@@ -19,7 +19,7 @@ use serde::Deserialize;
 
 use crate::domain::decide::due;
 use crate::domain::terms::reference_rate::RateTable;
-use crate::files::place::Place;
+use crate::files::remote::RemoteFolder;
 
 pub use feed::{Afterwards, Bill, Feed, Inbox, Unreachable, WhenMissing};
 pub use home::Home;
@@ -50,7 +50,7 @@ pub struct Scheme {
     /// Where corrections come from that people make at the command line: a folder below home for each merchant.
     pub by_hand: Vec<Feed>,
     /// Where the reports of each day are sent as well.
-    pub reports: Option<Place>,
+    pub reports: Option<RemoteFolder>,
     /// First days of the delinquency buckets.
     pub buckets: Vec<i64>,
     /// After how many days a row that waits for its order becomes an exception.

@@ -1,9 +1,9 @@
-//! Where a PostgreSQL store is, as messages say it.
+//! The address of a PostgreSQL store in messages.
 
 use anyhow::Error;
 use sqlx::postgres::PgConnectOptions;
 
-/// Where a PostgreSQL store is: for messages, so without user and password.
+/// The address of a PostgreSQL store for messages, without user and password.
 pub(super) fn address(options: &PgConnectOptions) -> String {
     let database = options.get_database().unwrap_or("its default database");
     match options.get_socket() {
@@ -14,5 +14,6 @@ pub(super) fn address(options: &PgConnectOptions) -> String {
 
 pub(super) fn unreachable(why: sqlx::Error, options: &PgConnectOptions) -> Error {
     let address = address(options);
-    Error::new(why).context(format!("{address}, cannot be reached; see that it runs and that its address is right"))
+    Error::new(why)
+        .context(format!("cannot connect to {address}; check that the server runs and that the address is correct"))
 }

@@ -1,4 +1,4 @@
-//! Which files of a feed came, by the date and number in their names, and which rows still wait.
+//! The files of a feed that have arrived, by the date and number in their names, and the rows that still wait.
 
 use std::ops::RangeInclusive;
 
@@ -7,10 +7,10 @@ use chrono::NaiveDate;
 
 use super::engine::{Tx, on_engine, sql_for};
 
-/// Whether a file of a feed with this date in its name was taken in, or had been before. The rows of another day once more
-/// are not this day's; a file without rows says the same every day.
-pub async fn came(tx: &mut Tx, feed: &str, dated_on: NaiveDate) -> Result<bool> {
-    // One is enough: a day may have any number of files.
+/// Whether a file of a feed with this date in its name has been taken, now or earlier. A duplicate counts if it repeats a file
+/// of this date or has no rows; a repeat of another day's rows does not count.
+pub async fn has_arrived(tx: &mut Tx, feed: &str, dated_on: NaiveDate) -> Result<bool> {
+    // One file is enough; a day may have any number of files.
     let sql = "SELECT EXISTS (SELECT 1 FROM file WHERE feed = $1 AND dated_on = $2 AND status <> 'quarantined'
                AND NOT (status = 'duplicate' AND EXISTS (SELECT 1 FROM file old
                    WHERE old.merchant_id = file.merchant_id AND old.kind = file.kind AND old.sha256 = file.sha256
@@ -18,7 +18,7 @@ pub async fn came(tx: &mut Tx, feed: &str, dated_on: NaiveDate) -> Result<bool> 
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(feed).bind(dated_on).fetch_one(c).await?))
 }
 
-/// The highest number of a feed's files with this date in their names, or with none; whatever became of them.
+/// The highest number among a feed's files with this date in their names, or without a date; whatever their status.
 pub async fn highest_number(tx: &mut Tx, feed: &str, dated_on: Option<NaiveDate>) -> Result<Option<i64>> {
     Ok(match dated_on {
         Some(day) => {
@@ -32,7 +32,7 @@ pub async fn highest_number(tx: &mut Tx, feed: &str, dated_on: Option<NaiveDate>
     })
 }
 
-/// How many of these numbers have come.
+/// How many of these numbers have arrived.
 pub async fn count_numbers(
     tx: &mut Tx,
     feed: &str,
@@ -54,7 +54,7 @@ pub async fn count_numbers(
     })
 }
 
-/// A row that waits, as finance is told of it.
+/// A waiting row, as reported to finance.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct WaitingRow {
     pub file_no: i64,
@@ -66,7 +66,7 @@ pub struct WaitingRow {
     pub opened_on: NaiveDate,
 }
 
-/// Rows of a merchant that have waited since `day` or longer and that nobody was told of, at most `limit`.
+/// A merchant's rows that have waited since `day` or longer and are not reported yet, at most `limit`.
 pub async fn waiting_since(tx: &mut Tx, merchant: &str, day: NaiveDate, limit: i64) -> Result<Vec<WaitingRow>> {
     let sql = "SELECT file_no, line, kind, row_key, order_id, code, opened_on FROM input_row
                WHERE merchant_id = $1 AND outcome = 'pending' AND told_on IS NULL AND opened_on <= $2
@@ -74,8 +74,8 @@ pub async fn waiting_since(tx: &mut Tx, merchant: &str, day: NaiveDate, limit: i
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).bind(limit).fetch_all(c).await?))
 }
 
-/// Notes that finance was told of rows that wait.
-pub async fn told(tx: &mut Tx, rows: &[WaitingRow], today: NaiveDate) -> Result<()> {
+/// Marks waiting rows as reported to finance.
+pub async fn mark_reported(tx: &mut Tx, rows: &[WaitingRow], today: NaiveDate) -> Result<()> {
     for of_file in rows.chunk_by(|a, b| a.file_no == b.file_no) {
         let lines: Vec<i64> = of_file.iter().map(|row| row.line).collect();
         let sql = sql_for(tx, "UPDATE input_row SET told_on = $1 WHERE file_no = $2 AND line IN {numbers $3}");

@@ -1,5 +1,5 @@
-//! The provider's side: what bills have said, and what of our payments and refunds they have yet to say. Lines are
-//! added, never changed; only the day on which one side met the other is written, once.
+//! The lines of providers' bills. Lines are added and never changed, except that the day on which a line was matched with the
+//! books, or failed, is written once.
 
 use std::collections::HashMap;
 
@@ -34,7 +34,7 @@ const LINE: Table = Table {
     key: 6,
 };
 
-/// What a bill says about a payment or refund.
+/// A line of a bill, about a payment or refund.
 pub struct NewLine<'a> {
     pub event: &'static str,
     pub key: &'a str,
@@ -45,7 +45,7 @@ pub struct NewLine<'a> {
     pub transaction_id: &'a str,
     pub provider: &'a str,
     pub occurred_on: NaiveDate,
-    /// Since when one side has lacked the other.
+    /// The day since which one side has lacked the other.
     pub opened_on: NaiveDate,
     pub source: Source,
 }
@@ -73,7 +73,7 @@ pub async fn add(tx: &mut Tx, merchant: &str, today: NaiveDate, lines: &[NewLine
     bulk::insert(tx, &LINE, cells).await
 }
 
-/// Notes that the provider has said of these that they did not go through after all.
+/// Marks these lines as failed, as the provider reports.
 pub async fn fail(tx: &mut Tx, merchant: &str, event: &str, keys: &[&str], today: NaiveDate) -> Result<()> {
     let sql = sql_for(
         tx,
@@ -87,9 +87,9 @@ pub async fn fail(tx: &mut Tx, merchant: &str, event: &str, keys: &[&str], today
     Ok(())
 }
 
-/// What a bill said before.
+/// A line that an earlier bill has listed.
 #[derive(Debug, Clone, sqlx::FromRow)]
-pub struct Said {
+pub struct ListedLine {
     pub event_key: String,
     pub order_id: String,
     pub amount_minor: i64,
@@ -97,14 +97,19 @@ pub struct Said {
     pub fee_minor: Option<i64>,
     pub opened_on: NaiveDate,
     pub settled: bool,
-    /// It did not go through after all.
+    /// The provider has reported that it failed.
     pub failed: bool,
     pub file_no: i64,
     pub line: i64,
 }
 
-/// All that was said under these keys, each key's in the order in which it came.
-pub async fn said(tx: &mut Tx, merchant: &str, event: &str, keys: &[&str]) -> Result<HashMap<String, Vec<Said>>> {
+/// All lines with these keys, by key, in order of arrival.
+pub async fn listed(
+    tx: &mut Tx,
+    merchant: &str,
+    event: &str,
+    keys: &[&str],
+) -> Result<HashMap<String, Vec<ListedLine>>> {
     let sql = sql_for(
         tx,
         "SELECT event_key, order_id, amount_minor, currency, fee_minor, opened_on, settled_on IS NOT NULL AS settled,
@@ -112,16 +117,16 @@ pub async fn said(tx: &mut Tx, merchant: &str, event: &str, keys: &[&str]) -> Re
          FROM provider_line WHERE merchant_id = $1 AND event = $2 AND event_key IN {keys $3} ORDER BY file_no, line",
     );
     let keys = key_set(keys.iter().copied());
-    let rows: Vec<Said> =
+    let rows: Vec<ListedLine> =
         on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(event).bind(keys).fetch_all(c).await?);
-    let mut said: HashMap<String, Vec<Said>> = HashMap::new();
+    let mut listed: HashMap<String, Vec<ListedLine>> = HashMap::new();
     for row in rows {
-        said.entry(row.event_key.clone()).or_default().push(row);
+        listed.entry(row.event_key.clone()).or_default().push(row);
     }
-    Ok(said)
+    Ok(listed)
 }
 
-/// The provider's own numbers under these keys; of a refund, that of its payment.
+/// The provider's transaction ids for these keys; for a refund, the id of its payment.
 pub async fn transactions(tx: &mut Tx, merchant: &str, event: &str, keys: &[&str]) -> Result<HashMap<String, String>> {
     let sql = sql_for(
         tx,
@@ -134,8 +139,8 @@ pub async fn transactions(tx: &mut Tx, merchant: &str, event: &str, keys: &[&str
     Ok(rows.into_iter().collect())
 }
 
-/// Of these keys, those that a bill should have had, with the day on which we booked them.
-pub async fn awaited_since(
+/// The keys among these that are expected in a bill, with the day on which they were booked.
+pub async fn expected_since(
     tx: &mut Tx,
     merchant: &str,
     event: &str,
@@ -152,7 +157,7 @@ pub async fn awaited_since(
     Ok(rows.into_iter().collect())
 }
 
-/// That the books of a day have what line `l` says. What is dated ahead is not in the books before its day.
+/// SQL condition: the books of a day agree with line `l`. A fact dated ahead enters the books on its day.
 fn agrees_by(day: &str) -> String {
     let in_books = in_books(day);
     format!(
@@ -163,16 +168,16 @@ fn agrees_by(day: &str) -> String {
     )
 }
 
-/// That nothing newer has been said about what line `l` is about.
-const LAST_WORD: &str = "NOT EXISTS (SELECT 1 FROM provider_line n
+/// SQL condition: no later line has the same key as line `l`.
+const LATEST_LINE: &str = "NOT EXISTS (SELECT 1 FROM provider_line n
         WHERE n.merchant_id = l.merchant_id AND n.event = l.event AND n.event_key = l.event_key
           AND (n.file_no, n.line) > (l.file_no, l.line))";
 
-/// Settles the lines that the books agree with by now.
+/// Settles the lines that the books now agree with.
 pub async fn settle(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<()> {
     let sql = format!(
         "UPDATE provider_line AS l SET settled_on = $2
-         WHERE l.merchant_id = $1 AND l.settled_on IS NULL AND l.failed_on IS NULL AND {} AND {LAST_WORD}",
+         WHERE l.merchant_id = $1 AND l.settled_on IS NULL AND l.failed_on IS NULL AND {} AND {LATEST_LINE}",
         agrees_by("$2")
     );
     let sql = sqlx::AssertSqlSafe(sql);
@@ -180,7 +185,7 @@ pub async fn settle(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<()>
     Ok(())
 }
 
-/// Takes back what was settled earlier today and does not agree with the books any more: the money was corrected since.
+/// Reopens lines that were settled earlier today and no longer agree with the books, because the money was corrected.
 pub async fn unsettle(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<()> {
     let sql = format!(
         "UPDATE provider_line AS l SET settled_on = NULL WHERE l.merchant_id = $1 AND l.settled_on = $2 AND NOT {}",
@@ -191,7 +196,7 @@ pub async fn unsettle(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<(
     Ok(())
 }
 
-/// How many lines were settled today and do not agree with the books any more.
+/// The number of lines that were settled today and no longer agree with the books.
 pub async fn count_to_unsettle(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<i64> {
     let sql = format!(
         "SELECT COUNT(*) FROM provider_line l WHERE l.merchant_id = $1 AND l.settled_on = $2 AND NOT {}",
@@ -201,33 +206,33 @@ pub async fn count_to_unsettle(tx: &mut Tx, merchant: &str, today: NaiveDate) ->
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(today).fetch_one(c).await?))
 }
 
-/// How many lines there are to settle.
+/// The number of lines to settle.
 pub async fn count_to_settle(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<i64> {
     let sql = format!(
         "SELECT COUNT(*) FROM provider_line l
-         WHERE l.merchant_id = $1 AND l.settled_on IS NULL AND l.failed_on IS NULL AND {} AND {LAST_WORD}",
+         WHERE l.merchant_id = $1 AND l.settled_on IS NULL AND l.failed_on IS NULL AND {} AND {LATEST_LINE}",
         agrees_by("$2")
     );
     let sql = sqlx::AssertSqlSafe(sql);
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(today).fetch_one(c).await?))
 }
 
-/// Lines whose settlement by the end of a sealed day does not follow from the books: settled although the books did not
-/// have it, or not settled although they did.
+/// Lines whose settlement at the end of a sealed day contradicts the books: settled although the books did not agree, or not
+/// settled although they did.
 pub async fn inconsistent(tx: &mut Tx, merchant: &str, day: NaiveDate, limit: i64) -> Result<Vec<(String, String)>> {
     let (then, by_now) = (agrees_by("l.settled_on"), agrees_by("$2"));
     let sql = format!(
         "SELECT event, event_key FROM provider_line l
          WHERE l.merchant_id = $1
            AND (l.settled_on IS NOT NULL AND NOT {then}
-                OR l.settled_on IS NULL AND l.failed_on IS NULL AND l.business_date <= $2 AND {by_now} AND {LAST_WORD})
+                OR l.settled_on IS NULL AND l.failed_on IS NULL AND l.business_date <= $2 AND {by_now} AND {LATEST_LINE})
          ORDER BY event, event_key LIMIT $3"
     );
     let sql = sqlx::AssertSqlSafe(sql);
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).bind(limit).fetch_all(c).await?))
 }
 
-/// Keys of which an earlier, contradicting word was replaced today by one that agrees with the books.
+/// Keys for which a line settled today that replaces an earlier, contradicting line.
 pub async fn corrected_on(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<Vec<String>> {
     let sql = "SELECT l.event_key FROM provider_line l
                WHERE l.merchant_id = $1 AND l.settled_on = $2
@@ -238,7 +243,7 @@ pub async fn corrected_on(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Resu
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(today).fetch_all(c).await?))
 }
 
-/// A line beside what the books have under its key.
+/// A line, with the books' entry for the same key.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct LineRow {
     pub event: String,
@@ -254,16 +259,16 @@ pub struct LineRow {
     pub file_no: i64,
     pub line: i64,
     pub occurred_on: NaiveDate,
-    /// What is in force under its key at the end of the day, and the day on which that is booked.
+    /// The amount in force for the key at the end of the day, and its booking day.
     pub our_minor: Option<i64>,
     pub our_currency: Option<String>,
     pub our_on: Option<NaiveDate>,
-    /// What came first under its key, and the day on which that is booked if nothing is corrected.
+    /// The amount first recorded for the key, and its booking day if it was not corrected.
     pub first_minor: Option<i64>,
     pub booked_on: Option<NaiveDate>,
 }
 
-/// Lines and what is in force of them at the end of a day, or now.
+/// Selects lines with the amounts in force at the end of a day, or now.
 fn select_line(day: Option<&str>) -> String {
     let (our_minor, our_on) = (in_force(day), in_force_on(day));
     format!(
@@ -276,7 +281,7 @@ fn select_line(day: Option<&str>) -> String {
     )
 }
 
-/// Lines that came to agree with the books on the days since..=day.
+/// Lines that were settled on the days since..=day.
 pub async fn settled_on(tx: &mut Tx, merchant: &str, since: NaiveDate, day: NaiveDate) -> Result<Vec<LineRow>> {
     let sql = format!(
         "{} WHERE l.merchant_id = $1 AND l.settled_on BETWEEN $2 AND $3 ORDER BY l.event, l.event_key",
@@ -286,15 +291,15 @@ pub async fn settled_on(tx: &mut Tx, merchant: &str, since: NaiveDate, day: Naiv
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(since).bind(day).fetch_all(c).await?))
 }
 
-/// The provider's words at the end of a day that the books did not agree with then.
+/// Lines that the books did not agree with at the end of a day.
 pub async fn open_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<LineRow>> {
-    let last_then = LAST_WORD.replace("AND (n.file_no", "AND n.business_date <= $2 AND (n.file_no");
-    // The second condition says less than the first, in the words of the index that holds what stayed open.
+    let latest_then = LATEST_LINE.replace("AND (n.file_no", "AND n.business_date <= $2 AND (n.file_no");
+    // The first condition implies the second, which matches the condition of the partial index and lets the query use it.
     let sql = format!(
         "{} AND f.booked_on <= $2
          WHERE l.merchant_id = $1 AND l.business_date <= $2 AND (l.settled_on IS NULL OR l.settled_on > $2)
            AND (l.settled_on IS NULL OR l.settled_on > l.business_date)
-           AND (l.failed_on IS NULL OR l.failed_on > $2) AND {last_then}
+           AND (l.failed_on IS NULL OR l.failed_on > $2) AND {latest_then}
          ORDER BY l.event, l.event_key",
         select_line(Some("$2"))
     );
@@ -302,9 +307,9 @@ pub async fn open_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?))
 }
 
-/// The provider's words that the books agreed with once, and at the end of a day do not, because what they had was corrected.
+/// Settled lines that the books no longer agree with at the end of a day, because a correction changed the fact.
 pub async fn reopened_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<LineRow>> {
-    // Corrections are few: the search begins with them.
+    // Corrections are few, so the search begins with them.
     let sql = format!(
         "{} WHERE l.merchant_id = $1 AND l.settled_on <= $2 AND (l.failed_on IS NULL OR l.failed_on > $2)
            AND (l.event, l.event_key) IN (SELECT c.kind, c.fact_id FROM correction c
@@ -318,7 +323,7 @@ pub async fn reopened_at(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?))
 }
 
-/// What bills have said about an order's payments and refunds, in the order in which it came.
+/// All lines about an order's payments and refunds, in order of arrival.
 pub async fn of_order(tx: &mut Tx, merchant: &str, order_id: &str) -> Result<Vec<LineRow>> {
     let select = select_line(None);
     let sql = format!("{select} WHERE l.merchant_id = $1 AND l.order_id = $2 ORDER BY l.file_no, l.line");

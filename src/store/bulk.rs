@@ -1,5 +1,5 @@
-//! Writing many rows at once, natively on each engine: statements of about a thousand rows on SQLite, COPY on
-//! PostgreSQL. Row by row is an order of magnitude slower on both.
+//! Writes many rows at once, natively on each engine: statements of about a thousand rows on SQLite, COPY on PostgreSQL.
+//! Writing row by row is an order of magnitude slower on both.
 
 use std::borrow::Cow;
 use std::iter;
@@ -12,15 +12,15 @@ use sqlx::{Arguments, AssertSqlSafe, PgConnection, SqliteConnection};
 
 use super::engine::{Engine, Tx};
 
-/// A table as bulk statements write it.
+/// A table and the columns that bulk statements write.
 pub(super) struct Table {
     pub name: &'static str,
-    /// The columns written; the first `key` of them are the key.
+    /// The columns to write. The first `key` columns are the key.
     pub columns: &'static [&'static str],
     pub key: usize,
 }
 
-/// One value of a row.
+/// A value in a row.
 #[derive(PartialEq)]
 pub(super) enum Cell<'a> {
     Null,
@@ -67,41 +67,41 @@ macro_rules! row {
 }
 pub(super) use row;
 
-/// What to do with a row whose key is there already.
+/// What to do with a row whose key exists.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Existing {
-    /// It is an error: the caller has looked before.
+    /// Fail. The caller has checked before.
     Refuse,
-    /// All columns but the key take the new values.
+    /// Overwrite all columns but the key.
     Replace,
-    /// All columns but the key are added to what is there.
+    /// Add all columns but the key to the existing values.
     AddUp,
-    /// Only rows that are there change; the columns after the key take the new values.
+    /// Overwrite the columns after the key, in existing rows only.
     Update,
 }
 
-/// Adds rows whose keys are new. A key that is there already fails the transaction.
+/// Inserts rows with new keys. An existing key fails the transaction.
 pub(super) async fn insert<'a>(tx: &mut Tx, table: &Table, cells: impl IntoIterator<Item = Cell<'a>>) -> Result<()> {
     write(tx, table, cells, Existing::Refuse).await
 }
 
-/// Adds rows, replacing those whose key is there already.
+/// Inserts rows, and overwrites rows whose key exists.
 pub(super) async fn upsert<'a>(tx: &mut Tx, table: &Table, cells: impl IntoIterator<Item = Cell<'a>>) -> Result<()> {
     write(tx, table, cells, Existing::Replace).await
 }
 
-/// Adds rows, adding the columns after the key to those of a row whose key is there already.
+/// Inserts rows, and adds the columns after the key to those of a row whose key exists.
 pub(super) async fn add_up<'a>(tx: &mut Tx, table: &Table, cells: impl IntoIterator<Item = Cell<'a>>) -> Result<()> {
     write(tx, table, cells, Existing::AddUp).await
 }
 
-/// Changes rows that are there, found by key.
+/// Updates existing rows by key.
 pub(super) async fn update<'a>(tx: &mut Tx, table: &Table, cells: impl IntoIterator<Item = Cell<'a>>) -> Result<()> {
     write(tx, table, cells, Existing::Update).await
 }
 
-/// Cells come row by row. They are asked for as they are needed: many rows need no more memory than a few, and the next
-/// ones are made while the engine is at work on those before.
+/// Writes cells that come row by row. The iterator is consumed as needed: many rows need no more memory than a few, and the
+/// next rows are built while the engine writes the rows before.
 async fn write<'a>(
     tx: &mut Tx,
     table: &Table,
@@ -118,11 +118,11 @@ async fn write<'a>(
     }
 }
 
-/// SQLite binds at most so many values a statement.
+/// The most values that SQLite binds in a statement.
 const SQLITE_BINDS: usize = 32_766;
 
-/// Rows of a statement. More than a thousand stop helping; what is left over is written by halves, in few statements whose
-/// texts the connection has prepared before.
+/// The rows in a statement. More than a thousand bring no gain. Remaining rows are written in halves, with few statement texts
+/// that the connection has prepared before.
 const SQLITE_ROWS: [usize; 10] = [1_000, 500, 250, 125, 62, 31, 15, 7, 3, 1];
 
 async fn write_sqlite<'a>(
@@ -135,7 +135,7 @@ async fn write_sqlite<'a>(
     let mut next = statements.next()?;
     while let Some((statement, arguments)) = next {
         let run = sqlx::query_with(AssertSqlSafe(statement), arguments).execute(&mut *connection);
-        // While SQLite's thread runs a statement, the next one is made ready.
+        // While SQLite's thread runs a statement, the next one is built.
         let (done, made) = tokio::join!(run, async { statements.next() });
         done?;
         next = made?;
@@ -148,7 +148,7 @@ struct Statements<'t, 'a, Cells> {
     table: &'t Table,
     existing: Existing,
     cells: Cells,
-    /// The rows to be written next, and what all of them say.
+    /// The rows to write next, and the cells that are the same in all of them.
     ready: Vec<Cell<'a>>,
     said_once: Vec<Option<String>>,
 }
@@ -192,10 +192,10 @@ fn bind(arguments: &mut SqliteArguments, cell: Cell<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Columns that say the same in every row, as SQL. Binding is most of the cost of a row on SQLite, and of many rows
-/// the merchant, the day, the file and much else are the same. Only plain values are written into a statement.
+/// The columns with the same value in every row, as SQL literals. Binding is most of the cost of a row on SQLite, and rows
+/// often share the merchant, the day and the file. Only numbers and simple texts become literals.
 fn said_once(cells: &[Cell<'_>], width: usize) -> Vec<Option<String>> {
-    // A few rows are not worth a statement of their own; one text for all of them stays in the statement cache.
+    // A few rows do not justify a statement text of their own; the common text stays in the statement cache.
     if cells.len() / width < 50 {
         return vec![None; width];
     }
@@ -225,8 +225,8 @@ fn sqlite_statement(table: &Table, rows: usize, said_once: &[Option<String>], ex
     let row = format!("({})", cells.join(","));
     let values = vec![row.as_str(); rows].join(",");
     match existing {
-        // OR FAIL: what a statement has done when it fails is undone with the whole transaction, so that SQLite need not
-        // keep pages to undo the statement alone.
+        // OR FAIL: a failing statement is rolled back with the whole transaction, so SQLite need not keep pages to roll back
+        // the statement alone.
         Existing::Refuse => format!("INSERT OR FAIL INTO {} ({columns}) VALUES {values}", table.name),
         Existing::Replace | Existing::AddUp => {
             let key = table.columns[..table.key].join(", ");
@@ -234,7 +234,7 @@ fn sqlite_statement(table: &Table, rows: usize, said_once: &[Option<String>], ex
             format!("INSERT INTO {} ({columns}) VALUES {values} ON CONFLICT ({key}) DO UPDATE SET {set}", table.name)
         }
         Existing::Update => {
-            // The columns of a VALUES list are called column1, column2, … on both engines.
+            // Both engines name the columns of a VALUES list column1, column2, …
             let named = table.columns.iter().zip(1..).map(|(column, i)| format!("column{i} AS {column}"));
             let named = named.collect::<Vec<_>>().join(", ");
             let (set, same_key) = (table.set(existing, "fresh"), table.same_key());
@@ -254,7 +254,7 @@ async fn write_postgres<'a>(
     if existing == Existing::Refuse {
         return copy(connection, &format!("COPY {} ({columns}) FROM STDIN", table.name), table, cells).await;
     }
-    // Rows that may meet others go through a stage of the same shape, which empties itself at the commit.
+    // Rows whose keys may exist go through a temporary table of the same shape, which is emptied at the commit.
     let stage = format!("stage_{}", table.name);
     let make =
         format!("CREATE TEMPORARY TABLE {stage} ON COMMIT DROP AS SELECT {columns} FROM {} WITH NO DATA", table.name);
@@ -278,11 +278,11 @@ async fn write_postgres<'a>(
     Ok(())
 }
 
-/// How much is sent to PostgreSQL at once. While it takes that in, the next rows are put together.
+/// The bytes sent to PostgreSQL at once. While PostgreSQL reads them, the next rows are built.
 const SENT_AT_ONCE: usize = 1 << 17;
 
-/// COPY in PostgreSQL's binary format, which neither side has to print and parse. Every column must have exactly the type of
-/// its cells: BIGINT, SMALLINT, BOOLEAN, TEXT, DATE or TIMESTAMPTZ.
+/// COPY in PostgreSQL's binary format, which saves printing and parsing. Every column must have exactly the type of its cells:
+/// BIGINT, SMALLINT, BOOLEAN, TEXT, DATE or TIMESTAMPTZ.
 async fn copy<'a>(
     connection: &mut PgConnection,
     statement: &str,
@@ -294,7 +294,7 @@ async fn copy<'a>(
     let mut copy = connection.copy_in_raw(&format!("{statement} (FORMAT BINARY)")).await?;
     let mut bytes = Vec::with_capacity(SENT_AT_ONCE + 4_096);
     bytes.extend(b"PGCOPY\n\xff\r\n\0");
-    // Neither flags nor an extension of the header.
+    // No flags and no header extension.
     bytes.extend([0; 8]);
     for (i, cell) in cells.enumerate() {
         if i % columns == 0 {
@@ -312,14 +312,14 @@ async fn copy<'a>(
     Ok(())
 }
 
-/// A cell as its length and its bytes.
+/// Writes a cell: its length, then its bytes.
 fn push_binary(bytes: &mut Vec<u8>, cell: &Cell<'_>) {
     let mut push = |value: &[u8]| {
         let length = i32::try_from(value.len()).expect("a cell is far shorter than 2 GiB");
         bytes.extend(length.to_be_bytes());
         bytes.extend(value);
     };
-    // PostgreSQL counts days and microseconds from here.
+    // PostgreSQL counts days and microseconds from this date.
     let epoch = NaiveDate::from_ymd_opt(2000, 1, 1).expect("a day");
     match cell {
         Cell::Null => bytes.extend((-1_i32).to_be_bytes()),
@@ -336,7 +336,7 @@ fn push_binary(bytes: &mut Vec<u8>, cell: &Cell<'_>) {
 }
 
 impl Table {
-    /// The columns after the key, as they come out of a row `given` that meets one that is there.
+    /// The assignments for the columns after the key when row `given` meets an existing row.
     fn set(&self, existing: Existing, given: &str) -> String {
         let value = |column: &&str| match existing {
             Existing::AddUp => format!("{column} = {}.{column} + {given}.{column}", self.name),

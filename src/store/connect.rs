@@ -1,5 +1,5 @@
-//! Opening the store: to work in it while nobody else does, or to look into it. Looking makes nothing, changes nothing and
-//! waits for nobody.
+//! Opens the store: exclusively, to work in it, or to read it. Reading creates nothing, changes nothing and waits for no other
+//! process.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -15,31 +15,31 @@ use super::address::{address, unreachable};
 use super::fence::{self, Lock};
 use super::pools::{Access, Pools, Store};
 
-/// Rows that SQLite's thread may be ahead of us. Waking each other for every few of them costs more than reading.
+/// The rows that SQLite's thread may read ahead. Switching threads every few rows costs more than reading them.
 const ROWS_ACROSS: usize = 4_096;
 
-/// A page of a new SQLite store. A million orders are written a fifth faster than by SQLite's own 4096, since each page is a
-/// write of its own; days of a few orders take as long as with those.
+/// The page size of a new SQLite store. A million orders are written 20 % faster than with SQLite's default of 4096, because
+/// every page is a separate write; small days take equally long.
 const PAGE_BYTES: u32 = 16_384;
 
-/// Pages of the log that are folded into the database at once, so that one which many commits touch is folded once for all
-/// of them.
+/// The pages in the write-ahead log before a checkpoint. A page that many commits change is then copied into the database only
+/// once.
 const PAGES_FOLDED: u32 = (80 << 20) / PAGE_BYTES;
 
-/// Prepared statements that a connection keeps; the bulk ones take a megabyte each.
+/// The prepared statements that a connection caches; a bulk statement takes a megabyte.
 const STATEMENTS_KEPT: usize = 32;
 
-/// A SQLite store up to this size is checked for damage whenever work begins. `verify` checks one of any size.
+/// A SQLite store up to this size is checked for damage whenever it is opened to work in. `verify` checks any size.
 const CHECKED_AT_START: u64 = 256 << 20;
 
-/// How long a connection to PostgreSQL may take.
+/// The time limit for connecting to PostgreSQL.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 
 impl Store {
-    /// Connects and brings the schema up to date, without keeping anybody out. `sqlite:` paths are relative to `home`.
+    /// Connects and migrates the schema, without locking out other processes. `sqlite:` paths are relative to `home`.
     pub async fn open(url: &str, home: &Path) -> Result<Store> {
         let pools = match kind_of(url, home)? {
             Kind::Sqlite(path) => open_sqlite(&path).await?,
@@ -48,7 +48,7 @@ impl Store {
         Ok(Store { pools, access: Access::Shared })
     }
 
-    /// Connects to work: any other paylater is kept from these books until this one ends, from whichever home it comes.
+    /// Connects to work. Until this process ends, no other paylater can write to these books, whatever its home folder.
     pub async fn open_to_work(url: &str, home: &Path) -> Result<Store> {
         let (pools, lock) = match kind_of(url, home)? {
             Kind::Sqlite(path) => {
@@ -68,7 +68,7 @@ impl Store {
         Ok(store)
     }
 
-    /// Connects to look into the books. None: there are none.
+    /// Connects to read the books. `None` if there are no books yet.
     pub async fn open_to_read(url: &str, home: &Path) -> Result<Option<Store>> {
         let pools = match kind_of(url, home)? {
             Kind::Sqlite(path) => read_sqlite(&path).await?,
@@ -77,7 +77,7 @@ impl Store {
         Ok(pools.map(|pools| Store { pools, access: Access::Read }))
     }
 
-    /// Where the books are, without a password.
+    /// The address of the books, without a password.
     pub fn place(url: &str, home: &Path) -> Result<String> {
         Ok(match kind_of(url, home)? {
             Kind::Sqlite(path) => path.display().to_string(),
@@ -85,7 +85,7 @@ impl Store {
         })
     }
 
-    /// The file of a SQLite store, whether it is there or not.
+    /// The file of a SQLite store, whether or not it exists.
     pub fn file(url: &str, home: &Path) -> Result<Option<PathBuf>> {
         Ok(match kind_of(url, home)? {
             Kind::Sqlite(path) => Some(path),
@@ -107,9 +107,9 @@ fn kind_of(url: &str, home: &Path) -> Result<Kind> {
         url.starts_with("postgres://") || url.starts_with("postgresql://"),
         "the store's url must begin with sqlite: or postgres://"
     );
-    // The URL is left out of errors: it may carry a password.
+    // Errors leave out the URL, because it may contain a password.
     let options = PgConnectOptions::from_str(url).ok().context("the store's postgres:// url does not parse")?;
-    // PostgreSQL compiles queries that it takes for long ones; ours are over before that pays.
+    // PostgreSQL JIT-compiles queries that it expects to be long; these queries end before compiling pays.
     Ok(Kind::Postgres(Box::new(options.application_name("paylater").options([("jit", "off")]))))
 }
 
@@ -144,7 +144,7 @@ async fn read_sqlite(path: &Path) -> Result<Option<Pools>> {
     }
     let options = tuned(path).read_only(true);
     let readers = match readers(&options).await {
-        // Where nothing may be written, SQLite can't make the index of its log. Without a log nobody is at work there.
+        // On a read-only disk SQLite cannot create the index of its log. If there is no log, no process is writing.
         Err(_) if has_no_log(path) => readers(&options.immutable(true)).await,
         opened => opened,
     };
@@ -170,7 +170,7 @@ fn has_no_log(path: &Path) -> bool {
     std::fs::metadata(log).map_or(true, |metadata| metadata.len() == 0)
 }
 
-/// Damage that SQLite itself finds, before any work is done on it.
+/// Refuses a store in which SQLite finds damage, before work begins.
 async fn check_quickly(path: &Path) -> Result<()> {
     let size = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
     if size == 0 || size > CHECKED_AT_START {
@@ -183,7 +183,7 @@ async fn check_quickly(path: &Path) -> Result<()> {
     connection.close().await.ok();
     ensure!(
         found == ["ok"],
-        "the SQLite store {} is damaged; put back a copy from before, and the files that came since: {}",
+        "the SQLite store {} is damaged; restore a backup, and put back the files that arrived since: {}",
         path.display(),
         found.join("; ")
     );
@@ -191,7 +191,7 @@ async fn check_quickly(path: &Path) -> Result<()> {
 }
 
 async fn open_postgres(options: &PgConnectOptions) -> Result<PgPool> {
-    // The pool would try for long and then say only that it has waited.
+    // The pool would retry for long and then report a timeout only.
     let connected = tokio::time::timeout(CONNECT_WITHIN, PgConnection::connect_with(options)).await;
     match connected {
         Ok(Ok(connection)) => connection.close().await.ok(),
@@ -220,7 +220,7 @@ async fn read_postgres(options: &PgConnectOptions) -> Result<Option<Pools>> {
 
 const APPLIED: &str = "SELECT COUNT(*) FROM _sqlx_migrations";
 
-/// Looking changes nothing, so it can't bring the tables up to date either.
+/// Refuses a store with an old schema: reading must not migrate it.
 fn is_current(applied: i64, migrations: &Migrator) -> Result<()> {
     let known = i64::try_from(migrations.iter().count()).unwrap_or(i64::MAX);
     ensure!(
@@ -231,7 +231,7 @@ fn is_current(applied: i64, migrations: &Migrator) -> Result<()> {
     Ok(())
 }
 
-/// Runs SQLite's own check of everything in the store; nothing to do for PostgreSQL, which checks its pages as it reads.
+/// Runs SQLite's full integrity check. PostgreSQL needs none, because it verifies pages as it reads them.
 pub async fn damage(store: &Store) -> Result<Vec<String>> {
     let Pools::Sqlite { readers, .. } = &store.pools else { return Ok(Vec::new()) };
     let check = AssertSqlSafe("PRAGMA integrity_check(20)");

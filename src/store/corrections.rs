@@ -1,4 +1,4 @@
-//! Corrections of facts. Added, never changed: the fact that is corrected stays as it is.
+//! Corrections of facts. Corrections are added and never changed; the corrected fact stays as it is.
 
 use std::collections::HashMap;
 
@@ -47,7 +47,7 @@ pub struct NewCorrection {
     pub fingerprint: i64,
 }
 
-/// The fingerprints of the corrections known under these keys.
+/// The fingerprints of the known corrections with these keys.
 pub async fn known(tx: &mut Tx, merchant: &str, ids: &[&str]) -> Result<HashMap<String, i64>> {
     let sql = "SELECT correction_id, content FROM correction WHERE merchant_id = $1 AND correction_id IN {keys $2}";
     let sql = sql_for(tx, sql);
@@ -88,9 +88,9 @@ pub async fn add(tx: &mut Tx, merchant: &str, corrections: &[NewCorrection]) -> 
     bulk::insert(tx, &CORRECTION, cells).await
 }
 
-/// The corrections of these orders' facts, in the order in which they came.
+/// The corrections of these orders' facts, in order of arrival.
 pub async fn of_orders(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<HashMap<String, Vec<Correction>>> {
-    // They are few: one look mostly tells that there are none.
+    // Corrections are rare: one query usually shows that there are none.
     let sql = "SELECT EXISTS (SELECT 1 FROM correction WHERE merchant_id = $1)";
     let any: bool = on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).fetch_one(c).await?);
     if !any {
@@ -159,22 +159,22 @@ impl Row {
     }
 }
 
-/// What became of the money booked under a key that was corrected.
+/// A corrected key and the effect on its booked money.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct MoneyCorrected {
     pub event: String,
     pub fact_id: String,
     pub order_id: String,
     pub currency: String,
-    /// Whose file brought the money, and how much it said; nothing if it took that back.
+    /// The provider of the file and the amount it stated; nothing if the file withdrew it.
     pub provider: String,
     pub first_minor: i64,
-    /// What was booked more, or less, on the days asked about; and what is in the books at their end.
+    /// The change booked on the requested days, and the amount in the books at their end.
     pub booked_minor: i64,
     pub our_minor: i64,
-    /// What would have been booked on those days had nothing been corrected.
+    /// The amount that would have been booked on these days without corrections.
     pub uncorrected_minor: i64,
-    /// It was corrected on those days.
+    /// Whether it was corrected on these days.
     pub is_new: bool,
 }
 
@@ -182,7 +182,7 @@ const OF_FACT: &str =
     "FROM correction c WHERE c.merchant_id = f.merchant_id AND c.kind = f.kind AND c.fact_id = f.fact_id";
 const LATEST: &str = "ORDER BY c.corrected_at DESC, c.booked_on DESC, c.file_no DESC, c.line DESC LIMIT 1";
 
-/// Something of what is in force of fact `f` at the end of a day, or now: of its latest correction by then, or its own.
+/// A value in force of fact `f` at the end of a day, or now: from its latest correction, or from the fact itself.
 fn by_latest(day: Option<&str>, of_correction: &str, of_fact: &str) -> String {
     let by = day.map(|day| format!("AND c.booked_on <= {day}")).unwrap_or_default();
     format!(
@@ -190,36 +190,35 @@ fn by_latest(day: Option<&str>, of_correction: &str, of_fact: &str) -> String {
     )
 }
 
-/// The amount of fact `f` that is in force at the end of a day, or now. Nothing if it is void.
+/// The amount of fact `f` in force at the end of a day, or now; NULL if the fact is void.
 pub(super) fn in_force(day: Option<&str>) -> String {
     by_latest(day, "c.amount_minor", "f.amount_minor")
 }
 
-/// The day on which that is booked.
+/// The booking day of the amount in force.
 pub(super) fn in_force_on(day: Option<&str>) -> String {
     let of_correction = "CASE WHEN c.effective_on > c.booked_on THEN c.effective_on
                               WHEN c.effective_on IS NOT NULL THEN c.booked_on END";
     by_latest(day, of_correction, BOOKED_DAY)
 }
 
-/// The note that is in force of fact `f`: of a payment the channel, as corrected.
+/// The note of fact `f` in force; of a payment, the channel as corrected.
 pub(super) fn note_in_force() -> String {
     format!("COALESCE((SELECT c.channel {OF_FACT} {LATEST}), f.note)")
 }
 
-/// The amount of fact `f` that is in the books at the end of a day. Nothing if it is void, not known yet, or dated ahead.
+/// The amount of fact `f` in the books at the end of a day; NULL if the fact is void, not known yet, or dated ahead.
 pub(super) fn in_books(day: &str) -> String {
     let of_correction = format!("CASE WHEN c.effective_on <= {day} THEN c.amount_minor END");
     let of_fact = format!("CASE WHEN f.booked_on <= {day} AND f.effective_on <= {day} THEN f.amount_minor END");
     by_latest(Some(day), &of_correction, &of_fact)
 }
 
-/// The kinds of facts that are money, in the words of the indexes of what is dated ahead.
+/// The kinds of facts that are money, written as in the indexes.
 const MONEY: &str = "('payment', 'refund', 'chargeback')";
 
-/// Payments, refunds and chargebacks that were corrected on the days since..=day, or of which, since they were corrected,
-/// another amount is booked on those days: the fact or its correction was dated ahead, to one of them. A chargeback's amounts
-/// are negative: it is money that went back.
+/// Payments, refunds and chargebacks that were corrected on the days since..=day, or whose earlier correction changes the
+/// amount booked on these days. The amounts of chargebacks are negative.
 pub async fn money_on(tx: &mut Tx, merchant: &str, since: NaiveDate, day: NaiveDate) -> Result<Vec<MoneyCorrected>> {
     // Each of the three searches has an index of its own, so the cost is that of these days.
     let (after, before) = (in_books("$2"), in_books("$3"));

@@ -1,4 +1,4 @@
-//! The credit record: a dated row for every step of an instalment, append-only.
+//! The credit record: a dated, append-only row for every step of an instalment.
 
 use std::collections::HashMap;
 
@@ -25,7 +25,7 @@ const CREDIT_STEP: Table = Table {
     key: 4,
 };
 
-/// Adds dated rows to the credit record.
+/// Adds steps to the credit record.
 pub async fn add(tx: &mut Tx, merchant: &str, today: NaiveDate, steps: &[(String, CreditStep)]) -> Result<()> {
     if steps.is_empty() {
         return Ok(());
@@ -58,7 +58,7 @@ pub async fn add(tx: &mut Tx, merchant: &str, today: NaiveDate, steps: &[(String
     bulk::insert(tx, &CREDIT_STEP, cells).await
 }
 
-/// A dated row of the credit record with what the export shows.
+/// A step of the credit record, as exported.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct CreditStepRow {
     pub merchant_id: String,
@@ -82,7 +82,7 @@ const SELECT_CREDIT: &str = "SELECT s.merchant_id, o.customer_id, s.order_id, s.
         AS notice_sent_at
     FROM credit_step s JOIN orders o ON o.merchant_id = s.merchant_id AND o.order_id = s.order_id";
 
-/// The credit steps of a business date, over all merchants.
+/// A merchant's steps on the days since..=day.
 pub async fn on(tx: &mut Tx, merchant: &str, since: NaiveDate, day: NaiveDate) -> Result<Vec<CreditStepRow>> {
     let sql = format!(
         "{SELECT_CREDIT} WHERE s.merchant_id = $1 AND s.since BETWEEN $2 AND $3

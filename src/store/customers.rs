@@ -1,4 +1,4 @@
-//! Customers and their agreements: records that change. What they said before is kept with its date.
+//! Customers and their agreements: records that can change. Replaced values are kept with their date.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,7 +11,7 @@ use crate::domain::facts::agreement::{Agreement, AgreementState};
 use crate::domain::facts::customer::{AgreementRow, Customer};
 use crate::domain::facts::source::Source;
 
-/// A record as delivered, with the fingerprint of its content.
+/// A delivered record with its content's fingerprint.
 pub struct Delivered<T> {
     pub record: T,
     pub fingerprint: i64,
@@ -62,7 +62,7 @@ const REPLACED: Table = Table {
     key: 4,
 };
 
-/// Of the customers known under these ids, the fingerprint of what is said of them, and the date of the file that said it.
+/// The known customers among these ids: the record's fingerprint and the date of the file it came from.
 pub async fn known(tx: &mut Tx, ids: &[&str]) -> Result<HashMap<String, (i64, NaiveDate)>> {
     let sql = sql_for(
         tx,
@@ -74,7 +74,7 @@ pub async fn known(tx: &mut Tx, ids: &[&str]) -> Result<HashMap<String, (i64, Na
     Ok(rows.into_iter().map(|(id, content, dated_on)| (id, (content, dated_on))).collect())
 }
 
-/// The agreements of a merchant known under these ids, each with the fingerprint of its content.
+/// A merchant's known agreements among these ids, each with its content's fingerprint.
 pub async fn known_agreements(
     tx: &mut Tx,
     merchant: &str,
@@ -99,7 +99,7 @@ pub async fn known_agreements(
     Ok(known)
 }
 
-/// Writes customers that are new or say something new; `updates` are those of them known before.
+/// Saves new and changed customers. `updates` are the ids of the changed ones.
 pub async fn save(tx: &mut Tx, today: NaiveDate, customers: &[Delivered<Customer>], updates: &[&str]) -> Result<()> {
     keep_replaced_customers(tx, today, customers, updates).await?;
     let mut cells = Vec::with_capacity(customers.len() * CUSTOMER.columns.len());
@@ -143,7 +143,7 @@ async fn keep_replaced_customers(
     bulk::insert(tx, &REPLACED, cells).await
 }
 
-/// Keeps what files said of customers that were known from newer files already.
+/// Archives records of customers that are already known from newer files.
 pub async fn keep_outdated(tx: &mut Tx, today: NaiveDate, customers: &[Delivered<Customer>]) -> Result<()> {
     let mut cells = Vec::new();
     for Delivered { record, source, .. } in customers {
@@ -162,7 +162,7 @@ fn customer_json(customer: &Customer) -> String {
     content.to_string()
 }
 
-/// Notes what an agreement said before what it says now.
+/// Adds an earlier state to an agreement's record.
 pub async fn save_earlier(tx: &mut Tx, merchant: &str, agreement: &Agreement) -> Result<()> {
     let sql = "UPDATE agreement SET earlier = $3 WHERE merchant_id = $1 AND agreement_id = $2";
     let earlier = earlier_json(&agreement.earlier);
@@ -173,7 +173,7 @@ pub async fn save_earlier(tx: &mut Tx, merchant: &str, agreement: &Agreement) ->
     Ok(())
 }
 
-/// Earlier states as the table keeps them: nothing for none, as most agreements have.
+/// Earlier states as stored: an empty text for none, which is the usual case.
 fn earlier_json(states: &[AgreementState]) -> String {
     if states.is_empty() {
         return String::new();
@@ -183,7 +183,7 @@ fn earlier_json(states: &[AgreementState]) -> String {
     serde_json::to_string(&states).expect("instants and flags always make JSON")
 }
 
-/// Reads what [`earlier_json`] wrote.
+/// Parses the text of [`earlier_json`].
 pub(super) fn earlier_states(json: &str) -> Result<Vec<AgreementState>> {
     if json.is_empty() {
         return Ok(Vec::new());
@@ -193,7 +193,7 @@ pub(super) fn earlier_states(json: &str) -> Result<Vec<AgreementState>> {
     Ok(states.into_iter().map(state).collect())
 }
 
-/// Which of these customers are known.
+/// The known customers among these ids.
 pub async fn existing(tx: &mut Tx, ids: &[&str]) -> Result<HashSet<String>> {
     let sql = sql_for(tx, "SELECT customer_id FROM customer WHERE customer_id IN {keys $1}");
     let keys = key_set(ids.iter().copied());
@@ -201,7 +201,7 @@ pub async fn existing(tx: &mut Tx, ids: &[&str]) -> Result<HashSet<String>> {
     Ok(ids.into_iter().collect())
 }
 
-/// Writes agreements of one merchant that are new or say something new.
+/// Saves a merchant's new and changed agreements.
 pub async fn save_agreements(
     tx: &mut Tx,
     today: NaiveDate,
@@ -249,7 +249,7 @@ pub async fn save_agreements(
     }
 }
 
-/// Whole customer records, for mail and for `replaced_record`.
+/// Complete customer records, for mails and for `replaced_record`.
 pub async fn load(tx: &mut Tx, ids: &[&str]) -> Result<HashMap<String, Customer>> {
     let sql = sql_for(
         tx,
@@ -275,14 +275,14 @@ pub(super) struct StoredAgreement {
     customer_id: String,
     status: String,
     changed_at: DateTime<Utc>,
-    /// 0 or 1: what is true is no JSON on SQLite.
+    /// 0 or 1, because SQLite has no JSON booleans.
     score_authorised: i64,
-    /// As [`earlier_states`] reads it.
+    /// The format of [`earlier_states`].
     earlier: String,
 }
 
 impl StoredAgreement {
-    /// The agreement, and whose it is.
+    /// The customer id and the agreement.
     pub fn into_agreement(self) -> Result<(String, Agreement)> {
         let StoredAgreement { agreement_id, customer_id, status, changed_at, score_authorised, earlier } = self;
         let (open, score_authorised, earlier) = (status == "open", score_authorised != 0, earlier_states(&earlier)?);
@@ -290,7 +290,7 @@ impl StoredAgreement {
     }
 }
 
-/// Agreements of a merchant, by their own ids or those of customers.
+/// A merchant's agreements, by agreement id or customer id.
 pub(super) async fn agreement_rows(
     tx: &mut Tx,
     merchant: &str,
@@ -305,14 +305,14 @@ pub(super) async fn agreement_rows(
     held_in(&rows)
 }
 
-/// Notes that mail to a customer was refused for good.
+/// Records that a customer's address was refused permanently.
 pub async fn mail_failed(tx: &mut Tx, customer_id: &str, on: NaiveDate) -> Result<()> {
     let sql = "UPDATE customer SET mail_failed_on = $2 WHERE customer_id = $1";
     on_engine!(tx, |c| sqlx::query(sql).bind(customer_id).bind(on).execute(c).await.map(|_| ()))?;
     Ok(())
 }
 
-/// Those of the customers whose address was refused for good.
+/// The customers among these whose address was refused permanently.
 pub async fn with_failed_address(tx: &mut Tx, ids: &[&str]) -> Result<Vec<String>> {
     let sql = "SELECT customer_id FROM customer WHERE mail_failed_on IS NOT NULL AND customer_id IN {keys $1}";
     let sql = sql_for(tx, sql);

@@ -1,4 +1,4 @@
-//! The two engines behind one door: transactions, and the macro that writes a body for either.
+//! One interface to both engines: transactions, and the macro that runs a body on either engine. `connect` opens the store.
 
 use anyhow::{Context, Result};
 use serde::de::DeserializeOwned;
@@ -6,7 +6,7 @@ use sqlx::Transaction;
 use sqlx::postgres::Postgres;
 use sqlx::sqlite::Sqlite;
 
-/// A transaction on either engine. Dropped without a commit, it leaves no trace.
+/// A transaction on either engine. Dropping it without a commit rolls it back.
 pub struct Tx {
     pub(super) engine: Engine,
 }
@@ -16,7 +16,7 @@ pub(super) enum Engine {
     Postgres(Transaction<'static, Postgres>),
 }
 
-/// Runs the same body on whichever engine the transaction is of; `$connection` is an executor of its type.
+/// Runs the same body on the transaction's engine; `$connection` is an executor of the engine's type.
 macro_rules! on_engine {
     ($tx:expr, |$connection:ident| $body:expr) => {
         match &mut $tx.engine {
@@ -33,9 +33,9 @@ macro_rules! on_engine {
 }
 pub(super) use on_engine;
 
-/// SQL text for the engine of `tx`. The two differ in one thing: how a JSON array becomes a set. Write
-/// `order_id IN {keys $2}`, or `mail_no IN {numbers $1}`, and bind the array as text. PostgreSQL is given an array: it looks
-/// those up by index whatever it knows of a table, while it may read all of a young table to join it with a set.
+/// SQL text for the engine of `tx`. The engines differ only in how a JSON array becomes a set: write
+/// `order_id IN {keys $2}` or `mail_no IN {numbers $1}`, and bind the array as text. PostgreSQL gets an array, because it
+/// looks up an array by index, while it may scan a new table without statistics to join it with a set.
 pub(super) fn sql_for(tx: &Tx, sql: &str) -> sqlx::AssertSqlSafe<String> {
     let (keys, numbers, close) = match tx.engine {
         Engine::Sqlite(_) => ("IN (SELECT value FROM json_each(", "IN (SELECT value FROM json_each(", "))"),
@@ -48,8 +48,8 @@ pub(super) fn sql_for(tx: &Tx, sql: &str) -> sqlx::AssertSqlSafe<String> {
     sqlx::AssertSqlSafe(sql.replace("IN {keys ", keys).replace("IN {numbers ", numbers).replace('}', close))
 }
 
-/// An expression that makes one value of all rows of a query, to be read with [`held_in`]. Where many rows come at
-/// once, SQLite's thread and ours would wake each other for each of them, which costs more than finding them.
+/// An expression that combines all rows of a query into one JSON value, to be read with [`held_in`]. Passing many rows one by
+/// one from SQLite's thread costs more than finding them.
 pub(super) fn as_one(tx: &Tx, columns: &str) -> String {
     match tx.engine {
         Engine::Sqlite(_) => format!("json_group_array(json_array({columns}))"),
@@ -57,12 +57,12 @@ pub(super) fn as_one(tx: &Tx, columns: &str) -> String {
     }
 }
 
-/// What a value of [`as_one`] holds, a `Vec` of rows, or the row that came as one value.
+/// Reads a value of [`as_one`] as a `Vec` of rows, or a single row.
 pub(super) fn held_in<T: DeserializeOwned>(json: &str) -> Result<T> {
-    serde_json::from_str(json).context("rows that the store gave as one value")
+    serde_json::from_str(json).context("parsing rows that the store returned as JSON")
 }
 
-/// Keys as [`sql_for`] wants them.
+/// Keys as a JSON array for [`sql_for`].
 pub(super) fn key_set<'a>(keys: impl IntoIterator<Item = &'a str>) -> String {
     let keys: Vec<&str> = keys.into_iter().collect();
     serde_json::to_string(&keys).expect("strings always make JSON")

@@ -1,4 +1,4 @@
-//! Exceptions: what finance must look at. Each stays listed with its age until it is resolved.
+//! Exceptions: what finance must review. An exception stays listed, with its age, until it is resolved.
 
 use std::collections::HashSet;
 
@@ -28,11 +28,11 @@ const EXCEPTION: Table = Table {
     key: 2,
 };
 
-/// Something finance must look at.
+/// An exception to open.
 #[derive(Debug, Clone, Default)]
 pub struct NewException {
     pub code: String,
-    /// Key of the row it is about; empty for a whole file.
+    /// The key of the row it concerns; empty for a whole file.
     pub row_key: String,
     pub order_id: String,
     pub source: Source,
@@ -41,7 +41,7 @@ pub struct NewException {
     pub message: String,
 }
 
-/// Opens exceptions of a merchant, or of the scheme where `merchant` is empty.
+/// Opens exceptions of a merchant, or of the scheme if `merchant` is empty.
 pub async fn open(tx: &mut Tx, merchant: &str, today: NaiveDate, exceptions: &[NewException]) -> Result<()> {
     if exceptions.is_empty() {
         return Ok(());
@@ -68,7 +68,7 @@ pub async fn open(tx: &mut Tx, merchant: &str, today: NaiveDate, exceptions: &[N
     bulk::insert(tx, &EXCEPTION, cells).await
 }
 
-/// Resolves what is open about rows with these keys, for those of the given codes.
+/// Resolves open exceptions with these codes about rows with these keys.
 pub async fn resolve(tx: &mut Tx, merchant: &str, codes: &[&str], row_keys: &[&str], today: NaiveDate) -> Result<()> {
     if row_keys.is_empty() {
         return Ok(());
@@ -86,7 +86,7 @@ pub async fn resolve(tx: &mut Tx, merchant: &str, codes: &[&str], row_keys: &[&s
     Ok(())
 }
 
-/// Resolves what is open with one code about these keys, for codes that are rarely open: one look mostly tells that none is.
+/// Resolves open exceptions with a code about these keys. For codes that are rarely open: one query usually shows that none is.
 pub async fn resolve_if_open(
     tx: &mut Tx,
     merchant: &str,
@@ -99,7 +99,7 @@ pub async fn resolve_if_open(
     if any { resolve(tx, merchant, &[code], row_keys, today).await } else { Ok(()) }
 }
 
-/// Resolves what is open about single rows, for those of the given codes. Rows of different kinds may share a key.
+/// Resolves open exceptions with these codes about single rows, because rows of different kinds may share a key.
 pub async fn resolve_rows(
     tx: &mut Tx,
     merchant: &str,
@@ -126,7 +126,7 @@ pub async fn resolve_rows(
     Ok(())
 }
 
-/// Closes what is open about a whole file, with why.
+/// Closes the open exceptions about a whole file, with the reason.
 pub async fn resolve_file(tx: &mut Tx, merchant: &str, file_no: i64, today: NaiveDate, why: &str) -> Result<()> {
     let sql = "UPDATE exception SET resolved_on = $3, resolution = $4
                WHERE merchant_id = $1 AND row_key = '' AND resolved_on IS NULL AND file_no = $2";
@@ -136,17 +136,17 @@ pub async fn resolve_file(tx: &mut Tx, merchant: &str, file_no: i64, today: Naiv
     Ok(())
 }
 
-/// An exception as a person may close it.
+/// The state of an exception, which decides whether a person may close it.
 #[derive(Debug, Clone, sqlx::FromRow)]
-pub struct Standing {
+pub struct ExceptionState {
     pub code: String,
     pub message: String,
     pub resolved_on: Option<NaiveDate>,
-    /// It is about a row that still waits, of this kind.
+    /// The kind of the row it concerns, if that row still waits.
     pub waiting: Option<String>,
 }
 
-pub async fn standing(tx: &mut Tx, merchant: &str, number: i64) -> Result<Option<Standing>> {
+pub async fn state(tx: &mut Tx, merchant: &str, number: i64) -> Result<Option<ExceptionState>> {
     let sql = "SELECT e.code, e.message, e.resolved_on, r.kind AS waiting FROM exception e
                LEFT JOIN input_row r ON r.file_no = e.file_no AND r.line = e.line AND r.outcome = 'pending'
                WHERE e.merchant_id = $1 AND e.exception_no = $2";
@@ -160,7 +160,7 @@ pub async fn reported_as(tx: &mut Tx, merchant: &str, report_no: i64) -> Result<
 }
 
 /// Gives numbers to the exceptions that the report of the open day lists for the first time: those opened since..=today and
-/// still open, or closed with a word on why. Their order follows from what they say, not from when a job found them.
+/// still open, or closed with a reason. Their order follows from what they say, not from when a job found them.
 pub async fn number(tx: &mut Tx, merchant: &str, since: NaiveDate, today: NaiveDate) -> Result<()> {
     let sql = "UPDATE exception SET report_no = fresh.report_no, numbered_on = $3
                FROM (SELECT e.exception_no,
@@ -186,7 +186,7 @@ pub async fn update_missing(tx: &mut Tx, merchant: &str, row_key: &str, today: N
     Ok(())
 }
 
-/// Closes one exception, with why.
+/// Closes one exception, with the reason.
 pub async fn close(tx: &mut Tx, merchant: &str, number: i64, today: NaiveDate, why: &str) -> Result<()> {
     let sql = "UPDATE exception SET resolved_on = $3, resolution = $4
                WHERE merchant_id = $1 AND exception_no = $2 AND resolved_on IS NULL";
@@ -196,7 +196,7 @@ pub async fn close(tx: &mut Tx, merchant: &str, number: i64, today: NaiveDate, w
     Ok(())
 }
 
-/// Closes exceptions about money that was dated too far ahead, once nothing under their key is to come any more.
+/// Closes exceptions about money dated too far ahead, once no money with their key is still to come.
 pub async fn resolve_dated_ahead(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<()> {
     let sql = "UPDATE exception SET resolved_on = $2
                WHERE merchant_id = $1 AND resolved_on IS NULL AND code = 'DATED_AHEAD'
@@ -231,20 +231,20 @@ pub async fn resolve_owing(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Res
     Ok(())
 }
 
-/// Whether anybody was ever told that this file is missing.
-pub async fn missing_told(tx: &mut Tx, merchant: &str, row_key: &str) -> Result<bool> {
+/// Whether this file has ever been reported as missing.
+pub async fn is_missing_reported(tx: &mut Tx, merchant: &str, row_key: &str) -> Result<bool> {
     let sql = "SELECT COUNT(*) > 0 FROM exception WHERE merchant_id = $1 AND row_key = $2 AND code = 'FILE_MISSING'";
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(row_key).fetch_one(c).await?))
 }
 
-/// The files of a merchant that are missing and nobody has settled, each with the day from which on that was known.
+/// A merchant's missing files whose exceptions are open, each with the day on which the exception was opened.
 pub async fn files_missing(tx: &mut Tx, merchant: &str) -> Result<Vec<(String, NaiveDate)>> {
     let sql = "SELECT row_key, opened_on FROM exception
                WHERE merchant_id = $1 AND code = 'FILE_MISSING' AND resolved_on IS NULL ORDER BY row_key";
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).fetch_all(c).await?))
 }
 
-/// Of these orders, those that are listed as not fulfilled, or that a person closed with a word on why.
+/// The orders among these with an exception NOT_FULFILLED that is open, or that a person closed with a reason.
 pub async fn not_fulfilled_reported(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<HashSet<String>> {
     let sql = sql_for(
         tx,
@@ -257,14 +257,14 @@ pub async fn not_fulfilled_reported(tx: &mut Tx, merchant: &str, order_ids: &[&s
     Ok(rows.into_iter().collect())
 }
 
-/// What the open exceptions with a code are about.
+/// The row keys of the open exceptions with a code.
 pub async fn open_keys(tx: &mut Tx, merchant: &str, code: &str) -> Result<Vec<String>> {
     let sql = "SELECT row_key FROM exception WHERE merchant_id = $1 AND resolved_on IS NULL AND code = $2
                ORDER BY exception_no";
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(code).fetch_all(c).await?))
 }
 
-/// Of these rows, those about which an exception with this code is open.
+/// The keys among these with an open exception of this code.
 pub async fn open_about(tx: &mut Tx, merchant: &str, code: &str, row_keys: &[&str]) -> Result<HashSet<String>> {
     let sql = sql_for(
         tx,
@@ -277,7 +277,7 @@ pub async fn open_about(tx: &mut Tx, merchant: &str, code: &str, row_keys: &[&st
     Ok(rows.into_iter().collect())
 }
 
-/// An exception as it is reported.
+/// An exception, as reported.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct ExceptionRow {
     pub merchant_id: String,
@@ -294,14 +294,14 @@ pub struct ExceptionRow {
     pub opened_on: NaiveDate,
     pub resolved_on: Option<NaiveDate>,
     pub message: String,
-    /// Why it was closed, where that does not follow from a later row.
+    /// Why a person closed it; `None` if a later row resolved it.
     pub resolution: Option<String>,
 }
 
 pub(super) const REPORTED: &str = "e.merchant_id, e.exception_no, e.report_no, e.code, e.order_id, f.name AS file, e.line,
     e.amount_minor, e.currency, e.opened_on, e.resolved_on, e.message, e.resolution FROM exception e LEFT JOIN file f ON f.file_no = e.file_no";
 
-/// What was open at the end of a day, or was closed on the days since..=day with a word on why, oldest first.
+/// Exceptions that were open at the end of a day, or that a person closed on the days since..=day, oldest first.
 pub async fn open_at(tx: &mut Tx, merchant: &str, since: NaiveDate, day: NaiveDate) -> Result<Vec<ExceptionRow>> {
     let sql = sqlx::AssertSqlSafe(format!(
         "SELECT {REPORTED}
@@ -312,7 +312,7 @@ pub async fn open_at(tx: &mut Tx, merchant: &str, since: NaiveDate, day: NaiveDa
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).bind(since).fetch_all(c).await?))
 }
 
-/// What is open with one of these codes, over everything, the latest first, at most `limit`.
+/// Open exceptions with one of these codes, of all merchants and the scheme, latest first, at most `limit`.
 pub async fn open_with_code(tx: &mut Tx, codes: &[&str], limit: i64) -> Result<Vec<ExceptionRow>> {
     let sql = format!(
         "SELECT {REPORTED} WHERE e.resolved_on IS NULL AND e.code IN {{keys $1}}
@@ -323,7 +323,7 @@ pub async fn open_with_code(tx: &mut Tx, codes: &[&str], limit: i64) -> Result<V
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(codes).bind(limit).fetch_all(c).await?))
 }
 
-/// Open exceptions by code, over everything.
+/// The number of open exceptions by code, for all merchants and the scheme.
 pub async fn count_open(tx: &mut Tx) -> Result<Vec<(String, i64)>> {
     let sql = "SELECT code, COUNT(*) FROM exception WHERE resolved_on IS NULL GROUP BY code ORDER BY code";
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).fetch_all(c).await?))

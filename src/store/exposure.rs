@@ -1,4 +1,4 @@
-//! What customers owe a merchant: a sum for each, kept up by whoever changes what an order owes.
+//! Exposure: the sum that each customer owes a merchant. Every change to an order's debt also updates this sum.
 
 use std::collections::HashMap;
 
@@ -11,13 +11,14 @@ use crate::domain::intake::eligibility::Exposure;
 
 const EXPOSURE: Table = Table { name: "exposure", columns: &["merchant_id", "customer_id", "owed_minor"], key: 2 };
 
-/// Adds to what customers owe, or takes off it. Fastest with customers in order.
+/// Adds changes to customers' sums. Fastest with customers in order.
 pub async fn add(tx: &mut Tx, merchant: &str, changes: &[(&str, i64)]) -> Result<()> {
     let changes = changes.iter().filter(|(_, minor)| *minor != 0);
     bulk::add_up(tx, &EXPOSURE, changes.flat_map(|(customer, minor)| row![merchant, *customer, *minor])).await
 }
 
-/// What these customers owe the merchant, and since when. What was written off is in no sum, but counts as overdue.
+/// The exposure of these customers and the day since which they are past due. Written-off debt is not in the sum, but counts
+/// as past due.
 pub async fn of(tx: &mut Tx, merchant: &str, customers: &[&str]) -> Result<HashMap<String, Exposure>> {
     let columns = "customer_id, owed_minor,
         (SELECT MIN(o.past_due_from) FROM orders o WHERE o.merchant_id = e.merchant_id
@@ -32,7 +33,7 @@ pub async fn of(tx: &mut Tx, merchant: &str, customers: &[&str]) -> Result<HashM
     Ok(held_in::<Vec<_>>(&rows)?.into_iter().map(exposure).collect())
 }
 
-/// Customers whose sum is not that of their orders; at most `limit` of them.
+/// Customers whose sum differs from the sum of their orders, at most `limit`.
 pub async fn inconsistent(tx: &mut Tx, merchant: &str, limit: i64) -> Result<Vec<String>> {
     let sql = "SELECT customer_id FROM (
                    SELECT customer_id, owed_minor FROM exposure WHERE merchant_id = $1

@@ -1,4 +1,4 @@
-//! Facts: what happened to orders. Added, never changed.
+//! Facts about orders. Facts are added and never changed.
 
 use std::collections::HashMap;
 
@@ -44,7 +44,7 @@ pub struct NewFact {
     pub fingerprint: i64,
 }
 
-/// The fingerprints of the facts of a kind known under these keys.
+/// The fingerprints of the known facts of a kind with these keys.
 pub async fn known(tx: &mut Tx, merchant: &str, kind: &str, ids: &[&str]) -> Result<HashMap<String, i64>> {
     let sql = "SELECT fact_id, content FROM fact WHERE merchant_id = $1 AND kind = $2 AND fact_id IN {keys $3}";
     let sql = sql_for(tx, sql);
@@ -80,7 +80,7 @@ pub async fn add(tx: &mut Tx, merchant: &str, facts: &[NewFact]) -> Result<()> {
     bulk::insert(tx, &FACT, cells).await
 }
 
-/// The facts of these orders and what was corrected of them.
+/// The facts of these orders, with their corrections.
 pub async fn of_orders(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<HashMap<String, History>> {
     let mut facts: HashMap<String, Vec<Fact>> = HashMap::new();
     for (order_id, fact, _) in with_notes(tx, merchant, order_ids).await? {
@@ -94,7 +94,7 @@ pub async fn of_orders(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Resul
     Ok(facts.into_iter().map(history).collect())
 }
 
-/// The orders of the facts of a kind known under these keys.
+/// The orders of the known facts of a kind with these keys.
 pub async fn orders_of(tx: &mut Tx, merchant: &str, kind: &str, ids: &[&str]) -> Result<HashMap<String, String>> {
     let sql = "SELECT fact_id, order_id FROM fact WHERE merchant_id = $1 AND kind = $2 AND fact_id IN {keys $3}";
     let sql = sql_for(tx, sql);
@@ -104,7 +104,7 @@ pub async fn orders_of(tx: &mut Tx, merchant: &str, kind: &str, ids: &[&str]) ->
     Ok(rows.into_iter().collect())
 }
 
-/// The facts of these orders as they came, each order's in the order of their keys, with their notes: for telling an order's story.
+/// The facts of these orders without corrections, by key, with their notes. For `explain`.
 pub async fn with_notes(
     tx: &mut Tx,
     merchant: &str,
@@ -130,22 +130,22 @@ pub struct BookedPayment {
     pub amount_minor: i64,
     pub currency: String,
     pub provider: String,
-    /// When its row came, if it waited.
+    /// The day on which its row arrived, if the row waited.
     pub waited_since: Option<NaiveDate>,
 }
 
-/// That money is booked of which no bill has said anything by a day, nor is to say anything.
+/// SQL condition: no bill lists the money by a day, and no bill is expected to.
 const NO_BILL: &str = "NOT EXISTS (SELECT 1 FROM provider_line l
              WHERE l.merchant_id = f.merchant_id AND l.event = f.kind AND l.event_key = f.fact_id AND l.business_date <= $2)
          AND NOT EXISTS (SELECT 1 FROM awaited_line a
              WHERE a.merchant_id = f.merchant_id AND a.event = f.kind AND a.event_key = f.fact_id
                AND a.booked_on <= $2 AND (a.closed_on IS NULL OR a.closed_on > $2))";
 
-/// Of each of the two indexes by day, what it holds and its amount. A chargeback's is negative: it is money that went back.
+/// For each of the two indexes by day, its condition and its amount. The amount of a chargeback is negative.
 const MONEY: [(&str, &str); 2] =
     [("f.kind IN ('payment', 'refund')", "f.amount_minor"), ("f.kind = 'chargeback'", "-f.amount_minor")];
 
-/// Payments, refunds and chargebacks that were booked on an order on the days since..=day, and that no bill is about.
+/// Payments, refunds and chargebacks booked on the days since..=day that no bill lists.
 pub async fn money_booked_on(
     tx: &mut Tx,
     merchant: &str,
@@ -172,8 +172,8 @@ pub async fn money_booked_on(
     Ok(booked)
 }
 
-/// All payments and refunds less chargebacks that were booked on an order on the days since..=day, by currency, with what
-/// was corrected of others.
+/// The sum of payments and refunds less chargebacks booked on the days since..=day, by currency, including corrections of
+/// earlier days.
 pub async fn sum_booked_on(
     tx: &mut Tx,
     merchant: &str,

@@ -1,6 +1,6 @@
-//! Keeping a second paylater from the same books. Whoever begins to work takes a lock and raises a token in the store. A lock
-//! can be lost: its connection breaks, its file is deleted. The token can't: each writing transaction compares it, so that
-//! one that was overtaken stops at its next write.
+//! The fence: prevents two paylater processes from writing to the same books. A process that begins to work takes a lock and
+//! raises a fencing token in the store. A lock can be lost, when its connection breaks or its file is deleted. The token
+//! cannot: every writing transaction compares it, so a process that was overtaken fails at its next write.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
@@ -11,10 +11,10 @@ use sqlx::{Connection, PgConnection};
 
 use super::engine::{Engine, Tx, on_engine};
 
-/// The advisory lock of PostgreSQL that one paylater holds while it works.
+/// The PostgreSQL advisory lock that a paylater holds while it works.
 const LOCK_KEY: i64 = 0x0070_6179_6c61_7465;
 
-/// Another paylater works on these books now.
+/// Another paylater has taken over these books.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "another paylater has begun to work on these books since this one did; this one stops here, and what it had not \
@@ -22,21 +22,21 @@ const LOCK_KEY: i64 = 0x0070_6179_6c61_7465;
 )]
 pub struct Overtaken;
 
-/// What keeps others out while it is held.
+/// The lock that locks out other processes while it is held.
 pub enum Lock {
     File(#[expect(dead_code, reason = "held")] File),
     Session(#[expect(dead_code, reason = "held")] Box<PgConnection>),
 }
 
-/// The right to write: the lock, and the token that was raised with it.
+/// The right to write: the lock, and the token raised with it.
 pub struct Fence {
     token: i64,
     _lock: Lock,
 }
 
 impl Lock {
-    /// Takes the lock file beside a SQLite store, under one name whichever way the store is named. The system lets go of it
-    /// when the process ends.
+    /// Locks the lock file beside a SQLite store. All paths to the same store lead to the same lock file. The operating system
+    /// releases the lock when the process ends.
     pub fn beside(store: &Path) -> Result<Lock> {
         let path = lock_path(store);
         let opening = || format!("opening {}", path.display());
@@ -50,7 +50,7 @@ impl Lock {
         }
     }
 
-    /// Takes PostgreSQL's session lock, on a connection of its own.
+    /// Takes a PostgreSQL session lock on a separate connection.
     pub async fn of_session(options: &PgConnectOptions) -> Result<Lock> {
         let mut connection = PgConnection::connect_with(options).await.context("connecting for the lock")?;
         let free: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
@@ -73,7 +73,7 @@ fn lock_path(store: &Path) -> PathBuf {
     path.into()
 }
 
-/// Raises the token in a transaction of its own: from here on whoever worked before writes no more. Waits for a transaction that is under way.
+/// Raises the token in a transaction of its own. From now on the previous process cannot write. Waits for a transaction in progress.
 pub(super) async fn raise(mut tx: Tx, lock: Lock) -> Result<Fence> {
     if let Engine::Postgres(transaction) = &mut tx.engine {
         sqlx::query("SET LOCAL lock_timeout = '60s'").execute(&mut **transaction).await?;
@@ -86,10 +86,11 @@ pub(super) async fn raise(mut tx: Tx, lock: Lock) -> Result<Fence> {
 }
 
 impl Fence {
-    /// Makes sure in a transaction that is about to write that nobody has taken over; and that nobody does before it ends.
+    /// Checks at the start of a writing transaction that no other process has taken over, and prevents a takeover until the
+    /// transaction ends.
     pub(super) async fn hold(&self, tx: &mut Tx) -> Result<()> {
         let token: i64 = match &mut tx.engine {
-            // SQLite lets nobody else write until this transaction ends.
+            // SQLite blocks other writers until this transaction ends.
             Engine::Sqlite(transaction) => {
                 sqlx::query_scalar("SELECT token FROM writer WHERE id = 1").fetch_one(&mut **transaction).await?
             }

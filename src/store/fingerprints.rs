@@ -1,9 +1,9 @@
-//! What a seal covers of the store: for each merchant and day the rows that reports and proofs are computed from, as one
-//! SHA-256 a table, and when it was last proved that they are still so.
+//! The part of the store that a seal covers: for each merchant and day, the rows from which reports and proofs are computed, as
+//! one SHA-256 per table; and when these rows were last proved to be unchanged.
 //!
-//! A row is hashed as text that both engines write alike, so that the same books have the same fingerprint on either. Columns
-//! that change later by right (what is still owed, when a row stopped waiting) are left out of the row's own day and belong to
-//! the day on which they changed.
+//! Both engines write a row as the same text, so the same books have the same fingerprint on either. Columns that may change
+//! later, such as the amount still owed or the day on which a row stopped waiting, are left out of the row's own day; they
+//! belong to the day on which they changed.
 
 mod parts;
 
@@ -18,24 +18,24 @@ use self::parts::{PARTS, Part};
 use super::bulk::{self, Table, row};
 use super::engine::{Tx, on_engine};
 
-/// Marks of a part. More rows share them.
+/// The most marks in a part. In larger parts, marks are further apart.
 const MOST_MARKS: usize = 512;
 
-/// A mark is so many hexadecimal digits of what was hashed so far.
+/// The length of a mark: the first hexadecimal digits of the hash so far.
 const MARK: usize = 8;
 
-/// The rows of a merchant and day in one table, as hashed. Marks on the way say where another state of them begins to differ.
+/// The fingerprint of a merchant's rows of a day in one table. Its marks show where another state of the rows begins to differ.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartPrint {
     pub part: String,
     pub rows: usize,
     pub sha256: String,
-    /// Rows from mark to mark.
+    /// The number of rows between marks.
     every: usize,
     marks: String,
 }
 
-/// A part while its rows pass by.
+/// A fingerprint that is being computed.
 struct Printing {
     hash: Sha256,
     rows: usize,
@@ -80,7 +80,7 @@ impl PartPrint {
         self.marks.get(at..at + MARK)
     }
 
-    /// After how many rows the first that differs comes, and among how many it is.
+    /// How many rows are certainly equal, and within how many rows after these the first difference is.
     fn differs_after(&self, other: &PartPrint) -> (usize, usize) {
         let every = self.every.max(other.every);
         let same = (1..).map(|i| i * every).take_while(|rows| {
@@ -91,8 +91,8 @@ impl PartPrint {
     }
 }
 
-/// Fingerprints of the rows of a merchant and day as they are now, those without rows left out. The merchant "" has those of
-/// the scheme.
+/// The present fingerprints of a merchant's rows of a day. Tables without rows are left out. The merchant "" stands for the
+/// scheme.
 pub async fn of(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<PartPrint>> {
     let mut prints = Vec::new();
     for part in PARTS {
@@ -116,7 +116,7 @@ async fn print(tx: &mut Tx, part: &Part, merchant: &str, day: NaiveDate) -> Resu
     Ok(printing.finish(part))
 }
 
-/// What differs between the rows of a merchant and day as they were sealed and as they are now, each part in words.
+/// Describes the differences between a merchant's rows of a day as sealed and as they are now, by table.
 pub async fn differences(
     tx: &mut Tx,
     merchant: &str,
@@ -147,7 +147,7 @@ pub async fn differences(
     Ok(differences)
 }
 
-/// What the row after so many is called.
+/// The name of the row after this many rows.
 async fn called(tx: &mut Tx, part: &Part, merchant: &str, day: NaiveDate, after: usize) -> Result<Option<String>> {
     let sql = format!("SELECT {} FROM {} ORDER BY {} LIMIT 1 OFFSET $3", part.called, part.from, part.key);
     let sql = AssertSqlSafe(sql);
@@ -160,7 +160,7 @@ async fn called(tx: &mut Tx, part: &Part, merchant: &str, day: NaiveDate, after:
 const FINGERPRINT: Table =
     Table { name: "day_fingerprint", columns: &["merchant_id", "business_date", "parts"], key: 2 };
 
-/// Keeps the fingerprints of a sealed day.
+/// Stores the fingerprints of a sealed day.
 pub async fn keep(tx: &mut Tx, day: NaiveDate, prints: &[(String, Vec<PartPrint>)]) -> Result<()> {
     let mut cells = Vec::new();
     for (merchant, prints) in prints {
@@ -170,14 +170,14 @@ pub async fn keep(tx: &mut Tx, day: NaiveDate, prints: &[(String, Vec<PartPrint>
     bulk::insert(tx, &FINGERPRINT, cells).await
 }
 
-/// The fingerprints a day was sealed with, by merchant. Empty: it was sealed before there were any.
+/// The fingerprints of a sealed day, by merchant. Empty if the day was sealed by a version without fingerprints.
 pub async fn kept(tx: &mut Tx, day: NaiveDate) -> Result<Vec<(String, Vec<PartPrint>)>> {
     let sql = "SELECT merchant_id, parts FROM day_fingerprint WHERE business_date = $1 ORDER BY merchant_id";
     let rows: Vec<(String, String)> = on_engine!(tx, |c| sqlx::query_as(sql).bind(day).fetch_all(c).await?);
     rows.into_iter()
         .map(|(merchant, parts)| {
             let prints = serde_json::from_str(&parts);
-            Ok((merchant, prints.with_context(|| format!("the fingerprints of {day} can't be read"))?))
+            Ok((merchant, prints.with_context(|| format!("the fingerprints of {day} cannot be read"))?))
         })
         .collect()
 }
@@ -190,7 +190,7 @@ pub struct Proved {
     pub proved_on: NaiveDate,
 }
 
-/// Notes that days were proved today; those not known yet were fingerprinted today.
+/// Records that days were proved today. Days not recorded before were fingerprinted today.
 pub async fn proved(tx: &mut Tx, days: &[NaiveDate], today: NaiveDate) -> Result<()> {
     let sql = "INSERT INTO day_proof (business_date, fingerprinted_on, proved_on) VALUES ($1, $2, $2)
                ON CONFLICT (business_date) DO UPDATE SET proved_on = excluded.proved_on";
@@ -200,29 +200,29 @@ pub async fn proved(tx: &mut Tx, days: &[NaiveDate], today: NaiveDate) -> Result
     Ok(())
 }
 
-/// When each sealed day was last proved, those longest ago first.
+/// When each sealed day was last proved, the least recent first.
 pub async fn last_proved(tx: &mut Tx) -> Result<Vec<Proved>> {
     let sql = "SELECT business_date, fingerprinted_on, proved_on FROM day_proof ORDER BY proved_on, business_date";
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).fetch_all(c).await?))
 }
 
-/// The first day that was fingerprinted as it was sealed. From there on every day has fingerprints.
+/// The first day that was fingerprinted when it was sealed. All later days have fingerprints.
 pub async fn first_at_seal(tx: &mut Tx) -> Result<Option<NaiveDate>> {
     let sql = "SELECT MIN(business_date) FROM day_proof WHERE fingerprinted_on = business_date";
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).fetch_one(c).await?))
 }
 
-/// How far a merchant's orders have been decided again.
+/// The progress of recomputing a merchant's orders.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Round {
     pub merchant_id: String,
     pub after_order: String,
     pub begun_on: NaiveDate,
-    /// When the last whole round began.
+    /// When the last complete round began.
     pub proved_on: Option<NaiveDate>,
 }
 
-/// The rounds under way.
+/// The rounds in progress.
 pub async fn rounds(tx: &mut Tx) -> Result<Vec<Round>> {
     let sql = "SELECT merchant_id, after_order, begun_on, proved_on FROM order_proof ORDER BY merchant_id";
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).fetch_all(c).await?))

@@ -1,4 +1,4 @@
-//! What was held back on which day, because a file with news of money was missing.
+//! The days on which reminders and fees were held back because a file about money was missing.
 
 use anyhow::Result;
 use chrono::NaiveDate;
@@ -15,18 +15,18 @@ pub struct MissingFile {
     pub feed: String,
     /// The date in its name.
     pub dated_on: NaiveDate,
-    /// The business date on which it should have come.
+    /// The business date on which it was due.
     pub since: NaiveDate,
 }
 
-/// The files that a merchant's day was decided without.
+/// The files that were missing when a merchant's day was decided.
 pub async fn on(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<MissingFile>> {
     let sql = "SELECT feed, dated_on, since FROM held_back
                WHERE merchant_id = $1 AND business_date = $2 ORDER BY feed, dated_on";
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).fetch_all(c).await?))
 }
 
-/// Writes what the open day is decided without, in place of what was written of it before.
+/// Replaces the missing files of the open day.
 pub async fn set(tx: &mut Tx, merchant: &str, today: NaiveDate, missing: &[MissingFile]) -> Result<()> {
     let sql = "DELETE FROM held_back WHERE merchant_id = $1 AND business_date = $2";
     on_engine!(tx, |c| sqlx::query(sql).bind(merchant).bind(today).execute(c).await.map(|_| ()))?;

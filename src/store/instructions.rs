@@ -1,4 +1,4 @@
-//! Instructions to banks, their answers, and the index of what to look at next.
+//! Instructions to banks, their answers, and the index of orders to review next.
 
 use std::collections::HashMap;
 
@@ -48,33 +48,38 @@ const ANSWER: Table = Table {
 const ASKED_AFTER: Table =
     Table { name: "instruction", columns: &["merchant_id", "instruction_id", "no_answer_on"], key: 2 };
 
-const LOOK: Table =
+const REVIEW: Table =
     Table { name: "instruction_plan", columns: &["merchant_id", "direction", "order_id", "look_on"], key: 3 };
 
 const PLAN: Table =
     Table { name: "instruction_plan", columns: &["merchant_id", "direction", "order_id", "look_on", "since"], key: 3 };
 
-/// When an order's plan is looked at next.
+/// When an order's instructions are reviewed next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     pub order_id: String,
-    /// None: not until something happens.
-    pub look_on: Option<NaiveDate>,
-    /// Since when there has been credit to pay out.
+    /// `None`: not until there is a new fact.
+    pub next_review_on: Option<NaiveDate>,
+    /// The day since which there is credit to pay out.
     pub since: Option<NaiveDate>,
 }
 
-/// Has the plans of these orders looked at on a day, each its own.
-pub async fn look_at(tx: &mut Tx, merchant: &str, direction: Direction, orders: &[(String, NaiveDate)]) -> Result<()> {
-    let mut cells = Vec::with_capacity(orders.len() * LOOK.columns.len());
-    for (order_id, look_on) in orders {
-        cells.extend(row![merchant, direction.name(), order_id.as_str(), *look_on]);
+/// Schedules the next reviews of these orders, each on its own day.
+pub async fn schedule_reviews(
+    tx: &mut Tx,
+    merchant: &str,
+    direction: Direction,
+    orders: &[(String, NaiveDate)],
+) -> Result<()> {
+    let mut cells = Vec::with_capacity(orders.len() * REVIEW.columns.len());
+    for (order_id, next_review_on) in orders {
+        cells.extend(row![merchant, direction.name(), order_id.as_str(), *next_review_on]);
     }
-    bulk::upsert(tx, &LOOK, cells).await
+    bulk::upsert(tx, &REVIEW, cells).await
 }
 
-/// Orders whose plan is to be looked at by the end of `today`, by day and key, after `after`.
-pub async fn to_look_at(
+/// Orders to review by the end of `today`, by day and key, after `after`.
+pub async fn to_review(
     tx: &mut Tx,
     merchant: &str,
     direction: Direction,
@@ -89,10 +94,10 @@ pub async fn to_look_at(
         let query = sqlx::query_as(sql).bind(merchant).bind(direction.name()).bind(today).bind(after.0).bind(after.1);
         query.bind(limit).fetch_all(c).await?
     });
-    Ok(rows.into_iter().map(|(order_id, look_on, since)| Plan { order_id, look_on, since }).collect())
+    Ok(rows.into_iter().map(|(order_id, next_review_on, since)| Plan { order_id, next_review_on, since }).collect())
 }
 
-/// Has all plans of a direction looked at on `today` that would be looked at on `next`.
+/// Moves all reviews of a direction that are scheduled for `next` to `today`.
 pub async fn bring_forward(
     tx: &mut Tx,
     merchant: &str,
@@ -108,19 +113,19 @@ pub async fn bring_forward(
     Ok(())
 }
 
-/// How many plans are left to look at by the end of `today`.
-pub async fn count_to_look_at(tx: &mut Tx, merchant: &str, direction: Direction, today: NaiveDate) -> Result<i64> {
+/// The number of orders left to review by the end of `today`.
+pub async fn count_to_review(tx: &mut Tx, merchant: &str, direction: Direction, today: NaiveDate) -> Result<i64> {
     let sql = "SELECT COUNT(*) FROM instruction_plan WHERE merchant_id = $1 AND direction = $2 AND look_on <= $3";
     Ok(on_engine!(tx, |c| {
         sqlx::query_scalar(sql).bind(merchant).bind(direction.name()).bind(today).fetch_one(c).await?
     }))
 }
 
-/// Writes when plans are looked at next. One with nothing to remember is dropped.
+/// Saves plans. A plan without a day is deleted.
 pub async fn save_plans(tx: &mut Tx, merchant: &str, direction: Direction, plans: &[Plan]) -> Result<()> {
     let mut cells = Vec::with_capacity(plans.len() * PLAN.columns.len());
     for plan in plans {
-        cells.extend(row![merchant, direction.name(), plan.order_id.as_str(), plan.look_on, plan.since]);
+        cells.extend(row![merchant, direction.name(), plan.order_id.as_str(), plan.next_review_on, plan.since]);
     }
     bulk::upsert(tx, &PLAN, cells).await?;
     let sql = sql_for(
@@ -135,7 +140,7 @@ pub async fn save_plans(tx: &mut Tx, merchant: &str, direction: Direction, plans
     Ok(())
 }
 
-/// Takes back these orders' instructions of the open day: they are not out before it is sealed.
+/// Withdraws the open day's instructions for these orders. Instructions are published only when the day is sealed.
 pub async fn withdraw(
     tx: &mut Tx,
     merchant: &str,
@@ -156,7 +161,7 @@ pub async fn withdraw(
     Ok(())
 }
 
-/// Takes back what a day was to ask for, and has those plans looked at on another day.
+/// Withdraws a day's instructions, and reschedules their orders' reviews for another day.
 pub async fn put_off(
     tx: &mut Tx,
     merchant: &str,
@@ -179,7 +184,7 @@ pub async fn put_off(
     Ok(())
 }
 
-/// An instruction with the order it belongs to and what came back.
+/// An instruction with its order and its answer.
 #[derive(Debug, Clone)]
 pub struct StoredInstruction {
     pub order_id: String,
@@ -188,10 +193,10 @@ pub struct StoredInstruction {
     pub direction: Direction,
     pub currency: Currency,
     pub attempt: Attempt,
-    /// Why, as the bank says.
+    /// The bank's reason.
     pub note: Option<String>,
     pub answered_on: Option<NaiveDate>,
-    /// Fingerprint of the answer's row.
+    /// The fingerprint of the answer's row.
     pub content: Option<i64>,
     pub answer_source: Source,
 }
@@ -221,7 +226,7 @@ pub async fn add(
     bulk::insert(tx, &INSTRUCTION, cells).await
 }
 
-/// An answer to write beside its instruction.
+/// An answer to record.
 #[derive(Debug, Clone)]
 pub struct NewAnswer {
     pub instruction_id: String,
@@ -232,7 +237,7 @@ pub struct NewAnswer {
     pub source: Source,
 }
 
-/// Writes answers to instructions that have none yet.
+/// Records answers to instructions that have none yet.
 pub async fn answer(tx: &mut Tx, merchant: &str, today: NaiveDate, answers: &[NewAnswer]) -> Result<()> {
     let mut cells = Vec::with_capacity(answers.len() * ANSWER.columns.len());
     for new in answers {
@@ -251,7 +256,7 @@ pub async fn answer(tx: &mut Tx, merchant: &str, today: NaiveDate, answers: &[Ne
     bulk::update(tx, &ANSWER, cells).await
 }
 
-/// Notes that finance was told today that these have no answer.
+/// Marks these instructions as reported to finance today, because they have no answer.
 pub async fn asked_after(tx: &mut Tx, merchant: &str, today: NaiveDate, ids: &[String]) -> Result<()> {
     let cells = ids.iter().flat_map(|id| row![merchant, id.as_str(), today]);
     bulk::update(tx, &ASKED_AFTER, cells).await
@@ -262,7 +267,7 @@ const SELECT: &str = "SELECT i.instruction_id, i.direction, i.order_id, o.custom
         i.content, i.file_no, i.line, i.no_answer_on
     FROM instruction i JOIN orders o ON o.merchant_id = i.merchant_id AND o.order_id = i.order_id";
 
-/// The instructions of these orders, each order's by instalment and attempt.
+/// The instructions of these orders, by instalment and attempt.
 pub async fn of_orders(
     tx: &mut Tx,
     merchant: &str,
@@ -286,7 +291,7 @@ pub async fn of_orders(
     Ok(of_orders)
 }
 
-/// The instructions under these ids that went out before `today`, by id.
+/// The instructions with these ids that were published before `today`, by id.
 pub async fn out_before(
     tx: &mut Tx,
     merchant: &str,
@@ -328,7 +333,7 @@ pub async fn of_day(
     rows.into_iter().map(InstructionRow::into_instruction).collect()
 }
 
-/// Debits of a day that ask for more than is owed of their instalment, by id. There must be none.
+/// A day's debits, by id, that ask for more than their instalment owes. There must be none.
 pub async fn beyond_what_is_owed(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<String>> {
     let sql = "SELECT i.instruction_id FROM instruction i
                LEFT JOIN instalment p
@@ -339,7 +344,7 @@ pub async fn beyond_what_is_owed(tx: &mut Tx, merchant: &str, day: NaiveDate) ->
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(day).fetch_all(c).await?))
 }
 
-/// Instructions answered as paid whose money is not among the facts of their order, by id. There must be none.
+/// Instructions, by id, that are answered as paid without a matching fact of their order. There must be none.
 pub async fn paid_but_not_booked(tx: &mut Tx, merchant: &str) -> Result<Vec<String>> {
     let sql = "SELECT i.instruction_id FROM instruction i
                LEFT JOIN fact f
@@ -350,7 +355,7 @@ pub async fn paid_but_not_booked(tx: &mut Tx, merchant: &str) -> Result<Vec<Stri
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).fetch_all(c).await?))
 }
 
-/// A merchant's instructions without an answer, by direction.
+/// The number of a merchant's unanswered instructions, by direction.
 pub async fn count_open(tx: &mut Tx, merchant: &str) -> Result<Vec<(String, i64)>> {
     let sql = "SELECT direction, COUNT(*) FROM instruction WHERE merchant_id = $1 AND answer IS NULL
                GROUP BY direction ORDER BY direction";

@@ -1,4 +1,4 @@
-//! The journal: every movement of money, append-only, numbered without a gap for each merchant.
+//! The journal: every movement of money, append-only, numbered without gaps for each merchant.
 
 use std::collections::HashMap;
 
@@ -34,7 +34,7 @@ const JOURNAL: Table = Table {
     key: 2,
 };
 
-/// An entry to post, with the order it belongs to.
+/// An entry to post, with its order.
 pub struct Posting {
     pub order_id: String,
     pub currency: Currency,
@@ -78,8 +78,8 @@ pub async fn last_entry_no(tx: &mut Tx, merchant: &str) -> Result<i64> {
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).fetch_one(c).await?))
 }
 
-/// What the books of a day have for these orders, in total for each movement: all but late fees, of which a position
-/// keeps the sum, and money in suspense, which is no order's.
+/// The amounts booked for these orders, in total for each movement. Leaves out late fees, whose sum is in the positions, and
+/// money in suspense, which belongs to no order.
 pub async fn recorded(
     tx: &mut Tx,
     merchant: &str,
@@ -89,7 +89,7 @@ pub async fn recorded(
     sums(tx, merchant, order_ids, day, "kind <> 'late_fee' AND kind <> 'suspense'").await
 }
 
-/// The same for late fees only, added up from every entry.
+/// The late fees booked for these orders, added up from all entries.
 pub async fn recorded_late_fees(
     tx: &mut Tx,
     merchant: &str,
@@ -131,7 +131,7 @@ const SELECT_ROW: &str = "SELECT j.entry_no, j.business_date, j.effective_on, j.
         j.currency, j.debit_account, j.credit_account, j.amount_minor, j.cause, j.line, j.policy_version, j.reason, f.name
     FROM journal j LEFT JOIN file f ON f.file_no = j.file_no";
 
-/// A row of the journal as it is reported.
+/// A journal row, as reported.
 #[derive(Debug, Clone)]
 pub struct JournalRow {
     pub entry_no: i64,
@@ -141,14 +141,14 @@ pub struct JournalRow {
     pub currency: Currency,
     pub minor: i64,
     pub movement: Movement,
-    /// The file's name; empty for a rule.
+    /// The name of the file that caused it; empty if a rule caused it.
     pub source: String,
     pub line: i64,
     pub policy_version: Option<NaiveDate>,
     pub reason: String,
 }
 
-/// The rows of a merchant with after < entry_no ≤ upto, at most `limit` of them.
+/// A merchant's rows with after < entry_no ≤ upto, at most `limit`.
 pub async fn rows(tx: &mut Tx, merchant: &str, after: i64, upto: i64, limit: i64) -> Result<Vec<JournalRow>> {
     let sql = format!(
         "{SELECT_ROW} WHERE j.merchant_id = $1 AND j.entry_no > $2 AND j.entry_no <= $3 ORDER BY j.entry_no LIMIT $4"
@@ -160,10 +160,10 @@ pub async fn rows(tx: &mut Tx, merchant: &str, after: i64, upto: i64, limit: i64
     rows.into_iter().map(StoredRow::into_row).collect()
 }
 
-/// The rows of one order, in the order in which they were booked.
+/// The rows of an order, in booking order.
 pub async fn of_order(tx: &mut Tx, merchant: &str, order_id: &str) -> Result<Vec<JournalRow>> {
     let mut all = Vec::new();
-    // One query for each of the two indexes by order.
+    // There are two indexes by order, each with its own query.
     for which in ["j.kind <> 'late_fee'", "j.kind = 'late_fee'"] {
         let sql = format!("{SELECT_ROW} WHERE j.merchant_id = $1 AND j.order_id = $2 AND {which}");
         let sql = sqlx::AssertSqlSafe(sql);
@@ -175,7 +175,7 @@ pub async fn of_order(tx: &mut Tx, merchant: &str, order_id: &str) -> Result<Vec
     all.into_iter().map(StoredRow::into_row).collect()
 }
 
-/// The first entry after a sealed day's last that was not booked on a day since..=today, with its order and day.
+/// The first entry after the last entry of a sealed day that is not dated on the days since..=today, with its order and day.
 pub async fn first_of_another_day(
     tx: &mut Tx,
     merchant: &str,
@@ -191,7 +191,7 @@ pub async fn first_of_another_day(
     }))
 }
 
-/// An account's movements over a range of entries.
+/// An account's turnover in a range of entries.
 pub struct Turnover {
     pub currency: Currency,
     pub account: Account,
@@ -199,7 +199,7 @@ pub struct Turnover {
     pub credits: i64,
 }
 
-/// Debits and credits of each account over the rows with after < entry_no ≤ upto.
+/// The debits and credits of each account in the rows with after < entry_no ≤ upto.
 pub async fn turnover(tx: &mut Tx, merchant: &str, after: i64, upto: i64) -> Result<Vec<Turnover>> {
     let sql = "SELECT currency, account, CAST(SUM(debit) AS BIGINT), CAST(SUM(credit) AS BIGINT)
                FROM (SELECT currency, debit_account AS account, amount_minor AS debit, 0 AS credit FROM journal

@@ -1,14 +1,14 @@
-//! Files, rows and exceptions as people look at them: filtered, and read page by page.
+//! Lists of files, rows and exceptions for people: filtered and paged.
 
 use anyhow::Result;
 use chrono::NaiveDate;
 
 use super::engine::{Tx, key_set, on_engine, sql_for};
 use super::exceptions::{ExceptionRow, REPORTED};
-use super::input_rows::{INPUT_COLUMNS, InputRow};
-use super::inputs::{FILE_COLUMNS, FileRow};
+use super::file_rows::{ROW_COLUMNS, RecordedRow};
+use super::files::{FILE_COLUMNS, RecordedFile};
 
-/// Which files are looked for. What is empty matches everything.
+/// A filter for files. An empty field matches everything.
 #[derive(Debug, Clone)]
 pub struct FileFilter {
     pub from: NaiveDate,
@@ -17,18 +17,18 @@ pub struct FileFilter {
     pub status: String,
 }
 
-/// A file, and the one as which it was taken in again.
+/// A file, and the file as which it was taken again.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct ListedFile {
     #[sqlx(flatten)]
-    pub file: FileRow,
+    pub file: RecordedFile,
     pub retried_as: Option<i64>,
 }
 
 const RETRIED_AS: &str =
     "(SELECT MAX(again.file_no) FROM file again WHERE again.retry_of = file.file_no) AS retried_as";
 
-/// Files before `before`, the latest first, at most `limit`.
+/// Files with numbers below `before`, latest first, at most `limit`.
 pub async fn files(tx: &mut Tx, filter: &FileFilter, before: i64, limit: i64) -> Result<Vec<ListedFile>> {
     let sql = sqlx::AssertSqlSafe(format!(
         "SELECT {FILE_COLUMNS}, {RETRIED_AS} FROM file
@@ -42,14 +42,14 @@ pub async fn files(tx: &mut Tx, filter: &FileFilter, before: i64, limit: i64) ->
     }))
 }
 
-/// The first of the latest `days` business days on which files came.
+/// The first of the latest `days` business days on which files arrived.
 pub async fn since_latest_days(tx: &mut Tx, days: i64) -> Result<Option<NaiveDate>> {
     let sql = "SELECT MIN(business_date) FROM
                (SELECT DISTINCT business_date FROM file ORDER BY business_date DESC LIMIT $1) AS latest";
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(days).fetch_one(c).await?))
 }
 
-/// Files under a name, as they came or as they are kept, in the order in which they came.
+/// Files with this name, original or archived, in order of arrival.
 pub async fn files_called(tx: &mut Tx, name: &str) -> Result<Vec<ListedFile>> {
     let sql = sqlx::AssertSqlSafe(format!(
         "SELECT {FILE_COLUMNS}, {RETRIED_AS} FROM file WHERE name = $1 OR kept_as = $1 ORDER BY file_no"
@@ -62,8 +62,8 @@ pub async fn file(tx: &mut Tx, file_no: i64) -> Result<Option<ListedFile>> {
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(file_no).fetch_optional(c).await?))
 }
 
-/// What can be tried again: refused files that nobody has settled since, and files that have rows which were rejected with
-/// one of these codes. Each only once.
+/// The files that can be retried: refused files whose exception is still open, and files with rows that were rejected with one
+/// of these codes. A file is retried only once.
 pub async fn to_retry(tx: &mut Tx, codes: &[&str]) -> Result<Vec<ListedFile>> {
     let sql = format!(
         "SELECT {FILE_COLUMNS}, {RETRIED_AS} FROM file
@@ -81,10 +81,10 @@ pub async fn to_retry(tx: &mut Tx, codes: &[&str]) -> Result<Vec<ListedFile>> {
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(codes).fetch_all(c).await?))
 }
 
-/// Rows of a file that were not simply recorded, after a line, at most `limit`; of one outcome, or of any.
-pub async fn rows(tx: &mut Tx, file_no: i64, outcome: &str, after: i64, limit: i64) -> Result<Vec<InputRow>> {
+/// A file's rows that were not simply accepted, after a line, at most `limit`; with one outcome, or any if it is empty.
+pub async fn rows(tx: &mut Tx, file_no: i64, outcome: &str, after: i64, limit: i64) -> Result<Vec<RecordedRow>> {
     let sql = sqlx::AssertSqlSafe(format!(
-        "SELECT {INPUT_COLUMNS} FROM input_row
+        "SELECT {ROW_COLUMNS} FROM input_row
          WHERE file_no = $1 AND line > $2 AND ($3 = '' OR outcome = $3) ORDER BY line LIMIT $4"
     ));
     Ok(on_engine!(tx, |c| {
@@ -92,7 +92,7 @@ pub async fn rows(tx: &mut Tx, file_no: i64, outcome: &str, after: i64, limit: i
     }))
 }
 
-/// Open exceptions, the oldest of each merchant first, after one of them; with a code, or with any.
+/// Open exceptions by merchant, oldest first, after the given one; with a code, or any if it is empty.
 pub async fn open_exceptions(
     tx: &mut Tx,
     code: &str,

@@ -1,4 +1,4 @@
-//! Mails and the reminders in them. A mail is written down before it is handed over, and keeps its Message-ID.
+//! Mails and the reminders in them. A mail is recorded before it is sent, and keeps its Message-ID.
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -42,7 +42,7 @@ const REMINDER: Table = Table {
     key: 4,
 };
 
-/// Where a mail stands.
+/// A mail and its status.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct MailRow {
     pub mail_no: i64,
@@ -52,13 +52,13 @@ pub struct MailRow {
     pub locale: String,
     pub message_id: String,
     pub send_at: DateTime<Utc>,
-    /// queued, sending, sent, withdrawn (not owed any more when it was to leave), failed, or unknown.
+    /// queued, sending, sent, withdrawn (no longer owed when the mail was due to be sent), failed, or unknown.
     pub status: String,
     pub attempts: i64,
     pub error: Option<String>,
 }
 
-/// One instalment's part in a mail, or the reason why it got none.
+/// An instalment's entry in a mail, or the reason why it got no mail.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct ReminderRow {
     pub merchant_id: String,
@@ -80,13 +80,13 @@ const MAIL_COLUMNS: &str =
 const REMINDER_COLUMNS: &str = "merchant_id, order_id, instalment, step, business_date, mail_no, suppressed, template,
     due_on, outstanding_minor, late_fee_minor, days_past_due";
 
-/// The number that the next mail gets.
+/// The number of the next mail.
 pub async fn next_mail_no(tx: &mut Tx) -> Result<i64> {
     let sql = "SELECT COALESCE(MAX(mail_no), 0) + 1 FROM mail";
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).fetch_one(c).await?))
 }
 
-/// Writes mails, new ones and changed ones, with what they are about, and suppressed reminders.
+/// Saves new and changed mails with their reminders, and suppressed reminders.
 pub async fn save(tx: &mut Tx, mails: &[MailRow], reminders: &[ReminderRow]) -> Result<()> {
     let mut cells = Vec::with_capacity(mails.len() * MAIL.columns.len());
     for mail in mails {
@@ -121,25 +121,25 @@ pub async fn save(tx: &mut Tx, mails: &[MailRow], reminders: &[ReminderRow]) -> 
             reminder.days_past_due,
         ]);
     }
-    // A reason not to write may be gone later in the day; then the row is that of the mail.
+    // A reason to suppress a reminder can end during the day; the row is then replaced by that of the mail.
     bulk::upsert(tx, &REMINDER, cells).await
 }
 
-/// A step that an instalment has had, sent or suppressed.
+/// A reminder step that an instalment has had, sent or suppressed.
 #[derive(Debug, Clone, sqlx::FromRow)]
-pub struct StepHad {
+pub struct PlannedStep {
     pub order_id: String,
     pub instalment: i64,
     pub step: String,
     pub template: String,
     pub business_date: NaiveDate,
     pub suppressed: Option<String>,
-    /// Status of its mail; none if it went into none.
+    /// The status of its mail; `None` if it is in no mail.
     pub mail: Option<String>,
 }
 
-/// Which steps these orders have had.
-pub async fn steps_had(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<Vec<StepHad>> {
+/// The steps that these orders have had.
+pub async fn steps_planned(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<Vec<PlannedStep>> {
     let sql = sql_for(
         tx,
         "SELECT r.order_id, r.instalment, r.step, r.template, r.business_date, r.suppressed, m.status AS mail
@@ -150,8 +150,8 @@ pub async fn steps_had(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Resul
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(keys).fetch_all(c).await?))
 }
 
-/// How many mails these customers got on the days from..=to, and whether one of them is on `to`.
-pub async fn mails_had(
+/// The number of mails of these customers on the days from..=to, and the day of the last one.
+pub async fn planned_between(
     tx: &mut Tx,
     customers: &[&str],
     from: NaiveDate,
@@ -167,13 +167,13 @@ pub async fn mails_had(
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(keys).bind(from).bind(to).fetch_all(c).await?))
 }
 
-/// Mails that a stop cut off while they were handed over.
+/// Mails whose sending was interrupted.
 pub async fn cut_off(tx: &mut Tx) -> Result<Vec<MailRow>> {
     let sql = sqlx::AssertSqlSafe(format!("SELECT {MAIL_COLUMNS} FROM mail WHERE status = 'sending' ORDER BY mail_no"));
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).fetch_all(c).await?))
 }
 
-/// Mails that should have left before a day.
+/// Queued mails of days before `day`.
 pub async fn left_over(tx: &mut Tx, day: NaiveDate) -> Result<Vec<MailRow>> {
     let sql =
         format!("SELECT {MAIL_COLUMNS} FROM mail WHERE status = 'queued' AND business_date < $1 ORDER BY mail_no");
@@ -181,7 +181,7 @@ pub async fn left_over(tx: &mut Tx, day: NaiveDate) -> Result<Vec<MailRow>> {
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(day).fetch_all(c).await?))
 }
 
-/// Mails of a day that may leave by `now`, by number, after `after`.
+/// Queued mails of a day that may be sent by `now`, by number, after `after`.
 pub async fn to_send(tx: &mut Tx, day: NaiveDate, now: DateTime<Utc>, after: i64, limit: i64) -> Result<Vec<MailRow>> {
     let sql = format!(
         "SELECT {MAIL_COLUMNS} FROM mail
@@ -191,7 +191,7 @@ pub async fn to_send(tx: &mut Tx, day: NaiveDate, now: DateTime<Utc>, after: i64
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(day).bind(now).bind(after).bind(limit).fetch_all(c).await?))
 }
 
-/// What is in a mail.
+/// The reminders in a range of mails.
 pub async fn reminders_in(tx: &mut Tx, first_mail: i64, last_mail: i64) -> Result<Vec<ReminderRow>> {
     let sql = format!(
         "SELECT {REMINDER_COLUMNS} FROM reminder WHERE mail_no BETWEEN $1 AND $2
@@ -201,7 +201,7 @@ pub async fn reminders_in(tx: &mut Tx, first_mail: i64, last_mail: i64) -> Resul
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(first_mail).bind(last_mail).fetch_all(c).await?))
 }
 
-/// Writes where mails stand.
+/// Sets the status of mails.
 pub async fn set_status(tx: &mut Tx, mails: &[i64], status: &str, error: Option<&str>) -> Result<()> {
     if mails.is_empty() {
         return Ok(());
@@ -216,7 +216,7 @@ pub async fn set_status(tx: &mut Tx, mails: &[i64], status: &str, error: Option<
     Ok(())
 }
 
-/// An order's reminders with the status of their mail, in the order in which they were right.
+/// An order's reminders with their mails, in chronological order.
 pub async fn of_order(tx: &mut Tx, merchant: &str, order_id: &str) -> Result<Vec<(ReminderRow, Option<MailRow>)>> {
     let sql = format!(
         "SELECT {REMINDER_COLUMNS} FROM reminder WHERE merchant_id = $1 AND order_id = $2
@@ -225,19 +225,19 @@ pub async fn of_order(tx: &mut Tx, merchant: &str, order_id: &str) -> Result<Vec
     let sql = sqlx::AssertSqlSafe(sql);
     let reminders: Vec<ReminderRow> =
         on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(order_id).fetch_all(c).await?);
-    let mut told = Vec::with_capacity(reminders.len());
+    let mut with_mails = Vec::with_capacity(reminders.len());
     for reminder in reminders {
         let sql = sqlx::AssertSqlSafe(format!("SELECT {MAIL_COLUMNS} FROM mail WHERE mail_no = $1"));
         let mail = match reminder.mail_no {
             Some(number) => on_engine!(tx, |c| sqlx::query_as(sql).bind(number).fetch_optional(c).await?),
             None => None,
         };
-        told.push((reminder, mail));
+        with_mails.push((reminder, mail));
     }
-    Ok(told)
+    Ok(with_mails)
 }
 
-/// Mails by status on the days from..=to.
+/// The number of mails by status on the days from..=to.
 pub async fn counts(tx: &mut Tx, from: NaiveDate, to: NaiveDate) -> Result<Vec<(String, i64)>> {
     let sql = "SELECT status, COUNT(*) FROM mail WHERE business_date BETWEEN $1 AND $2 GROUP BY status ORDER BY status";
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(from).bind(to).fetch_all(c).await?))

@@ -1,8 +1,8 @@
-//! The store: everything paylater remembers, in SQLite or PostgreSQL.
+//! The store: all state of paylater, in SQLite or PostgreSQL.
 //!
-//! One file an aggregate, its SQL beside the functions that own it, and one SQL text for both engines wherever
-//! both can run it. Functions that write take the transaction; the job opens and commits it. Only bulk writing
-//! differs by engine. There is deliberately no business rule below this line.
+//! Each aggregate has a file, with its SQL beside the functions that own it, and one SQL text serves both engines wherever
+//! both can run it. Functions that write take the transaction; the job opens and commits it. Only bulk writing differs by
+//! engine. This room has no business rules.
 
 mod address;
 mod bulk;
@@ -14,28 +14,29 @@ mod pools;
 mod trouble;
 
 pub mod arrivals;
-pub mod awaited;
+
 pub mod bills;
 pub mod corrections;
 pub mod credit_record;
+pub mod customer_standing;
 pub mod customers;
+pub mod done_in_inbox;
 pub mod exceptions;
+pub mod expected_in_bill;
 pub mod exposure;
 pub mod facts;
+pub mod file_rows;
+pub mod files;
 pub mod fingerprints;
 pub mod held_back;
-pub mod input_rows;
-pub mod inputs;
 pub mod instructions;
 pub mod journal;
-pub mod kept_files;
 pub mod listing;
 pub mod mails;
 pub mod orders;
 pub mod positions;
 pub mod runs;
 pub mod scheme;
-pub mod standings;
 
 pub use connect::damage;
 pub use engine::Tx;

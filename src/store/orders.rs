@@ -1,4 +1,4 @@
-//! Orders, and the index of what to decide next.
+//! Orders, and the index of orders to decide next.
 
 use std::collections::HashMap;
 
@@ -45,22 +45,22 @@ const DECIDED: Table = Table {
     key: 2,
 };
 
-/// An order with what it was decided on.
+/// An order with the basis of its decision.
 #[derive(Debug, Clone)]
 pub struct StoredOrder {
     pub order: Order,
     pub item: Option<String>,
-    /// Why it was declined; none when it was accepted.
+    /// Why it was declined; `None` if it was accepted.
     pub declined: Option<String>,
     pub credit_score: Option<i64>,
     pub agreement_id: Option<String>,
-    /// Principal outstanding when it was last decided.
+    /// The principal outstanding at the last decision.
     pub owed_minor: i64,
-    /// Business date on which nothing was owed any more.
+    /// The business date on which it was paid off.
     pub closed_on: Option<NaiveDate>,
 }
 
-/// What follows from deciding an order, as far as its own row keeps it.
+/// The result of deciding an order, as far as the order's row stores it.
 #[derive(Debug, Clone, Default)]
 pub struct Decided {
     pub owed_minor: i64,
@@ -69,12 +69,12 @@ pub struct Decided {
     pub next_action_on: Option<NaiveDate>,
 }
 
-/// An order with the fingerprint of its content and what follows from deciding it.
+/// An order with its content's fingerprint and its decision.
 pub type NewOrder = (StoredOrder, i64, Decided);
 
-/// Adds orders that were just decided on.
+/// Adds decided orders.
 pub async fn add(tx: &mut Tx, merchant: &str, orders: &[NewOrder]) -> Result<()> {
-    // Those accepted first: they say the same in more of their columns than both together.
+    // Accepted orders first: among themselves they share the values of more columns.
     let accepted = orders.iter().filter(|(stored, ..)| stored.declined.is_none());
     let declined = orders.iter().filter(|(stored, ..)| stored.declined.is_some());
     bulk::insert(tx, &ORDERS, accepted.chain(declined).flat_map(|order| cells(merchant, order))).await
@@ -107,7 +107,7 @@ fn cells<'a>(merchant: &'a str, (stored, fingerprint, outcome): &'a NewOrder) ->
     ]
 }
 
-/// Writes what was decided of orders known before.
+/// Updates the decisions of known orders.
 pub async fn update_decided(tx: &mut Tx, merchant: &str, decided: &[(String, Decided)]) -> Result<()> {
     let mut cells = Vec::with_capacity(decided.len() * DECIDED.columns.len());
     for (order_id, outcome) in decided {
@@ -123,7 +123,7 @@ pub async fn update_decided(tx: &mut Tx, merchant: &str, decided: &[(String, Dec
     bulk::update(tx, &DECIDED, cells).await
 }
 
-/// What these orders' own rows keep of being decided.
+/// The stored decisions of these orders.
 pub async fn decided(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<HashMap<String, Decided>> {
     let sql = "SELECT order_id, owed_minor, past_due_from, closed_on, next_action_on FROM orders
                WHERE merchant_id = $1 AND order_id IN {keys $2}";
@@ -137,13 +137,13 @@ pub async fn decided(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<
     Ok(rows.into_iter().map(decided).collect())
 }
 
-/// Whether any order is known whose key lies between these two.
+/// Whether any known order has a key between these two.
 pub async fn any_between(tx: &mut Tx, merchant: &str, first: &str, last: &str) -> Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM orders WHERE merchant_id = $1 AND order_id BETWEEN $2 AND $3)";
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(first).bind(last).fetch_one(c).await?))
 }
 
-/// What is known under these order ids: the content's fingerprint, and whether the order was accepted.
+/// The known orders among these ids: the content's fingerprint, and whether the order was accepted.
 pub async fn known(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<HashMap<String, (i64, bool)>> {
     let rows = as_one(tx, "order_id, content, CASE WHEN declined IS NULL THEN 1 ELSE 0 END");
     let sql = format!("SELECT {rows} FROM orders WHERE merchant_id = $1 AND order_id IN {{keys $2}}");
@@ -154,25 +154,25 @@ pub async fn known(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<Ha
     Ok(held_in::<Vec<_>>(&rows)?.into_iter().map(known).collect())
 }
 
-/// The next orders to decide by the end of `today`, those that have waited longest first.
+/// The next orders to decide by the end of `today`, the longest due first.
 pub async fn to_decide(tx: &mut Tx, merchant: &str, today: NaiveDate, limit: i64) -> Result<Vec<String>> {
     let sql = "SELECT order_id FROM orders WHERE merchant_id = $1 AND next_action_on <= $2
                ORDER BY next_action_on, order_id LIMIT $3";
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(today).bind(limit).fetch_all(c).await?))
 }
 
-/// Which orders may have got another due date today.
+/// Selects the orders whose due date may have changed today.
 pub struct Moved {
     /// The open business date.
     pub today: NaiveDate,
-    /// The calendar day that facts dated ahead may take effect on.
+    /// The calendar day on which facts dated ahead may take effect.
     pub day: NaiveDate,
-    /// New orders count only if they were placed by then.
+    /// New orders are included only if they were placed by this day.
     pub placed_by: NaiveDate,
 }
 
-/// Orders whose due dates may be others than when they were last decided, by the index of what is to be decided, after
-/// `after`: its key.
+/// Orders whose due dates may have changed since the last decision, in the order of the index of orders to decide, after the
+/// index key `after`.
 pub async fn moved(
     tx: &mut Tx,
     merchant: &str,
@@ -197,13 +197,13 @@ pub async fn moved(
     }))
 }
 
-/// How many orders are left to decide by the end of `today`.
+/// The number of orders left to decide by the end of `today`.
 pub async fn count_to_decide(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<i64> {
     let sql = "SELECT COUNT(*) FROM orders WHERE merchant_id = $1 AND next_action_on <= $2";
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(today).fetch_one(c).await?))
 }
 
-/// Has these orders decided by the end of `today`, because something about them is new.
+/// Schedules these orders to be decided by the end of `today`, because there is news about them.
 pub async fn wake(tx: &mut Tx, merchant: &str, order_ids: &[&str], today: NaiveDate) -> Result<()> {
     let sql = "UPDATE orders SET next_action_on = $3
                WHERE merchant_id = $1 AND order_id IN {keys $2} AND declined IS NULL";
@@ -213,7 +213,7 @@ pub async fn wake(tx: &mut Tx, merchant: &str, order_ids: &[&str], today: NaiveD
     Ok(())
 }
 
-/// Has all orders decided again by the end of `today` that would be decided on `next`.
+/// Schedules all orders that are due to be decided on `next` to be decided by the end of `today` instead.
 pub async fn bring_forward(tx: &mut Tx, merchant: &str, next: NaiveDate, today: NaiveDate) -> Result<()> {
     let sql = "UPDATE orders SET next_action_on = $3 WHERE merchant_id = $1 AND next_action_on = $2";
     on_engine!(tx, |c| sqlx::query(sql).bind(merchant).bind(next).bind(today).execute(c).await.map(|_| ()))?;

@@ -10,7 +10,7 @@ use super::engine::{Engine, Tx};
 use super::fence::Fence;
 use super::trouble::Unavailable;
 
-/// Where the books are kept.
+/// The database that holds the books.
 pub struct Store {
     pub(super) pools: Pools,
     pub(super) access: Access,
@@ -27,19 +27,19 @@ pub(super) enum Pools {
     },
 }
 
-/// What the store was opened for.
+/// The purpose for which the store was opened.
 pub(super) enum Access {
-    /// To look into it.
+    /// To read.
     Read,
-    /// To work in it, without keeping others out: for tests and measuring.
+    /// To work without locking out other processes: for tests and benchmarks.
     Shared,
-    /// To work in it while nobody else does.
+    /// To work exclusively.
     Alone(Fence),
 }
 
 impl Store {
-    /// Rows of a file that are best decided and written together. More of them cost memory; fewer cost PostgreSQL time, to
-    /// which every COPY is as much work as a thousand of its rows.
+    /// The number of a file's rows to decide and write together. More rows cost memory; fewer cost PostgreSQL time, because a
+    /// COPY costs as much as a thousand of its rows.
     pub fn rows_at_once(&self) -> usize {
         match self.pools {
             Pools::Sqlite { .. } => 5_000,
@@ -47,12 +47,12 @@ impl Store {
         }
     }
 
-    /// Whether it was opened only to look into it.
+    /// Whether the store was opened to read only.
     pub fn is_read_only(&self) -> bool {
         matches!(self.access, Access::Read)
     }
 
-    /// Opens a transaction to write in. If another paylater has taken over the books since, this is refused.
+    /// Begins a writing transaction. Fails if another paylater has taken over the books.
     pub async fn write(&self) -> Result<Tx> {
         let engine = match &self.pools {
             Pools::Sqlite { writer: Some(writer), .. } => Engine::Sqlite(begin_immediate(writer).await?),
@@ -68,7 +68,7 @@ impl Store {
         Ok(tx)
     }
 
-    /// Opens a transaction that reads one unchanging state of the books.
+    /// Begins a transaction that reads a consistent snapshot of the books.
     pub async fn read(&self) -> Result<Tx> {
         let engine = match &self.pools {
             Pools::Sqlite { readers, .. } => Engine::Sqlite(readers.begin().await?),
@@ -79,7 +79,7 @@ impl Store {
         Ok(Tx { engine })
     }
 
-    /// Closes all connections in order; SQLite folds its log into the database.
+    /// Closes all connections; SQLite merges its log into the database.
     pub async fn close(self) {
         match self.pools {
             Pools::Sqlite { writer, readers } => {
@@ -96,7 +96,8 @@ impl Store {
 async fn begin_immediate(writer: &SqlitePool) -> Result<Transaction<'static, Sqlite>> {
     let connection = writer.acquire().await?;
     if connection.is_in_transaction() {
-        // A full disk has ended a transaction before we could; this connection counts on from there. A new one does not.
+        // A full disk has made SQLite end a transaction on its own, so sqlx's nesting count is wrong. A new connection has the
+        // right count.
         connection.close().await.ok();
     } else {
         drop(connection);
@@ -105,13 +106,13 @@ async fn begin_immediate(writer: &SqlitePool) -> Result<Transaction<'static, Sql
 }
 
 fn read_only() -> Error {
-    Unavailable("the store was opened only to be read".to_owned()).into()
+    Unavailable("the store was opened to read only".to_owned()).into()
 }
 
 async fn begin(pool: &PgPool, statement: &'static str) -> Result<Transaction<'static, Postgres>> {
     match pool.begin_with(statement).await {
         Ok(transaction) => Ok(transaction),
-        // The pool says only that it has waited. What it waited for is found out by trying once more.
+        // The pool reports a timeout only. A direct attempt finds the cause.
         Err(sqlx::Error::PoolTimedOut) => match PgConnection::connect_with(&pool.connect_options()).await {
             Ok(_) => {
                 let what = format!("all connections to {} were busy for too long", address(&pool.connect_options()));

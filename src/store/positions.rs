@@ -1,4 +1,4 @@
-//! What was decided of orders: the position of each instalment, and those that are open, due or await a notice.
+//! Positions: the state of each instalment at its order's last decision, and lists of open, due and notice-pending ones.
 
 use std::collections::HashMap;
 
@@ -43,7 +43,7 @@ const INSTALMENT: Table = Table {
     key: 3,
 };
 
-/// Writes positions, new ones and changed ones.
+/// Saves new and changed positions.
 pub async fn save(tx: &mut Tx, merchant: &str, positions: &[(String, Position)]) -> Result<()> {
     let mut cells = Vec::with_capacity(positions.len() * INSTALMENT.columns.len());
     for (order_id, position) in positions {
@@ -75,7 +75,7 @@ pub async fn save(tx: &mut Tx, merchant: &str, positions: &[(String, Position)])
     bulk::upsert(tx, &INSTALMENT, cells).await
 }
 
-/// The recorded positions of these orders, each order's by instalment.
+/// The recorded positions of these orders, by instalment.
 pub async fn of_orders(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<HashMap<String, Vec<Position>>> {
     let sql =
         format!("{SELECT_POSITION} WHERE merchant_id = $1 AND order_id IN {{keys $2}} ORDER BY order_id, instalment");
@@ -90,7 +90,7 @@ pub async fn of_orders(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Resul
     Ok(positions)
 }
 
-/// An open instalment as the reminders see it.
+/// An open instalment, for reminders.
 #[derive(Debug, Clone)]
 pub struct OpenPosition {
     pub order_id: String,
@@ -107,7 +107,7 @@ const SELECT_OPEN: &str = "SELECT i.order_id, i.instalment, i.principal_minor, i
         i.recovered_minor, o.customer_id, o.item, o.currency, o.policy_version
     FROM instalment i JOIN orders o ON o.merchant_id = i.merchant_id AND o.order_id = i.order_id";
 
-/// Open instalments of a merchant by key, after (order, instalment).
+/// A merchant's open instalments by key, after (order, instalment).
 pub async fn open(tx: &mut Tx, merchant: &str, after: (&str, i64), limit: i64) -> Result<Vec<OpenPosition>> {
     let sql = format!(
         "{SELECT_OPEN} WHERE i.merchant_id = $1
@@ -122,21 +122,21 @@ pub async fn open(tx: &mut Tx, merchant: &str, after: (&str, i64), limit: i64) -
     rows.into_iter().map(OpenRow::into_open).collect()
 }
 
-/// Orders of a merchant with an unpaid instalment that was due on a day when it was last decided.
+/// A merchant's orders with an unpaid instalment that, by the last decision, is due on this day.
 pub async fn unpaid_due_on(tx: &mut Tx, merchant: &str, due_on: NaiveDate) -> Result<Vec<String>> {
     let sql = "SELECT DISTINCT order_id FROM instalment
                WHERE merchant_id = $1 AND due_on = $2 AND outstanding_minor > 0 ORDER BY order_id";
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(due_on).fetch_all(c).await?))
 }
 
-/// Orders of a merchant with an instalment for which a notice has to be sent.
+/// A merchant's orders with an instalment that needs a notice.
 pub async fn notice_due(tx: &mut Tx, merchant: &str) -> Result<Vec<String>> {
     let sql = "SELECT DISTINCT order_id FROM instalment
                WHERE merchant_id = $1 AND credit_status = 'notice_due' ORDER BY order_id";
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).fetch_all(c).await?))
 }
 
-/// What the open instalments of a merchant add up to, by currency: principal outstanding and late fees owed.
+/// The sums of a merchant's open instalments by currency: principal outstanding and late fees owed.
 pub async fn receivables(tx: &mut Tx, merchant: &str) -> Result<Vec<(Currency, i64, i64)>> {
     let sql = "SELECT o.currency, CAST(SUM(i.outstanding_minor) AS BIGINT),
                       CAST(SUM(i.late_fee_minor - i.late_fee_paid_minor) AS BIGINT)

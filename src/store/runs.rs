@@ -1,4 +1,4 @@
-//! Runs of jobs. A run is due at a time, and that time is its key: no run happens twice.
+//! Runs of jobs. The time at which a run is due is part of its key, so no run happens twice.
 
 use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -10,15 +10,15 @@ pub struct RunRow {
     pub job: String,
     pub scheduled_for: DateTime<Utc>,
     pub business_date: NaiveDate,
-    /// running, done, failed, or interrupted: the program ended while it ran.
+    /// running, done, failed, or interrupted (the program ended during the run).
     pub status: String,
     pub started_at: DateTime<Utc>,
     pub finished_at: Option<DateTime<Utc>>,
     pub outcome: Option<String>,
 }
 
-/// Claims a run. False when it is done already; a run that was cut off is taken up again, and so is one that was done by a
-/// clock that was ahead: it would have been done later than now.
+/// Claims a run. Returns false if the run is done. An interrupted run is claimed again, and so is a run whose start is in the
+/// future, because the clock was ahead then.
 pub async fn claim(
     tx: &mut Tx,
     job: &str,
@@ -62,22 +62,22 @@ pub async fn latest(tx: &mut Tx) -> Result<Vec<RunRow>> {
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).fetch_all(c).await?))
 }
 
-/// The latest due time by `now` for which a job ended, well or not. A run that was cut off is due again. What was due later was
-/// done by a clock that was ahead, and must not keep the job from its time.
+/// The latest due time up to `now` for which a job ended, with success or failure. An interrupted run is due again. A run due
+/// after `now` was started by a clock that was ahead, and must not delay the job.
 pub async fn last_scheduled(tx: &mut Tx, job: &str, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
     let sql =
         "SELECT MAX(scheduled_for) FROM run WHERE job = $1 AND status IN ('done', 'failed') AND scheduled_for <= $2";
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(job).bind(now).fetch_one(c).await?))
 }
 
-/// The latest moment that any run wrote down.
+/// The latest instant recorded by any run.
 pub async fn last_known(tx: &mut Tx) -> Result<Option<DateTime<Utc>>> {
     let sql = "SELECT MAX(COALESCE(finished_at, started_at)) FROM run";
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).fetch_one(c).await?))
 }
 
-/// Marks the runs that were under way when the program ended: whoever begins to work alone finds none of its own. They are due
-/// again.
+/// Marks runs that were running when the program ended as interrupted; they are due again. The caller works exclusively and has
+/// no runs of its own yet.
 pub async fn interrupt(tx: &mut Tx) -> Result<()> {
     let sql =
         "UPDATE run SET status = 'interrupted', outcome = 'the program ended while it ran' WHERE status = 'running'";

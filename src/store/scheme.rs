@@ -1,4 +1,4 @@
-//! The scheme's own state: the open business date, sealed days and their files, balances, policy versions used.
+//! The state of the scheme: the open business date, sealed days and their files, balances, and the policy versions in use.
 
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
@@ -9,7 +9,7 @@ use super::journal::{currency, stored_account};
 use crate::domain::journal::Account;
 use crate::domain::money::Currency;
 
-/// The open day, and the first there was.
+/// The open day and the first day.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Days {
     pub started_on: NaiveDate,
@@ -17,7 +17,7 @@ pub struct Days {
     pub business_date: NaiveDate,
 }
 
-/// The scheme's days; on an empty store they begin at `starts_on`. Its time zone can't be changed afterwards.
+/// The scheme's days; on an empty store they begin at `starts_on`. The time zone cannot be changed afterwards.
 pub async fn begin(tx: &mut Tx, starts_on: NaiveDate, time_zone: &str) -> Result<Days> {
     let sql = "INSERT INTO scheme (id, started_on, business_date, time_zone) VALUES (1, $1, $1, $2)
                ON CONFLICT (id) DO NOTHING";
@@ -27,7 +27,7 @@ pub async fn begin(tx: &mut Tx, starts_on: NaiveDate, time_zone: &str) -> Result
     Ok(days)
 }
 
-/// Refuses a time zone other than the one that the days are of.
+/// Refuses a time zone other than that of the recorded days.
 pub fn same_zone(days: &Days, time_zone: &str) -> Result<()> {
     anyhow::ensure!(
         days.time_zone == time_zone,
@@ -37,7 +37,7 @@ pub fn same_zone(days: &Days, time_zone: &str) -> Result<()> {
     Ok(())
 }
 
-/// The scheme's days; none on an empty store.
+/// The scheme's days; `None` on an empty store.
 pub async fn days(tx: &mut Tx) -> Result<Option<Days>> {
     let sql = "SELECT started_on, time_zone, business_date FROM scheme WHERE id = 1";
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).fetch_optional(c).await?))
@@ -58,7 +58,7 @@ pub struct SealedDay {
 pub struct SealedFile {
     pub name: String,
     pub row_count: i64,
-    /// JSON: column and currency to sum.
+    /// A JSON object with the sum for each column and currency.
     pub totals: String,
     pub sha256: String,
 }
@@ -66,7 +66,7 @@ pub struct SealedFile {
 const SEALED_FILE: Table =
     Table { name: "sealed_file", columns: &["business_date", "name", "row_count", "totals", "sha256"], key: 2 };
 
-/// Seals a day with its files and opens the next.
+/// Seals a day with its files and opens the next day.
 pub async fn seal(tx: &mut Tx, day: &SealedDay, files: &[SealedFile], buckets: &[i64], next: NaiveDate) -> Result<()> {
     let sql = "INSERT INTO sealed_day (business_date, sequence, previous_seal, seal, buckets, published)
                VALUES ($1, $2, $3, $4, $5, FALSE)";
@@ -106,38 +106,38 @@ pub async fn sealed_files(tx: &mut Tx, day: NaiveDate) -> Result<Vec<SealedFile>
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(day).fetch_all(c).await?))
 }
 
-/// Whether a day was sealed with a file of this name.
+/// Whether a sealed day has a file with this name.
 pub async fn is_sealed_file(tx: &mut Tx, day: NaiveDate, name: &str) -> Result<bool> {
     let sql = "SELECT COUNT(*) > 0 FROM sealed_file WHERE business_date = $1 AND name = $2";
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(day).bind(name).fetch_one(c).await?))
 }
 
-/// The merchants whose books were sealed with a day.
+/// The merchants whose books are part of a sealed day.
 pub async fn merchants_of_day(tx: &mut Tx, day: NaiveDate) -> Result<Vec<String>> {
     let sql = "SELECT merchant_id FROM merchant_day WHERE business_date = $1 ORDER BY merchant_id";
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(day).fetch_all(c).await?))
 }
 
-/// The delinquency buckets that a day was sealed with.
+/// The delinquency buckets with which a day was sealed.
 pub async fn buckets_of_day(tx: &mut Tx, day: NaiveDate) -> Result<Vec<i64>> {
     let sql = "SELECT buckets FROM sealed_day WHERE business_date = $1";
     let json: String = on_engine!(tx, |c| sqlx::query_scalar(sql).bind(day).fetch_one(c).await?);
     serde_json::from_str(&json).context("sealed buckets")
 }
 
-/// Notes that a day's files and manifest are out.
+/// Marks a day's files and manifest as published.
 pub async fn published(tx: &mut Tx, day: NaiveDate) -> Result<()> {
     let sql = "UPDATE sealed_day SET published = TRUE WHERE business_date = $1";
     on_engine!(tx, |c| sqlx::query(sql).bind(day).execute(c).await.map(|_| ()))?;
     Ok(())
 }
 
-/// An account's day.
+/// An account's balance at the end of a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Balance {
     pub currency: Currency,
     pub account: Account,
-    /// Debit less credit, in minor units.
+    /// Debits less credits, in minor units.
     pub opening: i64,
     pub debits: i64,
     pub credits: i64,
@@ -159,7 +159,7 @@ const BALANCE: Table = Table {
     key: 4,
 };
 
-/// Writes a merchant's balances and the end of its journal for a day that is being sealed.
+/// Saves a merchant's balances and last journal entry for the day being sealed.
 pub async fn save_balances(
     tx: &mut Tx,
     merchant: &str,
@@ -192,7 +192,7 @@ pub async fn balances(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec
         .collect()
 }
 
-/// A merchant's balances at the end of the last day before `day` that was sealed with it.
+/// A merchant's balances at the end of the last day before `day` whose seal includes the merchant.
 pub async fn balances_before(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<Balance>> {
     let sql = "SELECT MAX(business_date) FROM merchant_day WHERE merchant_id = $1 AND business_date < $2";
     let last: Option<NaiveDate> =
@@ -203,14 +203,14 @@ pub async fn balances_before(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Res
     }
 }
 
-/// A merchant who is not in the seal of a day, and why.
+/// A merchant that is missing in the seal of a day, and why.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct Missing {
     pub merchant_id: String,
     pub reason: String,
 }
 
-/// Notes who is missing in the seal of a day.
+/// Records the merchants that are missing in the seal of a day.
 pub async fn add_missing(tx: &mut Tx, day: NaiveDate, missing: &[Missing]) -> Result<()> {
     let sql = "INSERT INTO missing_merchant (merchant_id, business_date, reason) VALUES ($1, $2, $3)";
     for Missing { merchant_id, reason } in missing {
@@ -219,13 +219,14 @@ pub async fn add_missing(tx: &mut Tx, day: NaiveDate, missing: &[Missing]) -> Re
     Ok(())
 }
 
-/// Who is missing in the seal of a day.
+/// The merchants that are missing in the seal of a day.
 pub async fn missing(tx: &mut Tx, day: NaiveDate) -> Result<Vec<Missing>> {
     let sql = "SELECT merchant_id, reason FROM missing_merchant WHERE business_date = $1 ORDER BY merchant_id";
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(day).fetch_all(c).await?))
 }
 
-/// The first of the days right before `day` that were sealed without a merchant; none if the last was sealed with it.
+/// The first of the consecutive days before `day` that were sealed without the merchant; `None` if the day before was sealed
+/// with it.
 pub async fn missing_since(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Option<NaiveDate>> {
     let sql = "SELECT MIN(m.business_date) FROM missing_merchant m
                WHERE m.merchant_id = $1 AND m.business_date < $2
@@ -235,25 +236,25 @@ pub async fn missing_since(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Resul
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(day).fetch_one(c).await?))
 }
 
-/// Where a merchant's journal ends on or before a sealed day; 0 before the first.
+/// A merchant's last journal entry on or before a sealed day; 0 if there is none.
 pub async fn last_entry_by(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<i64> {
     let sql = "SELECT COALESCE(MAX(last_entry_no), 0) FROM merchant_day WHERE merchant_id = $1 AND business_date <= $2";
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(day).fetch_one(c).await?))
 }
 
-/// A policy version that orders were decided on: its fingerprint then.
+/// The fingerprint that a policy version had when it was first used.
 pub async fn policy_fingerprint(tx: &mut Tx, merchant: &str, version: NaiveDate) -> Result<Option<String>> {
     let sql = "SELECT fingerprint FROM policy_version WHERE merchant_id = $1 AND effective_from = $2";
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(version).fetch_optional(c).await?))
 }
 
-/// The policy versions of a merchant that orders were decided on.
+/// The policy versions that a merchant's orders use.
 pub async fn policy_versions(tx: &mut Tx, merchant: &str) -> Result<Vec<(NaiveDate, String)>> {
     let sql = "SELECT effective_from, fingerprint FROM policy_version WHERE merchant_id = $1 ORDER BY effective_from";
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).fetch_all(c).await?))
 }
 
-/// Notes that orders are decided on a policy version from today on. Its calendar may have learned a year since.
+/// Records that orders use a policy version from today on. The fingerprint may change when its calendar gains a year.
 pub async fn use_policy_version(
     tx: &mut Tx,
     merchant: &str,
@@ -271,11 +272,11 @@ pub async fn use_policy_version(
     Ok(())
 }
 
-/// Totals of what happened on the days from..=to.
+/// Totals for the days from..=to.
 #[derive(Debug, Clone, Default)]
 pub struct Happened {
     pub credit_steps: Vec<(String, i64)>,
-    /// Late fees charged less what was taken back, by currency, over sealed days.
+    /// Late fees charged less late fees reversed, by currency, on sealed days.
     pub late_fees: Vec<(Currency, i64)>,
 }
 

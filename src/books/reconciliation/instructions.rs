@@ -6,7 +6,7 @@ use super::super::instruction_plans::uses;
 use super::super::order_decisions::PAGE;
 use super::{Books, DayOf};
 use crate::domain::bank::instruction::Direction;
-use crate::files::outgoing::{CreditPayout, DebitInstruction, Report, Written};
+use crate::files::reports::{CreditPayout, DebitInstruction, Report, Written};
 use crate::store::instructions::StoredInstruction;
 use crate::store::{Tx, instructions, scheme};
 

@@ -8,14 +8,14 @@ use chrono::NaiveDate;
 use super::{DayOf, MerchantSums, currency};
 use crate::domain::calendar::days_between;
 use crate::domain::money::Currency;
-use crate::files::incoming::Kind;
-use crate::files::outgoing::{Matching, Report, Written};
-use crate::store::awaited::AwaitedRow;
+use crate::files::reports::{Matching, Report, Written};
+use crate::files::rows::Kind;
 use crate::store::bills::LineRow;
 use crate::store::corrections::MoneyCorrected;
+use crate::store::expected_in_bill::ExpectedRow;
 use crate::store::facts::BookedPayment;
-use crate::store::input_rows::InputRow;
-use crate::store::{Tx, awaited, bills, corrections, facts, input_rows};
+use crate::store::file_rows::RecordedRow;
+use crate::store::{Tx, bills, corrections, expected_in_bill, facts, file_rows};
 
 impl DayOf<'_> {
     /// First what both sides have since today, then what one side lacks, then what they contradict each other in.
@@ -33,10 +33,10 @@ impl DayOf<'_> {
         for line in bills::settled_on(tx, id, since, day).await? {
             rows.push(self.of_bill(line)?);
         }
-        for row in awaited::open_at(tx, id, day).await? {
+        for row in expected_in_bill::open_at(tx, id, day).await? {
             rows.push(self.awaited(row)?);
         }
-        for (waiting, provider, in_bill) in input_rows::suspended_at(tx, id, day).await? {
+        for (waiting, provider, in_bill) in file_rows::suspended_at(tx, id, day).await? {
             let Some((minor, currency)) = signed_amount(&waiting)? else { continue };
             *sums.suspended.entry(currency).or_default() += minor;
             // The bill's own row reports it.
@@ -53,7 +53,7 @@ impl DayOf<'_> {
         for corrected in corrections {
             self.corrected(corrected, &mut rows)?;
         }
-        for (conflict, provider, ours) in input_rows::money_conflicts_on(tx, id, since, day).await? {
+        for (conflict, provider, ours) in file_rows::money_conflicts_on(tx, id, since, day).await? {
             let Some((minor, currency)) = signed_amount(&conflict)? else { continue };
             rows.push(self.conflict(conflict, provider, (minor, if minor < 0 { -ours } else { ours }), currency));
         }
@@ -164,7 +164,7 @@ impl DayOf<'_> {
     }
 
     /// Money in the books that a bill should show.
-    fn awaited(&self, row: AwaitedRow) -> Result<Item> {
+    fn awaited(&self, row: ExpectedRow) -> Result<Item> {
         let currency = currency(&row.currency)?;
         Ok(Item {
             status: if self.day < row.late_on { Status::Timing } else { Status::MissingThere },
@@ -181,7 +181,7 @@ impl DayOf<'_> {
         })
     }
 
-    fn suspended(&self, waiting: InputRow, provider: String, minor: i64, currency: Currency) -> Item {
+    fn suspended(&self, waiting: RecordedRow, provider: String, minor: i64, currency: Currency) -> Item {
         Item {
             status: Status::MissingHere,
             event_rank: rank_of_file(&waiting.kind),
@@ -198,7 +198,7 @@ impl DayOf<'_> {
     }
 
     /// A file whose amount differs from the booked one. It is reported once, on its day.
-    fn conflict(&self, row: InputRow, provider: String, (theirs, ours): (i64, i64), currency: Currency) -> Item {
+    fn conflict(&self, row: RecordedRow, provider: String, (theirs, ours): (i64, i64), currency: Currency) -> Item {
         Item {
             status: Status::AmountDiffers,
             event_rank: rank_of_file(&row.kind),
@@ -292,7 +292,7 @@ fn rank_of_file(kind: &str) -> i64 {
 }
 
 /// The money of a row; of a chargeback, which takes it back, negative.
-fn signed_amount(row: &InputRow) -> Result<Option<(i64, Currency)>> {
+fn signed_amount(row: &RecordedRow) -> Result<Option<(i64, Currency)>> {
     let Some((minor, code)) = row.amount_minor.zip(row.currency.as_deref()) else { return Ok(None) };
     let minor = if row.kind == Kind::Chargebacks.name() { -minor } else { minor };
     Ok(Some((minor, currency(code)?)))

@@ -11,7 +11,7 @@ use crate::domain::decide::credit_record::{CreditRecord, CreditStatus};
 use crate::domain::decide::end_of_day::decide_with;
 use crate::domain::decide::position::Position;
 use crate::domain::money::Currency;
-use crate::files::outgoing::{OpenInstalment, Report, Written};
+use crate::files::reports::{OpenInstalment, Report, Written};
 use crate::store::credit_record::{self, CreditStepRow};
 use crate::store::{Tx, facts, orders, positions};
 

@@ -10,8 +10,8 @@ use chrono::NaiveDate;
 
 use super::{persistently, undelivered};
 use crate::books::environment::Environment;
-use crate::files::place::{Place, Trouble};
-use crate::files::spool;
+use crate::files::remote::send_queue;
+use crate::files::remote::{RemoteError, RemoteFolder};
 use crate::scheme::Feed;
 
 /// The last file of a day's reports.
@@ -23,7 +23,7 @@ pub fn queue_answers(environment: &Environment, feed: &Feed, folder: &Path, kept
         return Ok(());
     }
     for suffix in ["rejects.csv", "ack.csv"] {
-        spool::queue(&answers_of(environment, feed), &folder.join(format!("{kept_as}.{suffix}")))?;
+        send_queue::add(&answers_of(environment, feed), &folder.join(format!("{kept_as}.{suffix}")))?;
     }
     Ok(())
 }
@@ -35,7 +35,7 @@ pub fn queue_reports(environment: &Environment, folder: &Path, day: NaiveDate) -
     }
     let files = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<PathBuf>>>()?;
     fs::create_dir_all(reports_of(environment))?;
-    spool::queue_folder(&reports_of(environment).join(day.to_string()), &files)
+    send_queue::add_folder(&reports_of(environment).join(day.to_string()), &files)
 }
 
 /// Sends queued answers. Returns the errors of those that could not be sent.
@@ -53,7 +53,7 @@ pub(super) async fn send_answers(environment: &Environment) -> Vec<String> {
 /// Sends queued reports day by day, each day's manifest last. The error is an `Undelivered`.
 pub async fn send_reports(environment: &Environment) -> Result<()> {
     let Some(place) = &environment.scheme.reports else { return Ok(()) };
-    for day in spool::queued(&reports_of(environment), "").context("looking for reports to send")? {
+    for day in send_queue::list(&reports_of(environment), "").context("looking for reports to send")? {
         let folder = reports_of(environment).join(&day);
         let sent = persistently(async || {
             send(place, &folder, &format!("{day}/")).await?;
@@ -67,8 +67,8 @@ pub async fn send_reports(environment: &Environment) -> Result<()> {
 }
 
 /// Sends the files queued in a folder, and deletes each once it has arrived.
-async fn send(place: &Place, folder: &Path, below: &str) -> Result<(), Trouble> {
-    let waiting = spool::queued(folder, MANIFEST)?;
+async fn send(place: &RemoteFolder, folder: &Path, below: &str) -> Result<(), RemoteError> {
+    let waiting = send_queue::list(folder, MANIFEST)?;
     if waiting.is_empty() {
         return Ok(());
     }

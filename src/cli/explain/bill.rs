@@ -8,9 +8,9 @@ use chrono::NaiveDate;
 use crate::domain::facts::fact::Fact;
 use crate::domain::facts::source::Source;
 use crate::domain::money::Currency;
-use crate::store::awaited::AwaitedRow;
 use crate::store::bills::LineRow;
-use crate::store::{Tx, awaited, bills};
+use crate::store::expected_in_bill::ExpectedRow;
+use crate::store::{Tx, bills, expected_in_bill};
 
 /// Something to tell, on its business date.
 pub struct Told {
@@ -23,13 +23,13 @@ pub struct Told {
 /// What bills say of an order, and have not said.
 pub struct Bills {
     lines: Vec<LineRow>,
-    awaited: Vec<AwaitedRow>,
+    awaited: Vec<ExpectedRow>,
 }
 
 impl Bills {
     pub async fn load(tx: &mut Tx, merchant: &str, order_id: &str) -> Result<Bills> {
         let lines = bills::of_order(tx, merchant, order_id).await?;
-        let awaited = awaited::of_order(tx, merchant, order_id).await?;
+        let awaited = expected_in_bill::of_order(tx, merchant, order_id).await?;
         Ok(Bills { lines, awaited })
     }
 
@@ -71,7 +71,7 @@ impl Bills {
         for row in &self.awaited {
             let since = row.late_on.max(row.booked_on);
             if since <= open_day && row.closed_on.is_none_or(|closed_on| closed_on > since) {
-                let AwaitedRow { provider, event, event_key, .. } = row;
+                let ExpectedRow { provider, event, event_key, .. } = row;
                 let what = format!("no bill of {provider} has had {event} {event_key} so far; it should have");
                 told.push(Told { on: since, what, source: None });
             }

@@ -25,11 +25,11 @@ use crate::domain::journal::{Account, Kind};
 use crate::domain::money::Currency;
 use crate::domain::terms::policy::Terms;
 use crate::scheme::Merchant;
-use crate::store::input_rows::InputRow;
+use crate::store::file_rows::RecordedRow;
 use crate::store::journal::JournalRow;
 use crate::store::orders::StoredOrder;
 use crate::store::{
-    Tx, corrections, credit_record, facts, input_rows, inputs, journal, mails, orders, positions, scheme,
+    Tx, corrections, credit_record, facts, file_rows, files, journal, mails, orders, positions, scheme,
 };
 
 /// Something that happened or was decided, on its business date.
@@ -59,9 +59,9 @@ const CREDIT: i64 = 5;
 impl Story {
     pub async fn load(tx: &mut Tx, environment: &Environment, merchant: &Merchant, order_id: &str) -> Result<Story> {
         let ids = [order_id];
-        let rows = input_rows::of_order(tx, &merchant.id, order_id).await?;
+        let rows = file_rows::of_order(tx, &merchant.id, order_id).await?;
         let mut told = Told { merchant, names: HashMap::new(), events: Vec::new() };
-        let waited: Vec<(Source, &InputRow)> =
+        let waited: Vec<(Source, &RecordedRow)> =
             rows.iter().map(|(row, _)| (Source { file_no: row.file_no, line: row.line }, row)).collect();
         told.rows_not_recorded(&rows);
         let Some(stored) = orders::load(tx, &merchant.id, &ids).await?.into_iter().next() else {
@@ -76,7 +76,7 @@ impl Story {
         let sources = sources.chain(bills.files());
         let sources = sources.chain(corrections.iter().map(|correction| correction.source.file_no));
         let sources = sources.chain(asked.iter().map(|asked| asked.answer_source.file_no));
-        told.names = inputs::file_names(tx, &sources.collect::<Vec<_>>()).await?;
+        told.names = files::names(tx, &sources.collect::<Vec<_>>()).await?;
         told.ordered(environment, &stored, &rows);
         if stored.declined.is_some() {
             return Ok(Story { headline: told.headline(&stored, None), events: told.events, now: Vec::new() });
@@ -197,7 +197,7 @@ impl Told<'_> {
     }
 
     /// `rows`: those not simply recorded. That of a declined order keeps the reason with the figures of the decision.
-    fn ordered(&mut self, environment: &Environment, stored: &StoredOrder, rows: &[(InputRow, String)]) {
+    fn ordered(&mut self, environment: &Environment, stored: &StoredOrder, rows: &[(RecordedRow, String)]) {
         let order = &stored.order;
         let at = order.ordered_at.with_timezone(&environment.scheme.zone).format("%Y-%m-%d %H:%M");
         let score = stored.credit_score.map(|score| format!("score {score}")).unwrap_or_default();
@@ -214,7 +214,7 @@ impl Told<'_> {
                 format!("ordered {at} and accepted: {score}{limit}, {term}{agreement}")
             }
             Some(code) => {
-                let its_own = |(row, _): &&(InputRow, String)| {
+                let its_own = |(row, _): &&(RecordedRow, String)| {
                     (row.file_no, row.line) == (order.source.file_no, order.source.line)
                 };
                 let words = rows.iter().find(its_own).map_or("", |(row, _)| &row.message);
@@ -228,7 +228,7 @@ impl Told<'_> {
         self.tell(order.booked_on, FROM_FILE, what, source);
     }
 
-    fn rows_not_recorded(&mut self, rows: &[(InputRow, String)]) {
+    fn rows_not_recorded(&mut self, rows: &[(RecordedRow, String)]) {
         for (row, file) in rows {
             let amount = row.amount_minor.zip(row.currency.as_deref().and_then(Currency::parse));
             let amount =
@@ -258,7 +258,7 @@ impl Told<'_> {
         }
     }
 
-    fn fact(&mut self, fact: &Fact, note: &str, (order, terms): (&Order, &Terms), waited: Option<&InputRow>) {
+    fn fact(&mut self, fact: &Fact, note: &str, (order, terms): (&Order, &Terms), waited: Option<&RecordedRow>) {
         let currency = order.currency;
         let amount = |minor: i64| format!("{} {currency}", currency.plain(minor));
         let what = match &fact.what {
@@ -455,7 +455,7 @@ fn now(owed: &[Owed], currency: Currency, next_debit: impl Fn(&Position) -> Opti
 }
 
 /// Money of the order that waits in suspense.
-fn suspended(rows: &[(InputRow, String)]) -> Vec<String> {
+fn suspended(rows: &[(RecordedRow, String)]) -> Vec<String> {
     let mut sums: BTreeMap<Currency, i64> = BTreeMap::new();
     for (row, _) in rows.iter().filter(|(row, _)| row.outcome == "pending") {
         let currency = row.currency.as_deref().and_then(Currency::parse);

@@ -14,9 +14,9 @@ use super::{as_json, status_in_words};
 use crate::books::environment::Environment;
 use crate::clock;
 use crate::domain::calendar::YEARS;
-use crate::files::waiting::{self, Taker, Waiting};
+use crate::files::inbox::waiting::{self, Taker, Waiting};
 use crate::store::listing::{self, FileFilter, ListedFile};
-use crate::store::{Tx, inputs};
+use crate::store::{Tx, files};
 
 #[derive(clap::Args)]
 pub struct List {
@@ -160,7 +160,7 @@ async fn waiting_files(tx: &mut Tx, environment: &Environment, feed: Option<&str
             takers.iter().any(|taker| environment.scheme.feeds.iter().any(|feed| feed.name == taker.feed && feed.keep));
         // Of a folder that keeps its files, most are taken already.
         let limit = if kept { usize::MAX } else { WAITING_SHOWN };
-        let found = match waiting::look(folder, &takers, today, clock::system_now(), limit) {
+        let found = match waiting::list(folder, &takers, today, clock::system_now(), limit) {
             Ok(found) => found,
             Err(trouble) => {
                 let why = format!("this inbox can't be looked into: {trouble}");
@@ -183,5 +183,5 @@ async fn waiting_files(tx: &mut Tx, environment: &Environment, feed: Option<&str
 async fn is_taken(tx: &mut Tx, environment: &Environment, file: &Waiting) -> Result<bool> {
     let feed = environment.scheme.feeds.iter().find(|feed| Some(&feed.name) == file.feed.as_ref() && feed.keep);
     let Some(feed) = feed else { return Ok(false) };
-    Ok(inputs::files_named(tx, &feed.name, &file.name).await?.iter().any(|file| file.filed))
+    Ok(files::named(tx, &feed.name, &file.name).await?.iter().any(|file| file.filed))
 }

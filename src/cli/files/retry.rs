@@ -7,7 +7,7 @@ use super::super::open::At;
 use super::super::{Ending, say};
 use super::find;
 use crate::jobs::ingest_files::retry::{self, Tried};
-use crate::store::inputs::FileRow;
+use crate::store::files::RecordedFile;
 
 #[derive(clap::Args)]
 pub struct Retry {
@@ -80,7 +80,7 @@ fn in_words(tried: &Tried) -> String {
     }
 }
 
-fn as_json(file: &FileRow, tried: &Tried) -> serde_json::Value {
+fn as_json(file: &RecordedFile, tried: &Tried) -> serde_json::Value {
     let (result, again) = match tried {
         Tried::As(again) => (again.status.as_str(), Some((again.file_no, again.counts))),
         Tried::Would => ("would be taken in", None),

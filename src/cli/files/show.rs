@@ -13,9 +13,9 @@ use super::super::{Ending, remark, say};
 use super::{as_json, find, status_in_words};
 use crate::domain::calendar::days_between;
 use crate::domain::facts::source::Source;
-use crate::store::input_rows::InputRow;
-use crate::store::inputs::FileRow;
-use crate::store::{Tx, inputs, listing, orders, scheme};
+use crate::store::file_rows::RecordedRow;
+use crate::store::files::RecordedFile;
+use crate::store::{Tx, files, listing, orders, scheme};
 
 #[derive(clap::Args)]
 pub struct Show {
@@ -86,7 +86,7 @@ impl Show {
     }
 
     /// Prints rows, and tells whether there are more.
-    async fn rows(&self, tx: &mut Tx, file: &FileRow, today: NaiveDate, as_json_rows: bool) -> Result<bool> {
+    async fn rows(&self, tx: &mut Tx, file: &RecordedFile, today: NaiveDate, as_json_rows: bool) -> Result<bool> {
         let limit = if self.all { i64::MAX } else { self.limit.max(0) };
         let outcome = self.outcome.as_deref().unwrap_or_default();
         let mut table = Table::new(["line", "key", "outcome", "code", "message", "waited"]);
@@ -109,7 +109,7 @@ impl Show {
                     });
                     say!("{}{row}", if shown == 0 { "" } else { "," });
                 } else {
-                    let InputRow { line, row_key, outcome, code, message, .. } = row.clone();
+                    let RecordedRow { line, row_key, outcome, code, message, .. } = row.clone();
                     table.add([line.to_string(), row_key, outcome, code, message, waited]);
                 }
                 shown += 1;
@@ -124,7 +124,7 @@ impl Show {
 }
 
 /// How long a row has waited, or had, and what ended it.
-fn waited(row: &InputRow, today: NaiveDate, cause: Option<&str>) -> String {
+fn waited(row: &RecordedRow, today: NaiveDate, cause: Option<&str>) -> String {
     let days = |until: NaiveDate| match days_between(row.opened_on, until) {
         1 => "1 day".to_owned(),
         days => format!("{days} days"),
@@ -140,7 +140,7 @@ fn waited(row: &InputRow, today: NaiveDate, cause: Option<&str>) -> String {
 }
 
 /// Of the orders that rows waited for, where each came from.
-async fn causes(tx: &mut Tx, file: &FileRow, rows: &[InputRow]) -> Result<HashMap<String, String>> {
+async fn causes(tx: &mut Tx, file: &RecordedFile, rows: &[RecordedRow]) -> Result<HashMap<String, String>> {
     let mut resolved: HashMap<&str, NaiveDate> = HashMap::new();
     resolved.extend(rows.iter().filter_map(|row| Some((row.order_id.as_str(), row.resolved_on?))));
     let mut ids: Vec<&str> = resolved.keys().copied().collect();
@@ -149,7 +149,7 @@ async fn causes(tx: &mut Tx, file: &FileRow, rows: &[InputRow]) -> Result<HashMa
     let mut numbers: Vec<i64> = orders.iter().map(|stored| stored.order.source.file_no).collect();
     numbers.sort_unstable();
     numbers.dedup();
-    let names = inputs::file_names(tx, &numbers).await?;
+    let names = files::names(tx, &numbers).await?;
     let cause = |stored: orders::StoredOrder| {
         let order = stored.order;
         let Source { file_no, line } = order.source;

@@ -1,13 +1,12 @@
-//! Chance that repeats itself.
+//! Repeatable random numbers.
 //!
-//! Every customer and every order throws dice of its own, found by its number, so that what happens to one of them
-//! depends on nothing but the seed. Whole numbers only: logarithms and exponentials differ in the last bit from
-//! platform to platform.
+//! Every customer and every order has its own dice, derived from the seed and its number, so its events depend on nothing
+//! else. Only integers are used, because logarithms and exponentials differ in the last bit between platforms.
 
 use chacha20::ChaCha8Rng;
 use chacha20::rand_core::{Rng, SeedableRng};
 
-/// Whose dice they are.
+/// The owner of dice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whose {
     Customer(u64),
@@ -16,7 +15,7 @@ pub enum Whose {
 }
 
 impl Whose {
-    /// A stream of its own for everyone: the kind in the top byte, a merchant in the next three.
+    /// A separate stream for each owner: the kind in the top byte, the merchant in the next three.
     fn stream(self) -> u64 {
         match self {
             Whose::Customer(number) => (1 << 56) | number,
@@ -30,7 +29,7 @@ pub struct Dice(ChaCha8Rng);
 
 impl Dice {
     pub fn new(seed: u64, whose: Whose) -> Dice {
-        // The seed is laid out here and not by `seed_from_u64`, whose way of stretching it is not part of ChaCha.
+        // The seed is expanded here and not by `seed_from_u64`, whose expansion is not part of ChaCha.
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());
         let mut chacha = ChaCha8Rng::from_seed(key);
@@ -38,13 +37,13 @@ impl Dice {
         Dice(chacha)
     }
 
-    /// One of 0 to `bound` − 1.
+    /// A number from 0 to `bound` − 1.
     pub fn below(&mut self, bound: u64) -> u64 {
         let scaled = (u128::from(self.0.next_u64()) * u128::from(bound)) >> 64;
         u64::try_from(scaled).expect("a 64-bit share of a 64-bit bound fits")
     }
 
-    /// Days, 0 to `bound` − 1.
+    /// A number of days from 0 to `bound` − 1.
     pub fn days(&mut self, bound: u32) -> i64 {
         i64::try_from(self.below(u64::from(bound))).expect("less than 2^32")
     }
@@ -62,10 +61,10 @@ impl Dice {
         from[usize::try_from(at).expect("less than the slice's length")]
     }
 
-    /// The price of an order, 8.00 to 1,023.90, half of them under about 96.00.
+    /// The price of an order: 8.00 to 1,023.90, with a median of about 96.00.
     ///
-    /// Prices spread by factors rather than by sums. Six coins say how often the smallest price doubles, which makes
-    /// a bell curve over the doublings, as in a log-normal distribution, without a logarithm.
+    /// Six coin tosses say how often the smallest price doubles. The doublings have a bell-shaped distribution, as in a
+    /// log-normal distribution, without a logarithm.
     pub fn price_minor(&mut self) -> i64 {
         let doublings = (self.below(64)).count_ones();
         let least = 80_u64 << doublings;
@@ -80,7 +79,7 @@ mod tests {
 
     #[test]
     fn the_sequence_is_fixed() {
-        // These were worked out with another program, straight from the description of ChaCha with eight rounds.
+        // Computed with another program from the description of ChaCha with eight rounds.
         let mut dice = Dice::new(1, Whose::Order { merchant: 1, number: 1 });
         let thrown: Vec<u64> = (0..4).map(|_| dice.below(1_000_000)).collect();
         assert_eq!(thrown, [289_209, 121_820, 956_976, 375_914]);

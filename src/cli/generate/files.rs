@@ -1,7 +1,7 @@
-//! A merchant's files by kind and day, written row by row as an order's story goes on.
+//! A merchant's files by kind and day, written row by row as an order's story unfolds.
 //!
-//! A story jumps from day to day, so all days of a merchant are open at once. They hold a few kilobytes each and open
-//! their file only to append those, so memory and open files stay few however many days and rows there are.
+//! A story spans many days, so all days of a merchant are written at once. Each day buffers a few kilobytes and opens its
+//! file only to append them, so the use of memory and file handles is bounded.
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -16,10 +16,10 @@ use super::dice::Dice;
 /// The only currency of a made-up scheme.
 pub const CURRENCY: &str = "CNY";
 
-/// What is kept back of a file before it is appended.
+/// The bytes buffered for a file before they are appended.
 const BUFFER_BYTES: usize = 16 * 1024;
 
-/// What a file tells.
+/// The kind of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     Customers,
@@ -52,7 +52,7 @@ impl Kind {
         }
     }
 
-    /// The canonical columns. A flaw finds its target among them by name.
+    /// The canonical columns. A flaw finds the column to change by name.
     pub fn columns(self) -> &'static [&'static str] {
         match self {
             Kind::Customers => &[
@@ -79,7 +79,7 @@ impl Kind {
     }
 }
 
-/// How many rows there are, by kind, and how many of them are flawed.
+/// The number of rows by kind, and the number of flawed rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rows {
     pub good: BTreeMap<Kind, u64>,
@@ -99,14 +99,14 @@ impl Rows {
     }
 }
 
-/// One folder of the inbox.
+/// A folder in the inbox.
 pub struct Folder {
     path: PathBuf,
-    /// What would be told on a later day is not told.
+    /// The last day; rows of later days are dropped.
     through: NaiveDate,
     files: BTreeMap<(Kind, NaiveDate), DayFile>,
     flaws_per_million: u32,
-    /// Apart from all other dice, so that the good rows are the same with and without flaws.
+    /// Separate dice, so that the good rows are the same with and without flaws.
     flaw_dice: Dice,
     flawed: u64,
 }
@@ -122,12 +122,12 @@ impl Folder {
         Ok(Folder { path, through, files: BTreeMap::new(), flaws_per_million, flaw_dice, flawed: 0 })
     }
 
-    /// The number the next row of a day's file will have, from 1 on.
+    /// The number of the next row in a day's file, from 1.
     pub fn next_number(&self, kind: Kind, on: NaiveDate) -> u64 {
         self.files.get(&(kind, on)).map_or(1, |file| file.good + 1)
     }
 
-    /// Adds a row to the file of a day, and at times a flawed one after it.
+    /// Adds a row to a day's file, sometimes followed by a flawed row.
     pub fn row(&mut self, kind: Kind, on: NaiveDate, cells: &[&str]) -> Result<()> {
         if on > self.through {
             return Ok(());
@@ -149,7 +149,7 @@ impl Folder {
         Ok(())
     }
 
-    /// Writes out what is still in memory.
+    /// Writes the buffered rows.
     pub fn close(self) -> Result<Rows> {
         let mut rows = Rows { flawed: self.flawed, ..Rows::default() };
         for ((kind, _), mut file) in self.files {
@@ -174,7 +174,7 @@ impl DayFile {
     }
 }
 
-/// A file that is open only while something is appended to it.
+/// A file that is open only while rows are appended to it.
 struct Appending(PathBuf);
 
 impl Write for Appending {
@@ -187,10 +187,10 @@ impl Write for Appending {
     }
 }
 
-/// What can be wrong with a row. The flawed row comes after the good one it was made from.
+/// The flaw of a row. The flawed row follows the good row it was made from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flaw {
-    /// The same again.
+    /// The same row again.
     Twice,
     /// The same key with another amount.
     OtherAmount,
@@ -198,7 +198,7 @@ enum Flaw {
     NotANumber,
     NoSuchDay,
     CutShort,
-    /// Of an order or a customer that nobody knows.
+    /// An unknown order or customer.
     Unknown,
 }
 
@@ -206,7 +206,7 @@ impl Flaw {
     const ALL: [Flaw; 7] =
         [Flaw::Twice, Flaw::OtherAmount, Flaw::NoKey, Flaw::NotANumber, Flaw::NoSuchDay, Flaw::CutShort, Flaw::Unknown];
 
-    /// The row with the flaw; where a kind has no such column, the row again as it is.
+    /// The row with the flaw, or an unchanged repeat if the kind has no suitable column.
     fn applied(self, kind: Kind, cells: &[&str]) -> Vec<String> {
         let mut cells: Vec<String> = cells.iter().map(|cell| (*cell).to_owned()).collect();
         let columns = kind.columns();
@@ -230,7 +230,7 @@ impl Flaw {
                 }
             }
             Flaw::CutShort => cells.truncate(2),
-            // A customer whose id nobody has seen is no flaw but a new customer.
+            // A customer with an unknown id is not a flaw but a new customer.
             Flaw::Unknown if kind == Kind::Customers => {}
             Flaw::Unknown => {
                 for (column, cell) in columns.iter().zip(&mut cells) {
@@ -244,7 +244,7 @@ impl Flaw {
     }
 }
 
-/// Some time on a day when people are awake.
+/// A time on a day between morning and night.
 pub fn instant(day: NaiveDate, dice: &mut Dice) -> NaiveDateTime {
     seconds_into(day, 8 * 3_600 + dice.below(15 * 3_600))
 }
@@ -254,7 +254,7 @@ pub fn seconds_into(day: NaiveDate, seconds: u64) -> NaiveDateTime {
     day.and_time(chrono::NaiveTime::MIN) + Duration::seconds(seconds)
 }
 
-/// Writes a small file whole.
+/// Writes a small file.
 pub fn write_text(path: &Path, text: &str) -> Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;

@@ -1,4 +1,4 @@
-//! Made-up merchants: their trade, their terms, and the configuration that ties a scheme together.
+//! Made-up merchants: their trade, their terms, and the configuration of the scheme.
 
 use std::fmt::Write as _;
 
@@ -9,40 +9,40 @@ use crate::domain::money::rated;
 
 use super::files::{CURRENCY, Kind};
 
-/// Below this score a customer's orders are declined.
+/// Orders of customers below this score are declined.
 pub const LOWEST_SCORE: u64 = 550;
-/// From this score on there are 14 days to pay, not 7.
+/// From this score, customers have 14 days to pay instead of 7.
 pub const LONG_TERM_FROM: u64 = 650;
 
-/// What a merchant sells decides when the term starts and what being late costs.
+/// What a merchant sells. The trade determines when the term starts, and the late fee.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trade {
-    /// From delivery; a fee for each day.
+    /// The term starts on delivery; a daily late fee.
     Tea,
-    /// From confirmed receipt; one fixed fee.
+    /// The term starts on confirmed receipt; a flat late fee.
     Books,
-    /// From the order; a share of what is owed, once.
+    /// The term starts with the order; a percentage as late fee, once.
     Gym,
 }
 
-/// Days after delivery when receipt of books counts as confirmed by itself.
+/// The days after delivery until the receipt of books counts as confirmed.
 pub const AUTO_CONFIRM: i64 = 7;
-/// Extensions are asked for at most so many days before the due date…
+/// Extensions are requested at most this many days before the due date.
 pub const ASK_WITHIN: u32 = 5;
-/// …and are at most so long.
+/// The longest extension, in days.
 pub const LONGEST_EXTENSION: i64 = 7;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Merchant {
     pub number: u64,
-    /// The number as the ids have it, from 01 on, with as many digits as the last merchant needs.
+    /// The number as in ids, from 01, with as many digits as the last merchant needs.
     pub digits: String,
     pub id: String,
     pub trade: Trade,
 }
 
 impl Merchant {
-    /// The `number`-th of so many, counted from 0.
+    /// Merchant `number`, counted from 0.
     pub fn new(number: u64, merchants: u64) -> Merchant {
         let width = merchants.to_string().len().max(2);
         let digits = format!("{:0width$}", number + 1);
@@ -68,8 +68,8 @@ impl Merchant {
         }
     }
 
-    /// The late fee that stands at the end of the day so many days after the due date, while nothing is paid. A
-    /// customer who pays late pays this as well; the policy below decides what is really owed.
+    /// The late fee this many days after the due date, if nothing has been paid. A customer who pays late pays this amount as
+    /// well; the fee that is really owed follows from the policy below.
     pub fn late_fee_minor(&self, principal_minor: i64, days_late: i64) -> i64 {
         match self.trade {
             Trade::Tea => rated(principal_minor * (days_late - 3).max(0), Decimal::new(5, 4)),
@@ -79,10 +79,10 @@ impl Merchant {
         }
     }
 
-    /// The merchant's policy. `orders_each` is how many orders a customer makes here, about.
+    /// The merchant's policy. `orders_each` is the approximate number of orders per customer.
     pub fn policy_toml(&self, effective_from: NaiveDate, orders_each: u64) -> String {
-        // The dearest order costs 1,023.90: with room for ten and then for as many again as anyone is likely to make,
-        // hardly an order is ever over the limit.
+        // The most expensive order costs 1,023.90. The limit leaves room for ten of these and for as many more as a customer
+        // is likely to make, so hardly any order exceeds it.
         let limit = 1_000 * (10 + 3 * orders_each);
         let higher = 2 * limit;
         let (terms, fee) = match self.trade {

@@ -1,7 +1,7 @@
-//! Made-up customers and where they opened the service.
+//! Made-up customers, and the merchants at which they opened the service.
 //!
-//! A customer is a function of the seed and a number. Nobody is kept in memory: an order that needs a customer makes
-//! the same one up again.
+//! A customer is a function of the seed and a number. Customers are not kept in memory: an order that needs a customer
+//! generates the same customer again.
 
 use anyhow::Result;
 use chrono::{Duration, NaiveDate};
@@ -10,10 +10,10 @@ use super::dice::{Dice, Whose};
 use super::files::{Folder, Kind, instant};
 use super::merchant::{LONG_TERM_FROM, LOWEST_SCORE, Merchant};
 
-/// At how many merchants a customer opens the service.
+/// The number of merchants at which a customer opens the service.
 const OPENED_AT: u64 = 3;
 
-/// How good someone is at paying.
+/// How reliably a customer pays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Temper {
     Punctual,
@@ -21,16 +21,16 @@ pub enum Temper {
     Troubled,
 }
 
-/// Why no merchant takes a customer's orders, if so.
+/// Whether merchants accept a customer's orders, and if not, why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
+enum Record {
     Good,
     NotVerified,
     NoBankCard,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Opening {
+enum OpeningState {
     Open,
     Closed,
     NotAuthorised,
@@ -40,8 +40,8 @@ enum Opening {
 pub struct Customer {
     number: u64,
     score: u64,
-    standing: Standing,
-    openings: [Opening; OPENED_AT as usize],
+    record: Record,
+    openings: [OpeningState; OPENED_AT as usize],
     pub temper: Temper,
 }
 
@@ -55,7 +55,7 @@ impl Customer {
     }
 }
 
-/// All customers of a scheme, and at which of its merchants they opened the service.
+/// All customers of a scheme, and the merchants at which they opened the service.
 #[derive(Debug, Clone, Copy)]
 pub struct People {
     pub seed: u64,
@@ -68,29 +68,29 @@ impl People {
         self.with_dice(number).0
     }
 
-    /// One of those who opened the service at a merchant.
+    /// A random customer among those who opened the service at a merchant.
     pub fn someone_at(&self, merchant: u64, dice: &mut Dice) -> u64 {
-        // Customers open at the merchants that follow their own number, round and round. So a merchant's customers
-        // are in each block of as many customers as there are merchants, at the same few places.
+        // A customer opens the service at the merchants that follow the customer's number, cyclically. So in every block of as
+        // many customers as there are merchants, a merchant's customers are at the same few positions.
         let block = dice.below(self.customers) / self.merchants * self.merchants;
         let place = (merchant + self.merchants - dice.below(self.opened_at())) % self.merchants;
         let number = block + place;
         if number < self.customers { number } else { number - self.merchants }
     }
 
-    /// How many customers a merchant has, about.
+    /// The approximate number of a merchant's customers.
     pub fn at_each_merchant(&self) -> u64 {
         self.customers * self.opened_at() / self.merchants
     }
 
-    /// Whether a merchant takes this customer's orders.
+    /// Whether a merchant accepts this customer's orders.
     pub fn is_welcome(&self, customer: &Customer, merchant: u64) -> bool {
         let opened = (merchant + self.merchants - customer.number % self.merchants) % self.merchants;
         let opening = usize::try_from(opened).ok().and_then(|opened| customer.openings.get(opened));
-        customer.standing == Standing::Good && customer.score >= LOWEST_SCORE && opening == Some(&Opening::Open)
+        customer.record == Record::Good && customer.score >= LOWEST_SCORE && opening == Some(&OpeningState::Open)
     }
 
-    /// Writes everyone down, and what they opened.
+    /// Writes all customers and agreements.
     pub fn write(&self, merchants: &[Merchant], on: NaiveDate, folder: &mut Folder) -> Result<()> {
         for number in 0..self.customers {
             let (customer, mut dice) = self.with_dice(number);
@@ -98,8 +98,8 @@ impl People {
             for (opened, opening) in (0..self.opened_at()).zip(customer.openings) {
                 let at = (number + opened) % self.merchants;
                 let merchant = &merchants[usize::try_from(at)?];
-                let status = if opening == Opening::Closed { "closed" } else { "open" };
-                let authorised = (opening != Opening::NotAuthorised).to_string();
+                let status = if opening == OpeningState::Closed { "closed" } else { "open" };
+                let authorised = (opening != OpeningState::NotAuthorised).to_string();
                 let changed_at = instant(on - Duration::days(1 + dice.days(400)), &mut dice).to_string();
                 let id = format!("A{:08}-{}", number + 1, opened + 1);
                 folder.row(
@@ -124,12 +124,12 @@ impl People {
         let id = customer.id();
         let email = format!("{}@example.com", id.to_ascii_lowercase());
         let score = customer.score.to_string();
-        let verified = (customer.standing != Standing::NotVerified).to_string();
-        let card = (customer.standing != Standing::NoBankCard).to_string();
+        let verified = (customer.record != Record::NotVerified).to_string();
+        let card = (customer.record != Record::NoBankCard).to_string();
         folder.row(Kind::Customers, on, &[&id, &name, &email, locale, zone, &score, &verified, &card])
     }
 
-    /// The customer and the dice as they lie afterwards, for what only the customers file tells.
+    /// The customer, and the dice for the values that occur only in the customers file.
     fn with_dice(&self, number: u64) -> (Customer, Dice) {
         let mut dice = Dice::new(self.seed, Whose::Customer(number));
         let temper = match dice.below(100) {
@@ -137,10 +137,10 @@ impl People {
             85..97 => Temper::Forgetful,
             _ => Temper::Troubled,
         };
-        let standing = match dice.below(1_000) {
-            0..5 => Standing::NotVerified,
-            5..10 => Standing::NoBankCard,
-            _ => Standing::Good,
+        let record = match dice.below(1_000) {
+            0..5 => Record::NotVerified,
+            5..10 => Record::NoBankCard,
+            _ => Record::Good,
         };
         let score = if dice.per_mille(10) {
             LOWEST_SCORE - 1 - dice.below(150)
@@ -148,11 +148,11 @@ impl People {
             LOWEST_SCORE + dice.below(160) + dice.below(160)
         };
         let openings = std::array::from_fn(|_| match dice.below(1_000) {
-            0..5 => Opening::Closed,
-            5..10 => Opening::NotAuthorised,
-            _ => Opening::Open,
+            0..5 => OpeningState::Closed,
+            5..10 => OpeningState::NotAuthorised,
+            _ => OpeningState::Open,
         });
-        (Customer { number, score, standing, openings, temper }, dice)
+        (Customer { number, score, record, openings, temper }, dice)
     }
 
     fn opened_at(&self) -> u64 {

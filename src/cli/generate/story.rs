@@ -1,6 +1,6 @@
-//! What happens to an order after it was made: mostly that it comes and is paid for.
+//! The story of an order after it was placed: usually it is delivered and paid.
 //!
-//! The stories are plausible, not exact. Whether an extension was granted or a fee was owed is for the books to say.
+//! The stories are plausible, not exact. Whether an extension is granted or a fee is owed is for the books to decide.
 
 use anyhow::Result;
 use chrono::{Duration, NaiveDate, NaiveDateTime};
@@ -18,13 +18,13 @@ pub struct Order {
     pub ordered_at: NaiveDateTime,
 }
 
-/// Writes the order itself.
+/// Writes the order.
 pub fn write_order(order: &Order, customer_id: &str, item: &str, on: NaiveDate, folder: &mut Folder) -> Result<()> {
     let (amount, ordered_at) = (plain(order.minor), order.ordered_at.to_string());
     folder.row(Kind::Orders, on, &[&order.id, customer_id, &amount, CURRENCY, &ordered_at, item])
 }
 
-/// Writes all that follows from an accepted order.
+/// Writes the events after an accepted order.
 pub fn write_what_follows(
     order: &Order,
     customer: &Customer,
@@ -32,10 +32,10 @@ pub fn write_what_follows(
     dice: &mut Dice,
     folder: &mut Folder,
 ) -> Result<()> {
-    Story { order, customer, merchant, dice, folder }.tell()
+    Story { order, customer, merchant, dice, folder }.write()
 }
 
-/// How an order is paid in the end.
+/// How an order is paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Paying {
     OnTime,
@@ -53,7 +53,7 @@ struct Story<'a> {
 }
 
 impl Story<'_> {
-    fn tell(&mut self) -> Result<()> {
+    fn write(&mut self) -> Result<()> {
         let ordered_on = self.order.ordered_at.date();
         if self.dice.per_mille(10) {
             return self.fulfilment("cancelled", ordered_on + Duration::days(1));
@@ -69,7 +69,7 @@ impl Story<'_> {
         self.pay(left, from, due_on)
     }
 
-    /// The day the term starts.
+    /// Writes the fulfilment. Returns the day on which the term starts.
     fn deliver(&mut self, ordered_on: NaiveDate) -> Result<NaiveDate> {
         if self.merchant.trade == Trade::Gym {
             return Ok(ordered_on);
@@ -89,7 +89,7 @@ impl Story<'_> {
         Ok(confirmed_on)
     }
 
-    /// All of it goes back, and nothing is ever paid.
+    /// The whole order is returned, and nothing is ever paid.
     fn send_back(&mut self, clock_on: NaiveDate) -> Result<()> {
         let sent_on = clock_on + Duration::days(1 + self.dice.days(4));
         let back_on = sent_on + Duration::days(2 + self.dice.days(4));
@@ -99,7 +99,7 @@ impl Story<'_> {
         self.refund(self.order.minor, back_on)
     }
 
-    /// Now and then a part of the price is given back. What is left to pay, and since when.
+    /// Sometimes refunds a part of the price. Returns the amount left to pay, and since when.
     fn refund_part(&mut self, ordered_on: NaiveDate, clock_on: NaiveDate) -> Result<(i64, NaiveDate)> {
         if !self.dice.per_mille(15) {
             return Ok((self.order.minor, ordered_on + Duration::days(1)));
@@ -110,7 +110,7 @@ impl Story<'_> {
         Ok((self.order.minor - minor, refunded_on))
     }
 
-    /// The due date, after an extension if one was asked for. A few ask too early or twice; those get nothing for it.
+    /// The due date, after an extension if one was requested. A few customers ask too early or twice, without effect.
     fn ask_for_time(&mut self, due_on: NaiveDate) -> Result<NaiveDate> {
         let share = match self.customer.temper {
             Temper::Punctual => 5,
@@ -140,7 +140,7 @@ impl Story<'_> {
             return self.write_hold("hardship", starts_on, Some(starts_on + Duration::days(20)));
         }
         match self.dice.below(1_000) {
-            // Without an end: the policy says how long.
+            // Without an end date, the policy determines the length.
             0..5 => self.write_hold("dispute", due_on - Duration::days(2), None),
             5..10 if self.merchant.trade != Trade::Gym => {
                 let ends_on = clock_on + Duration::days(1 + self.dice.days(4));
@@ -156,7 +156,7 @@ impl Story<'_> {
                 let paid_on = from.max(due_on - Duration::days(self.dice.days(7)));
                 self.payment(left, paid_on)?;
                 if self.dice.per_mille(3) {
-                    // Paid twice by mistake: the customer has credit.
+                    // The customer pays twice by mistake and has credit.
                     self.payment(left, paid_on + Duration::days(1))?;
                 }
                 Ok(())
@@ -190,7 +190,7 @@ impl Story<'_> {
         }
     }
 
-    /// Half of the late pay their fee with the price, a few have it waived, the others forget about it.
+    /// Half of the late customers pay their fee with the price, a few have it waived, and the others do not pay it.
     fn pay_late(&mut self, left: i64, due_on: NaiveDate) -> Result<()> {
         let days_late = 1 + self.dice.days(12);
         let paid_on = due_on + Duration::days(days_late);
@@ -211,7 +211,7 @@ impl Story<'_> {
     }
 
     fn payment(&mut self, minor: i64, paid_on: NaiveDate) -> Result<()> {
-        // One in a hundred comes to light some days later, with the day it was made.
+        // One payment in a hundred is reported some days later, with its original date.
         let told_on = if self.dice.per_mille(10) { paid_on + Duration::days(1 + self.dice.days(3)) } else { paid_on };
         let paid_at = instant(paid_on, self.dice).to_string();
         let channel = self.dice.pick(&["alipay", "alipay", "wechat", "unionpay", "bank"]);
@@ -252,7 +252,7 @@ impl Story<'_> {
         self.dice.pick(&["sun.hao", "zhao.min"])
     }
 
-    /// Ids ascend with the days and within a day's file.
+    /// Ids ascend by day and within a day's file.
     fn key(&self, letter: char, kind: Kind, on: NaiveDate) -> String {
         let number = self.folder.next_number(kind, on);
         format!("{letter}{}-{on}-{number:06}", self.merchant.digits)

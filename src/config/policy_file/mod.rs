@@ -17,7 +17,7 @@ use self::version::RawVersion;
 use super::calendar_file;
 use super::toml::{Problems, shape};
 use crate::domain::terms::policy::{Policy, Terms};
-use crate::files::outgoing::sha256;
+use crate::files::reports::sha256;
 
 pub use inherit::{Named, Parent, Version, check_base};
 pub use schema::policy as policy_schema;

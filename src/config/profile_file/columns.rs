@@ -8,9 +8,9 @@ use serde::Deserialize;
 
 use super::one_or_more::OneOrMore;
 use crate::config::toml::{Rules, join, shape, wrong};
-use crate::files::incoming::Kind;
 use crate::files::profile::mapping::{is_amount, is_time};
 use crate::files::profile::{Column, Rule, Sign};
+use crate::files::rows::Kind;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(untagged)]

@@ -15,10 +15,10 @@ use serde::Deserialize;
 use self::columns::{RawSource, of_columns};
 use self::one_or_more::OneOrMore;
 use super::toml::{Problems, Rules, join, read_as, wrong};
-use crate::files::encoding::Encoding;
-use crate::files::incoming::Kind;
 use crate::files::profile::cells::CellRules;
-use crate::files::profile::{Condition, Header, Pattern, Profile, Said, SetAside, Total, Variant, mapping};
+use crate::files::profile::{Condition, Header, Pattern, Profile, SetAside, Total, TotalSource, Variant, mapping};
+use crate::files::read::encoding::Encoding;
+use crate::files::rows::Kind;
 
 /// How files of a format are read.
 #[derive(Deserialize, JsonSchema)]
@@ -229,7 +229,7 @@ impl RawProfile {
         for (i, raw) in self.totals.into_iter().enumerate() {
             totals.extend(rules.keep(&format!("total[{i}]"), raw.resolve(self.totals_heading.is_some(), &cells)));
         }
-        if self.totals_heading.is_some() && !totals.iter().any(|total| matches!(total.said, Said::Column(_))) {
+        if self.totals_heading.is_some() && !totals.iter().any(|total| matches!(total.source, TotalSource::Column(_))) {
             rules.refuse("totals_heading", "no [[total]] names a column of that table; write one, or leave it out");
         }
         let end_marker = self.end_marker.and_then(|text| rules.keep("end_marker", pattern("", &text, &cells)));
@@ -336,7 +336,7 @@ impl RawCells {
 impl RawTotal {
     fn resolve(self, has_table: bool, cells: &CellRules) -> Result<Total> {
         let sum = self.sum.map(OneOrMore::all).unwrap_or_default();
-        let said = match (self.line, self.column) {
+        let source = match (self.line, self.column) {
             (Some(text), None) => {
                 let line = pattern("line", &text, cells)?;
                 if line.has("{sum}") == sum.is_empty() {
@@ -348,12 +348,12 @@ impl RawTotal {
                 if !line.has("{sum}") && !line.has("{count}") {
                     return Err(wrong("line", format!("{text:?}: says no total; write {{count}} or {{sum}} in it")));
                 }
-                Said::Line(line)
+                TotalSource::Line(line)
             }
-            (None, Some(names)) if has_table => Said::Column(names.all()),
+            (None, Some(names)) if has_table => TotalSource::Column(names.all()),
             (None, Some(_)) => return Err(wrong("column", "of which table? write totals_heading as well")),
             _ => bail!("write either line or column"),
         };
-        Ok(Total { said, sum, when: condition(self.when), unsigned: self.unsigned, optional: self.optional })
+        Ok(Total { source, sum, when: condition(self.when), unsigned: self.unsigned, optional: self.optional })
     }
 }

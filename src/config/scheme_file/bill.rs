@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::toml::{Rules, shape, wrong};
-use crate::files::incoming::Kind;
+use crate::files::rows::Kind;
 use crate::scheme::{Bill, Feed};
 
 #[derive(Deserialize, JsonSchema, Default)]

@@ -15,7 +15,7 @@ use crate::config::toml::{Rules, days_within, join, share_of_one, time_of_day, w
 use crate::domain::business_days::Calendar;
 use crate::domain::intake::arrival::{Expected, RejectLimit};
 use crate::files::inbox::NamePattern;
-use crate::files::incoming::Kind;
+use crate::files::rows::Kind;
 use crate::scheme::WhenMissing;
 
 /// A file may be expected up to so many days after its date. Longer is a typing error.
@@ -25,7 +25,7 @@ const LATEST: i64 = 31;
 pub fn when_missing(written: Option<WhenMissing>, by: Option<&str>, kind: Kind) -> Result<WhenMissing> {
     if written.is_some() {
         ensure!(
-            kind.tells_who_paid(),
+            kind.reports_payments(),
             "{} say nothing of what customers have paid, so that nothing waits for them; leave it out",
             kind.name()
         );
@@ -34,7 +34,7 @@ pub fn when_missing(written: Option<WhenMissing>, by: Option<&str>, kind: Kind) 
             "no file is missing where none is expected; write expected_by as well, or leave this out"
         );
     }
-    Ok(if kind.tells_who_paid() { written.unwrap_or_default() } else { WhenMissing::GoOn })
+    Ok(if kind.reports_payments() { written.unwrap_or_default() } else { WhenMissing::GoOn })
 }
 
 /// The keys about when files are expected, as they are written.

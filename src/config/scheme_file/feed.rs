@@ -18,11 +18,11 @@ use crate::config::calendar_file::Calendars;
 use crate::config::profiles;
 use crate::config::toml::{Rules, join, shape, time_zone};
 use crate::domain::intake::arrival::RejectLimit;
-use crate::files::container::{Limits, Packing};
 use crate::files::inbox::NamePattern;
-use crate::files::incoming::Kind;
-use crate::files::place::Place;
 use crate::files::profile::Profile;
+use crate::files::read::container::{Limits, Packing};
+use crate::files::remote::RemoteFolder;
+use crate::files::rows::Kind;
 use crate::scheme::{Afterwards, Feed, Home, Inbox, Unreachable, WhenMissing};
 
 #[derive(Deserialize, JsonSchema)]
@@ -253,8 +253,8 @@ fn whose(kind: Kind, merchant: Option<&str>, merchants: &[String]) -> Result<()>
 }
 
 /// What is sent to an inbox would be taken for a file that has come.
-fn is_no_inbox(outbox: Option<&Place>, feeds: &[Feed]) -> Result<()> {
-    let Some(outbox) = outbox.map(Place::to_string) else { return Ok(()) };
+fn is_no_inbox(outbox: Option<&RemoteFolder>, feeds: &[Feed]) -> Result<()> {
+    let Some(outbox) = outbox.map(RemoteFolder::to_string) else { return Ok(()) };
     let lies = |feed: &&Feed| match &feed.remote {
         Some(inbox) => inbox.place.to_string() == outbox,
         None => feed.folder.display().to_string() == outbox,

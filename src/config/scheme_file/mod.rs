@@ -26,8 +26,8 @@ use super::calendar_file::Calendars;
 use super::policy_file::{self, Version};
 use super::reference_rates::{Rates, RawLegal, RawTable};
 use super::toml::{Rules, in_days, is_name, time_zone, without_detours};
-use crate::files::container::Limits;
 use crate::files::profile::Profile;
+use crate::files::read::container::Limits;
 use crate::scheme::{Clock, Home, JobFile, Merchant, Scheme};
 
 /// What the configuration's own file names, read before it.

@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::toml::{Rules, is_name, join, wrong};
-use crate::files::container::Limits;
 use crate::files::inbox::NamePattern;
+use crate::files::read::container::Limits;
 
 /// What a key of the limits may be set to at most.
 const MOST: u64 = 1_000_000;

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::toml::{Rules, join, wrong};
-use crate::files::place::{Address, NOT_BUILT_IN, Place, S3Place, Secret, SftpPlace};
+use crate::files::remote::{Address, NOT_BUILT_IN, RemoteFolder, S3Folder, Secret, SftpFolder};
 use crate::scheme::{Afterwards, Unreachable};
 
 /// How to get at an SFTP server or a bucket.
@@ -38,11 +38,11 @@ pub struct RawPlace {
 
 /// Tables of places, by their roots.
 #[derive(Default)]
-pub struct Places(Vec<(String, Place)>);
+pub struct Places(Vec<(String, RemoteFolder)>);
 
 impl Places {
     pub fn resolve(raw: Vec<RawPlace>, base: &Path, rules: &mut Rules) -> Places {
-        let mut places: Vec<(String, Place)> = Vec::new();
+        let mut places: Vec<(String, RemoteFolder)> = Vec::new();
         for (i, raw) in raw.into_iter().enumerate() {
             let resolved = raw.resolve(base).and_then(|(root, place)| {
                 let twice = places.iter().any(|(other, _)| *other == root);
@@ -54,8 +54,8 @@ impl Places {
     }
 
     /// The place that a folder stands for.
-    pub fn place(&self, written: &str, base: &Path) -> Result<Place> {
-        let Some(address) = Address::parse(written) else { return Ok(Place::Local(base.join(written))) };
+    pub fn place(&self, written: &str, base: &Path) -> Result<RemoteFolder> {
+        let Some(address) = Address::parse(written) else { return Ok(RemoteFolder::Local(base.join(written))) };
         let address = address.map_err(|why| anyhow!("{why}"))?;
         ensure!(cfg!(feature = "remote"), "{NOT_BUILT_IN}");
         let root = address.root();
@@ -63,20 +63,22 @@ impl Places {
             bail!("nothing says how to get at {root}; add a [[place]] with url = \"{root}\"");
         };
         Ok(match (place.clone(), address) {
-            (Place::S3(place), Address::S3 { prefix, .. }) => Place::S3(S3Place { prefix, ..place }),
-            (Place::Sftp(place), Address::Sftp { folder, .. }) => Place::Sftp(SftpPlace { folder, ..place }),
+            (RemoteFolder::S3(place), Address::S3 { prefix, .. }) => RemoteFolder::S3(S3Folder { prefix, ..place }),
+            (RemoteFolder::Sftp(place), Address::Sftp { folder, .. }) => {
+                RemoteFolder::Sftp(SftpFolder { folder, ..place })
+            }
             (place, _) => place,
         })
     }
 
     /// Where a folder lies if it is not on this machine.
-    pub fn remote(&self, at: &str, written: &Path, rules: &mut Rules) -> Option<Place> {
+    pub fn remote(&self, at: &str, written: &Path, rules: &mut Rules) -> Option<RemoteFolder> {
         let written = written.to_str().filter(|_| is_remote(written))?;
         rules.keep(at, self.place(written, Path::new("")))
     }
 
     /// Where acknowledgements or reports are sent.
-    pub fn outbox(&self, at: &str, written: Option<&str>, base: &Path, rules: &mut Rules) -> Option<Place> {
+    pub fn outbox(&self, at: &str, written: Option<&str>, base: &Path, rules: &mut Rules) -> Option<RemoteFolder> {
         rules.keep(at, self.place(written?, base))
     }
 }
@@ -109,7 +111,7 @@ pub fn afterwards(
 }
 
 impl RawPlace {
-    fn resolve(self, base: &Path) -> Result<(String, Place)> {
+    fn resolve(self, base: &Path) -> Result<(String, RemoteFolder)> {
         let advice = "write s3://BUCKET, or sftp://USER@HOST, with HOST:PORT if the port is not 22";
         let address = Address::parse(&self.url).unwrap_or_else(|| Err(advice.to_owned()));
         let address = address.map_err(|why| wrong("url", why))?;
@@ -140,7 +142,7 @@ impl RawPlace {
                 if let Some(endpoint) = &self.endpoint {
                     endpoint_is_plain(endpoint).map_err(|why| wrong("endpoint", why.to_string()))?;
                 }
-                Place::S3(S3Place {
+                RemoteFolder::S3(S3Folder {
                     bucket,
                     prefix: String::new(),
                     region: self.region.unwrap_or_else(|| "us-east-1".to_owned()),
@@ -150,7 +152,7 @@ impl RawPlace {
                     secret_key: secret("secret_key", self.secret_key_env, self.secret_key_file, base)?,
                 })
             }
-            Address::Sftp { user, host, port, .. } => Place::Sftp(SftpPlace {
+            Address::Sftp { user, host, port, .. } => RemoteFolder::Sftp(SftpFolder {
                 user,
                 host,
                 port,

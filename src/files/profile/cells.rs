@@ -1,27 +1,27 @@
-//! How a format writes its cells: what does not belong to a value, and how numbers are written. There is one way for each
-//! format; what is written in another is refused, since it may mean another amount.
+//! How a format writes its cells: what to strip from values, and how numbers are written. A format has one way to write
+//! numbers; a number written differently is refused, because it could mean another amount.
 
-/// What is taken off cells before they are read.
+/// How cells are cleaned and numbers are written.
 #[derive(Debug, Clone, Default)]
 pub struct CellRules {
-    /// Signs taken off both ends, besides blanks.
+    /// Characters to strip from both ends, besides blanks.
     pub trim: Vec<char>,
-    /// Words for nothing.
+    /// Words that mean an empty cell.
     pub nothing: Vec<String>,
-    /// Stands between groups of three digits of an amount.
+    /// The separator between groups of three digits.
     pub thousands: Option<char>,
-    /// Stands where a point should, in an amount.
+    /// The decimal separator, if it is not a point.
     pub decimal: Option<char>,
-    /// What may stand before or after an amount, such as `¥`.
+    /// Symbols allowed before or after an amount, such as `¥`.
     pub signs: Vec<String>,
-    /// Amounts are whole numbers, and so many of their last digits stand behind the point.
+    /// Amounts are whole numbers whose last digits, this many, are decimals.
     pub minor_digits: Option<usize>,
-    /// What every cell of a row begins with. A delimiter without it after it is part of a cell.
+    /// The beginning of every cell. A delimiter that is not followed by it belongs to the cell.
     pub mark: Option<String>,
 }
 
 impl CellRules {
-    /// A cell without what does not belong to its value.
+    /// The value of a cell, stripped.
     pub fn clean<'c>(&self, cell: &'c str) -> &'c str {
         let cell = cell.trim_matches(|c: char| c.is_whitespace() || self.trim.contains(&c));
         if self.nothing.iter().any(|word| word == cell) { "" } else { cell }
@@ -37,18 +37,18 @@ impl CellRules {
         self.decimal.unwrap_or('.')
     }
 
-    /// Whether commas can be nothing but signs between thousands.
-    fn parts_freely(&self) -> bool {
+    /// Whether a comma can only be a thousands separator.
+    fn commas_are_thousands(&self) -> bool {
         self.thousands.is_none() && self.point() != ','
     }
 
-    /// A regular expression for a number of rows.
+    /// A regular expression that matches a number of rows.
     pub(super) fn count_like(&self) -> String {
-        let parted = if self.parts_freely() { Some(',') } else { self.thousands };
+        let parted = if self.commas_are_thousands() { Some(',') } else { self.thousands };
         format!("[0-9][0-9{}]*", regex_lite::escape(&parted.map(String::from).unwrap_or_default()))
     }
 
-    /// A regular expression for what may be an amount; [`CellRules::sum`] finds out whether it is.
+    /// A regular expression that matches a possible amount; [`CellRules::sum`] decides.
     pub(super) fn amount_like(&self) -> String {
         let signs = self.signs.iter().map(|sign| regex_lite::escape(sign)).collect::<Vec<_>>().join("|");
         let (sign, digits) = (format!("(?:{signs})?"), self.count_like());
@@ -56,12 +56,12 @@ impl CellRules {
         format!("{sign} ?-? ?{sign} ?{digits}(?:{point}[0-9]+)? ?{sign}")
     }
 
-    /// An amount that a total says. A format that does not part thousands in its rows may do so in its totals.
+    /// The amount of a total. Totals may have thousands separators even if rows have none.
     pub(super) fn sum(&self, text: &str) -> Option<String> {
-        if self.parts_freely() { self.number(&text.replace(',', "")) } else { self.number(text) }
+        if self.commas_are_thousands() { self.number(&text.replace(',', "")) } else { self.number(text) }
     }
 
-    /// An amount as this format writes one, for messages.
+    /// An example of an amount in this format, for messages.
     pub fn example(&self) -> String {
         let thousands = self.thousands.map(String::from).unwrap_or_default();
         match self.minor_digits {
@@ -70,7 +70,7 @@ impl CellRules {
         }
     }
 
-    /// A number in plain digits. None: it is not written as this format writes numbers.
+    /// The number in plain digits; `None` if it is not written as this format writes numbers.
     pub fn number(&self, cell: &str) -> Option<String> {
         let mut text = cell;
         for sign in &self.signs {
@@ -88,7 +88,7 @@ impl CellRules {
             Some(separator) if whole.contains(separator) => {
                 let mut groups = whole.split(separator);
                 let first = groups.next().unwrap_or_default();
-                // A separator elsewhere is a slip, or another country's decimal point.
+                // A separator elsewhere is a mistake, or a decimal separator.
                 if !(1..=3).contains(&first.len()) || first.starts_with('0') || !groups.all(|group| group.len() == 3) {
                     return None;
                 }
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn amounts_lose_signs_and_separators_and_nothing_else() {
+    fn amounts_lose_only_symbols_and_separators() {
         let signs = vec!["¥".to_owned(), "￥".to_owned(), "元".to_owned()];
         let chinese = CellRules { thousands: Some(','), signs, ..CellRules::default() };
         let german = CellRules { thousands: Some('.'), decimal: Some(','), ..CellRules::default() };
@@ -151,7 +151,7 @@ mod tests {
             (&german, "1.234,56", Some("1234.56")),
             (&german, "12.345", Some("12345")),
             (&german, "0,99", Some("0.99")),
-            // In plain writing these would be numbers too, and other ones.
+            // In the canonical format these would be other numbers.
             (&german, "1.5", None),
             (&german, "12.34", None),
             (&german, "1234.500", None),

@@ -1,5 +1,5 @@
-//! A profile and a header put together: where each canonical column of a row comes from. Found once a file; for each row only
-//! the cells are looked at.
+//! Combines a profile with a file's header: for each canonical column, the indexes of the sender's columns. Built once per
+//! file; reading a row only looks up cells.
 
 use std::borrow::Cow;
 
@@ -8,13 +8,13 @@ use csv::StringRecord;
 
 use super::{ANY, Column, Condition, Profile, Rule, Sign};
 use crate::domain::facts::fact::PARTS;
-use crate::files::cell::{self, Rejection};
-use crate::files::incoming::Kind;
+use crate::files::rows::Kind;
+use crate::files::rows::cell::{self, Rejection};
 
 /// The code of rows that a profile sets aside.
 pub const SET_ASIDE: &str = "SET_ASIDE";
 
-/// Whether rows that are refused with a code are in good order: there is nothing to be mended, and nothing to be recorded.
+/// Whether rows with this code are correct, but have nothing to record.
 pub fn is_declined(code: &str) -> bool {
     matches!(code, SET_ASIDE | cell::NO_AMOUNT)
 }
@@ -23,38 +23,38 @@ pub fn is_declined(code: &str) -> bool {
 #[derive(Debug)]
 pub struct Mapping {
     profile: std::sync::Arc<Profile>,
-    /// Canonical names, in the order in which a row is given.
+    /// Canonical names, in the order of the cells.
     names: Vec<String>,
     /// The sender's names.
     header: Vec<String>,
     base: Vec<Bound>,
-    variants: Vec<(Asked, Vec<Bound>)>,
-    set_aside: Vec<(Asked, Asked, String)>,
+    variants: Vec<(BoundCondition, Vec<Bound>)>,
+    set_aside: Vec<(BoundCondition, BoundCondition, String)>,
 }
 
-/// A rule and the places in the file of the columns it names, of those that are there.
+/// A rule with the indexes of its columns in the file, as far as the file has them.
 #[derive(Debug, Clone)]
 struct Bound {
     at: Vec<usize>,
-    /// Those that its key is unique within.
+    /// The columns within which its key is unique.
     within: Vec<usize>,
     rule: Rule,
 }
 
-/// A condition, by places. A column that is not there is empty.
+/// A condition with the indexes of its columns. A missing column counts as empty.
 #[derive(Debug)]
-struct Asked(Vec<(Option<usize>, Vec<String>)>);
+struct BoundCondition(Vec<(Option<usize>, Vec<String>)>);
 
-/// A row in canonical columns. Kept from row to row, so that its memory is used again.
+/// A row in canonical columns. Reused from row to row to save allocations.
 #[derive(Debug, Default)]
 pub struct Read {
     pub cells: StringRecord,
-    /// For each of them, the place of the sender's cell.
+    /// For each cell, the index of the sender's cell.
     pub from: Vec<Option<usize>>,
 }
 
 impl Mapping {
-    /// None: the file lacks a column that its kind needs. The answer names canonical columns and what could be theirs.
+    /// The error lists the required columns that the header lacks, each with the sender's names for it.
     pub fn of(profile: &std::sync::Arc<Profile>, kind: Kind, header: &[String]) -> Result<Mapping, Vec<String>> {
         let own: Vec<Column>;
         let columns = match &profile.columns {
@@ -91,7 +91,7 @@ impl Mapping {
             let place = |(name, values): &(String, Vec<String>)| {
                 (header.iter().position(|found| found == name), values.clone())
             };
-            Asked(condition.0.iter().map(place).collect())
+            BoundCondition(condition.0.iter().map(place).collect())
         };
         let base = bind(&[]);
         let is_there = |condition: &Condition| condition.0.iter().all(|(name, _)| header.contains(name));
@@ -102,10 +102,10 @@ impl Mapping {
         let set_aside = set_aside.map(|row| (asked(&row.when), asked(&row.unless), row.why.clone())).collect();
         let mapping = Mapping { profile: profile.clone(), names, header: header.to_vec(), base, variants, set_aside };
         let mut missing = mapping.missing(kind, columns);
-        for asked in not_to_be_asked(profile, header) {
-            // What is told with our own name is told.
-            if !missing.iter().any(|told| told.starts_with(&asked)) {
-                missing.push(asked);
+        for column in missing_in_conditions(profile, header) {
+            // A column that is already listed with its canonical name is not listed again.
+            if !missing.iter().any(|listed| listed.starts_with(&column)) {
+                missing.push(column);
             }
         }
         if missing.is_empty() { Ok(mapping) } else { Err(missing) }
@@ -130,12 +130,12 @@ impl Mapping {
         missing
     }
 
-    /// Canonical names, in the order of the cells of a row that was read.
+    /// Canonical names, in the order of the cells of a row.
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// The columns of the file that are read, with what they are read as.
+    /// The canonical columns, each with the columns of the file it is read from.
     pub fn sources(&self) -> Vec<(String, Vec<String>)> {
         let mut sources = Vec::new();
         for (i, name) in self.names.iter().enumerate() {
@@ -154,7 +154,7 @@ impl Mapping {
         sources
     }
 
-    /// Whether a column of the file plays a part, also in telling rows apart.
+    /// Whether a column of the file is used, in a value or in a condition.
     pub fn uses(&self, column: &str) -> bool {
         let at = self.header.iter().position(|name| name == column);
         let bound = std::iter::once(&self.base).chain(self.variants.iter().map(|(_, bound)| bound)).flatten();
@@ -188,7 +188,7 @@ impl Mapping {
                 }
             }
         }
-        // Only now, so that a row that is not taken still has its key.
+        // Set rows aside last, so that the key of such a row is known.
         for (when, unless, why) in &self.set_aside {
             if self.fits(when, row) && (unless.0.is_empty() || !self.fits(unless, row)) {
                 let message = format!("{why}; the profile {} sets such rows aside", self.profile.name);
@@ -198,8 +198,8 @@ impl Mapping {
         refused.map_or(Ok(()), Err)
     }
 
-    /// A key with what it is unique within in front of it. The sign between them is in none of those, so that two keys are
-    /// never joined to the same.
+    /// A key with the values in front of it within which it is unique. The separator occurs in none of these values, so that
+    /// two different keys cannot be joined to the same text.
     fn whole_key<'r>(
         &self,
         bound: &Bound,
@@ -215,14 +215,14 @@ impl Mapping {
             if value.is_empty() {
                 return Err((
                     "MISSING_VALUE",
-                    format!("is unique within {column} only, which is empty; it is required"),
+                    format!("is unique only within {column}, which is empty; {column} is required"),
                 ));
             }
             if value.contains(PARTS) {
                 let value = cell::quoted(value);
                 return Err((
                     "BAD_KEY",
-                    format!("is unique within {column} only, and {value} has a {PARTS}; write it without"),
+                    format!("is unique only within {column}, whose value {value} contains {PARTS}; remove it"),
                 ));
             }
             whole.push_str(value);
@@ -231,7 +231,7 @@ impl Mapping {
         Ok(Cow::Owned(whole + &key))
     }
 
-    /// The sender's column and the cleaned cell that a rule takes.
+    /// The sender's column that a rule takes, and its cleaned cell.
     fn value<'r>(&'r self, bound: &'r Bound, row: &'r StringRecord) -> (Option<usize>, &'r str) {
         if let Some(constant) = &bound.rule.constant {
             return (None, constant);
@@ -245,7 +245,7 @@ impl Mapping {
         (bound.at.first().copied(), "")
     }
 
-    /// What a cell means, in canonical form; or the code and the words to refuse it with.
+    /// A cell's meaning in canonical form, or the code and message of its rejection.
     fn meant<'r>(&self, name: &str, rule: &'r Rule, value: &'r str) -> Result<Cow<'r, str>, (&'static str, String)> {
         if value.is_empty() || rule.constant.is_some() {
             return Ok(Cow::Borrowed(value));
@@ -263,24 +263,24 @@ impl Mapping {
                 Some((_, meant)) => Ok(Cow::Borrowed(meant)),
                 None => {
                     let known: Vec<&str> = rule.words.iter().map(|(written, _)| written.as_str()).collect();
-                    Err(("BAD_VALUE", format!("the profile {} knows {}", self.profile.name, known.join(", "))))
+                    Err((
+                        "BAD_VALUE",
+                        format!("not a known word; the profile {} knows {}", self.profile.name, known.join(", ")),
+                    ))
                 }
             };
         }
         if is_amount(name) {
             let cells = &self.profile.cells;
             let Some(number) = cells.number(&value) else {
-                return Err((
-                    "BAD_AMOUNT",
-                    format!("not an amount as this format writes them, such as {}", cells.example()),
-                ));
+                return Err(("BAD_AMOUNT", format!("not an amount in this format, such as {}", cells.example())));
             };
             let number = self.without_zeros(rule, number);
             let is_zero = number.chars().all(|c| matches!(c, '0' | '.'));
             return match (rule.sign, number.strip_prefix('-')) {
                 (Sign::Turned | Sign::Dropped | Sign::Reversed, Some(positive)) => Ok(Cow::Owned(positive.to_owned())),
                 (Sign::Turned, None) if !is_zero => {
-                    Err(("BAD_AMOUNT", "this format writes such amounts with a minus, and here is none".to_owned()))
+                    Err(("BAD_AMOUNT", "this format writes these amounts with a minus, which is missing".to_owned()))
                 }
                 (Sign::Reversed, None) if !is_zero => Ok(Cow::Owned(format!("-{number}"))),
                 _ => Ok(Cow::Owned(number)),
@@ -300,8 +300,8 @@ impl Mapping {
         Ok(value)
     }
 
-    /// An amount of a format that always writes the same number of digits behind the point, without those that say nothing: a
-    /// currency has fewer. Where nobody says so, they may be thousands, and are left.
+    /// Removes trailing zero decimals if the profile declares that the format always writes the same number of decimals; the
+    /// currency may have fewer. Without this declaration the point could be a thousands separator, so nothing is removed.
     fn without_zeros(&self, rule: &Rule, number: String) -> String {
         let is_declared = |fraction: &str| {
             self.profile.cells.minor_digits.is_some() || rule.decimals.is_some_and(|digits| digits == fraction.len())
@@ -314,8 +314,8 @@ impl Mapping {
         }
     }
 
-    fn fits(&self, asked: &Asked, row: &StringRecord) -> bool {
-        asked.0.iter().all(|(at, values)| {
+    fn fits(&self, condition: &BoundCondition, row: &StringRecord) -> bool {
+        condition.0.iter().all(|(at, values)| {
             let cell = at.and_then(|at| row.get(at)).unwrap_or_default();
             let cell = self.profile.cells.clean(cell);
             values.iter().any(|value| value == cell || value == ANY && !cell.is_empty())
@@ -323,9 +323,8 @@ impl Mapping {
     }
 }
 
-/// What a header lacks of the columns that tell rows apart or are added up. A rule that asks for one of those would be about
-/// no row, and nobody would notice.
-fn not_to_be_asked(profile: &Profile, header: &[String]) -> Vec<String> {
+/// The columns of conditions and totals that a header lacks. Without them, a condition would silently match no row.
+fn missing_in_conditions(profile: &Profile, header: &[String]) -> Vec<String> {
     let variants = profile.variants.iter().filter(|variant| !variant.optional).map(|variant| &variant.when);
     let set_aside = profile.set_aside.iter().filter(|row| !row.optional).flat_map(|row| [&row.when, &row.unless]);
     let totals = || profile.totals.iter().filter(|total| !total.optional);
@@ -354,14 +353,14 @@ pub fn is_time(column: &str) -> bool {
     column == "at" || column.ends_with("_at") || column.ends_with("_on")
 }
 
-/// How a time in a form of `chrono`'s looks. None: not even its day can be read from it again.
+/// An example of a time in a `chrono` format; `None` if the format does not determine the day.
 pub fn example_of(form: &str) -> Option<String> {
     let at = NaiveDate::from_ymd_opt(2026, 3, 9)?.and_hms_opt(14, 30, 0)?.and_utc();
     let example = at.format(form).to_string();
     canonical_time(&example, form).filter(|read| read.starts_with("2026-03-09")).map(|_| example)
 }
 
-/// A time written in a form of `chrono`'s, as canonical files write it.
+/// Converts a time in a `chrono` format to the canonical format.
 fn canonical_time(text: &str, form: &str) -> Option<String> {
     if let Ok(at) = DateTime::parse_from_str(text, form) {
         return Some(at.to_rfc3339());

@@ -1,6 +1,5 @@
-//! A profile: how somebody else's format is read into the canonical columns of a kind. These are the values of it; how a
-//! profile is written is for the configuration to know. `cells` is what it does to a cell, `mapping` to a row, `totals` to a
-//! file.
+//! A profile: how a file in another format is read into the canonical columns of a kind. This room holds the settings; the
+//! configuration parses them. `cells` applies to a cell, `mapping` to a row and `totals` to a file.
 
 pub mod cells;
 pub mod mapping;
@@ -9,51 +8,51 @@ pub mod totals;
 use regex_lite::Regex;
 
 use self::cells::CellRules;
-use super::encoding::Encoding;
-use super::incoming::Kind;
+use super::read::encoding::Encoding;
+use super::rows::Kind;
 
 /// How files of a format are read.
 #[derive(Debug, Clone)]
 pub struct Profile {
     pub name: String,
-    /// What its rows are; none for one that leaves columns as they are, which does for every kind.
+    /// The kind of its rows. `None` for a profile without column rules, which fits every kind.
     pub kind: Option<Kind>,
-    /// The first under which the header is found is the file's.
+    /// Tried in turn until the header is found.
     pub encodings: Vec<Encoding>,
-    /// The same.
+    /// Tried in turn until the header is found.
     pub delimiters: Vec<u8>,
-    /// None: quotes are signs like others.
+    /// `None` if quotes are ordinary characters.
     pub quote: Option<u8>,
     pub header: Header,
-    /// What lines begin with that are not rows.
+    /// The beginning of lines that are not rows.
     pub comment: Option<String>,
-    /// Rows may end in further empty cells.
+    /// Rows may have further empty cells at their end.
     pub empty_ends: bool,
     pub cells: CellRules,
-    /// Forms of days and times, besides the canonical ones.
+    /// Formats of days and times, besides the canonical ones.
     pub times: Vec<String>,
-    /// None: columns have their canonical names.
+    /// `None` if columns have their canonical names.
     pub columns: Option<Vec<Column>>,
-    /// Columns that are read otherwise in some rows; the first that fits counts.
+    /// Other column rules for some rows. The first variant that matches applies.
     pub variants: Vec<Variant>,
     pub set_aside: Vec<SetAside>,
-    /// A name in the heading of a table of totals.
+    /// A column name that identifies the heading of a table of totals.
     pub totals_heading: Option<String>,
     pub totals: Vec<Total>,
-    /// A line that a whole file has after its rows.
+    /// The line that ends a complete file.
     pub end_marker: Option<Pattern>,
 }
 
-/// Where a file's header is.
+/// The position of a file's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Header {
-    /// In the first line after so many.
+    /// In the first line after this many lines.
     After(u64),
-    /// In the first line that has the columns.
+    /// In the first line that has the required columns.
     Found,
 }
 
-/// Where a canonical column comes from.
+/// The rule for a canonical column.
 #[derive(Debug, Clone)]
 pub struct Column {
     pub name: String,
@@ -62,86 +61,86 @@ pub struct Column {
 
 #[derive(Debug, Clone, Default)]
 pub struct Rule {
-    /// The first of these that has a value counts.
+    /// The sender's columns. The first one with a value applies.
     pub from: Vec<String>,
-    /// The same in every row.
+    /// A value for every row.
     pub constant: Option<String>,
-    /// What words mean. Others are refused.
+    /// The sender's words and their meanings. Other words are refused.
     pub words: Vec<(String, String)>,
-    /// Words for nothing, in this column only.
+    /// Words that mean an empty cell, in this column only.
     pub nothing: Vec<String>,
-    /// Texts that stand for others.
+    /// Texts to replace, with their replacements.
     pub replace: Vec<(String, String)>,
-    /// What follows it does not belong to the value.
+    /// The value ends before this text.
     pub until: Option<String>,
     pub sign: Sign,
-    /// Digits that the format always writes behind the point of an amount, whatever its currency has.
+    /// The number of decimals that the format always writes, whatever the currency.
     pub decimals: Option<usize>,
-    /// Of a key: the columns it is unique within.
+    /// For a key: the columns within which it is unique.
     pub within: Vec<String>,
 }
 
-/// What is done to the sign of an amount.
+/// How the sign of an amount is read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Sign {
     #[default]
     Kept,
-    /// Written with a minus and meant without; one without is refused.
+    /// The format writes a minus, which is removed. An amount without a minus is refused.
     Turned,
-    /// Written with or without.
+    /// A minus is optional and is removed.
     Dropped,
-    /// A minus means none, and none a minus.
+    /// The sign is inverted.
     Reversed,
 }
 
 #[derive(Debug, Clone)]
 pub struct Variant {
     pub when: Condition,
-    /// A file may lack columns that it asks for; then it is about no row.
+    /// The file may lack the condition's columns; the entry then matches no row.
     pub optional: bool,
     pub columns: Vec<Column>,
 }
 
-/// Rows that are no transactions of ours.
+/// Rows to set aside, because they are not transactions of the scheme.
 #[derive(Debug, Clone)]
 pub struct SetAside {
     pub when: Condition,
-    /// Not those.
+    /// Exceptions to `when`.
     pub unless: Condition,
     pub why: String,
-    /// A file may lack columns that it asks for; then it is about no row.
+    /// The file may lack the condition's columns; the entry then matches no row.
     pub optional: bool,
 }
 
-/// Columns and the values that one of which they must have.
+/// Columns with their permitted values. Every column must have one of its values.
 #[derive(Debug, Clone, Default)]
 pub struct Condition(pub Vec<(String, Vec<String>)>);
 
-/// Any value but none.
+/// Matches any value that is not empty.
 pub const ANY: &str = "*";
 
 /// A control total.
 #[derive(Debug, Clone)]
 pub struct Total {
-    pub said: Said,
-    /// The column added up; none if only rows are counted.
+    pub source: TotalSource,
+    /// The column to add up; empty to count rows.
     pub sum: Vec<String>,
-    /// Of these rows.
+    /// The rows to include.
     pub when: Condition,
     pub unsigned: bool,
     pub optional: bool,
 }
 
-/// Where a total stands.
+/// Where the file states a total.
 #[derive(Debug, Clone)]
-pub enum Said {
-    /// In a line, as `{count}` and `{sum}`.
+pub enum TotalSource {
+    /// In a line, at `{count}` and `{sum}`.
     Line(Pattern),
-    /// In a column of the table of totals, under one of these names.
+    /// In the table of totals, in a column with one of these names.
     Column(Vec<String>),
 }
 
-/// A line with `*` for anything, `{count}` for a number of rows and `{sum}` for an amount.
+/// A pattern for a line: `*` matches any text, `{count}` a number of rows and `{sum}` an amount.
 #[derive(Debug, Clone)]
 pub struct Pattern {
     text: String,
@@ -149,11 +148,11 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// Numbers in it are written as in the cells.
+    /// Parses a pattern. Numbers in matching lines are written as in the cells.
     pub fn parse(text: &str, cells: &CellRules) -> Result<Pattern, String> {
         for name in ["{count}", "{sum}"] {
             if text.matches(name).count() > 1 {
-                return Err(format!("{name} can stand in a line once"));
+                return Err(format!("a line can contain {name} only once"));
             }
         }
         let escaped = regex_lite::escape(text)
@@ -176,7 +175,7 @@ impl Pattern {
         self.regex.is_match(line)
     }
 
-    /// The count, in plain digits, and the sum that a line says, if it is one of these.
+    /// The count in plain digits, and the sum, if the line matches.
     fn says(&self, line: &str) -> Option<(Option<String>, Option<String>)> {
         let captures = self.regex.captures(line)?;
         let group = |name| captures.name(name).map(|found| found.as_str());
@@ -186,7 +185,7 @@ impl Pattern {
 }
 
 impl Profile {
-    /// The format that files have unless a feed says otherwise.
+    /// The format of files without a configured profile.
     pub fn canonical() -> Profile {
         Profile {
             name: "canonical".to_owned(),
@@ -208,7 +207,7 @@ impl Profile {
         }
     }
 
-    /// Whether rows are what they are: nothing is renamed, cleaned or told apart, and every cell can be taken as it stands.
+    /// Whether rows are used unchanged: nothing is renamed, cleaned or distinguished.
     pub fn is_plain(&self) -> bool {
         self.cells.is_plain()
             && self.columns.is_none()
@@ -217,17 +216,17 @@ impl Profile {
             && self.times.is_empty()
     }
 
-    /// Whether a file holds lines that are neither header nor rows.
+    /// Whether a file has lines that are neither header nor rows.
     pub fn has_other_lines(&self) -> bool {
         self.comment.is_some() || self.totals_heading.is_some() || self.must_end()
     }
 
-    /// Whether lines say something by what stands in them.
+    /// Whether lines with totals or an end marker are recognised by their text.
     pub fn lines_are_read(&self) -> bool {
-        self.end_marker.is_some() || self.totals.iter().any(|total| matches!(total.said, Said::Line(_)))
+        self.end_marker.is_some() || self.totals.iter().any(|total| matches!(total.source, TotalSource::Line(_)))
     }
 
-    /// Whether a file says by itself that it is whole.
+    /// Whether a file proves with totals or an end marker that it is complete.
     pub fn must_end(&self) -> bool {
         !self.totals.is_empty() || self.end_marker.is_some()
     }
@@ -257,7 +256,7 @@ mod tests {
             (&german, "Summe;2;124,00", "2", Some("124.00")),
             (&german, "Summe;2;1.240,00", "2", Some("1240.00")),
             (&german, "Summe;1.002;-1.240,00", "1002", Some("-1240.00")),
-            // No sum as this format writes one, whatever it may be meant as.
+            // Not a sum in this format, whatever the sender meant.
             (&german, "Summe;2;124.00", "2", None),
             (&swiss, "Summe;2;12'400.00", "2", Some("12400.00")),
             (&bank, "Summe;1;¥1,234.50", "1", Some("1234.50")),

@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::Chunk;
 use super::outcome::{Outcome, key};
 use crate::files::acknowledgement::Acknowledgement;
-use crate::store::inputs::{Counts, FileRow};
+use crate::store::files::{Counts, RecordedFile};
 
 /// A file's answers in the making.
 pub struct Answers {
@@ -26,8 +26,8 @@ pub struct Place {
 
 impl Answers {
     /// Goes on with the answers to a file from where its row stands.
-    pub fn new(ack: Acknowledgement, file: &FileRow) -> Answers {
-        let FileRow { last_line, counts, ack_bytes, rejects_bytes, .. } = *file;
+    pub fn new(ack: Acknowledgement, file: &RecordedFile) -> Answers {
+        let RecordedFile { last_line, counts, ack_bytes, rejects_bytes, .. } = *file;
         Answers { ack, place: Place { last_line, counts, ack_bytes, rejects_bytes } }
     }
 
@@ -53,7 +53,7 @@ impl Answers {
 
 impl Place {
     /// Writes it into the file's row.
-    pub fn note(self, file: &mut FileRow) {
+    pub fn note(self, file: &mut RecordedFile) {
         let Place { last_line, counts, ack_bytes, rejects_bytes } = self;
         (file.last_line, file.counts) = (last_line, counts);
         (file.ack_bytes, file.rejects_bytes) = (ack_bytes, rejects_bytes);

@@ -12,15 +12,15 @@ use crate::domain::intake::admission::is_refused_by_terms;
 use crate::domain::intake::arrival::left_out;
 use crate::scheme::Feed;
 use crate::store::exceptions::{self, NewException};
-use crate::store::inputs::FileRow;
-use crate::store::{Tx, arrivals, input_rows, inputs, listing};
+use crate::store::files::RecordedFile;
+use crate::store::{Tx, arrivals, file_rows, files, listing};
 
 /// Records that a file has come.
-pub async fn note(tx: &mut Tx, feed: &Feed, file: &FileRow, today: NaiveDate) -> Result<()> {
+pub async fn note(tx: &mut Tx, feed: &Feed, file: &RecordedFile, today: NaiveDate) -> Result<()> {
     if let Some(number) = file.number {
         count(tx, feed, file, number, today).await?;
     }
-    inputs::save_file(tx, file).await?;
+    files::save(tx, file).await?;
     let why = match &file.message {
         None => format!("taken in on {today} as file {}", file.file_no),
         Some(message) => format!("tried again on {today} as file {}: {message}", file.file_no),
@@ -29,14 +29,14 @@ pub async fn note(tx: &mut Tx, feed: &Feed, file: &FileRow, today: NaiveDate) ->
         Some(first) => listing::file(tx, first).await?,
         None => None,
     };
-    let mut settled: Vec<FileRow> = first.into_iter().map(|listed| listed.file).collect();
+    let mut settled: Vec<RecordedFile> = first.into_iter().map(|listed| listed.file).collect();
     if file.status != "quarantined" {
-        settled.extend(inputs::refused_with_bytes(tx, &feed.name, &file.sha256).await?);
+        settled.extend(files::refused_with_bytes(tx, &feed.name, &file.sha256).await?);
         if let Some(date) = file.dated_on {
             let missing = missing_key(&feed.name, date);
             // Whether a day's file has come is asked only if somebody waits for it.
             let waits = exceptions::open_about(tx, &file.merchant_id, "FILE_MISSING", &[&missing]).await?;
-            if !waits.is_empty() && arrivals::came(tx, &feed.name, date).await? {
+            if !waits.is_empty() && arrivals::has_arrived(tx, &feed.name, date).await? {
                 exceptions::resolve(tx, &file.merchant_id, &["FILE_MISSING"], &[&missing], today).await?;
             }
         }
@@ -52,12 +52,12 @@ pub const ROWS_REJECTED: &str = "ROWS_REJECTED";
 
 /// Judges a file whose rows are all read. That too many were rejected is listed until the file comes again, under its name or
 /// that of its rejected rows, and most of it can be taken.
-pub async fn judge(tx: &mut Tx, feed: &Feed, file: &mut FileRow, today: NaiveDate) -> Result<()> {
+pub async fn judge(tx: &mut Tx, feed: &Feed, file: &mut RecordedFile, today: NaiveDate) -> Result<()> {
     let (mut rejected, rows) = (file.counts.rejected, file.counts.rows);
     let mut codes = Vec::new();
     if feed.reject_limit.is_reached(rejected, rows) {
         // To refuse what goes beyond an order's terms is what they are for: such a row was understood.
-        codes = input_rows::rejected_by_code(tx, file.file_no).await?;
+        codes = file_rows::rejected_by_code(tx, file.file_no).await?;
         codes.retain(|(code, _)| !is_refused_by_terms(code));
         rejected = codes.iter().map(|(_, count)| count).sum();
     }
@@ -71,7 +71,7 @@ pub async fn judge(tx: &mut Tx, feed: &Feed, file: &mut FileRow, today: NaiveDat
         Some((code, count)) => format!(", {count} of them with {code}"),
         None => String::new(),
     };
-    let FileRow { name, kept_as, .. } = &*file;
+    let RecordedFile { name, kept_as, .. } = &*file;
     let message = format!(
         "{name}: {rejected} of {rows} rows were rejected{mostly}; {kept_as}.rejects.csv in the outbox has them with their \
          reasons. Correct them there and drop that file in again, or have {name} sent again"
@@ -90,8 +90,8 @@ pub async fn judge(tx: &mut Tx, feed: &Feed, file: &mut FileRow, today: NaiveDat
 }
 
 /// What files of which a file may be the good version are known by.
-async fn rejected_before(tx: &mut Tx, feed: &Feed, file: &FileRow) -> Result<Vec<String>> {
-    let named = inputs::files_named(tx, &feed.name, &file.name).await?;
+async fn rejected_before(tx: &mut Tx, feed: &Feed, file: &RecordedFile) -> Result<Vec<String>> {
+    let named = files::named(tx, &feed.name, &file.name).await?;
     let same_name = named.into_iter().map(|before| before.kept_as);
     let corrected = file.name.strip_suffix(".rejects.csv").map(str::to_owned);
     Ok(same_name.chain(corrected).map(|kept_as| rejected_key(feed, &kept_as)).collect())
@@ -101,7 +101,7 @@ fn rejected_key(feed: &Feed, kept_as: &str) -> String {
     format!("{}/{kept_as}", feed.name)
 }
 
-async fn count(tx: &mut Tx, feed: &Feed, file: &FileRow, number: i64, today: NaiveDate) -> Result<()> {
+async fn count(tx: &mut Tx, feed: &Feed, file: &RecordedFile, number: i64, today: NaiveDate) -> Result<()> {
     let highest = arrivals::highest_number(tx, &feed.name, file.dated_on).await?;
     if let Some(numbers) = left_out(number, highest, feed.first_number) {
         let exception = NewException {
@@ -136,7 +136,7 @@ async fn count(tx: &mut Tx, feed: &Feed, file: &FileRow, number: i64, today: Nai
     Ok(())
 }
 
-fn not_there(feed: &Feed, file: &FileRow, numbers: &RangeInclusive<i64>) -> String {
+fn not_there(feed: &Feed, file: &RecordedFile, numbers: &RangeInclusive<i64>) -> String {
     let (from, to) = (numbers.start(), numbers.end());
     let missing = if from == to { format!("number {from} is") } else { format!("numbers {from} to {to} are") };
     format!("{missing} missing: {} came to feed {} before", file.name, feed.name)

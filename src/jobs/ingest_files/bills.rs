@@ -11,11 +11,11 @@ use super::{Chunk, facts};
 use crate::books::environment::Environment;
 use crate::domain::calendar::day_of;
 use crate::domain::facts::source::Source;
-use crate::files::incoming::{BillRow, Kind, Row};
-use crate::files::reader::Line;
+use crate::files::read::reader::Line;
+use crate::files::rows::{BillRow, Kind, Row};
 use crate::scheme::Merchant;
-use crate::store::bills::{NewLine, Said};
-use crate::store::{Tx, bills, input_rows};
+use crate::store::bills::{ListedLine, NewLine};
+use crate::store::{Tx, bills, file_rows};
 
 pub async fn decide(
     tx: &mut Tx,
@@ -85,7 +85,7 @@ enum Word {
 
 /// What bills have said so far about the payments and refunds of a chunk.
 struct Words<'a> {
-    said: HashMap<(&'static str, &'a str), Vec<Said>>,
+    said: HashMap<(&'static str, &'a str), Vec<ListedLine>>,
     /// Since when a bill should have had those of ours, or they have waited for their order.
     since: HashMap<(&'static str, &'a str), NaiveDate>,
 }
@@ -97,9 +97,9 @@ impl<'a> Words<'a> {
             let of_kind: Vec<_> = rows.iter().copied().filter(|(row, _)| row.kind() == kind).collect();
             let Some(event) = of_kind.first().map(|(row, _)| row.fact.what.kind().code()) else { continue };
             let keys: Vec<&'a str> = of_kind.iter().map(|(_, key)| *key).collect();
-            let mut before = bills::said(tx, &merchant.id, event, &keys).await?;
-            let awaited = bills::awaited_since(tx, &merchant.id, event, &keys).await?;
-            let waiting = input_rows::pending_known(tx, &merchant.id, kind.name(), &keys).await?;
+            let mut before = bills::listed(tx, &merchant.id, event, &keys).await?;
+            let awaited = bills::expected_since(tx, &merchant.id, event, &keys).await?;
+            let waiting = file_rows::pending_known(tx, &merchant.id, kind.name(), &keys).await?;
             let waiting: HashMap<String, NaiveDate> =
                 waiting.into_iter().map(|waiting| (waiting.row_key, waiting.opened_on)).collect();
             for key in keys {
@@ -114,7 +114,7 @@ impl<'a> Words<'a> {
         let about = (row.fact.what.kind().code(), key);
         let words = self.said.entry(about).or_default();
         let content = (row.fact.order_id.as_str(), row.minor, row.currency.code());
-        let same = |said: &&Said| (said.order_id.as_str(), said.amount_minor, said.currency.as_str()) == content;
+        let same = |said: &&ListedLine| (said.order_id.as_str(), said.amount_minor, said.currency.as_str()) == content;
         if let Some(said) = words.iter().find(same) {
             return if said.fee_minor == row.fee_minor { Word::Same } else { Word::OtherFee(said.fee_minor) };
         }
@@ -124,7 +124,7 @@ impl<'a> Words<'a> {
             Some(_) => today,
             None => self.since.get(&about).copied().unwrap_or(today),
         };
-        words.push(Said {
+        words.push(ListedLine {
             event_key: key.to_owned(),
             order_id: row.fact.order_id.clone(),
             amount_minor: row.minor,

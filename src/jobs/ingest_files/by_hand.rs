@@ -16,10 +16,10 @@ use crate::domain::facts::correction::CorrectionRow;
 use crate::domain::facts::source::Source;
 use crate::domain::money::Currency;
 use crate::files::atomic;
-use crate::files::cell::Cells;
 use crate::files::inbox::Found;
-use crate::files::incoming::{self, Kind, Row};
-use crate::files::source::Seen;
+use crate::files::read::source::Seen;
+use crate::files::rows::cell::Cells;
+use crate::files::rows::{self, Kind, Row};
 use crate::scheme::Merchant;
 
 /// A correction by column and cell.
@@ -86,7 +86,7 @@ pub async fn preview(
     let (header, cells): (Vec<String>, csv::StringRecord) =
         by_hand.cells.iter().map(|(column, cell)| ((*column).to_owned(), cell.clone())).unzip();
     let cells = Cells { header: &header, cells: &cells, zone: environment.scheme.zone, as_sent: None };
-    let parsed = match incoming::parse(Kind::Corrections, &cells) {
+    let parsed = match rows::parse(Kind::Corrections, &cells) {
         Ok(parsed) => parsed,
         Err(rejection) => return Ok(told(&Outcome::from(&rejection), None)),
     };

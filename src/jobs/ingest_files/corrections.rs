@@ -20,12 +20,12 @@ use crate::domain::facts::correction::{Action, Changes, Correction, CorrectionRo
 use crate::domain::facts::fact::{Fact, FactRow, What};
 use crate::domain::facts::source::Source;
 use crate::domain::intake::admission::{Refusal, admit, admit_given_back, not_before_order};
-use crate::files::cell::Cells;
-use crate::files::incoming::{self, Kind, Row};
+use crate::files::rows::cell::Cells;
+use crate::files::rows::{self, Kind, Row};
 use crate::scheme::Merchant;
 use crate::store::corrections::{self, NewCorrection};
-use crate::store::input_rows::{self, InputRow};
-use crate::store::{Tx, exceptions, facts, inputs, orders};
+use crate::store::file_rows::{self, RecordedRow};
+use crate::store::{Tx, exceptions, facts, files, orders};
 
 /// Of a correction whose fact has not been seen.
 const UNKNOWN_FACT: &str = "UNKNOWN_FACT";
@@ -65,7 +65,7 @@ fn correction(row: &Row) -> Option<&CorrectionRow> {
 
 /// Tries corrections again that wait for facts. They are few, and mostly none.
 pub async fn try_again(tx: &mut Tx, environment: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<()> {
-    let mut waiting = input_rows::pending_of_kind(tx, &merchant.id, Kind::Corrections.name()).await?;
+    let mut waiting = file_rows::pending_of_kind(tx, &merchant.id, Kind::Corrections.name()).await?;
     if waiting.is_empty() {
         return Ok(());
     }
@@ -87,21 +87,21 @@ pub async fn try_again(tx: &mut Tx, environment: &Environment, merchant: &Mercha
         (input.code, input.message) = (code.to_owned(), message.to_owned());
         outcome.name().clone_into(&mut input.outcome);
         input.resolved_on = Some(today);
-        inputs::move_pending(tx, input.file_no, outcome.name(), 1).await?;
+        files::move_pending(tx, input.file_no, outcome.name(), 1).await?;
         resolved.push(input.clone());
     }
-    let about = |input: &'_ InputRow| Source { file_no: input.file_no, line: input.line };
+    let about = |input: &'_ RecordedRow| Source { file_no: input.file_no, line: input.line };
     let about: Vec<(&str, Source)> = resolved.iter().map(|input| (input.row_key.as_str(), about(input))).collect();
     exceptions::resolve_rows(tx, &merchant.id, &[UNKNOWN_FACT], &about, today).await?;
-    input_rows::save(tx, &resolved).await?;
+    file_rows::save(tx, &resolved).await?;
     desk.write(tx).await
 }
 
-fn read_again(waiting: &InputRow, zone: Tz) -> Result<CorrectionRow> {
+fn read_again(waiting: &RecordedRow, zone: Tz) -> Result<CorrectionRow> {
     let cells: BTreeMap<String, String> = serde_json::from_str(&waiting.content).context("a pending row's cells")?;
     let (header, cells): (Vec<String>, csv::StringRecord) = cells.into_iter().unzip();
     let cells = Cells { header: &header, cells: &cells, zone, as_sent: None };
-    match incoming::parse(Kind::Corrections, &cells).map(|parsed| parsed.row) {
+    match rows::parse(Kind::Corrections, &cells).map(|parsed| parsed.row) {
         Ok(Row::Correction(row)) => Ok(row),
         Ok(_) => anyhow::bail!("a pending correction is none"),
         Err(why) => anyhow::bail!("a pending correction cannot be read again: {}", why.message),
@@ -133,13 +133,13 @@ pub struct Desk<'a> {
     /// The order of each fact, by kind and key.
     order_of: HashMap<(&'static str, String), String>,
     /// Rows that wait, by the kind of the fact that they would be and its key.
-    waiting: HashMap<(&'static str, String), InputRow>,
+    waiting: HashMap<(&'static str, String), RecordedRow>,
     cases: HashMap<String, Case>,
     /// Orders that were declined.
     declined: BTreeSet<String>,
     accepted: Vec<NewCorrection>,
     /// Waiting rows that wait no more.
-    ended: Vec<InputRow>,
+    ended: Vec<RecordedRow>,
 }
 
 /// The kind of files that bring facts of a kind.
@@ -164,7 +164,7 @@ impl<'a> Desk<'a> {
             let found = facts::orders_of(tx, &merchant.id, kind, &ids).await?;
             order_of.extend(found.into_iter().map(|(id, order_id)| ((kind, id), order_id)));
             if let Some(files) = file_kind(kind) {
-                let rows = input_rows::pending_rows(tx, &merchant.id, files.name(), &ids).await?;
+                let rows = file_rows::pending_rows(tx, &merchant.id, files.name(), &ids).await?;
                 waiting.extend(rows.into_iter().map(|row| ((kind, row.row_key.clone()), row)));
             }
         }
@@ -389,12 +389,12 @@ impl<'a> Desk<'a> {
             return Ok(());
         }
         for row in &ended {
-            inputs::move_pending(tx, row.file_no, &row.outcome, 1).await?;
+            files::move_pending(tx, row.file_no, &row.outcome, 1).await?;
         }
-        let resolved = |row: &'_ InputRow| Source { file_no: row.file_no, line: row.line };
+        let resolved = |row: &'_ RecordedRow| Source { file_no: row.file_no, line: row.line };
         let resolved: Vec<(&str, Source)> = ended.iter().map(|row| (row.row_key.as_str(), resolved(row))).collect();
         exceptions::resolve_rows(tx, &merchant.id, &pending::WAITING_FOR, &resolved, today).await?;
-        input_rows::save(tx, &ended).await
+        file_rows::save(tx, &ended).await
     }
 }
 

@@ -18,16 +18,16 @@ use crate::domain::facts::fact::{Fact, FactRow, What};
 use crate::domain::facts::source::Source;
 use crate::domain::intake::admission::{admit, admit_given_back, not_before_order};
 use crate::domain::money::Currency;
-use crate::files::cell::quoted;
-use crate::files::incoming::facts::{fingerprint_of, fingerprint_of_money};
-use crate::files::incoming::{Kind, Row};
 use crate::files::profile::mapping::SET_ASIDE;
-use crate::files::reader::Line;
+use crate::files::read::reader::Line;
+use crate::files::rows::cell::quoted;
+use crate::files::rows::facts::{fingerprint_of, fingerprint_of_money};
+use crate::files::rows::{Kind, Row};
 use crate::scheme::Merchant;
-use crate::store::bills::{self, Said};
+use crate::store::bills::{self, ListedLine};
 use crate::store::exceptions::NewException;
 use crate::store::facts::{self, NewFact};
-use crate::store::{Tx, exceptions, input_rows, orders};
+use crate::store::{Tx, exceptions, file_rows, orders};
 
 pub async fn decide(
     tx: &mut Tx,
@@ -181,7 +181,7 @@ pub(super) struct Desk<'a> {
     other_keys: OtherKeys,
     accepted: Vec<NewFact>,
     /// Refunds that a bill tells of, by key: the provider gave them back itself.
-    given_back: HashMap<String, Vec<Said>>,
+    given_back: HashMap<String, Vec<ListedLine>>,
 }
 
 impl<'a> Desk<'a> {
@@ -237,7 +237,7 @@ impl<'a> Desk<'a> {
             let of_kind: Vec<&&FactRow> = rows.iter().filter(of_kind).collect();
             let Some(what) = of_kind.first().map(|row| row.what.kind().code()) else { continue };
             let keys: Vec<&str> = of_kind.iter().map(|row| row.id.as_str()).collect();
-            for waiting in input_rows::pending_known(tx, &self.merchant.id, kind.name(), &keys).await? {
+            for waiting in file_rows::pending_known(tx, &self.merchant.id, kind.name(), &keys).await? {
                 let known_as = key(what, &waiting.row_key);
                 let money = waiting.amount_minor.zip(waiting.currency.as_deref().and_then(Currency::parse));
                 if let Some((minor, currency)) = money {
@@ -345,7 +345,8 @@ impl<'a> Desk<'a> {
             return Some(source);
         }
         let content = (row.order_id.as_str(), minor, row.currency.map(Currency::code));
-        let is_it = |said: &&Said| (said.order_id.as_str(), said.amount_minor, Some(said.currency.as_str())) == content;
+        let is_it =
+            |said: &&ListedLine| (said.order_id.as_str(), said.amount_minor, Some(said.currency.as_str())) == content;
         let said = self.given_back.get(&row.id)?.iter().filter(|said| !said.failed).find(is_it)?;
         Some(Source { file_no: said.file_no, line: said.line })
     }
@@ -469,10 +470,14 @@ impl<'a> Desk<'a> {
 }
 
 /// What bills have said about the refunds among these rows.
-async fn said_of_refunds(tx: &mut Tx, merchant: &Merchant, rows: &[&FactRow]) -> Result<HashMap<String, Vec<Said>>> {
+async fn said_of_refunds(
+    tx: &mut Tx,
+    merchant: &Merchant,
+    rows: &[&FactRow],
+) -> Result<HashMap<String, Vec<ListedLine>>> {
     let refunds = rows.iter().filter(|row| matches!(row.what, What::Refund { .. }));
     let keys: Vec<&str> = refunds.map(|row| row.id.as_str()).collect();
-    if keys.is_empty() { Ok(HashMap::new()) } else { bills::said(tx, &merchant.id, "refund", &keys).await }
+    if keys.is_empty() { Ok(HashMap::new()) } else { bills::listed(tx, &merchant.id, "refund", &keys).await }
 }
 
 /// Keys are unique within their kind: a payment and its refund may share one.

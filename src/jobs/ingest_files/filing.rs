@@ -11,13 +11,13 @@ use crate::domain::facts::source::Source;
 use crate::files::inbox::{self, Filing, Found, Known};
 use crate::files::{acknowledgement, atomic};
 use crate::store::exceptions::{self, NewException};
-use crate::store::inputs::{self, FileRow};
+use crate::store::files::{self, RecordedFile};
 
 const CHANGED: &str = "FILE_CHANGED";
 
 /// Goes on where a stop came between recording files and putting them away; and lets go of those that are not there to
 /// be read to their end.
-pub async fn finish(environment: &Environment, unfiled: Vec<FileRow>, today: NaiveDate) -> Result<()> {
+pub async fn finish(environment: &Environment, unfiled: Vec<RecordedFile>, today: NaiveDate) -> Result<()> {
     // Those that are tried again have a place of their own.
     for file in unfiled.into_iter().filter(|file| file.status != "reading" || file.retry_of.is_none()) {
         let feed = feed_of(environment, &file)?;
@@ -31,7 +31,7 @@ pub async fn finish(environment: &Environment, unfiled: Vec<FileRow>, today: Nai
 }
 
 /// Ends a file that was half read when its sender exchanged it or took it away. What was taken of it counts.
-pub async fn give_up(environment: &Environment, mut file: FileRow, today: NaiveDate) -> Result<()> {
+pub async fn give_up(environment: &Environment, mut file: RecordedFile, today: NaiveDate) -> Result<()> {
     let rows = file.counts.rows;
     let message = format!(
         "{} was exchanged or taken away while it was read: its first {rows} rows count, no other was seen; send it \
@@ -43,13 +43,13 @@ pub async fn give_up(environment: &Environment, mut file: FileRow, today: NaiveD
     (file.code, file.message) = (Some(CHANGED.to_owned()), Some(message.clone()));
     let mut tx = environment.store.write().await?;
     exceptions::open(&mut tx, &file.merchant_id, today, &[about(&file, message)]).await?;
-    inputs::save_file(&mut tx, &file).await?;
+    files::save(&mut tx, &file).await?;
     tx.commit().await?;
     file_away(environment, file, None).await
 }
 
 /// Publishes the answers and moves the file out of the inbox: the one that was found, if it was read just now.
-pub async fn file_away(environment: &Environment, mut file: FileRow, found: Option<&Found>) -> Result<()> {
+pub async fn file_away(environment: &Environment, mut file: RecordedFile, found: Option<&Found>) -> Result<()> {
     let feed = feed_of(environment, &file)?;
     let answers = environment.folder(environment.scheme.home.outbox(&feed.name))?;
     let home = &environment.scheme.home;
@@ -89,7 +89,7 @@ pub async fn file_away(environment: &Environment, mut file: FileRow, found: Opti
     file.filed = true;
     let mut tx = environment.store.write().await?;
     exceptions::open(&mut tx, &file.merchant_id, file.business_date, &opened).await?;
-    inputs::save_file(&mut tx, &file).await?;
+    files::save(&mut tx, &file).await?;
     tx.commit().await
 }
 
@@ -97,16 +97,16 @@ pub async fn file_away(environment: &Environment, mut file: FileRow, found: Opti
 pub const REASON: &str = ".reason.txt";
 
 /// What lies beside a file in quarantine: why it is there, for whoever finds it.
-fn reason(file: &FileRow) -> String {
+fn reason(file: &RecordedFile) -> String {
     let (code, message) = (file.code.as_deref().unwrap_or_default(), file.message.as_deref().unwrap_or_default());
-    let FileRow { name, feed, sha256, business_date, .. } = file;
+    let RecordedFile { name, feed, sha256, business_date, .. } = file;
     format!(
         "file: {name}\nfeed: {feed}\nbusiness date: {business_date}\nsha256: {sha256}\ncode: {code}\nreason: {message}\n\
          what to do: have it mended and send it again, under the same name or another\n"
     )
 }
 
-fn about(file: &FileRow, message: String) -> NewException {
+fn about(file: &RecordedFile, message: String) -> NewException {
     let source = Source { file_no: file.file_no, line: 0 };
     NewException { code: CHANGED.to_owned(), source, message, ..NewException::default() }
 }

@@ -12,7 +12,7 @@ use crate::books::environment::Environment;
 use crate::books::inboxes::is_gone;
 use crate::clock;
 use crate::files::inbox::{self, Found, Refused};
-use crate::files::source::Seen;
+use crate::files::read::source::Seen;
 use crate::scheme::Feed;
 use crate::store::exceptions::{self, NewException};
 
@@ -45,7 +45,7 @@ pub async fn look(environment: &Environment, today: NaiveDate) -> Result<Arrival
         }
         staying::load(environment, feed).await?;
         let is_known = |name: &str, seen: &Seen| staying::is_dealt_with(environment, feed, name, seen);
-        let looked = inbox::look(&feed.folder, &feed.pattern, feed.done.as_deref(), is_known).with_context(looking)?;
+        let looked = inbox::list(&feed.folder, &feed.pattern, feed.done.as_deref(), is_known).with_context(looking)?;
         let is_due = |found: &Found| found.date.is_none_or(|date| date <= today);
         arrived.files.extend(looked.found.into_iter().filter(is_due).map(|found| (feed, found)));
         for refused in looked.refused {

@@ -32,9 +32,9 @@ use crate::books::environment::Environment;
 use crate::books::remote;
 use crate::books::{self, policy_versions};
 use crate::files::inbox::Found;
-use crate::files::{reader, source};
+use crate::files::read::{reader, source};
 use crate::scheme::{Feed, Merchant};
-use crate::store::inputs::{self, Counts, FileRow};
+use crate::store::files::{self, Counts, RecordedFile};
 use crate::store::{Tx, exceptions};
 
 /// Files of which too many rows were rejected. What is right of them counts, and no day waits for the others.
@@ -44,7 +44,7 @@ pub struct RowsRejected(String);
 
 pub async fn run(environment: &Environment, today: NaiveDate) -> Result<Done> {
     let mut tx = environment.store.read().await?;
-    let unfiled = inputs::unfiled(&mut tx).await?;
+    let unfiled = files::unfiled(&mut tx).await?;
     let cut_off = retry::cut_off(&mut tx).await?;
     policy_versions::check(&mut tx, environment).await?;
     environment.scheme.check_calendars(today)?;
@@ -118,7 +118,7 @@ pub async fn dry_run(environment: &Environment, today: NaiveDate) -> Result<Vec<
         if staying::is_settled(&mut tx, environment, feed, &found.name, &examined.sha256).await? {
             continue;
         }
-        let taken = inputs::file_with_bytes(&mut tx, merchant_of(feed), feed.kind.name(), &examined.sha256).await?;
+        let taken = files::taken_with_bytes(&mut tx, merchant_of(feed), feed.kind.name(), &examined.sha256).await?;
         would.push(match (taken, &examined.trust) {
             (Some(file), _) if file.status == "taken" => {
                 format!(
@@ -140,7 +140,7 @@ async fn take(
     found: &Found,
     today: NaiveDate,
     retry_of: Option<i64>,
-) -> Result<Option<FileRow>> {
+) -> Result<Option<RecordedFile>> {
     let examined = match reader::examine(&feed.delivery(found)) {
         Err(why) if source::is_changed(&why) => {
             tracing::warn!(file = found.name, "still being written to; left for the next run");
@@ -159,7 +159,7 @@ async fn take(
         }
         return Ok(None);
     }
-    let same = inputs::file_with_bytes(&mut tx, merchant_of(feed), feed.kind.name(), &examined.sha256).await?;
+    let same = files::taken_with_bytes(&mut tx, merchant_of(feed), feed.kind.name(), &examined.sha256).await?;
     if let Some(file) = same.as_ref().filter(|file| file.status == "reading") {
         let theirs = (file.feed.as_str(), file.name.as_str());
         if theirs == (feed.name.as_str(), found.name.as_str()) {
@@ -213,7 +213,7 @@ async fn give_up_exchanged(
     today: NaiveDate,
 ) -> Result<()> {
     let mut tx = environment.store.read().await?;
-    let named = inputs::files_named(&mut tx, &feed.name, &found.name).await?;
+    let named = files::named(&mut tx, &feed.name, &found.name).await?;
     drop(tx);
     for file in named.into_iter().filter(|file| file.status == "reading" && file.sha256 != sha256) {
         filing::give_up(environment, file, today).await?;
@@ -228,10 +228,10 @@ async fn claim(
     found: &Found,
     sha256: &str,
     today: NaiveDate,
-) -> Result<(FileRow, Option<String>)> {
-    let earlier = inputs::files_named(tx, &feed.name, &found.name).await?;
+) -> Result<(RecordedFile, Option<String>)> {
+    let earlier = files::named(tx, &feed.name, &found.name).await?;
     let kept_as = free_name(tx, feed, &found.name, earlier.len() + 1).await?;
-    let was_taken = |file: &&FileRow| matches!(file.status.as_str(), "taken" | "interrupted");
+    let was_taken = |file: &&RecordedFile| matches!(file.status.as_str(), "taken" | "interrupted");
     let taken = earlier.iter().rev().find(was_taken).filter(|before| before.sha256 != sha256);
     let again = taken.map(|before| {
         let (name, on) = (&found.name, before.business_date);
@@ -239,13 +239,13 @@ async fn claim(
             "{name} came before, on {on}, with other bytes; this one is kept as {kept_as}, its rows count by their keys"
         )
     });
-    let (file_no, sha256) = (inputs::next_file_no(tx).await?, sha256.to_owned());
-    Ok((FileRow { file_no, kept_as, sha256, ..new_file(feed, found, today) }, again))
+    let (file_no, sha256) = (files::next_number(tx).await?, sha256.to_owned());
+    Ok((RecordedFile { file_no, kept_as, sha256, ..new_file(feed, found, today) }, again))
 }
 
 /// The row of a file of which nothing is known yet but that it was found.
-fn new_file(feed: &Feed, found: &Found, today: NaiveDate) -> FileRow {
-    FileRow {
+fn new_file(feed: &Feed, found: &Found, today: NaiveDate) -> RecordedFile {
+    RecordedFile {
         file_no: 0,
         feed: feed.name.clone(),
         kind: feed.kind.name().to_owned(),
@@ -278,14 +278,14 @@ async fn free_name(tx: &mut Tx, feed: &Feed, name: &str, mut number: usize) -> R
             (n, None) => format!("{name}.{n}"),
         };
         // A name like that of a reason is left to the reason.
-        if !free.ends_with(filing::REASON) && !inputs::is_kept_as(tx, &feed.name, &free).await? {
+        if !free.ends_with(filing::REASON) && !files::is_kept_as(tx, &feed.name, &free).await? {
             return Ok(free);
         }
         number += 1;
     }
 }
 
-fn feed_of<'s>(environment: &'s Environment, file: &FileRow) -> Result<&'s Feed> {
+fn feed_of<'s>(environment: &'s Environment, file: &RecordedFile) -> Result<&'s Feed> {
     let feed = environment.scheme.feed(&file.feed);
     feed.with_context(|| format!("{} came by feed {}, which is no longer configured", file.name, file.feed))
 }

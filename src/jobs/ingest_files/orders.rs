@@ -23,13 +23,13 @@ use crate::domain::facts::source::Source;
 use crate::domain::intake::admission::not_before_order;
 use crate::domain::intake::eligibility::{self, Request};
 use crate::domain::terms::policy::Terms;
-use crate::files::incoming::Row;
-use crate::files::incoming::facts::{fingerprint_of, fulfilment_id};
-use crate::files::reader::Line;
+use crate::files::read::reader::Line;
+use crate::files::rows::Row;
+use crate::files::rows::facts::{fingerprint_of, fulfilment_id};
 use crate::scheme::Merchant;
+use crate::store::customer_standing::{self, CustomerStanding};
 use crate::store::facts::{self, NewFact};
 use crate::store::orders::{Decided, NewOrder, StoredOrder};
-use crate::store::standings::{self, Standing};
 use crate::store::{Tx, orders, scheme};
 
 /// Where a file's orders are decided, in its order. Nothing else changes what it keeps in mind: whoever takes in orders
@@ -64,7 +64,7 @@ struct Asked {
 /// A customer as the next order finds them.
 #[derive(Default)]
 struct Customer {
-    standing: Standing,
+    standing: CustomerStanding,
     /// What of their exposure the store does not say yet.
     unrecorded: i64,
 }
@@ -138,12 +138,12 @@ impl Desk {
         }
         if !is_last && !self.has_all && !self.asked.strangers.is_empty() {
             let many = self.asked.strangers.len() * ONE_IN;
-            let count = usize::try_from(standings::count(tx, &merchant.id, i64::try_from(many + 1)?).await?)?;
+            let count = usize::try_from(customer_standing::count(tx, &merchant.id, i64::try_from(many + 1)?).await?)?;
             if count <= many {
                 let before = self.customers.len();
                 self.customers.reserve(count);
                 self.places.reserve(count);
-                standings::of_all(tx, &merchant.id, |id, standing| self.meet(before, id, standing)).await?;
+                customer_standing::of_all(tx, &merchant.id, |id, standing| self.meet(before, id, standing)).await?;
                 self.has_all = true;
                 // Who has no agreement is not among all.
                 self.prepare(lines);
@@ -152,7 +152,7 @@ impl Desk {
         if !self.asked.strangers.is_empty() {
             let strangers: Vec<&str> = self.asked.strangers.iter().map(String::as_str).collect();
             let before = self.customers.len();
-            for (id, standing) in standings::of(tx, &merchant.id, &strangers).await? {
+            for (id, standing) in customer_standing::of(tx, &merchant.id, &strangers).await? {
                 self.meet(before, id, standing);
             }
             self.prepare(lines);
@@ -163,7 +163,7 @@ impl Desk {
     }
 
     /// Takes note of how a customer stands. Of those who were in mind `before` more is known than the store says yet.
-    fn meet(&mut self, before: usize, id: String, standing: Standing) {
+    fn meet(&mut self, before: usize, id: String, standing: CustomerStanding) {
         match self.places.entry(id) {
             Entry::Vacant(free) => {
                 free.insert(self.customers.len());
@@ -233,7 +233,7 @@ impl Desk {
         let OrderRow { amount_minor, currency, ordered_at, .. } = *row;
         let request = Request { amount_minor, currency, ordered_at, today, zone };
         let customer = &mut customers[customer];
-        let Standing { applicant, agreements, exposure } = &customer.standing;
+        let CustomerStanding { applicant, agreements, exposure } = &customer.standing;
         let agreement = agreement_for(agreements, ordered_at).map(|(agreement, _)| agreement);
         let answer = eligibility::decide(&request, applicant.as_ref(), agreements, *exposure, terms);
         let order = Order {

@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::facts::key;
 use crate::domain::facts::case::Case;
 use crate::domain::facts::fact::{Fact, FactRow, PARTS, What};
-use crate::files::incoming::facts::fingerprint_of_money;
+use crate::files::rows::facts::fingerprint_of_money;
 use crate::store::{Tx, bills, facts};
 
 /// What is known of facts that rows may mean by another key.

@@ -11,14 +11,14 @@ use super::Chunk;
 use crate::domain::calendar::day_of;
 use crate::domain::facts::source::Source;
 use crate::domain::money::Currency;
-use crate::files::cell::{NO_AMOUNT, Rejection};
-use crate::files::incoming::{Kind, Parsed, Row, bills};
 use crate::files::profile::mapping::{SET_ASIDE, is_declined};
-use crate::files::reader::Line;
+use crate::files::read::reader::Line;
+use crate::files::rows::cell::{NO_AMOUNT, Rejection};
+use crate::files::rows::{Kind, Parsed, Row, bills};
 use crate::store::Tx;
 use crate::store::exceptions::{self, NewException};
-use crate::store::input_rows::{self, InputRow};
-use crate::store::inputs::Counts;
+use crate::store::file_rows::{self, RecordedRow};
+use crate::store::files::Counts;
 
 /// A row's outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,7 +117,7 @@ fn short(text: &str) -> String {
 
 /// What is kept of the rows that were not simply recorded, the exceptions they make, and those that are over.
 pub struct Noted {
-    rows: Vec<InputRow>,
+    rows: Vec<RecordedRow>,
     opened: Vec<NewException>,
     /// Keys of rows that were rejected before and have come again, mended, by the exception they had made.
     mended: BTreeMap<&'static str, Vec<String>>,
@@ -145,7 +145,7 @@ impl Noted {
     }
 
     pub async fn write(&self, tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<()> {
-        input_rows::add(tx, &self.rows).await?;
+        file_rows::add(tx, &self.rows).await?;
         exceptions::open(tx, merchant, today, &self.opened).await?;
         for (code, keys) in &self.mended {
             let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
@@ -167,7 +167,7 @@ pub fn rejected_code(kind: Kind, of: Kind) -> Option<&'static str> {
     }
 }
 
-fn input_row(chunk: &Chunk<'_>, of: Kind, line: &Line, outcome: &Outcome) -> InputRow {
+fn input_row(chunk: &Chunk<'_>, of: Kind, line: &Line, outcome: &Outcome) -> RecordedRow {
     let Chunk { file, header, today, zone, .. } = *chunk;
     let (code, message) = outcome.code_and_message();
     let (order_id, amount) = match &line.parsed {
@@ -175,7 +175,7 @@ fn input_row(chunk: &Chunk<'_>, of: Kind, line: &Line, outcome: &Outcome) -> Inp
         Err(_) => (short(raw(header, line, "order_id")), None),
     };
     let pending = matches!(outcome, Outcome::Pending { .. });
-    InputRow {
+    RecordedRow {
         file_no: file.file_no,
         line: line.number,
         merchant_id: file.merchant_id.clone(),
@@ -239,7 +239,7 @@ fn content(header: &[String], line: &Line) -> String {
 }
 
 /// What finance must look at: contradictions, money without its order, and money that could not be read.
-pub fn exception_about(kind: Kind, of: Kind, outcome: &Outcome, row: &InputRow) -> Option<NewException> {
+pub fn exception_about(kind: Kind, of: Kind, outcome: &Outcome, row: &RecordedRow) -> Option<NewException> {
     let code = match outcome {
         Outcome::Conflict { .. } => "CONFLICT",
         Outcome::Pending { code, .. } if kind.is_money() => code,

@@ -13,11 +13,11 @@ use crate::books::environment::Environment;
 use crate::domain::facts::fact::{FactRow, PARTS};
 use crate::domain::facts::source::Source;
 use crate::domain::intake::admission::UNKNOWN_PAYMENT;
-use crate::files::cell::Cells;
-use crate::files::incoming::{self, Kind, Row};
+use crate::files::rows::cell::Cells;
+use crate::files::rows::{self, Kind, Row};
 use crate::scheme::Merchant;
-use crate::store::input_rows::{self, InputRow};
-use crate::store::{Tx, exceptions, inputs, listing};
+use crate::store::file_rows::{self, RecordedRow};
+use crate::store::{Tx, exceptions, files, listing};
 
 /// What money rows wait for, as exceptions tell it.
 pub const WAITING_FOR: [&str; 4] = ["UNKNOWN_ORDER", UNKNOWN_PAYMENT, "CURRENCY", "ORDER_DECLINED"];
@@ -30,7 +30,7 @@ pub async fn try_again(
     order_ids: &[&str],
     today: NaiveDate,
 ) -> Result<()> {
-    let mut pending = input_rows::pending_for(tx, &merchant.id, order_ids).await?;
+    let mut pending = file_rows::pending_for(tx, &merchant.id, order_ids).await?;
     if pending.is_empty() {
         return Ok(());
     }
@@ -42,7 +42,7 @@ pub async fn try_again(
     }
     // A chargeback waits for its payment, whichever of them came first. And what a bill has said of a refund is kept under its
     // key, so that it comes before the merchant's word, which has another.
-    let is_whole_key = |row: &InputRow| files[&row.file_no].0 == Kind::Bills && row.row_key.contains(PARTS);
+    let is_whole_key = |row: &RecordedRow| files[&row.file_no].0 == Kind::Bills && row.row_key.contains(PARTS);
     pending.sort_by_key(|waiting| (waiting.kind == Kind::Chargebacks.name(), !is_whole_key(waiting)));
     let mut rows = Vec::with_capacity(pending.len());
     for waiting in &pending {
@@ -80,14 +80,14 @@ pub async fn try_again(
         resolved.push((waiting.row_key.as_str(), source));
     }
     for ((file_no, outcome), rows) in counts {
-        inputs::move_pending(tx, file_no, outcome, rows).await?;
+        files::move_pending(tx, file_no, outcome, rows).await?;
     }
     exceptions::resolve_rows(tx, &merchant.id, &WAITING_FOR, &resolved, today).await?;
     for (code, keys) in mended {
         exceptions::resolve(tx, &merchant.id, &[code], &keys, today).await?;
     }
     exceptions::open(tx, &merchant.id, today, &opened).await?;
-    input_rows::save(tx, &pending).await?;
+    file_rows::save(tx, &pending).await?;
     desk.write(tx).await
 }
 
@@ -99,7 +99,7 @@ pub async fn try_chargebacks_again(
     paid: &[&str],
     today: NaiveDate,
 ) -> Result<()> {
-    let waiting = input_rows::with_waiting_chargebacks(tx, &merchant.id, paid).await?;
+    let waiting = file_rows::with_waiting_chargebacks(tx, &merchant.id, paid).await?;
     let waiting: Vec<&str> = waiting.iter().map(String::as_str).collect();
     try_again(tx, environment, merchant, &waiting, today).await
 }
@@ -113,11 +113,11 @@ pub async fn kind_and_zone(tx: &mut Tx, environment: &Environment, file_no: i64)
 }
 
 /// The row as it came, from its kept cells.
-pub fn read_again(waiting: &InputRow, kind: Kind, zone: Tz) -> Result<FactRow> {
+pub fn read_again(waiting: &RecordedRow, kind: Kind, zone: Tz) -> Result<FactRow> {
     let cells: std::collections::BTreeMap<String, String> =
         serde_json::from_str(&waiting.content).context("a pending row's cells")?;
     let (header, cells): (Vec<String>, csv::StringRecord) = cells.into_iter().unzip();
-    let parsed = incoming::parse(kind, &Cells { header: &header, cells: &cells, zone, as_sent: None });
+    let parsed = rows::parse(kind, &Cells { header: &header, cells: &cells, zone, as_sent: None });
     match parsed.map(|parsed| parsed.row) {
         Ok(Row::Fact(row)) => Ok(row),
         Ok(_) => anyhow::bail!("a pending row of kind {} is no fact", waiting.kind),

@@ -10,7 +10,7 @@ use super::outcome::Outcome;
 use super::{Chunk, merchant, new_file};
 use crate::books::environment::Environment;
 use crate::files::inbox::Found;
-use crate::files::reader::Rows;
+use crate::files::read::reader::Rows;
 use crate::scheme::Feed;
 
 /// Rows that are decided at a time.

@@ -14,13 +14,13 @@ use super::outcome::{Noted, Outcome};
 use super::{arrival, bills, corrections, facts, filing, merchant, records, results};
 use crate::books::environment::Environment;
 use crate::files::acknowledgement::{Acknowledgement, RejectsForm};
-use crate::files::encoding::Encoding;
 use crate::files::inbox::Found;
-use crate::files::incoming::Kind;
-use crate::files::reader::{Line, Rows};
-use crate::files::source;
+use crate::files::read::encoding::Encoding;
+use crate::files::read::reader::{Line, Rows};
+use crate::files::read::source;
+use crate::files::rows::Kind;
 use crate::scheme::Feed;
-use crate::store::inputs::{self, FileRow};
+use crate::store::files::{self, RecordedFile};
 use crate::store::{Tx, exposure};
 
 /// Reads a file on from where its row stands, records what comes of each row, and puts the file away.
@@ -28,9 +28,9 @@ pub async fn read(
     environment: &Environment,
     feed: &Feed,
     found: &Found,
-    file: FileRow,
+    file: RecordedFile,
     today: NaiveDate,
-) -> Result<FileRow> {
+) -> Result<RecordedFile> {
     let rows = Rows::open(&feed.delivery(found), file.last_line)?;
     let header = rows.header().to_vec();
     let form = RejectsForm {
@@ -63,7 +63,7 @@ pub async fn read(
 }
 
 /// Rows that are decided as they are written.
-async fn take_in(mut books: Books<'_>, mut chunks: Chunks<'_>, mut clerk: Clerk) -> Result<FileRow> {
+async fn take_in(mut books: Books<'_>, mut chunks: Chunks<'_>, mut clerk: Clerk) -> Result<RecordedFile> {
     let mut tx = books.environment.store.write().await?;
     loop {
         let (lines, ends) = chunks.next().await?;
@@ -83,7 +83,7 @@ async fn take_in_orders(
     mut chunks: Chunks<'_>,
     mut clerk: Clerk,
     mut desk: Desk,
-) -> Result<FileRow> {
+) -> Result<RecordedFile> {
     let mut tx = books.environment.store.write().await?;
     let (mut lines, mut ends) = chunks.next().await?;
     desk.prepare(&lines);
@@ -155,7 +155,7 @@ struct Clerk {
 struct Cover {
     kind: Kind,
     /// As it was when reading began.
-    file: FileRow,
+    file: RecordedFile,
     /// The names under which the file's rows are read.
     header: Vec<String>,
     today: NaiveDate,
@@ -199,7 +199,7 @@ struct Books<'a> {
     environment: &'a Environment,
     feed: &'a Feed,
     today: NaiveDate,
-    file: FileRow,
+    file: RecordedFile,
 }
 
 impl Books<'_> {
@@ -224,7 +224,7 @@ impl Books<'_> {
             arrival::judge(&mut tx, feed, file, *today).await?;
         }
         if ends != Ends::Nothing {
-            inputs::save_file(&mut tx, file).await?;
+            files::save(&mut tx, file).await?;
             tx.commit().await?;
             tx = environment.store.write().await?;
         }
@@ -235,7 +235,7 @@ impl Books<'_> {
 /// Rows of a file that are decided together.
 pub(super) struct Chunk<'a> {
     pub kind: Kind,
-    pub file: &'a FileRow,
+    pub file: &'a RecordedFile,
     pub header: &'a [String],
     pub lines: &'a [Line],
     pub today: NaiveDate,

@@ -13,9 +13,9 @@ use crate::domain::bank::instruction::{Answer, Direction};
 use crate::domain::calendar::{day_of, instant_of, plus};
 use crate::domain::facts::fact::{Fact, What};
 use crate::domain::facts::source::Source;
-use crate::files::incoming::facts::fingerprint_of_money;
-use crate::files::incoming::{Kind, ResultRow, Row};
-use crate::files::reader::Line;
+use crate::files::read::reader::Line;
+use crate::files::rows::facts::fingerprint_of_money;
+use crate::files::rows::{Kind, ResultRow, Row};
 use crate::scheme::Merchant;
 use crate::store::facts::{self, NewFact};
 use crate::store::instructions::{self, NewAnswer, StoredInstruction};
@@ -197,7 +197,7 @@ impl<'a> Desk<'a> {
         self.answered.sort_unstable();
         self.answered.dedup();
         let look: Vec<_> = self.answered.into_iter().map(|order_id| (order_id, today)).collect();
-        instructions::look_at(tx, merchant, self.direction, &look).await?;
+        instructions::schedule_reviews(tx, merchant, self.direction, &look).await?;
         let ids: Vec<&str> = self.answers.iter().map(|new| new.instruction_id.as_str()).collect();
         exceptions::resolve(tx, merchant, &["DEBIT_NO_ANSWER", "PAYOUT_NO_ANSWER"], &ids, today).await
     }

@@ -10,11 +10,12 @@ use chrono::NaiveDate;
 use super::{staying, take};
 use crate::books::environment::Environment;
 use crate::books::policy_versions;
+use crate::files::atomic;
 use crate::files::inbox::Found;
-use crate::files::source::Seen;
-use crate::files::{atomic, reader};
+use crate::files::read::reader;
+use crate::files::read::source::Seen;
 use crate::scheme::Feed;
-use crate::store::inputs::{self, FileRow};
+use crate::store::files::{self, RecordedFile};
 use crate::store::{Tx, listing};
 
 /// What rows are rejected with because of configuration: mended, the same rows may be right.
@@ -23,7 +24,7 @@ pub const BY_CONFIGURATION: [&str; 3] = ["NO_CALENDAR_YEAR", "NO_POLICY", "UNKNO
 /// What became of a try.
 pub enum Tried {
     /// It went the way of every file, as this one.
-    As(Box<FileRow>),
+    As(Box<RecordedFile>),
     /// It would, if this were no dry run.
     Would,
     /// It is refused for the same reason as before; nothing was changed.
@@ -33,7 +34,7 @@ pub enum Tried {
 }
 
 /// What a try again of everything would begin with.
-pub async fn candidates(tx: &mut Tx) -> Result<Vec<FileRow>> {
+pub async fn candidates(tx: &mut Tx) -> Result<Vec<RecordedFile>> {
     Ok(listing::to_retry(tx, &BY_CONFIGURATION).await?.into_iter().map(|listed| listed.file).collect())
 }
 
@@ -41,9 +42,9 @@ pub async fn candidates(tx: &mut Tx) -> Result<Vec<FileRow>> {
 pub async fn retry(
     environment: &Environment,
     today: NaiveDate,
-    mut files: Vec<FileRow>,
+    mut files: Vec<RecordedFile>,
     dry_run: bool,
-) -> Result<Vec<(FileRow, Tried)>> {
+) -> Result<Vec<(RecordedFile, Tried)>> {
     let mut tx = environment.store.read().await?;
     policy_versions::check(&mut tx, environment).await?;
     environment.scheme.check_calendars(today)?;
@@ -55,7 +56,7 @@ pub async fn retry(
         tried.extend(done.map(|done| (file, Tried::As(Box::new(done)))));
     }
     let turn =
-        |file: &FileRow| environment.scheme.feeds.iter().find(|feed| feed.name == file.feed).map(|feed| feed.kind);
+        |file: &RecordedFile| environment.scheme.feeds.iter().find(|feed| feed.name == file.feed).map(|feed| feed.kind);
     files.sort_by_key(|file| (turn(file), file.dated_on, file.file_no));
     for file in files {
         let outcome = try_again(environment, today, &file, dry_run).await;
@@ -66,14 +67,14 @@ pub async fn retry(
 }
 
 /// Goes on with a try that a stop cut off.
-pub async fn go_on(environment: &Environment, today: NaiveDate, file: &FileRow) -> Result<Option<FileRow>> {
+pub async fn go_on(environment: &Environment, today: NaiveDate, file: &RecordedFile) -> Result<Option<RecordedFile>> {
     let feed = super::feed_of(environment, file)?;
     let (path, _) = source(environment, feed, file).await?;
     take(environment, feed, &found(feed, file, path)?, today, file.retry_of).await
 }
 
 /// Where a file lies that is not filed away yet, and whether it stays there.
-pub async fn source(environment: &Environment, feed: &Feed, file: &FileRow) -> Result<(PathBuf, bool)> {
+pub async fn source(environment: &Environment, feed: &Feed, file: &RecordedFile) -> Result<(PathBuf, bool)> {
     let Some(first) = file.retry_of else {
         let path = feed.folder.join(&file.name);
         if !staying::may_stay(environment, feed, &file.name) {
@@ -89,7 +90,7 @@ pub async fn source(environment: &Environment, feed: &Feed, file: &FileRow) -> R
     Ok((lies, false))
 }
 
-async fn try_again(environment: &Environment, today: NaiveDate, file: &FileRow, dry_run: bool) -> Result<Tried> {
+async fn try_again(environment: &Environment, today: NaiveDate, file: &RecordedFile, dry_run: bool) -> Result<Tried> {
     let not = |why: String| Ok(Tried::Not { why });
     let Ok(feed) = super::feed_of(environment, file) else {
         return not(format!("feed {} is no longer configured", file.feed));
@@ -110,7 +111,7 @@ async fn try_again(environment: &Environment, today: NaiveDate, file: &FileRow, 
     } else if !path.is_file() {
         return not(format!("{} is not there any more; have it sent again", path.display()));
     }
-    let found = found(feed, &FileRow { name, ..file.clone() }, path)?;
+    let found = found(feed, &RecordedFile { name, ..file.clone() }, path)?;
     let examined = reader::examine(&feed.delivery(&found))?;
     if let Some(distrust) = examined.trust.err().filter(|distrust| Some(distrust.code) == file.code.as_deref()) {
         return Ok(Tried::Still { message: distrust.message });
@@ -124,11 +125,11 @@ async fn try_again(environment: &Environment, today: NaiveDate, file: &FileRow, 
     }
 }
 
-fn in_quarantine(environment: &Environment, file: &FileRow) -> PathBuf {
+fn in_quarantine(environment: &Environment, file: &RecordedFile) -> PathBuf {
     environment.scheme.home.quarantine(&file.feed).join(&file.kept_as)
 }
 
-fn again(environment: &Environment, file: &FileRow) -> PathBuf {
+fn again(environment: &Environment, file: &RecordedFile) -> PathBuf {
     environment.scheme.home.retry(&file.feed).join(format!("{}.rejects.csv", file.kept_as))
 }
 
@@ -136,7 +137,7 @@ fn again(environment: &Environment, file: &FileRow) -> PathBuf {
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Counts those of a file's rejected rows that are worth another try, and writes them into a file of their own.
-fn rows_again(environment: &Environment, feed: &Feed, file: &FileRow, to: Option<&PathBuf>) -> Result<usize> {
+fn rows_again(environment: &Environment, feed: &Feed, file: &RecordedFile, to: Option<&PathBuf>) -> Result<usize> {
     let rejects = environment.scheme.home.outbox(&file.feed).join(format!("{}.rejects.csv", file.kept_as));
     let reading = || format!("they were put into {}", rejects.display());
     let rejects = fs::read(&rejects).with_context(reading)?;
@@ -169,7 +170,7 @@ fn rows_again(environment: &Environment, feed: &Feed, file: &FileRow, to: Option
     Ok(count)
 }
 
-fn found(feed: &Feed, file: &FileRow, path: PathBuf) -> Result<Found> {
+fn found(feed: &Feed, file: &RecordedFile, path: PathBuf) -> Result<Found> {
     let metadata = fs::metadata(&path).with_context(|| format!("looking for {}", path.display()))?;
     // The pattern may have been what was mended.
     let in_name = feed.pattern.matches(&file.name).unwrap_or_default();
@@ -177,7 +178,7 @@ fn found(feed: &Feed, file: &FileRow, path: PathBuf) -> Result<Found> {
 }
 
 /// Tries that a stop cut off.
-pub async fn cut_off(tx: &mut Tx) -> Result<Vec<FileRow>> {
-    let unfiled = inputs::unfiled(tx).await?;
+pub async fn cut_off(tx: &mut Tx) -> Result<Vec<RecordedFile>> {
+    let unfiled = files::unfiled(tx).await?;
     Ok(unfiled.into_iter().filter(|file| file.status == "reading" && file.retry_of.is_some()).collect())
 }

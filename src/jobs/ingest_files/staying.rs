@@ -9,10 +9,10 @@ use anyhow::Result;
 use super::merchant_of;
 use crate::books::environment::Environment;
 use crate::files::inbox::Found;
-use crate::files::source::Seen;
+use crate::files::read::source::Seen;
 use crate::scheme::Feed;
-use crate::store::inputs::{self, FileRow};
-use crate::store::{Tx, kept_files};
+use crate::store::files::{self, RecordedFile};
+use crate::store::{Tx, done_in_inbox};
 
 /// Notes of one run that are to be stored, by feed.
 #[derive(Default)]
@@ -31,7 +31,7 @@ pub async fn load(environment: &Environment, feed: &Feed) -> Result<()> {
         return Ok(());
     }
     let mut tx = environment.store.read().await?;
-    let stored = kept_files::of_feed(&mut tx, merchant_of(feed), &feed.name).await?;
+    let stored = done_in_inbox::of_feed(&mut tx, merchant_of(feed), &feed.name).await?;
     if let Ok(mut kept) = environment.kept.lock() {
         kept.load(&feed.name, stored);
     }
@@ -69,7 +69,7 @@ impl<'s> Fresh<'s> {
         }
         let mut tx = environment.store.write().await?;
         for (_, (feed, notes)) in self.0.drain() {
-            kept_files::save(&mut tx, merchant_of(feed), &feed.name, &notes).await?;
+            done_in_inbox::save(&mut tx, merchant_of(feed), &feed.name, &notes).await?;
         }
         tx.commit().await
     }
@@ -107,7 +107,7 @@ pub async fn stays(tx: &mut Tx, environment: &Environment, feed: &Feed, name: &s
         return Ok(true);
     }
     for other in others(environment, feed, name) {
-        if !has_filed(&inputs::files_named(tx, &other.name, name).await?, sha256) {
+        if !has_filed(&files::named(tx, &other.name, name).await?, sha256) {
             return Ok(true);
         }
     }
@@ -119,11 +119,11 @@ pub async fn is_settled(tx: &mut Tx, environment: &Environment, feed: &Feed, nam
     if !may_stay(environment, feed, name) {
         return Ok(false);
     }
-    let is_filed = has_filed(&inputs::files_named(tx, &feed.name, name).await?, sha256);
+    let is_filed = has_filed(&files::named(tx, &feed.name, name).await?, sha256);
     // What all have taken, and what comes once more after that, is no longer expected to lie there.
     Ok(is_filed && (feed.keep || stays(tx, environment, feed, name, sha256).await?))
 }
 
-fn has_filed(files: &[FileRow], sha256: &str) -> bool {
+fn has_filed(files: &[RecordedFile], sha256: &str) -> bool {
     files.iter().any(|file| file.sha256 == sha256 && file.filed)
 }

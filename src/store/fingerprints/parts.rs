@@ -1,8 +1,8 @@
-//! The tables a seal covers: which of their rows belong to a day, and which of their columns never change after it.
+//! The tables that a seal covers: which rows belong to a day, and which columns never change after that day.
 
 use super::super::engine::{Engine, Tx};
 
-/// A column, by how it becomes text.
+/// A column and how to write it as text.
 pub enum Column {
     Text(&'static str),
     Number(&'static str),
@@ -13,7 +13,7 @@ pub enum Column {
 use Column::{Day, Flag, Instant, Number, Text};
 
 impl Column {
-    /// The column as text that no other value has: nothing is `-`, and text brings its length.
+    /// The column as unambiguous text: NULL is `-`, and text is preceded by its length.
     pub fn text(&self, tx: &Tx) -> String {
         let is_sqlite = matches!(tx.engine, Engine::Sqlite(_));
         match *self {
@@ -22,7 +22,7 @@ impl Column {
             Flag(column) => format!("CASE WHEN {column} THEN '1' ELSE '0' END"),
             Day(column) if is_sqlite => format!("COALESCE({column}, '-')"),
             Day(column) => format!("COALESCE(to_char({column}, 'YYYY-MM-DD'), '-')"),
-            // SQLite has the digits after the second as they came, PostgreSQL six of them.
+            // SQLite keeps the decimals of seconds as written; PostgreSQL always has six.
             Instant(column) if is_sqlite => format!(
                 "COALESCE(substr({column}, 1, 19) || '.' || CASE substr({column}, 20, 1) WHEN '.'
                  THEN substr(substr({column}, 21, instr({column}, '+') - 21) || '000000', 1, 6) ELSE '000000' END, '-')"
@@ -34,14 +34,14 @@ impl Column {
     }
 }
 
-/// Rows of a merchant and day in one table. `$1` is the merchant, `$2` the day.
+/// A merchant's rows of a day in one table. `$1` is the merchant, `$2` the day.
 pub struct Part {
     pub name: &'static str,
     pub from: &'static str,
     pub columns: &'static [Column],
-    /// The order of the rows: their key.
+    /// The key, which orders the rows.
     pub key: &'static str,
-    /// What a row is called, as SQL.
+    /// The name of a row, as SQL.
     pub called: &'static str,
 }
 
@@ -81,7 +81,7 @@ const FACT: &[Column] = &[
     Number("line"),
 ];
 
-/// How many rows of a file had this outcome at the end of the day: those that waited longer had not.
+/// The number of a file's rows with this outcome at the end of the day, without rows that reached the outcome later.
 macro_rules! then {
     ($outcome:literal) => {
         Number(concat!(
@@ -122,7 +122,7 @@ pub const PARTS: &[Part] = &[
         key: "entry_no",
         called: "'entry ' || merchant_id || '-' || entry_no || ' of order ' || order_id",
     },
-    // An order is found through the entry with which it was booked.
+    // Orders are found through the journal entry that booked them.
     Part {
         name: "orders",
         from: "journal j JOIN orders o ON o.merchant_id = j.merchant_id AND o.order_id = j.order_id

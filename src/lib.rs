@@ -12,7 +12,7 @@
 //! 8. A sealed day's files can be made again from the facts known then, byte for byte; `verify` does just that.
 //!
 //! `README.md` has the map of the house. Nothing points up: `domain` < `files`, `store`, `mail` < `jobs` <
-//! `scheduler` < `cli`.
+//! `scheduler`, `views` < `cli`.
 
 pub mod cli;
 pub mod clock;
@@ -23,3 +23,4 @@ pub mod jobs;
 pub mod mail;
 pub mod scheduler;
 pub mod store;
+pub mod views;

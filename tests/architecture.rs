@@ -18,7 +18,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("config", &["domain", "files"]),
     ("jobs", &["clock", "config", "domain", "files", "mail", "store"]),
     ("scheduler", &["clock", "config", "domain", "jobs", "store"]),
-    ("cli", &["clock", "config", "domain", "files", "jobs", "mail", "scheduler", "store"]),
+    ("views", &["clock", "config", "domain", "files", "jobs", "store"]),
+    ("cli", &["clock", "config", "domain", "files", "jobs", "mail", "scheduler", "store", "views"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -85,7 +86,7 @@ fn what_belongs_in_one_place_is_only_there() {
         ("tokio_cron_scheduler::", &["scheduler"]),
         ("object_store::", &["files"]),
         ("russh_sftp::", &["files"]),
-        ("async fn", &["files", "store", "mail", "jobs", "scheduler", "cli"]),
+        ("async fn", &["files", "store", "mail", "jobs", "scheduler", "views", "cli"]),
         ("f64", &[]),
         ("f32", &[]),
         (".unwrap()", &[]),

@@ -3,7 +3,7 @@
 
 mod bills;
 mod calendar_file;
-mod document;
+pub mod document;
 mod effective;
 mod expected;
 mod feed_file;

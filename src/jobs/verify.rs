@@ -14,7 +14,7 @@ use crate::store::scheme::SealedDay;
 use crate::store::{self, Tx, fingerprints, inputs, scheme};
 
 /// What was looked at, and what was wrong.
-#[derive(Debug, Default, serde::Serialize)]
+#[derive(Debug, Default)]
 pub struct Verified {
     pub orders: i64,
     pub days: i64,

@@ -42,7 +42,7 @@ pub struct FileRow {
 }
 
 /// A file's rows by outcome.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, sqlx::FromRow, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, sqlx::FromRow)]
 pub struct Counts {
     #[sqlx(rename = "read_rows")]
     pub rows: i64,

@@ -175,6 +175,14 @@ pub async fn of_order(tx: &mut Tx, merchant: &str, order_id: &str) -> Result<Vec
     all.into_iter().map(StoredRow::into_row).collect()
 }
 
+/// The order of a merchant's first entry after one of its entries; money in suspense is no order's.
+pub async fn first_order_after(tx: &mut Tx, merchant: &str, after: i64) -> Result<Option<String>> {
+    let sql = "SELECT order_id FROM journal
+               WHERE merchant_id = $1 AND entry_no > $2 AND order_id <> '' AND kind <> 'suspense'
+               ORDER BY entry_no LIMIT 1";
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(after).fetch_optional(c).await?))
+}
+
 /// The first entry after a sealed day's last that was not booked on a day since..=today, with its order and day.
 pub async fn first_of_another_day(
     tx: &mut Tx,

@@ -16,6 +16,7 @@ pub mod generated;
 pub mod instalment;
 pub mod job;
 pub mod journal;
+pub mod order_story;
 pub mod policy;
 pub mod retry;
 pub mod runs;

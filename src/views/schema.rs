@@ -15,6 +15,7 @@ use super::files::FileList;
 use super::generated::GeneratedScheme;
 use super::job::JobResult;
 use super::journal::JournalEntry;
+use super::order_story::OrderStory;
 use super::policy::PolicyTerms;
 use super::retry::Retries;
 use super::status::Status;
@@ -37,6 +38,7 @@ pub const VIEWS: &[View] = &[
     View { name: "view-correct", command: "correct", schema: of::<CorrectionResult> },
     View { name: "view-exceptions", command: "exceptions", schema: of::<ExceptionList> },
     View { name: "view-exceptions-close", command: "exceptions close", schema: of::<ClosedException> },
+    View { name: "view-explain", command: "explain", schema: of::<OrderStory> },
     View { name: "view-files", command: "files", schema: of::<FileList> },
     View { name: "view-files-retry", command: "files retry", schema: of::<Retries> },
     View { name: "view-files-show", command: "files show", schema: of::<FileRows> },

@@ -10,6 +10,7 @@ const PAGES: &[&str] = &[
     "README.md",
     "docs/file-formats.md",
     "docs/for-finance.md",
+    "docs/json.md",
     "docs/operating.md",
     "docs/profiles.md",
     "docs/rules.md",

@@ -12,7 +12,7 @@
 //! 8. A sealed day's files can be made again from the facts known then, byte for byte; `verify` does just that.
 //!
 //! `CONTRIBUTING.md` has the map of the house. Nothing points up: `domain` < `files`, `store`, `mail` < `scheme` < `books` <
-//! `jobs` < `runner` < `cli`; `config` is beside `cli`.
+//! `jobs` < `runner`, `views` < `cli`; `config` is beside `cli`.
 
 pub mod books;
 pub mod cli;
@@ -25,3 +25,4 @@ pub mod mail;
 pub mod runner;
 pub mod scheme;
 pub mod store;
+pub mod views;

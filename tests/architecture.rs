@@ -21,7 +21,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("books", &["clock", "domain", "files", "mail", "scheme", "store"]),
     ("jobs", &["books", "clock", "domain", "files", "mail", "scheme", "store"]),
     ("runner", &["books", "clock", "domain", "jobs", "scheme", "store"]),
-    ("cli", &["books", "clock", "config", "domain", "files", "jobs", "mail", "runner", "scheme", "store"]),
+    ("views", &["books", "clock", "config", "domain", "files", "jobs", "scheme", "store"]),
+    ("cli", &["books", "clock", "config", "domain", "files", "jobs", "mail", "runner", "scheme", "store", "views"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -109,7 +110,7 @@ fn what_belongs_in_one_place_is_only_there() {
         ("tokio_cron_scheduler::", &["runner"]),
         ("object_store::", &["files"]),
         ("russh_sftp::", &["files"]),
-        ("async fn", &["files", "store", "mail", "books", "jobs", "runner", "cli"]),
+        ("async fn", &["files", "store", "mail", "books", "jobs", "runner", "views", "cli"]),
         ("f64", &[]),
         ("f32", &[]),
         (".unwrap()", &[]),

@@ -87,7 +87,7 @@ fn an_order_falls_due_after_the_holiday_and_explain_says_why() {
     let due = "due 2026-10-08, counted from 2026-09-26: the order; 7 days after it is 2026-10-03, a day off (国庆节): \
                moved to the next business day, calendar cn";
     assert!(story.contains(due), "{story}");
-    assert!(scheme.run(&["verify"]).contains("1 orders"), "verify");
+    assert!(scheme.run(&["verify"]).contains("1 order "), "verify");
 }
 
 #[test]

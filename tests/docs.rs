@@ -16,6 +16,7 @@ const PAGES: &[&str] = &[
     "docs/file-formats.md",
     "docs/for-finance.md",
     "docs/glossary.md",
+    "docs/json.md",
     "docs/operating.md",
     "docs/performance.md",
     "docs/profiles.md",

@@ -47,4 +47,6 @@ mod schemes;
 mod second_writer;
 mod shared_inboxes;
 mod story;
+mod views;
 mod watch;
+mod widths;

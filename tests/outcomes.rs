@@ -352,7 +352,7 @@ async fn a_refused_file_is_tried_again_once_configuration_is_mended() {
         );
         assert_eq!(before, scheme.run(&["files", "--all"]), "a dry run changes nothing");
         let told = scheme.run_failing(&["files", "retry", "--all"], 1);
-        assert!(told.contains("taken in as file 5; 1 rows: 1 accepted"), "{told}");
+        assert!(told.contains("taken in as file 5; 1 row: 1 accepted"), "{told}");
         assert!(scheme.path("run/archive/orders/orders-2026-03-01.2.csv").exists());
         assert!(!scheme.path("run/quarantine/orders/orders-2026-03-01.csv").exists());
         assert_eq!(scheme.ack("orders", "orders-2026-03-01.2.csv"), "line,key,outcome,code,message\n2,O1,accepted,,\n");
@@ -439,11 +439,11 @@ async fn rows_that_configuration_rejected_are_tried_again() {
         assert_eq!(would.matches("would be taken in").count(), 2, "{would}");
         let told = scheme.run(&["files", "retry", "--all"]);
         assert!(
-            told.contains("1 rows: 1 accepted, 0 declined, 0 duplicate, 0 conflict, 0 pending, 0 rejected"),
+            told.contains("1 row: 1 accepted, 0 declined, 0 duplicate, 0 conflict, 0 pending, 0 rejected"),
             "{told}"
         );
         assert!(
-            told.contains("1 rows: 0 accepted, 0 declined, 0 duplicate, 0 conflict, 0 pending, 1 rejected"),
+            told.contains("1 row: 0 accepted, 0 declined, 0 duplicate, 0 conflict, 0 pending, 1 rejected"),
             "{told}"
         );
         assert!(scheme.run(&["explain", "O2"]).contains("accepted"));
@@ -466,7 +466,7 @@ fn rows_tried_too_early_are_tried_again() {
     scheme.write("inbox/agreements-2026-03-01-former.csv", OF_2024);
     scheme.close("2026-03-01");
     let too_early = scheme.run(&["files", "retry", "--all"]);
-    assert!(too_early.contains("1 rows: 0 accepted") && too_early.contains("1 rejected"), "{too_early}");
+    assert!(too_early.contains("1 row: 0 accepted") && too_early.contains("1 rejected"), "{too_early}");
     scheme.write(
         "policy.toml",
         format!(
@@ -475,7 +475,7 @@ fn rows_tried_too_early_are_tried_again() {
         ),
     );
     let told = scheme.run(&["files", "retry", "--all"]);
-    assert!(told.contains("1 rows: 1 accepted"), "{told}");
+    assert!(told.contains("1 row: 1 accepted"), "{told}");
     assert_eq!(scheme.run(&["files", "retry", "--all"]), "Nothing to try again.\n");
     assert!(scheme.run(&["explain", "O2"]).contains("accepted"));
 }

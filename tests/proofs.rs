@@ -281,7 +281,7 @@ fn days_sealed_before_there_were_fingerprints_get_them_at_the_next_close() {
     sql(&scheme, "DELETE FROM day_proof WHERE business_date < '2026-03-05'");
     let told = scheme.run(&["verify"]);
     assert!(told.contains("4 days were sealed before rows were fingerprinted; a close makes up for that."), "{told}");
-    assert!(scheme.run(&["status"]).contains("1 sealed days, by the close of 2026-03-05 or later; 4 not yet"));
+    assert!(scheme.run(&["status"]).contains("1 sealed day, by the close of 2026-03-05 or later; 4 not yet"));
     scheme.close("2026-03-06");
     let status = scheme.run(&["status"]);
     assert!(status.contains("every sealed day, by the close of 2026-03-06 or later; every order since 2026-03-06; 4 days were sealed before"), "{status}");

@@ -1,22 +1,17 @@
 //! `paylater close`: the main job.
 
-use std::collections::BTreeMap;
-
 use anyhow::{Result, anyhow};
 use chrono::NaiveDate;
-use serde_json::json;
 
 use super::open::At;
-use super::say;
-use super::{Ending, Misconfigured};
-use crate::books::environment::Environment;
+use super::status::listed;
+use super::table::print_box;
+use super::{Ending, Misconfigured, json, say};
 use crate::clock;
-use crate::domain::calendar::plus;
 use crate::runner::business_day;
 use crate::scheme::Clock;
-use crate::store::files::Counts;
-use crate::store::scheme::Happened;
-use crate::store::{exceptions, files, mails, scheme};
+use crate::views::closed_days::{ClosedDays, OrderName};
+use crate::views::words::count;
 
 #[derive(clap::Args)]
 pub struct Close {
@@ -39,130 +34,59 @@ impl Close {
         let closed = business_day::close_through(&work.environment, self.through).await;
         work.progress.finish();
         let days = closed?;
-        let (Some(first), Some(last)) = (days.first(), days.last()) else {
-            let open = work.environment.business_date().await?;
-            if at.json {
-                say!("{}", json!({ "days": 0, "business_date": open }));
-            } else {
-                say!("Nothing to do: every day through {} is closed; the open day is {open}.", self.through);
-            }
-            return Ok(Ending::Done);
-        };
-        let summary = Summary::load(&work.environment, *first, *last, days.len()).await?;
+        let mut tx = work.environment.store.read().await?;
+        let closed = ClosedDays::load(&mut tx, &work.environment, &days).await?;
+        drop(tx);
         if at.json {
-            say!("{}", summary.json())
+            json::print(&closed)?;
+        } else if closed.days == 0 {
+            let (through, open) = (self.through, closed.business_date);
+            say!("Nothing to do: every day through {through} is closed; the open day is {open}.");
         } else {
-            summary.print(at)
+            print(&closed);
+            print_next(at, closed.example.as_ref());
         }
         work.environment.store.close().await;
         Ok(Ending::Done)
     }
 }
 
-/// What the closed days came to.
-struct Summary {
-    first: NaiveDate,
-    last: NaiveDate,
-    days: usize,
-    files: Vec<(String, i64)>,
-    counts: Counts,
-    /// Rows by kind of file.
-    by_kind: BTreeMap<String, Counts>,
-    happened: Happened,
-    mails: Vec<(String, i64)>,
-    exceptions: Vec<(String, i64)>,
-    reconciliation: String,
+fn print(closed: &ClosedDays) {
+    let of = |kind: &str| closed.rows_by_kind.get(kind).copied().unwrap_or_default();
+    let days = match (closed.first, closed.last) {
+        (Some(first), Some(last)) => format!("{} ({first} to {last})", closed.days),
+        _ => closed.days.to_string(),
+    };
+    let bills = match of("bills").accepted {
+        0 => String::new(),
+        bills => format!(", {bills} of either in bills"),
+    };
+    let (payments, refunds) = (count(of("payments").accepted, "payment"), count(of("refunds").accepted, "refund"));
+    let [extensions, holds, waivers] = [("extensions", "extension"), ("holds", "hold"), ("waivers", "waiver")]
+        .map(|(kind, one)| count(of(kind).accepted, one));
+    let fees: Vec<String> = closed.late_fees.iter().map(ToString::to_string).collect();
+    let rows = [
+        ("days closed", days),
+        ("files", listed(&closed.files)),
+        ("rows", format!("{}: {}", closed.rows.rows, closed.rows)),
+        ("orders", format!("{} accepted, {} declined", of("orders").accepted, of("orders").declined)),
+        ("money", format!("{payments}, {refunds}{bills}")),
+        ("and", format!("{extensions}, {holds}, {waivers}")),
+        ("late fees", if fees.is_empty() { "none".to_owned() } else { fees.join(", ") }),
+        ("mails", listed(&closed.mails)),
+        ("credit record", listed(&closed.credit_steps)),
+        ("open exceptions", listed(&closed.open_exceptions)),
+        ("reconciliation", closed.reconciliation.clone()),
+    ];
+    print_box(&[], rows.map(|(name, value)| vec![name.to_owned(), value]));
 }
 
-impl Summary {
-    async fn load(environment: &Environment, first: NaiveDate, last: NaiveDate, days: usize) -> Result<Summary> {
-        let mut tx = environment.store.read().await?;
-        let mut files = BTreeMap::new();
-        let mut counts = Counts::default();
-        let mut by_kind: BTreeMap<String, Counts> = BTreeMap::new();
-        for file in files::between(&mut tx, first, last).await? {
-            *files.entry(file.status).or_insert(0) += 1;
-            counts.add(&file.counts);
-            by_kind.entry(file.kind).or_default().add(&file.counts);
-        }
-        Ok(Summary {
-            first,
-            last,
-            days,
-            files: files.into_iter().collect(),
-            counts,
-            by_kind,
-            happened: scheme::happened(&mut tx, first, last).await?,
-            mails: mails::counts(&mut tx, first, last).await?,
-            exceptions: exceptions::count_open(&mut tx).await?,
-            reconciliation: environment.scheme.home.reconciliation().display().to_string(),
-        })
+/// Commands to go on with. They are not wrapped, so that they can be copied.
+fn print_next(at: &At, example: Option<&OrderName>) {
+    let config = at.config.as_ref().map(|path| format!(" --config {}", path.display())).unwrap_or_default();
+    say!("Look next:");
+    say!("  paylater{config} status");
+    if let Some(OrderName { merchant_id, order_id }) = example {
+        say!("  paylater{config} explain {order_id} --merchant {merchant_id}");
     }
-
-    fn json(&self) -> serde_json::Value {
-        let map = |pairs: &[(String, i64)]| pairs.iter().cloned().collect::<BTreeMap<_, _>>();
-        json!({
-            "days": self.days, "first": self.first, "last": self.last, "business_date": plus(self.last, 1),
-            "files": map(&self.files), "rows": self.counts,
-            "by_kind": self.by_kind, "credit_steps": map(&self.happened.credit_steps),
-            "late_fees": self.late_fees(), "mails": map(&self.mails), "open_exceptions": map(&self.exceptions),
-            "reconciliation": self.reconciliation,
-        })
-    }
-
-    fn late_fees(&self) -> Vec<String> {
-        let fee = |(currency, minor): &(crate::domain::money::Currency, i64)| {
-            format!("{} {currency}", currency.plain(*minor))
-        };
-        self.happened.late_fees.iter().filter(|(_, minor)| *minor != 0).map(fee).collect()
-    }
-
-    fn print(&self, at: &At) {
-        let c = &self.counts;
-        let of = |kind: &str| self.by_kind.get(kind).copied().unwrap_or_default();
-        let days = format!("{} ({} to {})", self.days, self.first, self.last);
-        let rows = format!(
-            "{}: {} accepted, {} declined, {} duplicate, {} conflict, {} pending, {} rejected",
-            c.rows, c.accepted, c.declined, c.duplicate, c.conflict, c.pending, c.rejected
-        );
-        let orders = format!("{} accepted, {} declined", of("orders").accepted, of("orders").declined);
-        let bills = of("bills").accepted;
-        let bills = if bills > 0 { format!(", {bills} of either in bills") } else { String::new() };
-        let money = format!("{} payments, {} refunds{bills}", of("payments").accepted, of("refunds").accepted);
-        let others = format!(
-            "{} extensions, {} holds, {} waivers",
-            of("extensions").accepted,
-            of("holds").accepted,
-            of("waivers").accepted
-        );
-        let fees = self.late_fees().join(", ");
-        let rows = [
-            ("days closed", days),
-            ("files", listed(&self.files)),
-            ("rows", rows),
-            ("orders", orders),
-            ("money", money),
-            ("and", others),
-            ("late fees", if fees.is_empty() { "none".to_owned() } else { fees }),
-            ("mails", listed(&self.mails)),
-            ("credit record", listed(&self.happened.credit_steps)),
-            ("open exceptions", listed(&self.exceptions)),
-            ("reconciliation", self.reconciliation.clone()),
-        ];
-        let mut table = comfy_table::Table::new();
-        table.load_style(comfy_table::presets::UTF8_BORDERS_ONLY);
-        table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic).set_width(110);
-        for (name, value) in rows {
-            table.add_row([name.to_owned(), value]);
-        }
-        say!("{table}");
-        let config = at.config.as_ref().map(|path| format!(" --config {}", path.display())).unwrap_or_default();
-        say!("Look next: paylater{config} status");
-        say!("           paylater{config} explain ORDER");
-    }
-}
-
-pub fn listed(pairs: &[(String, i64)]) -> String {
-    let listed: Vec<String> = pairs.iter().map(|(name, count)| format!("{count} {name}")).collect();
-    if listed.is_empty() { "none".to_owned() } else { listed.join(", ") }
 }

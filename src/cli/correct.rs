@@ -1,18 +1,19 @@
 //! `paylater correct`: a wrong fact put right by a person, with who and why.
 
 use anyhow::{Context, Result, anyhow};
-use serde_json::json;
 
 use super::open::At;
-use super::{Ending, Misconfigured, say};
+use super::table::show;
+use super::{Ending, Misconfigured, json};
 use crate::clock;
 use crate::domain::calendar::{instant_of, plus};
-use crate::domain::decide::position::Position;
 use crate::domain::facts::correction::parse_kind;
-use crate::domain::money::Currency;
 use crate::files::reports::sha256;
 use crate::jobs::ingest_files::by_hand::{self, Answer, ByHand};
 use crate::scheme::{Clock, Merchant, Scheme};
+use crate::views::correction::CorrectionResult;
+use crate::views::instalment::Instalment;
+use crate::views::words::count;
 
 /// A wrong fact is voided, or replaced by what happened after all; both stay in the books. Due dates, fees, credit flags and
 /// money that followed from it are corrected with the close of the open day. What is not said stays as it was.
@@ -103,7 +104,7 @@ impl Correct {
             let merchant = self.merchant(&environment.scheme).map_err(Misconfigured)?;
             let by_hand = self.by_hand(kind, &environment.scheme, merchant, today);
             let answer = by_hand::preview(&environment, merchant, &by_hand, today).await?;
-            return Ok(self.tell(at, &by_hand, &answer));
+            return self.report(at, merchant, by_hand, answer);
         }
         let work = at.work().await?;
         let today = work.environment.business_date().await?;
@@ -111,7 +112,7 @@ impl Correct {
         let by_hand = self.by_hand(kind, &work.environment.scheme, merchant, today);
         let answer = by_hand::correct(&work.environment, merchant, &by_hand, today).await;
         work.progress.finish();
-        let ending = self.tell(at, &by_hand, &answer?);
+        let ending = self.report(at, merchant, by_hand, answer?)?;
         work.environment.store.close().await;
         Ok(ending)
     }
@@ -171,33 +172,36 @@ impl Correct {
         ByHand { id, cells }
     }
 
-    fn tell(&self, at: &At, by_hand: &ByHand, answer: &Answer) -> Ending {
-        let Answer { outcome, code, message, preview } = answer;
+    fn report(&self, at: &At, merchant: &Merchant, by_hand: ByHand, answer: Answer) -> Result<Ending> {
+        let (merchant, fact) = (merchant.id.clone(), (self.kind.as_str(), self.fact.as_str()));
+        let result = CorrectionResult::of(by_hand.id, merchant, fact, answer, self.dry_run);
         if at.json {
-            say!(
-                "{}",
-                json!({ "correction_id": by_hand.id, "outcome": outcome, "code": code, "message": message, "dry_run": self.dry_run })
-            );
+            json::print(&result)?;
         } else {
-            let why = if code.is_empty() { String::new() } else { format!(", {code}: {message}") };
-            let would = if self.dry_run { "would be " } else { "" };
-            say!("correction {} of {} {}: {would}{outcome}{why}", by_hand.id, self.kind, self.fact);
-            if let (Some(preview), "accepted") = (preview, outcome.as_str()) {
-                for (before, after) in preview.before.iter().zip(&preview.after) {
-                    say!("  instalment {}, now:  {}", before.instalment, words(before, preview.currency));
-                    say!("  instalment {}, then: {}", after.instalment, words(after, preview.currency));
-                }
-            }
+            print(&result);
         }
-        match outcome.as_str() {
-            "accepted" | "duplicate" | "pending" => Ending::Done,
-            _ => Ending::Failures,
-        }
+        Ok(if result.is_taken() { Ending::Done } else { Ending::Failures })
     }
 }
 
-fn words(position: &Position, currency: Currency) -> String {
-    let due = position.due_on.map_or("no due date yet".to_owned(), |due_on| format!("due {due_on}"));
-    let (outstanding, fee) = (currency.plain(position.outstanding()), currency.plain(position.fee_owed()));
-    format!("{due}, {outstanding} {currency} open, late fee {fee} open, {} days past due", position.days_past_due)
+fn print(result: &CorrectionResult) {
+    let CorrectionResult { correction_id, kind, fact_id, outcome, code, message, .. } = result;
+    let why = match (code, message) {
+        (Some(code), message) => format!(", {code}: {}", message.as_deref().unwrap_or_default()),
+        (None, _) => String::new(),
+    };
+    let would = if result.dry_run { "would be " } else { "" };
+    show!("correction {correction_id} of {kind} {fact_id}: {would}{outcome}{why}");
+    let preview = result.preview.as_ref().filter(|_| outcome == "accepted");
+    for (before, after) in preview.into_iter().flat_map(|preview| preview.before.iter().zip(&preview.after)) {
+        show!("  instalment {}, now:  {}", before.instalment, words(before));
+        show!("  instalment {}, then: {}", after.instalment, words(after));
+    }
+}
+
+fn words(instalment: &Instalment) -> String {
+    let due = instalment.due_on.map_or("no due date yet".to_owned(), |due_on| format!("due {due_on}"));
+    let Instalment { outstanding, late_fee_open: fee, .. } = instalment;
+    let fee = fee.currency.plain(fee.minor);
+    format!("{due}, {outstanding} open, late fee {fee} open, {} past due", count(instalment.days_past_due, "day"))
 }

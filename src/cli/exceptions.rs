@@ -2,15 +2,14 @@
 
 use anyhow::Result;
 use clap::Subcommand;
-use serde_json::json;
 
+use super::json::{self, LongList};
 use super::open::At;
-use super::table::Table;
+use super::table::{Table, show};
 use super::{Ending, remark, say};
-use crate::books::exceptions::{self, name};
-use crate::domain::calendar::days_between;
-use crate::store::exceptions::ExceptionRow;
-use crate::store::{listing, scheme};
+use crate::books::exceptions;
+use crate::store::scheme;
+use crate::views::exceptions::{After, ClosedException, Exception, ExceptionHead};
 
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -31,7 +30,7 @@ pub struct Exceptions {
 enum Command {
     /// Close an exception on the open day, with a reason, which the day's report shows.
     Close {
-        /// Its id, such as TEA-X12; TEA-N40 of one that no report has listed yet.
+        /// Its id, such as TEA-X12, or TEA-N40 if no report has listed it yet.
         exception: String,
 
         /// Why it is settled, for whoever signs the books. Name no customer.
@@ -50,10 +49,12 @@ impl Exceptions {
         let work = at.work().await?;
         let today = work.environment.business_date().await?;
         let closed = exceptions::close(&work.environment, today, exception, reason).await?;
+        let reason = reason.trim().to_owned();
+        let closed = ClosedException { exception_id: exception.clone(), resolved_on: today, reason, closed };
         if at.json {
-            say!("{}", json!({ "exception_id": exception, "resolved_on": today, "reason": reason.trim() }));
+            json::print(&closed)?;
         } else {
-            say!("{exception} is closed on {today}: {closed}");
+            show!("{exception} is closed on {today}: {}", closed.closed);
         }
         work.environment.store.close().await;
         Ok(Ending::Done)
@@ -62,47 +63,46 @@ impl Exceptions {
     async fn list(&self, at: &At) -> Result<Ending> {
         let environment = at.look().await?;
         let mut tx = environment.store.read().await?;
-        let today = scheme::days(&mut tx).await?.map_or(environment.scheme.starts_on, |days| days.business_date);
+        let business_date =
+            scheme::days(&mut tx).await?.map_or(environment.scheme.starts_on, |days| days.business_date);
         let code = self.code.as_deref().unwrap_or_default();
         let limit = if self.all { i64::MAX } else { SHOWN };
+        let mut list = match at.json {
+            true => Some(LongList::begin(ExceptionHead { business_date }, "exceptions")?),
+            false => None,
+        };
         let mut table = Table::new(["exception", "code", "order", "file", "days", "message"]);
-        let (mut shown, mut after, mut more) = (0, (String::new(), i64::MIN), false);
-        if at.json {
-            say!("{{\"exceptions\": [");
-        }
-        'pages: loop {
-            let page = listing::open_exceptions(&mut tx, code, (&after.0, after.1), PAGE).await?;
-            let Some(last) = page.last() else { break };
-            after = (last.merchant_id.clone(), last.exception_no);
-            for row in page {
+        let (mut shown, mut after, mut more) = (0, After::START, false);
+        'pages: while let Some((page, next)) = Exception::load(&mut tx, code, &after, PAGE, business_date).await? {
+            after = next;
+            for exception in page {
                 if shown == limit {
                     more = true;
                     break 'pages;
                 }
-                let days_open = days_between(row.opened_on, today);
-                let id = name(&row);
-                let ExceptionRow { merchant_id, code, order_id, file, line, opened_on, message, .. } = row;
-                if at.json {
-                    let row = json!({
-                        "exception_id": id, "code": code, "merchant_id": merchant_id, "order_id": order_id, "file": file,
-                        "line": line, "opened_on": opened_on, "days_open": days_open, "message": message,
-                    });
-                    say!("{}{row}", if shown == 0 { "" } else { "," });
-                } else {
-                    let place =
-                        file.map_or(String::new(), |file| if line > 0 { format!("{file}:{line}") } else { file });
-                    table.add([id, code, order_id, place, days_open.to_string(), message]);
+                match &mut list {
+                    Some(list) => list.add(&exception)?,
+                    None => table.add(cells(exception)),
                 }
                 shown += 1;
             }
         }
         table.finish();
-        match (at.json, more, shown) {
-            (true, ..) => say!("], \"more\": {more}}}"),
-            (false, true, _) => remark!("There are more. Ask with --code, or for everything with --all."),
-            (false, false, 0) => say!("No open exceptions."),
-            _ => {}
+        match list {
+            Some(list) => list.end(more),
+            None if more => remark!("There are more. Ask with --code, or for everything with --all."),
+            None if shown == 0 => say!("No open exceptions."),
+            None => {}
         }
         Ok(Ending::Done)
     }
+}
+
+fn cells(exception: Exception) -> [String; 6] {
+    let Exception { exception_id, code, order_id, file, line, days_open, message, .. } = exception;
+    let place = match (file, line) {
+        (Some(file), Some(line)) => format!("{file}:{line}"),
+        (file, _) => file.unwrap_or_default(),
+    };
+    [exception_id, code, order_id.unwrap_or_default(), place, days_open.to_string(), message]
 }

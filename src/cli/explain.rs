@@ -1,22 +1,14 @@
 //! `paylater explain`: an order's story, day by day, every number with its rule and source.
 
-mod bank;
-mod bill;
-mod late_fee;
-mod movement;
-mod story;
-mod words;
-
 use anyhow::{Context, Result};
-use serde_json::json;
 
-use self::story::Story;
 use super::open::At;
-use super::say;
-use super::{Ending, Misconfigured};
+use super::table::{print_fields, print_wrapped};
+use super::{Ending, Misconfigured, json, say};
 use crate::books::environment::Environment;
 use crate::scheme::Merchant;
 use crate::store::{Tx, file_rows, orders};
+use crate::views::order_story::OrderStory;
 
 #[derive(clap::Args)]
 pub struct Explain {
@@ -33,32 +25,11 @@ impl Explain {
         let environment = at.look().await?;
         let mut tx = environment.store.read().await?;
         let merchant = self.find(&mut tx, &environment).await?;
-        let story = Story::load(&mut tx, &environment, merchant, &self.order).await?;
+        let story = OrderStory::load(&mut tx, &environment, merchant, &self.order).await?;
         if at.json {
-            let events: Vec<_> = story
-                .events
-                .iter()
-                .map(|event| json!({ "on": event.on, "what": event.what, "source": event.source }))
-                .collect();
-            let story = json!({ "merchant": merchant.id, "order": self.order, "headline": story.headline,
-                                "events": events, "now": story.now });
-            say!("{}", serde_json::to_string_pretty(&story)?);
-            return Ok(Ending::Done);
-        }
-        for line in &story.headline {
-            say!("{}", words::on_one_line(line));
-        }
-        say!();
-        let mut last = None;
-        for event in &story.events {
-            let day = if last == Some(event.on) { String::new() } else { event.on.to_string() };
-            last = Some(event.on);
-            let source = if event.source.is_empty() { String::new() } else { format!("   [{}]", event.source) };
-            say!("{day:<12}{}", words::on_one_line(&format!("{}{source}", event.what)));
-        }
-        say!();
-        for line in &story.now {
-            say!("{}", words::on_one_line(line));
+            json::print(&story)?;
+        } else {
+            print(&story);
         }
         Ok(Ending::Done)
     }
@@ -88,4 +59,33 @@ impl Explain {
             }
         }
     }
+}
+
+/// The width of the days before the events.
+const DAYS: u16 = 12;
+
+fn print(story: &OrderStory) {
+    for line in &story.headline {
+        print_wrapped(&on_one_line(line));
+    }
+    say!();
+    let mut last = None;
+    let events = story.events.iter().map(|event| {
+        let day = if last == Some(event.on) { String::new() } else { event.on.to_string() };
+        last = Some(event.on);
+        let source = event.source.as_ref().map(|source| format!("   [{source}]")).unwrap_or_default();
+        (day, on_one_line(&format!("{}{source}", event.what)))
+    });
+    print_fields(DAYS, events.collect::<Vec<_>>());
+    say!();
+    for line in &story.now {
+        print_wrapped(&on_one_line(line));
+    }
+}
+
+/// Text on one line: what other people's files hold must neither steer the terminal nor look like lines of ours.
+fn on_one_line(text: &str) -> String {
+    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let shown = |c: char| if c.is_control() || turns(c) { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(shown).collect()
 }

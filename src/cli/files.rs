@@ -6,12 +6,12 @@ mod show;
 
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
-use serde_json::json;
 
 use super::open::At;
 use super::{Ending, Misconfigured};
 use crate::store::listing::ListedFile;
 use crate::store::{Tx, listing};
+use crate::views::files::File;
 
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -72,21 +72,10 @@ async fn find(tx: &mut Tx, which: &str) -> Result<ListedFile> {
     }
 }
 
-/// A file for programs.
-fn as_json(listed: &ListedFile) -> serde_json::Value {
-    let file = &listed.file;
-    json!({
-        "file_no": file.file_no, "business_date": file.business_date, "feed": file.feed, "kind": file.kind,
-        "merchant_id": file.merchant_id, "name": file.name, "kept_as": file.kept_as, "sha256": file.sha256,
-        "status": file.status, "code": file.code, "message": file.message, "rows": file.counts,
-        "retry_of": file.retry_of, "retried_as": listed.retried_as,
-    })
-}
-
 /// `quarantined`, or `quarantined, then 12`.
-fn status_in_words(listed: &ListedFile) -> String {
-    match listed.retried_as {
-        Some(again) => format!("{}, then {again}", listed.file.status),
-        None => listed.file.status.clone(),
+fn status_in_words(file: &File) -> String {
+    match file.retried_as {
+        Some(again) => format!("{}, then {again}", file.status),
+        None => file.status.clone(),
     }
 }

@@ -16,7 +16,9 @@ use anyhow::{Context, Result, bail, ensure};
 use chrono::{Duration, NaiveDate};
 use rust_decimal::Decimal;
 
-use super::say;
+use super::{json, say};
+use crate::views::generated::GeneratedScheme;
+use crate::views::words::count;
 use dice::{Dice, Whose};
 use files::{Folder, Kind, Rows, seconds_into, write_text};
 use merchant::{Merchant, paylater_toml};
@@ -75,22 +77,27 @@ pub struct Generate {
 }
 
 impl Generate {
-    pub fn run(&self) -> Result<()> {
+    pub fn run(&self, as_json: bool) -> Result<()> {
         let rows = self.write()?;
-        let followed: u64 = rows.good.values().sum();
-        say!(
-            "{} orders of {} customers at {} merchant(s) in {}: {followed} good rows, {} flawed ones",
-            rows.of(Kind::Orders),
-            rows.of(Kind::Customers),
-            self.merchants,
-            self.out.display(),
-            rows.flawed,
-        );
-        say!(
-            "next: paylater --config {} close --through {}",
-            self.out.join("paylater.toml").display(),
-            self.last_day()
-        );
+        let generated = GeneratedScheme {
+            config: self.out.join("paylater.toml").display().to_string(),
+            merchants: self.merchants,
+            customers: rows.of(Kind::Customers),
+            orders: rows.of(Kind::Orders),
+            good_rows: rows.good.values().sum(),
+            flawed_rows: rows.flawed,
+            first: self.starts_on,
+            last: self.last_day(),
+        };
+        if as_json {
+            return json::print(&generated);
+        }
+        let GeneratedScheme { config, merchants, customers, orders, good_rows, flawed_rows, last, .. } = &generated;
+        let (orders, merchants) = (count(*orders, "order"), count(*merchants, "merchant"));
+        let customers = count(*customers, "customer");
+        let good = count(*good_rows, "good row");
+        say!("{orders} of {customers} at {merchants} in {}: {good}, {flawed_rows} flawed", self.out.display());
+        say!("next: paylater --config {config} close --through {last}");
         Ok(())
     }
 

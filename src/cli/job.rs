@@ -3,14 +3,15 @@
 use anyhow::{Context, Result};
 
 use super::open::At;
-use super::say;
-use super::{Ending, Misconfigured};
+use super::table::show;
+use super::{Ending, Misconfigured, json, say};
 use crate::jobs::Job;
 use crate::runner::{self, business_day};
+use crate::views::job::JobResult;
 
 #[derive(clap::Args)]
 pub struct JobCommand {
-    /// Its name, such as ingest_files; those there are stand in `paylater check`.
+    /// Its name, such as ingest_files; `paylater check` lists them.
     name: String,
 
     /// Say what it would do, and do nothing.
@@ -29,12 +30,16 @@ impl JobCommand {
             let environment = at.look().await?;
             let today = environment.business_date().await?;
             let would = runner::dry_run(job, &environment, today).await?;
+            if at.json {
+                json::print(JobResult::dry_run(job, today, would))?;
+                return Ok(Ending::Done);
+            }
             say!("{} for {today}, without doing it:", job.name());
             if would.is_empty() {
                 say!("  nothing to do");
             }
             for line in would {
-                say!("  {line}");
+                show!("  {line}");
             }
             return Ok(Ending::Done);
         }
@@ -43,10 +48,12 @@ impl JobCommand {
         let done = business_day::run_now(&work.environment, job, today).await;
         work.progress.finish();
         let done = done?;
-        if job.is_part_of_close() {
+        if at.json {
+            json::print(JobResult::done(job, today, &done))?;
+        } else if job.is_part_of_close() {
             say!("{} for {today}: nothing to do now; it is part of the close of the day", job.name());
         } else {
-            say!("{} for {today}: {done}", job.name());
+            show!("{} for {today}: {done}", job.name());
         }
         work.environment.store.close().await;
         Ok(Ending::Done)

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::io::{BufWriter, Write};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 
-use super::Ending;
 use super::open::At;
+use super::{Ending, Misconfigured};
 use crate::books::environment::Environment;
 use crate::domain::journal::Account;
 use crate::domain::money::Currency;
@@ -14,18 +14,22 @@ use crate::files::reports::detail;
 use crate::store::journal::JournalRow;
 use crate::store::scheme::Balance;
 use crate::store::{Tx, journal, scheme};
+use crate::views::Document;
+use crate::views::journal::JournalEntry;
 
 #[derive(clap::Args)]
 pub struct Journal {
-    /// csv: one row an entry. hledger: transactions, with balance assertions for every account and sealed day.
+    /// csv: one row an entry. hledger: transactions, with balance assertions for every account and sealed day. json: one
+    /// JSON document an entry, each on its line; this is what --json asks for.
     #[arg(long, value_enum)]
-    format: Format,
+    format: Option<Format>,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Format {
     Csv,
     Hledger,
+    Json,
 }
 
 /// Entries read at a time.
@@ -33,12 +37,22 @@ const PAGE: i64 = 5_000;
 
 impl Journal {
     pub async fn run(self, at: &At) -> Result<Ending> {
+        let format = match (self.format, at.json) {
+            (Some(Format::Csv | Format::Hledger), true) => {
+                Err(anyhow!("--json and --format ask for different formats; leave one out"))
+            }
+            (Some(format), _) => Ok(format),
+            (None, true) => Ok(Format::Json),
+            (None, false) => Err(anyhow!("which format? Write --format csv, hledger or json")),
+        };
+        let format = format.map_err(Misconfigured)?;
         let environment = at.look().await?;
         let mut tx = environment.store.read().await?;
         let mut out = BufWriter::new(std::io::stdout().lock());
-        let written = match self.format {
+        let written = match format {
             Format::Csv => csv(&mut tx, &environment, &mut out).await,
             Format::Hledger => hledger(&mut tx, &environment, &mut out).await,
+            Format::Json => json_lines(&mut tx, &environment, &mut out).await,
         };
         // Whoever reads may have seen enough.
         match written.and_then(|()| Ok(out.flush()?)) {
@@ -113,6 +127,22 @@ async fn csv(tx: &mut Tx, environment: &Environment, out: &mut impl Write) -> Re
         }
     }
     csv.flush()?;
+    Ok(())
+}
+
+async fn json_lines(tx: &mut Tx, environment: &Environment, out: &mut impl Write) -> Result<()> {
+    for merchant in &environment.scheme.merchants {
+        let mut after = 0;
+        loop {
+            let entries = JournalEntry::load(tx, &merchant.id, after, PAGE).await?;
+            let Some(last) = entries.last() else { break };
+            after = last.entry_no;
+            for entry in entries {
+                serde_json::to_writer(&mut *out, &Document::of(entry)).map_err(std::io::Error::from)?;
+                writeln!(out)?;
+            }
+        }
+    }
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! The command line: one file a command. It opens the scheme, calls a job or reads the store, and prints.
+//! The command line: one file a command. It opens the scheme, calls a job or loads a view, and prints.
 
 mod check;
 mod check_file;
@@ -10,6 +10,7 @@ mod files;
 pub mod generate;
 mod job;
 mod journal;
+mod json;
 mod open;
 mod output;
 mod run;
@@ -37,7 +38,7 @@ struct Cli {
     #[arg(long, env = "PAYLATER_CONFIG", global = true, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// Print for programs: JSON on standard output (status, files, exceptions, explain, check, verify, close).
+    /// Print for programs: JSON on standard output, described in docs/json.md. The daemon prints nothing, and has none.
     #[arg(long, global = true)]
     json: bool,
 
@@ -122,7 +123,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Ending> {
         Command::Verify(command) => command.run(&at).await,
         Command::Check(command) => command.run(&at).await,
         Command::Journal(command) => command.run(&at).await,
-        Command::Generate(command) => command.run().map(|()| Ending::Done),
+        Command::Generate(command) => command.run(at.json).map(|()| Ending::Done),
     }
 }
 

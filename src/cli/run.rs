@@ -1,9 +1,9 @@
 //! `paylater run`: the daemon.
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 
-use super::Ending;
 use super::open::At;
+use super::{Ending, Misconfigured};
 use crate::runner::daemon;
 
 #[derive(clap::Args)]
@@ -11,6 +11,10 @@ pub struct Run {}
 
 impl Run {
     pub async fn run(self, at: &At) -> Result<Ending> {
+        if at.json {
+            let why = anyhow!("the daemon prints nothing, so it has no --json; ask `paylater --json status`");
+            return Err(Misconfigured(why).into());
+        }
         let work = at.work().await?;
         daemon::run(&work.environment).await?;
         work.progress.finish();

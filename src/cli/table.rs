@@ -1,8 +1,84 @@
-//! Rows that people read: aligned on a terminal, with tabs between the cells in a pipe.
+//! Rows that people read. On a terminal they keep to its width; in a pipe rows have tabs between their cells.
 
 use std::io::IsTerminal;
 
+use comfy_table::{ColumnConstraint, ContentArrangement, Width, presets};
+
 use super::say;
+
+/// How wide a box is in a pipe.
+const IN_A_PIPE: u16 = 100;
+
+/// No table can be read that is narrower.
+const NARROWEST: u16 = 40;
+
+/// Columns with no wider cell than this keep their width as long as half of the box is left, so that names and dates stay whole.
+const KEPT_WHOLE: u16 = 20;
+
+/// The width to keep to: that of COLUMNS, or else the terminal's. There is none in a pipe.
+fn width() -> Option<u16> {
+    let said = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let terminal = || terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0);
+    said.filter(|width| *width > 0).or_else(terminal).map(|width: u16| width.max(NARROWEST))
+}
+
+/// Prints rows in a box.
+pub fn print_box(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
+    let width = width().unwrap_or(IN_A_PIPE);
+    let mut table = comfy_table::Table::new();
+    table.load_style(presets::UTF8_BORDERS_ONLY);
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    if !header.is_empty() {
+        table.set_header(header);
+    }
+    table.add_rows(rows);
+    let widths = table.column_max_content_widths();
+    let mut left = width / 2;
+    for (column, width) in table.column_iter_mut().zip(widths).filter(|(_, width)| *width <= KEPT_WHOLE) {
+        if width + 2 <= left {
+            left -= width + 2;
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
+    say!("{table}");
+}
+
+/// Prints texts beside their labels, wrapped at the width; a label is `label_width` wide with the blanks after it.
+pub fn print_fields(label_width: u16, fields: impl IntoIterator<Item = (String, String)>) {
+    let at = usize::from(label_width);
+    let Some(width) = width().filter(|width| *width > label_width * 2) else {
+        for (label, text) in fields {
+            say!("{label:<at$}{text}");
+        }
+        return;
+    };
+    let mut table = comfy_table::Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    let mut widths = vec![label_width, width - label_width];
+    widths.retain(|width| *width > 0);
+    let cells = |(label, text)| if widths.len() == 1 { vec![text] } else { vec![label, text] };
+    table.add_rows(fields.into_iter().map(cells));
+    for (column, fixed) in table.column_iter_mut().zip(&widths) {
+        column.set_padding((0, 0)).set_constraint(ColumnConstraint::Absolute(Width::Fixed(*fixed)));
+    }
+    if !table.is_empty() {
+        say!("{}", table.trim_fmt());
+    }
+}
+
+/// Prints a line, wrapped at the width; what is wrapped begins where the line did.
+pub fn print_wrapped(line: &str) {
+    let text = line.trim_start_matches(' ');
+    let indent = u16::try_from(line.len() - text.len()).unwrap_or(0);
+    print_fields(indent, [(String::new(), text.to_owned())]);
+}
+
+/// Prints a line that wraps at the terminal's width.
+macro_rules! show {
+    ($($text:tt)*) => { $crate::cli::table::print_wrapped(&format!($($text)*)) };
+}
+pub(super) use show;
 
 /// A table whose rows come page by page.
 pub struct Table {
@@ -14,9 +90,6 @@ pub struct Table {
 
 /// Rows that are aligned with each other.
 const PAGE: usize = 500;
-
-/// How wide it gets on a terminal.
-const WIDTH: u16 = 130;
 
 impl Table {
     pub fn new<const N: usize>(header: [&'static str; N]) -> Table {
@@ -46,12 +119,15 @@ impl Table {
         }
     }
 
+    /// Prints a page without the columns that say nothing on it.
     fn page(&mut self) {
-        let mut table = comfy_table::Table::new();
-        table.load_style(comfy_table::presets::UTF8_BORDERS_ONLY);
-        table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic).set_width(WIDTH);
-        table.set_header(&self.header);
-        table.add_rows(self.rows.drain(..));
-        say!("{table}");
+        let says = |column: &usize| self.rows.iter().any(|row| !matches!(row[*column].as_str(), "" | "0"));
+        let columns: Vec<usize> = (0..self.header.len()).filter(says).collect();
+        let header: Vec<&str> = columns.iter().map(|column| self.header[*column]).collect();
+        let rows = self.rows.iter_mut();
+        let rows: Vec<Vec<String>> =
+            rows.map(|row| columns.iter().map(|column| std::mem::take(&mut row[*column])).collect()).collect();
+        self.rows.clear();
+        print_box(&header, rows);
     }
 }

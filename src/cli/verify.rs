@@ -2,10 +2,12 @@
 
 use anyhow::Result;
 
-use super::Ending;
 use super::open::At;
-use super::say;
+use super::table::show;
+use super::{Ending, json};
 use crate::books::verify;
+use crate::views::verification::Verification;
+use crate::views::words::count;
 
 #[derive(clap::Args)]
 pub struct Verify {}
@@ -13,21 +15,26 @@ pub struct Verify {}
 impl Verify {
     pub async fn run(self, at: &At) -> Result<Ending> {
         let environment = at.look().await?;
-        let verified = verify::run(&environment).await?;
+        let verified = Verification::from(verify::run(&environment).await?);
         if at.json {
-            say!("{}", serde_json::to_string_pretty(&verified)?);
+            json::print(&verified)?;
         } else {
-            for problem in &verified.problems {
-                say!("WRONG  {problem}");
-            }
-            let (orders, days, files) = (verified.orders, verified.days, verified.files);
-            let word = if verified.problems.is_empty() { "All is as it was sealed" } else { "NOT as it was sealed" };
-            say!("{word}: {orders} orders decided again, {days} sealed days, {files} files.");
-            if verified.days_without_fingerprint > 0 {
-                let days = verified.days_without_fingerprint;
-                say!("{days} days were sealed before rows were fingerprinted; a close makes up for that.");
-            }
+            print(&verified);
         }
-        Ok(if verified.problems.is_empty() { Ending::Done } else { Ending::Failures })
+        Ok(if verified.ok { Ending::Done } else { Ending::Failures })
+    }
+}
+
+fn print(verified: &Verification) {
+    for problem in &verified.problems {
+        show!("WRONG  {problem}");
+    }
+    let word = if verified.ok { "All is as it was sealed" } else { "NOT as it was sealed" };
+    let (orders, days) = (count(verified.orders, "order"), count(verified.days, "sealed day"));
+    show!("{word}: {orders} decided again, {days}, {}.", count(verified.files, "file"));
+    match verified.days_without_fingerprint {
+        0 => {}
+        1 => show!("1 day was sealed before rows were fingerprinted; a close makes up for that."),
+        days => show!("{days} days were sealed before rows were fingerprinted; a close makes up for that."),
     }
 }

@@ -20,4 +20,4 @@ pub use load::{load, load_feed};
 pub use policy_file::{Parent, Version, written_out};
 pub use schemas::Written;
 pub use scheme_file::Loaded;
-pub use toml::{AllProblems, Problem, Problems};
+pub use toml::{AllProblems, Location, Node, Problem, Problems};

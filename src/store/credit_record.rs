@@ -102,3 +102,10 @@ pub async fn of_orders(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Resul
     let keys = key_set(order_ids.iter().copied());
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(keys).fetch_all(c).await?))
 }
+
+/// The merchant and order of the latest step on the days from..=to.
+pub async fn latest(tx: &mut Tx, from: NaiveDate, to: NaiveDate) -> Result<Option<(String, String)>> {
+    let sql = "SELECT merchant_id, order_id FROM credit_step WHERE since BETWEEN $1 AND $2
+               ORDER BY since DESC, merchant_id, order_id LIMIT 1";
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(from).bind(to).fetch_optional(c).await?))
+}

@@ -266,3 +266,11 @@ pub(super) fn stored_account(code: i16) -> Result<Account> {
 pub(super) fn currency(code: &str) -> Result<Currency> {
     Currency::parse(code).with_context(|| format!("the store has an unknown currency {code}"))
 }
+
+/// The order of a merchant's first entry after one of its entries. Money in suspense belongs to no order.
+pub async fn first_order_after(tx: &mut Tx, merchant: &str, after: i64) -> Result<Option<String>> {
+    let sql = "SELECT order_id FROM journal
+               WHERE merchant_id = $1 AND entry_no > $2 AND order_id <> '' AND kind <> 'suspense'
+               ORDER BY entry_no LIMIT 1";
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(after).fetch_optional(c).await?))
+}

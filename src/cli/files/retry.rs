@@ -1,13 +1,13 @@
-//! `paylater files retry`: after configuration was mended.
+//! `paylater files retry`: after configuration was fixed.
 
 use anyhow::Result;
-use serde_json::json;
 
 use super::super::open::At;
-use super::super::{Ending, say};
+use super::super::table::show;
+use super::super::{Ending, json, say};
 use super::find;
-use crate::jobs::ingest_files::retry::{self, Tried};
-use crate::store::files::RecordedFile;
+use crate::jobs::ingest_files::retry;
+use crate::views::retry::Retries;
 
 #[derive(clap::Args)]
 pub struct Retry {
@@ -42,51 +42,17 @@ impl Retry {
             work.progress.finish();
         }
         let tried = tried?;
+        let retries = Retries::of(tried, self.dry_run);
         if at.json {
-            let tried: Vec<_> = tried.iter().map(|(file, tried)| as_json(file, tried)).collect();
-            say!("{}", serde_json::to_string_pretty(&tried)?);
+            json::print(&retries)?;
         } else {
-            if tried.is_empty() {
+            if retries.files.is_empty() {
                 say!("Nothing to try again.");
             }
-            for (file, tried) in &tried {
-                say!("{} {} of feed {}: {}", file.file_no, file.kept_as, file.feed, in_words(tried));
+            for file in &retries.files {
+                show!("{} {} of feed {}: {}", file.file_no, file.kept_as, file.feed, file.message);
             }
         }
-        let failed = tried.iter().any(|(_, tried)| match tried {
-            Tried::As(file) => file.status == "quarantined",
-            Tried::Still { .. } | Tried::Not { .. } => true,
-            Tried::Would => false,
-        });
-        Ok(if failed { Ending::Failures } else { Ending::Done })
+        Ok(if retries.has_failures() { Ending::Failures } else { Ending::Done })
     }
-}
-
-fn in_words(tried: &Tried) -> String {
-    match tried {
-        Tried::As(file) if file.status == "taken" => {
-            let c = &file.counts;
-            format!(
-                "taken in as file {}; {} rows: {} accepted, {} declined, {} duplicate, {} conflict, {} pending, {} rejected",
-                file.file_no, c.rows, c.accepted, c.declined, c.duplicate, c.conflict, c.pending, c.rejected
-            )
-        }
-        Tried::As(file) => {
-            format!("{} as file {}: {}", file.status, file.file_no, file.message.as_deref().unwrap_or_default())
-        }
-        Tried::Would => "would be taken in".to_owned(),
-        Tried::Still { message } => format!("refused for the same reason as before: {message}"),
-        Tried::Not { why } => format!("not tried: {why}"),
-    }
-}
-
-fn as_json(file: &RecordedFile, tried: &Tried) -> serde_json::Value {
-    let (result, again) = match tried {
-        Tried::As(again) => (again.status.as_str(), Some((again.file_no, again.counts))),
-        Tried::Would => ("would be taken in", None),
-        Tried::Still { .. } => ("refused as before", None),
-        Tried::Not { .. } => ("not tried", None),
-    };
-    json!({ "file_no": file.file_no, "feed": file.feed, "kept_as": file.kept_as, "result": result,
-            "as": again.map(|(file_no, _)| file_no), "rows": again.map(|(_, counts)| counts), "message": in_words(tried) })
 }

@@ -11,13 +11,7 @@ use crate::domain::facts::order::Order;
 use crate::domain::terms::due_dates::{Clock, DueDay, Term};
 use crate::domain::terms::hold::{HoldEffect, HoldRule};
 use crate::domain::terms::policy::Terms;
-
-/// Text on one line: what other people's files hold must neither steer the terminal nor look like lines of ours.
-pub fn on_one_line(text: &str) -> String {
-    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let shown = |c: char| if c.is_control() || turns(c) { c.escape_default().to_string() } else { c.to_string() };
-    text.chars().map(shown).collect()
-}
+use crate::views::words::count;
 
 /// A share as per cent: 0.0005 is 0.05 %.
 pub fn percent(share: Decimal) -> String {
@@ -34,8 +28,9 @@ pub fn clock(terms: &Terms, clock: ClockDay) -> String {
     };
     match (clock, terms.clock) {
         (ClockDay::Started { automatic: true, .. }, Clock::Confirmed { auto: Some(auto) }) => {
-            let after = auto.after.map(|(event, days)| format!("{days} days after the order was {}", event.name()));
-            let after_order = auto.after_order.map(|days| format!("{days} days after the order was placed"));
+            let after =
+                auto.after.map(|(event, number)| format!("{} after the order was {}", days(number), event.name()));
+            let after_order = auto.after_order.map(|number| format!("{} after the order was placed", days(number)));
             let whens: Vec<String> = after.into_iter().chain(after_order).collect();
             format!("{rule}, which counts by itself {}", whens.join(", at the latest "))
         }
@@ -83,13 +78,9 @@ fn moved(terms: &Terms, from: NaiveDate, to: NaiveDate) -> Result<String, NoYear
     Ok(format!(", a day off ({why}): moved to {where_to}"))
 }
 
-fn days_counted(terms: &Terms, count: i64) -> String {
+fn days_counted(terms: &Terms, number: i64) -> String {
     let business = terms.days_off.as_ref().is_some_and(|days_off| days_off.count == Count::Business);
-    match (business, count) {
-        (false, _) => days(count),
-        (true, 1) => "1 business day".to_owned(),
-        (true, _) => format!("{count} business days"),
-    }
+    count(number, if business { "business day" } else { "day" })
 }
 
 fn day_of_month(DueDay { day, month }: DueDay) -> String {
@@ -140,6 +131,6 @@ pub fn reason(reason: &str) -> &str {
     }
 }
 
-pub fn days(count: i64) -> String {
-    if count == 1 { "1 day".to_owned() } else { format!("{count} days") }
+pub fn days(number: i64) -> String {
+    count(number, "day")
 }

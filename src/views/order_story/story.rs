@@ -6,7 +6,7 @@ use anyhow::Result;
 use chrono::NaiveDate;
 
 use super::bill::Bills;
-use super::{bank, late_fee, movement, words};
+use super::{Event, EventKind, OrderStory, StoryOrder, bank, late_fee, movement, words};
 use crate::books::environment::Environment;
 use crate::books::held_back;
 use crate::domain::calendar::days_between;
@@ -31,33 +31,23 @@ use crate::store::orders::StoredOrder;
 use crate::store::{
     Tx, corrections, credit_record, facts, file_rows, files, journal, mails, orders, positions, scheme,
 };
+use crate::views::instalment::Instalment;
+use crate::views::{Amount, some};
 
-/// Something that happened or was decided, on its business date.
-pub struct Event {
-    pub on: NaiveDate,
-    /// Orders what happened on one day.
-    rank: i64,
-    pub what: String,
-    /// File and line, or the rule.
-    pub source: String,
-}
+const FROM_FILE: EventKind = EventKind::File;
+const DUE: EventKind = EventKind::DueDate;
+const MONEY: EventKind = EventKind::Money;
+const BANK: EventKind = EventKind::Bank;
+const MAIL: EventKind = EventKind::Mail;
+const CREDIT: EventKind = EventKind::CreditRecord;
 
-pub struct Story {
-    pub headline: Vec<String>,
-    pub events: Vec<Event>,
-    pub now: Vec<String>,
-}
-
-/// Within a day: files come in, then decisions, then the bank, then mails, then the credit record.
-const FROM_FILE: i64 = 0;
-const DUE: i64 = 1;
-const MONEY: i64 = 2;
-const BANK: i64 = 3;
-const MAIL: i64 = 4;
-const CREDIT: i64 = 5;
-
-impl Story {
-    pub async fn load(tx: &mut Tx, environment: &Environment, merchant: &Merchant, order_id: &str) -> Result<Story> {
+impl OrderStory {
+    pub async fn load(
+        tx: &mut Tx,
+        environment: &Environment,
+        merchant: &Merchant,
+        order_id: &str,
+    ) -> Result<OrderStory> {
         let ids = [order_id];
         let rows = file_rows::of_order(tx, &merchant.id, order_id).await?;
         let mut told = Told { merchant, names: HashMap::new(), events: Vec::new() };
@@ -66,7 +56,8 @@ impl Story {
         told.rows_not_recorded(&rows);
         let Some(stored) = orders::load(tx, &merchant.id, &ids).await?.into_iter().next() else {
             let headline = vec![format!("Order {order_id} of {}: no orders file has named it yet.", merchant.name)];
-            return Ok(Story { headline, events: told.events, now: Vec::new() });
+            let in_suspense = suspended(&rows);
+            return Ok(OrderStory { headline, in_suspense, ..told.into_story(order_id, None) });
         };
         let facts = facts::with_notes(tx, &merchant.id, &ids).await?;
         let corrections = corrections::of_orders(tx, &merchant.id, &ids).await?.remove(order_id).unwrap_or_default();
@@ -79,7 +70,8 @@ impl Story {
         told.names = files::names(tx, &sources.collect::<Vec<_>>()).await?;
         told.ordered(environment, &stored, &rows);
         if stored.declined.is_some() {
-            return Ok(Story { headline: told.headline(&stored, None), events: told.events, now: Vec::new() });
+            let headline = told.headline(&stored, None);
+            return Ok(OrderStory { headline, ..told.into_story(order_id, Some(stored)) });
         }
         let Some(terms) = merchant.policy.version(stored.order.policy_version) else {
             anyhow::bail!(
@@ -143,7 +135,7 @@ impl Story {
             };
             told.tell(step.since, CREDIT, format!("credit record: {words}{owed}"), step.reason);
         }
-        told.events.sort_by_key(|event| (event.on, event.rank));
+        told.events.sort_by_key(|event| (event.on, event.kind));
         let recorded = positions::of_orders(tx, &merchant.id, &ids).await?.remove(order_id).unwrap_or_default();
         let standings: Vec<CreditRecord> = recorded.iter().map(|position| position.credit).collect();
         let owed = owed_now(&case, terms, &standings, open_day)?;
@@ -151,13 +143,20 @@ impl Story {
             now(&owed, stored.order.currency, |position| bank::next_debit(&case, terms, position, &asked, open_day));
         let in_arrears = owed.iter().any(|owed| owed.position.is_unpaid() && owed.position.days_past_due > 0);
         now.extend(bank::credit(&booked_money, terms, &asked, in_arrears, open_day));
-        now.extend(suspended(&rows));
+        let in_suspense = suspended(&rows);
+        now.extend(in_suspense.iter().map(|amount| format!("     {amount} in suspense")));
         let at = environment.now_of("watch_feeds", open_day);
         let missing = held_back::missing_at(tx, environment, open_day, Some(at)).await?;
         let held_back = missing.get(merchant.id.as_str()).and_then(|missing| held_back::in_words(missing));
         let is_open = owed.iter().any(|owed| owed.position.is_unpaid());
-        now.extend(held_back.filter(|_| is_open).map(|why| format!("     {why}")));
-        Ok(Story { headline: told.headline(&stored, Some(terms)), events: told.events, now })
+        let held_back = held_back.filter(|_| is_open);
+        now.extend(held_back.iter().map(|why| format!("     {why}")));
+        let currency = stored.order.currency;
+        let instalments = owed.iter().map(|owed| Instalment::of(&owed.position, currency)).collect();
+        let customer_credit = customer_credit(&booked_money);
+        let headline = told.headline(&stored, Some(terms));
+        let story = told.into_story(order_id, Some(stored));
+        Ok(OrderStory { headline, instalments, customer_credit, in_suspense, held_back, now, ..story })
     }
 }
 
@@ -169,8 +168,25 @@ struct Told<'a> {
 }
 
 impl Told<'_> {
-    fn tell(&mut self, on: NaiveDate, rank: i64, what: String, source: String) {
-        self.events.push(Event { on, rank, what, source });
+    fn tell(&mut self, on: NaiveDate, kind: EventKind, what: String, source: String) {
+        self.events.push(Event { on, kind, what, source: some(source) });
+    }
+
+    /// The story as far as it does not depend on what is owed.
+    fn into_story(self, order_id: &str, stored: Option<StoredOrder>) -> OrderStory {
+        OrderStory {
+            merchant_id: self.merchant.id.clone(),
+            merchant_name: self.merchant.name.clone(),
+            order_id: order_id.to_owned(),
+            order: stored.map(StoryOrder::from),
+            headline: Vec::new(),
+            events: self.events,
+            instalments: Vec::new(),
+            customer_credit: None,
+            in_suspense: Vec::new(),
+            held_back: None,
+            now: Vec::new(),
+        }
     }
 
     fn source(&self, source: Source) -> String {
@@ -455,7 +471,7 @@ fn now(owed: &[Owed], currency: Currency, next_debit: impl Fn(&Position) -> Opti
 }
 
 /// Money of the order that waits in suspense.
-fn suspended(rows: &[(RecordedRow, String)]) -> Vec<String> {
+fn suspended(rows: &[(RecordedRow, String)]) -> Vec<Amount> {
     let mut sums: BTreeMap<Currency, i64> = BTreeMap::new();
     for (row, _) in rows.iter().filter(|(row, _)| row.outcome == "pending") {
         let currency = row.currency.as_deref().and_then(Currency::parse);
@@ -463,6 +479,32 @@ fn suspended(rows: &[(RecordedRow, String)]) -> Vec<String> {
             *sums.entry(currency).or_default() += minor;
         }
     }
-    let line = |(currency, minor): (Currency, i64)| format!("     {} {currency} in suspense", currency.plain(minor));
-    sums.into_iter().map(line).collect()
+    sums.into_iter().map(|(currency, minor)| Amount::new(minor, currency)).collect()
+}
+
+/// The balance of the order's customer credit; none if it is zero.
+fn customer_credit(booked: &[JournalRow]) -> Option<Amount> {
+    let side = |row: &JournalRow| {
+        i64::from(row.movement.credit == Account::CustomerCredit)
+            - i64::from(row.movement.debit == Account::CustomerCredit)
+    };
+    let minor = booked.iter().map(|row| side(row) * row.minor).sum();
+    Some(Amount::new(minor, booked.first()?.currency)).filter(|amount| amount.minor != 0)
+}
+
+impl From<StoredOrder> for StoryOrder {
+    fn from(stored: StoredOrder) -> StoryOrder {
+        let StoredOrder { order, item, declined, credit_score, agreement_id, .. } = stored;
+        StoryOrder {
+            customer_id: order.customer_id,
+            amount: Amount::new(order.amount_minor, order.currency),
+            item,
+            ordered_at: order.ordered_at,
+            booked_on: order.booked_on,
+            policy_version: order.policy_version,
+            declined,
+            credit_score,
+            agreement_id,
+        }
+    }
 }

@@ -1,0 +1,39 @@
+//! Views as JSON on standard output.
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::say;
+use crate::views::Document;
+
+/// Prints a view as a document.
+pub fn print(view: impl Serialize) -> Result<()> {
+    say!("{}", serde_json::to_string_pretty(&Document::of(view))?);
+    Ok(())
+}
+
+/// A document with a list that may be longer than memory holds: it is printed as it is read, one row a line.
+pub struct LongList {
+    rows: usize,
+}
+
+impl LongList {
+    /// Prints what comes before the rows, and the name of their list.
+    pub fn begin(head: impl Serialize, name: &str) -> Result<LongList> {
+        let head = serde_json::to_string(&Document::of(head))?;
+        let open = head.strip_suffix('}').unwrap_or(&head);
+        say!("{open},\"{name}\":[");
+        Ok(LongList { rows: 0 })
+    }
+
+    pub fn add(&mut self, row: &impl Serialize) -> Result<()> {
+        say!("{}{}", if self.rows == 0 { "" } else { "," }, serde_json::to_string(row)?);
+        self.rows += 1;
+        Ok(())
+    }
+
+    /// Prints whether there are more rows than were printed, and ends the document.
+    pub fn end(self, more: bool) {
+        say!("],\"more\":{more}}}");
+    }
+}

@@ -1,0 +1,68 @@
+//! What became of a correction, or would become of it and its order.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::instalment::Instalment;
+use super::some;
+use crate::jobs::ingest_files::by_hand::{Answer, Preview};
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct CorrectionResult {
+    pub correction_id: String,
+    pub merchant_id: String,
+    /// fulfilment, payment, refund, chargeback, extension, hold, waiver or pay_out.
+    pub kind: String,
+    /// The key of the corrected fact.
+    pub fact_id: String,
+    /// accepted, duplicate, pending, conflict or rejected; quarantined if it could not be read.
+    pub outcome: String,
+    pub code: Option<String>,
+    pub message: Option<String>,
+    /// Whether nothing was changed: the outcome is what it would be.
+    pub dry_run: bool,
+    /// Of a dry run, the order at the end of the open day without the correction and with it.
+    pub preview: Option<CorrectionPreview>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct CorrectionPreview {
+    pub before: Vec<Instalment>,
+    pub after: Vec<Instalment>,
+}
+
+impl CorrectionResult {
+    pub fn of(
+        correction_id: String,
+        merchant_id: String,
+        (kind, fact_id): (&str, &str),
+        answer: Answer,
+        dry_run: bool,
+    ) -> CorrectionResult {
+        let Answer { outcome, code, message, preview } = answer;
+        CorrectionResult {
+            correction_id,
+            merchant_id,
+            kind: kind.to_owned(),
+            fact_id: fact_id.to_owned(),
+            outcome,
+            code: some(code),
+            message: some(message),
+            dry_run,
+            preview: preview.map(CorrectionPreview::from),
+        }
+    }
+
+    /// Whether it is in the books, or will be once what it names has come.
+    pub fn is_taken(&self) -> bool {
+        matches!(self.outcome.as_str(), "accepted" | "duplicate" | "pending")
+    }
+}
+
+impl From<Preview> for CorrectionPreview {
+    fn from(preview: Preview) -> CorrectionPreview {
+        let Preview { currency, before, after } = preview;
+        let all = |positions: &[_]| positions.iter().map(|position| Instalment::of(position, currency)).collect();
+        CorrectionPreview { before: all(&before), after: all(&after) }
+    }
+}

@@ -1,0 +1,98 @@
+//! Open exceptions: what finance must look at.
+
+use anyhow::Result;
+use chrono::NaiveDate;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{Amount, some};
+use crate::books::exceptions::name;
+use crate::domain::calendar::days_between;
+use crate::store::exceptions::ExceptionRow;
+use crate::store::{Tx, listing};
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ExceptionList {
+    #[serde(flatten)]
+    pub head: ExceptionHead,
+    /// The oldest of each merchant first.
+    pub exceptions: Vec<Exception>,
+    /// Whether there are more than these.
+    pub more: bool,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ExceptionHead {
+    /// The open business day, to which `days_open` counts.
+    pub business_date: NaiveDate,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Exception {
+    /// As in reports: TEA-X12, or scheme-X3 of no merchant.
+    pub exception_id: String,
+    pub code: String,
+    /// Null if it is about the whole scheme.
+    pub merchant_id: Option<String>,
+    pub order_id: Option<String>,
+    /// The file that it is about, or that has the row.
+    pub file: Option<String>,
+    /// The row's line; null if it is about no row.
+    pub line: Option<i64>,
+    pub amount: Option<Amount>,
+    pub opened_on: NaiveDate,
+    pub days_open: i64,
+    pub message: String,
+}
+
+/// An exception that a person closed.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ClosedException {
+    pub exception_id: String,
+    pub resolved_on: NaiveDate,
+    pub reason: String,
+    /// What it was about: its code and message.
+    pub closed: String,
+}
+
+/// Where a page of exceptions begins.
+#[derive(Debug, Clone)]
+pub struct After {
+    merchant_id: String,
+    exception_no: i64,
+}
+
+impl After {
+    pub const START: After = After { merchant_id: String::new(), exception_no: i64::MIN };
+}
+
+impl Exception {
+    /// Open exceptions with a code or (empty) with any, at most `limit`, and where the next page begins; none after the last.
+    pub async fn load(
+        tx: &mut Tx,
+        code: &str,
+        after: &After,
+        limit: i64,
+        today: NaiveDate,
+    ) -> Result<Option<(Vec<Exception>, After)>> {
+        let page = listing::open_exceptions(tx, code, (&after.merchant_id, after.exception_no), limit).await?;
+        let Some(last) = page.last() else { return Ok(None) };
+        let next = After { merchant_id: last.merchant_id.clone(), exception_no: last.exception_no };
+        Ok(Some((page.into_iter().map(|row| Exception::of(row, today)).collect(), next)))
+    }
+
+    pub fn of(row: ExceptionRow, today: NaiveDate) -> Exception {
+        Exception {
+            exception_id: name(&row),
+            code: row.code,
+            merchant_id: some(row.merchant_id),
+            order_id: some(row.order_id),
+            file: row.file,
+            line: Some(row.line).filter(|line| *line > 0),
+            amount: Amount::stored(row.amount_minor, row.currency.as_deref()),
+            opened_on: row.opened_on,
+            days_open: days_between(row.opened_on, today),
+            message: row.message,
+        }
+    }
+}

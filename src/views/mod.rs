@@ -1,0 +1,59 @@
+//! What commands show, as structs that serialise: each file has the structs of one view and what loads them. `--json` prints
+//! exactly these structs; a command prints them as text, and a console could show them as pages.
+//!
+//! Nothing here prints or knows a terminal. A field keeps its name and meaning as long as [`VERSION`] stays the same; fields may
+//! be added. Amounts are [`Amount`]s; statuses and codes are spelled as the store keeps them.
+
+mod amount;
+pub mod check;
+pub mod closed_days;
+pub mod correction;
+pub mod exceptions;
+pub mod file_check;
+pub mod file_rows;
+pub mod files;
+pub mod generated;
+pub mod instalment;
+pub mod job;
+pub mod journal;
+pub mod order_story;
+pub mod policy;
+pub mod retry;
+pub mod runs;
+pub mod schema;
+pub mod status;
+pub mod verification;
+pub mod words;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+pub use amount::Amount;
+
+/// The version of every view. It changes when a field changes its name or meaning, or goes.
+pub const VERSION: u32 = 1;
+
+/// A view as a JSON document of its own.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Document<T> {
+    /// The version of the document's shape.
+    pub version: u32,
+    #[serde(flatten)]
+    pub view: T,
+}
+
+impl<T> Document<T> {
+    pub fn of(view: T) -> Document<T> {
+        Document { version: VERSION, view }
+    }
+}
+
+/// How many there are of each status, code or name.
+pub type Tally = BTreeMap<String, i64>;
+
+/// Text that the store keeps empty where there is none.
+fn some(text: String) -> Option<String> {
+    if text.is_empty() { None } else { Some(text) }
+}

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::Chunk;
+use super::chunk::Chunk;
 use super::outcome::{Outcome, key};
 use crate::files::acknowledgement::Acknowledgement;
 use crate::store::files::{Counts, RecordedFile};

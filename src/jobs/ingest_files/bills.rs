@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use anyhow::Result;
 use chrono::NaiveDate;
 
+use super::chunk::Chunk;
+use super::facts;
 use super::outcome::Outcome;
-use super::{Chunk, facts};
 use crate::books::environment::Environment;
 use crate::domain::calendar::day_of;
 use crate::domain::facts::source::Source;

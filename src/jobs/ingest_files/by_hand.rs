@@ -6,9 +6,9 @@ use std::fs;
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use super::corrections::Desk;
+use super::correction_intake::CorrectionIntake;
 use super::outcome::Outcome;
-use super::take;
+use super::taking::take;
 use crate::books::environment::Environment;
 use crate::domain::decide::end_of_day::decide;
 use crate::domain::decide::position::Position;
@@ -92,11 +92,11 @@ pub async fn preview(
     };
     let Row::Correction(row) = &parsed.row else { anyhow::bail!("a correction is read as something else") };
     let mut tx = environment.store.read().await?;
-    let mut desk = Desk::open(&mut tx, environment, merchant, &[row], today).await?;
-    let before = positions(environment, merchant, &desk, row, today)?;
-    let outcome = desk.try_one(row, parsed.fingerprint, Source::default());
-    let after = positions(environment, merchant, &desk, row, today)?;
-    let currency = desk.case_of(row).map(|case| case.order.currency);
+    let mut intake = CorrectionIntake::open(&mut tx, environment, merchant, &[row], today).await?;
+    let before = positions(environment, merchant, &intake, row, today)?;
+    let outcome = intake.try_one(row, parsed.fingerprint, Source::default());
+    let after = positions(environment, merchant, &intake, row, today)?;
+    let currency = intake.case_of(row).map(|case| case.order.currency);
     let preview = currency.zip(before.zip(after));
     Ok(told(&outcome, preview.map(|(currency, (before, after))| Preview { currency, before, after })))
 }
@@ -109,11 +109,11 @@ fn told(outcome: &Outcome, preview: Option<Preview>) -> Answer {
 fn positions(
     environment: &Environment,
     merchant: &Merchant,
-    desk: &Desk<'_>,
+    intake: &CorrectionIntake<'_>,
     row: &CorrectionRow,
     today: NaiveDate,
 ) -> Result<Option<Vec<Position>>> {
-    let Some(case) = desk.case_of(row) else { return Ok(None) };
+    let Some(case) = intake.case_of(row) else { return Ok(None) };
     let terms = environment.terms(&merchant.id, case.order.policy_version)?;
     Ok(Some(decide(case, terms, &[], today)?.positions))
 }

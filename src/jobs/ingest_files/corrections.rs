@@ -2,35 +2,24 @@
 //! knows yet waits for it; one of a row that waits itself ends the waiting. What money of theirs is in suspense leaves it at
 //! the day's end.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
-use super::Chunk;
+use super::chunk::Chunk;
+use super::correction_intake::{CorrectionIntake, UNKNOWN_FACT};
 use super::outcome::Outcome;
-use super::pending;
+use super::waiting_rows;
 use crate::books::environment::Environment;
-use crate::books::order_decisions::into_cases;
-use crate::domain::calendar::day_of;
-use crate::domain::decide::due::due_dates_are_known;
-use crate::domain::facts::case::Case;
-use crate::domain::facts::correction::{Action, Changes, Correction, CorrectionRow, History};
-use crate::domain::facts::fact::{Fact, FactRow, What};
+use crate::domain::facts::correction::CorrectionRow;
 use crate::domain::facts::source::Source;
-use crate::domain::intake::admission::{Refusal, admit, admit_given_back, not_before_order};
 use crate::files::rows::cell::Cells;
 use crate::files::rows::{self, Kind, Row};
 use crate::scheme::Merchant;
-use crate::store::corrections::{self, NewCorrection};
 use crate::store::file_rows::{self, RecordedRow};
-use crate::store::{Tx, exceptions, facts, files, orders};
-
-/// Of a correction whose fact has not been seen.
-const UNKNOWN_FACT: &str = "UNKNOWN_FACT";
-/// Of a row that waited until it was corrected.
-const CORRECTED: &str = "CORRECTED";
+use crate::store::{Tx, exceptions, files};
 
 pub async fn decide(
     tx: &mut Tx,
@@ -40,19 +29,19 @@ pub async fn decide(
 ) -> Result<Vec<Outcome>> {
     let rows: Vec<&CorrectionRow> =
         chunk.lines.iter().filter_map(|line| correction(&line.parsed.as_ref().ok()?.row)).collect();
-    let mut desk = Desk::open(tx, environment, merchant, &rows, chunk.today).await?;
+    let mut intake = CorrectionIntake::open(tx, environment, merchant, &rows, chunk.today).await?;
     let mut outcomes = Vec::with_capacity(chunk.lines.len());
     for line in chunk.lines {
         outcomes.push(match &line.parsed {
             Ok(parsed) => {
                 let row = correction(&parsed.row).context("a file of corrections holds corrections")?;
                 let source = Source { file_no: chunk.file.file_no, line: line.number };
-                desk.decide(tx, row, parsed.fingerprint, source).await?
+                intake.decide(tx, row, parsed.fingerprint, source).await?
             }
             Err(rejection) => Outcome::from(rejection),
         });
     }
-    desk.write(tx).await?;
+    intake.write(tx).await?;
     Ok(outcomes)
 }
 
@@ -71,15 +60,15 @@ pub async fn try_again(tx: &mut Tx, environment: &Environment, merchant: &Mercha
     }
     let mut rows = Vec::with_capacity(waiting.len());
     for input in &waiting {
-        let (_, zone) = pending::kind_and_zone(tx, environment, input.file_no).await?;
+        let (_, zone) = waiting_rows::kind_and_zone(tx, environment, input.file_no).await?;
         rows.push(read_again(input, zone)?);
     }
     let by_row: Vec<&CorrectionRow> = rows.iter().collect();
-    let mut desk = Desk::open(tx, environment, merchant, &by_row, today).await?;
+    let mut intake = CorrectionIntake::open(tx, environment, merchant, &by_row, today).await?;
     let mut resolved = Vec::new();
     for (input, row) in waiting.iter_mut().zip(&rows) {
         let source = Source { file_no: input.file_no, line: input.line };
-        let outcome = desk.decide(tx, row, input.fingerprint, source).await?;
+        let outcome = intake.decide(tx, row, input.fingerprint, source).await?;
         if matches!(outcome, Outcome::Pending { .. }) {
             continue;
         }
@@ -94,7 +83,7 @@ pub async fn try_again(tx: &mut Tx, environment: &Environment, merchant: &Mercha
     let about: Vec<(&str, Source)> = resolved.iter().map(|input| (input.row_key.as_str(), about(input))).collect();
     exceptions::resolve_rows(tx, &merchant.id, &[UNKNOWN_FACT], &about, today).await?;
     file_rows::save(tx, &resolved).await?;
-    desk.write(tx).await
+    intake.write(tx).await
 }
 
 fn read_again(waiting: &RecordedRow, zone: Tz) -> Result<CorrectionRow> {
@@ -106,342 +95,4 @@ fn read_again(waiting: &RecordedRow, zone: Tz) -> Result<CorrectionRow> {
         Ok(_) => anyhow::bail!("a pending correction is none"),
         Err(why) => anyhow::bail!("a pending correction cannot be read again: {}", why.message),
     }
-}
-
-/// A refund that did not go through after all, as its sender's own row says: it is void.
-pub fn of_failed_refund(row: &FactRow) -> CorrectionRow {
-    CorrectionRow {
-        id: format!("{}:failed", row.id),
-        kind: "refund",
-        fact_id: row.id.clone(),
-        action: Action::Void,
-        order_id: Some(row.order_id.clone()),
-        channel: None,
-        corrected_at: row.effective_at,
-        reason: "the refund did not go through, its sender says".to_owned(),
-        approved_by: "the sender of the file".to_owned(),
-    }
-}
-
-/// What deciding corrections needs, loaded in one go, and what comes of them.
-pub struct Desk<'a> {
-    environment: &'a Environment,
-    merchant: &'a Merchant,
-    today: NaiveDate,
-    /// Fingerprints of corrections known before.
-    known: HashMap<String, i64>,
-    /// The order of each fact, by kind and key.
-    order_of: HashMap<(&'static str, String), String>,
-    /// Rows that wait, by the kind of the fact that they would be and its key.
-    waiting: HashMap<(&'static str, String), RecordedRow>,
-    cases: HashMap<String, Case>,
-    /// Orders that were declined.
-    declined: BTreeSet<String>,
-    accepted: Vec<NewCorrection>,
-    /// Waiting rows that wait no more.
-    ended: Vec<RecordedRow>,
-}
-
-/// The kind of files that bring facts of a kind.
-fn file_kind(kind: &str) -> Option<Kind> {
-    Kind::ALL.into_iter().find(|file| file.name().strip_suffix('s') == Some(kind))
-}
-
-impl<'a> Desk<'a> {
-    pub async fn open(
-        tx: &mut Tx,
-        environment: &'a Environment,
-        merchant: &'a Merchant,
-        rows: &[&CorrectionRow],
-        today: NaiveDate,
-    ) -> Result<Desk<'a>> {
-        let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
-        let known = corrections::known(tx, &merchant.id, &ids).await?;
-        let kinds: BTreeSet<&'static str> = rows.iter().map(|row| row.kind).collect();
-        let (mut order_of, mut waiting) = (HashMap::new(), HashMap::new());
-        for kind in kinds {
-            let ids: Vec<&str> = rows.iter().filter(|row| row.kind == kind).map(|row| row.fact_id.as_str()).collect();
-            let found = facts::orders_of(tx, &merchant.id, kind, &ids).await?;
-            order_of.extend(found.into_iter().map(|(id, order_id)| ((kind, id), order_id)));
-            if let Some(files) = file_kind(kind) {
-                let rows = file_rows::pending_rows(tx, &merchant.id, files.name(), &ids).await?;
-                waiting.extend(rows.into_iter().map(|row| ((kind, row.row_key.clone()), row)));
-            }
-        }
-        let mut named: Vec<&str> = order_of.values().map(String::as_str).collect();
-        named.extend(rows.iter().filter_map(|row| row.order_id.as_deref()));
-        named.sort_unstable();
-        named.dedup();
-        let loaded = orders::load(tx, &merchant.id, &named).await?;
-        let declined = loaded.iter().filter(|stored| stored.declined.is_some());
-        let declined = declined.map(|stored| stored.order.order_id.clone()).collect();
-        let histories = facts::of_orders(tx, &merchant.id, &named).await?;
-        let cases = into_cases(loaded, histories).into_iter();
-        let cases = cases.map(|(_, case)| (case.order.order_id.clone(), case)).collect();
-        let (accepted, ended) = (Vec::new(), Vec::new());
-        Ok(Desk { environment, merchant, today, known, order_of, waiting, cases, declined, accepted, ended })
-    }
-
-    pub async fn decide(
-        &mut self,
-        tx: &mut Tx,
-        row: &CorrectionRow,
-        fingerprint: i64,
-        source: Source,
-    ) -> Result<Outcome> {
-        if let Some(known) = self.known.get(&row.id) {
-            return Ok(Outcome::of_known(*known, fingerprint, "correction", &row.id));
-        }
-        let key = (row.kind, row.fact_id.clone());
-        let outcome = if self.order_of.contains_key(&key) {
-            self.correct(row, fingerprint, source)
-        } else if self.waiting.contains_key(&key) {
-            self.end_waiting(tx, row, source).await?
-        } else if row.order_id.as_ref().is_some_and(|order_id| self.declined.contains(order_id)) {
-            let order_id = row.order_id.as_deref().unwrap_or_default();
-            Outcome::Declined { code: "ORDER_DECLINED", message: format!("order {order_id} was declined") }
-        } else {
-            let message = format!("{} {} has not been seen yet; the correction waits for it", row.kind, row.fact_id);
-            Outcome::Pending { code: UNKNOWN_FACT, message }
-        };
-        if !matches!(outcome, Outcome::Rejected { .. } | Outcome::Declined { .. }) {
-            self.known.insert(row.id.clone(), fingerprint);
-        }
-        Ok(outcome)
-    }
-
-    /// What would become of a correction of a booked fact; of one that waits no more is said.
-    pub fn try_one(&mut self, row: &CorrectionRow, fingerprint: i64, source: Source) -> Outcome {
-        if let Some(known) = self.known.get(&row.id) {
-            return Outcome::of_known(*known, fingerprint, "correction", &row.id);
-        }
-        let key = (row.kind, row.fact_id.clone());
-        if self.order_of.contains_key(&key) {
-            self.correct(row, fingerprint, source)
-        } else if self.waiting.contains_key(&key) {
-            Outcome::Accepted
-        } else {
-            let message =
-                format!("{} {} has not been seen yet; the correction would wait for it", row.kind, row.fact_id);
-            Outcome::Pending { code: UNKNOWN_FACT, message }
-        }
-    }
-
-    /// The case of the order whose fact is corrected.
-    pub fn case_of(&self, row: &CorrectionRow) -> Option<&Case> {
-        self.cases.get(self.order_of.get(&(row.kind, row.fact_id.clone()))?)
-    }
-
-    /// Corrects a fact that is booked.
-    fn correct(&mut self, row: &CorrectionRow, fingerprint: i64, source: Source) -> Outcome {
-        let order_id = &self.order_of[&(row.kind, row.fact_id.clone())];
-        let Some(case) = self.cases.get(order_id) else {
-            let message = format!("order {order_id} was declined");
-            return Outcome::Declined { code: "ORDER_DECLINED", message };
-        };
-        if let Some(other) = row.order_id.as_ref().filter(|other| *other != order_id) {
-            let message = format!(
-                "column order_id, value {other:?}: {} {} is of order {order_id}; void it, and send it for the other order \
-                 under a key of its own",
-                row.kind, row.fact_id
-            );
-            return Outcome::Rejected { code: "WRONG_ORDER", message };
-        }
-        let Some(terms) = self.merchant.policy.version(case.order.policy_version) else {
-            let version = case.order.policy_version;
-            let message = format!("version {version} of the policy, which order {order_id} keeps, is gone");
-            return Outcome::Rejected { code: "NO_POLICY", message };
-        };
-        let before = case.fact(row.kind, &row.fact_id);
-        let rest = case.without(row.kind, &row.fact_id);
-        let zone = self.environment.scheme.zone;
-        let corrected = case.correction_of(row.kind, &row.fact_id);
-        let channel = row.channel.as_ref().or_else(|| corrected?.channel.as_ref()).cloned();
-        let instead = match &row.action {
-            Action::Void => Ok(None),
-            Action::Replace(changes) => {
-                // Of one that is void, what it said last.
-                let last = before.or_else(|| last_of(case, row.kind, &row.fact_id));
-                let Some(last) = last else {
-                    let message = format!("{} {} was void from the beginning; send it anew", row.kind, row.fact_id);
-                    return Outcome::Rejected { code: UNKNOWN_FACT, message };
-                };
-                replaced(last, changes, &case.order.currency.to_string()).map(|(effective_at, what)| {
-                    let effective_on = day_of(effective_at, zone, terms.cut_off).max(case.order.ordered_on);
-                    let id = row.fact_id.clone();
-                    Some(Fact { id, effective_at, effective_on, booked_on: self.today, source, what })
-                })
-            }
-        };
-        let instead = match instead {
-            Ok(instead) => instead,
-            Err(rejected) => return rejected,
-        };
-        if let Err(refusal) = self.admitted(&rest, terms, instead.as_ref(), row) {
-            let message = format!("{} {} can't be corrected like this: {refusal}", row.kind, row.fact_id);
-            return Outcome::Rejected { code: refusal.code(), message };
-        }
-        let correction = Correction {
-            id: row.id.clone(),
-            kind: row.kind.to_owned(),
-            fact_id: row.fact_id.clone(),
-            instead,
-            channel,
-            corrected_at: row.corrected_at,
-            booked_on: self.today,
-            source,
-            reason: row.reason.clone(),
-            approved_by: row.approved_by.clone(),
-        };
-        let (order_id, before) = (order_id.clone(), before.cloned());
-        self.book(order_id, before.as_ref(), correction, fingerprint);
-        Outcome::Accepted
-    }
-
-    /// A replacement is admitted under the rules of what it replaces; and nothing that stays may hang in the air.
-    fn admitted(
-        &self,
-        rest: &Case,
-        terms: &crate::domain::terms::policy::Terms,
-        instead: Option<&Fact>,
-        row: &CorrectionRow,
-    ) -> Result<(), Refusal> {
-        if let Some(fact) = instead {
-            let order = &rest.order;
-            not_before_order(
-                &order.order_id,
-                order.ordered_at,
-                terms,
-                fact.effective_at,
-                self.environment.scheme.zone,
-            )?;
-            let is_given_back = rest.fact("given_back", &fact.id).is_some();
-            match fact.what {
-                What::Refund { minor, .. } if is_given_back => admit_given_back(rest, terms, minor, fact.effective_on)?,
-                ref what => admit(rest, terms, what, fact.effective_on)?,
-            }
-        }
-        let mut after = rest.clone();
-        after.facts.extend(instead.cloned());
-        if row.kind == "payment" {
-            chargebacks_have_their_payment(&after, &row.fact_id)?;
-        }
-        Ok(due_dates_are_known(&after, terms)?)
-    }
-
-    fn book(&mut self, order_id: String, before: Option<&Fact>, correction: Correction, fingerprint: i64) {
-        let Some(former) = self.cases.remove(&order_id) else { return };
-        let (kind, id) = (correction.kind.clone(), correction.fact_id.clone());
-        let Case { order, facts, superseded, mut corrections } = former;
-        let latest = corrections.iter().filter(|other| other.kind == kind && other.fact_id == id);
-        let counts =
-            latest.map(|other| other.corrected_at).max().is_none_or(|latest| latest <= correction.corrected_at);
-        let mut history = History { facts, superseded, corrections: Vec::new() };
-        if counts {
-            history.facts.retain(|fact| fact.id != id || fact.what.kind().code() != kind);
-            history.superseded.extend(before.map(|fact| (fact.clone(), self.today)));
-            history.facts.extend(correction.instead.clone());
-        }
-        corrections.push(correction.clone());
-        history.corrections = corrections;
-        self.cases.insert(order_id.clone(), Case::of(order, history));
-        self.accepted.push(NewCorrection { order_id, correction, fingerprint });
-    }
-
-    /// Corrects a row that waits: it waits no more. If it is replaced, what it should have been is booked instead.
-    async fn end_waiting(&mut self, tx: &mut Tx, row: &CorrectionRow, source: Source) -> Result<Outcome> {
-        let key = (row.kind, row.fact_id.clone());
-        let input = self.waiting[&key].clone();
-        let file = file_kind(row.kind).context("a row of no kind waits")?;
-        let (_, file_zone) = pending::kind_and_zone(tx, self.environment, input.file_no).await?;
-        let waited = pending::read_again(&input, file, file_zone)?;
-        if let Action::Replace(changes) = &row.action {
-            let mut instead = waited.clone();
-            instead.what = changes.apply(&waited.what);
-            instead.currency = changes.money.map(|(_, currency)| currency).or(waited.currency);
-            instead.note = row.channel.clone().or(waited.note.clone());
-            instead.effective_at = changes.effective_at.unwrap_or(waited.effective_at);
-            instead.order_id = row.order_id.clone().unwrap_or(waited.order_id.clone());
-            let mut desk =
-                super::facts::Desk::open(tx, self.environment, self.merchant, &[&instead], self.today).await?;
-            let outcome = desk.decide(&instead, input.fingerprint, source, false);
-            if outcome != Outcome::Accepted {
-                return Ok(outcome);
-            }
-            desk.write(tx).await?;
-        }
-        let mut ended = input;
-        let what = format!("correction {} of {}: {}", row.id, row.approved_by, row.reason);
-        ended.outcome = "declined".to_owned();
-        (ended.code, ended.message) = (CORRECTED.to_owned(), format!("no longer waits; {what}"));
-        ended.resolved_on = Some(self.today);
-        self.waiting.remove(&key);
-        self.ended.push(ended);
-        Ok(Outcome::Accepted)
-    }
-
-    pub async fn write(self, tx: &mut Tx) -> Result<()> {
-        let Desk { merchant, today, accepted, ended, .. } = self;
-        corrections::add(tx, &merchant.id, &accepted).await?;
-        let touched: Vec<&str> = accepted.iter().map(|new| new.order_id.as_str()).collect();
-        orders::wake(tx, &merchant.id, &touched, today).await?;
-        if ended.is_empty() {
-            return Ok(());
-        }
-        for row in &ended {
-            files::move_pending(tx, row.file_no, &row.outcome, 1).await?;
-        }
-        let resolved = |row: &'_ RecordedRow| Source { file_no: row.file_no, line: row.line };
-        let resolved: Vec<(&str, Source)> = ended.iter().map(|row| (row.row_key.as_str(), resolved(row))).collect();
-        exceptions::resolve_rows(tx, &merchant.id, &pending::WAITING_FOR, &resolved, today).await?;
-        file_rows::save(tx, &ended).await
-    }
-}
-
-/// What a fact was before it was voided.
-fn last_of<'c>(case: &'c Case, kind: &str, id: &str) -> Option<&'c Fact> {
-    let superseded = case.superseded.iter().filter(|(fact, _)| fact.id == id && fact.what.kind().code() == kind);
-    superseded.max_by_key(|(_, until)| *until).map(|(fact, _)| fact)
-}
-
-/// What happened after all, and when.
-fn replaced(last: &Fact, changes: &Changes, currency: &str) -> Result<(chrono::DateTime<chrono::Utc>, What), Outcome> {
-    if let Some((_, other)) = changes.money.filter(|(_, other)| other.to_string() != currency) {
-        let message = format!("column currency, value {other:?}: the order is in {currency}; write that");
-        return Err(Outcome::Rejected { code: "CURRENCY", message });
-    }
-    let (effective_at, what) = (changes.effective_at.unwrap_or(last.effective_at), changes.apply(&last.what));
-    let ends = match what {
-        What::Hold { ends_on, .. } => ends_on,
-        _ => None,
-    };
-    let starts_on = if changes.effective_at.is_some() { effective_at.date_naive() } else { last.effective_on };
-    if let Some(ends_on) = ends.filter(|ends_on| *ends_on < starts_on) {
-        let message = format!("column ends_on, value \"{ends_on}\": before the hold starts; void it if it never began");
-        return Err(Outcome::Rejected { code: "BAD_TIME", message });
-    }
-    Ok((effective_at, what))
-}
-
-/// The money that a fact brings; of a chargeback, which takes it back, negative.
-fn money_of(fact: Option<&Fact>) -> i64 {
-    match fact.map(|fact| &fact.what) {
-        Some(What::Payment { minor, .. } | What::Refund { minor, .. }) => *minor,
-        Some(What::Chargeback { minor, .. }) => -minor,
-        _ => 0,
-    }
-}
-
-/// A payment that was taken back has to be there, large enough and early enough for that.
-fn chargebacks_have_their_payment(case: &Case, payment_id: &str) -> Result<(), Refusal> {
-    let of_it = |fact: &&Fact| matches!(&fact.what, What::Chargeback { payment_id: of, .. } if of == payment_id);
-    let Some(first) = case.facts.iter().filter(of_it).min_by_key(|fact| fact.effective_on) else { return Ok(()) };
-    let taken_back: i64 = case.facts.iter().filter(of_it).map(|fact| -money_of(Some(fact))).sum();
-    let stays = case.fact("payment", payment_id);
-    let stays = stays.is_some_and(|paid| money_of(Some(paid)) >= taken_back && paid.effective_on <= first.effective_on);
-    if stays {
-        return Ok(());
-    }
-    let (payment_id, chargeback_id) = (payment_id.to_owned(), first.id.clone());
-    Err(Refusal::PaymentChargedBack { payment_id, chargeback_id })
 }

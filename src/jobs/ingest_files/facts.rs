@@ -1,33 +1,24 @@
 //! What happened to orders: fulfilments, money, extensions, holds, waivers. A row that names an order not seen yet
 //! waits; the day's end books its money in suspense.
 
-use std::collections::HashMap;
+use anyhow::Result;
 
-use anyhow::{Context, Result};
-use chrono::NaiveDate;
-
-use super::other_keys::{OtherKeys, minor_of};
+use super::chunk::Chunk;
+use super::correction_intake::CorrectionIntake;
+use super::fact_intake::{FactIntake, fact_row};
+use super::other_keys::OtherKeys;
 use super::outcome::{Outcome, raw};
-use super::{Chunk, corrections, pending};
+use super::pending;
+use super::refused_column::with_column;
 use crate::books::environment::Environment;
-use crate::books::order_decisions::into_cases;
-use crate::domain::calendar::{day_of, days_between};
-use crate::domain::facts::case::Case;
 use crate::domain::facts::correction::CorrectionRow;
-use crate::domain::facts::fact::{Fact, FactRow, What};
+use crate::domain::facts::fact::FactRow;
 use crate::domain::facts::source::Source;
-use crate::domain::intake::admission::{admit, admit_given_back, not_before_order};
-use crate::domain::money::Currency;
 use crate::files::profile::mapping::SET_ASIDE;
-use crate::files::read::reader::Line;
-use crate::files::rows::cell::quoted;
-use crate::files::rows::facts::{fingerprint_of, fingerprint_of_money};
-use crate::files::rows::{Kind, Row};
+use crate::files::rows::Kind;
 use crate::scheme::Merchant;
-use crate::store::bills::{self, ListedLine};
-use crate::store::exceptions::NewException;
-use crate::store::facts::{self, NewFact};
-use crate::store::{Tx, exceptions, file_rows, orders};
+use crate::store::bills::{self};
+use crate::store::{Tx, exceptions};
 
 pub async fn decide(
     tx: &mut Tx,
@@ -47,9 +38,9 @@ pub async fn decide_under_keys(
 ) -> Result<(Vec<Outcome>, OtherKeys)> {
     let kind = chunk.kind;
     let rows: Vec<&FactRow> = chunk.lines.iter().filter_map(fact_row).collect();
-    let mut desk = Desk::open(tx, environment, merchant, &rows, chunk.today).await?;
-    desk.is_bill = kind == Kind::Bills;
-    desk.load_waiting(tx, kind, &rows).await?;
+    let mut intake = FactIntake::open(tx, environment, merchant, &rows, chunk.today).await?;
+    intake.is_bill = kind == Kind::Bills;
+    intake.load_waiting(tx, kind, &rows).await?;
     let mut outcomes = Vec::with_capacity(chunk.lines.len());
     let mut dated_ahead = Vec::new();
     for line in chunk.lines {
@@ -58,9 +49,9 @@ pub async fn decide_under_keys(
             (Ok(_), Some(row)) if row.failed => Outcome::Duplicate,
             (Ok(parsed), Some(row)) => {
                 let source = Source { file_no: chunk.file.file_no, line: line.number };
-                let outcome = desk.decide(row, parsed.fingerprint, source, false);
+                let outcome = intake.decide(row, parsed.fingerprint, source, false);
                 if matches!(outcome, Outcome::Accepted | Outcome::Pending { .. }) {
-                    dated_ahead.extend(desk.dated_ahead(row, source));
+                    dated_ahead.extend(intake.dated_ahead(row, source));
                 }
                 with_column(outcome, kind, |column| raw(chunk.header, line, column))
             }
@@ -69,9 +60,9 @@ pub async fn decide_under_keys(
         });
     }
     exceptions::open(tx, &merchant.id, chunk.today, &dated_ahead).await?;
-    let failed = desk.failed(chunk);
-    let keys = std::mem::take(&mut desk.other_keys);
-    desk.write(tx).await?;
+    let failed = intake.failed(chunk);
+    let keys = std::mem::take(&mut intake.other_keys);
+    intake.write(tx).await?;
     void_failed(tx, environment, merchant, chunk, &failed, &mut outcomes).await?;
     if matches!(kind, Kind::Payments | Kind::Bills) {
         let paid: Vec<&str> = rows.iter().map(|row| row.order_id.as_str()).collect();
@@ -93,12 +84,12 @@ async fn void_failed(
         return Ok(());
     }
     let rows: Vec<&CorrectionRow> = failed.iter().map(|(_, row)| row).collect();
-    let mut desk = corrections::Desk::open(tx, environment, merchant, &rows, chunk.today).await?;
+    let mut intake = CorrectionIntake::open(tx, environment, merchant, &rows, chunk.today).await?;
     for (at, row) in failed {
         let line = &chunk.lines[*at];
         let source = Source { file_no: chunk.file.file_no, line: line.number };
         let fingerprint = line.parsed.as_ref().map_or(0, |parsed| parsed.fingerprint);
-        outcomes[*at] = match desk.decide(tx, row, fingerprint, source).await? {
+        outcomes[*at] = match intake.decide(tx, row, fingerprint, source).await? {
             // Nothing was counted of it, and nothing will be.
             Outcome::Pending { .. } => {
                 let message = "a refund that failed; nothing was counted of it".to_owned();
@@ -107,380 +98,7 @@ async fn void_failed(
             outcome => outcome,
         };
     }
-    desk.write(tx).await?;
+    intake.write(tx).await?;
     let ids: Vec<&str> = failed.iter().map(|(_, row)| row.fact_id.as_str()).collect();
     bills::fail(tx, &merchant.id, "refund", &ids, chunk.today).await
-}
-
-/// What is refused names the cell that would have to be another.
-fn with_column<'c>(outcome: Outcome, kind: Kind, cell: impl FnOnce(&str) -> &'c str) -> Outcome {
-    let Outcome::Rejected { code, message } = outcome else { return outcome };
-    let message = match column_of(code, kind) {
-        Some(column) => format!("column {column}, value {}: {message}", quoted(cell(column))),
-        None => message,
-    };
-    Outcome::Rejected { code, message }
-}
-
-/// The same of a row that waited, by its kept cells. Those of a bill's row are not as they came.
-pub(super) fn with_kept_column(outcome: Outcome, of_file: Kind, content: &str) -> Result<Outcome> {
-    let Outcome::Rejected { code, .. } = outcome else { return Ok(outcome) };
-    if of_file == Kind::Bills {
-        return Ok(outcome);
-    }
-    let cells: HashMap<String, String> = serde_json::from_str(content).context("a pending row's cells")?;
-    let cell = column_of(code, of_file).and_then(|column| cells.get(column)).map_or("", |cell| cell.trim());
-    Ok(with_column(outcome, of_file, |_| cell))
-}
-
-fn column_of(code: &str, kind: Kind) -> Option<&'static str> {
-    let day = match kind {
-        Kind::Payments => "paid_at",
-        Kind::Refunds => "refunded_at",
-        Kind::Chargebacks => "charged_back_at",
-        Kind::Extensions => "requested_at",
-        Kind::Holds if code == "BEFORE_ORDER" => "starts_on",
-        Kind::Holds => "ends_on",
-        Kind::Waivers => "waived_on",
-        _ => "occurred_at",
-    };
-    Some(match code {
-        "BEFORE_ORDER" => day,
-        "REFUND_TOO_MUCH" | "CHARGEBACK_TOO_MUCH" => "amount",
-        "REFUND_TOO_LATE" | "CHARGEBACK_TOO_EARLY" => day,
-        "EXTENSION_NOT_OFFERED" | "EXTENSION_NOT_NEEDED" | "EXTENSION_LIMIT" | "NO_POLICY" => "order_id",
-        "EXTENSION_TOO_LONG" | "EXTENSION_NO_EFFECT" => "days",
-        "EXTENSION_TOO_EARLY" | "EXTENSION_TOO_LATE" | "EXTENSION_WRITTEN_OFF" | "NO_CALENDAR_YEAR" => day,
-        "CURRENCY" => "currency",
-        _ => return None,
-    })
-}
-
-fn fact_row(line: &Line) -> Option<&FactRow> {
-    match &line.parsed.as_ref().ok()?.row {
-        Row::Fact(row) => Some(row),
-        Row::Bill(row) => Some(&row.fact),
-        Row::Customer(_) | Row::Opening(_) | Row::Order(_) | Row::Result(_) | Row::Correction(_) => None,
-    }
-}
-
-/// What deciding a chunk of facts needs, loaded in one go, and what comes of it.
-pub(super) struct Desk<'a> {
-    environment: &'a Environment,
-    merchant: &'a Merchant,
-    today: NaiveDate,
-    /// The rows are a bill's.
-    pub is_bill: bool,
-    cases: HashMap<String, Case>,
-    /// Orders known and declined.
-    declined: Vec<String>,
-    /// Content by key, of recorded facts, of waiting rows, and of this chunk's.
-    known: HashMap<String, i64>,
-    /// Of waiting rows, what counts of their money.
-    waiting: HashMap<String, i64>,
-    other_keys: OtherKeys,
-    accepted: Vec<NewFact>,
-    /// Refunds that a bill tells of, by key: the provider gave them back itself.
-    given_back: HashMap<String, Vec<ListedLine>>,
-}
-
-impl<'a> Desk<'a> {
-    pub async fn open(
-        tx: &mut Tx,
-        environment: &'a Environment,
-        merchant: &'a Merchant,
-        rows: &[&FactRow],
-        today: NaiveDate,
-    ) -> Result<Desk<'a>> {
-        let mut order_ids: Vec<&str> = rows.iter().map(|row| row.order_id.as_str()).collect();
-        order_ids.sort_unstable();
-        order_ids.dedup();
-        let loaded = orders::load(tx, &merchant.id, &order_ids).await?;
-        let declined = loaded.iter().filter(|stored| stored.declined.is_some());
-        let declined = declined.map(|stored| stored.order.order_id.clone()).collect();
-        let facts_of = facts::of_orders(tx, &merchant.id, &order_ids).await?;
-        let cases = into_cases(loaded, facts_of).into_iter();
-        let mut known = HashMap::new();
-        let mut kinds: Vec<&str> = rows.iter().map(|row| row.what.kind().code()).collect();
-        kinds.sort_unstable();
-        kinds.dedup();
-        for kind in kinds {
-            let keys: Vec<&str> =
-                rows.iter().filter(|row| row.what.kind().code() == kind).map(|row| row.id.as_str()).collect();
-            known.extend(
-                facts::known(tx, &merchant.id, kind, &keys).await?.into_iter().map(|(id, f)| (key(kind, &id), f)),
-            );
-        }
-        let cases = cases.map(|(_, case)| (case.order.order_id.clone(), case)).collect();
-        let other_keys = OtherKeys::load(tx, &merchant.id, rows, &cases, &mut known).await?;
-        Ok(Desk {
-            environment,
-            merchant,
-            today,
-            is_bill: false,
-            cases,
-            declined,
-            known,
-            waiting: HashMap::new(),
-            other_keys,
-            accepted: Vec::new(),
-            given_back: said_of_refunds(tx, merchant, rows).await?,
-        })
-    }
-
-    /// A bill's rows wait as the payments and refunds that they are, and either may have come by its own file before.
-    async fn load_waiting(&mut self, tx: &mut Tx, kind: Kind, rows: &[&FactRow]) -> Result<()> {
-        let kinds: &[Kind] = if kind == Kind::Bills { &[Kind::Payments, Kind::Refunds] } else { &[kind] };
-        for kind in kinds {
-            let of_kind =
-                |row: &&&FactRow| kinds.len() == 1 || (row.what.kind().code() == "refund") == (*kind == Kind::Refunds);
-            let of_kind: Vec<&&FactRow> = rows.iter().filter(of_kind).collect();
-            let Some(what) = of_kind.first().map(|row| row.what.kind().code()) else { continue };
-            let keys: Vec<&str> = of_kind.iter().map(|row| row.id.as_str()).collect();
-            for waiting in file_rows::pending_known(tx, &self.merchant.id, kind.name(), &keys).await? {
-                let known_as = key(what, &waiting.row_key);
-                let money = waiting.amount_minor.zip(waiting.currency.as_deref().and_then(Currency::parse));
-                if let Some((minor, currency)) = money {
-                    let money = fingerprint_of_money(what, &waiting.order_id, minor, Some(currency));
-                    self.waiting.insert(known_as.clone(), money);
-                }
-                self.known.insert(known_as, waiting.fingerprint);
-            }
-        }
-        Ok(())
-    }
-
-    /// `suspended`: the row came before its order, and its money was booked in suspense.
-    pub fn decide(&mut self, row: &FactRow, fingerprint: i64, source: Source, suspended: bool) -> Outcome {
-        let known_as = key(row.what.kind().code(), &row.id);
-        if let Some(known) = self.known.get(&known_as) {
-            let outcome = if self.is_same_money(row, *known, fingerprint) {
-                Outcome::Duplicate
-            } else {
-                Outcome::of_known(*known, fingerprint, row.what.kind().code(), &row.id)
-            };
-            if outcome == Outcome::Duplicate {
-                self.note_given_back(row, source);
-            }
-            return outcome;
-        }
-        if let Some(outcome) = self.known_otherwise(row, fingerprint) {
-            return outcome;
-        }
-        let outcome = self.judge(row, source, fingerprint, suspended);
-        if matches!(outcome, Outcome::Accepted | Outcome::Pending { .. }) {
-            self.known.insert(known_as, fingerprint);
-        }
-        if outcome == Outcome::Accepted {
-            self.note_given_back(row, source);
-        }
-        outcome
-    }
-
-    /// Rows of refunds that did not go through, by their place in the chunk, under the keys under which the refunds are known.
-    fn failed(&mut self, chunk: &Chunk<'_>) -> Vec<(usize, CorrectionRow)> {
-        let rows = chunk.lines.iter().enumerate().filter_map(|(at, line)| Some((at, fact_row(line)?)));
-        let mut failed = Vec::new();
-        for (at, row) in rows.filter(|(_, row)| row.failed) {
-            let mut row = row.clone();
-            if !self.known.contains_key(&key(row.what.kind().code(), &row.id)) {
-                let money = minor_of(&row.what).filter(|_| self.is_bill);
-                let fingerprint = money.map_or(0, |minor| {
-                    fingerprint_of_money(row.what.kind().code(), &row.order_id, minor, row.currency)
-                });
-                let case = self.cases.get(&row.order_id);
-                let fact = case.and_then(|case| self.other_keys.fact(&row, fingerprint, case, &self.known));
-                if let Some(fact) = fact {
-                    row.id.clone_from(&fact.id);
-                }
-            }
-            failed.push((at, corrections::of_failed_refund(&row)));
-        }
-        failed
-    }
-
-    /// Takes note of a refund of a known order that the provider gave back itself, which is kept as a fact of its own.
-    fn note_given_back(&mut self, row: &FactRow, source: Source) {
-        let Some(by) = self.given_back_by(row, source) else { return };
-        let Some(case) = self.cases.get_mut(&row.order_id) else { return };
-        let is_noted = case.facts.iter().any(|fact| fact.what == What::GivenBack && fact.id == row.id);
-        let is_refund = |fact: &&Fact| matches!(fact.what, What::Refund { .. }) && fact.id == row.id;
-        let Some(refund) = case.facts.iter().find(is_refund).filter(|_| !is_noted) else { return };
-        let what = What::GivenBack;
-        let fact = Fact { booked_on: self.today, source: by, what, ..refund.clone() };
-        let of_row = FactRow { what: What::GivenBack, currency: None, note: None, ..row.clone() };
-        let (order_id, fingerprint) = (row.order_id.clone(), fingerprint_of(&of_row));
-        case.facts.push(fact.clone());
-        self.accepted.push(NewFact { order_id, fact, note: None, fingerprint });
-    }
-
-    /// Money that is dated so far ahead that its date may be wrong.
-    fn dated_ahead(&self, row: &FactRow, source: Source) -> Option<NewException> {
-        let (What::Payment { minor, .. } | What::Refund { minor, .. } | What::Chargeback { minor, .. }) = row.what
-        else {
-            return None;
-        };
-        let on = day_of(row.effective_at, self.environment.scheme.zone, None);
-        let days = days_between(self.today, on);
-        (days > self.environment.scheme.dated_ahead_days).then(|| NewException {
-            code: "DATED_AHEAD".to_owned(),
-            row_key: row.id.clone(),
-            order_id: row.order_id.clone(),
-            source,
-            amount_minor: Some(minor),
-            currency: row.currency.map(|currency| currency.code().to_owned()),
-            message: format!(
-                "{} {} is dated {on}, {days} days ahead; nothing of it is booked before; if the date is wrong, have the \
-                 sender correct it",
-                row.what.kind().code(),
-                row.id
-            ),
-        })
-    }
-
-    /// The line of a bill which says that the provider gave a refund back itself: this row, or one that came before.
-    fn given_back_by(&self, row: &FactRow, source: Source) -> Option<Source> {
-        let What::Refund { minor, .. } = row.what else { return None };
-        if self.is_bill {
-            return Some(source);
-        }
-        let content = (row.order_id.as_str(), minor, row.currency.map(Currency::code));
-        let is_it =
-            |said: &&ListedLine| (said.order_id.as_str(), said.amount_minor, Some(said.currency.as_str())) == content;
-        let said = self.given_back.get(&row.id)?.iter().filter(|said| !said.failed).find(is_it)?;
-        Some(Source { file_no: said.file_no, line: said.line })
-    }
-
-    /// Whether a payment or refund is the one that another source told of: a bill, or the bank's answer to a debit. Only
-    /// order and money must be the same.
-    fn is_same_money(&self, row: &FactRow, known: i64, fingerprint: i64) -> bool {
-        let (What::Payment { minor, .. } | What::Refund { minor, .. }) = row.what else { return false };
-        let money = fingerprint_of_money(row.what.kind().code(), &row.order_id, minor, row.currency);
-        if known == money {
-            return true;
-        }
-        let is_word_of_another = fingerprint == money;
-        let booked = || {
-            let case = self.cases.get(&row.order_id).filter(|case| row.currency == Some(case.order.currency));
-            let is_it = |fact: &Fact| {
-                let of_fact = match fact.what {
-                    What::Payment { minor, .. } | What::Refund { minor, .. } => minor,
-                    _ => return false,
-                };
-                (fact.id.as_str(), fact.what.kind().code(), of_fact) == (row.id.as_str(), row.what.kind().code(), minor)
-            };
-            case.is_some_and(|case| case.facts.iter().any(is_it))
-        };
-        let waits = || self.waiting.get(&key(row.what.kind().code(), &row.id)) == Some(&money);
-        is_word_of_another && (waits() || booked())
-    }
-
-    /// The outcome of a payment or refund that another source told of under another key.
-    fn known_otherwise(&mut self, row: &FactRow, fingerprint: i64) -> Option<Outcome> {
-        let case = self.cases.get(&row.order_id)?;
-        let fact = self.other_keys.fact(row, fingerprint, case, &self.known)?;
-        if minor_of(&fact.what) == minor_of(&row.what) && row.currency == Some(case.order.currency) {
-            return Some(Outcome::Duplicate);
-        }
-        let (kind, id, before) = (row.what.kind().code(), &row.id, &fact.id);
-        let message = format!("{kind} {id} was recorded before as {before} with other content; nothing was changed");
-        Some(Outcome::Conflict { message })
-    }
-
-    fn judge(&mut self, row: &FactRow, source: Source, fingerprint: i64, suspended: bool) -> Outcome {
-        let given_back = self.given_back_by(row, source).is_some();
-        let is_payment = matches!(row.what, What::Payment { .. } | What::Chargeback { .. });
-        let is_money = is_payment || matches!(row.what, What::Refund { .. });
-        if self.declined.contains(&row.order_id) {
-            let message = format!("order {} was declined", row.order_id);
-            // Money that was paid all the same has to lie somewhere until someone decides what becomes of it.
-            return if is_payment {
-                Outcome::Pending { code: "ORDER_DECLINED", message: format!("{message}; the money is in suspense") }
-            } else {
-                Outcome::Declined { code: "ORDER_DECLINED", message }
-            };
-        }
-        let Some(case) = self.cases.get_mut(&row.order_id) else {
-            let lies = if is_money { "; its money is in suspense" } else { "" };
-            let message = format!("order {} has not been seen yet; the row waits for it{lies}", row.order_id);
-            return Outcome::Pending { code: "UNKNOWN_ORDER", message };
-        };
-        if let Some(currency) = row.currency.filter(|currency| *currency != case.order.currency) {
-            let message = format!("in {currency}, but order {} is in {}", row.order_id, case.order.currency);
-            return if is_money {
-                Outcome::Pending { code: "CURRENCY", message: format!("{message}; its money is in suspense") }
-            } else {
-                let message = format!("order {} is in {}; write that", row.order_id, case.order.currency);
-                Outcome::Rejected { code: "CURRENCY", message }
-            };
-        }
-        let Some(terms) = self.merchant.policy.version(case.order.policy_version) else {
-            let version = case.order.policy_version;
-            let message = format!("version {version} of the policy, which order {} keeps, is gone", row.order_id);
-            return Outcome::Rejected { code: "NO_POLICY", message };
-        };
-        let zone = self.environment.scheme.zone;
-        // What is dated a little before its order, by another clock or by the day alone, counts from the order's day on.
-        let effective_on = day_of(row.effective_at, zone, terms.cut_off).max(case.order.ordered_on);
-        let admitted =
-            not_before_order(&row.order_id, case.order.ordered_at, terms, row.effective_at, zone).and_then(|()| {
-                match row.what {
-                    What::Refund { minor, .. } if given_back => admit_given_back(case, terms, minor, effective_on),
-                    ref what => admit(case, terms, what, effective_on),
-                }
-            });
-        if let Err(refusal) = admitted {
-            let (code, message) = (refusal.code(), refusal.to_string());
-            return if refusal.may_pass() {
-                Outcome::Pending {
-                    code,
-                    message: format!("{message} yet; the row waits for it, its money in suspense"),
-                }
-            } else {
-                Outcome::Rejected { code, message }
-            };
-        }
-        let what = match row.what {
-            What::Payment { minor, .. } => What::Payment { minor, suspended },
-            What::Refund { minor, .. } => What::Refund { minor, suspended },
-            What::Chargeback { minor, ref payment_id, .. } => {
-                What::Chargeback { minor, payment_id: payment_id.clone(), suspended }
-            }
-            ref what => what.clone(),
-        };
-        let fact = Fact {
-            id: row.id.clone(),
-            effective_at: row.effective_at,
-            effective_on,
-            booked_on: self.today,
-            source,
-            what,
-        };
-        case.facts.push(fact.clone());
-        self.accepted.push(NewFact { order_id: row.order_id.clone(), fact, note: row.note.clone(), fingerprint });
-        Outcome::Accepted
-    }
-
-    pub async fn write(self, tx: &mut Tx) -> Result<()> {
-        let Desk { merchant, today, accepted, .. } = self;
-        facts::add(tx, &merchant.id, &accepted).await?;
-        let touched: Vec<&str> = accepted.iter().map(|new| new.order_id.as_str()).collect();
-        orders::wake(tx, &merchant.id, &touched, today).await
-    }
-}
-
-/// What bills have said about the refunds among these rows.
-async fn said_of_refunds(
-    tx: &mut Tx,
-    merchant: &Merchant,
-    rows: &[&FactRow],
-) -> Result<HashMap<String, Vec<ListedLine>>> {
-    let refunds = rows.iter().filter(|row| matches!(row.what, What::Refund { .. }));
-    let keys: Vec<&str> = refunds.map(|row| row.id.as_str()).collect();
-    if keys.is_empty() { Ok(HashMap::new()) } else { bills::listed(tx, &merchant.id, "refund", &keys).await }
-}
-
-/// Keys are unique within their kind: a payment and its refund may share one.
-pub(super) fn key(kind: &str, id: &str) -> String {
-    format!("{kind} {id}")
 }

@@ -4,7 +4,8 @@
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use super::{feed_of, retry};
+use super::feeds::feed_of;
+use super::origin;
 use crate::books::environment::Environment;
 use crate::books::remote;
 use crate::domain::facts::source::Source;
@@ -71,7 +72,7 @@ pub async fn file_away(environment: &Environment, mut file: RecordedFile, found:
     }
     let mut opened = Vec::new();
     if file.status != "interrupted" {
-        let (from, keep) = retry::source(environment, feed, &file).await?;
+        let (from, keep) = origin::source(environment, feed, &file).await?;
         let done = feed.done.as_deref().filter(|_| file.retry_of.is_none());
         let filing = Filing { from: &from, folder: &folder, name: &file.kept_as, keep, done };
         let known = found.map_or(Known::Sha256(&file.sha256), |found| Known::Seen(&found.seen));

@@ -7,7 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use super::{merchant_of, staying};
+use super::feeds::merchant_of;
+use super::staying;
 use crate::books::environment::Environment;
 use crate::books::inboxes::is_gone;
 use crate::clock;

@@ -8,8 +8,9 @@ use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 
+use super::chunk::Chunk;
 use super::outcome::Outcome;
-use super::{Chunk, pending};
+use super::pending;
 use crate::books::environment::Environment;
 use crate::books::policy_versions::version_fingerprint;
 use crate::domain::business_days::NoYear;
@@ -34,7 +35,7 @@ use crate::store::{Tx, orders, scheme};
 
 /// Where a file's orders are decided, in its order. Nothing else changes what it keeps in mind: whoever takes in orders
 /// is the only one at work on the books. So it can decide on a chunk while the one before is still being written.
-pub struct Desk {
+pub struct OrderIntake {
     merchant: Arc<Merchant>,
     zone: Tz,
     customers: Vec<Customer>,
@@ -83,9 +84,9 @@ const KEPT_IN_MIND: usize = 250_000;
 /// looked up at once.
 const ONE_IN: usize = 50;
 
-impl Desk {
-    pub fn of(environment: &Environment, merchant: &Arc<Merchant>) -> Desk {
-        Desk {
+impl OrderIntake {
+    pub fn of(environment: &Environment, merchant: &Arc<Merchant>) -> OrderIntake {
+        OrderIntake {
             merchant: merchant.clone(),
             zone: environment.scheme.zone,
             customers: Vec::new(),
@@ -218,7 +219,7 @@ impl Desk {
         customer: usize,
         decisions: &mut Decisions,
     ) -> Outcome {
-        let Desk { merchant, customers, zone, .. } = self;
+        let OrderIntake { merchant, customers, zone, .. } = self;
         let (zone, today) = (*zone, chunk.today);
         let ordered = day_of(row.ordered_at, zone, None);
         let Some(terms) = merchant.policy.in_force(ordered) else {

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 
-use super::facts::key;
 use crate::domain::facts::case::Case;
 use crate::domain::facts::fact::{Fact, FactRow, PARTS, What};
 use crate::files::rows::facts::fingerprint_of_money;
@@ -107,4 +106,9 @@ fn may_be(fact: &Fact, row: &FactRow) -> bool {
         && fact.what.kind().code() == row.what.kind().code()
         && fact.id != row.id
         && fact.id[number(&fact.id)..] == row.id[number(&row.id)..]
+}
+
+/// Keys are unique within their kind: a payment and its refund may share one.
+pub fn key(kind: &str, id: &str) -> String {
+    format!("{kind} {id}")
 }

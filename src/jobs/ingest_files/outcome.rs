@@ -7,7 +7,7 @@ use anyhow::Result;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
-use super::Chunk;
+use super::chunk::Chunk;
 use crate::domain::calendar::day_of;
 use crate::domain::facts::source::Source;
 use crate::domain::money::Currency;

@@ -5,22 +5,18 @@ use std::collections::{BTreeMap, HashMap};
 
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
-use chrono_tz::Tz;
 
-use super::facts::{Desk, with_kept_column};
+use super::fact_intake::FactIntake;
 use super::outcome::{Outcome, exception_about, rejected_code};
+use super::refused_column::with_kept_column;
+use super::waiting_rows::{WAITING_FOR, kind_and_zone, read_again};
 use crate::books::environment::Environment;
 use crate::domain::facts::fact::{FactRow, PARTS};
 use crate::domain::facts::source::Source;
-use crate::domain::intake::admission::UNKNOWN_PAYMENT;
-use crate::files::rows::cell::Cells;
-use crate::files::rows::{self, Kind, Row};
+use crate::files::rows::Kind;
 use crate::scheme::Merchant;
 use crate::store::file_rows::{self, RecordedRow};
-use crate::store::{Tx, exceptions, files, listing};
-
-/// What money rows wait for, as exceptions tell it.
-pub const WAITING_FOR: [&str; 4] = ["UNKNOWN_ORDER", UNKNOWN_PAYMENT, "CURRENCY", "ORDER_DECLINED"];
+use crate::store::{Tx, exceptions, files};
 
 /// Tries rows again that waited for these orders.
 pub async fn try_again(
@@ -52,14 +48,14 @@ pub async fn try_again(
         rows.push((kind, read_again(waiting, kind, zone)?));
     }
     let fact_rows: Vec<&FactRow> = rows.iter().map(|(_, row)| row).collect();
-    let mut desk = Desk::open(tx, environment, merchant, &fact_rows, today).await?;
+    let mut intake = FactIntake::open(tx, environment, merchant, &fact_rows, today).await?;
     let (mut resolved, mut opened) = (Vec::new(), Vec::new());
-    let mut mended: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut accepted_now: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let mut counts: BTreeMap<(i64, &str), i64> = BTreeMap::new();
     for (waiting, (kind, row)) in pending.iter_mut().zip(&rows) {
         let source = Source { file_no: waiting.file_no, line: waiting.line };
         let (of_file, _) = files[&waiting.file_no];
-        let outcome = desk.decide(row, waiting.fingerprint, source, waiting.suspended_on.is_some());
+        let outcome = intake.decide(row, waiting.fingerprint, source, waiting.suspended_on.is_some());
         let outcome = with_kept_column(outcome, of_file, &waiting.content)?;
         let (code, message) = outcome.code_and_message();
         let waits_on = matches!(outcome, Outcome::Pending { .. });
@@ -75,7 +71,7 @@ pub async fn try_again(
         // What is the matter now is as much finance's as if the row had come now.
         opened.extend(exception_about(of_file, *kind, &outcome, waiting));
         if let Some(code) = rejected_code(of_file, *kind).filter(|_| outcome == Outcome::Accepted) {
-            mended.entry(code).or_default().push(&waiting.row_key);
+            accepted_now.entry(code).or_default().push(&waiting.row_key);
         }
         resolved.push((waiting.row_key.as_str(), source));
     }
@@ -83,12 +79,12 @@ pub async fn try_again(
         files::move_pending(tx, file_no, outcome, rows).await?;
     }
     exceptions::resolve_rows(tx, &merchant.id, &WAITING_FOR, &resolved, today).await?;
-    for (code, keys) in mended {
+    for (code, keys) in accepted_now {
         exceptions::resolve(tx, &merchant.id, &[code], &keys, today).await?;
     }
     exceptions::open(tx, &merchant.id, today, &opened).await?;
     file_rows::save(tx, &pending).await?;
-    desk.write(tx).await
+    intake.write(tx).await
 }
 
 /// A chargeback may have come before its payment: tries those again that wait for payments of these orders.
@@ -102,25 +98,4 @@ pub async fn try_chargebacks_again(
     let waiting = file_rows::with_waiting_chargebacks(tx, &merchant.id, paid).await?;
     let waiting: Vec<&str> = waiting.iter().map(String::as_str).collect();
     try_again(tx, environment, merchant, &waiting, today).await
-}
-
-/// A file's kind, and the zone of times without an offset in it: its feed's, as long as that is configured.
-pub async fn kind_and_zone(tx: &mut Tx, environment: &Environment, file_no: i64) -> Result<(Kind, Tz)> {
-    let file = listing::file(tx, file_no).await?.context("a pending row of no file")?.file;
-    let kind = Kind::parse(&file.kind).with_context(|| format!("a file of unknown kind {}", file.kind))?;
-    let feed = environment.scheme.feed(&file.feed);
-    Ok((kind, feed.map_or(environment.scheme.zone, |feed| feed.zone)))
-}
-
-/// The row as it came, from its kept cells.
-pub fn read_again(waiting: &RecordedRow, kind: Kind, zone: Tz) -> Result<FactRow> {
-    let cells: std::collections::BTreeMap<String, String> =
-        serde_json::from_str(&waiting.content).context("a pending row's cells")?;
-    let (header, cells): (Vec<String>, csv::StringRecord) = cells.into_iter().unzip();
-    let parsed = rows::parse(kind, &Cells { header: &header, cells: &cells, zone, as_sent: None });
-    match parsed.map(|parsed| parsed.row) {
-        Ok(Row::Fact(row)) => Ok(row),
-        Ok(_) => anyhow::bail!("a pending row of kind {} is no fact", waiting.kind),
-        Err(why) => anyhow::bail!("a pending row of kind {} cannot be read again: {}", waiting.kind, why.message),
-    }
 }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use chrono::NaiveDate;
 
-use super::orders::Desk;
+use super::chunk::Chunk;
+use super::feeds::{merchant, new_file};
+use super::orders::OrderIntake;
 use super::outcome::Outcome;
-use super::{Chunk, merchant, new_file};
 use crate::books::environment::Environment;
 use crate::files::inbox::Found;
 use crate::files::read::reader::Rows;
@@ -31,17 +32,17 @@ pub async fn orders(environment: &Environment, feed: &Feed, found: &Found, today
     let file = new_file(feed, found, today);
     let mut rows = Rows::open(&feed.delivery(found), 0)?;
     let header = rows.header().to_vec();
-    let mut desk = Desk::of(environment, merchant(environment, feed)?);
+    let mut intake = OrderIntake::of(environment, merchant(environment, feed)?);
     let mut tx = environment.store.read().await?;
     let mut foreseen: BTreeMap<(&'static str, &'static str), Foreseen> = BTreeMap::new();
     while !rows.is_finished() {
         let lines = rows.take(CHUNK)?;
-        if desk.is_full() {
+        if intake.is_full() {
             // Their orders of this file don't count any more against their limits: it is a preview.
-            desk.clear();
+            intake.clear();
         }
-        desk.prepare(&lines);
-        desk.look_up(&mut tx, &lines, rows.is_finished()).await?;
+        intake.prepare(&lines);
+        intake.look_up(&mut tx, &lines, rows.is_finished()).await?;
         let chunk = Chunk {
             kind: feed.kind,
             file: &file,
@@ -50,7 +51,7 @@ pub async fn orders(environment: &Environment, feed: &Feed, found: &Found, today
             today,
             zone: environment.scheme.zone,
         };
-        let (outcomes, _) = desk.decide(&chunk)?;
+        let (outcomes, _) = intake.decide(&chunk)?;
         for (line, outcome) in lines.iter().zip(&outcomes).filter(|(line, _)| line.parsed.is_ok()) {
             if *outcome == Outcome::Accepted {
                 continue;

@@ -9,9 +9,11 @@ use chrono_tz::Tz;
 use tokio::sync::mpsc;
 
 use super::answers::{Answers, Place};
-use super::orders::{Decisions, Desk};
+use super::chunk::Chunk;
+use super::feeds::merchant;
+use super::orders::{Decisions, OrderIntake};
 use super::outcome::{Noted, Outcome};
-use super::{arrival, bills, corrections, facts, filing, merchant, records, results};
+use super::{arrival, bills, corrections, facts, filing, records, results};
 use crate::books::environment::Environment;
 use crate::files::acknowledgement::{Acknowledgement, RejectsForm};
 use crate::files::inbox::Found;
@@ -52,8 +54,8 @@ pub async fn read(
     let books = Books { environment, feed, today, file };
     let file = match feed.kind {
         Kind::Orders => {
-            let desk = Desk::of(environment, merchant(environment, feed)?);
-            take_in_orders(books, chunks, clerk, desk).await?
+            let intake = OrderIntake::of(environment, merchant(environment, feed)?);
+            take_in_orders(books, chunks, clerk, intake).await?
         }
         _ => take_in(books, chunks, clerk).await?,
     };
@@ -82,29 +84,29 @@ async fn take_in_orders(
     mut books: Books<'_>,
     mut chunks: Chunks<'_>,
     mut clerk: Clerk,
-    mut desk: Desk,
+    mut intake: OrderIntake,
 ) -> Result<RecordedFile> {
     let mut tx = books.environment.store.write().await?;
     let (mut lines, mut ends) = chunks.next().await?;
-    desk.prepare(&lines);
+    intake.prepare(&lines);
     let mut decided: Option<Done> = None;
     loop {
-        if desk.is_full() {
+        if intake.is_full() {
             if let Some(mut done) = decided.take() {
-                done.owed.extend(desk.owed());
+                done.owed.extend(intake.owed());
                 tx = books.write(tx, done).await?;
             }
-            desk.clear();
-            desk.prepare(&lines);
+            intake.clear();
+            intake.prepare(&lines);
         }
-        desk.look_up(&mut tx, &lines, ends == Ends::File).await?;
+        intake.look_up(&mut tx, &lines, ends == Ends::File).await?;
         let coming = if ends == Ends::File { None } else { Some(chunks.next().await?) };
         let deciding = tokio::task::spawn_blocking(move || {
-            let done = decide_orders(&mut desk, &mut clerk, &lines, ends);
+            let done = decide_orders(&mut intake, &mut clerk, &lines, ends);
             if let Some((lines, _)) = &coming {
-                desk.prepare(lines);
+                intake.prepare(lines);
             }
-            (desk, clerk, done, lines, coming)
+            (intake, clerk, done, lines, coming)
         });
         let writing = async {
             match decided.take() {
@@ -115,7 +117,7 @@ async fn take_in_orders(
         let (written, answered) = tokio::join!(writing, deciding);
         tx = written?;
         let (done, coming);
-        (desk, clerk, done, lines, coming) = answered.context("deciding on orders has stopped")?;
+        (intake, clerk, done, lines, coming) = answered.context("deciding on orders has stopped")?;
         chunks.give_back(lines);
         let done = done?;
         let Some(next) = coming else {
@@ -127,12 +129,12 @@ async fn take_in_orders(
     }
 }
 
-fn decide_orders(desk: &mut Desk, clerk: &mut Clerk, lines: &[Line], ends: Ends) -> Result<Done> {
-    let (outcomes, decisions) = desk.decide(&clerk.cover.chunk(lines))?;
+fn decide_orders(intake: &mut OrderIntake, clerk: &mut Clerk, lines: &[Line], ends: Ends) -> Result<Done> {
+    let (outcomes, decisions) = intake.decide(&clerk.cover.chunk(lines))?;
     let mut done = clerk.answer(lines, &outcomes, ends)?;
     done.decisions = Some(decisions);
     if ends != Ends::Nothing {
-        done.owed = desk.owed();
+        done.owed = intake.owed();
     }
     Ok(done)
 }
@@ -232,22 +234,11 @@ impl Books<'_> {
     }
 }
 
-/// Rows of a file that are decided together.
-pub(super) struct Chunk<'a> {
-    pub kind: Kind,
-    pub file: &'a RecordedFile,
-    pub header: &'a [String],
-    pub lines: &'a [Line],
-    pub today: NaiveDate,
-    /// The scheme's.
-    pub zone: Tz,
-}
-
 async fn decide(tx: &mut Tx, environment: &Environment, feed: &Feed, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
     match chunk.kind {
         Kind::Customers => records::customers(tx, environment, chunk).await,
         Kind::Agreements => records::agreements(tx, environment, chunk).await,
-        Kind::Orders => bail!("orders are decided at their desk"),
+        Kind::Orders => bail!("orders are decided at their intake"),
         Kind::DebitResults | Kind::PayoutResults => {
             results::decide(tx, environment, merchant(environment, feed)?, chunk).await
         }

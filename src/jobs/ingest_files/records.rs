@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use anyhow::Result;
 use chrono::NaiveDate;
 
-use super::Chunk;
+use super::chunk::Chunk;
 use super::outcome::Outcome;
 use crate::books::environment::Environment;
 use crate::domain::facts::customer::{AgreementRow, Customer};

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use anyhow::Result;
 use chrono::NaiveTime;
 
-use super::Chunk;
+use super::chunk::Chunk;
 use super::outcome::Outcome;
 use crate::books::environment::Environment;
 use crate::domain::bank::instruction::{Answer, Direction};
@@ -29,17 +29,17 @@ pub async fn decide(
 ) -> Result<Vec<Outcome>> {
     let direction = if chunk.kind == Kind::DebitResults { Direction::Debit } else { Direction::PayOut };
     let rows: Vec<&ResultRow> = chunk.lines.iter().filter_map(result_row).collect();
-    let mut desk = Desk::open(tx, environment, merchant, direction, &rows, chunk).await?;
+    let mut intake = ResultIntake::open(tx, environment, merchant, direction, &rows, chunk).await?;
     let mut outcomes = Vec::with_capacity(chunk.lines.len());
     for line in chunk.lines {
         outcomes.push(match (&line.parsed, result_row(line)) {
-            (Ok(parsed), Some(row)) => desk.decide(row, parsed.fingerprint, line.number),
+            (Ok(parsed), Some(row)) => intake.decide(row, parsed.fingerprint, line.number),
             (Err(rejection), _) => Outcome::from(rejection),
             (Ok(_), None) => unreachable!("a file of results holds results"),
         });
     }
-    let paid: Vec<String> = desk.accepted.iter().map(|new| new.order_id.clone()).collect();
-    desk.write(tx).await?;
+    let paid: Vec<String> = intake.accepted.iter().map(|new| new.order_id.clone()).collect();
+    intake.write(tx).await?;
     if direction == Direction::Debit {
         let paid: Vec<&str> = paid.iter().map(String::as_str).collect();
         super::pending::try_chargebacks_again(tx, environment, merchant, &paid, chunk.today).await?;
@@ -55,7 +55,7 @@ fn result_row(line: &Line) -> Option<&ResultRow> {
 }
 
 /// What deciding a chunk of answers needs, loaded in one go, and what comes of it.
-struct Desk<'a> {
+struct ResultIntake<'a> {
     environment: &'a Environment,
     merchant: &'a Merchant,
     direction: Direction,
@@ -70,7 +70,7 @@ struct Desk<'a> {
     answered: Vec<String>,
 }
 
-impl<'a> Desk<'a> {
+impl<'a> ResultIntake<'a> {
     async fn open(
         tx: &mut Tx,
         environment: &'a Environment,
@@ -78,7 +78,7 @@ impl<'a> Desk<'a> {
         direction: Direction,
         rows: &[&ResultRow],
         chunk: &'a Chunk<'a>,
-    ) -> Result<Desk<'a>> {
+    ) -> Result<ResultIntake<'a>> {
         let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
         let out = instructions::out_before(tx, &merchant.id, direction, &ids, chunk.today).await?;
         let mut booked = HashMap::new();
@@ -91,7 +91,7 @@ impl<'a> Desk<'a> {
             let payments = facts.filter(|(_, fact, _)| matches!(fact.what, What::Payment { .. }));
             booked.extend(payments.map(|(order_id, fact, _)| (fact.id, (order_id, fact.what))));
         }
-        Ok(Desk {
+        Ok(ResultIntake {
             environment,
             merchant,
             direction,

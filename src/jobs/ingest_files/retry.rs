@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use super::{staying, take};
+use super::feeds::feed_of;
+use super::origin::{again, in_quarantine, source};
+use super::taking::take;
 use crate::books::environment::Environment;
 use crate::books::policy_versions;
 use crate::files::atomic;
@@ -68,31 +70,14 @@ pub async fn retry(
 
 /// Goes on with a try that a stop cut off.
 pub async fn go_on(environment: &Environment, today: NaiveDate, file: &RecordedFile) -> Result<Option<RecordedFile>> {
-    let feed = super::feed_of(environment, file)?;
+    let feed = feed_of(environment, file)?;
     let (path, _) = source(environment, feed, file).await?;
     take(environment, feed, &found(feed, file, path)?, today, file.retry_of).await
 }
 
-/// Where a file lies that is not filed away yet, and whether it stays there.
-pub async fn source(environment: &Environment, feed: &Feed, file: &RecordedFile) -> Result<(PathBuf, bool)> {
-    let Some(first) = file.retry_of else {
-        let path = feed.folder.join(&file.name);
-        if !staying::may_stay(environment, feed, &file.name) {
-            return Ok((path, false));
-        }
-        let mut tx = environment.store.read().await?;
-        return Ok((path, staying::stays(&mut tx, environment, feed, &file.name, &file.sha256).await?));
-    };
-    let mut tx = environment.store.read().await?;
-    let first = listing::file(&mut tx, first).await?.with_context(|| format!("file {first} is not there"))?.file;
-    let lies =
-        if first.status == "quarantined" { in_quarantine(environment, &first) } else { again(environment, &first) };
-    Ok((lies, false))
-}
-
 async fn try_again(environment: &Environment, today: NaiveDate, file: &RecordedFile, dry_run: bool) -> Result<Tried> {
     let not = |why: String| Ok(Tried::Not { why });
-    let Ok(feed) = super::feed_of(environment, file) else {
+    let Ok(feed) = feed_of(environment, file) else {
         return not(format!("feed {} is no longer configured", file.feed));
     };
     let (path, name) = match file.status.as_str() {
@@ -123,14 +108,6 @@ async fn try_again(environment: &Environment, today: NaiveDate, file: &RecordedF
         Some(taken) => Ok(Tried::As(Box::new(taken))),
         None => not("it was dealt with before".to_owned()),
     }
-}
-
-fn in_quarantine(environment: &Environment, file: &RecordedFile) -> PathBuf {
-    environment.scheme.home.quarantine(&file.feed).join(&file.kept_as)
-}
-
-fn again(environment: &Environment, file: &RecordedFile) -> PathBuf {
-    environment.scheme.home.retry(&file.feed).join(format!("{}.rejects.csv", file.kept_as))
 }
 
 /// How a text in UTF-8 may say that it is: as our answers to files in other encodings do.

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 
-use super::merchant_of;
+use super::feeds::merchant_of;
 use crate::books::environment::Environment;
 use crate::files::inbox::Found;
 use crate::files::read::source::Seen;

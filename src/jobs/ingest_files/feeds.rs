@@ -1,0 +1,53 @@
+//! The feed of a file and the merchant of a feed.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use chrono::NaiveDate;
+
+use crate::books::environment::Environment;
+use crate::files::inbox::Found;
+use crate::scheme::{Feed, Merchant};
+use crate::store::files::{Counts, RecordedFile};
+
+/// The feed by which a file came.
+pub fn feed_of<'s>(environment: &'s Environment, file: &RecordedFile) -> Result<&'s Feed> {
+    let feed = environment.scheme.feed(&file.feed);
+    feed.with_context(|| format!("{} came by feed {}, which is no longer configured", file.name, file.feed))
+}
+
+/// The merchant whose files a feed brings; empty for those of the whole scheme.
+pub fn merchant_of(feed: &Feed) -> &str {
+    feed.merchant.as_deref().unwrap_or_default()
+}
+
+/// The merchant whose files a feed brings.
+pub fn merchant<'s>(environment: &'s Environment, feed: &Feed) -> Result<&'s Arc<Merchant>> {
+    environment.scheme.merchant(merchant_of(feed)).with_context(|| format!("feed {} has no merchant", feed.name))
+}
+
+/// The record of a file that was found and not read yet.
+pub fn new_file(feed: &Feed, found: &Found, today: NaiveDate) -> RecordedFile {
+    RecordedFile {
+        file_no: 0,
+        feed: feed.name.clone(),
+        kind: feed.kind.name().to_owned(),
+        provider: feed.provider().to_owned(),
+        merchant_id: merchant_of(feed).to_owned(),
+        name: found.name.clone(),
+        kept_as: String::new(),
+        sha256: String::new(),
+        business_date: today,
+        dated_on: found.date,
+        number: found.number,
+        retry_of: None,
+        status: "reading".to_owned(),
+        filed: false,
+        code: None,
+        message: None,
+        last_line: 0,
+        ack_bytes: 0,
+        rejects_bytes: 0,
+        counts: Counts::default(),
+    }
+}

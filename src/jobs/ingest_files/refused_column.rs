@@ -1,0 +1,53 @@
+//! The column that a refusal is about, so that its message names the cell to correct.
+
+use std::collections::HashMap;
+
+use anyhow::{Context, Result};
+
+use super::outcome::Outcome;
+use crate::files::rows::Kind;
+use crate::files::rows::cell::quoted;
+
+/// Names the column and the value of the cell that a refusal is about.
+pub fn with_column<'c>(outcome: Outcome, kind: Kind, cell: impl FnOnce(&str) -> &'c str) -> Outcome {
+    let Outcome::Rejected { code, message } = outcome else { return outcome };
+    let message = match column_of(code, kind) {
+        Some(column) => format!("column {column}, value {}: {message}", quoted(cell(column))),
+        None => message,
+    };
+    Outcome::Rejected { code, message }
+}
+
+/// The same for a row that waited, by its kept cells. The kept cells of a bill's row are not as they came.
+pub fn with_kept_column(outcome: Outcome, of_file: Kind, content: &str) -> Result<Outcome> {
+    let Outcome::Rejected { code, .. } = outcome else { return Ok(outcome) };
+    if of_file == Kind::Bills {
+        return Ok(outcome);
+    }
+    let cells: HashMap<String, String> = serde_json::from_str(content).context("a pending row's cells")?;
+    let cell = column_of(code, of_file).and_then(|column| cells.get(column)).map_or("", |cell| cell.trim());
+    Ok(with_column(outcome, of_file, |_| cell))
+}
+
+fn column_of(code: &str, kind: Kind) -> Option<&'static str> {
+    let day = match kind {
+        Kind::Payments => "paid_at",
+        Kind::Refunds => "refunded_at",
+        Kind::Chargebacks => "charged_back_at",
+        Kind::Extensions => "requested_at",
+        Kind::Holds if code == "BEFORE_ORDER" => "starts_on",
+        Kind::Holds => "ends_on",
+        Kind::Waivers => "waived_on",
+        _ => "occurred_at",
+    };
+    Some(match code {
+        "BEFORE_ORDER" => day,
+        "REFUND_TOO_MUCH" | "CHARGEBACK_TOO_MUCH" => "amount",
+        "REFUND_TOO_LATE" | "CHARGEBACK_TOO_EARLY" => day,
+        "EXTENSION_NOT_OFFERED" | "EXTENSION_NOT_NEEDED" | "EXTENSION_LIMIT" | "NO_POLICY" => "order_id",
+        "EXTENSION_TOO_LONG" | "EXTENSION_NO_EFFECT" => "days",
+        "EXTENSION_TOO_EARLY" | "EXTENSION_TOO_LATE" | "EXTENSION_WRITTEN_OFF" | "NO_CALENDAR_YEAR" => day,
+        "CURRENCY" => "currency",
+        _ => return None,
+    })
+}

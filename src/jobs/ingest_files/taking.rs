@@ -1,0 +1,140 @@
+//! Takes one file in: examines it as a whole, records it, and has its rows read. A file that was half read is continued.
+
+use anyhow::Result;
+use chrono::NaiveDate;
+
+use super::feeds::{merchant_of, new_file};
+use super::{arrival, filing, reading, staying};
+use crate::books::environment::Environment;
+use crate::files::inbox::Found;
+use crate::files::read::{reader, source};
+use crate::scheme::Feed;
+use crate::store::files::{self, RecordedFile};
+use crate::store::{Tx, exceptions};
+
+/// Takes a file in, or continues it; `retry_of`: the file that is tried again. None: the feed has taken this file before, and it
+/// stays in the inbox.
+pub async fn take(
+    environment: &Environment,
+    feed: &Feed,
+    found: &Found,
+    today: NaiveDate,
+    retry_of: Option<i64>,
+) -> Result<Option<RecordedFile>> {
+    let examined = match reader::examine(&feed.delivery(found)) {
+        Err(why) if source::is_changed(&why) => {
+            tracing::warn!(file = found.name, "still being written to; left for the next run");
+            return Ok(None);
+        }
+        examined => examined?,
+    };
+    if retry_of.is_none() {
+        give_up_exchanged(environment, feed, found, &examined.sha256, today).await?;
+    }
+    let mut tx = environment.store.write().await?;
+    if retry_of.is_none() && staying::is_settled(&mut tx, environment, feed, &found.name, &examined.sha256).await? {
+        if feed.remote.is_some() {
+            // It was fetched a second time; the first lies in the archive.
+            std::fs::remove_file(&found.path)?;
+        }
+        return Ok(None);
+    }
+    let same = files::taken_with_bytes(&mut tx, merchant_of(feed), feed.kind.name(), &examined.sha256).await?;
+    if let Some(file) = same.as_ref().filter(|file| file.status == "reading") {
+        let theirs = (file.feed.as_str(), file.name.as_str());
+        if theirs == (feed.name.as_str(), found.name.as_str()) {
+            drop(tx);
+            tracing::info!(file = found.name, after_line = file.last_line, "going on with a file");
+            return reading::read(environment, feed, found, file.clone(), today).await.map(Some);
+        }
+    }
+    let (mut file, again) = claim(&mut tx, feed, found, &examined.sha256, today).await?;
+    file.retry_of = retry_of;
+    let opened = match (&same, &examined.trust) {
+        (Some(same), _) => {
+            file.status = "duplicate".to_owned();
+            let message = format!("the same bytes as {} of {}; nothing was taken again", same.name, same.business_date);
+            (file.code, file.message) = (Some("FILE_DUPLICATE".to_owned()), Some(message));
+            None
+        }
+        (None, Err(distrust)) => {
+            file.status = "quarantined".to_owned();
+            let message = format!("{}: {}; none of its rows count", found.name, distrust.message);
+            (file.code, file.message) = (Some(distrust.code.to_owned()), Some(message.clone()));
+            Some(exceptions::NewException {
+                code: distrust.code.to_owned(),
+                source: crate::domain::facts::source::Source { file_no: file.file_no, line: 0 },
+                message,
+                ..exceptions::NewException::default()
+            })
+        }
+        (None, Ok(())) => {
+            (file.code, file.message) = again.map(|message| ("FILE_NAME_AGAIN".to_owned(), message)).unzip();
+            None
+        }
+    };
+    exceptions::open(&mut tx, &file.merchant_id, today, opened.as_slice()).await?;
+    arrival::note(&mut tx, feed, &file, today).await?;
+    tx.commit().await?;
+    if file.status == "reading" {
+        return reading::read(environment, feed, found, file, today).await.map(Some);
+    }
+    tracing::warn!(file = found.name, code = file.code, "file not taken");
+    filing::file_away(environment, file.clone(), Some(found)).await?;
+    Ok(Some(file))
+}
+
+/// Lets go of a file that was half read when another was put in its place.
+async fn give_up_exchanged(
+    environment: &Environment,
+    feed: &Feed,
+    found: &Found,
+    sha256: &str,
+    today: NaiveDate,
+) -> Result<()> {
+    let mut tx = environment.store.read().await?;
+    let named = files::named(&mut tx, &feed.name, &found.name).await?;
+    drop(tx);
+    for file in named.into_iter().filter(|file| file.status == "reading" && file.sha256 != sha256) {
+        filing::give_up(environment, file, today).await?;
+    }
+    Ok(())
+}
+
+/// A file's row; and if one of its name was taken before, what to say about it.
+async fn claim(
+    tx: &mut Tx,
+    feed: &Feed,
+    found: &Found,
+    sha256: &str,
+    today: NaiveDate,
+) -> Result<(RecordedFile, Option<String>)> {
+    let earlier = files::named(tx, &feed.name, &found.name).await?;
+    let kept_as = free_name(tx, feed, &found.name, earlier.len() + 1).await?;
+    let was_taken = |file: &&RecordedFile| matches!(file.status.as_str(), "taken" | "interrupted");
+    let taken = earlier.iter().rev().find(was_taken).filter(|before| before.sha256 != sha256);
+    let again = taken.map(|before| {
+        let (name, on) = (&found.name, before.business_date);
+        format!(
+            "{name} came before, on {on}, with other bytes; this one is kept as {kept_as}, its rows count by their keys"
+        )
+    });
+    let (file_no, sha256) = (files::next_number(tx).await?, sha256.to_owned());
+    Ok((RecordedFile { file_no, kept_as, sha256, ..new_file(feed, found, today) }, again))
+}
+
+/// The name that a file is kept under: its own, or with a number if one of that name is there, so that both are kept.
+async fn free_name(tx: &mut Tx, feed: &Feed, name: &str, mut number: usize) -> Result<String> {
+    loop {
+        let free = match (number, name.rsplit_once('.')) {
+            (1, _) => name.to_owned(),
+            (n, Some((stem, extension))) => format!("{stem}.{n}.{extension}"),
+            (n, None) => format!("{name}.{n}"),
+        };
+        // A name like that of a reason is left to the reason.
+        if !free.ends_with(filing::REASON) && !files::is_kept_as(tx, &feed.name, &free).await? {
+            return Ok(free);
+        }
+        number += 1;
+    }
+}

@@ -1,0 +1,36 @@
+//! Rows that wait, as they are kept: what they wait for, and the row read again from its cells.
+
+use anyhow::{Context, Result};
+use chrono_tz::Tz;
+
+use crate::books::environment::Environment;
+use crate::domain::facts::fact::FactRow;
+use crate::domain::intake::admission::UNKNOWN_PAYMENT;
+use crate::files::rows::cell::Cells;
+use crate::files::rows::{self, Kind, Row};
+use crate::store::file_rows::RecordedRow;
+use crate::store::{Tx, listing};
+
+/// What money rows wait for, as exceptions tell it.
+pub const WAITING_FOR: [&str; 4] = ["UNKNOWN_ORDER", UNKNOWN_PAYMENT, "CURRENCY", "ORDER_DECLINED"];
+
+/// A file's kind, and the zone of times without an offset in it: its feed's, as long as that is configured.
+pub async fn kind_and_zone(tx: &mut Tx, environment: &Environment, file_no: i64) -> Result<(Kind, Tz)> {
+    let file = listing::file(tx, file_no).await?.context("a pending row of no file")?.file;
+    let kind = Kind::parse(&file.kind).with_context(|| format!("a file of unknown kind {}", file.kind))?;
+    let feed = environment.scheme.feed(&file.feed);
+    Ok((kind, feed.map_or(environment.scheme.zone, |feed| feed.zone)))
+}
+
+/// The row as it came, from its kept cells.
+pub fn read_again(waiting: &RecordedRow, kind: Kind, zone: Tz) -> Result<FactRow> {
+    let cells: std::collections::BTreeMap<String, String> =
+        serde_json::from_str(&waiting.content).context("a pending row's cells")?;
+    let (header, cells): (Vec<String>, csv::StringRecord) = cells.into_iter().unzip();
+    let parsed = rows::parse(kind, &Cells { header: &header, cells: &cells, zone, as_sent: None });
+    match parsed.map(|parsed| parsed.row) {
+        Ok(Row::Fact(row)) => Ok(row),
+        Ok(_) => anyhow::bail!("a pending row of kind {} is no fact", waiting.kind),
+        Err(why) => anyhow::bail!("a pending row of kind {} cannot be read again: {}", waiting.kind, why.message),
+    }
+}

@@ -22,9 +22,9 @@ fn begun(days_ago: u64, keys: &str) -> (Scheme, NaiveDate) {
 fn until(scheme: &Scheme, words: &str) -> (String, Option<i32>) {
     let started = Instant::now();
     loop {
-        let output = scheme.command(&["status"]).output().unwrap();
+        // Wide enough that no cell is broken into lines.
+        let output = scheme.command(&["status"]).env("COLUMNS", "1000").output().unwrap();
         let told = String::from_utf8_lossy(&output.stdout).into_owned();
-        // Cells are broken into lines.
         if told.contains(words) {
             return (told, output.status.code());
         }

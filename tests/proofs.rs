@@ -280,7 +280,7 @@ fn days_sealed_before_there_were_fingerprints_get_them_at_the_next_close() {
     forged(&scheme, "day_fingerprint", "DELETE FROM day_fingerprint WHERE business_date < '2026-03-05'");
     sql(&scheme, "DELETE FROM day_proof WHERE business_date < '2026-03-05'");
     let told = scheme.run(&["verify"]);
-    assert!(told.contains("4 days were sealed before rows were fingerprinted; a close makes up for that."), "{told}");
+    assert!(told.contains("4 days were sealed before paylater kept fingerprints; a later close adds them."), "{told}");
     assert!(scheme.run(&["status"]).contains("1 sealed day, by the close of 2026-03-05 or later; 4 not yet"));
     scheme.close("2026-03-06");
     let status = scheme.run(&["status"]);

@@ -53,7 +53,7 @@ pub async fn close(environment: &Environment, today: NaiveDate, which: &str, why
     }
     if standing.waiting.as_deref().and_then(Kind::parse).is_some_and(Kind::is_money) {
         bail!(
-            "{which} is about money in suspense; it closes by itself when the row stops waiting: {}",
+            "you cannot close {which}: it is about money in suspense, and closes when the payment is matched: {}",
             standing.message
         );
     }

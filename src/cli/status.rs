@@ -99,8 +99,8 @@ fn proved(proved: &Proved) -> String {
     }
     match proved.days_fingerprinted_late {
         0 => {}
-        1 => words.push_str("; 1 day was sealed before rows were fingerprinted"),
-        late => words.push_str(&format!("; {late} days were sealed before rows were fingerprinted")),
+        1 => words.push_str("; 1 day was sealed before paylater kept fingerprints"),
+        late => words.push_str(&format!("; {late} days were sealed before paylater kept fingerprints")),
     }
     words
 }

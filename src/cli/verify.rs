@@ -29,12 +29,16 @@ fn print(verified: &Verification) {
     for problem in &verified.problems {
         show!("WRONG  {problem}");
     }
-    let word = if verified.ok { "All is as it was sealed" } else { "NOT as it was sealed" };
-    let (orders, days) = (count(verified.orders, "order"), count(verified.days, "sealed day"));
-    show!("{word}: {orders} decided again, {days}, {}.", count(verified.files, "file"));
+    let (orders, days) = (count(verified.orders, "order"), count(verified.days, "day"));
+    let files = count(verified.files, "file");
+    if verified.ok {
+        show!("OK: {orders} recomputed; {days} and {files} match their seals.");
+    } else {
+        show!("NOT OK: {}. {orders} recomputed; {days} and {files} compared.", count(verified.problems.len(), "problem"));
+    }
     match verified.days_without_fingerprint {
         0 => {}
-        1 => show!("1 day was sealed before rows were fingerprinted; a close makes up for that."),
-        days => show!("{days} days were sealed before rows were fingerprinted; a close makes up for that."),
+        1 => show!("1 day was sealed before paylater kept fingerprints; a later close adds them."),
+        days => show!("{days} days were sealed before paylater kept fingerprints; a later close adds them."),
     }
 }

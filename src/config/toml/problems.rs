@@ -84,7 +84,7 @@ pub struct AllProblems(pub Vec<Problem>);
 impl fmt::Display for AllProblems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.len() > 1 {
-            write!(f, "{} things to mend", self.0.len())?;
+            write!(f, "{} configuration errors", self.0.len())?;
         }
         for (i, problem) in self.0.iter().enumerate() {
             let separator = if i == 0 && self.0.len() == 1 { "" } else { "\n" };

@@ -184,7 +184,7 @@ fn ids(scheme: &Scheme) -> BTreeMap<(String, i64), String> {
     let list: serde_json::Value = serde_json::from_str(&scheme.run(&["--json", "exceptions", "--all"])).unwrap();
     let text = |row: &serde_json::Value, key: &str| row[key].as_str().unwrap().to_owned();
     let rows = list["exceptions"].as_array().unwrap().iter();
-    rows.map(|row| ((text(row, "code"), row["line"].as_i64().unwrap()), text(row, "exception_id"))).collect()
+    rows.map(|row| ((text(row, "code"), row["line"].as_i64().unwrap_or(0)), text(row, "exception_id"))).collect()
 }
 
 /// An exception can be named as soon as it is known, and by that name for ever; its number follows from the day it is of.

@@ -72,7 +72,7 @@ fn a_home_that_may_only_be_read_is_read() {
     modes(0o444, 0o555);
     fs::set_permissions(scheme.folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     for look in LOOKS {
-        let output = unprivileged(scheme.command(look)).output().unwrap();
+        let output = unprivileged(&scheme, look).output().unwrap();
         let told = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "{look:?}: {told}");
     }
@@ -80,22 +80,20 @@ fn a_home_that_may_only_be_read_is_read() {
     crate::support::assert_same(&before, &crate::support::files_below(&scheme.path(""), &["run"]));
 }
 
-/// Rights count for nothing to root.
-fn unprivileged(command: Command) -> Command {
+/// The program as a user without rights, since rights count for nothing to root.
+fn unprivileged(scheme: &Scheme, arguments: &[&str]) -> Command {
+    let command = scheme.command(arguments);
     if fs::metadata("/proc/self").unwrap().uid() != 0 {
         return command;
     }
-    let mut as_nobody = Command::new("setpriv");
-    as_nobody.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]);
-    // The program lies where only we may look; a copy of its text is open to all.
-    let folder = std::env::temp_dir().join(format!("paylater-reading-{}", std::process::id()));
-    fs::create_dir_all(&folder).unwrap();
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
-    let program = folder.join("paylater");
+    // Other users cannot reach the program; they can read a copy in the scheme's folder.
+    let program = scheme.folder.path().join("program");
     if !program.exists() {
         fs::copy(command.get_program(), &program).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     }
+    let mut as_nobody = Command::new("setpriv");
+    as_nobody.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]);
     as_nobody.arg(program).args(command.get_args());
     as_nobody
 }

@@ -34,7 +34,10 @@ fn print(verified: &Verification) {
     if verified.ok {
         show!("OK: {orders} recomputed; {days} and {files} match their seals.");
     } else {
-        show!("NOT OK: {}. {orders} recomputed; {days} and {files} compared.", count(verified.problems.len(), "problem"));
+        show!(
+            "NOT OK: {}. {orders} recomputed; {days} and {files} compared.",
+            count(verified.problems.len(), "problem")
+        );
     }
     match verified.days_without_fingerprint {
         0 => {}

@@ -225,7 +225,7 @@ fn no_day_is_sealed_without_a_look_into_its_inbox() {
 
     fs::rename(sftp.folder.join("in"), sftp.folder.join("away")).unwrap();
     let said = scheme.run_failing(&["close", "--through", "2026-03-01"], 1);
-    assert!(said.contains("there is no such file or folder"), "{said}");
+    assert!(said.contains("no such file or folder"), "{said}");
     fs::rename(sftp.folder.join("away"), sftp.folder.join("in")).unwrap();
 
     // Outboxes hold up nothing, and what could not be sent is sent later.
@@ -451,7 +451,7 @@ fn what_is_wrong_with_a_place_is_told_before_anything_runs() {
     for (table, folder, more, word) in [
         ("", "s3://files/in", "", "add a [[place]] with url = \"s3://files\""),
         ("[[place]]\nurl = \"s3://files\"\n", "s3://files/in", "", "access_key_env: say where it is found"),
-        ("", "ftp://files/in", "", "ftp:// is not known"),
+        ("", "ftp://files/in", "", "ftp:// is not supported"),
         ("[[place]]\nurl = \"sftp://pay@bank\"\nkey_file = \"k\"\n", "inbox", "", "known_hosts_file: is missing"),
         ("[[place]]\nurl = \"sftp://pay@bank/in\"\n", "inbox", "", "write sftp://pay@bank, without a folder"),
         ("[[place]]\nurl = \"sftp://pay@bank\"\nregion = \"x\"\n", "inbox", "", "region: is for a bucket"),

@@ -160,10 +160,10 @@ fn what_goes_while_something_is_owed_is_told() {
     assert_eq!(
         exceptions("2026-03-02"),
         [
-            "CARD_UNBOUND_WHILE_OWING 0 customer U2 has bound no bank card any more, but owes 20.00 CNY to SHOP; ask them to \
-             bind one or to pay by hand",
             "CLOSED_WHILE_OWING 0 agreement A1 was closed while its customer owes 10.00 CNY; what is owed stays owed and is \
              collected",
+            "CARD_UNBOUND_WHILE_OWING 0 customer U2 has bound no bank card any more, but owes 20.00 CNY to SHOP; ask them to \
+             bind one or to pay by hand",
         ]
     );
     // Bound and opened again.

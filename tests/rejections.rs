@@ -138,7 +138,7 @@ fn exceptions_about<'e>(report: &'e str, file: &str, line: &str) -> Vec<&'e str>
 #[test]
 fn every_code_has_a_sample() {
     let mut codes = BTreeSet::new();
-    for part in ["src/files", "src/jobs/ingest_files", "src/domain/admission.rs", "src/domain/decline.rs"] {
+    for part in ["src/files", "src/jobs/ingest_files", "src/domain/intake"] {
         codes.extend(codes_below(part));
     }
     let page = read("docs/file-formats.md");

@@ -56,7 +56,7 @@ fn a_stray_quote_takes_no_other_row_with_it() {
         scheme.run_failing(&["check", "--file", &inbox(&scheme, "orders-2026-03-01.csv"), "--feed", "orders"], 1);
     assert!(checked.contains("3 rows: 2 readable, 0 set aside, 1 rejected"), "{checked}");
     assert!(
-        checked.contains("1 rejected as BAD_QUOTES, first line 2: column item: a quote that is opened"),
+        checked.contains("1 rejected as BAD_QUOTES, first line 2: column item: a quote that is not closed"),
         "{checked}"
     );
     assert!(checked.contains("would be taken, but 1 of its 3 rows rejected"), "{checked}");

@@ -33,7 +33,7 @@ const INBOX_UNREACHABLE: &str = "INBOX_UNREACHABLE";
 /// The marker file in the spool of an inbox that could not be reached.
 const UNREACHABLE: &str = ".unreachable";
 
-/// Files that could not be sent. They wait for the next run; nothing else does.
+/// The error of files that could not be sent. They wait for the next run; nothing else waits for them.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Undelivered(String);
@@ -49,7 +49,7 @@ pub struct Looked<'s> {
     pub failed: Vec<String>,
 }
 
-/// Fetches the files of the day.
+/// Fetches the files of the day from all remote inboxes.
 pub async fn fetch(environment: &Environment, today: NaiveDate) -> Result<Looked<'_>> {
     let mut looked = Looked::default();
     for (feed, inbox) in remote(environment) {
@@ -87,7 +87,7 @@ pub async fn fetch(environment: &Environment, today: NaiveDate) -> Result<Looked
     Ok(looked)
 }
 
-/// What would be fetched, in words.
+/// Returns messages about the files that would be fetched.
 pub async fn would_fetch(environment: &Environment, today: NaiveDate) -> Result<Vec<String>> {
     let mut would = Vec::new();
     for (feed, inbox) in remote(environment) {
@@ -169,7 +169,7 @@ async fn look(environment: &Environment, feed: &Feed, inbox: &Inbox, today: Naiv
     let spool = open_spool(feed)?;
     let session = inbox.place.open().await?;
     let (mut wanted_now, refused) = wanted(feed, inbox, &spool, session.list().await?, today)?;
-    // The sender's marker says that a file is whole.
+    // The sender's marker says that a file is complete.
     let may_grow = inbox.place.shows_half_files() && inbox.done.is_none();
     if !wanted_now.is_empty() && may_grow && !inbox.settle.is_zero() {
         // The other machine's clock may be wrong, so a file's age is not used: the file must look the same twice.
@@ -262,8 +262,8 @@ fn tell<'s>(told: &mut Vec<(&'s Feed, Refused)>, feed: &'s Feed, inbox: &Inbox, 
     }
 }
 
-/// Moves or deletes the originals of files that were taken: only files whose very bytes are recorded as filed here, and only if the
-/// original has not changed since it was fetched.
+/// Moves or deletes the originals of files that were taken. It only touches originals that have not changed since they
+/// were fetched and whose exact bytes are filed here.
 async fn hand_back(environment: &Environment, feed: &Feed, inbox: &Inbox) -> Result<(), RemoteError> {
     if inbox.afterwards == Afterwards::Keep {
         return Ok(());
@@ -299,7 +299,7 @@ async fn hand_back(environment: &Environment, feed: &Feed, inbox: &Inbox) -> Res
     Ok(())
 }
 
-/// Whether another feed of the same folder has yet to fetch a file, or keeps its files there.
+/// Whether another feed of the same folder has not fetched a file yet, or keeps its files there.
 fn is_wanted_elsewhere(
     environment: &Environment,
     feed: &Feed,

@@ -23,7 +23,7 @@ use crate::store::{Tx, journal, scheme};
 /// A difference from what was sealed, or from what follows from the facts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// The merchant whose books differ; empty for the scheme's.
+    /// The merchant whose books differ; empty for the scheme.
     pub merchant: String,
     pub what: String,
 }
@@ -40,7 +40,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// A day is not closed because something that was sealed or booked has been changed.
+/// The error of a close that is refused because sealed or booked data has been changed.
 #[derive(Debug, thiserror::Error)]
 pub struct Tampered {
     pub day: NaiveDate,
@@ -77,7 +77,7 @@ pub struct Again {
     days: Vec<NaiveDate>,
     /// Fingerprints for days that were sealed before fingerprints existed.
     first_prints: Vec<(NaiveDate, Prints)>,
-    /// The time left for deciding orders again; none if it is not due.
+    /// The time left for deciding orders again, or `None` if that is not due.
     pub left: Option<Duration>,
 }
 
@@ -198,7 +198,7 @@ pub async fn rows(tx: &mut Tx, day: NaiveDate, kept: &Prints) -> Result<Vec<Find
     }
     let are_gone = match kept.is_empty() {
         true => fingerprints::first_at_seal(tx).await?.is_some_and(|first| day >= first),
-        // Those of the scheme's own rows are there for every day.
+        // The scheme has fingerprints for every day.
         false => kept.iter().all(|(merchant, _)| !merchant.is_empty()),
     };
     if are_gone {
@@ -213,7 +213,7 @@ pub async fn rows(tx: &mut Tx, day: NaiveDate, kept: &Prints) -> Result<Vec<Find
     Ok(findings)
 }
 
-/// Differences in the published files of a sealed day, and a seal that does not follow from them.
+/// Returns the differences in the published files of a sealed day, and whether its seal does not follow from them.
 pub fn files(environment: &Environment, day: &SealedDay, manifest: &Manifest) -> Result<Vec<Finding>> {
     let date = day.business_date;
     let mut findings = Vec::new();
@@ -260,7 +260,8 @@ pub fn files(environment: &Environment, day: &SealedDay, manifest: &Manifest) ->
 
 const MANIFEST: &str = "manifest.json";
 
-/// Each sealed day follows the one before, the open day follows the last, and no other day has a folder.
+/// Checks that each sealed day follows the one before, that the open day follows the last, and that no other day has a
+/// folder.
 pub fn chain(days: Option<&Days>, sealed: &[SealedDay], folders: &BTreeSet<NaiveDate>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let Some(days) = days else { return findings };

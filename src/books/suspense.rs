@@ -1,7 +1,8 @@
-//! Suspense: money whose order is unknown. It is booked into suspense at the end of the day on which it takes effect, and out of it at
-//! the end of the day on which its row stops waiting. A row whose order comes on the same day is never booked here,
-//! in whatever order the files come. When a waiting row becomes a fact, deciding its order books the money out of suspense; when
-//! that fact is corrected, deciding the order books it back, and the row releases it for good.
+//! Suspense: money whose order is unknown. At the close, it is booked into suspense on the day on which it takes
+//! effect, and out of suspense on the day on which its row stops waiting. A row whose order comes on the same day is
+//! never booked here, whatever the order of the files. When a pending row becomes a fact, deciding its order books the
+//! money out of suspense. When that fact is corrected, deciding the order books the money back, and the row then
+//! releases it for good.
 
 use anyhow::{Context, Result};
 use chrono::NaiveDate;

@@ -21,7 +21,7 @@ impl DayOf<'_> {
         let id = &self.merchant.id;
         let is_wanted = match self.books {
             Books::Open => uses(self.merchant, direction, self.day),
-            // The policy may have changed since; the day has not.
+            // The policy may have changed since, but the day must not.
             Books::Sealed => scheme::is_sealed_file(tx, self.day, &name).await?,
         };
         let mut page = instructions::of_day(tx, id, direction, self.day, ("", 0), PAGE).await?;

@@ -1,5 +1,6 @@
-//! A provider's bill. Each row is decided as a payment or refund like any other; and as the provider's statement about
-//! it, each row is kept whatever its outcome. Bills are matched with the books at the end of the day.
+//! A provider's bill. Each row is decided as a payment or refund like any other. It is also the provider's statement
+//! about that money, and is stored as such whatever its outcome. Bills are matched with the books at the end of the
+//! day.
 
 use std::collections::HashMap;
 

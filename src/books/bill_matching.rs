@@ -129,7 +129,7 @@ impl<'a> Answers<'a> {
         self.await_all(tx, rerouted).await
     }
 
-    /// Records the money for which a bill answers as expected in that bill.
+    /// Collects the money that a bill must show, as expected in that bill.
     async fn await_all(&self, tx: &mut Tx, page: Vec<Booked>) -> Result<Findings> {
         let paid_by = self.paid_by(tx, page.iter()).await?;
         let mut findings = Findings::default();

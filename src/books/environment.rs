@@ -28,7 +28,7 @@ pub struct Environment {
     pub kept: Mutex<Kept>,
     /// What this process last planned the day's mails on.
     pub mails_planned: Mutex<Option<PlannedOn>>,
-    /// When this process last began to prove earlier sealed days again.
+    /// When this process last began to prove sealed days other than the last one again.
     pub proving: Mutex<Option<Instant>>,
     /// Reports the progress of long work.
     pub progress: Box<dyn Fn(&str) + Send + Sync>,
@@ -84,7 +84,7 @@ impl Environment {
         is_due
     }
 
-    /// Returns the time at which a job runs on a business date.
+    /// Returns the current time for a job on a business date: the wall clock's, or the time that the job is set to.
     pub fn now(&self, job: &JobFile, today: NaiveDate) -> DateTime<Utc> {
         match self.scheme.clock {
             Clock::Wall => clock::now(),
@@ -92,7 +92,7 @@ impl Environment {
         }
     }
 
-    /// Returns the time at which the job of this name runs.
+    /// Returns the current time for the job of this name.
     pub fn now_of(&self, job: &str, today: NaiveDate) -> DateTime<Utc> {
         self.scheme.job(job).map_or_else(clock::now, |file| self.now(file, today))
     }

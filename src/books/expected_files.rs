@@ -1,5 +1,5 @@
-//! Reports expected files that have not come, and rows that have waited too long for their order. Each gets one exception, which
-//! closes automatically when the file or the order comes.
+//! Reports expected files that have not come, and rows that have waited too long for their order. Each gets one
+//! exception, which closes automatically when the file or the order comes.
 
 use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -49,18 +49,18 @@ pub async fn report_at_close(tx: &mut Tx, environment: &Environment, today: Naiv
     Ok(())
 }
 
-/// The key of the exception about a missing file.
+/// Returns the key of the exception about a missing file.
 pub fn missing_key(feed: &str, date: NaiveDate) -> String {
     format!("{feed} {date}")
 }
 
-/// The date of a feed's missing file, if this is the key of an exception about one.
+/// Returns the date of a feed's missing file, if `key` is the key of an exception about one.
 pub fn missing_date(feed: &str, key: &str) -> Option<NaiveDate> {
     key.strip_prefix(feed)?.strip_prefix(' ')?.parse().ok()
 }
 
-/// Opens an exception for each file that is missing and each row that has waited too long, once. Without a `now`, the day is over
-/// and every file is due.
+/// Opens an exception for each file that is missing and each row that has waited too long, once. Without a `now`, the
+/// day is over and every file is due.
 pub async fn report(
     tx: &mut Tx,
     environment: &Environment,

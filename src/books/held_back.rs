@@ -1,9 +1,9 @@
-//! Missing payment files hold back everything that assumes a customer has not paid: until the file comes, its merchant gets no
-//! overdue mail, notice, credit flag or debit.
+//! Missing payment files hold back everything that assumes a customer has not paid: until the file comes, its merchant
+//! gets no overdue mail, notice, credit flag or debit.
 //!
-//! A file that was missing on its day stays missing until it comes or a person closes its exception. The store keeps which
-//! files each day was decided without, because deciding that day again must give the same result. Work that was held back
-//! falls due again on the next day, so no search is needed when the file comes.
+//! A file that was missing on its day stays missing until it comes or a person closes its exception. The store keeps
+//! which files each day was decided without, because deciding that day again must give the same result. Work that was
+//! held back falls due again on the next day, so no search is needed when the file comes.
 
 use std::collections::BTreeMap;
 
@@ -70,7 +70,7 @@ pub async fn missing_at<'s>(
     Ok(by_merchant(environment, &missing))
 }
 
-/// Returns the merchants with a missing file that is due by now on a later day than the open one.
+/// Returns the missing files, by merchant, of a later day than the open one that should have come by now.
 pub async fn missing_later<'s>(
     tx: &mut Tx,
     environment: &'s Environment,

@@ -1,4 +1,5 @@
-//! Loads orders with their facts, decides them, and records the difference from the books: the core of every job that changes positions.
+//! Loads orders with their facts, decides them, and records the difference from the books: the core of every job that
+//! changes positions.
 
 use std::collections::{BTreeMap, HashMap};
 

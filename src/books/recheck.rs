@@ -29,7 +29,8 @@ pub struct Page {
     pub orders: i64,
 }
 
-/// Compares the sums and marks stored beside a merchant's orders with the rows that they follow from.
+/// Compares the sums and marks stored beside a merchant's orders with the rows that they follow from, and returns the
+/// differences.
 pub async fn sums(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for customer in exposure::inconsistent(tx, merchant, PAGE).await? {
@@ -78,8 +79,8 @@ async fn decide_page(
     let news = held_back::news_on(tx, merchant, day).await?;
     let positions = positions::of_orders(tx, merchant, &ids).await?;
     let steps = credit_record::of_orders(tx, merchant, &ids).await?;
-    // On the open day every order is decided. After a sealed day, the next one may have begun, so its orders' rows are
-    // not compared.
+    // Orders' own rows are compared for the open day only, when every order is decided. After a sealed day, the next
+    // one may have begun.
     let own_rows = match books {
         Books::Open => orders::decided(tx, merchant, &ids).await?,
         Books::Sealed => HashMap::new(),

@@ -1,5 +1,5 @@
-//! Reference rates that closed days were computed with must not change: a different table would silently disagree with the sealed
-//! books. New entries start on days that are still open.
+//! Reference rates that closed days were computed with must not change: a different table would silently disagree with
+//! the sealed books. New entries start on days that are still open.
 
 use anyhow::{Result, ensure};
 use chrono::NaiveDate;

@@ -1,8 +1,10 @@
-//! Files in remote folders. They are fetched into the spool before a day's files are taken, and moved or deleted in the remote folder
-//! once their bytes are safe here; `sending` sends answers and reports. Every step can be interrupted and repeated.
+//! Files in remote folders. They are fetched into the spool before a day's files are taken, and moved or deleted in the
+//! remote folder once their bytes are safe here; `sending` sends answers and reports. Every step can be interrupted and
+//! repeated.
 //!
-//! When an inbox can't be reached, a marker file is written to its spool. While the marker exists no day is sealed, because
-//! the inbox may hold files of that day. A folder that can't be written to delays nothing: files wait in `sending/`.
+//! When an inbox can't be reached, a marker file is written to its spool. While the marker exists, no day is sealed,
+//! because the inbox may hold files of that day. A folder that can't be written to delays nothing: files wait in
+//! `sending/`.
 
 mod sending;
 
@@ -25,7 +27,7 @@ use crate::scheme::{Afterwards, Feed, Inbox, Unreachable};
 use crate::store::exceptions::{self, NewException};
 use crate::store::{Tx, files};
 
-/// Waits between attempts when a folder can't be reached.
+/// The waits between attempts when a folder can't be reached.
 const TRY_AGAIN_AFTER: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(3)];
 
 const INBOX_UNREACHABLE: &str = "INBOX_UNREACHABLE";
@@ -119,7 +121,8 @@ pub fn is_unseen(feed: &Feed) -> bool {
     feed.remote.is_some() && feed.folder.join(UNREACHABLE).exists()
 }
 
-/// Moves or deletes the originals of files whose bytes are safe here, and sends waiting files. The error is an `Undelivered`.
+/// Moves or deletes the originals of files whose bytes are safe here, and sends waiting files. The error is an
+/// `Undelivered`.
 pub async fn hand_back_and_send(environment: &Environment) -> Result<()> {
     let mut failed = Vec::new();
     for (feed, inbox) in remote(environment) {
@@ -237,7 +240,7 @@ fn wanted(
             let why = format!("has {bytes} bytes, and {most} are the most that are fetched; have it sent in parts");
             refused.push(Refused { name, why });
         } else if in_name.date.is_none_or(|date| date <= today)
-            // Another file of that name waits for its next look until this one is taken.
+            // Another file of the same name waits until this one is taken.
             && !spool.has(&name)
             && spool.note(&name)?.is_none_or(|note| note.stamp != entry.stamp)
         {
@@ -285,7 +288,7 @@ async fn hand_back(environment: &Environment, feed: &Feed, inbox: &Inbox) -> Res
                 continue;
             }
             let free = free_name(session, &name).await?;
-            // The marker goes first: left alone, it would declare the next file of that name complete.
+            // The marker is moved first: a marker without its file would declare the next file of that name complete.
             if let Some(ending) = &inbox.done {
                 let marker = format!("{name}{ending}");
                 if session.stat(&marker).await?.is_some() {
@@ -346,7 +349,7 @@ async fn is_filed(environment: &Environment, feed: &Feed, name: &str, sha256: &s
     Ok(files.iter().any(|file| file.filed && file.sha256 == sha256))
 }
 
-/// A free name in the remote archive.
+/// Returns a free name in the remote archive.
 async fn free_name(session: &Session, name: &str) -> Result<String, RemoteError> {
     let mut free = format!("archive/{name}");
     for number in 2.. {

@@ -1,5 +1,5 @@
-//! Suspense: money whose order is unknown. At the close, it is booked into suspense on the day on which it takes
-//! effect, and out of suspense on the day on which its row stops waiting. A row whose order comes on the same day is
+//! Suspense: money whose order is unknown. It is booked into suspense at the end of the day on which it takes effect,
+//! and out of suspense at the end of the day on which its row stops waiting. A row whose order comes on the same day is
 //! never booked here, whatever the order of the files. When a pending row becomes a fact, deciding its order books the
 //! money out of suspense. When that fact is corrected, deciding the order books the money back, and the row then
 //! releases it for good.
@@ -17,8 +17,8 @@ use crate::store::file_rows::{self, RecordedRow};
 use crate::store::journal::{self, Posting};
 use crate::store::{Tx, exceptions};
 
-/// Books a merchant's rows page by page. Rows are found by index, so an interrupted run loses nothing and repeats nothing.
-/// Returns the number of journal entries.
+/// Books a merchant's rows page by page. Rows are found by index, so an interrupted run loses nothing and repeats
+/// nothing. Returns the number of journal entries.
 pub async fn book(environment: &Environment, merchant: &str, today: NaiveDate) -> Result<i64> {
     let mut entries = 0;
     loop {

@@ -1,6 +1,6 @@
 //! Proves the books again: the store against damage, every order against its facts, every file against its rows, every
-//! balance against the journal, and every sealed day's rows against the fingerprints in its seal, and its files against
-//! both the books and the disk. It changes nothing.
+//! balance against the journal, every sealed day's rows against the fingerprints in its seal, and every sealed day's
+//! files against the books and the disk. It changes nothing.
 
 use anyhow::Result;
 use chrono::NaiveDate;

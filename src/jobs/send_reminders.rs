@@ -1,10 +1,8 @@
-//! Sends reminders to customers: the ladder step that applies on the day, and notices before a negative report. A
-//! customer gets at most one mail a day, at the first moment that their contact hours allow. Each (instalment, step) is
-//! sent at most once.
+//! Sends customers the reminder step that applies on the day, and notices before a negative report. A customer gets at
+//! most one mail a day, when their contact hours first allow it. Each (instalment, step) is sent at most once.
 //!
-//! The job plans and records the mails of one calendar day and reviews each mail again before it is sent. It
-//! deliberately never catches up on steps of earlier days, because they no longer apply. A reminder that is not sent is
-//! recorded with its reason.
+//! The job plans one calendar day's mails and reviews each before it is sent. It deliberately never catches up on steps
+//! of earlier days, because they no longer apply. A reminder that is not sent is recorded with its reason.
 
 mod deliver;
 mod owed;
@@ -106,9 +104,8 @@ struct Planned {
     left_out: i64,
 }
 
-/// Returns the steps and notices that apply on the day and were not handled before, and the number of merchants for
-/// which this could not be determined. No mails about their orders are planned. The close skips these merchants too,
-/// and reports why.
+/// Returns the steps and notices of the day that were not handled before, and the number of merchants whose orders
+/// cannot be decided. No mails about these orders are planned. The close skips these merchants too, and reports why.
 async fn due_on_day<'s>(
     tx: &mut Tx,
     environment: &'s Environment,
@@ -215,9 +212,8 @@ fn step_name(step: i64) -> String {
 }
 
 impl PlannedStep {
-    /// Whether this step handles an item for good. A step that was suppressed earlier on the same day is checked again.
-    /// A notice counts from the day on which it fell due, whatever its name: until one is sent, another is tried every
-    /// day.
+    /// Whether this step handles an item for good. A step that was suppressed on the same day is checked again. A
+    /// notice counts from the day it fell due, whatever its name: until one is sent, another is tried every day.
     fn is_for(&self, item: &Item<'_>, day: NaiveDate) -> bool {
         let position = &item.owed.position;
         if self.order_id != item.order_id || self.instalment != position.instalment {
@@ -340,8 +336,7 @@ async fn without_news<'s>(
     Ok(unsure)
 }
 
-/// Returns why an overdue mail or a notice is not sent while it is unknown who has paid. Mails about amounts that are
-/// not overdue are sent anyway.
+/// Returns why an overdue mail or a notice is held back while it is unknown who has paid. Other mails are sent.
 fn held_back_by(unsure: &BTreeSet<&str>, merchant: &str, template: Template) -> Option<&'static str> {
     match template {
         Template::Overdue | Template::Notice if unsure.contains(merchant) => Some("news of payments is missing"),

@@ -11,8 +11,8 @@ use crate::store::instructions::StoredInstruction;
 use crate::store::{Tx, instructions, scheme};
 
 impl DayOf<'_> {
-    /// The instructions of merchants that use a bank. They are written once, with the day's seal, so that no instruction goes
-    /// out twice.
+    /// Writes the instructions of a merchant that uses a bank. They are written once, with the day's seal, so that no
+    /// instruction is sent twice.
     pub(super) async fn instructions(&self, tx: &mut Tx, direction: Direction) -> Result<Option<Written>> {
         let name = self.name(match direction {
             Direction::Debit => "debit-instructions",

@@ -34,7 +34,7 @@ pub async fn note(tx: &mut Tx, feed: &Feed, file: &RecordedFile, today: NaiveDat
         settled.extend(files::refused_with_bytes(tx, &feed.name, &file.sha256).await?);
         if let Some(date) = file.dated_on {
             let missing = missing_key(&feed.name, date);
-            // The query for the day's file only runs if the file is listed as missing.
+            // Whether the day's file has arrived only matters if an exception says that it is missing.
             let waits = exceptions::open_about(tx, &file.merchant_id, "FILE_MISSING", &[&missing]).await?;
             if !waits.is_empty() && arrivals::has_arrived(tx, &feed.name, date).await? {
                 exceptions::resolve(tx, &file.merchant_id, &["FILE_MISSING"], &[&missing], today).await?;
@@ -56,8 +56,7 @@ pub async fn judge(tx: &mut Tx, feed: &Feed, file: &mut RecordedFile, today: Nai
     let (mut rejected, rows) = (file.counts.rejected, file.counts.rows);
     let mut codes = Vec::new();
     if feed.reject_limit.is_reached(rejected, rows) {
-        // Rows refused by the terms do not count here: they were read correctly, and refusing them is what the terms
-        // are for.
+        // Rows refused by the terms do not count: they were read correctly, and the terms exist to refuse them.
         codes = file_rows::rejected_by_code(tx, file.file_no).await?;
         codes.retain(|(code, _)| !is_refused_by_terms(code));
         rejected = codes.iter().map(|(_, count)| count).sum();

@@ -1,6 +1,5 @@
-//! A provider's bill. Each row is decided as a payment or refund like any other. It is also the provider's statement
-//! about that money, and is stored as such whatever its outcome. Bills are matched with the books at the end of the
-//! day.
+//! A provider's bill. Each row is decided as a payment or refund like any other. Each row is also stored as the
+//! provider's statement about that money, whatever its outcome. Bills are matched with the books at the end of the day.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Files finished files away: publishes their answers, writes a reason beside quarantined files, and moves the files.
+//! Puts finished files away: publishes their answers, writes a reason beside quarantined files, and moves the files.
 //! Every step can be repeated after an interruption.
 
 use anyhow::{Context, Result};
@@ -16,7 +16,8 @@ use crate::store::files::{self, RecordedFile};
 
 const CHANGED: &str = "FILE_CHANGED";
 
-/// Continues filing that an interruption cut off, and gives up partly read files that are gone from the inbox.
+/// Continues after an interruption between recording files and putting them away, and gives up partly read files that
+/// are gone from the inbox.
 pub async fn finish(environment: &Environment, unfiled: Vec<RecordedFile>, today: NaiveDate) -> Result<()> {
     // Retried files are not in the inbox.
     for file in unfiled.into_iter().filter(|file| file.status != "reading" || file.retry_of.is_none()) {

@@ -20,7 +20,7 @@ use crate::store::exceptions::{self, NewException};
 /// The contents of the inboxes: files to take, and entries that are refused.
 #[derive(Default)]
 pub struct Arrivals<'s> {
-    /// In the order in which a day takes them.
+    /// Sorted in the order in which a day takes them.
     pub files: Vec<(&'s Feed, Found)>,
     pub refused: Vec<(&'s Feed, Refused)>,
     /// Feeds whose folders are missing.
@@ -66,7 +66,8 @@ pub async fn look(environment: &Environment, today: NaiveDate) -> Result<Arrival
 /// Waits until recently changed files have been unchanged for the settle time, and removes those that still change.
 async fn wait_for_writers(files: &mut Vec<(&Feed, Found)>) {
     let now = clock::system_now();
-    // The sender's marker says that a file is complete. A modification time in the future counts as age zero.
+    // The sender's marker says that a file is complete. A file whose change time is in the future counts as changed
+    // now.
     let settle = |feed: &Feed| if feed.done.is_some() { Duration::ZERO } else { feed.settle };
     let age = |found: &Found| found.seen.age(now).unwrap_or_default();
     let left = files.iter().filter_map(|(feed, found)| settle(feed).checked_sub(age(found)));

@@ -1,9 +1,9 @@
 //! Proves sealed days again: the chain of seals, the rows that each seal covers, and the published files. Every close
 //! proves the last sealed day, and as many others as fit into the configured time, starting with those unproved for
 //! longest.
+//!
 //! Proving only records when a day was proved, and the first fingerprints of days that have none. `recheck` proves that
 //! orders follow from their facts.
-//! It only records when a day was proved. `recheck` proves that orders follow from their facts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -1,5 +1,5 @@
 //! Sends customers the reminder step that applies on the day, and notices before a negative report. A customer gets at
-//! most one mail a day, when their contact hours first allow it. Each (instalment, step) is sent at most once.
+//! most one mail a day, when their contact hours first allow it. Each (instalment, step) is only ever sent once.
 //!
 //! The job plans one calendar day's mails and reviews each before it is sent. It deliberately never catches up on steps
 //! of earlier days, because they no longer apply. A reminder that is not sent is recorded with its reason.

@@ -63,7 +63,7 @@ pub async fn look(environment: &Environment, today: NaiveDate) -> Result<Arrival
     Ok(arrived)
 }
 
-/// Waits until recently changed files have been unchanged for the settle time, and removes those that still change.
+/// Waits until recently changed files have been unchanged for the settle time, and leaves out those that still change.
 async fn wait_for_writers(files: &mut Vec<(&Feed, Found)>) {
     let now = clock::system_now();
     // The sender's marker says that a file is complete. A file whose change time is in the future counts as changed

@@ -1,4 +1,4 @@
-//! Orders, decided in file order. Each decision includes what the customer owes after the orders before it.
+//! Orders, decided in file order. Each decision takes into account what the customer owes after the orders before it.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -163,8 +163,8 @@ impl OrderIntake {
         Ok(())
     }
 
-    /// Caches a customer's standing. For customers who were cached `before`, the cache is ahead of the store and is not
-    /// changed.
+    /// Caches a customer's standing. `before` is the number of customers cached before the lookup: for these, the cache
+    /// is ahead of the store and is not changed.
     fn meet(&mut self, before: usize, id: String, standing: CustomerStanding) {
         match self.places.entry(id) {
             Entry::Vacant(free) => {

@@ -17,7 +17,7 @@ use crate::scheme::Feed;
 /// The number of rows decided at a time.
 const CHUNK: usize = 5_000;
 
-/// The number of orders with the same code, and the first of them.
+/// The number of orders with the same outcome and code, and the first of them.
 #[derive(Debug)]
 pub struct Foreseen {
     pub outcome: &'static str,

@@ -122,7 +122,7 @@ async fn decide_page(
     Ok(Some(Page { last, orders: decided }))
 }
 
-/// Whether an order's row agrees with the decision. It may be due for a decision earlier than necessary.
+/// Whether an order's row agrees with the decision. Its next decision may be scheduled earlier than necessary.
 fn follows(row: &Decided, decision: &Decision) -> bool {
     let in_time = match (row.next_action_on, decision.decide_on) {
         (_, None) => true,

@@ -1,4 +1,4 @@
-//! The two sides of the day's money: what providers' bills say, and what the books have.
+//! Matches the two sides of the day's money: providers' bills, and the books.
 
 use std::collections::HashMap;
 
@@ -16,11 +16,11 @@ use crate::store::exceptions::NewException;
 use crate::store::expected_in_bill::{Booked, Expected};
 use crate::store::{Tx, bills, exceptions, expected_in_bill};
 
-/// What there is to do.
+/// Counts of what a matching does.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Left {
     pub settled: i64,
-    /// Settled earlier today, and corrected since.
+    /// Matched earlier today, and corrected since.
     pub unsettled: i64,
     pub awaited: i64,
     pub ended: i64,
@@ -41,7 +41,8 @@ impl Left {
     }
 }
 
-/// Settles what agrees, awaits what a bill has yet to show, and reports what a bill is late with.
+/// Settles the lines that match, records the money that a bill has yet to show, and reports money that a bill should
+/// have shown by now.
 pub async fn match_day(tx: &mut Tx, environment: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<Left> {
     let mut all = Left { unsettled: bills::count_to_unsettle(tx, &merchant.id, today).await?, ..Left::default() };
     if all.unsettled > 0 {
@@ -68,7 +69,7 @@ pub async fn match_day(tx: &mut Tx, environment: &Environment, merchant: &Mercha
     Ok(all)
 }
 
-/// What there is left to do of a merchant's day.
+/// Returns what is left to match of a merchant's day.
 pub async fn left(tx: &mut Tx, environment: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<Left> {
     let answers = Answers::of(environment, merchant);
     let settled = bills::count_to_settle(tx, &merchant.id, today).await?;
@@ -86,18 +87,18 @@ pub async fn left(tx: &mut Tx, environment: &Environment, merchant: &Merchant, t
     Ok(all)
 }
 
-/// The event and key that a page ended with.
+/// The event and key at the end of the last page.
 #[derive(Default)]
 struct Key(String, String);
 
-/// Which bills answer for a merchant's money.
+/// The bills that answer for a merchant's money.
 struct Answers<'a> {
     merchant: &'a Merchant,
     feeds: &'a [Feed],
     bills: Vec<(&'a Feed, &'a Bill)>,
 }
 
-/// The channels and feeds by which an order was paid.
+/// The channels and feeds by which each order was paid.
 type PaidBy = HashMap<String, Vec<(Option<String>, String)>>;
 
 impl<'a> Answers<'a> {
@@ -108,7 +109,7 @@ impl<'a> Answers<'a> {
         Answers { merchant, feeds, bills }
     }
 
-    /// A page of today's payments and refunds of which no bill has said anything. None after the last.
+    /// Returns a page of today's payments and refunds that no bill has listed, or `None` after the last page.
     async fn look_at_new(&self, tx: &mut Tx, today: NaiveDate, after: &mut Key) -> Result<Option<Findings>> {
         if self.bills.is_empty() {
             return Ok(None);
@@ -119,7 +120,7 @@ impl<'a> Answers<'a> {
         self.await_all(tx, page).await.map(Some)
     }
 
-    /// Earlier payments that another bill answers for since today, because their channel was corrected.
+    /// Returns earlier payments that another bill answers for from today, because their channel was corrected.
     async fn look_at_rerouted(&self, tx: &mut Tx, today: NaiveDate) -> Result<Findings> {
         if self.bills.is_empty() {
             return Ok(Findings::default());
@@ -128,7 +129,7 @@ impl<'a> Answers<'a> {
         self.await_all(tx, rerouted).await
     }
 
-    /// Those for which a bill answers are awaited.
+    /// Collects the money that a bill must show, as expected in that bill.
     async fn await_all(&self, tx: &mut Tx, page: Vec<Booked>) -> Result<Findings> {
         let paid_by = self.paid_by(tx, page.iter()).await?;
         let mut findings = Findings::default();
@@ -141,7 +142,7 @@ impl<'a> Answers<'a> {
         Ok(findings)
     }
 
-    /// A page of what is awaited. None after the last.
+    /// Returns a page of the money expected in bills, or `None` after the last page.
     async fn look_at_awaited(&self, tx: &mut Tx, today: NaiveDate, after: &mut Key) -> Result<Option<Findings>> {
         let page = expected_in_bill::open(tx, &self.merchant.id, (&after.0, &after.1), PAGE).await?;
         let Some(last) = page.last() else { return Ok(None) };
@@ -152,7 +153,7 @@ impl<'a> Answers<'a> {
             let bill = self.bill_of(&awaited.booked, &paid_by).filter(|(feed, _)| feed.provider() == awaited.provider);
             match bill {
                 _ if awaited.has_line || awaited.is_void => findings.ended.push(awaited),
-                // The configuration or the channel was changed, and that bill does not answer for it any more.
+                // The configuration or the channel has changed, and the bill no longer answers for this money.
                 None => findings.ended.push(awaited),
                 Some((_, bill)) if awaited.late_on <= today && !awaited.reported => {
                     findings.late.push((awaited, bill.usual_delay));
@@ -163,7 +164,7 @@ impl<'a> Answers<'a> {
         Ok(Some(findings))
     }
 
-    /// The bill that must show a payment or refund.
+    /// Returns the bill that must show a payment or refund.
     fn bill_of(&self, booked: &Booked, paid_by: &PaidBy) -> Option<(&'a Feed, &'a Bill)> {
         let is_it = |(feed, bill): &&(&'a Feed, &'a Bill)| match booked.event.as_str() {
             "refund" => {
@@ -171,7 +172,7 @@ impl<'a> Answers<'a> {
                 let by_this = |(channel, from): &(Option<String>, String)| {
                     *from == feed.name || self.shows_payment(bill, from, channel.as_deref())
                 };
-                // A refund goes back the way the money came.
+                // A refund goes back the way the payment came.
                 let went_this_way = bill.channels.is_empty() || (!payments.is_empty() && payments.iter().all(by_this));
                 bill.answers_for(&booked.feed) && went_this_way
             }
@@ -181,12 +182,12 @@ impl<'a> Answers<'a> {
     }
 
     fn shows_payment(&self, bill: &Bill, feed: &str, channel: Option<&str>) -> bool {
-        // What a bank answers to a debit names no channel.
+        // A bank's answer to a debit names no channel.
         let is_debit = self.feeds.iter().any(|known| known.name == feed && known.kind == Kind::DebitResults);
         bill.answers_for(feed) && (is_debit || bill.takes(channel))
     }
 
-    /// How the orders of refunds were paid, where that matters.
+    /// Returns how the orders of refunds were paid, if that decides which bill shows a refund.
     async fn paid_by(&self, tx: &mut Tx, page: impl Iterator<Item = &Booked>) -> Result<PaidBy> {
         if self.bills.iter().all(|(_, bill)| bill.channels.is_empty()) {
             return Ok(PaidBy::new());
@@ -201,12 +202,12 @@ impl<'a> Answers<'a> {
     }
 }
 
-/// What looking at a page found.
+/// The findings about a page.
 #[derive(Default)]
 struct Findings {
     awaited: Vec<(Booked, String, NaiveDate)>,
     ended: Vec<Expected>,
-    /// With the bill's usual delay.
+    /// Each with the bill's usual delay.
     late: Vec<(Expected, i64)>,
 }
 
@@ -245,7 +246,7 @@ impl Findings {
     }
 }
 
-/// A payment and its refund may share a key.
+/// Returns an exception's key. It includes the event, because a payment and its refund may share a key.
 fn row_key(awaited: &Expected) -> String {
     format!("{} {}", awaited.booked.event, awaited.booked.event_key)
 }

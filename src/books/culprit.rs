@@ -1,9 +1,9 @@
-//! Finds the one among many that fail when they are worked on together, so that a message can name it.
+//! Finds the one item that makes a batch fail, so that a message can name it.
 
 use anyhow::Result;
 
-/// Tries halves of `all`, which failed together, until one is left that fails alone. `attempt` must leave no trace. None: each
-/// alone is well.
+/// Tries halves of `all`, which failed as a whole, until one item is left that fails on its own. `attempt` must leave
+/// no trace. Returns `None` if no single item fails.
 pub async fn find<T: Clone>(all: &[T], attempt: impl AsyncFn(&[T]) -> Result<()>) -> Option<(T, anyhow::Error)> {
     let mut left = all;
     while left.len() > 1 {
@@ -14,7 +14,7 @@ pub async fn find<T: Clone>(all: &[T], attempt: impl AsyncFn(&[T]) -> Result<()>
     Some((left.first()?.clone(), why))
 }
 
-/// An error that names the order it is about.
+/// Returns the error with the order that it is about.
 pub fn about(merchant: &str, order_id: &str, why: anyhow::Error) -> anyhow::Error {
     if format!("{why:#}").contains(order_id) { why } else { why.context(format!("order {order_id} of {merchant}")) }
 }

@@ -13,12 +13,12 @@ use crate::scheme::{Home, Scheme};
 use crate::store::Tx;
 use crate::store::scheme::{self, Missing, SealedDay, SealedFile};
 
-/// Where a day's files wait between its seal and their publication.
+/// The folder of a day's files between its seal and their publication.
 pub fn staged_folder(reconciliation: &Path, day: NaiveDate) -> PathBuf {
     reconciliation.join(format!(".{day}.part"))
 }
 
-/// The days that have a folder in the reconciliation/ of this home.
+/// Returns the days that have a folder in this home's `reconciliation/`.
 pub fn days_below(home: &Home) -> Result<BTreeSet<NaiveDate>> {
     let folder = home.reconciliation();
     let reading = || format!("reading {}", folder.display());
@@ -36,7 +36,8 @@ pub fn days_below(home: &Home) -> Result<BTreeSet<NaiveDate>> {
     Ok(days)
 }
 
-/// Refuses a home that has folders of sealed days, but no books: the store was lost, or another is named.
+/// Refuses to begin the books if the home already has folders of sealed days: the store was lost, or the configuration
+/// names another one.
 pub fn refuse_lost_store(scheme: &Scheme) -> Result<()> {
     let folders = days_below(&scheme.home)?;
     let (Some(first), Some(last)) = (folders.first(), folders.last()) else { return Ok(()) };
@@ -47,7 +48,7 @@ pub fn refuse_lost_store(scheme: &Scheme) -> Result<()> {
     )
 }
 
-/// What the manifest of a sealed day says.
+/// Returns the manifest of a sealed day.
 pub async fn manifest(tx: &mut Tx, day: &SealedDay) -> Result<Manifest> {
     let files = scheme::sealed_files(tx, day.business_date).await?;
     let file = |file: SealedFile| {

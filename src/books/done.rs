@@ -1,6 +1,6 @@
-//! What a run of a job did, as counts with their names.
+//! The result of a job's run, as named counts.
 
-/// Counts with their names, for logs and `status`. Counts of nothing are not shown.
+/// Named counts, for logs and `status`. Counts of zero are not shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Done(pub Vec<(&'static str, i64)>);
 

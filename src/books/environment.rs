@@ -1,4 +1,4 @@
-//! A scheme at work: its settings, its books, and its way to send mail. Every job and every command gets one.
+//! The environment of a scheme: its settings, its store, and its mail transport. Every job and every command gets one.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -17,34 +17,34 @@ use crate::mail::transport::Transport;
 use crate::scheme::{Clock, JobFile, Scheme};
 use crate::store::{Store, scheme};
 
-/// A scheme at work: its settings, its books, and its way to send mail.
+/// A scheme's settings, its store, and its mail transport.
 pub struct Environment {
     pub scheme: Scheme,
     pub store: Store,
     pub transport: Arc<Transport>,
     pub templates: Templates,
     pub sender: Sender,
-    /// Files that stay in the inboxes for now, and that need not be looked at again as they were seen.
+    /// Files that stay in the inboxes, each with the state in which it was handled.
     pub kept: Mutex<Kept>,
     /// What this process last planned the day's mails on.
     pub mails_planned: Mutex<Option<PlannedOn>>,
-    /// When this process last began to prove sealed days again, other than the last one.
+    /// When this process last began to prove sealed days other than the last one again.
     pub proving: Mutex<Option<Instant>>,
     /// Reports the progress of long work.
     pub progress: Box<dyn Fn(&str) + Send + Sync>,
 }
 
-/// What the mails of a day were planned on. The plan is in force until one of these changes.
+/// What the mails of a day were planned on. The plan is valid until one of these values changes.
 #[derive(Debug, PartialEq, Eq)]
 pub struct PlannedOn {
     pub day: NaiveDate,
     pub next_file_no: i64,
-    /// Merchants with missing news of money.
+    /// Merchants with missing payment files.
     pub without: Vec<String>,
 }
 
 impl Environment {
-    /// The open business date; an empty store begins with the configured one.
+    /// Returns the open business date. An empty store begins with the configured one.
     pub async fn business_date(&self) -> Result<NaiveDate> {
         let mut tx = self.store.read().await?;
         let Some(days) = scheme::days(&mut tx).await? else { return self.begin().await };
@@ -62,7 +62,7 @@ impl Environment {
         Ok(days.business_date)
     }
 
-    /// Begins the books on the first day. Where days were sealed before, that would begin them a second time.
+    /// Begins the books on the first day, unless days were sealed before: the books must not begin a second time.
     async fn begin(&self) -> Result<NaiveDate> {
         if self.store.is_read_only() {
             return Ok(self.scheme.starts_on);
@@ -74,7 +74,7 @@ impl Environment {
         Ok(days.business_date)
     }
 
-    /// Whether it is time to prove old days and orders again: in one process not before so long after the last time.
+    /// Whether it is time to prove old days and orders again. A process waits at least `after` between two times.
     pub fn turn_to_prove(&self, now: Instant, after: Duration) -> bool {
         let Ok(mut last) = self.proving.lock() else { return true };
         let is_due = last.is_none_or(|last| now - last >= after);
@@ -84,7 +84,7 @@ impl Environment {
         is_due
     }
 
-    /// "Now" for a job on a business date.
+    /// Returns the current time for a job on a business date: the wall clock's, or the time that the job is set to.
     pub fn now(&self, job: &JobFile, today: NaiveDate) -> DateTime<Utc> {
         match self.scheme.clock {
             Clock::Wall => clock::now(),
@@ -92,18 +92,18 @@ impl Environment {
         }
     }
 
-    /// "Now" for the job of this name.
+    /// Returns the current time for the job of this name.
     pub fn now_of(&self, job: &str, today: NaiveDate) -> DateTime<Utc> {
         self.scheme.job(job).map_or_else(clock::now, |file| self.now(file, today))
     }
 
-    /// A folder below home, made if it is not there.
+    /// Creates a folder if it is missing, and returns it.
     pub fn folder(&self, folder: PathBuf) -> Result<PathBuf> {
         std::fs::create_dir_all(&folder).with_context(|| format!("making the folder {}", folder.display()))?;
         Ok(folder)
     }
 
-    /// The terms an order was decided on.
+    /// Returns the terms that an order was decided on.
     pub fn terms(&self, merchant: &str, version: NaiveDate) -> Result<&Terms> {
         let merchant = self.scheme.merchant(merchant).with_context(|| {
             format!("orders of merchant {merchant} are in the books, but the configuration no longer names it")

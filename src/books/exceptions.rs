@@ -1,5 +1,5 @@
-//! Exceptions closed by people: dated and with a reason, which the report of that day shows. Not a job: nobody does it by
-//! the clock.
+//! Exceptions that a person closes, on a day and with a reason, both of which that day's report shows. This is not a
+//! job, because it never runs on a schedule.
 
 use anyhow::{Context, Result, bail, ensure};
 use chrono::NaiveDate;
@@ -12,8 +12,9 @@ use crate::store::{Tx, exceptions};
 /// The longest reason, in characters.
 const LONGEST: usize = 500;
 
-/// An exception's id: `TEA-X12` as reports name it, `scheme-X3` of no merchant. One that no report has listed yet is new and has
-/// the id `TEA-N40`; that stays valid, but which number the day's report gives it follows from the whole day.
+/// Returns an exception's id: `TEA-X12` as in reports, or `scheme-X3` without a merchant. An exception that no report
+/// lists yet has an id such as `TEA-N40`. That id stays valid, but the number in the day's report is only known once
+/// the day is complete.
 pub fn name(row: &ExceptionRow) -> String {
     let merchant = if row.merchant_id.is_empty() { "scheme" } else { &row.merchant_id };
     match row.report_no {
@@ -22,7 +23,7 @@ pub fn name(row: &ExceptionRow) -> String {
     }
 }
 
-/// The merchant of an exception and its number in the books, from either of its ids.
+/// Returns the merchant and the internal number of an exception, from either of its ids.
 async fn find(tx: &mut Tx, name: &str) -> Result<(String, i64)> {
     let parts = name.rsplit_once('-').and_then(|(merchant, rest)| {
         let number = |letter| rest.strip_prefix(letter).and_then(|number| number.parse::<i64>().ok());
@@ -39,7 +40,7 @@ async fn find(tx: &mut Tx, name: &str) -> Result<(String, i64)> {
     }
 }
 
-/// Closes an open exception on the open day and tells what it was.
+/// Closes an open exception on the open day and returns its code and message.
 pub async fn close(environment: &Environment, today: NaiveDate, which: &str, why: &str) -> Result<String> {
     let why = why.trim();
     let plain = !why.is_empty() && why.chars().count() <= LONGEST && !why.chars().any(char::is_control);

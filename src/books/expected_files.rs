@@ -1,5 +1,5 @@
-//! Reports expected files that have not come, and rows that have waited too long for their order. Each gets one exception, which
-//! closes automatically when the file or the order comes.
+//! Reports expected files that have not come, and rows that have waited too long for their order. Each gets one
+//! exception, which closes automatically when the file or the order comes.
 
 use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -17,7 +17,7 @@ use crate::store::{Tx, files};
 /// The number of rows reported together. It bounds memory.
 const PAGE: usize = 1_000;
 
-/// What `report` would say, in words.
+/// Returns the messages that `report` would open exceptions with.
 pub async fn would_report(
     tx: &mut Tx,
     environment: &Environment,
@@ -36,8 +36,8 @@ pub async fn would_report(
     Ok(would)
 }
 
-/// Reports at the end of a day, whatever the time is. The exceptions about missing files say what is known at the end, also those
-/// that were opened during the day.
+/// Reports at the end of a day, whatever the time is. The messages about missing files are updated to the state at the
+/// end of the day, including those of exceptions opened during the day.
 pub async fn report_at_close(tx: &mut Tx, environment: &Environment, today: NaiveDate) -> Result<()> {
     report(tx, environment, today, None).await?;
     for feed in &environment.scheme.feeds {
@@ -49,18 +49,18 @@ pub async fn report_at_close(tx: &mut Tx, environment: &Environment, today: Naiv
     Ok(())
 }
 
-/// The key of the exception about a missing file.
+/// Returns the key of the exception about a missing file.
 pub fn missing_key(feed: &str, date: NaiveDate) -> String {
     format!("{feed} {date}")
 }
 
-/// The date of a feed's missing file, if this is the key of an exception about one.
+/// Returns the date of a feed's missing file, if `key` is the key of an exception about one.
 pub fn missing_date(feed: &str, key: &str) -> Option<NaiveDate> {
     key.strip_prefix(feed)?.strip_prefix(' ')?.parse().ok()
 }
 
-/// Opens an exception for each file that is missing and each row that has waited too long, once. Without a `now`, the day is over
-/// and every file is due.
+/// Opens an exception for each file that is missing and each row that has waited too long, once. Without a `now`, the
+/// day is over and every file is due.
 pub async fn report(
     tx: &mut Tx,
     environment: &Environment,
@@ -94,7 +94,8 @@ pub async fn report(
     Ok(Done(vec![("files missing", count(missing.len())), ("rows waiting long", count(waiting))]))
 }
 
-/// Feeds whose file is due and has not come, with the date in its name. Without a `now`, the day is over and every file is due.
+/// Returns the feeds whose file is due and has not come, with the date in its name. Without a `now`, the day is over
+/// and every file is due.
 pub async fn missing<'s>(
     tx: &mut Tx,
     environment: &'s Environment,
@@ -129,7 +130,7 @@ async fn not_there(tx: &mut Tx, feed: &Feed, date: NaiveDate) -> Result<String> 
     Ok(format!("no file of {kind} for {date}: feed {name} expects {pattern} by {by}{but}{}", held_up(feed)))
 }
 
-/// What a feed's missing file holds up.
+/// Returns what a feed's missing file holds back, for the message.
 fn held_up(feed: &Feed) -> String {
     let whose = feed.merchant.as_deref().map(|id| format!(" of {id}")).unwrap_or_default();
     let waits = format!("; overdue mails, notices, credit flags and debits{whose} are held back until it comes");
@@ -140,7 +141,8 @@ fn held_up(feed: &Feed) -> String {
     }
 }
 
-/// The exception about a row that has waited too long. A row about money has had its own since it came.
+/// Returns the exception about a row that has waited too long. A row about money has had its own exception since it
+/// came.
 fn waits_too_long(row: &WaitingRow) -> Option<NewException> {
     if Kind::parse(&row.kind).is_some_and(Kind::is_money) {
         return None;

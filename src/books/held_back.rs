@@ -1,9 +1,9 @@
-//! Missing payment files hold back everything that assumes a customer has not paid: until the file comes, its merchant gets no
-//! overdue mail, notice, credit flag or debit.
+//! Missing payment files hold back everything that assumes a customer has not paid: until the file comes, its merchant
+//! gets no overdue mail, notice, credit flag or debit.
 //!
-//! A file that was missing on its day stays missing until it comes or a person closes its exception. The store keeps which
-//! files each day was decided without, because deciding that day again must give the same result. Work that was held back
-//! falls due again on the next day, so no search is needed when the file comes.
+//! A file that was missing on its day stays missing until it comes or a person closes its exception. The store keeps
+//! which files each day was decided without, because deciding that day again must give the same result. Work that was
+//! held back falls due again on the next day, so no search is needed when the file comes.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ pub struct Missing<'s> {
 }
 
 impl Missing<'_> {
-    /// `no file of payments for 2026-03-02 has come (feed tea-payments)`.
+    /// Returns a message such as `no file of payments for 2026-03-02 has come (feed tea-payments)`.
     pub fn words(&self) -> String {
         let (kind, feed) = (self.feed.kind.name(), &self.feed.name);
         format!("no file of {kind} for {} has come (feed {feed})", self.dated_on)
@@ -44,7 +44,7 @@ impl Missing<'_> {
 /// The missing files of each merchant, by feed and date.
 pub type MissingOf<'s> = BTreeMap<&'s str, Vec<Missing<'s>>>;
 
-/// The files that are missing at a moment of the open day; without a moment, at its end.
+/// Returns the files that are missing at a moment of the open day, or at its end if `now` is `None`.
 pub async fn missing_at<'s>(
     tx: &mut Tx,
     environment: &'s Environment,
@@ -70,7 +70,7 @@ pub async fn missing_at<'s>(
     Ok(by_merchant(environment, &missing))
 }
 
-/// Merchants of whom a file is missing that a day before which others are still open should have brought by now.
+/// Returns the missing files, by merchant, of a later day than the open one that should have come by now.
 pub async fn missing_later<'s>(
     tx: &mut Tx,
     environment: &'s Environment,
@@ -80,7 +80,7 @@ pub async fn missing_later<'s>(
     Ok(by_merchant(environment, &unreported(tx, environment, day, Some(now)).await?))
 }
 
-/// Files of a day that nobody may have been told of yet.
+/// Returns the missing files of a day for which no exception may be open yet.
 async fn unreported<'s>(
     tx: &mut Tx,
     environment: &'s Environment,
@@ -105,8 +105,8 @@ fn by_merchant<'s>(environment: &'s Environment, missing: &[Missing<'s>]) -> Mis
     by_merchant
 }
 
-/// Records which files the open day is decided without. When the last of them has come since an earlier run of this day, orders
-/// and debits that were put off until tomorrow are decided today.
+/// Records which files the open day is decided without. If an earlier run of this day missed files and the last of them
+/// has come, orders and debits that were postponed until tomorrow are decided today.
 pub async fn settle(tx: &mut Tx, environment: &Environment, today: NaiveDate) -> Result<()> {
     let missing = missing_at(tx, environment, today, None).await?;
     for merchant in &environment.scheme.merchants {
@@ -152,7 +152,8 @@ pub async fn refuse_if_stopped(tx: &mut Tx, environment: &Environment, today: Na
     )
 }
 
-/// The sentence that `explain` and `status` show for a merchant: since when work is held back, and for which files.
+/// Returns the sentence that `explain` and `status` show for a merchant: the day since when work is held back, and the
+/// missing files.
 pub fn in_words(missing: &[Missing<'_>]) -> Option<String> {
     let since = missing.iter().map(|file| file.since).min()?;
     let first = missing.iter().min_by_key(|file| (file.since, file.dated_on))?;

@@ -1,4 +1,5 @@
-//! The inboxes as folders: whether they are there, and whether a file of a later day is in them. `ingest_files` reads them.
+//! The state of the inbox folders: whether they exist, and whether they contain files of later days. `ingest_files`
+//! reads them.
 
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
@@ -7,7 +8,7 @@ use super::environment::Environment;
 use super::remote;
 use crate::scheme::Feed;
 
-/// Folders here that are not there, in words: whatever lies in them belongs to the day as well.
+/// Returns messages about local inbox folders that are missing. Their files belong to the day too.
 pub fn gone(environment: &Environment) -> Vec<String> {
     let gone = environment.scheme.feeds.iter().filter(|feed| is_gone(feed));
     gone.map(|feed| {
@@ -20,19 +21,19 @@ pub fn gone(environment: &Environment) -> Vec<String> {
     .collect()
 }
 
-/// Whether the folder of a feed on this machine is missing.
+/// Whether a feed's folder on this machine is missing.
 pub fn is_gone(feed: &Feed) -> bool {
     feed.remote.is_none() && !feed.folder.is_dir()
 }
 
-/// Merchants with an inbox for news of money that could not be reached.
+/// Returns the merchants with an inbox for payments that could not be read.
 pub fn money_unseen(environment: &Environment) -> Vec<&str> {
     let unseen = |feed: &&Feed| feed.kind.reports_payments() && (is_gone(feed) || remote::is_unseen(feed));
     environment.scheme.feeds.iter().filter(unseen).flat_map(|feed| merchants(environment, feed)).collect()
 }
 
-/// Merchants in whose inboxes there are files with news of money for a later day than the open one. Files of later days in a remote
-/// inbox are unknown here: there may be some.
+/// Returns the merchants whose inboxes contain payment files of a later day than the open one. It is unknown whether a
+/// remote inbox has some, so it counts as if it does.
 pub fn money_to_come(environment: &Environment, today: NaiveDate) -> Result<Vec<&str>> {
     let mut to_come = Vec::new();
     for feed in environment.scheme.feeds.iter().filter(|feed| feed.kind.reports_payments()) {
@@ -60,7 +61,7 @@ fn has_later(feed: &Feed, today: NaiveDate) -> Result<bool> {
     Ok(false)
 }
 
-/// The merchants that a feed concerns.
+/// Returns the merchants that a feed concerns.
 fn merchants<'s>(environment: &'s Environment, feed: &'s Feed) -> impl Iterator<Item = &'s str> {
     let all = environment.scheme.merchants.iter().map(|merchant| merchant.id.as_str());
     all.filter(|id| feed.merchant.as_deref().is_none_or(|owner| owner == *id))

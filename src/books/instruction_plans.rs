@@ -1,6 +1,6 @@
-//! What the jobs that instruct banks share: looking at the plans whose day has come, page by page, and recording what
-//! follows. Instructions of the open day are drafts, made anew each time a plan is looked at; they go out with the
-//! day's files once it is sealed.
+//! What the jobs that instruct banks share: they review the plans that are due, page by page, and record the results.
+//! Instructions of the open day are drafts and are made again at each review. They are sent with the day's files once
+//! the day is sealed.
 
 use anyhow::Result;
 use chrono::NaiveDate;
@@ -19,7 +19,7 @@ use crate::store::exceptions::NewException;
 use crate::store::instructions::{Plan, StoredInstruction};
 use crate::store::{Tx, exceptions, instructions, is_of_store};
 
-/// Whether any version of a merchant's policy up to a day has to do with a direction.
+/// Whether any version of a merchant's policy up to a day uses a direction.
 pub fn uses(merchant: &Merchant, direction: Direction, day: NaiveDate) -> bool {
     let in_terms = |terms: &Terms| match direction {
         Direction::Debit => terms.debit.is_some(),
@@ -28,7 +28,7 @@ pub fn uses(merchant: &Merchant, direction: Direction, day: NaiveDate) -> bool {
     merchant.policy.versions.iter().filter(|terms| terms.effective_from <= day).any(in_terms)
 }
 
-/// What looking at a page of plans found.
+/// The findings about a page of plans.
 pub struct Findings {
     pub today: NaiveDate,
     direction: Direction,
@@ -36,7 +36,7 @@ pub struct Findings {
     instructions: Vec<(String, Currency, Attempt)>,
     asked_after: Vec<String>,
     opened: Vec<NewException>,
-    /// Codes and keys of exceptions that are settled.
+    /// The codes and keys of exceptions to resolve.
     pub settled: Vec<(&'static str, String)>,
 }
 
@@ -61,7 +61,7 @@ impl Findings {
         self.opened.push(exception);
     }
 
-    /// Asks a bank, if now is the time, and tells on which day to look again.
+    /// Adds an instruction, if one is due now, and returns the day of the next review.
     pub fn take(
         &mut self,
         order: &Asked<'_>,
@@ -90,7 +90,7 @@ impl Findings {
         next_review_on
     }
 
-    /// Tells finance about answers that stay away, and on which day to look after the others.
+    /// Opens exceptions about overdue answers, and returns the day on which the next answer becomes overdue.
     pub fn ask_after(&mut self, earlier: &[StoredInstruction], no_answer_after: i64) -> Option<NaiveDate> {
         let mut next_review_on = None;
         for stored in earlier {
@@ -118,17 +118,17 @@ impl Findings {
     }
 }
 
-/// What an instruction is about.
+/// The order and instalment that an instruction is about.
 pub struct Asked<'a> {
     pub merchant: &'a str,
     pub order_id: &'a str,
-    /// 0 of a pay-out.
+    /// 0 for a pay-out.
     pub instalment: i64,
     pub currency: Currency,
     pub no_answer_after: i64,
 }
 
-/// Looks at every plan of a merchant whose day has come; `look` says what is to be done about a page of them.
+/// Reviews every plan of a merchant that is due. `look` returns the findings about a page of plans.
 pub async fn run_for<F>(
     environment: &Environment,
     merchant: &Merchant,
@@ -187,7 +187,7 @@ pub fn sooner(a: Option<NaiveDate>, b: Option<NaiveDate>) -> Option<NaiveDate> {
     a.into_iter().chain(b).min()
 }
 
-/// The same attempt has the same id, however often its draft is made.
+/// Returns an instruction's id. The same attempt has the same id, however often its draft is made.
 fn instruction_id(direction: Direction, order: &Asked<'_>, number: i64) -> String {
     let letter = match direction {
         Direction::Debit => 'D',

@@ -1,5 +1,5 @@
-//! What jobs share: a scheme at work, its books, and what it takes to decide, prove, seal and check them. Nothing here runs by
-//! itself; jobs and commands call it.
+//! What jobs share: a scheme's environment, its books, and the code that decides, proves, seals and checks them.
+//! Nothing here runs on its own; jobs and commands call it.
 
 pub mod bill_matching;
 pub mod culprit;

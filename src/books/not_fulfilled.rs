@@ -1,6 +1,6 @@
-//! Orders without a fulfilment: their term does not start, so they never fall due and block their customers' limits. From the day
-//! that the policy names, each is an exception until it is fulfilled, cancelled or refunded. `next_action_on` makes sure that an order
-//! is decided on that day.
+//! Orders without a fulfilment: their term does not start, so they never fall due and block their customers' limits.
+//! From the day that the policy names, each is an exception until it is fulfilled, cancelled or refunded.
+//! `next_action_on` makes sure that an order is decided on that day.
 
 use anyhow::Result;
 use chrono::NaiveDate;

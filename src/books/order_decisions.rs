@@ -1,4 +1,5 @@
-//! Loads orders with their facts, decides them, and records the difference from the books: the core of every job that changes positions.
+//! Loads orders with their facts, decides them, and records the difference from the books: the core of every job that
+//! changes positions.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -25,7 +26,7 @@ use crate::store::{Tx, credit_record, exposure, facts, instructions, journal, or
 /// The number of orders decided in one transaction. It bounds memory, and the work that an interruption loses.
 pub const PAGE: i64 = 2_000;
 
-/// What deciding changed.
+/// Counts of what deciding changed.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Changed {
     pub decided: i64,
@@ -74,14 +75,14 @@ pub async fn decide_orders(
     recording.write(tx, merchant, today).await
 }
 
-/// Accepted orders with all their facts, by key.
+/// Returns the accepted orders among these with all their facts, in the order of their keys.
 pub async fn load_cases(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<Vec<(StoredOrder, Case)>> {
     let loaded = orders::load(tx, merchant, order_ids).await?;
     let facts = facts::of_orders(tx, merchant, order_ids).await?;
     Ok(into_cases(loaded, facts))
 }
 
-/// Names an order in an error message.
+/// Returns the order's description for an error message.
 pub fn which_order(merchant: &str, case: &Case) -> String {
     let order = &case.order;
     format!("deciding order {} of {merchant}, policy version {}", order.order_id, order.policy_version)
@@ -103,7 +104,7 @@ pub fn into_cases(loaded: Vec<StoredOrder>, mut histories: HashMap<String, Histo
 #[derive(Default)]
 struct Recording {
     decided: Vec<(String, Decided)>,
-    /// By customer, the change of what they owe.
+    /// The change of each customer's exposure.
     exposures: BTreeMap<String, i64>,
     positions: Vec<(String, Position)>,
     postings: Vec<Posting>,
@@ -162,8 +163,8 @@ impl Recording {
     }
 }
 
-/// When the order's debits are reviewed next. Any change may change or withdraw today's instructions, so the review is today;
-/// a new order has none yet, and its review waits for the first debit.
+/// Returns the day on which the order's debits are reviewed next. Any change may change or withdraw today's
+/// instructions, so the review is today. A new order has no instructions, so its review waits for the first debit.
 fn debit_plan(
     order_id: &str,
     terms: &Terms,
@@ -177,7 +178,7 @@ fn debit_plan(
     Some((order_id.to_owned(), next_review_on))
 }
 
-/// When the order's credit is reviewed next: today, if the order has or had credit.
+/// Returns the day on which the order's credit is reviewed next: today, if the order has or had credit.
 fn pay_out_plan(
     order_id: &str,
     terms: &Terms,
@@ -200,7 +201,7 @@ fn outcome_of(decision: &Decision, closed_on: Option<NaiveDate>, today: NaiveDat
     }
 }
 
-/// Whether a position differs from the recorded one. The passing of a day alone is no difference.
+/// Whether a position differs from the recorded one. The mere passing of a day is no difference.
 pub fn differs(recorded: &Position, decided: &Position) -> bool {
     let same_days = recorded.days_past_due_on(decided.decided_on) == decided.days_past_due;
     let as_of = |position: &Position| Position { decided_on: NaiveDate::MIN, days_past_due: 0, ..position.clone() };

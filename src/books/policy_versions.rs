@@ -1,4 +1,4 @@
-//! Policy versions that orders keep stay as they were. New terms are a new version.
+//! Policy versions that orders keep must not change. New terms need a new version.
 
 use anyhow::{Result, bail};
 use chrono::NaiveDate;
@@ -8,7 +8,7 @@ use super::reference_rates;
 use crate::scheme::{Changed, Merchant, changed};
 use crate::store::{Tx, scheme};
 
-/// Refuses to go on if a policy version that orders keep, or a reference rate that days were closed on, was changed.
+/// Fails if a policy version that orders keep, or a reference rate that days were closed on, was changed.
 pub async fn check(tx: &mut Tx, environment: &Environment) -> Result<()> {
     for merchant in &environment.scheme.merchants {
         for (version, recorded) in scheme::policy_versions(tx, &merchant.id).await? {
@@ -32,7 +32,8 @@ pub async fn check(tx: &mut Tx, environment: &Environment) -> Result<()> {
     reference_rates::check(tx, environment).await
 }
 
-/// The fingerprint of a version's terms and calendars, as it is kept with the first order that is decided on it.
+/// Returns the fingerprint of a version's terms and calendars. It is stored with the first order that is decided on the
+/// version.
 pub fn version_fingerprint(merchant: &Merchant, version: NaiveDate) -> Option<&str> {
     let at = merchant.policy.versions.iter().position(|terms| terms.effective_from == version)?;
     merchant.fingerprints.get(at).map(String::as_str)

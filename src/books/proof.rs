@@ -1,5 +1,6 @@
-//! The proof of a day: what must hold before it is sealed. Work that is not done stops the close; a merchant whose books
-//! do not add up, or whose part of the close failed, is left out of the seal and stops no other. No broken rule is passed over.
+//! The proof of a day: what must hold before the day is sealed. Unfinished work stops the close. A merchant whose books
+//! do not add up, or whose part of the close failed, is left out of the seal and stops no other merchant. No broken
+//! rule is ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -18,14 +19,15 @@ use crate::scheme::Merchant;
 use crate::store::files::RecordedFile;
 use crate::store::{Tx, file_rows, files, instructions, is_of_store, orders};
 
-/// What keeps a day, or a merchant, from being sealed.
+/// The faults that prevent a day, or a merchant, from being sealed.
 #[derive(Debug, Default)]
 pub struct Faults {
-    /// Work of the day that is not done, or not whole: it stops the close.
+    /// Unfinished or incomplete work of the day. It stops the close.
     pub of_day: Vec<String>,
-    /// What does not hold in the books of a merchant: each is proved by itself, and left out of the seal.
+    /// The faults in each merchant's books. Each merchant is proved separately, and left out of the seal if it has
+    /// faults.
     pub of_merchants: BTreeMap<String, Vec<String>>,
-    /// Those of them whose part of the close failed, so that their day is not worked out to its end.
+    /// The merchants among these whose part of the close failed, so that their day is incomplete.
     stopped: BTreeSet<String>,
 }
 
@@ -36,7 +38,8 @@ impl Faults {
         }
     }
 
-    /// Leaves out a merchant whose part of the close failed, and says so in a line. RemoteError that may be of the store stops everybody.
+    /// Leaves out a merchant whose part of the close failed, and returns the message. An error of the store is returned
+    /// instead, and stops the close.
     pub fn stop(&mut self, merchant: &str, why: Error) -> Result<String> {
         if is_of_store(&why) {
             return Err(why);
@@ -52,7 +55,7 @@ impl Faults {
         self.stopped.contains(merchant)
     }
 
-    /// Why a merchant is not in a seal, in a word or two.
+    /// Returns why a merchant is not in a seal, in a few words.
     pub fn in_short(&self, merchant: &str) -> &'static str {
         if self.is_stopped(merchant) { "could not be worked out" } else { "do not add up" }
     }
@@ -62,12 +65,12 @@ impl Faults {
     }
 }
 
-/// What does not hold, line by line.
+/// The error of a close with faults, one line each.
 #[derive(Debug, thiserror::Error)]
 pub struct BrokenBooks {
     pub day: NaiveDate,
     pub faults: Faults,
-    /// The day was sealed, without the merchants whose books do not add up.
+    /// Whether the day was sealed without the merchants whose books do not add up.
     pub is_sealed: bool,
 }
 
@@ -94,7 +97,7 @@ impl fmt::Display for BrokenBooks {
     }
 }
 
-/// Nothing that should have been done today is left: no position undecided, no file half read, no row lost.
+/// Checks that no work of the day is left: no undecided position, no partly read file, no lost row.
 pub async fn nothing_left(tx: &mut Tx, environment: &Environment, today: NaiveDate, faults: &mut Faults) -> Result<()> {
     for merchant in &environment.scheme.merchants {
         if faults.is_stopped(&merchant.id) {
@@ -111,7 +114,7 @@ pub async fn nothing_left(tx: &mut Tx, environment: &Environment, today: NaiveDa
     for file in files::between(tx, today, today).await? {
         let mut broken = Vec::new();
         rows_accounted_for(tx, &file, &mut broken).await?;
-        // Customers and agreements are everybody's.
+        // Customers and agreements belong to the whole scheme.
         match file.merchant_id.as_str() {
             "" => faults.of_day.extend(broken),
             merchant => faults.add(merchant, broken),
@@ -149,7 +152,7 @@ async fn left_of_merchant(
     Ok(broken)
 }
 
-/// Each row of a file has one outcome, and those that were not simply recorded are kept.
+/// Checks that each row of a file has one outcome, and that the rows that were not simply recorded are stored.
 pub async fn rows_accounted_for(tx: &mut Tx, file: &RecordedFile, broken: &mut Vec<String>) -> Result<()> {
     let counts = file.counts;
     if !counts.adds_up() {
@@ -171,7 +174,7 @@ pub async fn rows_accounted_for(tx: &mut Tx, file: &RecordedFile, broken: &mut V
     Ok(())
 }
 
-/// What does not hold in a merchant's day, whose files add up to `sums`.
+/// Returns the faults of a merchant's day. `sums` are the totals of its files.
 pub async fn merchant(tx: &mut Tx, merchant: &str, sums: &MerchantSums, today: NaiveDate) -> Result<Vec<String>> {
     let mut broken = Vec::new();
     for debit_id in instructions::beyond_what_is_owed(tx, merchant, today).await? {
@@ -181,8 +184,9 @@ pub async fn merchant(tx: &mut Tx, merchant: &str, sums: &MerchantSums, today: N
     Ok(broken)
 }
 
-/// A merchant's day adds up: the detail to the summary, positions to receivables, suspense to the rows that wait,
-/// settlement to what the merchant is owed, matching to the money of the day, and everything to nothing.
+/// Checks that a merchant's day adds up: the detail equals the summary, open positions equal receivables, pending rows
+/// equal suspense, the settlement equals the change in what the merchant is owed, the matching equals the money of the
+/// day, and all accounts together are zero.
 pub fn adds_up(merchant: &str, sums: &MerchantSums, broken: &mut Vec<String>) {
     let by_key: BTreeMap<(Currency, Account), AccountDay> =
         sums.accounts.iter().map(|(key, day)| (*key, *day)).collect();

@@ -1,5 +1,5 @@
-//! Orders decided again from their facts and compared with what is recorded of them: the journal, their positions and their
-//! credit record. `verify` does it for all orders, each close for some in turn.
+//! Decides orders again from their facts, and compares the results with the recorded journal, positions and credit
+//! records. `verify` does this for all orders; each close does it for some of them in turn.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -22,14 +22,15 @@ use crate::store::fingerprints::{self, Round};
 use crate::store::orders::Decided;
 use crate::store::{Tx, bills, credit_record, exposure, facts, instructions, journal, orders, positions};
 
-/// A page of a merchant's orders.
+/// The result of rechecking a page of a merchant's orders.
 pub struct Page {
-    /// Its last order.
+    /// The id of its last order.
     pub last: String,
     pub orders: i64,
 }
 
-/// What is kept as a sum or a mark beside a merchant's orders, against what it follows from.
+/// Compares the sums and marks stored beside a merchant's orders with the rows that they follow from, and returns the
+/// differences.
 pub async fn sums(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for customer in exposure::inconsistent(tx, merchant, PAGE).await? {
@@ -46,7 +47,7 @@ pub async fn sums(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<Fin
     Ok(findings)
 }
 
-/// Decides the accepted orders after `after` again at the end of a sealed day. None: there are no more.
+/// Decides the accepted orders after `after` again, as of the end of a sealed day. Returns `None` if there are no more.
 pub async fn page(
     tx: &mut Tx,
     environment: &Environment,
@@ -78,7 +79,8 @@ async fn decide_page(
     let news = held_back::news_on(tx, merchant, day).await?;
     let positions = positions::of_orders(tx, merchant, &ids).await?;
     let steps = credit_record::of_orders(tx, merchant, &ids).await?;
-    // Of the open day everything is decided; on a sealed one, the next may have begun.
+    // Orders' own rows are compared for the open day only, when every order is decided. After a sealed day, the next
+    // one may have begun.
     let own_rows = match books {
         Books::Open => orders::decided(tx, merchant, &ids).await?,
         Books::Sealed => HashMap::new(),
@@ -120,7 +122,7 @@ async fn decide_page(
     Ok(Some(Page { last, orders: decided }))
 }
 
-/// Whether an order's row says what was decided. It may be looked at earlier than it must.
+/// Whether an order's row agrees with the decision. Its next decision may be scheduled earlier than necessary.
 fn follows(row: &Decided, decision: &Decision) -> bool {
     let in_time = match (row.next_action_on, decision.decide_on) {
         (_, None) => true,
@@ -132,8 +134,8 @@ fn follows(row: &Decided, decision: &Decision) -> bool {
     opening == decision.opening && same_state && in_time
 }
 
-/// Goes on deciding orders again until the time is over, merchant by merchant, those longest ago first. Gives how far each
-/// has come; what was found is among the faults.
+/// Decides orders again until the time is over, starting with the merchant that was proved longest ago. Returns the
+/// progress of each merchant, and adds the findings to the faults.
 pub async fn go_round(
     tx: &mut Tx,
     environment: &Environment,
@@ -167,7 +169,7 @@ pub async fn go_round(
     Ok(gone)
 }
 
-/// Goes on with a merchant's round.
+/// Continues a merchant's round.
 async fn go_on(
     tx: &mut Tx,
     environment: &Environment,

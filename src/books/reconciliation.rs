@@ -1,5 +1,5 @@
-//! The files of a business day, rendered from the books. The open day is rendered from the recorded positions, a sealed
-//! one by deciding its orders again as they were known then: both must give the same bytes.
+//! Renders the files of a business day from the books. The open day is rendered from the recorded positions; a sealed
+//! day by deciding its orders again as they were known then. Both must give the same bytes.
 
 mod instructions;
 mod matching;
@@ -38,12 +38,12 @@ pub enum Books {
 
 /// The files of a day, and the sums that prove it.
 pub struct Rendered {
-    /// By name.
+    /// Sorted by name.
     pub files: Vec<Written>,
     pub merchants: Vec<(String, MerchantSums)>,
 }
 
-/// An account's day, in minor units, debit less credit.
+/// An account's day in minor units. Balances are debit less credit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AccountDay {
     pub opening: i64,
@@ -57,7 +57,7 @@ impl AccountDay {
     }
 }
 
-/// What a merchant's files add up to.
+/// The totals of a merchant's files.
 #[derive(Debug, Default)]
 pub struct MerchantSums {
     pub accounts: BTreeMap<(Currency, Account), AccountDay>,
@@ -67,9 +67,9 @@ pub struct MerchantSums {
     pub outstanding: BTreeMap<Currency, i64>,
     pub fees_owed: BTreeMap<Currency, i64>,
     pub suspended: BTreeMap<Currency, i64>,
-    /// What the matching has of the payments and refunds that were booked on the day, less chargebacks.
+    /// The payments and refunds booked on the day less chargebacks, according to the matching report.
     pub matched: BTreeMap<Currency, i64>,
-    /// The same from the facts themselves.
+    /// The same amounts, according to the facts.
     pub money_booked: BTreeMap<Currency, i64>,
     pub settled: BTreeMap<Currency, i64>,
 }
@@ -88,7 +88,8 @@ impl MerchantSums {
     }
 }
 
-/// Renders a day into a folder, or only its fingerprints. A sealed day has the merchants that it was sealed with.
+/// Renders a day into a folder, or only computes its fingerprints. A sealed day has the merchants that it was sealed
+/// with.
 pub async fn render(
     tx: &mut Tx,
     environment: &Environment,
@@ -103,7 +104,7 @@ pub async fn render(
             let all = environment.scheme.merchants.iter().map(|merchant| merchant.id.clone());
             (all.collect(), environment.scheme.buckets.clone())
         }
-        // The configuration may have changed since; the day has not.
+        // The configuration may have changed since, but the day must not.
         Books::Sealed => (scheme::merchants_of_day(tx, day).await?, scheme::buckets_of_day(tx, day).await?),
     };
     for id in of_day {
@@ -136,7 +137,8 @@ pub async fn render_merchant(
     Ok((sums, files))
 }
 
-/// Adds what is the scheme's to the files of its merchants: the credit record of those who are in it, and exceptions.
+/// Adds the files of the scheme to those of its merchants: the credit records of these merchants' customers, and
+/// exceptions.
 pub async fn render_scheme(
     tx: &mut Tx,
     environment: &Environment,
@@ -206,7 +208,7 @@ impl DayOf<'_> {
         format!("{}_{}_{kind}.csv", self.merchant.id, self.day)
     }
 
-    /// Every account in every currency of the merchant, also where nothing happened.
+    /// Returns every account in every currency of the merchant, including accounts without movements.
     fn accounts(&self, opening: &[Balance], turnover: &[Turnover]) -> BTreeMap<(Currency, Account), AccountDay> {
         let versions = self.merchant.policy.versions.iter().filter(|terms| terms.effective_from <= self.day);
         let currencies = versions
@@ -307,7 +309,7 @@ impl DayOf<'_> {
     }
 }
 
-/// How an order changed what its merchant is owed.
+/// How an order changed the amount that its merchant is owed.
 #[derive(Default)]
 struct Settled {
     gross: i64,
@@ -318,7 +320,7 @@ struct Settled {
 
 impl Settled {
     fn take(&mut self, row: &JournalRow) {
-        // Owed to the merchant is a credit; a correction comes the other way round.
+        // An amount owed to the merchant is a credit; a correction is a debit.
         let owed = if row.movement.credit == Account::MerchantPayable { row.minor } else { -row.minor };
         match row.movement.kind {
             Kind::ServiceFee => self.service_fee -= owed,
@@ -329,7 +331,7 @@ impl Settled {
     }
 }
 
-/// The steps of a day that its seal exports: all but flags that were withdrawn before anyone has seen them.
+/// Returns the steps of a day that its seal exports: all except flags that were withdrawn before anyone could see them.
 fn exported(steps: &[CreditStepRow]) -> impl Iterator<Item = &CreditStepRow> {
     let withdrawn = |step: &CreditStepRow| step.reason == StepReason::FlagWithdrawn.words();
     let is_next_withdrawn = move |i: usize| steps.get(i + 1).is_some_and(withdrawn);

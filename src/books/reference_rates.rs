@@ -1,5 +1,5 @@
-//! Reference rates that closed days were computed with must not change: a different table would silently disagree with the sealed
-//! books. New entries start on days that are still open.
+//! Reference rates that closed days were computed with must not change: a different table would silently disagree with
+//! the sealed books. New entries start on days that are still open.
 
 use anyhow::{Result, ensure};
 use chrono::NaiveDate;
@@ -45,7 +45,7 @@ pub async fn check(tx: &mut Tx, environment: &Environment) -> Result<()> {
     Ok(())
 }
 
-/// A merchant's id has no dot, so no policy has this name.
+/// Returns the name under which a table's entries are stored. A merchant's id has no dot, so no policy has this name.
 fn kept_as(name: &str) -> String {
     format!("reference_rates.{name}")
 }

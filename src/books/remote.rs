@@ -1,8 +1,10 @@
-//! Files in remote folders. They are fetched into the spool before a day's files are taken, and moved or deleted in the remote folder
-//! once their bytes are safe here; `sending` sends answers and reports. Every step can be interrupted and repeated.
+//! Files in remote folders. They are fetched into the spool before a day's files are taken, and moved or deleted in the
+//! remote folder once their bytes are safe here; `sending` sends answers and reports. Every step can be interrupted and
+//! repeated.
 //!
-//! When an inbox can't be reached, a marker file is written to its spool. While the marker exists no day is sealed, because
-//! the inbox may hold files of that day. A folder that can't be written to delays nothing: files wait in `sending/`.
+//! When an inbox can't be reached, a marker file is written to its spool. While the marker exists, no day is sealed,
+//! because the inbox may hold files of that day. A folder that can't be written to delays nothing: files wait in
+//! `sending/`.
 
 mod sending;
 
@@ -25,7 +27,7 @@ use crate::scheme::{Afterwards, Feed, Inbox, Unreachable};
 use crate::store::exceptions::{self, NewException};
 use crate::store::{Tx, files};
 
-/// Waits between attempts when a folder can't be reached.
+/// The waits between attempts when a folder can't be reached.
 const TRY_AGAIN_AFTER: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(3)];
 
 const INBOX_UNREACHABLE: &str = "INBOX_UNREACHABLE";
@@ -33,7 +35,7 @@ const INBOX_UNREACHABLE: &str = "INBOX_UNREACHABLE";
 /// The marker file in the spool of an inbox that could not be reached.
 const UNREACHABLE: &str = ".unreachable";
 
-/// Files that could not be sent. They wait for the next run; nothing else does.
+/// The error of files that could not be sent. They wait for the next run; nothing else waits for them.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Undelivered(String);
@@ -49,7 +51,7 @@ pub struct Looked<'s> {
     pub failed: Vec<String>,
 }
 
-/// Fetches the files of the day.
+/// Fetches the files of the day from all remote inboxes.
 pub async fn fetch(environment: &Environment, today: NaiveDate) -> Result<Looked<'_>> {
     let mut looked = Looked::default();
     for (feed, inbox) in remote(environment) {
@@ -87,7 +89,7 @@ pub async fn fetch(environment: &Environment, today: NaiveDate) -> Result<Looked
     Ok(looked)
 }
 
-/// What would be fetched, in words.
+/// Returns messages about the files that would be fetched.
 pub async fn would_fetch(environment: &Environment, today: NaiveDate) -> Result<Vec<String>> {
     let mut would = Vec::new();
     for (feed, inbox) in remote(environment) {
@@ -119,7 +121,8 @@ pub fn is_unseen(feed: &Feed) -> bool {
     feed.remote.is_some() && feed.folder.join(UNREACHABLE).exists()
 }
 
-/// Moves or deletes the originals of files whose bytes are safe here, and sends waiting files. The error is an `Undelivered`.
+/// Moves or deletes the originals of files whose bytes are safe here, and sends waiting files. The error is an
+/// `Undelivered`.
 pub async fn hand_back_and_send(environment: &Environment) -> Result<()> {
     let mut failed = Vec::new();
     for (feed, inbox) in remote(environment) {
@@ -169,7 +172,7 @@ async fn look(environment: &Environment, feed: &Feed, inbox: &Inbox, today: Naiv
     let spool = open_spool(feed)?;
     let session = inbox.place.open().await?;
     let (mut wanted_now, refused) = wanted(feed, inbox, &spool, session.list().await?, today)?;
-    // The sender's marker says that a file is whole.
+    // The sender's marker says that a file is complete.
     let may_grow = inbox.place.shows_half_files() && inbox.done.is_none();
     if !wanted_now.is_empty() && may_grow && !inbox.settle.is_zero() {
         // The other machine's clock may be wrong, so a file's age is not used: the file must look the same twice.
@@ -237,7 +240,7 @@ fn wanted(
             let why = format!("has {bytes} bytes, and {most} are the most that are fetched; have it sent in parts");
             refused.push(Refused { name, why });
         } else if in_name.date.is_none_or(|date| date <= today)
-            // Another file of that name waits for its next look until this one is taken.
+            // Another file of the same name waits until this one is taken.
             && !spool.has(&name)
             && spool.note(&name)?.is_none_or(|note| note.stamp != entry.stamp)
         {
@@ -262,8 +265,8 @@ fn tell<'s>(told: &mut Vec<(&'s Feed, Refused)>, feed: &'s Feed, inbox: &Inbox, 
     }
 }
 
-/// Moves or deletes the originals of files that were taken: only files whose very bytes are recorded as filed here, and only if the
-/// original has not changed since it was fetched.
+/// Moves or deletes the originals of files that were taken. It only touches originals that have not changed since they
+/// were fetched and whose exact bytes are filed here.
 async fn hand_back(environment: &Environment, feed: &Feed, inbox: &Inbox) -> Result<(), RemoteError> {
     if inbox.afterwards == Afterwards::Keep {
         return Ok(());
@@ -285,7 +288,7 @@ async fn hand_back(environment: &Environment, feed: &Feed, inbox: &Inbox) -> Res
                 continue;
             }
             let free = free_name(session, &name).await?;
-            // The marker goes first: left alone, it would declare the next file of that name complete.
+            // The marker is moved first: a marker without its file would declare the next file of that name complete.
             if let Some(ending) = &inbox.done {
                 let marker = format!("{name}{ending}");
                 if session.stat(&marker).await?.is_some() {
@@ -299,7 +302,7 @@ async fn hand_back(environment: &Environment, feed: &Feed, inbox: &Inbox) -> Res
     Ok(())
 }
 
-/// Whether another feed of the same folder has yet to fetch a file, or keeps its files there.
+/// Whether another feed of the same folder has not fetched a file yet, or keeps its files there.
 fn is_wanted_elsewhere(
     environment: &Environment,
     feed: &Feed,
@@ -346,7 +349,7 @@ async fn is_filed(environment: &Environment, feed: &Feed, name: &str, sha256: &s
     Ok(files.iter().any(|file| file.filed && file.sha256 == sha256))
 }
 
-/// A free name in the remote archive.
+/// Returns a free name in the remote archive.
 async fn free_name(session: &Session, name: &str) -> Result<String, RemoteError> {
     let mut free = format!("archive/{name}");
     for number in 2.. {

@@ -1,7 +1,9 @@
-//! Proves sealed days again: the chain of seals, the rows that each seal covers, and the published files. Every close proves the
-//! last sealed day, and as many others as fit into the configured time, those longest unproved first.
+//! Proves sealed days again: the chain of seals, the rows that each seal covers, and the published files. Every close
+//! proves the last sealed day, and as many others as fit into the configured time, starting with those unproved for
+//! longest.
 //!
-//! The only thing written is when a day was proved. `recheck` proves that orders follow from their facts.
+//! Proving only records when a day was proved, and the first fingerprints of days that have none. `recheck` proves that
+//! orders follow from their facts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -20,10 +22,10 @@ use crate::store::fingerprints::{self, PartPrint};
 use crate::store::scheme::{Days, SealedDay};
 use crate::store::{Tx, journal, scheme};
 
-/// A difference from what was sealed, or from what follows from the facts.
+/// A difference from the sealed data, or from the result that follows from the facts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// The merchant whose books differ; empty for the scheme's.
+    /// The merchant whose books differ; empty for the scheme.
     pub merchant: String,
     pub what: String,
 }
@@ -40,7 +42,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// A day is not closed because something that was sealed or booked has been changed.
+/// The error of a close that is refused because sealed or booked data has been changed.
 #[derive(Debug, thiserror::Error)]
 pub struct Tampered {
     pub day: NaiveDate,
@@ -70,20 +72,20 @@ impl fmt::Display for Tampered {
 /// How long one process waits before it proves the same days again.
 const AGAIN_AFTER: Duration = Duration::from_secs(3_600);
 
-/// What a close has proved again.
+/// The result of proving days again at a close.
 pub struct Again {
     pub findings: Vec<Finding>,
     /// The days without a difference.
     days: Vec<NaiveDate>,
     /// Fingerprints for days that were sealed before fingerprints existed.
     first_prints: Vec<(NaiveDate, Prints)>,
-    /// The time left for deciding orders again; none if it is not due.
+    /// The time left for deciding orders again, or `None` if that is not due.
     pub left: Option<Duration>,
 }
 
 type Prints = Vec<(String, Vec<PartPrint>)>;
 
-/// Proves what is due at the close of a day. `Again::record` writes the result.
+/// Proves the days that are due at a close. `Again::record` writes the result.
 pub async fn prove_again(tx: &mut Tx, environment: &Environment) -> Result<Again> {
     let begun = clock::monotonic();
     let sealed = scheme::sealed_days(tx).await?;
@@ -140,8 +142,8 @@ impl Again {
     }
 }
 
-/// Journal entries added since the last seal that are dated on another day than the open one. A merchant that was left out of
-/// seals may also have entries of the days since.
+/// Returns journal entries added since the last seal that are dated on another day than the open one. A merchant that
+/// was left out of seals may also have entries of the days since.
 pub async fn strays(tx: &mut Tx, environment: &Environment, today: NaiveDate) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for merchant in &environment.scheme.merchants {
@@ -159,7 +161,8 @@ pub async fn strays(tx: &mut Tx, environment: &Environment, today: NaiveDate) ->
     Ok(findings)
 }
 
-/// Keeps the fingerprints of a day that is being sealed, and of the earlier days of merchants that this seal brings in again.
+/// Keeps the fingerprints of a day that is being sealed, and of the earlier days of merchants that this seal brings in
+/// again.
 pub async fn keep(tx: &mut Tx, day: NaiveDate) -> Result<()> {
     let prints = prints(tx, day).await?;
     for (merchant, _) in prints.iter().filter(|(merchant, _)| !merchant.is_empty()) {
@@ -173,7 +176,7 @@ pub async fn keep(tx: &mut Tx, day: NaiveDate) -> Result<()> {
     fingerprints::proved(tx, &[day], day).await
 }
 
-/// The current fingerprints of a day's rows, for each merchant and for the scheme.
+/// Returns the current fingerprints of a day's rows, for each merchant and for the scheme.
 async fn prints(tx: &mut Tx, day: NaiveDate) -> Result<Prints> {
     let mut merchants = vec![String::new()];
     merchants.extend(scheme::merchants_of_day(tx, day).await?);
@@ -185,8 +188,8 @@ async fn prints(tx: &mut Tx, day: NaiveDate) -> Result<Prints> {
     Ok(all)
 }
 
-/// Differences between a sealed day's rows and their fingerprints. A day that was sealed before fingerprints existed has
-/// nothing to compare.
+/// Returns the differences between a sealed day's rows and their fingerprints. A day that was sealed before
+/// fingerprints existed has nothing to compare.
 pub async fn rows(tx: &mut Tx, day: NaiveDate, kept: &Prints) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for (merchant, sealed) in kept {
@@ -198,7 +201,7 @@ pub async fn rows(tx: &mut Tx, day: NaiveDate, kept: &Prints) -> Result<Vec<Find
     }
     let are_gone = match kept.is_empty() {
         true => fingerprints::first_at_seal(tx).await?.is_some_and(|first| day >= first),
-        // Those of the scheme's own rows are there for every day.
+        // The scheme has fingerprints for every day.
         false => kept.iter().all(|(merchant, _)| !merchant.is_empty()),
     };
     if are_gone {
@@ -213,7 +216,8 @@ pub async fn rows(tx: &mut Tx, day: NaiveDate, kept: &Prints) -> Result<Vec<Find
     Ok(findings)
 }
 
-/// Differences in the published files of a sealed day, and a seal that does not follow from them.
+/// Returns the differences in the published files of a sealed day, and a finding if its seal does not follow from its
+/// files and the seal before.
 pub fn files(environment: &Environment, day: &SealedDay, manifest: &Manifest) -> Result<Vec<Finding>> {
     let date = day.business_date;
     let mut findings = Vec::new();
@@ -260,7 +264,8 @@ pub fn files(environment: &Environment, day: &SealedDay, manifest: &Manifest) ->
 
 const MANIFEST: &str = "manifest.json";
 
-/// Each sealed day follows the one before, the open day follows the last, and no other day has a folder.
+/// Checks that each sealed day follows the one before, that the open day follows the last, and that no other day has a
+/// folder.
 pub fn chain(days: Option<&Days>, sealed: &[SealedDay], folders: &BTreeSet<NaiveDate>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let Some(days) = days else { return findings };

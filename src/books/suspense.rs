@@ -1,7 +1,8 @@
-//! Suspense: money whose order is unknown. It is booked into suspense at the end of the day on which it takes effect, and out of it at
-//! the end of the day on which its row stops waiting. A row whose order comes on the same day is never booked here,
-//! in whatever order the files come. When a waiting row becomes a fact, deciding its order books the money out of suspense; when
-//! that fact is corrected, deciding the order books it back, and the row releases it for good.
+//! Suspense: money whose order is unknown. It is booked into suspense at the end of the day on which it takes effect,
+//! and out of suspense at the end of the day on which its row stops waiting. A row whose order comes on the same day is
+//! never booked here, whatever the order of the files. When a pending row becomes a fact, deciding its order books the
+//! money out of suspense. When that fact is corrected, deciding the order books the money back, and the row then
+//! releases it for good.
 
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
@@ -16,8 +17,8 @@ use crate::store::file_rows::{self, RecordedRow};
 use crate::store::journal::{self, Posting};
 use crate::store::{Tx, exceptions};
 
-/// Books a merchant's rows page by page. Rows are found by index, so an interrupted run loses nothing and repeats nothing.
-/// Returns the number of journal entries.
+/// Books a merchant's rows page by page. Rows are found by index, so an interrupted run loses nothing and repeats
+/// nothing. Returns the number of journal entries.
 pub async fn book(environment: &Environment, merchant: &str, today: NaiveDate) -> Result<i64> {
     let mut entries = 0;
     loop {

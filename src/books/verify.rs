@@ -1,6 +1,6 @@
-//! Proves the books again: the store against damage, every order from its facts, every file's rows, every balance from the
-//! journal, every sealed day's rows against the fingerprint in its seal, its files from the books and against what lies on the
-//! disk. It changes nothing.
+//! Proves the books again: the store against damage, every order against its facts, every file against its rows, every
+//! balance against the journal, every sealed day's rows against the fingerprints in its seal, and every sealed day's
+//! files against the books and the disk. It changes nothing.
 
 use anyhow::Result;
 use chrono::NaiveDate;
@@ -14,13 +14,13 @@ use crate::domain::calendar::plus;
 use crate::store::scheme::SealedDay;
 use crate::store::{self, Tx, files, fingerprints, is_of_store, scheme};
 
-/// What was looked at, and what was wrong.
+/// What was verified, and the problems found.
 #[derive(Debug, Default, serde::Serialize)]
 pub struct Verified {
     pub orders: i64,
     pub days: i64,
     pub files: i64,
-    /// Days that were sealed before seals kept fingerprints, and whose turn has not come since.
+    /// Days that were sealed before seals had fingerprints and have not been proved again since.
     pub days_without_fingerprint: i64,
     pub problems: Vec<String>,
 }
@@ -35,7 +35,8 @@ pub async fn run(environment: &Environment) -> Result<Verified> {
     let mut verified = Verified::default();
     let damage = store::damage(&environment.store).await?;
     verified.problems.extend(damage.iter().map(|what| format!("the store is damaged: {what}")));
-    // Looked at first: a day that is sealed and put out meanwhile is in the books that are read after.
+    // The folders are listed first: a day that is sealed and published meanwhile is then in the books that are read
+    // afterwards.
     let folders = day_folders::days_below(&environment.scheme.home)?;
     let mut tx = environment.store.read().await?;
     if let Err(changed) = policy_versions::check(&mut tx, environment).await {
@@ -55,7 +56,8 @@ pub async fn run(environment: &Environment) -> Result<Verified> {
     Ok(verified)
 }
 
-/// Every order, decided again at the end of the last sealed day, says what the journal and its positions say.
+/// Decides every order again as of the end of the last sealed day, and compares the results with the journal and the
+/// positions.
 async fn verify_orders(tx: &mut Tx, environment: &Environment, day: NaiveDate, verified: &mut Verified) -> Result<()> {
     for merchant in &environment.scheme.merchants {
         let verifying = tx.part(async |tx| verify_orders_of(tx, environment, &merchant.id, day, verified).await);
@@ -86,8 +88,8 @@ async fn verify_orders_of(
     Ok(())
 }
 
-/// A sealed day's rows are those that were sealed, its balances follow from the journal, its files from the books, and its seal
-/// from both; and its files lie where they were put.
+/// Verifies a sealed day: its rows are those that were sealed, its balances follow from the journal, its files from the
+/// books, its seal from both, and its published files are unchanged.
 async fn verify_day(tx: &mut Tx, environment: &Environment, day: &SealedDay, verified: &mut Verified) -> Result<()> {
     let date = day.business_date;
     let kept = fingerprints::kept(tx, date).await?;
@@ -129,7 +131,7 @@ async fn verify_day(tx: &mut Tx, environment: &Environment, day: &SealedDay, ver
         ));
     }
     let folder = environment.scheme.home.reports(date);
-    // Between its seal and the next `write_reconciliation` a day has no folder yet.
+    // A day has no folder between its seal and the next `write_reconciliation`.
     if day.published && !folder.is_dir() {
         problems
             .push(format!("{date}: {} is gone; `paylater job write_reconciliation` makes it again", folder.display()));

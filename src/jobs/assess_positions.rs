@@ -1,4 +1,4 @@
-//! Decides every position on which something can change today, and posts the difference to the books.
+//! Decides every position that can change today, and posts the differences to the books.
 
 use anyhow::{Error, Result, ensure};
 use chrono::NaiveDate;
@@ -20,7 +20,7 @@ pub async fn run_for(environment: &Environment, merchant: &Merchant, today: Naiv
         if page.is_empty() {
             break;
         }
-        // What was decided today has nothing to decide before tomorrow.
+        // An order that was decided today needs no decision before tomorrow.
         ensure!(page.first() != before.first(), "order {} is never done being decided for {today}", page[0]);
         let ids: Vec<&str> = page.iter().map(String::as_str).collect();
         match decide_orders(&mut tx, environment, &merchant.id, &ids, today).await {
@@ -44,7 +44,7 @@ pub async fn run_for(environment: &Environment, merchant: &Merchant, today: Naiv
     ]))
 }
 
-/// Why a page of orders could not be decided, with the order that it is about.
+/// Returns the error of a page that could not be decided, and names the order that causes it.
 async fn name_order(
     environment: &Environment,
     merchant: &str,

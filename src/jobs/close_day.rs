@@ -1,6 +1,7 @@
-//! Proves the books of the open day, seals it, and opens the next. A merchant whose books don't add up, or whose part of the
-//! close fails, is left out of the seal, which says so; the next seal that has the merchant covers the days since the last
-//! that had. If work is left undone, or nobody's books add up, it stops, says where, and seals nothing.
+//! Proves the books of the open day, seals it, and opens the next day. A merchant whose books do not add up, or whose
+//! part of the close fails, is left out of the seal, and the seal says so. The next seal that includes the merchant
+//! covers all days since its last one. If work is left undone, or no merchant's books add up, the job stops, reports
+//! where, and seals nothing.
 
 use std::fs;
 use std::path::Path;
@@ -24,7 +25,7 @@ use crate::store::exceptions::NewException;
 use crate::store::scheme::{Missing, SealedDay, SealedFile};
 use crate::store::{Tx, exceptions, fingerprints, instructions, scheme};
 
-/// Refuses a day that is not over.
+/// Refuses to close a day that is not over.
 fn ensure_over(environment: &Environment, today: NaiveDate) -> Result<()> {
     let wall = clock::now().with_timezone(&environment.scheme.zone).date_naive();
     let over = environment.scheme.clock == Clock::Business || today < wall;
@@ -32,7 +33,7 @@ fn ensure_over(environment: &Environment, today: NaiveDate) -> Result<()> {
     Ok(())
 }
 
-/// Nothing is decided on top of books that were changed, nor without files that the day must not be closed without.
+/// Refuses to start a close on books that were changed, or without files that the day requires.
 pub async fn begin(environment: &Environment, today: NaiveDate) -> Result<Again> {
     ensure_over(environment, today)?;
     let mut tx = environment.store.write().await?;
@@ -43,7 +44,7 @@ pub async fn begin(environment: &Environment, today: NaiveDate) -> Result<Again>
     if stopped.is_ok() {
         held_back::settle(&mut tx, environment, today).await?;
     }
-    // What is missing is listed all the same.
+    // The missing files are listed even if the close is refused.
     tx.commit().await?;
     stopped.map(|()| again)
 }
@@ -110,7 +111,7 @@ pub async fn dry_run(environment: &Environment, today: NaiveDate) -> Result<Vec<
     Ok(vec![line])
 }
 
-/// The files of every merchant whose books add up, and what is wrong with the others.
+/// Returns the files of every merchant whose books add up, and the faults of the others.
 async fn prove(
     tx: &mut Tx,
     environment: &Environment,
@@ -164,8 +165,8 @@ fn remove_files_of(folder: &Path, merchant: &str, today: NaiveDate) -> Result<()
     Ok(())
 }
 
-/// Tells finance who is missing in the seal of a day. What their banks were to be asked for is not sent with it: it is
-/// looked at again the next day.
+/// Opens an exception about each merchant left out of a seal. The instructions of these merchants are not sent with it;
+/// their plans are reviewed on the next day.
 async fn leave_out(tx: &mut Tx, environment: &Environment, faults: &Faults, today: NaiveDate) -> Result<()> {
     let told = exceptions::open_keys(tx, "", BROKEN).await?;
     for merchant in &environment.scheme.merchants {
@@ -190,7 +191,7 @@ async fn leave_out(tx: &mut Tx, environment: &Environment, faults: &Faults, toda
     Ok(())
 }
 
-/// The exception about a merchant whose books do not add up, or could not be worked out.
+/// The code of the exception about a merchant whose books do not add up or could not be computed.
 const BROKEN: &str = "BOOKS_BROKEN";
 
 async fn seal_day(

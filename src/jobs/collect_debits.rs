@@ -1,5 +1,5 @@
-//! Makes the day's debit instructions: for each instalment whose plan says so, what the bank is asked to collect. Comes
-//! last before the close, so that nothing paid or held that day is asked for.
+//! Makes the day's debit instructions, for each instalment whose plan has a debit today. It runs last before the close,
+//! so that no amount is requested that was paid or held that day.
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! Matches the two sides of the day's money: what providers' bills say, and what the books have. It is part of the close, so
-//! that a day's report shows where both sides are at its end; nothing is booked here.
+//! Matches providers' bills with the money in the books. It is part of the close, so that the day's report shows both
+//! sides at the end of the day. It books nothing.
 
 use anyhow::Result;
 use chrono::NaiveDate;

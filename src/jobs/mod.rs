@@ -1,5 +1,6 @@
-//! The jobs, one file each, under the name that a job has in `jobs/`, on the command line, in logs and in the store. A job loads
-//! what may change today, decides, and records the difference. It can be run again at any time and then finds nothing to do.
+//! The jobs, one file each. A job has the same name in `jobs/`, on the command line, in logs and in the store. It loads
+//! what may change today, decides, and records the difference. It can run again at any time, and then finds nothing to
+//! do.
 
 pub mod assess_positions;
 pub mod close_day;
@@ -13,7 +14,7 @@ pub mod write_reconciliation;
 
 use crate::scheme::is_part_of_close;
 
-/// The jobs there are.
+/// A job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Job {
     IngestFiles,
@@ -58,7 +59,7 @@ impl Job {
         Job::ALL.into_iter().find(|job| job.name() == name)
     }
 
-    /// Whether the job is part of the close of a day and never runs alone.
+    /// Whether the job is part of the close and never runs alone.
     pub fn is_part_of_close(self) -> bool {
         is_part_of_close(self.name())
     }

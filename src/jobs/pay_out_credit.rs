@@ -1,5 +1,6 @@
-//! Makes the day's credit pay-outs: customer credit that has stood long enough goes back to the customer. Nothing is
-//! booked before the bank confirms it. Tells finance of credit that was paid out and turned out not to be theirs.
+//! Makes the day's credit pay-outs: customer credit that is old enough is paid back to the customer. Nothing is booked
+//! before the bank confirms it. Credit that was paid out and then found not to be the customer's is reported to
+//! finance.
 
 use std::collections::HashMap;
 
@@ -35,7 +36,7 @@ pub async fn run_for(environment: &Environment, merchant: &Merchant, today: Naiv
             let id = order.order_id.as_str();
             let earlier = earlier.get(id).map(Vec::as_slice).unwrap_or_default();
             let attempts: Vec<&Attempt> = earlier.iter().map(|stored| &stored.attempt).collect();
-            // Below zero when more was paid out than there was.
+            // Negative if more was paid out than the customer's credit.
             let booked = booked.get(id).map(Vec::as_slice).unwrap_or_default();
             let minor = booked.iter().map(|row| pay_out::credit_of(&row.movement, row.minor)).sum();
             let since = plans.get(id).and_then(|plan| plan.since).unwrap_or(today);

@@ -1,8 +1,8 @@
-//! Writes to customers: the ladder step that is right today, and notices before a negative report. One mail a
-//! customer a day, at the first moment that their contact hours allow; each (instalment, step) at most once, for ever.
+//! Sends customers the reminder step that applies on the day, and notices before a negative report. A customer gets at
+//! most one mail a day, when their contact hours first allow it. Each (instalment, step) is only ever sent once.
 //!
-//! Mails are planned for a calendar day and written down; when they leave they are looked at again. Deliberately there is no
-//! making up for steps of days gone by: what was right yesterday is not right today. What is not sent keeps its reason.
+//! The job plans one calendar day's mails and reviews each before it is sent. It deliberately never catches up on steps
+//! of earlier days, because they no longer apply. A reminder that is not sent is recorded with its reason.
 
 mod deliver;
 mod owed;
@@ -77,8 +77,8 @@ pub async fn dry_run(environment: &Environment, today: NaiveDate, now: DateTime<
     Ok(by_template.iter().map(line).collect())
 }
 
-/// The calendar day whose mails are right. On the wall clock it is that of the clock, also while a close of an earlier day
-/// is still to come: what customers are to be told does not wait for the books.
+/// The calendar day whose mails are sent. On the wall clock, this is the day of the clock, even while the close of an
+/// earlier day is still pending: mails do not wait for the books.
 fn mail_day(environment: &Environment, today: NaiveDate, now: DateTime<Utc>) -> NaiveDate {
     match environment.scheme.clock {
         Clock::Wall => now.with_timezone(&environment.scheme.zone).date_naive().max(today),
@@ -86,7 +86,7 @@ fn mail_day(environment: &Environment, today: NaiveDate, now: DateTime<Utc>) -> 
     }
 }
 
-/// An instalment about which its customer is to be written to.
+/// An instalment that its customer receives a mail about.
 struct Item<'s> {
     merchant: &'s str,
     order_id: String,
@@ -100,12 +100,12 @@ struct Item<'s> {
 struct Planned {
     mails: i64,
     suppressed: i64,
-    /// Merchants about whose orders nothing can be said for now.
+    /// The number of merchants whose orders cannot be decided for now.
     left_out: i64,
 }
 
-/// What is right on the day and was not dealt with before, and for how many merchants that could not be found out. Nothing
-/// is written about their orders; the close leaves them out, too, and says why.
+/// Returns the steps and notices of the day that were not handled before, and the number of merchants whose orders
+/// cannot be decided. No mails about these orders are planned. The close skips these merchants too, and reports why.
 async fn due_on_day<'s>(
     tx: &mut Tx,
     environment: &'s Environment,
@@ -126,7 +126,7 @@ async fn due_on_day<'s>(
     Ok((due, left_out))
 }
 
-/// A merchant's: ladder steps by due date, and notices.
+/// Returns the items of one merchant: ladder steps by due date, and notices.
 async fn due_of_merchant<'s>(
     tx: &mut Tx,
     environment: &'s Environment,
@@ -156,8 +156,8 @@ async fn due_of_merchant<'s>(
     Ok(due)
 }
 
-/// Orders of which something may be right on the day: due on a day of the ladder when they were last decided, on notice, or
-/// with a due date that may have moved since.
+/// Returns the orders for which a step or a notice may apply on the day: their recorded due date matches a step of the
+/// ladder, a notice is due, or their due date may have moved since.
 async fn candidates(tx: &mut Tx, merchant: &Merchant, today: NaiveDate, day: NaiveDate) -> Result<Vec<String>> {
     let versions = &merchant.policy.versions;
     let mut steps: Vec<i64> = versions.iter().flat_map(|terms| terms.reminder_steps.iter().copied()).collect();
@@ -206,14 +206,14 @@ fn items<'s>(merchant: &'s Merchant, order: &OwedOrder<'_>, day: NaiveDate) -> V
     items
 }
 
-/// −3, 0, +7: as people write days around a date.
+/// The name of a step: −3, 0, +7.
 fn step_name(step: i64) -> String {
     if step == 0 { "0".to_owned() } else { format!("{step:+}") }
 }
 
 impl PlannedStep {
-    /// Whether this deals with an item for good. What was not planned earlier on the day is looked at again. A notice counts
-    /// from the day it fell due, however it is called: until one is sent, another is tried every day.
+    /// Whether this step handles an item for good. A step that was suppressed on the same day is checked again. A
+    /// notice counts from the day it fell due, whatever its name: until one is sent, another is tried every day.
     fn is_for(&self, item: &Item<'_>, day: NaiveDate) -> bool {
         let position = &item.owed.position;
         if self.order_id != item.order_id || self.instalment != position.instalment {
@@ -297,26 +297,26 @@ async fn plan(
     Ok(planned)
 }
 
-/// One for ever, so that a repeat can be recognised.
+/// Returns the Message-ID of a mail. It never changes, so that a repeated mail can be recognised.
 fn message_id(environment: &Environment, today: NaiveDate, mail_no: i64) -> String {
     let domain = environment.scheme.mail.from_address.rsplit_once('@').map_or("paylater.invalid", |(_, domain)| domain);
     format!("{}-{mail_no:06}@{domain}", today.format("%Y%m%d"))
 }
 
-/// What stands between a customer and a mail.
+/// The reasons that can prevent a mail to a customer.
 struct Reachable<'a> {
     customer: Option<&'a Customer>,
     address_failed: bool,
     had_one_today: bool,
     cap_reached: bool,
-    /// There is a moment left on the day at which they may be written to.
+    /// Whether the contact hours still allow a mail on this day.
     hour_left: bool,
-    /// Merchants of whom nobody knows who has paid.
+    /// Merchants for which it is unknown who has paid.
     unsure: &'a BTreeSet<&'a str>,
 }
 
-/// Merchants whose customers may have paid without anybody knowing: a file with news of money is missing, be it that of a day
-/// which is not open yet, or lies unread in the inbox, or the inbox can't be looked into.
+/// Returns the merchants whose customers may have made payments that the daemon does not know of: a file with payments
+/// is missing (also a file of a day that is not open yet), is unread in the inbox, or the inbox cannot be read.
 async fn without_news<'s>(
     tx: &mut Tx,
     environment: &'s Environment,
@@ -336,8 +336,7 @@ async fn without_news<'s>(
     Ok(unsure)
 }
 
-/// Why an overdue mail or a notice is not sent while nobody knows who has paid. Whoever has something due yet may as well
-/// pay it.
+/// Returns why an overdue mail or a notice is held back while it is unknown who has paid. Other mails are sent.
 fn held_back_by(unsure: &BTreeSet<&str>, merchant: &str, template: Template) -> Option<&'static str> {
     match template {
         Template::Overdue | Template::Notice if unsure.contains(merchant) => Some("news of payments is missing"),
@@ -389,7 +388,7 @@ impl Item<'_> {
 }
 
 impl ReminderRow {
-    /// Takes the amounts of this moment.
+    /// Sets the current amounts.
     fn owes(&mut self, owed: &Owed) {
         let position = &owed.position;
         self.outstanding_minor = position.outstanding();

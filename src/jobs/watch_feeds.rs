@@ -1,4 +1,4 @@
-//! Reports what should have come and has not: files that are expected by a time, and the orders that rows wait for.
+//! Reports what is overdue: files that are expected by a time, and orders that rows wait for.
 
 use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};

@@ -1,5 +1,5 @@
-//! Puts out the files of sealed days. The manifest is written last, and the day's folder gets its name only then, so
-//! that nobody sees half a day.
+//! Publishes the files of sealed days. The manifest is written last, and only then does the day's folder get its final
+//! name, so that no reader sees an incomplete day.
 
 use std::fs;
 use std::path::Path;
@@ -33,7 +33,7 @@ pub async fn dry_run(environment: &Environment) -> Result<Vec<String>> {
     Ok(waiting.iter().map(|day| format!("{}: its files would be put out", day.business_date)).collect())
 }
 
-/// Sealed days whose files are not out: not yet, or not any more.
+/// Returns the sealed days whose files are not published yet, or are gone.
 async fn waiting(environment: &Environment) -> Result<Vec<SealedDay>> {
     let mut tx = environment.store.read().await?;
     let mut days = scheme::sealed_days(&mut tx).await?;
@@ -60,7 +60,7 @@ async fn publish(environment: &Environment, day: &SealedDay) -> Result<()> {
     tx.commit().await
 }
 
-/// Whether a folder has all of a day's files with the bytes that were sealed.
+/// Whether a folder has all files of a day with the bytes that were sealed.
 fn is_whole(folder: &Path, manifest: &Manifest) -> bool {
     manifest.files.iter().all(|file| fs::read(folder.join(&file.name)).is_ok_and(|bytes| sha256(&bytes) == file.sha256))
 }

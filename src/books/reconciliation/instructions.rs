@@ -11,8 +11,8 @@ use crate::store::instructions::StoredInstruction;
 use crate::store::{Tx, instructions, scheme};
 
 impl DayOf<'_> {
-    /// The instructions of merchants that use a bank. They are written once, with the day's seal, so that no instruction goes
-    /// out twice.
+    /// Writes the instructions of a merchant that uses a bank. They are written once, with the day's seal, so that no
+    /// instruction is sent twice.
     pub(super) async fn instructions(&self, tx: &mut Tx, direction: Direction) -> Result<Option<Written>> {
         let name = self.name(match direction {
             Direction::Debit => "debit-instructions",
@@ -21,7 +21,7 @@ impl DayOf<'_> {
         let id = &self.merchant.id;
         let is_wanted = match self.books {
             Books::Open => uses(self.merchant, direction, self.day),
-            // The policy may have changed since; the day has not.
+            // The policy may have changed since, but the day must not.
             Books::Sealed => scheme::is_sealed_file(tx, self.day, &name).await?,
         };
         let mut page = instructions::of_day(tx, id, direction, self.day, ("", 0), PAGE).await?;

@@ -1,6 +1,6 @@
-//! The matching report: what providers report against what the books have. If a provider sends bills, its side is the bills; otherwise
-//! it is the file that brought the payment. The report is computed from dated rows only, so a sealed day comes out the
-//! same at any time.
+//! The matching report compares what providers report with the books. A provider's side is its bills if it sends any;
+//! otherwise it is the file that brought the payment. The report is computed from dated rows only, so a sealed day
+//! gives the same report at any time.
 
 use anyhow::Result;
 use chrono::NaiveDate;
@@ -18,7 +18,8 @@ use crate::store::file_rows::RecordedRow;
 use crate::store::{Tx, bills, corrections, expected_in_bill, facts, file_rows};
 
 impl DayOf<'_> {
-    /// First what both sides have since today, then what one side lacks, then what they contradict each other in.
+    /// Writes the report: first money that both sides have since today, then money that one side lacks, then amounts
+    /// that differ.
     pub(super) async fn matching(&self, tx: &mut Tx, sums: &mut MerchantSums) -> Result<Written> {
         let (id, since, day) = (&self.merchant.id, self.since, self.day);
         let mut rows: Vec<Item> = Vec::new();
@@ -39,7 +40,7 @@ impl DayOf<'_> {
         for (waiting, provider, in_bill) in file_rows::suspended_at(tx, id, day).await? {
             let Some((minor, currency)) = signed_amount(&waiting)? else { continue };
             *sums.suspended.entry(currency).or_default() += minor;
-            // The bill's own row reports it.
+            // The bill's own line reports this money.
             if !in_bill {
                 rows.push(self.suspended(waiting, provider, minor, currency));
             }
@@ -71,7 +72,7 @@ impl DayOf<'_> {
         Ok(report.finish()?)
     }
 
-    /// Money that only one file reports.
+    /// Returns the item of money that only one file reports.
     fn told_once(&self, booked: BookedPayment) -> Result<Item> {
         let (minor, since) = (booked.amount_minor, booked.waited_since);
         let currency = currency(&booked.currency)?;
@@ -90,12 +91,12 @@ impl DayOf<'_> {
         })
     }
 
-    /// Bill lines beside what the books have at the end of the day.
+    /// Returns the item of a bill line, with what the books have at the end of the day.
     fn of_bill(&self, line: LineRow) -> Result<Item> {
         let is_to_come = |on: Option<NaiveDate>| on.is_some_and(|on| on > self.day);
         let is_settled = line.settled_on.is_some_and(|settled_on| settled_on <= self.day);
         let status = match line.our_minor {
-            // Dated ahead, or after the cut-off: both sides have it once its day has come.
+            // The money is dated ahead, or after the cut-off: both sides have it once its day has come.
             Some(_) if is_to_come(line.our_on) => Status::Timing,
             Some(minor) if is_settled && minor == line.amount_minor => Status::Matched,
             Some(_) => Status::AmountDiffers,
@@ -123,7 +124,7 @@ impl DayOf<'_> {
         })
     }
 
-    /// Bill lines that were matched before a correction changed the booked amount or removed it.
+    /// Returns the item of a bill line that was matched before a correction changed or removed the booked amount.
     fn reopened(&self, line: LineRow, rows: &[Item]) -> Result<Option<Item>> {
         if rows.iter().any(|row| row.is_about(&line.event, &line.event_key)) {
             return Ok(None);
@@ -132,7 +133,8 @@ impl DayOf<'_> {
         Ok(Some(Item { booked_today: None, ..item }))
     }
 
-    /// Money that was corrected, today or before it took effect. Without a bill, the file that brought it is the provider's side.
+    /// Reports money that was corrected, today or before it took effect. Without a bill, the file that brought the
+    /// money is the provider's side.
     fn corrected(&self, corrected: MoneyCorrected, rows: &mut Vec<Item>) -> Result<()> {
         let currency = currency(&corrected.currency)?;
         let (booked, ours) = (corrected.booked_minor, corrected.our_minor);
@@ -163,7 +165,7 @@ impl DayOf<'_> {
         Ok(())
     }
 
-    /// Money in the books that a bill should show.
+    /// Returns the item of booked money that a bill should show.
     fn awaited(&self, row: ExpectedRow) -> Result<Item> {
         let currency = currency(&row.currency)?;
         Ok(Item {
@@ -197,7 +199,7 @@ impl DayOf<'_> {
         }
     }
 
-    /// A file whose amount differs from the booked one. It is reported once, on its day.
+    /// Returns the item of a row whose amount differs from the booked one. It is reported once, on its day.
     fn conflict(&self, row: RecordedRow, provider: String, (theirs, ours): (i64, i64), currency: Currency) -> Item {
         Item {
             status: Status::AmountDiffers,
@@ -231,7 +233,7 @@ struct Item {
     days_open: i64,
 }
 
-/// How two amounts of the same money agree.
+/// Compares two amounts of the same money.
 fn status_of(theirs: i64, ours: i64) -> Status {
     match ours {
         ours if ours == theirs => Status::Matched,
@@ -260,7 +262,7 @@ impl Item {
     }
 }
 
-/// In the order of the report.
+/// The status of an item, in the order of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Status {
     Matched,
@@ -282,7 +284,7 @@ impl Status {
     }
 }
 
-/// Payments first, then refunds, then chargebacks.
+/// Returns the rank of an event in the report: payments first, then refunds, then chargebacks.
 fn rank(event: &str) -> i64 {
     ["payment", "refund"].iter().zip(0..).find(|(name, _)| **name == event).map_or(2, |(_, rank)| rank)
 }
@@ -291,7 +293,7 @@ fn rank_of_file(kind: &str) -> i64 {
     rank(kind.strip_suffix('s').unwrap_or(kind))
 }
 
-/// The money of a row; of a chargeback, which takes it back, negative.
+/// Returns the money of a row. It is negative for a chargeback, which takes money back.
 fn signed_amount(row: &RecordedRow) -> Result<Option<(i64, Currency)>> {
     let Some((minor, code)) = row.amount_minor.zip(row.currency.as_deref()) else { return Ok(None) };
     let minor = if row.kind == Kind::Chargebacks.name() { -minor } else { minor };

@@ -1,5 +1,5 @@
-//! The positions report: what customers owe at the end of a day. For the open day it lists the recorded positions; for a sealed day it
-//! decides them again.
+//! The positions report: what customers owe at the end of a day. For the open day, it lists the recorded positions; for
+//! a sealed day, it decides them again.
 
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
@@ -93,7 +93,7 @@ impl DayOf<'_> {
     }
 }
 
-/// The credit record of an order as it was at the end of a day, by instalment.
+/// Returns the credit record of an order as it was at the end of a day, by instalment.
 pub fn standings_on(steps: &[CreditStepRow], order_id: &str, day: NaiveDate) -> Result<Vec<CreditRecord>> {
     let mut standings: Vec<CreditRecord> = Vec::new();
     for step in steps.iter().filter(|step| step.order_id == order_id && step.since <= day) {

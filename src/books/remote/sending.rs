@@ -1,5 +1,5 @@
-//! Sends the answers to files, and the reports of a day, to remote folders. Final files are queued in `sending/`; those that can't be
-//! sent wait for the next run.
+//! Sends the answers to files, and the reports of a day, to remote folders. Final files are queued in `sending/`; those
+//! that can't be sent wait for the next run.
 
 use std::fs::{self, File};
 use std::io;

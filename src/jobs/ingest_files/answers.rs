@@ -1,4 +1,4 @@
-//! What a file's sender is told: the outcome of every row, and the rejected ones to be mended.
+//! The answers to a file's sender: the outcome of every row, and the rejected rows to correct.
 
 use anyhow::Result;
 
@@ -7,25 +7,25 @@ use super::outcome::{Outcome, key};
 use crate::files::acknowledgement::Acknowledgement;
 use crate::store::files::{Counts, RecordedFile};
 
-/// A file's answers in the making.
+/// The answers to a file, as they are written.
 pub struct Answers {
     ack: Acknowledgement,
-    /// What is answered so far.
+    /// The position up to which rows are answered.
     pub place: Place,
 }
 
-/// How far a file is answered.
+/// The position up to which a file is answered.
 #[derive(Clone, Copy)]
 pub struct Place {
     last_line: i64,
     counts: Counts,
-    /// What of the answers is on the disk.
+    /// The length of each answer that is safely on disk.
     ack_bytes: i64,
     rejects_bytes: i64,
 }
 
 impl Answers {
-    /// Goes on with the answers to a file from where its row stands.
+    /// Continues the answers to a file from its recorded position.
     pub fn new(ack: Acknowledgement, file: &RecordedFile) -> Answers {
         let RecordedFile { last_line, counts, ack_bytes, rejects_bytes, .. } = *file;
         Answers { ack, place: Place { last_line, counts, ack_bytes, rejects_bytes } }
@@ -52,7 +52,7 @@ impl Answers {
 }
 
 impl Place {
-    /// Writes it into the file's row.
+    /// Copies the position into the file's record.
     pub fn note(self, file: &mut RecordedFile) {
         let Place { last_line, counts, ack_bytes, rejects_bytes } = self;
         (file.last_line, file.counts) = (last_line, counts);

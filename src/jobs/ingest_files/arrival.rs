@@ -1,5 +1,5 @@
-//! What a file's coming settles, and what it brings to light: that hardly any of its rows could be taken, a file that was missed is there, a number was left out, and
-//! bytes that were refused before count now.
+//! What the arrival of a file settles and reports: most of its rows were rejected, a missing file has arrived, a file
+//! number was left out, or bytes that were refused before are now taken.
 
 use std::ops::RangeInclusive;
 
@@ -15,7 +15,7 @@ use crate::store::exceptions::{self, NewException};
 use crate::store::files::RecordedFile;
 use crate::store::{Tx, arrivals, file_rows, files, listing};
 
-/// Records that a file has come.
+/// Records the arrival of a file.
 pub async fn note(tx: &mut Tx, feed: &Feed, file: &RecordedFile, today: NaiveDate) -> Result<()> {
     if let Some(number) = file.number {
         count(tx, feed, file, number, today).await?;
@@ -34,7 +34,7 @@ pub async fn note(tx: &mut Tx, feed: &Feed, file: &RecordedFile, today: NaiveDat
         settled.extend(files::refused_with_bytes(tx, &feed.name, &file.sha256).await?);
         if let Some(date) = file.dated_on {
             let missing = missing_key(&feed.name, date);
-            // Whether a day's file has come is asked only if somebody waits for it.
+            // Whether the day's file has arrived only matters if an exception says that it is missing.
             let waits = exceptions::open_about(tx, &file.merchant_id, "FILE_MISSING", &[&missing]).await?;
             if !waits.is_empty() && arrivals::has_arrived(tx, &feed.name, date).await? {
                 exceptions::resolve(tx, &file.merchant_id, &["FILE_MISSING"], &[&missing], today).await?;
@@ -47,16 +47,16 @@ pub async fn note(tx: &mut Tx, feed: &Feed, file: &RecordedFile, today: NaiveDat
     Ok(())
 }
 
-/// Of a file whose rows were rejected, all or too many of them.
+/// The code of a file with all or too many rows rejected.
 pub const ROWS_REJECTED: &str = "ROWS_REJECTED";
 
-/// Judges a file whose rows are all read. That too many were rejected is listed until the file comes again, under its name or
-/// that of its rejected rows, and most of it can be taken.
+/// Checks the rejected rows of a completely read file. If there are too many, an exception stays open until the file
+/// arrives again, under its own name or as its `.rejects.csv`, and most of its rows can be taken.
 pub async fn judge(tx: &mut Tx, feed: &Feed, file: &mut RecordedFile, today: NaiveDate) -> Result<()> {
     let (mut rejected, rows) = (file.counts.rejected, file.counts.rows);
     let mut codes = Vec::new();
     if feed.reject_limit.is_reached(rejected, rows) {
-        // To refuse what goes beyond an order's terms is what they are for: such a row was understood.
+        // Rows refused by the terms do not count: they were read correctly, and the terms exist to refuse them.
         codes = file_rows::rejected_by_code(tx, file.file_no).await?;
         codes.retain(|(code, _)| !is_refused_by_terms(code));
         rejected = codes.iter().map(|(_, count)| count).sum();
@@ -89,7 +89,7 @@ pub async fn judge(tx: &mut Tx, feed: &Feed, file: &mut RecordedFile, today: Nai
     Ok(())
 }
 
-/// What files of which a file may be the good version are known by.
+/// Returns the exception keys of the earlier files that this file may correct.
 async fn rejected_before(tx: &mut Tx, feed: &Feed, file: &RecordedFile) -> Result<Vec<String>> {
     let named = files::named(tx, &feed.name, &file.name).await?;
     let same_name = named.into_iter().map(|before| before.kept_as);
@@ -114,13 +114,13 @@ async fn count(tx: &mut Tx, feed: &Feed, file: &RecordedFile, number: i64, today
         tracing::warn!(file = file.name, "{}", exception.message);
         return exceptions::open(tx, &file.merchant_id, today, &[exception]).await;
     }
-    // It may be the last that was missing of a gap.
+    // This file may be the last one missing from a gap.
     for key in exceptions::open_keys(tx, &file.merchant_id, "FILE_GAP").await? {
         let Some(numbers) = gap_of(feed, file.dated_on, &key).filter(|numbers| numbers.contains(&number)) else {
             continue;
         };
         let (from, to) = (*numbers.start(), *numbers.end());
-        // Files mostly come in order, and the next one has not come yet.
+        // Files usually arrive in order. If the next number has not arrived, the gap is still open.
         if number < to && arrivals::count_numbers(tx, &feed.name, file.dated_on, &(number + 1..=number + 1)).await? == 0
         {
             continue;
@@ -142,7 +142,7 @@ fn not_there(feed: &Feed, file: &RecordedFile, numbers: &RangeInclusive<i64>) ->
     format!("{missing} missing: {} came to feed {} before", file.name, feed.name)
 }
 
-/// `bills 8-11`, or `orders 2026-03-05 8-11` where numbering begins anew each day.
+/// The key of a gap: `bills 8-11`, or `orders 2026-03-05 8-11` if numbering restarts each day.
 fn gap_key(feed: &Feed, date: Option<NaiveDate>, numbers: &RangeInclusive<i64>) -> String {
     format!("{}{}-{}", before_numbers(feed, date), numbers.start(), numbers.end())
 }

@@ -1,5 +1,5 @@
-//! A provider's bill: each row is a payment or refund like any other, decided as those are, and besides the provider's
-//! word on it, which is kept whatever its outcome. Whether the books agree with it is matched at the end of the day.
+//! A provider's bill. Each row is decided as a payment or refund like any other. Each row is also stored as the
+//! provider's statement about that money, whatever its outcome. Bills are matched with the books at the end of the day.
 
 use std::collections::HashMap;
 
@@ -25,7 +25,7 @@ pub async fn decide(
     chunk: &Chunk<'_>,
 ) -> Result<Vec<Outcome>> {
     let (mut outcomes, keys) = facts::decide_under_keys(tx, environment, merchant, chunk).await?;
-    // That a refund failed is noted with what was said of it before.
+    // Failed refunds are recorded with the earlier bill lines about them.
     let rows = chunk.lines.iter().filter_map(bill_row).filter(|row| !row.fact.failed);
     let rows: Vec<(&BillRow, &str)> = rows.map(|row| (row, keys.of(&row.fact))).collect();
     let mut words = Words::load(tx, merchant, &rows).await?;
@@ -64,7 +64,8 @@ fn bill_row(line: &Line) -> Option<&BillRow> {
     }
 }
 
-/// The fee is the provider's and no part of what is booked, but two fees for one payment are a contradiction.
+/// Returns a conflict of fees. The provider's fee is not part of what is booked, but two fees for one payment
+/// contradict each other.
 fn other_fee(row: &BillRow, before: Option<i64>) -> Outcome {
     let told =
         |fee: Option<i64>| fee.map_or("no fee".to_owned(), |minor| format!("a fee of {}", row.currency.plain(minor)));
@@ -77,17 +78,17 @@ fn other_fee(row: &BillRow, before: Option<i64>) -> Outcome {
     Outcome::Conflict { message }
 }
 
-/// What a row says beside what was said before.
+/// How a row relates to earlier bill lines about the same money.
 enum Word {
     New { opened_on: NaiveDate },
     Same,
     OtherFee(Option<i64>),
 }
 
-/// What bills have said so far about the payments and refunds of a chunk.
+/// Earlier bill lines about the payments and refunds of a chunk.
 struct Words<'a> {
     said: HashMap<(&'static str, &'a str), Vec<ListedLine>>,
-    /// Since when a bill should have had those of ours, or they have waited for their order.
+    /// The day since which a bill should have shown our money, or since which a row has waited for its order.
     since: HashMap<(&'static str, &'a str), NaiveDate>,
 }
 
@@ -119,7 +120,7 @@ impl<'a> Words<'a> {
         if let Some(said) = words.iter().find(same) {
             return if said.fee_minor == row.fee_minor { Word::Same } else { Word::OtherFee(said.fee_minor) };
         }
-        // What the last word left open stays open since then.
+        // If the last line is still unmatched, the new one counts as open since the same day.
         let opened_on = match words.last() {
             Some(last) if !last.settled => last.opened_on,
             Some(_) => today,

@@ -1,5 +1,5 @@
-//! Corrections that a person makes at the command line: written as a file of one row, which goes the way of every file. So
-//! its row, its acknowledgement and what follows are told and kept like those of any other.
+//! Corrections that a person makes at the command line. Each is written as a file of one row and read like any other
+//! file, so that the row, its acknowledgement and its effects are reported and stored as usual.
 
 use std::fs;
 
@@ -22,22 +22,22 @@ use crate::files::rows::cell::Cells;
 use crate::files::rows::{self, Kind, Row};
 use crate::scheme::Merchant;
 
-/// A correction by column and cell.
+/// A correction, as columns and cells.
 pub struct ByHand {
     pub id: String,
     pub cells: Vec<(&'static str, String)>,
 }
 
-/// What became of it, or would.
+/// The outcome of a correction, or of a preview.
 pub struct Answer {
     pub outcome: String,
     pub code: String,
     pub message: String,
-    /// Of a correction that was only tried.
+    /// Present if the correction was only previewed.
     pub preview: Option<Preview>,
 }
 
-/// An order's instalments at the end of the open day, without a correction and with it.
+/// An order's instalments at the end of the open day, with and without a correction.
 pub struct Preview {
     pub currency: Currency,
     pub before: Vec<Position>,
@@ -76,7 +76,8 @@ pub async fn correct(
     Ok(Answer { outcome: cell(2), code: cell(3), message: cell(4), preview: None })
 }
 
-/// What would become of a correction, and of its order at the end of the open day. Nothing is changed.
+/// Returns what the outcome of a correction would be, and its effect on the order at the end of the open day. Nothing
+/// changes.
 pub async fn preview(
     environment: &Environment,
     merchant: &Merchant,

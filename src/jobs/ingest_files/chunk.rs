@@ -14,6 +14,6 @@ pub struct Chunk<'a> {
     pub header: &'a [String],
     pub lines: &'a [Line],
     pub today: NaiveDate,
-    /// The scheme's.
+    /// The zone of the scheme.
     pub zone: Tz,
 }

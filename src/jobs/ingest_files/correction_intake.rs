@@ -1,4 +1,4 @@
-//! Decides corrections against the facts that they name, and keeps what is to be recorded.
+//! Decides corrections against the facts that they name, and collects what to record.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -22,31 +22,31 @@ use crate::store::corrections::{self, NewCorrection};
 use crate::store::file_rows::{self, RecordedRow};
 use crate::store::{Tx, exceptions, facts, files, orders};
 
-/// Of a correction whose fact has not been seen.
+/// The code of a correction whose fact is unknown.
 pub const UNKNOWN_FACT: &str = "UNKNOWN_FACT";
-/// Of a row that waited until it was corrected.
+/// The code of a pending row that was corrected.
 const CORRECTED: &str = "CORRECTED";
 
-/// What deciding corrections needs, loaded in one go, and what comes of them.
+/// The loaded data for deciding corrections, and the accepted corrections.
 pub struct CorrectionIntake<'a> {
     environment: &'a Environment,
     merchant: &'a Merchant,
     today: NaiveDate,
-    /// Fingerprints of corrections known before.
+    /// Fingerprints of recorded corrections.
     known: HashMap<String, i64>,
     /// The order of each fact, by kind and key.
     order_of: HashMap<(&'static str, String), String>,
-    /// Rows that wait, by the kind of the fact that they would be and its key.
+    /// Pending rows, by the kind and key of the fact that each would become.
     waiting: HashMap<(&'static str, String), RecordedRow>,
     cases: HashMap<String, Case>,
     /// Orders that were declined.
     declined: BTreeSet<String>,
     accepted: Vec<NewCorrection>,
-    /// Waiting rows that wait no more.
+    /// Pending rows that a correction ended.
     ended: Vec<RecordedRow>,
 }
 
-/// The kind of files that bring facts of a kind.
+/// Returns the kind of file that brings facts of this kind.
 fn file_kind(kind: &str) -> Option<Kind> {
     Kind::ALL.into_iter().find(|file| file.name().strip_suffix('s') == Some(kind))
 }
@@ -125,7 +125,8 @@ impl<'a> CorrectionIntake<'a> {
         Ok(outcome)
     }
 
-    /// What would become of a correction of a booked fact; of one that waits no more is said.
+    /// Returns the outcome that a correction would have. If the fact is still a pending row, the correction counts as
+    /// accepted without further checks.
     pub fn try_one(&mut self, row: &CorrectionRow, fingerprint: i64, source: Source) -> Outcome {
         if let Some(known) = self.known.get(&row.id) {
             return Outcome::of_known(*known, fingerprint, "correction", &row.id);
@@ -142,12 +143,12 @@ impl<'a> CorrectionIntake<'a> {
         }
     }
 
-    /// The case of the order whose fact is corrected.
+    /// Returns the case of the order whose fact is corrected.
     pub fn case_of(&self, row: &CorrectionRow) -> Option<&Case> {
         self.cases.get(self.order_of.get(&(row.kind, row.fact_id.clone()))?)
     }
 
-    /// Corrects a fact that is booked.
+    /// Corrects a recorded fact.
     fn correct(&mut self, row: &CorrectionRow, fingerprint: i64, source: Source) -> Outcome {
         let order_id = &self.order_of[&(row.kind, row.fact_id.clone())];
         let Some(case) = self.cases.get(order_id) else {
@@ -175,7 +176,7 @@ impl<'a> CorrectionIntake<'a> {
         let instead = match &row.action {
             Action::Void => Ok(None),
             Action::Replace(changes) => {
-                // Of one that is void, what it said last.
+                // If the fact is void, the replacement starts from its last content.
                 let last = before.or_else(|| last_of(case, row.kind, &row.fact_id));
                 let Some(last) = last else {
                     let message = format!("{} {} was void from the beginning; send it anew", row.kind, row.fact_id);
@@ -213,7 +214,8 @@ impl<'a> CorrectionIntake<'a> {
         Outcome::Accepted
     }
 
-    /// A replacement is admitted under the rules of what it replaces; and nothing that stays may hang in the air.
+    /// Checks that a replacement follows the same rules as the fact that it replaces, and that the remaining facts are
+    /// still valid without the original.
     fn admitted(
         &self,
         rest: &Case,
@@ -263,7 +265,7 @@ impl<'a> CorrectionIntake<'a> {
         self.accepted.push(NewCorrection { order_id, correction, fingerprint });
     }
 
-    /// Corrects a row that waits: it waits no more. If it is replaced, what it should have been is booked instead.
+    /// Corrects a pending row: it stops waiting. If the correction replaces it, the replacement is recorded as a fact.
     async fn end_waiting(&mut self, tx: &mut Tx, row: &CorrectionRow, source: Source) -> Result<Outcome> {
         let key = (row.kind, row.fact_id.clone());
         let input = self.waiting[&key].clone();
@@ -314,13 +316,13 @@ impl<'a> CorrectionIntake<'a> {
     }
 }
 
-/// What a fact was before it was voided.
+/// Returns a fact as it was before it was voided.
 fn last_of<'c>(case: &'c Case, kind: &str, id: &str) -> Option<&'c Fact> {
     let superseded = case.superseded.iter().filter(|(fact, _)| fact.id == id && fact.what.kind().code() == kind);
     superseded.max_by_key(|(_, until)| *until).map(|(fact, _)| fact)
 }
 
-/// What happened after all, and when.
+/// Returns the corrected time and content of a fact.
 fn replaced(last: &Fact, changes: &Changes, currency: &str) -> Result<(chrono::DateTime<chrono::Utc>, What), Outcome> {
     if let Some((_, other)) = changes.money.filter(|(_, other)| other.to_string() != currency) {
         let message = format!("column currency, value {other:?}: the order is in {currency}; write that");
@@ -339,7 +341,7 @@ fn replaced(last: &Fact, changes: &Changes, currency: &str) -> Result<(chrono::D
     Ok((effective_at, what))
 }
 
-/// The money that a fact brings; of a chargeback, which takes it back, negative.
+/// Returns the money of a fact. It is negative for a chargeback, which takes money back.
 fn money_of(fact: Option<&Fact>) -> i64 {
     match fact.map(|fact| &fact.what) {
         Some(What::Payment { minor, .. } | What::Refund { minor, .. }) => *minor,
@@ -348,7 +350,7 @@ fn money_of(fact: Option<&Fact>) -> i64 {
     }
 }
 
-/// A payment that was taken back has to be there, large enough and early enough for that.
+/// Checks that a payment with chargebacks still exists, is large enough for them, and is not later than the first.
 fn chargebacks_have_their_payment(case: &Case, payment_id: &str) -> Result<(), Refusal> {
     let of_it = |fact: &&Fact| matches!(&fact.what, What::Chargeback { payment_id: of, .. } if of == payment_id);
     let Some(first) = case.facts.iter().filter(of_it).min_by_key(|fact| fact.effective_on) else { return Ok(()) };

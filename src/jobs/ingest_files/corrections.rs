@@ -1,6 +1,5 @@
-//! Corrections: a fact is voided or replaced, with everything that followed from it. A correction of a fact that nobody
-//! knows yet waits for it; one of a row that waits itself ends the waiting. What money of theirs is in suspense leaves it at
-//! the day's end.
+//! Corrections void or replace a fact and everything that followed from it. A correction of an unknown fact waits for
+//! that fact. A correction of a pending row ends its waiting; money of that row in suspense is released at the close.
 
 use std::collections::BTreeMap;
 
@@ -52,7 +51,7 @@ fn correction(row: &Row) -> Option<&CorrectionRow> {
     }
 }
 
-/// Tries corrections again that wait for facts. They are few, and mostly none.
+/// Tries pending corrections again. There are few, and usually none.
 pub async fn try_again(tx: &mut Tx, environment: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<()> {
     let mut waiting = file_rows::pending_of_kind(tx, &merchant.id, Kind::Corrections.name()).await?;
     if waiting.is_empty() {

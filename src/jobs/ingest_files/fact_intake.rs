@@ -1,4 +1,5 @@
-//! Decides rows of facts against what is known of their orders, and keeps what is to be recorded. A row whose order is unknown waits.
+//! Decides rows of facts against what is recorded about their orders, and collects the facts to record. A row whose
+//! order is unknown waits.
 
 use std::collections::HashMap;
 
@@ -26,23 +27,23 @@ use crate::store::exceptions::NewException;
 use crate::store::facts::{self, NewFact};
 use crate::store::{Tx, file_rows, orders};
 
-/// What deciding a chunk of facts needs, loaded in one go, and what comes of it.
+/// The loaded data for deciding a chunk of facts, and the accepted facts.
 pub struct FactIntake<'a> {
     environment: &'a Environment,
     merchant: &'a Merchant,
     today: NaiveDate,
-    /// The rows are a bill's.
+    /// Whether the rows come from a bill.
     pub is_bill: bool,
     cases: HashMap<String, Case>,
-    /// Orders known and declined.
+    /// Known orders that were declined.
     declined: Vec<String>,
-    /// Content by key, of recorded facts, of waiting rows, and of this chunk's.
+    /// Fingerprints by key: of recorded facts, of pending rows, and of the rows of this chunk.
     known: HashMap<String, i64>,
-    /// Of waiting rows, what counts of their money.
+    /// Fingerprints of the money of pending rows, by key.
     waiting: HashMap<String, i64>,
     pub other_keys: OtherKeys,
     accepted: Vec<NewFact>,
-    /// Refunds that a bill tells of, by key: the provider gave them back itself.
+    /// The bill lines about refunds, by key. The provider paid these refunds back itself.
     given_back: HashMap<String, Vec<ListedLine>>,
 }
 
@@ -90,7 +91,8 @@ impl<'a> FactIntake<'a> {
         })
     }
 
-    /// A bill's rows wait as the payments and refunds that they are, and either may have come by its own file before.
+    /// Loads the pending rows with the keys of these rows. A bill's rows wait as payments and refunds, and each may
+    /// also have come in its own file before.
     pub async fn load_waiting(&mut self, tx: &mut Tx, kind: Kind, rows: &[&FactRow]) -> Result<()> {
         let kinds: &[Kind] = if kind == Kind::Bills { &[Kind::Payments, Kind::Refunds] } else { &[kind] };
         for kind in kinds {
@@ -112,7 +114,7 @@ impl<'a> FactIntake<'a> {
         Ok(())
     }
 
-    /// `suspended`: the row came before its order, and its money was booked in suspense.
+    /// Decides a row. `suspended` says that the row came before its order, and that its money was booked in suspense.
     pub fn decide(&mut self, row: &FactRow, fingerprint: i64, source: Source, suspended: bool) -> Outcome {
         let known_as = key(row.what.kind().code(), &row.id);
         if let Some(known) = self.known.get(&known_as) {
@@ -139,7 +141,8 @@ impl<'a> FactIntake<'a> {
         outcome
     }
 
-    /// Rows of refunds that did not go through, by their place in the chunk, under the keys under which the refunds are known.
+    /// Returns the rows of failed refunds, by their index in the chunk, under the keys under which the refunds are
+    /// recorded.
     pub fn failed(&mut self, chunk: &Chunk<'_>) -> Vec<(usize, CorrectionRow)> {
         let rows = chunk.lines.iter().enumerate().filter_map(|(at, line)| Some((at, fact_row(line)?)));
         let mut failed = Vec::new();
@@ -161,7 +164,7 @@ impl<'a> FactIntake<'a> {
         failed
     }
 
-    /// Takes note of a refund of a known order that the provider gave back itself, which is kept as a fact of its own.
+    /// If the provider gave back a refund of a known order itself, accepts a fact that records it.
     fn note_given_back(&mut self, row: &FactRow, source: Source) {
         let Some(by) = self.given_back_by(row, source) else { return };
         let Some(case) = self.cases.get_mut(&row.order_id) else { return };
@@ -176,7 +179,7 @@ impl<'a> FactIntake<'a> {
         self.accepted.push(NewFact { order_id, fact, note: None, fingerprint });
     }
 
-    /// Money that is dated so far ahead that its date may be wrong.
+    /// Returns an exception about money whose date is so far ahead that it may be wrong.
     pub fn dated_ahead(&self, row: &FactRow, source: Source) -> Option<NewException> {
         let (What::Payment { minor, .. } | What::Refund { minor, .. } | What::Chargeback { minor, .. }) = row.what
         else {
@@ -200,7 +203,7 @@ impl<'a> FactIntake<'a> {
         })
     }
 
-    /// The line of a bill which says that the provider gave a refund back itself: this row, or one that came before.
+    /// Returns the bill line that shows that the provider gave a refund back itself: this row, or an earlier one.
     fn given_back_by(&self, row: &FactRow, source: Source) -> Option<Source> {
         let What::Refund { minor, .. } = row.what else { return None };
         if self.is_bill {
@@ -213,8 +216,8 @@ impl<'a> FactIntake<'a> {
         Some(Source { file_no: said.file_no, line: said.line })
     }
 
-    /// Whether a payment or refund is the one that another source told of: a bill, or the bank's answer to a debit. Only
-    /// order and money must be the same.
+    /// Whether a payment or refund is one that another source already reported: a bill, or the bank's answer to a
+    /// debit. Only the order and the money must agree.
     fn is_same_money(&self, row: &FactRow, known: i64, fingerprint: i64) -> bool {
         let (What::Payment { minor, .. } | What::Refund { minor, .. }) = row.what else { return false };
         let money = fingerprint_of_money(row.what.kind().code(), &row.order_id, minor, row.currency);
@@ -237,7 +240,7 @@ impl<'a> FactIntake<'a> {
         is_word_of_another && (waits() || booked())
     }
 
-    /// The outcome of a payment or refund that another source told of under another key.
+    /// Returns the outcome of a payment or refund that another source reported under another key.
     fn known_otherwise(&mut self, row: &FactRow, fingerprint: i64) -> Option<Outcome> {
         let case = self.cases.get(&row.order_id)?;
         let fact = self.other_keys.fact(row, fingerprint, case, &self.known)?;
@@ -255,7 +258,7 @@ impl<'a> FactIntake<'a> {
         let is_money = is_payment || matches!(row.what, What::Refund { .. });
         if self.declined.contains(&row.order_id) {
             let message = format!("order {} was declined", row.order_id);
-            // Money that was paid all the same has to lie somewhere until someone decides what becomes of it.
+            // The money was paid regardless, so it is in suspense until a person decides about it.
             return if is_payment {
                 Outcome::Pending { code: "ORDER_DECLINED", message: format!("{message}; the money is in suspense") }
             } else {
@@ -282,7 +285,8 @@ impl<'a> FactIntake<'a> {
             return Outcome::Rejected { code: "NO_POLICY", message };
         };
         let zone = self.environment.scheme.zone;
-        // What is dated a little before its order, by another clock or by the day alone, counts from the order's day on.
+        // A fact dated slightly before its order, because of another clock or a date without a time, counts from the
+        // order's day.
         let effective_on = day_of(row.effective_at, zone, terms.cut_off).max(case.order.ordered_on);
         let admitted =
             not_before_order(&row.order_id, case.order.ordered_at, terms, row.effective_at, zone).and_then(|()| {
@@ -331,7 +335,7 @@ impl<'a> FactIntake<'a> {
     }
 }
 
-/// What bills have said about the refunds among these rows.
+/// Returns the bill lines about the refunds among these rows.
 async fn said_of_refunds(
     tx: &mut Tx,
     merchant: &Merchant,
@@ -342,7 +346,7 @@ async fn said_of_refunds(
     if keys.is_empty() { Ok(HashMap::new()) } else { bills::listed(tx, &merchant.id, "refund", &keys).await }
 }
 
-/// The correction that voids a refund whose sender reports that it failed.
+/// Returns the correction that voids a refund whose sender reports that it failed.
 fn of_failed_refund(row: &FactRow) -> CorrectionRow {
     CorrectionRow {
         id: format!("{}:failed", row.id),
@@ -357,7 +361,7 @@ fn of_failed_refund(row: &FactRow) -> CorrectionRow {
     }
 }
 
-/// The fact in a line of a file of facts or bills.
+/// Returns the fact in a line of a file of facts or bills.
 pub fn fact_row(line: &Line) -> Option<&FactRow> {
     match &line.parsed.as_ref().ok()?.row {
         Row::Fact(row) => Some(row),

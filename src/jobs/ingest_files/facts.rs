@@ -1,5 +1,5 @@
-//! What happened to orders: fulfilments, money, extensions, holds, waivers. A row that names an order not seen yet
-//! waits; the day's end books its money in suspense.
+//! Facts about orders: fulfilments, money, extensions, holds, waivers. A row that names an unknown order waits; the
+//! close books its money in suspense.
 
 use anyhow::Result;
 
@@ -29,7 +29,7 @@ pub async fn decide(
     decide_under_keys(tx, environment, merchant, chunk).await.map(|(outcomes, _)| outcomes)
 }
 
-/// The same, with the keys under which rows are recorded.
+/// Decides a chunk, and also returns the keys under which its rows are recorded.
 pub async fn decide_under_keys(
     tx: &mut Tx,
     environment: &Environment,
@@ -45,7 +45,7 @@ pub async fn decide_under_keys(
     let mut dated_ahead = Vec::new();
     for line in chunk.lines {
         outcomes.push(match (&line.parsed, fact_row(line)) {
-            // What did not go through is looked at once everything else is booked.
+            // Failed refunds are decided after everything else is booked.
             (Ok(_), Some(row)) if row.failed => Outcome::Duplicate,
             (Ok(parsed), Some(row)) => {
                 let source = Source { file_no: chunk.file.file_no, line: line.number };
@@ -71,7 +71,7 @@ pub async fn decide_under_keys(
     Ok((outcomes, keys))
 }
 
-/// Refunds that did not go through after all: what was counted of them counts no more.
+/// Voids refunds that failed.
 async fn void_failed(
     tx: &mut Tx,
     environment: &Environment,
@@ -90,7 +90,7 @@ async fn void_failed(
         let source = Source { file_no: chunk.file.file_no, line: line.number };
         let fingerprint = line.parsed.as_ref().map_or(0, |parsed| parsed.fingerprint);
         outcomes[*at] = match intake.decide(tx, row, fingerprint, source).await? {
-            // Nothing was counted of it, and nothing will be.
+            // The refund was never booked, and never will be.
             Outcome::Pending { .. } => {
                 let message = "a refund that failed; nothing was counted of it".to_owned();
                 Outcome::Declined { code: SET_ASIDE, message }

@@ -10,23 +10,23 @@ use crate::files::inbox::Found;
 use crate::scheme::{Feed, Merchant};
 use crate::store::files::{Counts, RecordedFile};
 
-/// The feed by which a file came.
+/// Returns the feed that a file came from.
 pub fn feed_of<'s>(environment: &'s Environment, file: &RecordedFile) -> Result<&'s Feed> {
     let feed = environment.scheme.feed(&file.feed);
     feed.with_context(|| format!("{} came by feed {}, which is no longer configured", file.name, file.feed))
 }
 
-/// The merchant whose files a feed brings; empty for those of the whole scheme.
+/// Returns the id of the merchant whose files a feed brings, or an empty string if they belong to the whole scheme.
 pub fn merchant_of(feed: &Feed) -> &str {
     feed.merchant.as_deref().unwrap_or_default()
 }
 
-/// The merchant whose files a feed brings.
+/// Returns the merchant whose files a feed brings.
 pub fn merchant<'s>(environment: &'s Environment, feed: &Feed) -> Result<&'s Arc<Merchant>> {
     environment.scheme.merchant(merchant_of(feed)).with_context(|| format!("feed {} has no merchant", feed.name))
 }
 
-/// The record of a file that was found and not read yet.
+/// Returns the record of a file that was found and not read yet.
 pub fn new_file(feed: &Feed, found: &Found, today: NaiveDate) -> RecordedFile {
     RecordedFile {
         file_no: 0,

@@ -1,5 +1,5 @@
-//! Putting files away when they are done: answers published, a reason beside those in quarantine, the file itself moved.
-//! All of it can be repeated after a stop.
+//! Puts finished files away: publishes their answers, writes a reason beside quarantined files, and moves the files.
+//! Every step can be repeated after an interruption.
 
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
@@ -16,10 +16,10 @@ use crate::store::files::{self, RecordedFile};
 
 const CHANGED: &str = "FILE_CHANGED";
 
-/// Goes on where a stop came between recording files and putting them away; and lets go of those that are not there to
-/// be read to their end.
+/// Continues after an interruption between recording files and putting them away, and gives up partly read files that
+/// are gone from the inbox.
 pub async fn finish(environment: &Environment, unfiled: Vec<RecordedFile>, today: NaiveDate) -> Result<()> {
-    // Those that are tried again have a place of their own.
+    // Retried files are not in the inbox.
     for file in unfiled.into_iter().filter(|file| file.status != "reading" || file.retry_of.is_none()) {
         let feed = feed_of(environment, &file)?;
         if file.status != "reading" {
@@ -31,7 +31,7 @@ pub async fn finish(environment: &Environment, unfiled: Vec<RecordedFile>, today
     Ok(())
 }
 
-/// Ends a file that was half read when its sender exchanged it or took it away. What was taken of it counts.
+/// Ends a partly read file that its sender replaced or removed. The rows read so far count.
 pub async fn give_up(environment: &Environment, mut file: RecordedFile, today: NaiveDate) -> Result<()> {
     let rows = file.counts.rows;
     let message = format!(
@@ -49,7 +49,7 @@ pub async fn give_up(environment: &Environment, mut file: RecordedFile, today: N
     file_away(environment, file, None).await
 }
 
-/// Publishes the answers and moves the file out of the inbox: the one that was found, if it was read just now.
+/// Publishes the answers and moves the file out of the inbox. `found` is the file if it was read in this run.
 pub async fn file_away(environment: &Environment, mut file: RecordedFile, found: Option<&Found>) -> Result<()> {
     let feed = feed_of(environment, &file)?;
     let answers = environment.folder(environment.scheme.home.outbox(&feed.name))?;
@@ -94,10 +94,10 @@ pub async fn file_away(environment: &Environment, mut file: RecordedFile, found:
     tx.commit().await
 }
 
-/// How the names of reasons end.
+/// The ending of reason files' names.
 pub const REASON: &str = ".reason.txt";
 
-/// What lies beside a file in quarantine: why it is there, for whoever finds it.
+/// Returns the text of the reason file beside a quarantined file, which says why the file is there.
 fn reason(file: &RecordedFile) -> String {
     let (code, message) = (file.code.as_deref().unwrap_or_default(), file.message.as_deref().unwrap_or_default());
     let RecordedFile { name, feed, sha256, business_date, .. } = file;

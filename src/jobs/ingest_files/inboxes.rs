@@ -1,5 +1,5 @@
-//! What has arrived in the inboxes: files whose day has come and that nobody is writing any more. What lies there and is
-//! no file that can be taken is told, for as long as it lies there.
+//! What has arrived in the inboxes: files whose day has come and that are no longer being written. Anything in an inbox
+//! that cannot be taken as a file is reported for as long as it is there.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,19 +17,19 @@ use crate::files::read::source::Seen;
 use crate::scheme::Feed;
 use crate::store::exceptions::{self, NewException};
 
-/// Of what lies in the inboxes, what is to be taken and what is not.
+/// The contents of the inboxes: files to take, and entries that are refused.
 #[derive(Default)]
 pub struct Arrivals<'s> {
-    /// In the order in which a day takes them.
+    /// Sorted in the order in which a day takes them.
     pub files: Vec<(&'s Feed, Found)>,
     pub refused: Vec<(&'s Feed, Refused)>,
-    /// Feeds whose folders are not there.
+    /// Feeds whose folders are missing.
     pub gone: Vec<&'s Feed>,
 }
 
 pub async fn look(environment: &Environment, today: NaiveDate) -> Result<Arrivals<'_>> {
     let mut arrived = Arrivals::default();
-    // Of what people correct by hand, only what a stop left lying is there.
+    // The folders for corrections by hand only contain files that an interruption left behind.
     let by_hand = environment.scheme.by_hand.iter().filter(|feed| feed.folder.is_dir());
     for feed in environment.scheme.feeds.iter().chain(by_hand) {
         let folder = feed.folder.display();
@@ -50,23 +50,24 @@ pub async fn look(environment: &Environment, today: NaiveDate) -> Result<Arrival
         let is_due = |found: &Found| found.date.is_none_or(|date| date <= today);
         arrived.files.extend(looked.found.into_iter().filter(is_due).map(|found| (feed, found)));
         for refused in looked.refused {
-            // Feeds that share a folder see the same.
+            // Feeds that share a folder find the same entries.
             let told = arrived.refused.iter().any(|(other, told)| other.folder == feed.folder && *told == refused);
             if !told {
                 arrived.refused.push((feed, refused));
             }
         }
     }
-    // Sorting is stable: within a kind, feeds stay in the order of the configuration and files in that of their dates.
+    // The sort is stable: within a kind, feeds keep the order of the configuration, and files the order of their dates.
     arrived.files.sort_by_key(|(feed, found)| (feed.kind, found.date));
     wait_for_writers(&mut arrived.files).await;
     Ok(arrived)
 }
 
-/// Gives files that were touched just now the time in which they must stay as they are, and leaves out those that don't.
+/// Waits until recently changed files have been unchanged for the settle time, and leaves out those that still change.
 async fn wait_for_writers(files: &mut Vec<(&Feed, Found)>) {
     let now = clock::system_now();
-    // The sender's marker says that a file is whole; a file from the future is watched from now on.
+    // The sender's marker says that a file is complete. A file whose change time is in the future counts as changed
+    // now.
     let settle = |feed: &Feed| if feed.done.is_some() { Duration::ZERO } else { feed.settle };
     let age = |found: &Found| found.seen.age(now).unwrap_or_default();
     let left = files.iter().filter_map(|(feed, found)| settle(feed).checked_sub(age(found)));
@@ -83,8 +84,8 @@ async fn wait_for_writers(files: &mut Vec<(&Feed, Found)>) {
 
 const REFUSED: &str = "FILE_REFUSED";
 
-/// Opens an exception for each thing that is refused, once, and resolves those about things that are gone, but for feeds
-/// whose inboxes nobody saw. Tells how many are new.
+/// Opens one exception for each refused entry, and resolves the exceptions about entries that are gone, except for
+/// feeds whose inboxes could not be read. Returns the number of new exceptions.
 pub async fn report(
     environment: &Environment,
     refused: &[(&Feed, Refused)],

@@ -1,6 +1,6 @@
-//! Takes in files: finds them, makes sure of each as a whole, and records its rows chunk by chunk. Rows, the place
-//! reached in the file and the lengths of the acknowledgement are one transaction, so a stop loses nothing and
-//! repeats nothing.
+//! Takes files in: finds them, checks each as a whole, and records its rows chunk by chunk. The rows, the position in
+//! the file and the lengths of the acknowledgement are written in one transaction, so that an interruption neither
+//! loses nor repeats a row.
 
 mod answers;
 mod arrival;
@@ -41,7 +41,7 @@ use crate::books::{self, policy_versions};
 use crate::files::read::{reader, source};
 use crate::store::files::{self, Counts};
 
-/// Files of which too many rows were rejected. What is right of them counts, and no day waits for the others.
+/// Files in which too many rows were rejected. Their valid rows count, and no day waits for the rejected ones.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct RowsRejected(String);

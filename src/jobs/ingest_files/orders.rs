@@ -1,4 +1,4 @@
-//! Orders: decided in file order, each on what its customer owes after the ones before it.
+//! Orders, decided in file order. Each decision takes into account what the customer owes after the orders before it.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -33,32 +33,32 @@ use crate::store::facts::{self, NewFact};
 use crate::store::orders::{Decided, NewOrder, StoredOrder};
 use crate::store::{Tx, orders, scheme};
 
-/// Where a file's orders are decided, in its order. Nothing else changes what it keeps in mind: whoever takes in orders
-/// is the only one at work on the books. So it can decide on a chunk while the one before is still being written.
+/// Decides a file's orders, in file order. Its cache stays valid because only the intake of orders works on the books
+/// during that time, so it can decide a chunk while the chunk before is still being written.
 pub struct OrderIntake {
     merchant: Arc<Merchant>,
     zone: Tz,
     customers: Vec<Customer>,
-    /// The place of each of them.
+    /// The index of each customer in `customers`.
     places: ByKey<usize>,
-    /// Whether everybody is among them who has an agreement with the merchant.
+    /// Whether `customers` has every customer with an agreement with the merchant.
     has_all: bool,
     asked: Asked,
-    /// The content of orders known before: those that the store has of the chunk to come, and the last chunk's.
+    /// Fingerprints of known orders: those that the store has for the next chunk, and those of the last chunk.
     known: ByKey<i64>,
 }
 
-/// By a customer's or an order's id.
+/// A map by customer id or order id.
 type ByKey<T> = HashMap<String, T, foldhash::fast::RandomState>;
 
-/// The rows that are decided on next.
+/// The rows that are decided next.
 #[derive(Default)]
 struct Asked {
-    /// The places of their customers, row by row.
+    /// The index of each row's customer.
     named: Vec<usize>,
-    /// Those of their customers who are not in mind.
+    /// Customers of these rows who are not cached.
     strangers: Vec<String>,
-    /// The lowest and the highest of their keys.
+    /// The lowest and the highest order id of these rows.
     ids: Option<(String, String)>,
 }
 
@@ -66,22 +66,22 @@ struct Asked {
 #[derive(Default)]
 struct Customer {
     standing: CustomerStanding,
-    /// What of their exposure the store does not say yet.
+    /// The part of their exposure that is not in the store yet.
     unrecorded: i64,
 }
 
-/// What is to be recorded of a chunk.
+/// What is recorded of a chunk.
 pub struct Decisions {
     orders: Vec<NewOrder>,
     /// Fulfilments that came with the orders.
     events: Vec<NewFact>,
 }
 
-/// Customers kept in mind between chunks. More are looked up again; memory stays bounded.
+/// The number of customers cached between chunks. Beyond it, customers are loaded again, so that memory stays bounded.
 const KEPT_IN_MIND: usize = 250_000;
 
-/// If a chunk names one of so many of a merchant's customers, the chunks after it will name most of them, and all are
-/// looked up at once.
+/// If a chunk names at least one in this many of a merchant's customers, later chunks will name most of them, so all
+/// are loaded at once.
 const ONE_IN: usize = 50;
 
 impl OrderIntake {
@@ -101,14 +101,14 @@ impl OrderIntake {
         self.customers.len() > KEPT_IN_MIND
     }
 
-    /// Forgets customers. What they owe has to be recorded before.
+    /// Clears the cached customers. What they owe must be recorded first.
     pub fn clear(&mut self) {
         self.customers.clear();
         self.places.clear();
         self.has_all = false;
     }
 
-    /// Finds the customers of the rows that are decided on next, and what the store has to be asked about them.
+    /// Finds the customers of the next rows, and what must be loaded from the store.
     pub fn prepare(&mut self, lines: &[Line]) {
         let Asked { named, strangers, ids } = &mut self.asked;
         named.clear();
@@ -125,11 +125,11 @@ impl OrderIntake {
         *ids = rows().min().cloned().zip(rows().max().cloned());
     }
 
-    /// Looks up what deciding prepared rows needs: orders known before, and those of the customers not in mind yet. Has to
-    /// see all chunks but the last one decided, whose orders are still in mind.
+    /// Loads what deciding the prepared rows needs: known orders, and customers who are not cached yet. `tx` must see
+    /// all earlier chunks except the last one decided, whose orders are still cached.
     pub async fn look_up(&mut self, tx: &mut Tx, lines: &[Line], is_last: bool) -> Result<()> {
         let merchant = self.merchant.clone();
-        // New orders mostly have keys beyond all that are known: one look then tells that none is.
+        // New orders usually have ids above all known ones, so one query shows that none is known.
         if let Some((first, last)) = &self.asked.ids
             && orders::any_between(tx, &merchant.id, first, last).await?
         {
@@ -146,7 +146,7 @@ impl OrderIntake {
                 self.places.reserve(count);
                 customer_standing::of_all(tx, &merchant.id, |id, standing| self.meet(before, id, standing)).await?;
                 self.has_all = true;
-                // Who has no agreement is not among all.
+                // Customers without an agreement are not among those loaded.
                 self.prepare(lines);
             }
         }
@@ -163,7 +163,8 @@ impl OrderIntake {
         Ok(())
     }
 
-    /// Takes note of how a customer stands. Of those who were in mind `before` more is known than the store says yet.
+    /// Caches a customer's standing. `before` is the number of customers cached before the lookup: for these, the cache
+    /// is ahead of the store and is not changed.
     fn meet(&mut self, before: usize, id: String, standing: CustomerStanding) {
         match self.places.entry(id) {
             Entry::Vacant(free) => {
@@ -178,7 +179,7 @@ impl OrderIntake {
         }
     }
 
-    /// Decides on a chunk that was looked up, row by row in file order.
+    /// Decides the rows of a prepared chunk in file order.
     pub fn decide(&mut self, chunk: &Chunk<'_>) -> Result<(Vec<Outcome>, Decisions)> {
         let lines = chunk.lines;
         let mut outcomes = Vec::with_capacity(lines.len());
@@ -196,7 +197,7 @@ impl OrderIntake {
                         Some(known) => Outcome::of_known(*known, content, "order", &row.order_id),
                         None => self.answer(chunk, (row, content, line.number), customer, &mut decisions),
                     };
-                    // What is rejected leaves no trace; mended, it may come once more in the same file.
+                    // A rejected order is not recorded; its corrected row may follow in the same file.
                     if !matches!(outcome, Outcome::Rejected { .. }) {
                         fresh.entry(row.order_id.clone()).or_insert(content);
                     }
@@ -270,7 +271,7 @@ impl OrderIntake {
                 decisions.events.extend(events);
                 customer.standing.exposure.minor += row.amount_minor;
                 customer.unrecorded += row.amount_minor;
-                // Owed in full until the day's positions are assessed.
+                // The order is owed in full until the day's positions are assessed.
                 let today = Some(today);
                 let owed = Decided { owed_minor: row.amount_minor, next_action_on: today, ..Decided::default() };
                 decisions.orders.push((stored, fingerprint, owed));
@@ -284,7 +285,8 @@ impl OrderIntake {
         }
     }
 
-    /// What customers owe more, by all that was decided. It belongs into the transaction that their orders are in.
+    /// Returns how much more each customer owes after all decisions so far. The caller records the amounts in the
+    /// transaction that has the orders.
     pub fn owed(&mut self) -> Vec<(String, i64)> {
         let mut owed = Vec::new();
         for (id, place) in &self.places {
@@ -322,13 +324,13 @@ impl Decisions {
         }
         orders::add(tx, &merchant.id, &self.orders).await?;
         facts::add(tx, &merchant.id, &self.events).await?;
-        // Rows that came before their order can be looked at again.
+        // Pending rows of these orders can be tried again now.
         let ids: Vec<&str> = self.orders.iter().map(|(stored, ..)| stored.order.order_id.as_str()).collect();
         pending::try_again(tx, environment, merchant, &ids, today).await
     }
 }
 
-/// Fulfilment that the order's own row carries, as facts of their own.
+/// Returns the fulfilment events in the order's own row, as facts.
 fn events_of(row: &OrderRow, terms: &Terms, order: &Order, zone: Tz) -> Vec<NewFact> {
     let event = |(event, at): &(Event, DateTime<Utc>)| {
         let fact_row = FactRow {
@@ -354,7 +356,7 @@ fn events_of(row: &OrderRow, terms: &Terms, order: &Order, zone: Tz) -> Vec<NewF
     row.events.iter().map(event).collect()
 }
 
-/// A row that says its goods were sent long before they were ordered is refused as a whole: one of its days is wrong.
+/// Rejects a row with an event long before its order: one of the two days is wrong.
 fn events_not_before_order(row: &OrderRow, terms: &Terms, zone: Tz) -> Result<(), Outcome> {
     for (event, at) in &row.events {
         if let Err(refusal) = not_before_order(&row.order_id, row.ordered_at, terms, *at, zone) {
@@ -366,14 +368,15 @@ fn events_not_before_order(row: &OrderRow, terms: &Terms, zone: Tz) -> Result<()
     Ok(())
 }
 
-/// The last of the days that a row names.
+/// Returns the column and time of the latest day in a row.
 fn latest(row: &OrderRow) -> (String, DateTime<Utc>) {
     let ordered = ("ordered_at".to_owned(), row.ordered_at);
     let events = row.events.iter().map(|(event, at)| (format!("{}_at", event.name()), *at));
     events.fold(ordered, |latest, event| if event.1 > latest.1 { event } else { latest })
 }
 
-/// A row that leads where the calendar knows no days is refused now; later nobody could decide the order.
+/// Rejects a row whose due dates need a year that the calendar does not have; otherwise the order could never be
+/// decided.
 fn due_dates_can_be_told(order: &Order, events: &[NewFact], terms: &Terms) -> Result<(), NoYear> {
     if terms.days_off.is_none() {
         return Ok(());

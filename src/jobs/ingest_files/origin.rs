@@ -1,4 +1,4 @@
-//! Where the bytes of a file are that is not filed yet: in its inbox, or, if it is tried again, in quarantine or `retry/`.
+//! Where an unfiled file is: in its inbox, or, if it is retried, in quarantine or `retry/`.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::scheme::Feed;
 use crate::store::files::RecordedFile;
 use crate::store::listing;
 
-/// The path of a file that is not filed yet, and whether the file stays there.
+/// Returns the path of an unfiled file, and whether the file stays there.
 pub async fn source(environment: &Environment, feed: &Feed, file: &RecordedFile) -> Result<(PathBuf, bool)> {
     let Some(first) = file.retry_of else {
         let path = feed.folder.join(&file.name);
@@ -27,7 +27,7 @@ pub async fn source(environment: &Environment, feed: &Feed, file: &RecordedFile)
     Ok((path_again, false))
 }
 
-/// A quarantined file.
+/// Returns the path of a quarantined file.
 pub fn in_quarantine(environment: &Environment, file: &RecordedFile) -> PathBuf {
     environment.scheme.home.quarantine(&file.feed).join(&file.kept_as)
 }

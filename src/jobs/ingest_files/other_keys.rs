@@ -1,5 +1,6 @@
-//! A payment or refund that two sources tell of under different keys: a bill has its number within the trade, with the trade's in
-//! front (`T-1/R-1`), the merchant's own file the number alone, or within the order. Of one order they are the same.
+//! Payments and refunds that two sources report under different keys. A bill's key is the number within the trade, with
+//! the trade's own number in front (`T-1/R-1`). The merchant's file has the number alone, or the number within the
+//! order. Within one order, they are the same.
 
 use std::collections::HashMap;
 
@@ -10,17 +11,17 @@ use crate::domain::facts::fact::{Fact, FactRow, PARTS, What};
 use crate::files::rows::facts::fingerprint_of_money;
 use crate::store::{Tx, bills, facts};
 
-/// What is known of facts that rows may mean by another key.
+/// Recorded facts that rows may report under another key.
 #[derive(Default)]
 pub struct OtherKeys {
-    /// Trades that bills have named for them, by kind and key.
+    /// The trade that a bill named for a fact, by kind and key.
     trades: HashMap<String, String>,
-    /// The keys under which rows were recorded from elsewhere, by kind and the row's own key.
+    /// The keys under which facts are already recorded, by kind and the row's own key.
     found: HashMap<String, String>,
 }
 
 impl OtherKeys {
-    /// Loads what is known of facts that these rows may mean, and adds their content to what is `known`.
+    /// Loads the recorded facts that these rows may report, and adds their fingerprints to `known`.
     pub async fn load(
         tx: &mut Tx,
         merchant: &str,
@@ -44,8 +45,8 @@ impl OtherKeys {
         Ok(OtherKeys { trades, found: HashMap::new() })
     }
 
-    /// The fact that a row means by another key: of its order, under the same number, and told of by the other side. Or by the
-    /// same bill, when that was read without its trades yet.
+    /// Returns the fact that a row reports under another key: a fact of the same order with the same number, reported
+    /// by the other source, or by the same bill when it was read without its trades.
     pub fn fact<'c>(
         &mut self,
         row: &FactRow,
@@ -60,7 +61,7 @@ impl OtherKeys {
             }
             _ => None,
         };
-        // Of what a bill tells, nothing but the money is known.
+        // Of a fact from a bill, only the money is known.
         let of_bill = fingerprint == fingerprint_of_money(kind, &row.order_id, minor_of(&row.what)?, row.currency);
         let trade = row.id.rsplit_once(PARTS).map(|(trade, _)| trade);
         let is_it = |fact: &&Fact| {
@@ -82,7 +83,7 @@ impl OtherKeys {
         Some(fact)
     }
 
-    /// The key under which a row is recorded: its own, but for those that were recorded from elsewhere.
+    /// Returns the key under which a row is recorded: its own, or that of the fact recorded from another source.
     pub fn of<'k>(&'k self, row: &'k FactRow) -> &'k str {
         if self.found.is_empty() {
             return &row.id;
@@ -91,7 +92,7 @@ impl OtherKeys {
     }
 }
 
-/// What a payment or refund moves.
+/// Returns the amount of a payment or refund.
 pub fn minor_of(what: &What) -> Option<i64> {
     match what {
         What::Payment { minor, .. } | What::Refund { minor, .. } => Some(*minor),
@@ -99,7 +100,7 @@ pub fn minor_of(what: &What) -> Option<i64> {
     }
 }
 
-/// Whether a fact could be what a row means: money of the same kind, under the same number within something else.
+/// Whether a row may report a fact: both move money of the same kind, under the same number with another prefix.
 fn may_be(fact: &Fact, row: &FactRow) -> bool {
     let number = |id: &'_ str| id.rfind(PARTS).map_or(0, |at| at + PARTS.len_utf8());
     minor_of(&fact.what).is_some()
@@ -108,7 +109,7 @@ fn may_be(fact: &Fact, row: &FactRow) -> bool {
         && fact.id[number(&fact.id)..] == row.id[number(&row.id)..]
 }
 
-/// Keys are unique within their kind: a payment and its refund may share one.
+/// Returns a map key. Ids are only unique within their kind: a payment and its refund may share one.
 pub fn key(kind: &str, id: &str) -> String {
     format!("{kind} {id}")
 }

@@ -1,4 +1,4 @@
-//! What becomes of a row: its one outcome, and what is kept of it besides its record.
+//! A row's outcome, and the row and exceptions that are recorded with it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -66,7 +66,7 @@ impl Outcome {
         }
     }
 
-    /// The outcome of a row whose key is known already, with this content.
+    /// Returns the outcome of a row whose key is already recorded with the fingerprint `known`.
     pub fn of_known(known: i64, fingerprint: i64, what: &str, key: &str) -> Outcome {
         if known == fingerprint {
             return Outcome::Duplicate;
@@ -86,18 +86,18 @@ impl From<&Rejection> for Outcome {
     }
 }
 
-/// The key that a row is acknowledged under; of one that could not be read, whatever stands in the key's column.
+/// Returns the key that a row is acknowledged under. For an unreadable row, this is the text in the key's column.
 pub fn key<'l>(chunk: &Chunk<'_>, line: &'l Line) -> Cow<'l, str> {
     if let Ok(parsed) = &line.parsed {
         return Cow::Borrowed(parsed.row.key());
     }
     let (_, key_column) = told(chunk, line);
-    // In a customer's row that lacks a cell, a name may stand there.
+    // If a customer row lacks a cell, its key column may contain a name.
     let may_be_a_name = chunk.kind == Kind::Customers && line.cells.len() != chunk.header.len();
     Cow::Owned(if may_be_a_name { String::new() } else { short(raw(chunk.header, line, key_column)) })
 }
 
-/// What a row tells of, and the column of its key: a bill's of a payment or of a refund.
+/// Returns the kind of fact that a row reports, and its key column. A bill's row reports a payment or a refund.
 fn told(chunk: &Chunk<'_>, line: &Line) -> (Kind, &'static str) {
     match chunk.kind {
         Kind::Bills => bills::about(|column| raw(chunk.header, line, column)),
@@ -110,16 +110,17 @@ pub(super) fn raw<'a>(header: &[String], line: &'a Line, column: &str) -> &'a st
     at.and_then(|i| line.canonical().get(i)).unwrap_or_default().trim()
 }
 
-/// A key as far as it can be one.
+/// Returns the first 64 characters of a text, without control characters.
 fn short(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 
-/// What is kept of the rows that were not simply recorded, the exceptions they make, and those that are over.
+/// What is stored for a chunk's rows beyond the plain records: rows that were not simply accepted, the exceptions that
+/// they open, and the exceptions that are resolved.
 pub struct Noted {
     rows: Vec<RecordedRow>,
     opened: Vec<NewException>,
-    /// Keys of rows that were rejected before and have come again, mended, by the exception they had made.
+    /// The keys of rows that were rejected before and are accepted now, by the code of their exception.
     mended: BTreeMap<&'static str, Vec<String>>,
 }
 
@@ -129,7 +130,7 @@ impl Noted {
         let mut noted = Noted { rows: Vec::new(), opened: Vec::new(), mended: BTreeMap::new() };
         for (line, outcome) in chunk.lines.iter().zip(outcomes) {
             let (of, _) = told(chunk, line);
-            // What a bill says may be known from elsewhere.
+            // A row of a bill may already be recorded from another source.
             let is_known = *outcome == Outcome::Duplicate && kind == Kind::Bills;
             if let Some(code) = rejected_code(kind, of).filter(|_| is_known || *outcome == Outcome::Accepted) {
                 noted.mended.entry(code).or_default().push(key(chunk, line).into_owned());
@@ -155,8 +156,8 @@ impl Noted {
     }
 }
 
-/// The exception that a rejected row makes, by the file's kind and what the row tells of: money may have moved without
-/// us knowing.
+/// Returns the code of the exception that a rejected row opens, by the file's kind and the kind of fact it reports:
+/// money may have moved without being recorded.
 pub fn rejected_code(kind: Kind, of: Kind) -> Option<&'static str> {
     match of {
         Kind::Payments => Some("PAYMENT_REJECTED"),
@@ -197,7 +198,7 @@ fn input_row(chunk: &Chunk<'_>, of: Kind, line: &Line, outcome: &Outcome) -> Rec
     }
 }
 
-/// The day on which a row's money takes effect, as far as it can be told without its order: by no cut-off.
+/// Returns the day on which a row's money takes effect. Without the order, no cut-off is known, so none is applied.
 fn day_of_money(row: &Row, zone: Tz) -> Option<NaiveDate> {
     use crate::domain::facts::fact::What;
     let fact = match row {
@@ -229,7 +230,7 @@ fn named_order(row: &Row) -> (String, Option<(i64, Currency)>) {
     }
 }
 
-/// The cells as a JSON object by column, so that the row can be read again.
+/// Returns the cells as a JSON object by column, so that the row can be parsed again.
 fn content(header: &[String], line: &Line) -> String {
     if let Ok(Parsed { row: Row::Bill(bill), .. }) = &line.parsed {
         return serde_json::to_string(&bill.own_cells()).expect("strings always make JSON");
@@ -238,15 +239,16 @@ fn content(header: &[String], line: &Line) -> String {
     serde_json::to_string(&by_column).expect("strings always make JSON")
 }
 
-/// What finance must look at: contradictions, money without its order, and money that could not be read.
+/// Returns the exception that a row opens for finance, if any: conflicts, money without its order, and money that could
+/// not be read.
 pub fn exception_about(kind: Kind, of: Kind, outcome: &Outcome, row: &RecordedRow) -> Option<NewException> {
     let code = match outcome {
         Outcome::Conflict { .. } => "CONFLICT",
         Outcome::Pending { code, .. } if kind.is_money() => code,
         Outcome::Rejected { .. } => rejected_code(kind, of)?,
-        // The provider has given money back all the same. Rows that a profile sets aside are nobody's concern.
+        // The provider has given the money back regardless. Rows that a profile sets aside need no review.
         Outcome::Declined { code, .. } if kind == Kind::Bills && *code != SET_ASIDE => rejected_code(kind, of)?,
-        // Somebody settled the order in another way, and nobody has told us.
+        // The order was settled in a way that has not been reported.
         Outcome::Declined { code: NO_AMOUNT, .. } => rejected_code(kind, of)?,
         _ => return None,
     };

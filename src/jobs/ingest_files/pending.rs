@@ -1,4 +1,4 @@
-//! Rows that came before their order and wait for it, tried again when it comes.
+//! Rows that came before their order. They wait, and are tried again when the order comes.
 
 use std::collections::hash_map::Entry as Slot;
 use std::collections::{BTreeMap, HashMap};
@@ -18,7 +18,7 @@ use crate::scheme::Merchant;
 use crate::store::file_rows::{self, RecordedRow};
 use crate::store::{Tx, exceptions, files};
 
-/// Tries rows again that waited for these orders.
+/// Tries the rows again that wait for these orders.
 pub async fn try_again(
     tx: &mut Tx,
     environment: &Environment,
@@ -36,8 +36,8 @@ pub async fn try_again(
             unknown.insert(kind_and_zone(tx, environment, waiting.file_no).await?);
         }
     }
-    // A chargeback waits for its payment, whichever of them came first. And what a bill has said of a refund is kept under its
-    // key, so that it comes before the merchant's word, which has another.
+    // A chargeback follows its payment, whichever came first. A refund from a bill is stored under the bill's key, so
+    // it comes before the merchant's row, which has another key.
     let is_whole_key = |row: &RecordedRow| files[&row.file_no].0 == Kind::Bills && row.row_key.contains(PARTS);
     pending.sort_by_key(|waiting| (waiting.kind == Kind::Chargebacks.name(), !is_whole_key(waiting)));
     let mut rows = Vec::with_capacity(pending.len());
@@ -68,7 +68,7 @@ pub async fn try_again(
             waiting.resolved_on = Some(today);
             *counts.entry((waiting.file_no, outcome.name())).or_default() += 1;
         }
-        // What is the matter now is as much finance's as if the row had come now.
+        // The new outcome can open an exception, as if the row had come now.
         opened.extend(exception_about(of_file, *kind, &outcome, waiting));
         if let Some(code) = rejected_code(of_file, *kind).filter(|_| outcome == Outcome::Accepted) {
             accepted_now.entry(code).or_default().push(&waiting.row_key);
@@ -87,7 +87,7 @@ pub async fn try_again(
     intake.write(tx).await
 }
 
-/// A chargeback may have come before its payment: tries those again that wait for payments of these orders.
+/// Tries the chargebacks again that wait for payments of these orders. A chargeback can come before its payment.
 pub async fn try_chargebacks_again(
     tx: &mut Tx,
     environment: &Environment,

@@ -1,4 +1,4 @@
-//! What would become of a file's orders if they came now, by the books as they are. Nothing is recorded.
+//! A preview of a file's orders: their outcomes if they came now. Nothing is recorded.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +14,10 @@ use crate::files::inbox::Found;
 use crate::files::read::reader::Rows;
 use crate::scheme::Feed;
 
-/// Rows that are decided at a time.
+/// The number of rows decided at a time.
 const CHUNK: usize = 5_000;
 
-/// Orders that one code is about, and the first of them.
+/// The number of orders with the same outcome and code, and the first of them.
 #[derive(Debug)]
 pub struct Foreseen {
     pub outcome: &'static str,
@@ -27,7 +27,7 @@ pub struct Foreseen {
     pub message: String,
 }
 
-/// The orders of a readable file that would not be accepted, by code.
+/// Returns the orders of a readable file that would not be accepted, by code.
 pub async fn orders(environment: &Environment, feed: &Feed, found: &Found, today: NaiveDate) -> Result<Vec<Foreseen>> {
     let file = new_file(feed, found, today);
     let mut rows = Rows::open(&feed.delivery(found), 0)?;
@@ -38,7 +38,7 @@ pub async fn orders(environment: &Environment, feed: &Feed, found: &Found, today
     while !rows.is_finished() {
         let lines = rows.take(CHUNK)?;
         if intake.is_full() {
-            // Their orders of this file don't count any more against their limits: it is a preview.
+            // Orders of this file decided so far no longer count against the limits. This is acceptable in a preview.
             intake.clear();
         }
         intake.prepare(&lines);

@@ -1,5 +1,6 @@
-//! From a file's rows to the books: read ahead on one thread, orders decided and answered on another, and written, chunk
-//! by chunk. Rows, the place reached in the file and the lengths of its answers are one transaction.
+//! Reads a file's rows into the books. One thread reads ahead, another decides orders and writes answers, and the
+//! results are recorded chunk by chunk. The rows, the position in the file and the lengths of its answers are written
+//! in one transaction.
 
 use std::io;
 
@@ -25,7 +26,7 @@ use crate::scheme::Feed;
 use crate::store::files::{self, RecordedFile};
 use crate::store::{Tx, exposure};
 
-/// Reads a file on from where its row stands, records what comes of each row, and puts the file away.
+/// Reads a file from its recorded position, records the outcome of each row, and files the file away.
 pub async fn read(
     environment: &Environment,
     feed: &Feed,
@@ -64,7 +65,7 @@ pub async fn read(
     Ok(file)
 }
 
-/// Rows that are decided as they are written.
+/// Reads rows that are decided in the same transaction that records them.
 async fn take_in(mut books: Books<'_>, mut chunks: Chunks<'_>, mut clerk: Clerk) -> Result<RecordedFile> {
     let mut tx = books.environment.store.write().await?;
     loop {
@@ -79,7 +80,7 @@ async fn take_in(mut books: Books<'_>, mut chunks: Chunks<'_>, mut clerk: Clerk)
     }
 }
 
-/// Orders are decided on a thread of their own, while those of the chunk before are written.
+/// Reads orders. They are decided on a separate thread while the chunk before is being written.
 async fn take_in_orders(
     mut books: Books<'_>,
     mut chunks: Chunks<'_>,
@@ -139,7 +140,7 @@ fn decide_orders(intake: &mut OrderIntake, clerk: &mut Clerk, lines: &[Line], en
     Ok(done)
 }
 
-/// What a chunk is the last of.
+/// What a chunk completes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Ends {
     Nothing,
@@ -147,21 +148,21 @@ enum Ends {
     File,
 }
 
-/// Who answers a file's rows once they are decided. Needs no store.
+/// Writes the answers to decided rows. It needs no store.
 struct Clerk {
     cover: Cover,
     answers: Answers,
 }
 
-/// What is the same for all chunks of a file.
+/// The context that all chunks of a file share.
 struct Cover {
     kind: Kind,
-    /// As it was when reading began.
+    /// The record as it was when reading began.
     file: RecordedFile,
-    /// The names under which the file's rows are read.
+    /// The column names under which the file's rows are parsed.
     header: Vec<String>,
     today: NaiveDate,
-    /// The scheme's.
+    /// The zone of the scheme.
     zone: Tz,
 }
 
@@ -185,18 +186,18 @@ impl Clerk {
     }
 }
 
-/// A chunk on its way into the books.
+/// A decided chunk that is not recorded yet.
 struct Done {
-    /// Of orders; everything else is written by whoever decides on it.
+    /// The decisions on orders. Other kinds are written as they are decided.
     decisions: Option<Decisions>,
     noted: Noted,
     place: Place,
-    /// What customers owe more.
+    /// How much more each customer owes.
     owed: Vec<(String, i64)>,
     ends: Ends,
 }
 
-/// Where what was decided is written.
+/// Records decided chunks.
 struct Books<'a> {
     environment: &'a Environment,
     feed: &'a Feed,
@@ -205,7 +206,7 @@ struct Books<'a> {
 }
 
 impl Books<'_> {
-    /// Gives back the transaction, or the next one after a commit.
+    /// Records a chunk. Returns the same transaction, or a new one after a commit.
     async fn write(&mut self, mut tx: Tx, done: Done) -> Result<Tx> {
         let Books { environment, feed, today, file } = self;
         let Done { decisions, noted, place, owed, ends } = done;
@@ -248,7 +249,7 @@ async fn decide(tx: &mut Tx, environment: &Environment, feed: &Feed, chunk: &Chu
     }
 }
 
-/// What to do about a file that changes while it is read.
+/// Adds advice to the error of a file that changed while it was read.
 fn explained(why: io::Error, name: &str) -> anyhow::Error {
     let changed = source::is_changed(&why);
     let why = anyhow::Error::new(why);
@@ -261,10 +262,10 @@ fn explained(why: io::Error, name: &str) -> anyhow::Error {
     ))
 }
 
-/// A file's chunks as they are read ahead.
+/// A file's chunks, read ahead.
 struct Chunks<'a> {
     ahead: mpsc::Receiver<io::Result<(Vec<Line>, Ends)>>,
-    /// On their way back to the reader.
+    /// Answered chunks, returned to the reader for reuse.
     spent: std::sync::mpsc::Sender<Vec<Line>>,
     file: &'a str,
 }
@@ -275,14 +276,14 @@ impl Chunks<'_> {
         chunk.map_err(|why| explained(why, self.file))
     }
 
-    /// Rows that are answered.
+    /// Returns answered rows to the reader for reuse.
     fn give_back(&self, lines: Vec<Line>) {
-        // The reader may have come to the end of the file.
+        // The send fails if the reader has already reached the end of the file.
         self.spent.send(lines).ok();
     }
 }
 
-/// Reads and parses a file on a thread of its own, a chunk ahead of whoever decides on its rows.
+/// Reads and parses a file on a separate thread, one chunk ahead of the decisions.
 fn read_ahead(mut rows: Rows, file: &str, chunk: usize, commit_rows: usize) -> Chunks<'_> {
     let (ahead, chunks) = mpsc::channel(1);
     let (spent, back) = std::sync::mpsc::channel();

@@ -1,6 +1,6 @@
-//! Customers and agreements: a later row with other content is an update, kept with its date. What is older than what is
-//! known is kept as well, and changes nothing else: of an agreement the latest `changed_at` counts, of a customer the file
-//! with the latest date, in whatever order they come.
+//! Customers and agreements. A later row with other content is an update, and is stored with its date. An older row is
+//! stored too, but changes nothing else. The current state of an agreement is the one with the latest `changed_at`;
+//! that of a customer comes from the file with the latest date, whatever the order of arrival.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -21,9 +21,9 @@ use crate::store::{Tx, exposure};
 
 /// An agreement was closed while its customer owes the merchant.
 const CLOSED: &str = "CLOSED_WHILE_OWING";
-/// A customer without a bank card any more owes a merchant.
+/// A customer owes a merchant and no longer has a bank card bound.
 const UNBOUND: &str = "CARD_UNBOUND_WHILE_OWING";
-/// An agreement names a customer of whom no file has said anything.
+/// An agreement names a customer who is in no file yet.
 const UNKNOWN: &str = "UNKNOWN_CUSTOMER";
 
 pub async fn customers(tx: &mut Tx, environment: &Environment, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
@@ -64,7 +64,7 @@ pub async fn customers(tx: &mut Tx, environment: &Environment, chunk: &Chunk<'_>
     Ok(outcomes)
 }
 
-/// Of the customers that are to be changed, those who have a bank card so far.
+/// Returns the customers to update who have a bank card bound so far.
 async fn with_cards(tx: &mut Tx, waves: &Waves<Customer>) -> Result<Vec<String>> {
     let updated: Vec<&str> = waves.waves.iter().flat_map(|wave| &wave.updates).map(String::as_str).collect();
     if updated.is_empty() {
@@ -74,7 +74,7 @@ async fn with_cards(tx: &mut Tx, waves: &Waves<Customer>) -> Result<Vec<String>>
     Ok(before.into_values().filter(|customer| customer.bank_card_bound).map(|customer| customer.customer_id).collect())
 }
 
-/// A card that is gone can't be debited; whoever collects has to know.
+/// Reports customers who owe money and no longer have a card bound: they cannot be debited.
 async fn report_cards(
     tx: &mut Tx,
     environment: &Environment,
@@ -82,7 +82,7 @@ async fn report_cards(
     bound_before: &[String],
     today: NaiveDate,
 ) -> Result<()> {
-    // Of several rows about one customer, the last counts.
+    // If several rows are about one customer, the last counts.
     let mut latest: BTreeMap<&str, (&Customer, Source)> = BTreeMap::new();
     for Delivered { record, source, .. } in waves.waves.iter().flat_map(|wave| &wave.fresh) {
         latest.insert(&record.customer_id, (record, *source));
@@ -108,7 +108,8 @@ async fn report_cards(
     Ok(())
 }
 
-/// Opens an exception for each of these customers who owes the merchant: customer, key and source, with what to say.
+/// Opens an exception for each of these customers who owes the merchant. `about` has customer, key and source; `told`
+/// makes the message.
 async fn report_owing(
     tx: &mut Tx,
     merchant: &Merchant,
@@ -190,12 +191,12 @@ pub async fn agreements(tx: &mut Tx, environment: &Environment, chunk: &Chunk<'_
     Ok(outcomes)
 }
 
-/// A merchant's agreements as a chunk changes them.
+/// A merchant's agreements, with the changes of a chunk.
 struct Agreements {
     waves: Waves<AgreementRow>,
-    /// As they stand, by key.
+    /// The current agreements, by key.
     known: HashMap<String, AgreementRow>,
-    /// Keys of those of which something earlier became known.
+    /// Keys of agreements for which an earlier state became known.
     outdated: Vec<String>,
 }
 
@@ -230,7 +231,8 @@ impl Agreements {
         self.waves.take(id, fingerprint, source, before.clone())
     }
 
-    /// Tells finance of agreements that were closed while something is owed, and of those of customers nobody knows.
+    /// Opens exceptions about agreements that were closed while money is owed, and about agreements of unknown
+    /// customers.
     async fn report(&self, tx: &mut Tx, merchant: &Merchant, today: NaiveDate) -> Result<()> {
         let mut changed: BTreeMap<&str, (&AgreementRow, Source)> = BTreeMap::new();
         for Delivered { record, source, .. } in self.waves.waves.iter().flat_map(|wave| &wave.fresh) {
@@ -284,10 +286,10 @@ fn opening(line: &Line) -> Option<&AgreementRow> {
     }
 }
 
-/// Records to write, in waves: one that a file updates twice goes through twice, so that what it said in between is
-/// kept as well.
+/// Records to write, in waves. A record that a file updates twice is written twice, so that the state in between is
+/// stored too.
 struct Waves<T> {
-    /// Fingerprints as they stand, and the wave that a key was last in.
+    /// The current fingerprint of each key, and the last wave that has the key.
     known: HashMap<String, (i64, Option<usize>)>,
     waves: Vec<Wave<T>>,
 }

@@ -1,4 +1,4 @@
-//! The column that a refusal is about, so that its message names the cell to correct.
+//! The column of a rejected value, so that the message names the cell to correct.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use super::outcome::Outcome;
 use crate::files::rows::Kind;
 use crate::files::rows::cell::quoted;
 
-/// Names the column and the value of the cell that a refusal is about.
+/// Adds the column and value of the rejected cell to the message.
 pub fn with_column<'c>(outcome: Outcome, kind: Kind, cell: impl FnOnce(&str) -> &'c str) -> Outcome {
     let Outcome::Rejected { code, message } = outcome else { return outcome };
     let message = match column_of(code, kind) {
@@ -18,7 +18,8 @@ pub fn with_column<'c>(outcome: Outcome, kind: Kind, cell: impl FnOnce(&str) -> 
     Outcome::Rejected { code, message }
 }
 
-/// The same for a row that waited, by its kept cells. The kept cells of a bill's row are not as they came.
+/// Does the same for a pending row, from its stored cells. The stored cells of a bill's row are not the original ones,
+/// so they are not named.
 pub fn with_kept_column(outcome: Outcome, of_file: Kind, content: &str) -> Result<Outcome> {
     let Outcome::Rejected { code, .. } = outcome else { return Ok(outcome) };
     if of_file == Kind::Bills {

@@ -1,5 +1,5 @@
-//! What banks answer to instructions. A debit that was paid becomes a payment under its debit_id, a pay-out that was
-//! paid takes the customer's credit out of the books; anything else only moves the plan on.
+//! The banks' answers to instructions. A paid debit becomes a payment under its `debit_id`, and a paid pay-out takes
+//! the customer's credit out of the books. Other answers only advance the plan.
 
 use std::collections::HashMap;
 
@@ -54,15 +54,15 @@ fn result_row(line: &Line) -> Option<&ResultRow> {
     }
 }
 
-/// What deciding a chunk of answers needs, loaded in one go, and what comes of it.
+/// The loaded data for deciding a chunk of answers, and the results.
 struct ResultIntake<'a> {
     environment: &'a Environment,
     merchant: &'a Merchant,
     direction: Direction,
     chunk: &'a Chunk<'a>,
-    /// Instructions that are out, by id.
+    /// Instructions that were sent, by id.
     out: HashMap<String, StoredInstruction>,
-    /// Payments that are booked under the ids of debits, by id, with their order.
+    /// Payments that are booked under the ids of debits, with their orders, by id.
     booked: HashMap<String, (String, What)>,
     answers: Vec<NewAnswer>,
     accepted: Vec<NewFact>,
@@ -86,7 +86,7 @@ impl<'a> ResultIntake<'a> {
             let mut order_ids: Vec<&str> = out.values().map(|stored| stored.order_id.as_str()).collect();
             order_ids.sort_unstable();
             order_ids.dedup();
-            // As they came: of one that was corrected since, the bank says nothing new.
+            // The original facts, because the bank's answer does not know later corrections.
             let facts = facts::with_notes(tx, &merchant.id, &order_ids).await?.into_iter();
             let payments = facts.filter(|(_, fact, _)| matches!(fact.what, What::Payment { .. }));
             booked.extend(payments.map(|(order_id, fact, _)| (fact.id, (order_id, fact.what))));
@@ -136,7 +136,7 @@ impl<'a> ResultIntake<'a> {
             let message = format!("column at: {said_on} is before the day of the instruction, {instructed_on}");
             return Outcome::Rejected { code: "BAD_TIME", message };
         }
-        // Credit was counted at the end of the day of the instruction and cannot have left before.
+        // Credit is counted at the end of the instruction's day, so it cannot be paid out earlier.
         let at = match self.direction {
             Direction::Debit => row.at,
             Direction::PayOut => row.at.max(instant_of(plus(instructed_on, 1).and_time(NaiveTime::MIN), zone)),

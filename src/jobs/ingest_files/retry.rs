@@ -1,5 +1,6 @@
-//! Files tried again after configuration was mended: refused ones as a whole, and of files that were taken the rows that
-//! configuration had rejected. They go the way of every file, on the open day; what was recorded of the first try stays.
+//! Retries files after the configuration was corrected: quarantined files as a whole, and of taken files the rows that
+//! were rejected because of configuration. They are read like any other file, on the open day; the records of the first
+//! attempt stay.
 
 use std::fs;
 use std::path::PathBuf;
@@ -20,27 +21,28 @@ use crate::scheme::Feed;
 use crate::store::files::{self, RecordedFile};
 use crate::store::{Tx, listing};
 
-/// What rows are rejected with because of configuration: mended, the same rows may be right.
+/// Codes of rows that are rejected because of configuration. The same rows may be accepted after the configuration is
+/// corrected.
 pub const BY_CONFIGURATION: [&str; 3] = ["NO_CALENDAR_YEAR", "NO_POLICY", "UNKNOWN_MERCHANT"];
 
-/// What became of a try.
+/// The result of a retry.
 pub enum Tried {
-    /// It went the way of every file, as this one.
+    /// It was read like any other file, and has this record.
     As(Box<RecordedFile>),
-    /// It would, if this were no dry run.
+    /// It would be retried; this is a dry run.
     Would,
-    /// It is refused for the same reason as before; nothing was changed.
+    /// It is refused for the same reason as before. Nothing changed.
     Still { message: String },
-    /// It cannot be tried.
+    /// It cannot be retried.
     Not { why: String },
 }
 
-/// What a try again of everything would begin with.
+/// Returns the files that a retry of everything includes.
 pub async fn candidates(tx: &mut Tx) -> Result<Vec<RecordedFile>> {
     Ok(listing::to_retry(tx, &BY_CONFIGURATION).await?.into_iter().map(|listed| listed.file).collect())
 }
 
-/// Tries files again, in the order in which a day takes files.
+/// Retries files, in the order in which a day takes files.
 pub async fn retry(
     environment: &Environment,
     today: NaiveDate,
@@ -68,7 +70,7 @@ pub async fn retry(
     Ok(tried)
 }
 
-/// Goes on with a try that a stop cut off.
+/// Continues a retry that an interruption cut off.
 pub async fn go_on(environment: &Environment, today: NaiveDate, file: &RecordedFile) -> Result<Option<RecordedFile>> {
     let feed = feed_of(environment, file)?;
     let (path, _) = source(environment, feed, file).await?;
@@ -86,7 +88,7 @@ async fn try_again(environment: &Environment, today: NaiveDate, file: &RecordedF
         status => return not(format!("it is {status}; only files in quarantine and rejected rows are tried again")),
     };
     if file.status == "taken" {
-        // The rows went through the same header before.
+        // The rows passed the same header check before.
         match rows_again(environment, feed, file, (!dry_run).then_some(&path)) {
             Ok(0) => return not(format!("none of its rows was rejected with {}", BY_CONFIGURATION.join(", "))),
             Ok(_) if dry_run => return Ok(Tried::Would),
@@ -110,16 +112,17 @@ async fn try_again(environment: &Environment, today: NaiveDate, file: &RecordedF
     }
 }
 
-/// How a text in UTF-8 may say that it is: as our answers to files in other encodings do.
+/// The byte order mark of UTF-8, which answers to files in other encodings begin with.
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Counts those of a file's rejected rows that are worth another try, and writes them into a file of their own.
+/// Counts a file's rejected rows that can be retried, and writes them to a file of their own.
 fn rows_again(environment: &Environment, feed: &Feed, file: &RecordedFile, to: Option<&PathBuf>) -> Result<usize> {
     let rejects = environment.scheme.home.outbox(&file.feed).join(format!("{}.rejects.csv", file.kept_as));
     let reading = || format!("they were put into {}", rejects.display());
     let rejects = fs::read(&rejects).with_context(reading)?;
     let mark: &[u8] = if rejects.starts_with(MARK) { MARK } else { &[] };
-    // They are delimited as the file was: so that our own columns are found.
+    // The answer has the delimiter of the original file. The right delimiter is the one with which our own columns are
+    // found.
     let ours = |delimiter: &u8| {
         let mut rows = csv::ReaderBuilder::new().delimiter(*delimiter).flexible(true).from_reader(&rejects[..]);
         rows.headers().is_ok_and(|header| header.iter().rev().take(2).eq(["message", "code"]))
@@ -128,7 +131,7 @@ fn rows_again(environment: &Environment, feed: &Feed, file: &RecordedFile, to: O
     let mut rows = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(&rejects[..]);
     let mut again = csv::WriterBuilder::new().delimiter(delimiter).flexible(true).from_writer(mark.to_vec());
     again.write_record(rows.headers()?)?;
-    // Rows that are rejected once more and tried again are not the same bytes as before.
+    // The changed last cell makes the bytes of a repeated retry differ from those before.
     let tried = format!("tried again from file {}", file.file_no);
     let mut count = 0;
     for row in rows.records() {
@@ -149,12 +152,12 @@ fn rows_again(environment: &Environment, feed: &Feed, file: &RecordedFile, to: O
 
 fn found(feed: &Feed, file: &RecordedFile, path: PathBuf) -> Result<Found> {
     let metadata = fs::metadata(&path).with_context(|| format!("looking for {}", path.display()))?;
-    // The pattern may have been what was mended.
+    // The file name pattern may be what was corrected.
     let in_name = feed.pattern.matches(&file.name).unwrap_or_default();
     Ok(Found { name: file.name.clone(), date: in_name.date, number: in_name.number, seen: Seen::of(&metadata), path })
 }
 
-/// Tries that a stop cut off.
+/// Returns the retries that an interruption cut off.
 pub async fn cut_off(tx: &mut Tx) -> Result<Vec<RecordedFile>> {
     let unfiled = files::unfiled(tx).await?;
     Ok(unfiled.into_iter().filter(|file| file.status == "reading" && file.retry_of.is_some()).collect())

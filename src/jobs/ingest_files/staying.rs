@@ -1,6 +1,6 @@
-//! Files that stay in the inbox although a feed has dealt with them: those of feeds that keep theirs, and those that another feed
-//! takes as well. Each is read once by each feed; how it is known again is kept in memory, and in the store for feeds that keep
-//! thousands of files for years.
+//! Files that stay in the inbox after a feed has handled them: the feed keeps its files, or another feed takes them
+//! too. Each feed reads each file once. Handled files are remembered in memory, and also in the store for feeds that
+//! keep thousands of files for years.
 
 use std::collections::HashMap;
 
@@ -14,17 +14,17 @@ use crate::scheme::Feed;
 use crate::store::files::{self, RecordedFile};
 use crate::store::{Tx, done_in_inbox};
 
-/// Notes of one run that are to be stored, by feed.
+/// The notes of one run that are not stored yet, by feed.
 #[derive(Default)]
 pub struct Fresh<'s>(HashMap<&'s str, (&'s Feed, Notes)>);
 
-/// Files by name, as they were seen.
+/// File names, each with the file's state when it was handled.
 type Notes = Vec<(String, String)>;
 
-/// So many are stored at once.
+/// The number of notes that are stored at once.
 const STORED_AT_ONCE: usize = 500;
 
-/// Loads what is stored of a feed's files, once for each process.
+/// Loads the stored notes of a feed, once for each process.
 pub async fn load(environment: &Environment, feed: &Feed) -> Result<()> {
     let is_loaded = environment.kept.lock().is_ok_and(|kept| kept.is_loaded(&feed.name));
     if is_loaded || !feed.keep {
@@ -38,13 +38,13 @@ pub async fn load(environment: &Environment, feed: &Feed) -> Result<()> {
     Ok(())
 }
 
-/// Whether a file was dealt with as it lies there.
+/// Whether a feed has handled the file in its present state.
 pub fn is_dealt_with(environment: &Environment, feed: &Feed, name: &str, seen: &Seen) -> bool {
     environment.kept.lock().is_ok_and(|kept| kept.has(&feed.name, name, seen))
 }
 
 impl<'s> Fresh<'s> {
-    /// Notes that a feed has dealt with a file that stays.
+    /// Notes that a feed has handled a file that stays.
     pub async fn note(&mut self, environment: &Environment, feed: &'s Feed, found: &Found) -> Result<()> {
         let seen = found.seen.to_text();
         if let Ok(mut kept) = environment.kept.lock() {
@@ -75,7 +75,7 @@ impl<'s> Fresh<'s> {
     }
 }
 
-/// Other feeds that take a file of this name from the same folder.
+/// Returns the other feeds that take a file of this name from the same folder.
 pub fn others<'s>(
     environment: &'s Environment,
     feed: &'s Feed,
@@ -91,15 +91,15 @@ pub fn others<'s>(
     environment.scheme.feeds.iter().filter(is_other)
 }
 
-/// Whether a file can stay where it lies at all.
+/// Whether a file can stay in the inbox at all.
 pub fn may_stay(environment: &Environment, feed: &Feed, name: &str) -> bool {
     feed.keep || others(environment, feed, name).next().is_some()
 }
 
-/// Whether a file stays where it lies when a feed is done with it: that feed or another keeps its files, or another has still to
-/// take it.
+/// Whether a file stays in the inbox when a feed is done with it: the feed or another one keeps its files, or another
+/// feed has not taken it yet.
 pub async fn stays(tx: &mut Tx, environment: &Environment, feed: &Feed, name: &str, sha256: &str) -> Result<bool> {
-    // What was fetched from elsewhere is ours to move, even if the original stays.
+    // A fetched file is a local copy and can be moved even if the original stays.
     if feed.remote.is_some() {
         return Ok(false);
     }
@@ -114,13 +114,13 @@ pub async fn stays(tx: &mut Tx, environment: &Environment, feed: &Feed, name: &s
     Ok(false)
 }
 
-/// Whether a file that lies there is one that the feed has dealt with before, and that stays.
+/// Whether a file in the inbox stays there and was handled by the feed before.
 pub async fn is_settled(tx: &mut Tx, environment: &Environment, feed: &Feed, name: &str, sha256: &str) -> Result<bool> {
     if !may_stay(environment, feed, name) {
         return Ok(false);
     }
     let is_filed = has_filed(&files::named(tx, &feed.name, name).await?, sha256);
-    // What all have taken, and what comes once more after that, is no longer expected to lie there.
+    // Once all feeds have taken a file, it is moved; the same file in the inbox after that is a new arrival.
     Ok(is_filed && (feed.keep || stays(tx, environment, feed, name, sha256).await?))
 }
 

@@ -1,4 +1,4 @@
-//! Takes one file in: examines it as a whole, records it, and has its rows read. A file that was half read is continued.
+//! Takes one file in: examines it as a whole, records it and reads its rows. A file that was partly read is continued.
 
 use anyhow::Result;
 use chrono::NaiveDate;
@@ -12,8 +12,8 @@ use crate::scheme::Feed;
 use crate::store::files::{self, RecordedFile};
 use crate::store::{Tx, exceptions};
 
-/// Takes a file in, or continues it; `retry_of`: the file that is tried again. None: the feed has taken this file before, and it
-/// stays in the inbox.
+/// Takes a file in, or continues it. `retry_of` is the number of the file that is retried. Returns `None` if nothing is
+/// recorded: the file is still being written, or the feed has taken it before.
 pub async fn take(
     environment: &Environment,
     feed: &Feed,
@@ -34,7 +34,7 @@ pub async fn take(
     let mut tx = environment.store.write().await?;
     if retry_of.is_none() && staying::is_settled(&mut tx, environment, feed, &found.name, &examined.sha256).await? {
         if feed.remote.is_some() {
-            // It was fetched a second time; the first lies in the archive.
+            // The file was fetched a second time; the first copy is in the archive.
             std::fs::remove_file(&found.path)?;
         }
         return Ok(None);
@@ -84,7 +84,7 @@ pub async fn take(
     Ok(Some(file))
 }
 
-/// Lets go of a file that was half read when another was put in its place.
+/// Gives up partly read files of this name whose sender has replaced them.
 async fn give_up_exchanged(
     environment: &Environment,
     feed: &Feed,
@@ -101,7 +101,7 @@ async fn give_up_exchanged(
     Ok(())
 }
 
-/// A file's row; and if one of its name was taken before, what to say about it.
+/// Returns a new file record, and a message if a file of the same name was taken before with other bytes.
 async fn claim(
     tx: &mut Tx,
     feed: &Feed,
@@ -123,7 +123,8 @@ async fn claim(
     Ok((RecordedFile { file_no, kept_as, sha256, ..new_file(feed, found, today) }, again))
 }
 
-/// The name that a file is kept under: its own, or with a number if one of that name is there, so that both are kept.
+/// Returns the name under which the file is kept: its own name, or a numbered one if a file of that name is already
+/// kept.
 async fn free_name(tx: &mut Tx, feed: &Feed, name: &str, mut number: usize) -> Result<String> {
     loop {
         let free = match (number, name.rsplit_once('.')) {
@@ -131,7 +132,7 @@ async fn free_name(tx: &mut Tx, feed: &Feed, name: &str, mut number: usize) -> R
             (n, Some((stem, extension))) => format!("{stem}.{n}.{extension}"),
             (n, None) => format!("{name}.{n}"),
         };
-        // A name like that of a reason is left to the reason.
+        // Names that end like a reason file are reserved for reason files.
         if !free.ends_with(filing::REASON) && !files::is_kept_as(tx, &feed.name, &free).await? {
             return Ok(free);
         }

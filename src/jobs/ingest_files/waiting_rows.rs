@@ -1,4 +1,4 @@
-//! Rows that wait, as they are kept: what they wait for, and the row read again from its cells.
+//! Pending rows as they are stored: what they wait for, and how they are parsed again from their cells.
 
 use anyhow::{Context, Result};
 use chrono_tz::Tz;
@@ -11,10 +11,11 @@ use crate::files::rows::{self, Kind, Row};
 use crate::store::file_rows::RecordedRow;
 use crate::store::{Tx, listing};
 
-/// What money rows wait for, as exceptions tell it.
+/// The codes of exceptions about pending money rows.
 pub const WAITING_FOR: [&str; 4] = ["UNKNOWN_ORDER", UNKNOWN_PAYMENT, "CURRENCY", "ORDER_DECLINED"];
 
-/// A file's kind, and the zone of times without an offset in it: its feed's, as long as that is configured.
+/// Returns a file's kind and the time zone for times without an offset: the zone of its feed, or of the scheme if the
+/// feed is no longer configured.
 pub async fn kind_and_zone(tx: &mut Tx, environment: &Environment, file_no: i64) -> Result<(Kind, Tz)> {
     let file = listing::file(tx, file_no).await?.context("a pending row of no file")?.file;
     let kind = Kind::parse(&file.kind).with_context(|| format!("a file of unknown kind {}", file.kind))?;
@@ -22,7 +23,7 @@ pub async fn kind_and_zone(tx: &mut Tx, environment: &Environment, file_no: i64)
     Ok((kind, feed.map_or(environment.scheme.zone, |feed| feed.zone)))
 }
 
-/// The row as it came, from its kept cells.
+/// Parses a pending row again from its stored cells.
 pub fn read_again(waiting: &RecordedRow, kind: Kind, zone: Tz) -> Result<FactRow> {
     let cells: std::collections::BTreeMap<String, String> =
         serde_json::from_str(&waiting.content).context("a pending row's cells")?;

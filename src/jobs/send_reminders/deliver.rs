@@ -1,7 +1,8 @@
-//! Hands planned mails over, each looked at once more: what is paid, held or put off by now is withdrawn, and what leaves has
-//! the amounts of this moment. `sending` is committed before a mail is on the wire, and only then; where a stop comes in
-//! between, a folder is simply written again, while of a server it is not known. A notice is then sent again with its
-//! Message-ID, since it is owed before a flag; a reminder is not, and operations are asked to look.
+//! Sends the planned mails. Each is reviewed again first: instalments that are paid, held or postponed are removed, and
+//! the mail shows the current amounts. The status `sending` is committed just before a mail is handed to the transport.
+//! If the daemon stops in between, a mail to a folder is written again. For a mail to a server, it is unknown whether
+//! it was sent: a notice is sent again with its Message-ID, because it must precede a flag; a reminder is not sent
+//! again, and an exception asks operations to check.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -25,10 +26,10 @@ use crate::store::facts::{self, NewFact};
 use crate::store::mails::{self, MailRow, ReminderRow};
 use crate::store::{Tx, customers, orders};
 
-/// Mails that are looked at again together.
+/// Mails that are reviewed together.
 const PAGE: i64 = 200;
 
-/// What the exception about mails that wait for the server is known by.
+/// The code of the exception about mails that wait for the mail server.
 const MAIL_DELAYED: &str = "MAIL_DELAYED";
 
 #[derive(Default)]
@@ -37,7 +38,7 @@ pub struct Delivered {
     pub withdrawn: i64,
     pub failed: i64,
     pub notices: i64,
-    /// Mails that could not be handed over and are tried again today, and what went wrong with the first.
+    /// Mails that could not be sent and are tried again today, and the error of the first.
     pub waiting: i64,
     pub delayed: Option<String>,
 }
@@ -50,7 +51,7 @@ pub async fn run(
     unsure: &BTreeSet<&str>,
 ) -> Result<Delivered> {
     let mut delivered = Delivered::default();
-    // On the business clock the day has all its hours.
+    // On the business clock, the whole day counts.
     let end_of_day = instant_of(plus(day, 1).and_time(NaiveTime::MIN), environment.scheme.zone);
     let by = if environment.scheme.clock == Clock::Wall { now } else { end_of_day };
     let mut last = 0;
@@ -71,7 +72,7 @@ pub async fn run(
     Ok(delivered)
 }
 
-/// Takes up what an earlier run left: mails that may have been sent, and those whose day is over.
+/// Handles the mails that an earlier run left: those that may have been sent, and those whose day is over.
 pub async fn take_up(tx: &mut Tx, environment: &Environment, today: NaiveDate, day: NaiveDate) -> Result<i64> {
     let mut opened = Vec::new();
     for mail in mails::cut_off(tx).await? {
@@ -93,7 +94,8 @@ pub async fn take_up(tx: &mut Tx, environment: &Environment, today: NaiveDate, d
     Ok(i64::try_from(opened.len()).unwrap_or(i64::MAX))
 }
 
-/// A customer has one mail a day. Which number it has depends on the runs that planned it, so a report does not say it.
+/// Returns an exception about a mail. The mail number depends on the runs that planned the mail, so the exception names
+/// the customer and the day instead: a customer gets one mail a day.
 fn about_mail(code: &str, mail: &MailRow, why: &str) -> NewException {
     let (day, customer) = (mail.business_date, &mail.customer_id);
     let message = format!("mail of {day} to customer {customer}: {why}");
@@ -104,8 +106,8 @@ fn look_for(mail: &MailRow) -> String {
     format!("look there for the Message-ID {}", mail.message_id)
 }
 
-/// Sends as many at once as the transport has places for. What ended and what leaves next is one transaction, so that only
-/// mails on the wire are `sending`.
+/// Sends as many mails at once as the transport allows. One transaction records the finished mails and marks the next
+/// ones, so that only mails that are being sent have the status `sending`.
 async fn hand_over(
     environment: &Environment,
     today: NaiveDate,
@@ -147,7 +149,7 @@ async fn hand_over(
     }
 }
 
-/// Records what became of mails. A notice that was sent is a fact of its order.
+/// Records the result of each mail. A sent notice becomes a fact of its order.
 async fn note(
     tx: &mut Tx,
     environment: &Environment,
@@ -198,7 +200,7 @@ async fn note(
 }
 
 impl Delivered {
-    /// The mail waits for the next run of its day.
+    /// Keeps the mail queued for the next run of its day.
     async fn wait(&mut self, tx: &mut Tx, mail: &MailRow, why: String) -> Result<()> {
         tracing::warn!(mail = mail.mail_no, why, "mail not sent; it is tried again at the next run of today");
         mails::set_status(tx, &[mail.mail_no], "queued", Some(&why)).await?;
@@ -208,7 +210,7 @@ impl Delivered {
     }
 }
 
-/// Mails that wait are an exception until they have left or their day is over.
+/// Opens an exception while mails wait for the server, and resolves it when they are sent or their day is over.
 async fn note_delay(environment: &Environment, today: NaiveDate, delivered: &Delivered) -> Result<()> {
     let mut tx = environment.store.write().await?;
     match &delivered.delayed {

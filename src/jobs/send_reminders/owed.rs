@@ -1,5 +1,5 @@
-//! What customers owe at this moment, of the orders that mails are about. Planning a mail and looking at it again before
-//! it leaves ask the same question here.
+//! What customers owe now on the orders that mails are about. Planning a mail and reviewing it before it is sent both
+//! use this module.
 
 use std::collections::HashMap;
 
@@ -21,7 +21,7 @@ use crate::domain::terms::policy::Terms;
 use crate::store::orders::StoredOrder;
 use crate::store::{Tx, instructions, positions};
 
-/// An order with what is owed on it on the day.
+/// An order, with the amounts owed on it on the day.
 pub struct OwedOrder<'s> {
     pub stored: StoredOrder,
     pub terms: &'s Terms,
@@ -33,13 +33,13 @@ pub struct OwedOrder<'s> {
 /// When an amount is collected by debit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Collected {
-    /// The bank is asked for it on this day.
+    /// The bank receives the debit instruction on this day.
     On(NaiveDate),
-    /// The bank was asked and has not answered yet.
+    /// The bank received an instruction and has not answered yet.
     UnderWay,
 }
 
-/// What is owed on these orders of a merchant while `day` goes on, by order.
+/// Returns what is owed during `day` on these orders of a merchant, by order.
 pub async fn on_day<'s>(
     tx: &mut Tx,
     environment: &'s Environment,
@@ -65,7 +65,7 @@ pub async fn on_day<'s>(
 }
 
 impl OwedOrder<'_> {
-    /// When the rest of an instalment is collected by debit, if it is.
+    /// Returns when the bank collects the rest of an instalment by debit, or `None` if it does not.
     pub fn collected(&self, owed: &Owed, day: NaiveDate) -> Option<Collected> {
         let rule = self.terms.debit.as_ref()?;
         let instalment = owed.position.instalment;
@@ -86,7 +86,7 @@ impl OwedOrder<'_> {
         }
     }
 
-    /// Why a reminder of an instalment that was right when it was planned is not right any more.
+    /// Returns why a planned reminder of an instalment no longer applies, or `None` if it still does.
     pub fn not_any_more(&self, owed: &Owed, template: Template, due_on: NaiveDate) -> Option<&'static str> {
         let position = &owed.position;
         if position.outstanding() == 0 {
@@ -106,7 +106,7 @@ impl OwedOrder<'_> {
         }
     }
 
-    /// Whether a notice before a negative report is due and still right.
+    /// Whether a notice before a negative report is due and still applies.
     pub fn is_noticed(&self, owed: &Owed) -> bool {
         let late = self.terms.credit.is_some_and(|rule| owed.position.days_past_due >= rule.notice_after);
         late && owed.position.credit.status == CreditStatus::NoticeDue && owed.position.outstanding() > 0

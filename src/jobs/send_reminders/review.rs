@@ -1,5 +1,5 @@
-//! Looking at mails again when they leave: what is paid, held or put off by now is taken out, and what is left has the amounts
-//! of this moment.
+//! The review of mails just before they are sent. It removes instalments that are paid, held or postponed, and updates
+//! the amounts of the others.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -15,14 +15,15 @@ use crate::mail::compose::{ComposeError, Debited, Language, Letter, Line, Mail, 
 use crate::store::mails::{self, MailRow, ReminderRow};
 use crate::store::{Tx, customers, is_of_store};
 
-/// A mail that is right, made ready to leave.
+/// A reviewed mail, ready to send.
 pub struct Ready {
     pub mail: MailRow,
     pub about: Vec<ReminderRow>,
     pub letter: Result<Mail, ComposeError>,
 }
 
-/// What can leave, with the amounts of this moment, and how many mails are withdrawn because nothing in them is right any more.
+/// Returns the mails to send, with the current amounts, and the number of mails withdrawn because none of their
+/// reminders applies any more.
 pub async fn look_again(
     tx: &mut Tx,
     environment: &Environment,
@@ -124,8 +125,8 @@ pub async fn look_again(
     Ok((ready, count))
 }
 
-/// What a mail is about: of an instalment that has a ladder step and a notice on one day, only the graver, so that
-/// nothing is asked for twice.
+/// Returns the reminders that a mail lists. If an instalment has a ladder step and a notice on the same day, only the
+/// more serious one is listed, so that no amount is requested twice.
 fn one_an_instalment<T>(right: &[(ReminderRow, T)]) -> Vec<&(ReminderRow, T)> {
     let mut lines: Vec<&(ReminderRow, T)> = Vec::new();
     let key = |row: &ReminderRow| (row.merchant_id.clone(), row.order_id.clone(), row.instalment);

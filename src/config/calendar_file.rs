@@ -1,5 +1,5 @@
 //! Calendar files: the built-in ones in `calendars/`, and a scheme's own. A file lists the days of the week that are
-//! off, the years it covers, and the exceptions in those years. Inconsistent files are refused.
+//! off, the years it covers, and the days in those years that differ. Inconsistent files are refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -28,8 +28,8 @@ const LONGEST_HOLIDAY: i64 = 31;
 #[derive(Debug, Default)]
 pub struct Calendars {
     known: BTreeMap<String, Named>,
-    /// Calendars whose file can't be used. The file's own problem is reported; policies that name the calendar are not
-    /// blamed.
+    /// Calendars whose file can't be used. Their own problems are reported, so references to them cause no further
+    /// problem.
     unusable: BTreeSet<String>,
 }
 

@@ -35,7 +35,7 @@ fn scheme(path: &Path, problems: &mut Problems) -> Option<Loaded> {
     let mut document = document(path, problems)?;
     let readable = shape::check(&mut document, &schema::of::<RawConfig>(), "", problems);
     let base = path.parent().unwrap_or(Path::new(""));
-    // Policies and jobs are checked even if the configuration is unreadable, so that one run reports all problems.
+    // Policies and jobs are checked even if the configuration is invalid, so that one run reports all problems.
     let calendars = Calendars::load(&document, base, problems);
     let rates = Rates::load(&document, base, problems);
     let policies = policies(&document, base, Shared { calendars: &calendars, rates: &rates }, problems);
@@ -76,7 +76,7 @@ fn policies(
 
 fn jobs(document: &Node, base: &Path, problems: &mut Problems) -> Option<Vec<JobFile>> {
     let zone = document.get("scheme").and_then(|scheme| scheme.get("time_zone")).and_then(Node::text);
-    // `RawScheme` reports an invalid time zone; the job files can be checked in any zone.
+    // `RawConfig::resolve` reports an invalid time zone; the job files can be checked in any zone.
     let zone = zone.and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC);
     let folder = document.get("jobs").and_then(|jobs| jobs.get("folder")).and_then(Node::text);
     job_file::load(folder.map(|folder| base.join(folder)).as_deref(), zone, problems)

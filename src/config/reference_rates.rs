@@ -19,7 +19,7 @@ use crate::domain::terms::reference_rate::{AnnualRate, RateOf, RateTable, Refere
 #[derive(Debug, Default)]
 pub struct Rates {
     pub tables: BTreeMap<String, RateTable>,
-    /// Tables that can't be used. The table's own problem is reported; policies that refer to the table are not blamed.
+    /// Tables that can't be used. Their own problems are reported, so references to them cause no further problem.
     unusable: BTreeSet<String>,
     legal: BTreeMap<String, AnnualRate>,
 }

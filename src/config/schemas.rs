@@ -46,7 +46,7 @@ impl Written {
             Written::Job => of::<RawJob>(),
             Written::Profile => of::<RawProfile>(),
         };
-        // taplo, the TOML server of most editors, expects this name.
+        // taplo, which most editors use for TOML, identifies schemas by this URL.
         schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");
         schema["title"] = json!(format!("paylater {}", self.name()));
         schema

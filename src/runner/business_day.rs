@@ -37,7 +37,7 @@ pub async fn close_through(environment: &Environment, through: NaiveDate) -> Res
         days.push(today);
     }
     let Some(last) = days.last() else {
-        // The last stop may have come after a seal and before its files were written.
+        // The process may have stopped after the last seal and before its files were written.
         work(Job::WriteReconciliation, environment, through, clock::now()).await?;
         return Ok(days);
     };

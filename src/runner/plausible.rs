@@ -10,7 +10,8 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use crate::domain::calendar::days_between;
 
-/// The smallest step. Time servers cause smaller differences, and so does a busy machine between two readings.
+/// The smallest difference that counts as a step. Time servers correct smaller ones, and a busy machine can lose as
+/// much between two readings.
 const STEP: TimeDelta = TimeDelta::minutes(5);
 
 /// A daemon that was stopped for longer than this doubts the clock when it starts: a machine without a battery starts
@@ -28,7 +29,7 @@ pub struct Look {
 /// The result of a reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finding {
-    /// The wall clock did not step.
+    /// No change since the last reading.
     Unchanged,
     /// The wall clock stepped ahead by this much, and is doubted from now on.
     Ahead(TimeDelta),
@@ -45,7 +46,7 @@ pub enum Finding {
 pub enum Doubt {
     /// The daemon was stopped for an unknown time. No day is closed.
     Stopped,
-    /// The clock stepped ahead while the daemon ran. No job whose time may be wrong runs.
+    /// The clock stepped ahead while the daemon ran. No job runs at a time that may be wrong.
     Stepped,
 }
 

@@ -52,7 +52,7 @@ pub struct Feed {
     pub when_missing: WhenMissing,
     /// The number of the first file.
     pub first_number: Option<i64>,
-    /// The number of rejected rows at which a file counts as failed.
+    /// How many rejected rows make a file count as failed.
     pub reject_limit: RejectLimit,
 }
 

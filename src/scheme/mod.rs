@@ -55,9 +55,9 @@ pub struct Scheme {
     pub buckets: Vec<i64>,
     /// After how many days a row that waits for its order becomes an exception.
     pub pending_days: i64,
-    /// How many days the daemon closes in a row without a person's request.
+    /// The most days that the daemon closes at once; a person must ask for more.
     pub days_at_once: i64,
-    /// How long a jump of the wall clock must persist before the daemon trusts it.
+    /// How long a step ahead of the wall clock must last before the daemon trusts it.
     pub clock_wait: Duration,
     /// Money dated more days ahead than this is an exception immediately.
     pub dated_ahead_days: i64,

@@ -57,7 +57,7 @@ enum RawAlways {
     UntilSuccess,
 }
 
-/// Banks answer within a few days.
+/// The default of `no_answer_after`: banks answer within a few days.
 fn default_no_answer() -> i64 {
     5
 }

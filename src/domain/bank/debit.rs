@@ -86,7 +86,7 @@ mod tests {
         DebitRule { days_before: 0, retry, assume_failed_after: None, no_answer_after: 5 }
     }
 
-    /// What happens to 100.00 due on the 10th, unless it is extended.
+    /// The events of an instalment of 100.00, which is due on the 10th unless it is extended.
     #[derive(Default)]
     struct Story {
         /// The bank's answers in the order of the attempts: days after the attempt, and the answer.

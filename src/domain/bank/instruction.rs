@@ -110,14 +110,14 @@ impl Retry {
     }
 }
 
-/// What to do about an instalment or a credit today.
+/// The action for an instalment or a credit today.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
     /// Instruct the bank today, for this amount.
     Now(i64),
-    /// Nothing before that day, unless a new fact arrives.
+    /// Nothing before that day, unless a new fact or answer arrives.
     On(NaiveDate),
-    /// Nothing until a new fact arrives.
+    /// Nothing until a new fact or answer arrives.
     Nothing,
     /// All attempts of the plan were made, or the bank refused for good.
     Exhausted,

@@ -119,7 +119,7 @@ pub fn next_step(at: &CreditRecord, on: &Evidence<'_>, rule: CreditRule, today: 
             let missing = rule.notice_after - on.principal.days_past_due(on.due_on, today);
             Some(not_before_tomorrow(plus(on.due_on.max(today), missing)))
         }
-        // A paid instalment has already left this status: that was a step of today.
+        // A paid instalment has already left this status by a step.
         CreditStatus::NoticeSent => flag_day(on, rule, today).map(not_before_tomorrow),
         CreditStatus::SettledLate => expiry(on, rule).map(not_before_tomorrow),
         _ => None,

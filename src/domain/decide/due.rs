@@ -115,7 +115,7 @@ pub struct DueDateWorkings {
 }
 
 impl DueDateWorkings {
-    /// The day after extensions, before it is moved off a day off.
+    /// The due date with extensions, before it is moved off a day off.
     pub fn extended(&self) -> NaiveDate {
         plus(self.unextended, self.extension)
     }
@@ -204,7 +204,7 @@ fn ways(
     }
 }
 
-/// The rules that count days for all due dates of an order.
+/// The inputs for counting the days of all due dates of an order.
 struct Counting<'a> {
     terms: &'a Terms,
     /// Days covered by holds with effect `clock`.

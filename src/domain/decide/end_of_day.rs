@@ -150,7 +150,7 @@ mod tests {
         let second = || Position { instalment: 2, due_on: Some(day(20)), days_past_due: 0, ..position() };
         let paid = |of: Position| Position { paid: 100, ..of };
         let lost = |of: Position| Position { written_off: 100, ..of };
-        // Decided on the 12th, two days past due; on one of those days nothing may have been unpaid.
+        // Decided on the 12th, two days past due. In `gap`, nothing was unpaid on one of these days.
         let gap = Position { days_past_due: 1, ..position() };
         let written_off =
             Position { written_off_on: Some(day(11)), days_past_due: 1, decided_on: day(20), ..lost(position()) };

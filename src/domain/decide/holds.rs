@@ -145,7 +145,7 @@ impl HeldDays {
 pub mod tests {
     use super::*;
 
-    /// A hold that stops debits by the default rule, without one in the policy.
+    /// A hold that stops debits by the default rule for its reason.
     pub fn debit_hold(first: NaiveDate, last: NaiveDate) -> Hold {
         Hold { reason: HoldReason::Dispute, first, last }
     }

@@ -1,4 +1,4 @@
-//! What is left of an instalment on a day.
+//! The position of an instalment on a day: its principal, fees, days past due and credit record.
 
 use chrono::NaiveDate;
 
@@ -9,7 +9,7 @@ use crate::domain::facts::fact::HoldReason;
 use crate::domain::facts::source::Source;
 use crate::domain::journal::{Account, Kind, Movement, Recorded};
 
-/// What is left of an instalment on a day.
+/// The position of an instalment on a day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
     pub instalment: i64,
@@ -54,7 +54,7 @@ impl Position {
         self.late_fee - self.late_fee_paid
     }
 
-    /// The late fee as a total entry of the books, even if it was booked day by day.
+    /// The late fee as one recorded total, even if it was booked day by day.
     pub fn late_fee_booked(&self) -> Recorded {
         Recorded {
             movement: late_fee_movement(self.instalment),

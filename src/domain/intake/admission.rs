@@ -199,7 +199,7 @@ pub fn admit_given_back(case: &Case, terms: &Terms, minor: i64, on: NaiveDate) -
 fn admit_refund(case: &Case, terms: &Terms, minor: i64, refunded_on: NaiveDate) -> Result<(), Refusal> {
     let given_back = case.facts.iter().any(|fact| fact.what == What::GivenBack);
     let earlier: i64 = if given_back {
-        // A refund by the provider may have been a refund of its own, or the pay-out of an earlier one.
+        // A refund that the provider gave back may be one of its own, or the pay-out of an earlier refund.
         let latest = case.facts.iter().map(|fact| fact.effective_on).max().unwrap_or(refunded_on);
         let decision = decide(case, terms, &[], latest.max(case.order.ordered_on))?;
         decision.positions.iter().map(|position| position.refunded).sum()

@@ -1,7 +1,7 @@
 //! Expected files: the day and time by which each should arrive, and the missing numbers of a sequence. Also how many
 //! of a file's rows may be rejected before the file counts as failed.
 //!
-//! Here a file is only its date and its number; how it was processed is not known.
+//! This module knows a file only by its date and its number, not how it was processed.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ impl Expected {
     }
 }
 
-/// The number of rejected rows at which a file counts as failed.
+/// How many rejected rows make a file count as failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RejectLimit {
     /// A share of the file's rows.

@@ -40,7 +40,7 @@ mod tests {
             // 10:00 in Shanghai is within the hours. In London it is 02:00, and the mail waits for 08:00.
             ("2026-03-02T02:00:00Z", "Asia/Shanghai", "2026-03-02T02:00:00Z"),
             ("2026-03-02T02:00:00Z", "Europe/London", "2026-03-02T08:00:00Z"),
-            // 21:00 the evening before in New York.
+            // In New York it is 21:00 on the evening before.
             ("2026-03-02T02:00:00Z", "America/New_York", "2026-03-02T02:00:00Z"),
             // 22:00 is too late; the mail waits for the next morning.
             ("2026-03-02T14:00:00Z", "Asia/Shanghai", "2026-03-03T00:00:00Z"),

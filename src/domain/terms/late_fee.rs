@@ -82,7 +82,7 @@ pub enum FeeKind {
 /// A charge at the end of E(n), if P(E(n)) > 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {
-    /// n.
+    /// The n of E(n).
     pub after: i64,
     pub charge: Charge,
 }

@@ -76,7 +76,7 @@ fn percent_is_of_what_was_left_at_the_end_of_grace() {
     check(&two, 1, &NO_CAPS, &[], &[], &[("10", 0), ("11", 400), ("31", 400)]);
     check(&two, 1, &NO_CAPS, &[("11", 5_000)], &[], &[("11", 300), ("31", 300)]);
     check(&two, 1, &NO_CAPS, &[("12", 5_000)], &[], &[("11", 400), ("31", 400)]);
-    // Half away from zero: 2 % of 0.25 is 0.005.
+    // Rounds half away from zero: 2 % of 0.25 is 0.005.
     check(&two, 1, &NO_CAPS, &[("10", 19_975)], &[], &[("11", 1)]);
 }
 
@@ -203,7 +203,7 @@ fn a_cap_of_the_order_is_filled_day_by_day_and_by_earlier_instalments_first() {
         ("01", [1_000, 0, 0, 0], Some("05")),
         ("05", [1_700, 0, 0, 0], Some("08")),
         ("12", [1_700, 1_700, 0, 0], Some("15")),
-        // Six of ten are within the cap; further charges are not.
+        // 6.00 of the 10.00 are within the cap; later charges are not.
         ("15", [1_700, 1_700, 600, 0], None),
         ("31", [1_700, 1_700, 600, 0], None),
     ] {

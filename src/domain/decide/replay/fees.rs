@@ -27,7 +27,7 @@ impl Replay<'_> {
         self.fees_waived_by(instalments, day, day)
     }
 
-    /// Every instalment's fee at the end of a day, less the waivers by another day.
+    /// Every instalment's fee at the end of a day, with the waivers effective by another day.
     pub(in crate::domain::decide) fn fees_waived_by(
         &self,
         instalments: &[InstalmentState],

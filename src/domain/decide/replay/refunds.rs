@@ -81,8 +81,8 @@ impl ReplayResult {
         }
     }
 
-    /// Turns the paid part of an instalment into a refund, and returns that amount. A recovered part that is given back
-    /// is not a loss any more.
+    /// Turns the paid part of an instalment into a refund, and returns that amount. If the recovered part of a loss is
+    /// refunded, that part was no loss.
     fn refund_paid(&mut self, i: usize, fact: &Fact, left: &mut i64) -> i64 {
         let state = &mut self.instalments[i];
         let recovered = take(&mut state.recovered, left);

@@ -1,20 +1,20 @@
-//! The one place where the wall clock is read.
+//! The only module that reads the wall clock.
 
 use std::time::{Instant, SystemTime};
 
 use chrono::{DateTime, Utc};
 
-/// Now, as everything but tests and samples means it.
+/// The current time. Only tests and samples use another one.
 pub fn now() -> DateTime<Utc> {
     Utc::now()
 }
 
-/// A clock that only counts on, whatever the wall clock is set to.
+/// A clock that only advances, whatever the wall clock is set to.
 pub fn monotonic() -> Instant {
     Instant::now()
 }
 
-/// Now, in the terms of file systems.
+/// The current time as file systems represent it.
 pub fn system_now() -> SystemTime {
     SystemTime::now()
 }

@@ -1,5 +1,5 @@
-//! Calendar files: the built-in ones of `calendars/`, and a scheme's own. A file says which days of the week are off,
-//! which years it covers, and the days of those years that are otherwise; what makes no sense is refused.
+//! Calendar files: the built-in ones in `calendars/`, and a scheme's own. A file lists the days of the week that are
+//! off, the years it covers, and the days in those years that differ. Inconsistent files are refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -21,22 +21,23 @@ const BUILT_IN: [(&str, &str); 3] = [
     ("weekends", include_str!("../../calendars/weekends.toml")),
 ];
 
-/// The longest stretch of days off in one line. Longer is a typing error.
+/// The longest period of days off in one line. A longer one is a typing error.
 const LONGEST_HOLIDAY: i64 = 31;
 
 /// The calendars that policies may name.
 #[derive(Debug, Default)]
 pub struct Calendars {
     known: BTreeMap<String, Named>,
-    /// Calendars whose file can't be used. That was told, and is not held against those that name them.
+    /// Calendars whose file can't be used. Their own problems are reported, so references to them cause no further
+    /// problem.
     unusable: BTreeSet<String>,
 }
 
-/// A calendar and where it was read.
+/// A calendar and the file it comes from.
 #[derive(Debug)]
 pub struct Named {
     pub calendar: Arc<Calendar>,
-    /// None: built in.
+    /// `None` for a built-in calendar.
     pub path: Option<PathBuf>,
 }
 
@@ -78,7 +79,7 @@ impl Calendars {
         self.known.get(name).map(|named| Arc::clone(&named.calendar))
     }
 
-    /// As a policy names it; none if it is there, but can't be used.
+    /// Finds the calendar that a policy names; `None` if the calendar exists, but its file can't be used.
     pub fn find(&self, name: &str) -> Result<Option<Arc<Calendar>>> {
         let calendar = self.get(name);
         if calendar.is_none() && !self.unusable.contains(name) {
@@ -109,8 +110,8 @@ fn own_calendar(name: &str, path: &Path, document: &Node, problems: &mut Problem
     parse(name, path, &text, problems)
 }
 
-/// A fingerprint of each year's days, to notice when days that orders were decided on are changed: `cn/2026=…`. Names of
-/// holidays may change, and years may be added.
+/// Returns a fingerprint of each year's days, such as `cn/2026=…`, to detect changes to days that orders were decided
+/// on. Names of holidays may change, and years may be added, without a change of existing fingerprints.
 pub fn fingerprints(calendar: &Calendar) -> Vec<String> {
     let print = |year: String, days: Vec<String>| {
         let text = format!("{:?} {}", calendar.weekly_off, days.join(" "));

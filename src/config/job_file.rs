@@ -1,4 +1,4 @@
-//! Job files: when each job runs. One TOML file a job in `jobs/`, under the job's name.
+//! Job files: when each job runs. Each job has one TOML file in `jobs/` with the job's name.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::toml::{Problems, Rules, read, read_as, time_zone};
 use crate::scheme::{CatchUp, JobFile, Schedule, is_part_of_close};
 
-/// The files that come with paylater; a folder named in the configuration can replace them.
+/// The job files that come with paylater. A folder named in the configuration can replace them.
 const BUILT_IN: &[(&str, &str)] = &[
     ("ingest_files", include_str!("../../jobs/ingest_files.toml")),
     ("watch_feeds", include_str!("../../jobs/watch_feeds.toml")),
@@ -41,7 +41,7 @@ pub struct RawJob {
     catch_up: Option<CatchUp>,
 }
 
-/// All jobs, in the order in which a business day runs them; none with every reason among the problems.
+/// Loads all jobs, in the order in which a business day runs them. On failure, returns `None` and adds the problems.
 pub fn load(folder: Option<&Path>, scheme_zone: Tz, problems: &mut Problems) -> Option<Vec<JobFile>> {
     let before = problems.count();
     let mut jobs = Vec::new();
@@ -79,7 +79,7 @@ impl RawJob {
         };
         let job =
             JobFile { name: name.to_owned(), about: self.about, schedule: schedule?, zone: zone?, after: self.after };
-        // A date that never comes is found by looking for it.
+        // Only a search for the next run finds a date that never occurs.
         if let (Some(schedule), None) = (&job.schedule, job.next_after(DateTime::UNIX_EPOCH)) {
             let never = anyhow::anyhow!("{:?} never comes; write a day that exists", schedule.cron_text);
             rules.keep("cron", Err::<(), _>(never))?;
@@ -106,7 +106,7 @@ fn schedule_of(cron_text: String, catch_up: CatchUp) -> Result<Schedule> {
         .map_err(|why| anyhow::anyhow!("{cron_text:?}: {why}; write it like \"0 30 0 * * *\""))
 }
 
-/// Sorts jobs so that each comes after those it names.
+/// Sorts jobs so that each job comes after the jobs in its `after` list.
 fn in_order(mut jobs: Vec<JobFile>) -> Result<Vec<JobFile>> {
     let mut ordered: Vec<JobFile> = Vec::new();
     while !jobs.is_empty() {

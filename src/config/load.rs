@@ -1,4 +1,4 @@
-//! From the path of a configuration file to a scheme: reads it and all the files that it names.
+//! Loads a scheme: reads a configuration file and all the files that it names.
 
 use std::path::Path;
 
@@ -17,14 +17,14 @@ use super::{job_file, profiles};
 use crate::files::read::container::Limits;
 use crate::scheme::{Feed, Home, JobFile};
 
-/// Reads a configuration file and all that it names. The error has everything that is wrong in any of them.
+/// Reads a configuration file and all files that it names. The error lists every problem in all of them.
 pub fn load(path: &Path) -> Result<Loaded> {
     let mut problems = Problems::default();
     let loaded = scheme(path, &mut problems);
     Ok(problems.or_all(loaded)?)
 }
 
-/// Reads what concerns one feed only, whatever is wrong elsewhere.
+/// Reads only what one feed needs, and ignores problems elsewhere.
 pub fn load_feed(path: &Path, name: &str) -> Result<Feed> {
     let mut problems = Problems::default();
     let feed = feed_alone(path, name, &mut problems);
@@ -35,7 +35,7 @@ fn scheme(path: &Path, problems: &mut Problems) -> Option<Loaded> {
     let mut document = document(path, problems)?;
     let readable = shape::check(&mut document, &schema::of::<RawConfig>(), "", problems);
     let base = path.parent().unwrap_or(Path::new(""));
-    // Policies and jobs are looked at all the same, so that everything is told at once.
+    // Policies and jobs are checked even if the configuration is invalid, so that one run reports all problems.
     let calendars = Calendars::load(&document, base, problems);
     let rates = Rates::load(&document, base, problems);
     let policies = policies(&document, base, Shared { calendars: &calendars, rates: &rates }, problems);
@@ -50,7 +50,7 @@ fn scheme(path: &Path, problems: &mut Problems) -> Option<Loaded> {
     raw.resolve(base, Read { calendars, rates, policies, jobs, profiles }, &mut rules)
 }
 
-/// The policy of each merchant, in their order.
+/// The policy of each merchant, in the order of the merchants.
 fn policies(
     document: &Node,
     base: &Path,
@@ -76,7 +76,7 @@ fn policies(
 
 fn jobs(document: &Node, base: &Path, problems: &mut Problems) -> Option<Vec<JobFile>> {
     let zone = document.get("scheme").and_then(|scheme| scheme.get("time_zone")).and_then(Node::text);
-    // A zone that is none is told where it stands; job files can be looked at in any.
+    // `RawConfig::resolve` reports an invalid time zone; the job files can be checked in any zone.
     let zone = zone.and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC);
     let folder = document.get("jobs").and_then(|jobs| jobs.get("folder")).and_then(Node::text);
     job_file::load(folder.map(|folder| base.join(folder)).as_deref(), zone, problems)
@@ -92,7 +92,7 @@ fn document(path: &Path, problems: &mut Problems) -> Option<Node> {
     }
 }
 
-/// One feed of a configuration, with its profile.
+/// Loads one feed of a configuration, with its profile.
 fn feed_alone(path: &Path, name: &str, problems: &mut Problems) -> Option<Feed> {
     let document = document(path, problems)?;
     let text_of = |node: &Node, key: &str| node.get(key).and_then(Node::text).map(str::to_owned);

@@ -1,8 +1,9 @@
-//! Configuration: from the text of `paylater.toml`, and of the files it names, to a scheme. Everything is checked while it
-//! is read; what is wrong is reported with file, line and what to write instead. Nothing is read from the store.
+//! Configuration: turns `paylater.toml`, and the files it names, into a scheme. Everything is checked while it is read;
+//! each problem is reported with file, line and advice on what to write instead. Nothing is read from the store.
 //!
-//! Its files are in layers: `toml` (values that know their line), then a file or folder for each kind of file people write,
-//! then `load`, which reads a scheme with all its files, and `schemas`. Only the command line imports any of them.
+//! The files form layers: `toml` (values that know their line), then a file or folder for each kind of file people
+//! write, then `load`, which reads a scheme with all its files, and `schemas`. Only the command line imports any of
+//! them.
 
 mod calendar_file;
 mod job_file;

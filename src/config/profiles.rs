@@ -1,4 +1,4 @@
-//! Profiles by name: the ones that come with paylater in `profiles/`, and the files that feeds name.
+//! Profiles by name: the built-in ones in `profiles/`, and the files that feeds name.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,12 +18,13 @@ const BUILT_IN: [(&str, &str); 5] = [
     ("klarna-settlement", include_str!("../../profiles/klarna-settlement.toml")),
 ];
 
-/// The names of the profiles that come with paylater.
+/// The names of the built-in profiles.
 pub fn names() -> Vec<&'static str> {
     BUILT_IN.iter().map(|(name, _)| *name).collect()
 }
 
-/// The profile that a feed names: one of ours, or a file ending in `.toml`. None with every reason noted.
+/// Loads the profile that a feed names: a built-in one, or a file ending in `.toml`. On failure, returns `None` and
+/// notes every problem.
 pub fn load(named: &str, at: &str, base: &Path, document: &Node, problems: &mut Problems) -> Option<Arc<Profile>> {
     if let Some((name, text)) = BUILT_IN.iter().find(|(name, _)| *name == named) {
         return parse(name, Path::new(&format!("profiles/{name}.toml")), text, problems);
@@ -36,7 +37,7 @@ pub fn load(named: &str, at: &str, base: &Path, document: &Node, problems: &mut 
     parse(&name, &path, &text, problems)
 }
 
-/// Profiles of all feeds of a configuration, in their order.
+/// Loads the profiles of all feeds of a configuration, in the order of the feeds.
 pub fn of_feeds(document: &Node, base: &Path, problems: &mut Problems) -> Vec<Option<Arc<Profile>>> {
     let feeds = document.get("feed").map(Node::list).unwrap_or_default();
     let profile = |(i, feed): (usize, &Node)| {
@@ -46,7 +47,7 @@ pub fn of_feeds(document: &Node, base: &Path, problems: &mut Problems) -> Vec<Op
     feeds.iter().enumerate().map(profile).collect()
 }
 
-/// Whether a profile reads what a feed brings.
+/// Checks that a profile reads the kind of rows that a feed delivers.
 pub fn suits(profile: &Profile, kind: Kind) -> Result<()> {
     match profile.kind {
         Some(reads) if reads != kind => {
@@ -61,14 +62,14 @@ pub fn suits(profile: &Profile, kind: Kind) -> Result<()> {
     }
 }
 
-/// A profile that comes with paylater, for tests and tools.
+/// Loads a built-in profile, for tests and tools.
 pub fn built_in(name: &str) -> Result<Arc<Profile>> {
     let (name, text) =
         BUILT_IN.iter().find(|(known, _)| *known == name).with_context(|| format!("no profile {name}"))?;
     of_text(name, text)
 }
 
-/// A profile from what a file of it would hold, for tests and tools.
+/// Loads a profile from the text of a profile file, for tests and tools.
 pub fn of_text(name: &str, text: &str) -> Result<Arc<Profile>> {
     let mut problems = Problems::default();
     let profile = parse(name, Path::new(&format!("profiles/{name}.toml")), text, &mut problems);

@@ -1,5 +1,5 @@
-//! Reference rates, and the highest rate by the year that the law allows: tables that the user keeps up to date. None is
-//! built in, and nothing is fetched.
+//! Reference rates, and the highest yearly rate that the law allows: tables that the user keeps up to date. None is
+//! built in, and none is fetched.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -15,17 +15,17 @@ use super::toml::{Node, Problems, Rules, is_name, join, read, read_as, shape, sh
 use crate::domain::money::Currency;
 use crate::domain::terms::reference_rate::{AnnualRate, RateOf, RateTable, ReferenceRate};
 
-/// What the scheme says about rates, for its policies to refer to.
+/// The rates of a scheme, which its policies may refer to.
 #[derive(Debug, Default)]
 pub struct Rates {
     pub tables: BTreeMap<String, RateTable>,
-    /// Tables that can't be used. That was told, and is not held against those that refer to them.
+    /// Tables that can't be used. Their own problems are reported, so references to them cause no further problem.
     unusable: BTreeSet<String>,
     legal: BTreeMap<String, AnnualRate>,
 }
 
 impl Rates {
-    /// The highest rate by the year that the law of a currency's country allows, if the scheme says so.
+    /// The highest yearly rate that the law of a currency's country allows, if the scheme states it.
     pub fn legal(&self, currency: Currency) -> Option<&AnnualRate> {
         self.legal.get(currency.code())
     }
@@ -55,7 +55,7 @@ impl Rates {
         rates
     }
 
-    /// As a policy or the law says it; none if it refers to a table that can't be used.
+    /// Resolves a rate of a policy or the law; `None` if it refers to a table that can't be used.
     pub fn annual_rate(&self, raw: RawAnnualRate) -> Result<Option<AnnualRate>> {
         let RawReference { reference, times, of } = match raw {
             RawAnnualRate::Fixed(rate) => return Ok(Some(AnnualRate::Fixed(share_of_one("", rate)?))),
@@ -83,7 +83,7 @@ impl Rates {
     }
 }
 
-/// The entries of a section; none where one can't be read, which its shape told.
+/// The entries of a section; `None` for each unreadable entry, which the check of its shape already reports.
 fn section<T: DeserializeOwned>(document: &Node, key: &str) -> Vec<(String, Option<T>)> {
     let entries = document.get(key).and_then(Node::table);
     let entry = |(name, node): (&str, &Node)| (name.to_owned(), serde_json::from_value(node.to_json()).ok());
@@ -144,7 +144,7 @@ impl RawTable {
     }
 }
 
-/// `at`: the key of the entries.
+/// Converts the entries of a reference rate. `at` is the key of the entries.
 fn table(entries: BTreeMap<String, Decimal>, at: &str, rules: &mut Rules) -> Option<RateTable> {
     let count = entries.len();
     let mut known = Vec::new();

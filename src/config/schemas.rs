@@ -1,5 +1,5 @@
-//! JSON Schema of each kind of file, for editors and `check`. It is derived from the structs that files are read into, so
-//! that an editor, `check` and the program can't disagree.
+//! JSON Schema of each kind of file, for editors and `check`. The schemas are derived from the structs that files are
+//! read into, so that an editor, `check` and the program always agree.
 
 use serde_json::{Value as Json, json};
 
@@ -9,7 +9,7 @@ use super::profile_file::RawProfile;
 use super::scheme_file::RawConfig;
 use super::toml::schema::of;
 
-/// The kinds of files people write.
+/// The kinds of files that people write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
     /// A merchant's terms, or a base policy.
@@ -38,7 +38,7 @@ impl Written {
         Written::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// What an editor is given.
+    /// The schema for an editor.
     pub fn schema(self) -> Json {
         let mut schema = match self {
             Written::Policy => policy_file::policy_schema(),
@@ -46,7 +46,7 @@ impl Written {
             Written::Job => of::<RawJob>(),
             Written::Profile => of::<RawProfile>(),
         };
-        // taplo, which most editors use for TOML, names schemas by this.
+        // taplo, which most editors use for TOML, identifies schemas by this URL.
         schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");
         schema["title"] = json!(format!("paylater {}", self.name()));
         schema

@@ -1,4 +1,4 @@
-//! A business day from beginning to end: every job in order, then the next day.
+//! Runs a business day from beginning to end: every job in order, then the next day.
 
 use anyhow::{Result, ensure};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -14,8 +14,8 @@ use crate::jobs::ingest_files::RowsRejected;
 use crate::jobs::{Job, close_day};
 use crate::scheme::Clock;
 
-/// Does every job of every open day up to `through`, in order, and tells which days those were. Files that can't be sent to
-/// a remote place hold up no day, nor do rows that were rejected; all of them are in the error at the end.
+/// Runs every job of every open day up to `through`, in order, and returns these days. Files that can't be sent to a
+/// remote place do not delay a day, nor do rejected rows; the error at the end lists them all.
 pub async fn close_through(environment: &Environment, through: NaiveDate) -> Result<Vec<NaiveDate>> {
     let mut days = Vec::new();
     let mut shortcomings = Shortcomings::default();
@@ -25,7 +25,8 @@ pub async fn close_through(environment: &Environment, through: NaiveDate) -> Res
             break;
         }
         for job in jobs(environment).filter(|job| !job.is_part_of_close()) {
-            // On the wall clock the day is over, and so is the time for its mails; the daemon sends those of the calendar day.
+            // On the wall clock the day is over, and so is the time for its mails; the daemon sends those of the
+            // calendar day.
             if job == Job::SendReminders && environment.scheme.clock == Clock::Wall {
                 continue;
             }
@@ -36,7 +37,7 @@ pub async fn close_through(environment: &Environment, through: NaiveDate) -> Res
         days.push(today);
     }
     let Some(last) = days.last() else {
-        // A stop may have come after the last seal and before its files were out.
+        // The process may have stopped after the last seal and before its files were written.
         work(Job::WriteReconciliation, environment, through, clock::now()).await?;
         return Ok(days);
     };
@@ -44,17 +45,17 @@ pub async fn close_through(environment: &Environment, through: NaiveDate) -> Res
     Ok(days)
 }
 
-/// What went wrong on days that were closed all the same.
+/// The errors of days that were closed nevertheless.
 #[derive(Default)]
 struct Shortcomings {
-    /// Days that were sealed without somebody.
+    /// Days that were sealed without all merchants.
     incomplete: Vec<String>,
     unsent: Vec<String>,
     rejected: Vec<String>,
 }
 
 impl Shortcomings {
-    /// Keeps an error that holds up no day; gives back any other.
+    /// Keeps an error that does not prevent the close; returns any other.
     fn take(&mut self, why: anyhow::Error) -> Result<()> {
         let lines = if why.is::<Undelivered>() {
             &mut self.unsent
@@ -66,7 +67,7 @@ impl Shortcomings {
             return Err(why);
         };
         let line = format!("{why:#}");
-        // A place that is away is away on every day.
+        // An unreachable place is unreachable on every day, so it is listed once.
         if !lines.contains(&line) {
             lines.push(line);
         }
@@ -89,7 +90,7 @@ impl Shortcomings {
     }
 }
 
-/// Runs one job now. To close a day is to do all that its end brings; a part of that is never done alone.
+/// Runs one job now. A part of the close never runs alone: `CloseDay` runs all parts.
 pub async fn run_now(environment: &Environment, job: Job, today: NaiveDate) -> Result<Done> {
     if job.is_part_of_close() {
         tracing::info!(job = job.name(), day = %today, "it is part of the close of the day and waits for that");
@@ -98,20 +99,20 @@ pub async fn run_now(environment: &Environment, job: Job, today: NaiveDate) -> R
     run_recorded(environment, job, today).await
 }
 
-/// A part of a close that failed for these merchants, and was done for the others.
+/// A part of a close failed for these merchants, and succeeded for the others.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct FailedForSome(String);
 
-/// The end of a day: what was sealed is proved again, what the end brings is decided, the books are proved, and sealed.
+/// Closes a day: proves sealed days again, decides the end of the day, proves the books, and seals them.
 pub(super) async fn close(environment: &Environment, today: NaiveDate) -> Result<Done> {
     let again = close_day::begin(environment, today).await?;
     let faults = run_parts_of_close(environment, today).await?;
     close_day::seal_books(environment, today, again, faults).await
 }
 
-/// Does what the end of a day brings, merchant by merchant. A merchant whose part fails is skipped by the parts that follow, and
-/// is among the faults.
+/// Runs the parts of the close, merchant by merchant. If a part fails for a merchant, the later parts skip that
+/// merchant, and the failure is returned among the faults.
 async fn run_parts_of_close(environment: &Environment, today: NaiveDate) -> Result<Faults> {
     let mut faults = Faults::default();
     for part in jobs(environment).filter(|job| job.is_part_of_close()) {
@@ -145,22 +146,22 @@ async fn for_each_merchant(
     if failed.is_empty() { Ok(all) } else { Err(FailedForSome(failed.join("\n")).into()) }
 }
 
-/// The jobs of a business day, in its order.
+/// The jobs of a business day, in the order in which it runs them.
 fn jobs(environment: &Environment) -> impl Iterator<Item = Job> {
     environment.scheme.jobs.iter().filter_map(|file| Job::parse(&file.name))
 }
 
-/// Whether a day was sealed, but without a merchant whose books do not add up. It holds up nobody else.
+/// Whether a day was sealed without merchants whose books do not add up. This does not delay other merchants.
 fn is_sealed_without_some(why: &anyhow::Error) -> bool {
     why.downcast_ref::<BrokenBooks>().is_some_and(|broken| broken.is_sealed)
 }
 
-/// Runs a job for a business date, at its set time. A job that was done before finds nothing to do.
+/// Runs a job for a business date, at its set time. Repeating a finished job changes nothing.
 async fn run_recorded(environment: &Environment, job: Job, today: NaiveDate) -> Result<Done> {
     Box::pin(recorded(environment, job, today, async |now| work(job, environment, today, now).await)).await
 }
 
-/// Does a job's work as a run at its set time. A job that was done before finds nothing to do.
+/// Does a job's work as a run at its set time. Repeating a finished job changes nothing.
 async fn recorded(
     environment: &Environment,
     job: Job,

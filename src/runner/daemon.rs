@@ -1,8 +1,9 @@
-//! The daemon: runs each job at its times. A heartbeat asks every second which jobs are due; due times come from each job's cron text in
-//! its own time zone, and each is claimed in the store, so that no run happens twice and none is lost to a restart.
+//! The daemon: runs each job at its times. A heartbeat checks every second which jobs are due. Due times come from each
+//! job's cron text in the job's own time zone, and each run is claimed in the store, so that no run happens twice and
+//! no restart loses one.
 //!
-//! The scheduler crate's own cron jobs are deliberately not used: they freeze a zone's offset, catch up on nothing, and let runs
-//! of one job overlap.
+//! The scheduler crate's own cron jobs are deliberately not used: they freeze a zone's offset, do not catch up, and let
+//! runs of one job overlap.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,7 @@ use crate::store::runs;
 /// A run that is this late counts as missed, for jobs that don't catch up.
 const MISSED_AFTER: TimeDelta = TimeDelta::minutes(10);
 
-/// How long a job may continue after SIGTERM. Cutting it off at any time does no harm; the wait only saves its work.
+/// How long a job may continue after SIGTERM. Interrupting it at any time is safe; the wait only saves its work.
 const STOP_WITHIN: Duration = Duration::from_secs(20);
 
 /// Runs jobs at their times until SIGTERM or SIGINT.
@@ -37,13 +38,13 @@ pub async fn run(environment: &Environment) -> Result<()> {
     let heartbeat = Heartbeat::new_async("* * * * * *", move |_, _| {
         let beat = beat.clone();
         Box::pin(async move {
-            // A full channel means that the last beat's work is still under way.
+            // A full channel means that the last beat's work is still running.
             let _ = beat.try_send(());
         })
     });
     heart.add(heartbeat.context("the heartbeat")?).await.context("the heartbeat")?;
     heart.start().await.context("starting the heartbeat")?;
-    // The heartbeat falls silent when the wall clock is set back; a monotonic interval does not.
+    // The heartbeat pauses when the wall clock is set back; a monotonic interval does not.
     let mut interval = tokio::time::interval(Duration::from_secs(30));
     let mut watch = Watch::begin(environment).await?;
     tracing::info!(scheme = environment.scheme.name, "running");
@@ -75,7 +76,7 @@ async fn finish_within(work: std::pin::Pin<&mut impl Future<Output = Result<()>>
     }
 }
 
-/// Does everything that is due now, in the order of a business day.
+/// Runs all jobs that are due now, in the order of a business day.
 async fn work_off(environment: &Environment, watch: &mut Watch) -> Result<()> {
     watch.look(environment).await?;
     for file in &environment.scheme.jobs {
@@ -89,13 +90,13 @@ async fn work_off(environment: &Environment, watch: &mut Watch) -> Result<()> {
         }
         let today = environment.business_date().await?;
         let due = Run { job, scheduled_for: due, today };
-        // A job that failed is recorded as such, and tried again at its next time. Without its store the daemon ends.
+        // A failed job is recorded as failed, and tried again at its next time. If the store fails, the daemon ends.
         drop(run::run(environment, due, IfDone::Skip, work_of(environment, file, job, today, now)).await?);
     }
     Ok(())
 }
 
-/// What the daemon does for a job at its time.
+/// The work of the daemon for a job at its time.
 async fn work_of(
     environment: &Environment,
     file: &JobFile,
@@ -112,7 +113,7 @@ async fn work_of(
     }
 }
 
-/// The latest due time for which a job has not run yet.
+/// The latest due time at which a job has not run yet.
 async fn due(environment: &Environment, file: &JobFile, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
     let Some(latest) = file.latest_by(now) else { return Ok(None) };
     let mut tx = environment.store.read().await?;
@@ -122,7 +123,7 @@ async fn due(environment: &Environment, file: &JobFile, now: DateTime<Utc>) -> R
     Ok(Some(latest).filter(|latest| last.is_none_or(|last| last < *latest) && !missed))
 }
 
-/// Closes every day that is over, each with the result of a close on time.
+/// Closes every day that is over. Each has the same result as a close on time.
 async fn close_days_over(environment: &Environment, now: DateTime<Utc>) -> Result<String> {
     let yesterday = plus(now.with_timezone(&environment.scheme.zone).date_naive(), -1);
     if let Some(why) =
@@ -137,7 +138,7 @@ async fn close_days_over(environment: &Environment, now: DateTime<Utc>) -> Resul
     })
 }
 
-/// `status` shows the state of the wall clock as a run of this name. There is one row.
+/// `status` shows the state of the wall clock as a run with this name. It has one row.
 const CLOCK: &str = "clock";
 const CLOCK_ROW: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
@@ -163,7 +164,7 @@ impl Watch {
         Look { wall: clock::now(), running: clock::monotonic() - self.began }
     }
 
-    /// Reads the wall clock, and reports what changed.
+    /// Reads the wall clock, and reports changes.
     async fn look(&mut self, environment: &Environment) -> Result<()> {
         let look = self.both();
         let Some(clock) = &mut self.clock else { return Ok(()) };
@@ -205,7 +206,7 @@ impl Watch {
         tx.commit().await
     }
 
-    /// Whether a job may run while the wall clock is as it is.
+    /// Whether the current state of the wall clock allows a job to run.
     fn lets(&self, job: Job) -> bool {
         match self.clock.as_ref().and_then(WallClock::doubt) {
             None => true,
@@ -215,7 +216,7 @@ impl Watch {
     }
 }
 
-/// `1 day 2 hours`, `20 minutes`.
+/// Formats a duration, such as `1 day 2 hours` or `20 minutes`.
 fn in_words(delta: TimeDelta) -> String {
     let parts = [(delta.num_days(), "day"), (delta.num_hours() % 24, "hour"), (delta.num_minutes() % 60, "minute")];
     let words = parts.into_iter().filter(|(count, _)| *count != 0).take(2);

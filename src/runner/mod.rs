@@ -1,5 +1,5 @@
-//! When and how jobs run. `run` claims a run in the store, does it and records what became of it: written once, for the daemon, for
-//! `close` and for `job`. `business_day` runs a whole day, `daemon` runs each job at its time.
+//! When and how jobs run. `run` claims a run in the store, does its work and records how it ended; the daemon, `close`
+//! and `job` share it. `business_day` runs a whole day, and `daemon` runs each job at its time.
 
 pub mod business_day;
 pub mod daemon;
@@ -17,7 +17,7 @@ use crate::jobs::{
 };
 use crate::scheme::Merchant;
 
-/// Does a job for the open business date. Parts of the close are done merchant by merchant.
+/// Runs a job for the open business date. Parts of the close run merchant by merchant instead.
 async fn work(job: Job, environment: &Environment, today: NaiveDate, now: DateTime<Utc>) -> Result<Done> {
     let done = match job {
         Job::IngestFiles => ingest_files::run(environment, today).await,
@@ -32,8 +32,8 @@ async fn work(job: Job, environment: &Environment, today: NaiveDate, now: DateTi
     done.with_context(|| format!("{} for {today}", job.name()))
 }
 
-/// Does a part of the close of the open business date for one merchant. If it fails, what it had not committed is rolled back, and
-/// no other merchant is touched.
+/// Runs a part of the close of the open business date for one merchant. If it fails, uncommitted work is rolled back,
+/// and no other merchant is affected.
 async fn work_for(job: Job, environment: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<Done> {
     let done = match job {
         Job::AssessPositions => assess_positions::run_for(environment, merchant, today).await,
@@ -47,7 +47,7 @@ async fn work_for(job: Job, environment: &Environment, merchant: &Merchant, toda
     done.with_context(|| format!("{} for {today}", job.name()))
 }
 
-/// What a job would do, without doing it.
+/// Describes what a job would do, without doing it.
 pub async fn dry_run(job: Job, environment: &Environment, today: NaiveDate) -> Result<Vec<String>> {
     let now = environment.now_of(job.name(), today);
     match job {

@@ -1,8 +1,8 @@
-//! Decides whether the wall clock can be trusted. It is compared with a monotonic clock: a difference since the last reading is a
-//! step, and a step ahead is trusted only after it has held for a while. So a clock that is wrong for some minutes never seals a day
-//! that is not over.
+//! Decides whether the wall clock can be trusted. The clock is compared with a monotonic clock: a difference since the
+//! last reading is a step, and a step ahead is trusted only after it has lasted for a while. So a clock that is wrong
+//! for some minutes never seals a day that is not over.
 //!
-//! Nothing here reads a clock: the caller passes both times.
+//! This module reads no clock: the caller passes both times.
 
 use std::time::Duration;
 
@@ -10,25 +10,26 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use crate::domain::calendar::days_between;
 
-/// Smaller differences are no step: time servers correct them, and a busy machine loses as much between two readings.
+/// The smallest difference that counts as a step. Time servers correct smaller ones, and a busy machine can lose as
+/// much between two readings.
 const STEP: TimeDelta = TimeDelta::minutes(5);
 
-/// A daemon that was stopped for longer doubts the clock it starts with: a machine without a battery starts with any time until it
-/// reaches a time server. Jobs run every ten minutes.
+/// A daemon that was stopped for longer than this doubts the clock when it starts: a machine without a battery starts
+/// with an arbitrary time until it reaches a time server. Jobs run every ten minutes.
 const STOPPED: TimeDelta = TimeDelta::minutes(15);
 
 /// A reading of both clocks.
 #[derive(Debug, Clone, Copy)]
 pub struct Look {
     pub wall: DateTime<Utc>,
-    /// Since the daemon started.
+    /// The time since the daemon started.
     pub running: Duration,
 }
 
-/// What a reading shows.
+/// The result of a reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finding {
-    /// Nothing new.
+    /// No change since the last reading.
     Unchanged,
     /// The wall clock stepped ahead by this much, and is doubted from now on.
     Ahead(TimeDelta),
@@ -36,27 +37,27 @@ pub enum Finding {
     Back(TimeDelta),
     /// The wall clock is right again, and no longer doubted.
     Returned,
-    /// The step has held for long enough, and is trusted.
+    /// The step has lasted long enough, and is trusted.
     Believed(TimeDelta),
 }
 
 /// Why the wall clock is doubted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Doubt {
-    /// The daemon was not running for an unknown time. No day is closed.
+    /// The daemon was stopped for an unknown time. No day is closed.
     Stopped,
     /// The clock stepped ahead while the daemon ran. No job runs at a time that may be wrong.
     Stepped,
 }
 
-/// The wall clock as the daemon watches it.
+/// The state of the wall clock that the daemon watches.
 #[derive(Debug)]
 pub struct WallClock {
-    /// How long a step ahead must hold before it is trusted.
+    /// How long a step ahead must last before it is trusted.
     wait: Duration,
-    /// When the daemon started, by the trusted time.
+    /// When the daemon started, according to the trusted time.
     started: DateTime<Utc>,
-    /// The tolerance around it.
+    /// The tolerance of `started`.
     tolerance: TimeDelta,
     doubted: Option<Doubted>,
     first: Option<Finding>,
@@ -65,7 +66,7 @@ pub struct WallClock {
 #[derive(Debug, Clone, Copy)]
 struct Doubted {
     why: Doubt,
-    /// When the daemon started, by the doubted time.
+    /// When the daemon started, according to the doubted time.
     started: DateTime<Utc>,
     /// How long the daemon had been running when the doubt began.
     since: Duration,
@@ -88,7 +89,7 @@ impl WallClock {
         clock
     }
 
-    /// Compares a reading with the ones before.
+    /// Compares a reading with the earlier ones.
     pub fn look(&mut self, look: Look) -> Finding {
         if let Some(first) = self.first.take() {
             return first;
@@ -127,7 +128,7 @@ impl WallClock {
         self.doubted.map(|doubted| doubted.why)
     }
 
-    /// The current time by the last trusted time.
+    /// The current time according to the last trusted time.
     pub fn believed(&self, look: Look) -> DateTime<Utc> {
         self.started + TimeDelta::from_std(look.running).unwrap_or(TimeDelta::MAX)
     }
@@ -138,8 +139,8 @@ fn start_of(look: Look) -> DateTime<Utc> {
     look.wall - TimeDelta::from_std(look.running).unwrap_or(TimeDelta::zero())
 }
 
-/// Why the daemon does not close the days that are over: they are too many. `open` is the open business date, `last` the last day
-/// that is over by the clock.
+/// Returns why the daemon does not close the days that are over, if there are too many. `open` is the open business
+/// date, and `last` the last day that is over by the clock.
 pub fn too_many_days(open: NaiveDate, last: NaiveDate, at_most: i64) -> Option<String> {
     let days = days_between(open, last) + 1;
     (days > at_most).then(|| {
@@ -157,8 +158,8 @@ mod tests {
 
     const START: &str = "2026-03-09T10:00:00Z";
 
-    /// Minutes that the daemon has been running, and the time on the wall as days after the start and minutes after that:
-    /// what is found, and whether jobs wait.
+    /// Minutes that the daemon has been running; the wall time as days after the start plus minutes; and the expected
+    /// finding, with whether jobs wait.
     type Row = (u64, i64, i64, &'static str);
 
     fn walk(stopped_for: Option<i64>, rows: &[Row]) {
@@ -204,7 +205,7 @@ mod tests {
     fn a_step_ahead_that_holds_is_believed() {
         let rows = [(10, 1, 10, "ahead waits"), (39, 1, 39, "waits"), (40, 1, 40, "believed"), (41, 1, 41, "")];
         walk(None, &rows);
-        // A second step begins the wait anew.
+        // A second step restarts the wait.
         let rows =
             [(10, 1, 10, "ahead waits"), (30, 2, 30, "ahead waits"), (40, 2, 40, "waits"), (60, 2, 60, "believed")];
         walk(None, &rows);
@@ -213,7 +214,7 @@ mod tests {
     #[test]
     fn a_step_back_is_reported_and_the_way_ahead_again_is_one_step() {
         walk(None, &[(10, 0, -50, "back"), (11, 0, -49, ""), (12, 0, 12, "ahead waits"), (42, 0, 42, "believed")]);
-        // From a time that was doubted to one before the believed one.
+        // From a doubted time to a time before the trusted one.
         walk(None, &[(10, 1, 10, "ahead waits"), (11, -1, 11, "back"), (12, -1, 12, "")]);
     }
 
@@ -221,7 +222,7 @@ mod tests {
     fn after_a_longer_stop_the_clock_must_hold_as_well() {
         walk(Some(10), &[(1, 0, 1, "")]);
         walk(Some(60), &[(0, 0, 0, "ahead waits"), (1, 0, 1, "waits"), (29, 0, 29, "waits"), (30, 0, 30, "believed")]);
-        // The time server is reached: the daemon was stopped for ten minutes, not for a year.
+        // The machine reaches the time server: the daemon was stopped for ten minutes, not for a year.
         walk(Some(365 * 1440), &[(0, 0, 0, "ahead waits"), (1, -364, -1440 + 11, "returned")]);
         walk(Some(-60), &[(0, 0, 0, "back"), (1, 0, 1, "")]);
     }
@@ -238,7 +239,7 @@ mod tests {
     #[test]
     fn many_days_at_once_are_closed_only_when_asked_for() {
         let day = |text: &str| format!("2026-03-{text}").parse().unwrap();
-        // open, last that is over, at most: closed
+        // open, last day that is over, at most: closed
         for (open, last, at_most, closed) in [
             ("09", "08", 10, true),
             ("09", "09", 1, true),

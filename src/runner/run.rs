@@ -1,4 +1,4 @@
-//! One run of a job: claimed in the store, done, and recorded. The time that it is due at is its key, so that no run happens twice.
+//! One run of a job: claimed in the store, done, and recorded. Its due time is its key, so that no run happens twice.
 
 use std::fmt::Display;
 
@@ -10,7 +10,7 @@ use crate::clock;
 use crate::jobs::Job;
 use crate::store::runs;
 
-/// A run: of which job, due when, for which business date.
+/// A run: its job, its due time and its business date.
 #[derive(Clone, Copy)]
 pub struct Run {
     pub job: Job,
@@ -18,17 +18,17 @@ pub struct Run {
     pub today: NaiveDate,
 }
 
-/// What happens to a run that was done before.
+/// How to treat a run that was done before.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum IfDone {
-    /// It is left.
+    /// Skip the run.
     Skip,
-    /// It is done again, and finds nothing to do. What went well before and fails now is recorded as a failure.
+    /// Repeat the run, which finds nothing to do. If it succeeded before and fails now, it is recorded as failed.
     Repeat,
 }
 
-/// Claims a run, does its work and records how it ended. None: the run was done before, and is skipped. The outer error is one of
-/// the store, the inner one the work's.
+/// Claims a run, does its work and records how it ended. Returns `None` if the run was done before and is skipped. The
+/// outer error is from the store, the inner error from the work.
 pub async fn run<T: Display>(
     environment: &Environment,
     run: Run,

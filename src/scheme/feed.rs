@@ -1,4 +1,4 @@
-//! Feeds: where files of a kind arrive, how they are read, when they should come, and what their bills answer for.
+//! Feeds: where files of a kind arrive, how they are read, when they are expected, and which payments a bill must show.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,61 +21,61 @@ use crate::files::rows::Kind;
 #[derive(Debug)]
 pub struct Feed {
     pub name: String,
-    /// Where its files are taken from; of a remote feed, where fetched files wait.
+    /// The folder from which files are taken; for a remote feed, the folder in which fetched files wait.
     pub folder: PathBuf,
-    /// Where its files are fetched from, if not from a folder here.
+    /// The remote folder from which files are fetched, if the feed has one.
     pub remote: Option<Inbox>,
-    /// Where acknowledgements and rejects are sent as well.
+    /// An additional destination for acknowledgements and rejects.
     pub outbox: Option<RemoteFolder>,
     pub pattern: NamePattern,
     pub kind: Kind,
-    /// How they are read.
+    /// How the files are read.
     pub profile: Arc<Profile>,
-    /// Whose files they are; none for customers and agreements.
+    /// The merchant that owns the files; `None` for customers and agreements.
     pub merchant: Option<String>,
-    /// Who reports the money in them, for the matching.
+    /// The provider that reports the money in the files, for matching.
     pub provider: Option<String>,
-    /// What the bills in them answer for; none of other files.
+    /// What the bills of this feed must show; `None` for other kinds of files.
     pub bill: Option<Bill>,
     pub zone: Tz,
-    /// Leave files where they are, and take each only once.
+    /// Whether files stay where they are; each file is then taken only once.
     pub keep: bool,
-    /// How long a file must have been left alone before it is taken. What was fetched from elsewhere is whole.
+    /// How long a file must be unchanged before it is taken. Fetched files are always complete.
     pub settle: Duration,
-    /// A file is taken only when another of its name and this ending lies beside it.
+    /// The ending of a marker file. A file is taken only when a marker with its name and this ending is beside it.
     pub done: Option<String>,
-    /// What its files may be packed in.
+    /// How the files may be packed.
     pub packing: Packing,
-    /// When its files should be there; none if nobody waits for them.
+    /// When files are expected; `None` if no file is ever missing.
     pub expected: Option<Expected>,
-    /// What a missing file holds up; `GoOn` of files that bring no news of money.
+    /// What a missing file holds up; `GoOn` for files that do not report payments.
     pub when_missing: WhenMissing,
-    /// The number that its files begin with.
+    /// The number of the first file.
     pub first_number: Option<i64>,
-    /// From how many rejected rows on a file is no success.
+    /// How many rejected rows make a file count as failed.
     pub reject_limit: RejectLimit,
 }
 
-/// A place that is not on this machine, from which files are fetched.
+/// A remote folder from which files are fetched.
 #[derive(Debug)]
 pub struct Inbox {
     pub place: RemoteFolder,
     pub afterwards: Afterwards,
     pub unreachable: Unreachable,
-    /// How long a file must stay as it is before it is fetched, where half a file can be seen.
+    /// How long a file must be unchanged before it is fetched, at places where half-written files are visible.
     pub settle: Duration,
-    /// A file is fetched only when another of its name and this ending lies beside it.
+    /// The ending of a marker file. A file is fetched only when a marker with its name and this ending is beside it.
     pub done: Option<String>,
 }
 
-/// A bill's side of the matching.
+/// What a feed of bills must show, for matching.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bill {
-    /// Days after a payment by whose end the bill with it has come.
+    /// Days after a payment by whose end the bill that shows it has arrived.
     pub usual_delay: i64,
-    /// Feeds of the same merchant whose payments and refunds it must show.
+    /// Feeds of the same merchant whose payments and refunds the bill must show.
     pub answers_for: Vec<String>,
-    /// Of those, only payments with one of these channels; all if there are none.
+    /// Limits these payments to those with one of these channels; all payments if the list is empty.
     pub channels: Vec<String>,
 }
 
@@ -117,17 +117,17 @@ pub enum Unreachable {
 }
 
 impl Feed {
-    /// A file of this feed, with how it is read.
+    /// A found file of this feed, together with how to read it.
     pub fn delivery<'a>(&'a self, found: &'a Found) -> Delivery<'a> {
         Delivery { found, packing: &self.packing, profile: &self.profile, kind: self.kind, zone: self.zone }
     }
 
-    /// Who reports the money in its files.
+    /// The provider that reports the money in this feed's files; the feed's own name if no provider is set.
     pub fn provider(&self) -> &str {
         self.provider.as_deref().unwrap_or(&self.name)
     }
 
-    /// The date in the name of the file that should come on a business day, if one should.
+    /// The date in the name of the file expected on a business day; `None` if no file is expected.
     pub fn expected_on(&self, day: NaiveDate) -> Result<Option<NaiveDate>> {
         let Some(expected) = &self.expected else { return Ok(None) };
         expected.on(day).with_context(|| {
@@ -141,12 +141,12 @@ impl Feed {
 }
 
 impl Bill {
-    /// Whether payments and refunds that came by a feed are among those it must show.
+    /// Whether the bill must show payments and refunds that arrived through this feed.
     pub fn answers_for(&self, feed: &str) -> bool {
         self.answers_for.iter().any(|name| name == feed)
     }
 
-    /// Whether payments by a channel are among them.
+    /// Whether the bill must show payments with this channel.
     pub fn takes(&self, channel: Option<&str>) -> bool {
         self.channels.is_empty() || channel.is_some_and(|name| self.channels.iter().any(|taken| taken == name))
     }

@@ -20,6 +20,6 @@ pub struct Mail {
 pub enum MailTransport {
     /// Mails become `.eml` files in `mail/` below home.
     Folder,
-    /// An `smtp://` or `smtps://` URL. May hold a password: never shown.
+    /// An `smtp://` or `smtps://` URL. May contain a password, so it is never shown.
     Smtp { url: String },
 }

@@ -1,4 +1,4 @@
-//! A merchant and the terms it gives, and whether a version of them was changed since orders were decided on it.
+//! A merchant and its terms, and whether a version of the terms has changed since orders were decided on it.
 
 use crate::domain::terms::policy::Policy;
 
@@ -8,18 +8,18 @@ pub struct Merchant {
     pub name: String,
     pub name_zh: Option<String>,
     pub policy: Policy,
-    /// Of each version of the policy, what it decides.
+    /// The fingerprint of each version of the policy: of everything in the version that affects decisions.
     pub fingerprints: Vec<String>,
 }
 
-/// What makes a version decide otherwise than when its fingerprint was recorded.
+/// What changed in a version since its fingerprint was recorded.
 pub enum Changed {
     Terms,
     /// A year of a calendar, such as `cn/2026`.
     Days(String),
 }
 
-/// What was changed since a fingerprint was recorded. That the calendar has learned a year is no change.
+/// Returns what changed since a fingerprint was recorded. A year added to the calendar is not a change.
 pub fn changed(recorded: &str, now: &str) -> Option<Changed> {
     let now: Vec<&str> = now.split(' ').collect();
     let part = recorded.split(' ').find(|part| !now.contains(part))?;

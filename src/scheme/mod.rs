@@ -1,5 +1,5 @@
-//! A scheme as it is set up: merchants with their terms, feeds, mail, and when jobs run. It is what jobs work with.
-//! Deliberately absent: how any of it is written in files, which `config` reads, and anything that the books record.
+//! The model of a scheme that jobs work with: merchants with their terms, feeds, mail, and when jobs run. Deliberately
+//! absent: the file format, which `config` reads, and everything that the books record.
 
 mod feed;
 mod home;
@@ -27,39 +27,39 @@ pub use mail::{Mail, MailTransport};
 pub use merchant::{Changed, Merchant, changed};
 pub use schedule::{CatchUp, JobFile, Schedule, is_part_of_close};
 
-/// A scheme as it is set up: everything paylater knows before it starts.
+/// A scheme: everything paylater knows before it starts.
 #[derive(Debug)]
 pub struct Scheme {
     pub name: String,
     pub zone: Tz,
     pub starts_on: NaiveDate,
     pub clock: Clock,
-    /// Everything paylater makes is below it.
+    /// The folder for everything paylater writes.
     pub home: Home,
-    /// `sqlite:` or `postgres://`. May hold a password: never shown.
+    /// A `sqlite:` or `postgres://` URL. May contain a password, so it is never shown.
     pub store_url: String,
-    /// Rows of a file that are committed together.
+    /// How many rows of a file are committed in one transaction.
     pub commit_rows: usize,
     pub mail: Mail,
-    /// How long a close proves sealed days and orders again, besides the last sealed day.
+    /// How long a close spends on proving older sealed days and orders again, in addition to the last sealed day.
     pub prove_within: Duration,
-    /// Reference rates that policies may refer to, by name.
+    /// Reference rates by name. Policies may refer to them.
     pub reference_rates: BTreeMap<String, RateTable>,
     pub merchants: Vec<Arc<Merchant>>,
     pub feeds: Vec<Feed>,
-    /// Where corrections come from that people make at the command line: a folder below home for each merchant.
+    /// Feeds for corrections that people make at the command line: one folder below home for each merchant.
     pub by_hand: Vec<Feed>,
-    /// Where the reports of each day are sent as well.
+    /// An additional destination for the reports of each day.
     pub reports: Option<RemoteFolder>,
-    /// First days of the delinquency buckets.
+    /// The first day past due of each delinquency bucket.
     pub buckets: Vec<i64>,
     /// After how many days a row that waits for its order becomes an exception.
     pub pending_days: i64,
-    /// How many days the daemon closes at once without being asked.
+    /// The most days that the daemon closes at once; a person must ask for more.
     pub days_at_once: i64,
-    /// How long a wall clock that stepped ahead must hold before the daemon believes it.
+    /// How long a step ahead of the wall clock must last before the daemon trusts it.
     pub clock_wait: Duration,
-    /// Money that is dated more days ahead than this is an exception at once.
+    /// Money dated more days ahead than this is an exception immediately.
     pub dated_ahead_days: i64,
     pub jobs: Vec<JobFile>,
 }
@@ -75,7 +75,7 @@ pub enum Clock {
 }
 
 impl Scheme {
-    /// The feed of a name, also of those that are not configured.
+    /// Finds a feed by name, including the built-in feeds for corrections at the command line.
     pub fn feed(&self, name: &str) -> Option<&Feed> {
         self.feeds.iter().chain(&self.by_hand).find(|feed| feed.name == name)
     }
@@ -88,7 +88,7 @@ impl Scheme {
         self.jobs.iter().find(|job| job.name == name)
     }
 
-    /// Refuses to go on if an order of `day` could fall due in a year that its policy's calendar does not know.
+    /// Returns an error if an order of `day` could fall due in a year that its policy's calendar does not cover.
     pub fn check_calendars(&self, day: NaiveDate) -> Result<()> {
         for merchant in &self.merchants {
             let Some(terms) = merchant.policy.in_force(day) else { continue };
@@ -103,7 +103,7 @@ impl Scheme {
         Ok(())
     }
 
-    /// Refuses to go on if it cannot be told whether a feed's file is due on `day`.
+    /// Returns an error if a calendar does not say whether a feed expects a file on `day`.
     pub fn check_expected(&self, day: NaiveDate) -> Result<()> {
         for feed in &self.feeds {
             feed.expected_on(day)?;

@@ -15,15 +15,15 @@ use crate::domain::calendar::{instant_of, plus};
 pub struct JobFile {
     pub name: String,
     pub about: String,
-    /// None of a job that is part of the close of a day.
+    /// When the job runs; `None` for a job that is part of the close of a day.
     pub schedule: Option<Schedule>,
     pub zone: Tz,
-    /// Jobs that come before it on a business day.
+    /// Jobs that run before this one on a business day.
     pub after: Vec<String>,
 }
 
-/// Jobs that end a business day. They run in its close and at no other time: what a day's end brings must not come before it, or
-/// the books would depend on which jobs ran while the day was open.
+/// Jobs that end a business day. They run only in its close: if they ran earlier, the books would depend on which jobs
+/// ran while the day was open.
 const PARTS_OF_THE_CLOSE: [&str; 4] = ["assess_positions", "collect_debits", "pay_out_credit", "match_bills"];
 
 /// Whether the job of this name is part of the close of a day.
@@ -50,7 +50,7 @@ pub enum CatchUp {
 }
 
 impl Schedule {
-    /// Times such as `0 30 0 * * *`: second (may be left out), minute, hour, day, month, weekday.
+    /// Parses times such as `0 30 0 * * *`: second (optional), minute, hour, day, month, weekday.
     pub fn parse(cron_text: &str, catch_up: CatchUp) -> Result<Schedule, CronError> {
         let cron = CronParser::builder().seconds(Seconds::Optional).build().parse(cron_text)?;
         Ok(Schedule { cron, cron_text: cron_text.to_owned(), catch_up })
@@ -58,20 +58,20 @@ impl Schedule {
 }
 
 impl JobFile {
-    /// The first due time after an instant; none of a part of the close.
+    /// Returns the first scheduled time after an instant; `None` for a part of the close.
     pub fn next_after(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let next = self.schedule.as_ref()?.cron.find_next_occurrence(&at.with_timezone(&self.zone), false).ok()?;
         Some(next.to_utc())
     }
 
-    /// The latest due time up to an instant; none of a part of the close.
+    /// Returns the latest scheduled time up to and including an instant; `None` for a part of the close.
     pub fn latest_by(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let latest = self.schedule.as_ref()?.cron.find_previous_occurrence(&at.with_timezone(&self.zone), true).ok()?;
         Some(latest.to_utc())
     }
 
-    /// The set time on a day: the first due time that falls on it, or the day's beginning if none does. Of a part of the
-    /// close, the day's end.
+    /// Returns the scheduled time on a day: the first one on that day, or the start of the day if there is none. For a
+    /// part of the close, the end of the day.
     pub fn set_time_on(&self, day: NaiveDate) -> DateTime<Utc> {
         let midnight = instant_of(day.and_time(NaiveTime::MIN), self.zone);
         if self.schedule.is_none() {

@@ -1,4 +1,4 @@
-//! The keys of a policy about bands: how much may be owed from a credit score on, and how long.
+//! The keys of a policy about bands: the limit and the term for each range of credit scores.
 
 use anyhow::Result;
 use rust_decimal::Decimal;
@@ -20,7 +20,7 @@ pub struct RawBand {
     pub term: Option<i64>,
 }
 
-/// `elsewhere`: due days or instalments say when it is due, and a band needs no term.
+/// Checks and converts the bands. `elsewhere`: due days or instalments set the due date, so a band needs no term.
 pub fn bands(raw: Vec<RawBand>, currency: Currency, elsewhere: bool, rules: &mut Rules) -> Option<Vec<Band>> {
     let mut bands: Vec<Band> = Vec::new();
     let count = raw.len();
@@ -45,7 +45,7 @@ pub fn bands(raw: Vec<RawBand>, currency: Currency, elsewhere: bool, rules: &mut
     (bands.len() == count).then_some(bands)
 }
 
-/// Whether a band may stand after the one below it.
+/// Whether a band may follow the one below it.
 fn follows(lower: Option<&Band>, band: &Band, currency: Currency) -> Result<()> {
     if band.limit_minor == 0 {
         return Err(wrong("limit", "must be more than 0; for a score that may owe nothing, leave the band out"));

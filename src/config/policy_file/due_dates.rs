@@ -1,4 +1,4 @@
-//! The keys of a policy that say when something is due, and whether they go together.
+//! The keys of a policy about due dates, and whether they are consistent.
 
 use anyhow::Result;
 use rust_decimal::Decimal;
@@ -11,7 +11,7 @@ use crate::config::toml::{Rules, in_days, join, share_of_one, wrong};
 use crate::domain::business_days::{Count, Roll};
 use crate::domain::terms::due_dates::{DaysOff, DueDay, Share, Term};
 
-/// The last month that a due day may lie in, counted from the clock day's.
+/// The largest `month` of a due day, counted from the month of the clock day.
 const MOST_MONTHS: u32 = 120;
 
 #[derive(Deserialize, JsonSchema)]
@@ -34,7 +34,7 @@ pub struct RawShare {
     due_day: Option<RawDueDay>,
 }
 
-/// The keys of a version about due dates, as they are written.
+/// The keys of a version about due dates, as written.
 pub struct Keys<'a> {
     /// Whether the version has a due day for all its orders.
     pub due_day: bool,
@@ -46,7 +46,7 @@ pub struct Keys<'a> {
 }
 
 impl Keys<'_> {
-    /// What days are off, after a look at whether the keys about due dates go together.
+    /// Checks that the keys about due dates are consistent, and returns the days off.
     pub fn days_off(&self, calendars: &Calendars, rules: &mut Rules) -> Option<Option<DaysOff>> {
         let (count, roll) = (self.count, self.roll);
         if self.due_day && !self.instalments.is_empty() {
@@ -159,12 +159,12 @@ fn more_than_nothing(share: Decimal) -> Result<Decimal> {
     Ok(share)
 }
 
-/// Whether the second falls due no earlier than the first, whatever the clock day.
+/// Whether the second term never falls due before the first, for any clock day.
 fn in_order(first: Term, second: Term, count: Count) -> bool {
     match (first, second) {
         (Term::Days(first), Term::Days(second)) => first <= second,
         (Term::Until(first), Term::Until(second)) => (first.month, first.day) <= (second.month, second.day),
-        // From the last day of a month: the shortest way to the due day.
+        // Counted from the last day of a month, which is the shortest way to the due day.
         (Term::Days(0), Term::Until(_)) => true,
         (Term::Days(days), Term::Until(due_day)) => {
             let soonest = 28 * (due_day.month - 1) + due_day.day.min(28);
@@ -189,15 +189,15 @@ mod tests {
             (on(8, 1), on(7, 2), calendar, true),
             (on(8, 1), on(7, 1), calendar, false),
             (on(8, 2), on(9, 1), calendar, false),
-            // From the last day of a month, day 8 of the next comes after 8 days, and of the one after that no sooner
-            // than after 36.
+            // From the last day of a month, day 8 of the next month comes after 8 days, and day 8 of the month after
+            // next comes after 36 days at the earliest.
             (Term::Days(8), on(8, 1), calendar, true),
             (Term::Days(9), on(8, 1), calendar, false),
             (Term::Days(36), on(8, 2), calendar, true),
             (Term::Days(37), on(8, 2), calendar, false),
             (Term::Days(28), on(31, 1), calendar, true),
             (Term::Days(29), on(31, 1), calendar, false),
-            // How long business days take cannot be known.
+            // The length of a number of business days is unknown.
             (Term::Days(0), on(1, 1), business, true),
             (Term::Days(1), on(31, 1), business, false),
             (on(8, 1), Term::Days(62), calendar, true),

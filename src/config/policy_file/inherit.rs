@@ -1,7 +1,7 @@
-//! What a version of a policy takes over from elsewhere. Each has at most one parent: the earlier version of its own
-//! file that `same_as` names, or else the version of the base policy in force on its day. What it says itself goes
-//! before what it inherits. A base's new version changes nobody's terms: they change on the days in the merchant's own
-//! file only.
+//! Inheritance between versions of policies. Each version has at most one parent: the earlier version of its own file
+//! that `same_as` names, or otherwise the version of the base policy in force on its day. A version's own keys override
+//! inherited keys. A new version of a base changes no merchant's terms: terms change only on the days in the merchant's
+//! own file.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 use super::schema;
 use crate::config::toml::{Location, Node, Problems, Rules, Table, Value, parse, read, shape, without_detours};
 
-/// A version as written, and as it is with all that it inherits.
+/// A version as written (`own`), and with everything that it inherits (`whole`).
 #[derive(Debug, Clone)]
 pub struct Version {
     pub effective_from: NaiveDate,
@@ -34,7 +34,7 @@ pub enum Parent {
 }
 
 impl Version {
-    /// The rules of this version, some of whose keys may be in another version or file.
+    /// The rules of this version. Some of its keys may come from another version or file.
     pub fn rules<'a>(&'a self, problems: &'a mut Problems) -> Rules<'a> {
         let Location { file, line } = &self.own.location;
         let heir = format!("version {}, {file}:{line}", self.effective_from);
@@ -42,15 +42,16 @@ impl Version {
     }
 }
 
-/// A file that is named in another one.
+/// A file that another file names.
 pub struct Named<'a> {
     pub path: PathBuf,
     pub location: &'a Location,
     pub key: &'a str,
 }
 
-/// The versions of a policy's file, oldest first, with what they inherit. One that has no day, or whose parent can't be
-/// found, is left out with the reason among the problems. `scheme_base` is for files that don't name a base themselves.
+/// Loads the versions of a policy's file, oldest first, with everything they inherit. A version without a day, or
+/// without the parent it needs, is left out, and the reason is added to the problems. `scheme_base` applies to files
+/// without a base.
 pub fn load(policy: &Named, scheme_base: Option<&Named>, problems: &mut Problems) -> Option<Vec<Version>> {
     let document = open(policy, problems)?;
     let own_base = document.get("base").map(|node| (node, node.text()));
@@ -60,7 +61,7 @@ pub fn load(policy: &Named, scheme_base: Option<&Named>, problems: &mut Problems
             let named = Named { path: without_detours(&folder.join(file)), location: &node.location, key: "base" };
             Some(Base::load(&named, problems)?)
         }
-        // It says that it has none.
+        // The file says `base = false`.
         Some((_, None)) => None,
         None => match scheme_base.filter(|base| base.path != policy.path) {
             Some(named) => Some(Base::load(named, problems)?),
@@ -73,7 +74,7 @@ pub fn load(policy: &Named, scheme_base: Option<&Named>, problems: &mut Problems
     Some(versions(&document, base.as_ref(), problems))
 }
 
-/// Notes what is wrong with a base policy, also if nobody inherits from it.
+/// Reports the problems of a base policy, even if no policy inherits from it.
 pub fn check_base(named: &Named, problems: &mut Problems) {
     Base::load(named, problems);
 }
@@ -82,7 +83,7 @@ pub fn check_base(named: &Named, problems: &mut Problems) {
 struct Base {
     versions: Vec<Version>,
     path: PathBuf,
-    /// The first day on which it says something, read or not.
+    /// The day of the first version, whether or not that version can be read.
     first: Option<NaiveDate>,
 }
 
@@ -102,7 +103,7 @@ impl Base {
     }
 }
 
-/// Reads a policy's file but for its versions.
+/// Reads a policy's file without checking its versions.
 fn open(named: &Named, problems: &mut Problems) -> Option<Node> {
     let text = match read(&named.path) {
         Ok(text) => text,
@@ -114,7 +115,7 @@ fn open(named: &Named, problems: &mut Problems) -> Option<Node> {
     };
     let mut document = parse(&named.path, &text, problems)?;
     let mut schema = schema::policy();
-    // Versions are looked at one by one, so that one that can't be read does not hide the others.
+    // Versions are checked one by one, so that an unreadable version does not hide the others.
     schema["properties"]["version"]["items"] = Json::Bool(true);
     shape::check(&mut document, &schema, "", problems).then_some(document)
 }
@@ -143,7 +144,7 @@ fn versions(document: &Node, base: Option<&Base>, problems: &mut Problems) -> Ve
         }
         if let Some((inherited, parent)) = inherited(&own, effective_from, &found, &days, base, problems) {
             let mut whole = merged(inherited.as_ref(), &own);
-            // What is said about inheriting is not inherited itself.
+            // `same_as` itself is not inherited.
             if let Value::Table(table) = &mut whole.value {
                 table.remove("same_as");
             }
@@ -154,7 +155,7 @@ fn versions(document: &Node, base: Option<&Base>, problems: &mut Problems) -> Ve
     found
 }
 
-/// What a version builds on. None if that can't be had.
+/// Finds the parent that a version inherits from. `None` if that parent can't be used.
 fn inherited(
     own: &Node,
     effective_from: NaiveDate,
@@ -177,7 +178,7 @@ fn inherited(
         let parent = Parent::Base { file: version.own.location.file.clone(), effective_from: version.effective_from };
         return Some((Some(version.whole.clone()), parent));
     }
-    // A base that could not be read was told already.
+    // An unreadable base is already reported.
     if let Some(first) = base.first.filter(|first| *first > effective_from) {
         let message = format!(
             "{} is in force from {first} only; write a version there that begins by {effective_from}, or base = false here",
@@ -188,8 +189,8 @@ fn inherited(
     None
 }
 
-/// Tables are put together key by key; everything else is as the heir says, lists as a whole. A table that says its
-/// `kind`, or `tiers` that each have one, is taken as it stands: the keys of one kind are not those of another.
+/// Merges tables key by key. Other values, including lists, are replaced as a whole. A table with its own `kind`, or
+/// with `tiers` that each have one, is taken unchanged, because the keys of one kind differ from those of another.
 fn merged(inherited: Option<&Node>, own: &Node) -> Node {
     let (Some(Value::Table(above)), Value::Table(table)) = (inherited.map(|node| &node.value), &own.value) else {
         return own.clone();
@@ -204,7 +205,7 @@ fn merged(inherited: Option<&Node>, own: &Node) -> Node {
     Node { location: own.location.clone(), value: Value::Table(whole) }
 }
 
-/// Takes out keys that are `false` where that means "nothing": what need not be there and is not a yes or no.
+/// Removes keys that are `false` where `false` means "nothing": optional keys that are not booleans.
 fn without_nothing(version: Node) -> Node {
     fn cleared(node: Node, schema: &Json) -> Node {
         let Value::Table(table) = node.value else { return node };

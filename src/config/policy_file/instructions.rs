@@ -1,4 +1,4 @@
-//! The keys of a policy about what banks are asked for: debits of what is due, and pay-outs of credit.
+//! The keys of a policy about instructions to banks: debits of due amounts, and pay-outs of credit.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::config::toml::{Rules, in_days, join, maybe_days};
 use crate::domain::terms::instructions::{DebitRule, PayOutRule, Retry};
 
-/// The most attempts that a plan may have, with the first.
+/// The most attempts that a plan may have, including the first.
 const MOST_ATTEMPTS: i64 = 366;
 
 #[derive(Deserialize, JsonSchema)]
@@ -57,7 +57,7 @@ enum RawAlways {
     UntilSuccess,
 }
 
-/// Banks answer within a few days.
+/// The default of `no_answer_after`: banks answer within a few days.
 fn default_no_answer() -> i64 {
     5
 }

@@ -1,4 +1,4 @@
-//! How late fees are written down in a policy, and whether they make sense and are lawful.
+//! The keys of a policy about late fees, and whether they are consistent and lawful.
 
 use anyhow::Result;
 use chrono::NaiveDate;
@@ -13,7 +13,7 @@ use crate::domain::terms::late_fee::{CapScope, Caps, Charge, FeeKind, LateFee, L
 use crate::domain::terms::policy::Terms;
 use crate::domain::terms::reference_rate::AnnualRate;
 
-/// More steps are a typing error.
+/// The most steps of a late fee. More are a typing error.
 const MOST_STEPS: usize = 100;
 
 /// One rule for all orders, or a list of tiers. Keys that belong to neither are refused by the schema: serde can't, where
@@ -88,7 +88,7 @@ struct RawStep {
     rate: Option<Decimal>,
 }
 
-/// What a version's late fees are resolved with.
+/// The context that late fees of a version are resolved in.
 pub struct Surroundings<'a> {
     pub currency: Currency,
     pub effective_from: NaiveDate,
@@ -131,7 +131,7 @@ impl RawLateFee {
     }
 }
 
-/// Whether a tier may begin at an amount, after the one below it.
+/// Whether a tier may begin at `from`, given where the tier below it begins.
 fn follows(below: Option<i64>, from: i64, currency: Currency) -> Result<()> {
     match below {
         None if from != 0 => Err(wrong("from", "the first tier is for the smallest orders; write from = \"0\"")),
@@ -144,7 +144,7 @@ fn follows(below: Option<i64>, from: i64, currency: Currency) -> Result<()> {
 }
 
 impl RawRule {
-    /// The keys that are there.
+    /// The names of the keys that are set.
     fn given(&self) -> Vec<&'static str> {
         let keys = [
             ("kind", self.kind.is_some()),
@@ -162,7 +162,7 @@ impl RawRule {
         keys.into_iter().filter_map(|(key, given)| given.then_some(key)).collect()
     }
 
-    /// `at`: the key of the table.
+    /// Checks and converts the rule. `at` is the key of its table.
     fn resolve(self, at: &str, around: &Surroundings<'_>, rules: &mut Rules) -> Option<LateFee> {
         let key = |name: &str| join(at, name);
         let Some(kind) = self.kind else {
@@ -214,7 +214,7 @@ impl RawRule {
             (RawFeeKind::Percent, Some(rate), ..) => FeeKind::Percent(rate),
             (RawFeeKind::Daily, Some(rate), ..) => FeeKind::Daily { rate, from_due },
             (RawFeeKind::Steps, .., Some(steps)) => FeeKind::Steps(steps),
-            // What it needs is missing, which was told above.
+            // A required key is missing, which is already reported.
             _ => return None,
         };
         let caps = Caps {
@@ -228,7 +228,7 @@ impl RawRule {
     }
 }
 
-/// Whether a kind of fee has a use for a key.
+/// Whether a kind of fee uses a key.
 enum Use {
     None,
     Possible,
@@ -272,7 +272,7 @@ fn how_many(count: i64) -> Result<usize> {
     usize::try_from(count).ok().filter(|count| *count > 0).ok_or_else(|| wrong("", format!("{count} {advice}")))
 }
 
-/// Whether a reference rate can be told on the first day of the terms.
+/// Checks that a reference rate is known on the first day of the terms.
 fn known_in_time(rate: &AnnualRate, effective_from: NaiveDate) -> Result<()> {
     let AnnualRate::Reference(reference) = rate else { return Ok(()) };
     let (name, starts_on) = (&reference.name, reference.table.starts_on());
@@ -322,9 +322,9 @@ fn steps_of(raw: Vec<RawStep>, at: &str, currency: Currency, rules: &mut Rules) 
     (steps.len() == count).then_some(steps)
 }
 
-/// Refuses terms whose fees the law would not allow on a day on which they can be agreed on, as far as the scheme says
-/// what the law is: an annual cap above the legal one, or a fee that grows by the day without any. The version is
-/// followed by another from `followed_on`. The error's key is of the rule, or of its tier if the policy is `tiered`.
+/// Refuses terms whose fees the law forbids on a day on which orders can get these terms, as far as the scheme states
+/// the law: an annual cap above the legal one, or a fee that grows daily without an annual cap. `followed_on` is the
+/// first day of the next version. The error's key names the rule, or the rule's tier if the policy is `tiered`.
 pub fn lawful(terms: &Terms, followed_on: Option<NaiveDate>, tiered: bool, rates: &Rates) -> Result<()> {
     let Some(legal) = rates.legal(terms.currency) else { return Ok(()) };
     for (i, rule) in terms.late_fee.rules().enumerate() {
@@ -353,7 +353,7 @@ fn against_the_law(
         });
     };
     let days = days_to_compare(terms.effective_from, cap, legal).into_iter();
-    // An order's rate is agreed on when it is placed, unless it follows a table from day to day.
+    // The rate of an order is fixed when the order is placed, unless the rate follows a table from day to day.
     let mut days = days.filter(|day| cap.may_change() || followed_on.is_none_or(|followed_on| *day < followed_on));
     let above = days.find(|day| cap.on(*day) > legal.on(*day))?;
     let percent = |rate: Decimal| (rate * Decimal::ONE_HUNDRED).normalize();
@@ -366,7 +366,7 @@ fn against_the_law(
     ))
 }
 
-/// The first day and every later one on which either rate changes; none before the law's first entry.
+/// The first day, and every later day on which either rate changes; no day before the law's first entry.
 fn days_to_compare(from: NaiveDate, cap: &AnnualRate, legal: &AnnualRate) -> Vec<NaiveDate> {
     let changes = |rate: &AnnualRate| -> Vec<NaiveDate> {
         match rate {
@@ -384,7 +384,7 @@ fn days_to_compare(from: NaiveDate, cap: &AnnualRate, legal: &AnnualRate) -> Vec
     days
 }
 
-/// The law's rate as one would write it in a policy.
+/// The law's rate as written in a policy.
 fn as_cap(legal: &AnnualRate) -> String {
     match legal {
         AnnualRate::Fixed(rate) => format!("cap_annual_rate = \"{rate}\""),

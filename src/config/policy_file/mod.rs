@@ -1,4 +1,4 @@
-//! Policy files: a merchant's terms, each version with what it inherits.
+//! Policy files: a merchant's terms, each version with everything it inherits.
 
 mod bands;
 mod due_dates;
@@ -24,17 +24,17 @@ pub use schema::policy as policy_schema;
 pub use version::Shared;
 pub use written_out::written_out;
 
-/// A policy as loaded.
+/// A loaded policy.
 #[derive(Debug)]
 pub struct Loaded {
     pub policy: Policy,
-    /// Of each version, what it decides.
+    /// The fingerprint of each version: of everything in the version that affects decisions.
     pub fingerprints: Vec<String>,
-    /// Of each version, how it is written and what it inherits.
+    /// Each version as written, with what it inherits.
     pub written: Vec<Version>,
 }
 
-/// A policy with all that its versions inherit, or the reasons why it can't be used among the problems.
+/// Loads a policy with everything that its versions inherit. On failure, returns `None` and adds the problems.
 pub fn load(named: &Named, scheme_base: Option<&Named>, shared: Shared<'_>, problems: &mut Problems) -> Option<Loaded> {
     let before = problems.count();
     let written = inherit::load(named, scheme_base, problems)?;
@@ -63,8 +63,9 @@ fn terms(version: &Version, schema: &Json, shared: Shared<'_>, problems: &mut Pr
     rules.keep("", raw)?.resolve(shared, &mut rules)
 }
 
-/// Fingerprint of a version with all that it inherits, to notice when one that orders keep is changed afterwards, here or
-/// in its base; and of the years of its calendar. Reminder steps may change: they decide no amount and no date.
+/// Returns a fingerprint of a version with everything it inherits, and of the years of its calendar. It detects later
+/// changes, here or in the base, to a version that orders keep. Reminder steps may change: they affect no amount or
+/// date.
 fn fingerprint(version: &Version, terms: &Terms) -> Result<String> {
     let mut decisive = version.whole.to_json();
     if let Some(table) = decisive.as_object_mut() {

@@ -1,5 +1,4 @@
-//! The keys of a policy about what follows when something is due and past due: reminders, the credit record, and the day
-//! on which it is written off.
+//! The keys of a policy about due and overdue instalments: reminders, the credit record, and the write-off.
 
 use anyhow::Result;
 use schemars::JsonSchema;
@@ -34,7 +33,7 @@ pub struct RawWriteOff {
 }
 
 impl RawReminders {
-    /// The steps by their days. None comes when an instalment is written off after so many days.
+    /// Returns the steps in ascending order. Refuses a step at or after `write_off_after`.
     pub fn resolve(self, write_off_after: Option<i64>, rules: &mut Rules) -> Option<Vec<i64>> {
         for (i, step) in self.steps.iter().enumerate() {
             if let Some(after) = write_off_after.filter(|after| step >= after) {

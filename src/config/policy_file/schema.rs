@@ -1,16 +1,16 @@
-//! JSON Schema of policies, where a version may leave out what it inherits.
+//! JSON Schema of policies. A version may leave out the keys it inherits.
 
 use serde_json::{Value as Json, json};
 
 use super::version::{RawPolicy, RawVersion};
 use crate::config::toml::schema::of;
 
-/// Of a version with everything it inherits.
+/// The schema of a version with everything it inherits.
 pub fn whole_version() -> Json {
     of::<RawVersion>()
 }
 
-/// Of a policy's file, where a version may leave out what it inherits, and say `false` to what it does not want.
+/// The schema of a policy's file, in which a version may leave out inherited keys and set unwanted ones to `false`.
 pub fn policy() -> Json {
     let mut schema = of::<RawPolicy>();
     let version = &mut schema["properties"]["version"]["items"];
@@ -20,8 +20,7 @@ pub fn policy() -> Json {
     schema
 }
 
-/// Lets a table leave out what it inherits, and say `false` to what need not be there at all. A list is taken or left as
-/// a whole.
+/// Lets a table leave out inherited keys, and set optional ones to `false`. A list is inherited or replaced as a whole.
 fn may_inherit(table: &mut Json) {
     let Some(object) = table.as_object_mut() else { return };
     for either in object.get_mut("anyOf").and_then(Json::as_array_mut).into_iter().flatten() {

@@ -1,4 +1,4 @@
-//! A version of a policy: how a merchant's terms are written down, and whether they make sense.
+//! A version of a policy: the keys of a merchant's terms, and whether they are consistent.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -24,13 +24,13 @@ use crate::domain::terms::due_dates::{AutoConfirm, Clock};
 use crate::domain::terms::hold::{HoldEffect, HoldRule};
 use crate::domain::terms::policy::{Allocation, ExtensionLimits, Terms};
 
-/// The longest extension that a row of a file can ask for.
+/// The longest extension that a row of a file can request.
 const LONGEST_EXTENSION: i64 = 366;
 
-/// How many days before its order a fact may be dated if the policy is silent.
+/// How many days before its order a fact may be dated, if the policy does not set `before_order`.
 const DEFAULT_BEFORE_ORDER: i64 = 1;
 
-/// What a scheme's policies may name.
+/// The calendars and rates that policies may name.
 #[derive(Clone, Copy)]
 pub struct Shared<'a> {
     pub calendars: &'a Calendars,
@@ -174,7 +174,7 @@ struct RawHold {
 }
 
 impl RawVersion {
-    /// When an order is given up. It is listed before that.
+    /// The days after which an order is cancelled. The order must be listed as an exception before that.
     fn cancelled(&self, clock: Option<Clock>) -> Result<Option<i64>> {
         let days = unfulfilled("cancel_unfulfilled_after", self.cancel_unfulfilled_after, clock)?;
         match (self.not_fulfilled_after, days) {
@@ -188,7 +188,7 @@ impl RawVersion {
         }
     }
 
-    /// The terms, or none with every reason noted.
+    /// Converts a version to terms. On failure, returns `None` and notes every problem.
     pub fn resolve(self, shared: Shared<'_>, rules: &mut Rules) -> Option<Terms> {
         let currency = rules.keep("currency", currency(&self.currency));
         let clock = rules.keep("", clock(self.clock, self.auto_confirm.as_ref()));
@@ -258,7 +258,7 @@ impl RawVersion {
     }
 }
 
-/// A table that need not be there: nothing is as good as something that makes sense.
+/// Resolves an optional table. A missing table is valid.
 fn optional<R, T>(raw: Option<R>, resolve: impl FnOnce(R) -> Option<T>) -> Option<Option<T>> {
     match raw {
         Some(raw) => resolve(raw).map(Some),
@@ -306,7 +306,7 @@ fn clock(clock: RawClock, auto: Option<&RawAutoConfirm>) -> Result<Clock> {
     })
 }
 
-/// Only terms that may never start can be waited for in vain.
+/// Checks a number of days without fulfilment; refuses it if the term of every order starts without an event.
 fn unfulfilled(key: &str, days: Option<i64>, clock: Option<Clock>) -> Result<Option<i64>> {
     let days = maybe_days(days, 1)?;
     if days.is_some() && clock.is_some_and(Clock::starts_without_events) {

@@ -1,11 +1,11 @@
-//! Terms written out in full, as TOML that can be loaded again, each value with the file and line it comes from.
+//! Terms written out in full, as TOML that can be loaded again. Each value has a note with its file and line.
 
 use std::fmt::Write as _;
 
 use super::inherit::Version;
 use crate::config::toml::{Location, Node, Value};
 
-/// A policy's versions with all that they inherit.
+/// Writes a policy's versions with everything they inherit.
 pub fn written_out(versions: &[Version]) -> String {
     let mut out = "base = false  # nothing is inherited: everything stands here\n".to_owned();
     for version in versions {
@@ -16,7 +16,7 @@ pub fn written_out(versions: &[Version]) -> String {
     out
 }
 
-/// First the values of a table, then the tables in it.
+/// Writes the values of a table first, then its inner tables.
 fn table(out: &mut String, name: &str, node: &Node) {
     let Some(entries) = node.table() else { return };
     let day_first = |(key, _): &(&str, &Node)| *key != "effective_from";
@@ -56,7 +56,7 @@ fn note(out: &mut String, location: &Location) {
 
 fn inline(node: &Node) -> String {
     match &node.value {
-        // TOML's own writer knows which characters need care.
+        // TOML's own writer knows which characters to escape.
         Value::Text(text) => toml::Value::String(text.clone()).to_string(),
         Value::Float(text) => text.clone(),
         Value::Whole(number) => number.to_string(),

@@ -1,4 +1,4 @@
-//! Where canonical columns come from: the part of a profile that says it of each.
+//! The part of a profile that maps columns of a file to canonical columns.
 
 use std::collections::BTreeMap;
 
@@ -55,7 +55,7 @@ pub enum RawSign {
     Reversed,
 }
 
-/// Columns in the order in which the kind's own are written down.
+/// Converts the mapped columns, in the order in which the kind defines its own columns.
 pub fn of_columns(at: &str, raw: BTreeMap<String, RawSource>, kind: Option<Kind>, rules: &mut Rules) -> Vec<Column> {
     let mut columns = Vec::new();
     for (name, source) in raw {

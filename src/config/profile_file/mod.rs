@@ -1,4 +1,4 @@
-//! A profile file: it says how somebody else's format is read. What makes no sense is refused.
+//! Profile files: how to read another system's format. Inconsistent profiles are refused.
 
 mod columns;
 mod one_or_more;
@@ -163,7 +163,7 @@ pub fn parse(name: &str, path: &Path, text: &str, problems: &mut Problems) -> Op
 }
 
 impl RawProfile {
-    /// The profile; it is of use only if nothing was noted.
+    /// Converts the profile. The result is usable only if no problem was noted.
     fn resolve(self, name: &str, rules: &mut Rules) -> Profile {
         let delimiters: Vec<u8> =
             self.delimiter.all().iter().filter_map(|text| rules.keep("delimiter", delimiter(text))).collect();

@@ -1,4 +1,4 @@
-//! What a feed of bills answers for: whose payments and refunds a provider's bill must show, and how soon.
+//! Feeds of bills: whose payments and refunds a provider's bill must show, and how soon.
 
 use anyhow::{Context, Result};
 use schemars::JsonSchema;
@@ -25,8 +25,8 @@ fn default_delay() -> i64 {
     1
 }
 
-/// What each feed's bills answer for, in the order of the feeds: none of a feed that brings none. Each comes with the
-/// place where it is said.
+/// The bill rules of each feed, in the order of the feeds; `None` for feeds without bills. Each item of `raw` comes
+/// with its key.
 pub fn resolve(feeds: &[Feed], raw: Vec<(String, Option<RawBill>)>, rules: &mut Rules) -> Vec<Option<Bill>> {
     let mut bills: Vec<Option<Bill>> = Vec::new();
     for (feed, (at, raw)) in feeds.iter().zip(raw) {
@@ -51,7 +51,7 @@ impl RawBill {
     }
 }
 
-/// A payment that two providers' bills must show would be missing in one of them.
+/// Checks that no payment must appear in bills of two providers: it would always be missing from one of them.
 fn answers_alone(feed: &Feed, bill: &Bill, feeds: &[Feed], before: &[Option<Bill>]) -> Result<()> {
     for (other_feed, other) in feeds.iter().zip(before).filter_map(|(feed, bill)| Some((feed, bill.as_ref()?))) {
         if other_feed.provider() == feed.provider() {

@@ -1,5 +1,5 @@
-//! What a feed says of its files beyond where they arrive: by when each should be there, the number they begin with, and
-//! how many of their rows may be rejected.
+//! The keys of a feed about its files: by when each file is expected, the number of the first file, and how many rows
+//! may be rejected.
 
 use std::sync::Arc;
 
@@ -18,10 +18,10 @@ use crate::files::inbox::NamePattern;
 use crate::files::rows::Kind;
 use crate::scheme::WhenMissing;
 
-/// A file may be expected up to so many days after its date. Longer is a typing error.
+/// The most days after its date that a file may be expected. More is a typing error.
 const LATEST: i64 = 31;
 
-/// What a missing file of a feed does; said only of feeds whose files are expected and bring news of money.
+/// What a missing file of a feed holds up. The key is valid only for feeds with expected files that report payments.
 pub fn when_missing(written: Option<WhenMissing>, by: Option<&str>, kind: Kind) -> Result<WhenMissing> {
     if written.is_some() {
         ensure!(
@@ -37,7 +37,7 @@ pub fn when_missing(written: Option<WhenMissing>, by: Option<&str>, kind: Kind) 
     Ok(if kind.reports_payments() { written.unwrap_or_default() } else { WhenMissing::GoOn })
 }
 
-/// The keys about when files are expected, as they are written.
+/// The keys about when files are expected, as written.
 pub struct Keys<'a> {
     pub by: Option<&'a str>,
     pub after: Option<i64>,
@@ -47,7 +47,7 @@ pub struct Keys<'a> {
 }
 
 impl Keys<'_> {
-    /// When a feed's files are expected; none if nobody waits for them. `at` is the feed's place among the keys.
+    /// Returns when a feed's files are expected; `None` if they are never missing. `at` is the key of the feed.
     pub fn resolve(
         self,
         at: &str,
@@ -74,7 +74,7 @@ impl Keys<'_> {
         Some(Expected { by: by?, zone, after: after?, calendar, days: days?, from: self.from.unwrap_or(starts_on) })
     }
 
-    /// Keys that mean nothing unless there is a time.
+    /// The keys that have no effect without `expected_by`.
     fn idle(&self) -> Vec<&'static str> {
         let keys = [
             ("expected_after", self.after.is_some()),
@@ -123,7 +123,7 @@ impl RawRejectLimit {
     }
 }
 
-/// The number that a feed's files begin with, if it says one.
+/// Checks the number of a feed's first file, if the feed sets one.
 pub fn first_number(number: Option<i64>, pattern: &NamePattern) -> Result<Option<i64>> {
     match number {
         Some(_) if !pattern.has_number() => bail!("the pattern has no {{number}}; write it there, or leave this out"),

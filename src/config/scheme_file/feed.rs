@@ -1,4 +1,5 @@
-//! A `[[feed]]` of `paylater.toml`: what stands in it, and whether it makes sense. It is read with the whole scheme, or on its own.
+//! A `[[feed]]` of `paylater.toml`: its keys, and whether they are consistent. A feed is read with the whole scheme, or
+//! alone.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -84,7 +85,7 @@ pub struct RawFeed {
     outbox: Option<String>,
 }
 
-/// What feeds are resolved with.
+/// The parts of a scheme that feeds are resolved with.
 pub struct OfScheme<'a> {
     pub base: &'a Path,
     pub home: &'a Home,
@@ -96,7 +97,7 @@ pub struct OfScheme<'a> {
     pub limits: Limits,
 }
 
-/// The feeds of a configuration, each with its profile.
+/// Resolves the feeds of a configuration, each with its profile.
 pub fn resolve(
     raw: Vec<RawFeed>,
     profiles: Vec<Option<Arc<Profile>>>,
@@ -123,8 +124,8 @@ pub fn resolve(
     feeds
 }
 
-/// Where corrections of a merchant's facts come from that people make at the command line. No configured feed can have a
-/// point in its name.
+/// The feed of corrections that people make at the command line for a merchant. Its name contains a point, which no
+/// configured feed's name may.
 pub fn by_hand(merchant: &str, scheme: &OfScheme<'_>) -> Feed {
     Feed {
         name: format!("by_hand.{merchant}"),
@@ -158,7 +159,7 @@ impl RawFeed {
         &self.name
     }
 
-    /// Without the keys that say where files come from and when: how a file is read does not depend on them.
+    /// Clears the keys about where files come from and when. They do not affect how a file is read.
     pub fn of_reading(self) -> RawFeed {
         RawFeed {
             folder: PathBuf::new(),
@@ -214,7 +215,7 @@ impl RawFeed {
         let (settle, done) = (Duration::from_secs(self.settle_seconds), done?);
         let inbox = |place| Inbox { place, afterwards, unreachable, settle, done: done.clone() };
         Some(Feed {
-            // What is fetched waits in a folder here, and is taken from there like any other file.
+            // A fetched file waits in a folder here, and is taken from there like any other file.
             folder: if is_remote { scheme.home.spool(&self.name) } else { scheme.base.join(self.folder) },
             remote: place.map(inbox),
             outbox,
@@ -238,7 +239,7 @@ impl RawFeed {
     }
 }
 
-/// Whether a feed of a kind is somebody's, where it has to be.
+/// Checks that a feed names its merchant if its kind needs one, and none otherwise.
 fn whose(kind: Kind, merchant: Option<&str>, merchants: &[String]) -> Result<()> {
     let words: Vec<&str> = merchants.iter().map(String::as_str).collect();
     match (merchant, kind.is_of_scheme()) {
@@ -252,7 +253,7 @@ fn whose(kind: Kind, merchant: Option<&str>, merchants: &[String]) -> Result<()>
     }
 }
 
-/// What is sent to an inbox would be taken for a file that has come.
+/// Checks that an outbox is no feed's inbox: a sent file would be taken as an arrived file.
 fn is_no_inbox(outbox: Option<&RemoteFolder>, feeds: &[Feed]) -> Result<()> {
     let Some(outbox) = outbox.map(RemoteFolder::to_string) else { return Ok(()) };
     let lies = |feed: &&Feed| match &feed.remote {

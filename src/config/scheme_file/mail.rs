@@ -1,4 +1,4 @@
-//! How customers are written to: `[mail]` of `paylater.toml`.
+//! `[mail]` of `paylater.toml`: how the scheme writes to customers.
 
 use std::path::{Path, PathBuf};
 
@@ -83,7 +83,7 @@ impl RawMail {
     }
 }
 
-/// Where mail goes. May hold a password, so that it is not shown.
+/// The URL of the mail server. May contain a password, so it is never shown.
 fn smtp_url(file: Option<PathBuf>, written: Option<String>) -> Result<String> {
     let from_file =
         file.map(|file| read(&file).map_err(|why| wrong("smtp_url_file", format!("{why:#}")))).transpose()?;

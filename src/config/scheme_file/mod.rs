@@ -1,4 +1,4 @@
-//! `paylater.toml`: what stands in the scheme's own file, and whether it makes sense. What it names is read elsewhere.
+//! `paylater.toml`: its keys, and whether they are consistent. Other modules read the files that it names.
 
 mod bill;
 mod expected;
@@ -30,22 +30,22 @@ use crate::files::profile::Profile;
 use crate::files::read::container::Limits;
 use crate::scheme::{Clock, Home, JobFile, Merchant, Scheme};
 
-/// What the configuration's own file names, read before it.
+/// The files that the configuration names, read before the configuration itself.
 pub struct Read {
     pub calendars: Calendars,
     pub rates: Rates,
-    /// Of each merchant, in their order.
+    /// The policy of each merchant, in the order of the merchants.
     pub policies: Vec<Option<policy_file::Loaded>>,
     pub jobs: Option<Vec<JobFile>>,
-    /// Of each feed, in their order.
+    /// The profile of each feed, in the order of the feeds.
     pub profiles: Vec<Option<Arc<Profile>>>,
 }
 
-/// A scheme, and how what it names is written: for `check`.
+/// A scheme, with the written form of its policies and calendars, for `check`.
 #[derive(Debug)]
 pub struct Loaded {
     pub scheme: Scheme,
-    /// Of each merchant, in their order, the versions of its policy with what they inherit.
+    /// For each merchant, in order, the versions of its policy with what they inherit.
     pub policies: Vec<Vec<Version>>,
     pub calendars: Calendars,
 }
@@ -133,7 +133,7 @@ fn default_pending_days() -> i64 {
     3
 }
 
-/// A week off, and a weekend.
+/// Enough for a week off and a weekend.
 fn default_days_at_once() -> i64 {
     10
 }
@@ -142,7 +142,7 @@ fn default_clock_wait_minutes() -> i64 {
     30
 }
 
-/// A wait of more than a day would be one for the next day's mistake.
+/// The longest wait is one day. A longer one would overlap with the next day's mistake.
 const MOST_WAIT_MINUTES: i64 = 1_440;
 
 fn default_dated_ahead_days() -> i64 {
@@ -153,7 +153,7 @@ fn default_commit_rows() -> i64 {
     1_000_000
 }
 
-/// More would let a write-ahead log grow beyond gigabytes.
+/// The most rows in one transaction. More would grow a write-ahead log beyond gigabytes.
 const MOST_COMMIT_ROWS: usize = 10_000_000;
 
 fn default_buckets() -> Vec<i64> {
@@ -202,7 +202,7 @@ fn default_prove_seconds() -> u64 {
     5
 }
 
-/// Proving for longer would hold up the night's work.
+/// The longest time for proving. A longer one would delay the night's other work.
 const MOST_PROVE_SECONDS: u64 = 3_600;
 
 #[derive(Deserialize, JsonSchema, Default)]
@@ -221,7 +221,7 @@ struct RawJobs {
 }
 
 impl RawConfig {
-    /// The scheme, or none with every reason noted.
+    /// Converts the configuration to a scheme. On failure, returns `None` and notes every problem.
     pub fn resolve(self, base: &Path, read: Read, rules: &mut Rules) -> Option<Loaded> {
         let zone = rules.keep("scheme.time_zone", time_zone(&self.scheme.time_zone));
         rules.keep("scheme.buckets", buckets(&self.scheme.buckets));
@@ -300,7 +300,7 @@ fn buckets(first_days: &[i64]) -> Result<()> {
     Ok(())
 }
 
-/// The address of the store. It may hold a password, so that it is not shown.
+/// The URL of the store. May contain a password, so it is never shown.
 fn store_url(written: String) -> Result<String> {
     let url = std::env::var("PAYLATER_STORE_URL").unwrap_or(written);
     let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|start| url.starts_with(start));
@@ -323,13 +323,13 @@ fn ensure_any(ids: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Names must be plain, and one of a kind.
+/// Checks that names contain only plain characters and are unique.
 fn names(table: &str, key: &str, names: &[String], rules: &mut Rules) {
     let mut seen = BTreeSet::new();
     for (i, name) in names.iter().enumerate() {
         let plain = match (is_name(name), seen.insert(name.to_lowercase())) {
             (false, _) => Err(anyhow::anyhow!("{name:?}: write letters, digits, - and _ only")),
-            // Folders of some systems don't tell case apart.
+            // Some file systems ignore case in the names of folders.
             (true, false) => Err(anyhow::anyhow!("{name:?} stands there twice; give each {table} its own")),
             (true, true) => Ok(()),
         };

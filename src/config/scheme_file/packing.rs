@@ -1,4 +1,4 @@
-//! How a feed's files come: how large, how packed, under which names, with which marker.
+//! The keys about the form of a feed's files: their size, their packing, and the names of their markers.
 
 use anyhow::{Result, ensure};
 use schemars::JsonSchema;
@@ -8,7 +8,7 @@ use crate::config::toml::{Rules, is_name, join, wrong};
 use crate::files::inbox::NamePattern;
 use crate::files::read::container::Limits;
 
-/// What a key of the limits may be set to at most.
+/// The largest value of a key of the limits.
 const MOST: u64 = 1_000_000;
 
 #[derive(Deserialize, JsonSchema, Clone, Copy, Default)]
@@ -25,7 +25,7 @@ pub struct RawLimits {
 }
 
 impl RawLimits {
-    /// The limits, where nothing is said those of `base`.
+    /// Converts the limits; a missing key takes its value from `base`.
     pub fn resolve(self, at: &str, base: Limits, rules: &mut Rules) -> Option<Limits> {
         let mut keep = |key: &str, value: Option<u64>| rules.keep(&join(at, key), value.map(within).transpose());
         let (ratio, file_mib) = (keep("ratio", self.ratio), keep("file_mib", self.file_mib));
@@ -43,7 +43,7 @@ pub fn name_pattern(text: &str) -> Result<NamePattern> {
     NamePattern::parse(text).map_err(|why| anyhow::anyhow!("{text:?}: {why}"))
 }
 
-/// How the names of markers end.
+/// Checks the ending of the names of markers.
 pub fn marker(ending: String) -> Result<String> {
     let plain = ending.len() > 1 && ending.starts_with('.') && is_name(&ending[1..]);
     ensure!(plain, "{ending:?}: write a point and letters, digits, - and _, such as \".done\"");

@@ -1,4 +1,4 @@
-//! Places in `paylater.toml`: what stands as `folder` or `outbox`, and the tables that say how to get there.
+//! Places in `paylater.toml`: the addresses written as `folder` or `outbox`, and the tables that say how to reach them.
 
 use std::path::{Path, PathBuf};
 
@@ -36,7 +36,7 @@ pub struct RawPlace {
     known_hosts_file: Option<PathBuf>,
 }
 
-/// Tables of places, by their roots.
+/// The tables of places, by their root URLs.
 #[derive(Default)]
 pub struct Places(Vec<(String, RemoteFolder)>);
 
@@ -53,7 +53,7 @@ impl Places {
         Places(places)
     }
 
-    /// The place that a folder stands for.
+    /// Resolves a written folder to a local or remote folder.
     pub fn place(&self, written: &str, base: &Path) -> Result<RemoteFolder> {
         let Some(address) = Address::parse(written) else { return Ok(RemoteFolder::Local(base.join(written))) };
         let address = address.map_err(|why| anyhow!("{why}"))?;
@@ -71,13 +71,13 @@ impl Places {
         })
     }
 
-    /// Where a folder lies if it is not on this machine.
+    /// Resolves a written folder if it is a remote address.
     pub fn remote(&self, at: &str, written: &Path, rules: &mut Rules) -> Option<RemoteFolder> {
         let written = written.to_str().filter(|_| is_remote(written))?;
         rules.keep(at, self.place(written, Path::new("")))
     }
 
-    /// Where acknowledgements or reports are sent.
+    /// Resolves the folder to which acknowledgements or reports are sent.
     pub fn outbox(&self, at: &str, written: Option<&str>, base: &Path, rules: &mut Rules) -> Option<RemoteFolder> {
         rules.keep(at, self.place(written?, base))
     }
@@ -88,7 +88,7 @@ pub fn is_remote(written: &Path) -> bool {
     written.to_str().is_some_and(|text| text.contains("://"))
 }
 
-/// What is done with remote files, once all that is said about it agrees.
+/// Checks the keys about remote files for consistency and returns them with their defaults.
 pub fn afterwards(
     at: &str,
     is_remote: bool,
@@ -176,7 +176,7 @@ fn endpoint_is_plain(endpoint: &str) -> Result<()> {
 fn secret(key: &str, env: Option<String>, file: Option<PathBuf>, base: &Path) -> Result<Secret> {
     match (env, file) {
         (Some(env), None) if is_variable(&env) => Ok(Secret::Env(env)),
-        // It may be the secret itself, which must not be shown.
+        // The value may be the secret itself, so the message must not show it.
         (Some(_), None) => {
             let advice = "write the name of a variable, of capital letters, digits and _, such as S3_SECRET_KEY";
             Err(wrong(format!("{key}_env"), advice))
@@ -194,7 +194,7 @@ fn is_variable(name: &str) -> bool {
     name.starts_with(|c: char| !c.is_ascii_digit()) && name.chars().all(fits)
 }
 
-/// A file whose name is handed to ssh, which would read some signs in it as its own.
+/// Checks the path of a file that is passed to ssh. ssh would interpret some characters in the path.
 fn file(key: &str, file: Option<PathBuf>, base: &Path) -> Result<PathBuf> {
     let Some(file) = file else {
         return Err(wrong(key, "is missing; an SFTP server needs both key_file and known_hosts_file"));

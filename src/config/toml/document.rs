@@ -1,5 +1,5 @@
-//! TOML read into values that know the file and line they stand in, so that a rule can say where it is broken, also
-//! after values of several files were put together. What the values mean is not known here.
+//! TOML read into values that know their file and line, so that a rule can report where it is broken, even after values
+//! of several files are merged. Deliberately absent: the meaning of the values.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::problems::{Location, Problems};
 
-/// A value and its location: of a table's entry, that of its key.
+/// A value and its location. The location of a table's entry is that of its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
     pub location: Location,
@@ -20,7 +20,7 @@ pub struct Node {
 pub enum Value {
     Text(String),
     Whole(i64),
-    /// A number with a point, as written. Nothing is computed with it.
+    /// A number with a point, as written. It is never used in calculations.
     Float(String),
     Bool(bool),
     List(Vec<Node>),
@@ -36,7 +36,7 @@ impl Table {
         self.0.iter().find(|(name, _)| name == key).map(|(_, node)| node)
     }
 
-    /// Puts an entry in the place of the one of the same key, or at the end.
+    /// Replaces the entry with the same key, or appends a new one.
     pub fn set(&mut self, key: &str, node: Node) {
         match self.0.iter_mut().find(|(name, _)| name == key) {
             Some((_, there)) => *there = node,
@@ -88,7 +88,7 @@ impl Node {
         }
     }
 
-    /// Where a key such as `bands[1].limit` stands; if it stands nowhere, the table or list that lacks it.
+    /// The location of a key such as `bands[1].limit`; if the key is missing, that of the table or list that lacks it.
     pub fn location_of(&self, key: &str) -> &Location {
         let mut node = self;
         for part in key.split(['.', '[']).filter(|part| !part.is_empty()) {
@@ -104,14 +104,14 @@ impl Node {
         &node.location
     }
 
-    /// Whether this or anything in it stands at a location.
+    /// Whether this value, or any value in it, has a location.
     pub fn holds(&self, location: &Location) -> bool {
         self.location == *location
             || self.list().iter().any(|item| item.holds(location))
             || self.table().is_some_and(|table| table.iter().any(|(_, node)| node.holds(location)))
     }
 
-    /// For serde. Keys come out sorted: the order in which they were written does not matter.
+    /// Converts to JSON for serde. Keys are sorted: the order in which they were written does not matter.
     pub fn to_json(&self) -> Json {
         match &self.value {
             Value::Text(text) | Value::Float(text) => Json::String(text.clone()),
@@ -126,13 +126,13 @@ impl Node {
     }
 }
 
-/// Parses a file's text. None if it is not TOML; every place where it is not is noted.
+/// Parses a file's text. If the text is not TOML, returns `None` and adds every syntax error to the problems.
 pub fn parse(path: &Path, text: &str, problems: &mut Problems) -> Option<Node> {
     let file = Reading { name: path.display().to_string().into(), text };
     let (table, errors) = DeTable::parse_recoverable(text);
     for why in &errors {
         let at = why.span().map_or(0, |span| span.start);
-        // The line itself is not shown: it may hold a password.
+        // The message does not show the line, which may contain a password.
         problems.add(&file.location(at), "", format!("this is not TOML: {}", why.message()));
     }
     errors.is_empty().then(|| Node { location: file.location(0), value: file.table(table.get_ref()) })
@@ -166,7 +166,7 @@ impl Reading<'_> {
     fn value(&self, value: &DeValue<'_>, span: std::ops::Range<usize>) -> Value {
         match value {
             DeValue::String(text) => Value::Text(text.to_string()),
-            // A number too large for any key is kept as it was written, for the message that refuses it.
+            // A number too large for any key keeps its written form, for the message that refuses it.
             DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
                 Ok(number) => Value::Whole(number),
                 Err(_) => Value::Float(self.text[span].to_owned()),

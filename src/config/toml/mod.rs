@@ -1,6 +1,6 @@
-//! TOML that people write, whatever it is about: `document` has values that know their line, `problems` what is wrong with
-//! them, `schema` and `shape` which keys there are and of which kind, `rules` and `values` what makes sense, `read` all of
-//! it for one file.
+//! TOML that people write, independent of its subject: `document` has values that know their line, `problems` the
+//! errors found in them, `schema` and `shape` the allowed keys and their types, `rules` and `values` the checks of
+//! values, and `read` combines these for one file.
 
 mod document;
 mod problems;

@@ -1,10 +1,10 @@
-//! What is wrong with the files that people write: all of it, each with file, line, key and what to write instead.
+//! The problems in files that people write: all of them, each with file, line, key and advice on what to write instead.
 
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Where something is written.
+/// The file and line where something is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
     pub file: Arc<str>,
@@ -12,16 +12,16 @@ pub struct Location {
     pub line: usize,
 }
 
-/// One thing to mend.
+/// One error for a person to correct.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
     pub file: Arc<str>,
-    /// None where the file as a whole is meant.
+    /// `None` if the problem concerns the whole file.
     pub line: Option<usize>,
-    /// As in `late_fee.rate`; empty where the file as a whole is meant.
+    /// The key, such as `late_fee.rate`; empty if the problem concerns the whole file.
     pub key: String,
     pub message: String,
-    /// Who came across it, where a key is inherited from another file or version.
+    /// The version that inherits the key, if the key is in another file or version.
     pub inherited_by: Option<String>,
 }
 
@@ -42,7 +42,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// All that is wrong, by file and line. What several policies inherit is told once.
+/// All problems, by file and line. A problem that several policies inherit is reported once.
 #[derive(Debug, Default)]
 pub struct Problems(Vec<Problem>);
 
@@ -56,7 +56,7 @@ impl Problems {
         self.0.push(Problem { file, line: Some(location.line), key, message: message.into(), inherited_by });
     }
 
-    /// Something about a file as a whole.
+    /// Adds a problem that concerns a whole file.
     pub fn add_file(&mut self, path: &Path, message: impl Into<String>) {
         let file = path.display().to_string().into();
         self.0.push(Problem { file, line: None, key: String::new(), message: message.into(), inherited_by: None });
@@ -66,7 +66,7 @@ impl Problems {
         self.0.len()
     }
 
-    /// The value if nothing was wrong, else all that was.
+    /// Returns the value if there are no problems; otherwise all problems.
     pub fn or_all<T>(mut self, value: Option<T>) -> Result<T, AllProblems> {
         self.0.sort();
         self.0.dedup_by(|a, b| (&a.file, a.line, &a.key, &a.message) == (&b.file, b.line, &b.key, &b.message));
@@ -77,7 +77,7 @@ impl Problems {
     }
 }
 
-/// What a configuration that can't be used is refused with.
+/// The error for a configuration that can't be used.
 #[derive(Debug, thiserror::Error)]
 pub struct AllProblems(pub Vec<Problem>);
 
@@ -94,7 +94,7 @@ impl fmt::Display for AllProblems {
     }
 }
 
-/// A rule that a value breaks, under its key within the table that is being looked at.
+/// A broken rule, with the key of its value relative to the table being checked.
 #[derive(Debug, thiserror::Error)]
 #[error("{key}: {message}")]
 pub struct Wrong {
@@ -102,12 +102,12 @@ pub struct Wrong {
     pub message: String,
 }
 
-/// An error about a key, for `Rules::keep` to find the line of.
+/// Creates an error about a key. `Rules::keep` finds the key's line.
 pub fn wrong(key: impl Into<String>, message: impl Into<String>) -> anyhow::Error {
     Wrong { key: key.into(), message: message.into() }.into()
 }
 
-/// `bands` and `[0].limit`, or `late_fee` and `rate`, as one key.
+/// Joins two parts of a key: `bands` and `[0].limit`, or `late_fee` and `rate`.
 pub fn join(section: &str, key: &str) -> String {
     if section.is_empty() || key.is_empty() || key.starts_with('[') {
         return format!("{section}{key}");
@@ -115,7 +115,7 @@ pub fn join(section: &str, key: &str) -> String {
     format!("{section}.{key}")
 }
 
-/// A key as people read it: the line says which of a list is meant.
+/// A key as people read it, without indexes: the line already identifies the item of a list.
 fn shown(key: &str) -> String {
     let mut plain = String::new();
     let mut rest = key;

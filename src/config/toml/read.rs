@@ -1,4 +1,4 @@
-//! Reading a file that people write, with all that is wrong in it.
+//! Reads a file that people write, and reports all its problems.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -15,7 +15,7 @@ pub fn read(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))
 }
 
-/// Reads a whole file into what it is written for; with its values, for the rules to find their lines.
+/// Reads a file's text into its struct, and returns its values as well, so that rules can find their lines.
 pub fn read_as<T: DeserializeOwned + JsonSchema>(
     path: &Path,
     text: &str,
@@ -30,7 +30,7 @@ pub fn read_as<T: DeserializeOwned + JsonSchema>(
     Some((raw, document))
 }
 
-/// `a/../b` is `b`: how people would write the path.
+/// Simplifies a path as a person would write it: `a/../b` becomes `b`.
 pub fn without_detours(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {

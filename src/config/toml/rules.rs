@@ -1,12 +1,12 @@
-//! The rules that values must keep: each that is broken becomes a problem with the line of its key.
+//! The rules for values: each broken rule becomes a problem with the line of its key.
 
 use super::document::Node;
 use super::problems::{Problems, Wrong, join, wrong};
 
-/// Goes through the rules of one table and collects what they find, each with its place.
+/// Checks the rules of one table and collects the problems, each with its location.
 pub struct Rules<'a> {
     table: &'a Node,
-    /// The table as its file has it, and its name in messages, where keys may be inherited from elsewhere.
+    /// For a table that may inherit keys: the table as its file has it, and its name in messages.
     heir: Option<(&'a Node, String)>,
     problems: &'a mut Problems,
 }
@@ -16,17 +16,17 @@ impl<'a> Rules<'a> {
         Rules { table, heir: None, problems }
     }
 
-    /// Rules of a table some of whose keys are inherited: `own` is the table as its file has it, `heir` how messages name it.
+    /// The rules of a table with inherited keys: `own` is the table as its file has it, `heir` its name in messages.
     pub fn of_heir(own: &'a Node, whole: &'a Node, heir: String, problems: &'a mut Problems) -> Rules<'a> {
         Rules { table: whole, heir: Some((own, heir)), problems }
     }
 
-    /// Notes what is wrong with a key.
+    /// Notes a problem with a key.
     pub fn refuse(&mut self, key: &str, message: impl Into<String>) {
         self.keep(key, Err::<(), _>(wrong("", message)));
     }
 
-    /// The value, or none with the problem noted. Keys of the error count from `section`, which may be empty.
+    /// Returns the value, or notes the problem. The keys of the error are relative to `section`, which may be empty.
     pub fn keep<T>(&mut self, section: &str, result: anyhow::Result<T>) -> Option<T> {
         let why = match result {
             Ok(value) => return Some(value),

@@ -1,10 +1,10 @@
-//! JSON Schema of what people write, derived from the structs that it is read into.
+//! JSON Schema of files that people write, derived from the structs that the files are read into.
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value as Json, json};
 
-/// Of a struct as it is read.
+/// The schema of a struct that a file is read into.
 pub fn of<T: JsonSchema>() -> Json {
     let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);
     let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
@@ -16,8 +16,8 @@ pub fn of<T: JsonSchema>() -> Json {
     schema
 }
 
-/// TOML knows no null, so a key that may be left out needs no word about it. Decimals stand in quotes, or are whole
-/// numbers; a number with a point would lose digits on the way.
+/// Simplifies a schema. TOML has no null, so an optional key needs no mention of it. Decimals are quoted strings or
+/// whole numbers; a number with a point would lose digits.
 fn plain(schema: &mut Json) {
     match schema {
         Json::Array(items) => items.iter_mut().for_each(plain),
@@ -52,7 +52,7 @@ fn plain(schema: &mut Json) {
             }
             let Some(object) = schema.as_object_mut() else { return };
             object.remove("oneOf");
-            // Structs that stand within others can't say so themselves.
+            // A flattened struct can't deny unknown keys itself.
             if object.contains_key("properties") {
                 object.entry("additionalProperties").or_insert(json!(false));
             }

@@ -1,6 +1,6 @@
-//! Whether a document has the shape its schema describes: keys that exist, values of the right kind, nothing missing.
-//! Only what our own schemas say is understood, not the whole of JSON Schema. Whether values make sense together is for
-//! the rules to say.
+//! Whether a document has the shape its schema describes: keys that exist, values of the right type, and no missing
+//! keys. It supports only the features that our own schemas use, not all of JSON Schema. The rules check whether values
+//! are consistent.
 
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
@@ -9,8 +9,8 @@ use serde_json::{Map, Value as Json};
 use super::document::{Node, Table, Value};
 use super::problems::{Problems, join};
 
-/// Notes what is wrong with a value and all in it. A key that does not exist is taken out, so that the rest can be
-/// looked at; the answer is whether it can.
+/// Checks a value and everything in it, and adds the problems. Unknown keys are removed so that the rest can be
+/// checked; returns whether the rest is readable.
 pub fn check(node: &mut Node, schema: &Json, key: &str, problems: &mut Problems) -> bool {
     if *schema == Json::Bool(true) || node.value == Value::Bool(false) && may_be_false(schema) {
         return true;
@@ -69,7 +69,7 @@ pub fn check(node: &mut Node, schema: &Json, key: &str, problems: &mut Problems)
     false
 }
 
-/// What a schema wants.
+/// The kind of value that a schema requires.
 enum Kind<'s> {
     Table,
     List,
@@ -97,7 +97,7 @@ impl Kind<'_> {
         }
     }
 
-    /// Whether a value is of this kind, right or wrong.
+    /// Whether a value has this kind's TOML type, valid or not.
     fn is_of(&self, value: &Value) -> bool {
         match value {
             Value::Table(_) => matches!(self, Kind::Table),
@@ -123,7 +123,7 @@ impl Kind<'_> {
     }
 }
 
-/// What is said of a value that is of none of several kinds.
+/// The message for a value that has none of the allowed kinds.
 fn none_of(value: &Value, either: &[Json]) -> String {
     let words: Vec<String> = either.iter().map(|schema| Kind::of(schema).in_words()).collect();
     let parts = words.iter().map(|words| words.split_once("; ").unwrap_or((words, "")));
@@ -131,12 +131,12 @@ fn none_of(value: &Value, either: &[Json]) -> String {
     format!("{} is neither {}; {}", shown(value), kinds.join(" nor "), advice.join(", or "))
 }
 
-/// Whether a schema lets `false` stand for "nothing here".
+/// Whether a schema allows `false` for "nothing here".
 fn may_be_false(schema: &Json) -> bool {
     schema["anyOf"][0]["const"] == Json::Bool(false)
 }
 
-/// What a schema wants if it is not that.
+/// The schema of values other than `false`.
 fn not_false(schema: &Json) -> &Json {
     if may_be_false(schema) { &schema["anyOf"][1] } else { schema }
 }
@@ -148,7 +148,7 @@ fn entries(table: &mut Table, schema: &Json, key: &str, problems: &mut Problems)
     let mut strangers = Vec::new();
     for (name, node) in table.iter_mut() {
         let path = join(key, name);
-        // Where names are for people to choose, all their values are of one kind.
+        // In a table whose keys people choose, all values have the same schema.
         let chosen = Some(&schema["additionalProperties"]).filter(|inner| inner.is_object());
         if let Some(inner) = known.get(name).or(chosen) {
             readable &= check(node, inner, &path, problems);
@@ -197,7 +197,7 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// `a, b or c`.
+/// Lists words, such as `a, b or c`.
 pub fn listed(words: &[&str]) -> String {
     match words {
         [] => String::new(),
@@ -206,14 +206,14 @@ pub fn listed(words: &[&str]) -> String {
     }
 }
 
-/// The word that was probably meant: within a third of its letters.
+/// The word that a person probably meant: its distance is at most a third of its letters.
 pub fn nearest<'w>(text: &str, words: &[&'w str]) -> Option<&'w str> {
     let near = |word: &&'w str| (distance(text, word), *word);
     let (distance, word) = words.iter().map(near).min()?;
     (distance <= word.chars().count().div_ceil(3)).then_some(word)
 }
 
-/// How many letters to add, take out, or exchange to make one word of the other.
+/// How many letters to add, remove or replace to turn one word into the other.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();

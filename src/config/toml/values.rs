@@ -1,5 +1,5 @@
-//! Single values as people write them: days, shares, amounts, names and times. An error names its key and what to write;
-//! the key may be empty where the caller says which one is meant.
+//! Single values as people write them: days, shares, amounts, names and times. An error names its key and what to
+//! write; the key may be empty if the caller adds it.
 
 use anyhow::{Context, Result, ensure};
 use chrono::{NaiveTime, Weekday};
@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use super::problems::wrong;
 use crate::domain::money::Currency;
 
-/// The longest term, in days. Longer is a typing error.
+/// The longest term, in days. A longer one is a typing error.
 const LONGEST: i64 = 3_660;
 
 pub fn in_days(key: &str, days: i64, from: i64) -> Result<i64> {
@@ -43,7 +43,7 @@ pub fn minor(key: &str, amount: Decimal, currency: Currency) -> Result<i64> {
     Ok(minor)
 }
 
-/// Names become folder and file names, so they are kept plain.
+/// Whether a text is a valid name. Names become folder and file names, so they have only plain characters.
 pub fn is_name(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }
@@ -57,7 +57,7 @@ pub fn time_of_day(key: &str, text: &str) -> Result<NaiveTime> {
     NaiveTime::parse_from_str(text, "%H:%M").map_err(|_| advice())
 }
 
-/// Days of the week, in their order.
+/// Parses days of the week, and sorts them.
 pub fn weekdays(names: &[String]) -> Result<Vec<Weekday>> {
     let mut days: Vec<Weekday> = Vec::new();
     for name in names {

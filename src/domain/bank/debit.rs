@@ -1,5 +1,5 @@
-//! Collection by debit: which instalments a bank is asked for today, and for how much. The job that asks hands in
-//! the position, the attempts so far and the days on which holds forbid it.
+//! Collection by debit: which instalments to instruct a bank to debit today, and for how much. The calling job passes
+//! the position, the attempts so far and the days on which holds forbid debits.
 
 use chrono::NaiveDate;
 
@@ -10,7 +10,8 @@ use crate::domain::decide::holds::HeldDays;
 use crate::domain::decide::position::Position;
 use crate::domain::terms::instructions::DebitRule;
 
-/// What to do today about an instalment. `attempts` are all of this instalment, oldest first, without any of today.
+/// Decides what to do about an instalment today. `attempts` are all attempts of this instalment, oldest first, without
+/// any of today.
 pub fn next(rule: &DebitRule, position: &Position, attempts: &[&Attempt], held: &HeldDays, today: NaiveDate) -> Next {
     let owed = position.outstanding() + position.fee_owed();
     let Some(due_on) = position.due_on.filter(|_| owed > 0) else { return Next::Nothing };
@@ -24,7 +25,7 @@ pub fn next(rule: &DebitRule, position: &Position, attempts: &[&Attempt], held: 
         Some(Wait::Until(day)) if day > today => return Next::On(day),
         _ => {}
     }
-    // An extension makes another due date, and its plan starts anew.
+    // An extension changes the due date, which starts a new series of attempts.
     let series: Vec<&Attempt> = attempts.iter().copied().filter(|attempt| attempt.due_on == Some(due_on)).collect();
     let first_day =
         if series.is_empty() { Some(plus(due_on, -rule.days_before)) } else { rule.retry.day_after(&series) };
@@ -33,7 +34,8 @@ pub fn next(rule: &DebitRule, position: &Position, attempts: &[&Attempt], held: 
     if day == today { Next::Now(owed) } else { Next::On(day) }
 }
 
-/// Like [`next`], but asks nobody while a file with payments may be missing: the customer may have paid by hand.
+/// Like [`next`], but instructs no debit while a file with payments may be missing: the customer may have paid by other
+/// means.
 pub fn next_with(
     rule: &DebitRule,
     position: &Position,
@@ -48,7 +50,7 @@ pub fn next_with(
     }
 }
 
-/// Until when an open attempt blocks the next; waiting for an answer is the longest.
+/// How long an open attempt blocks the next one; waiting for an answer is the longest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Wait {
     Until(NaiveDate),
@@ -58,7 +60,7 @@ enum Wait {
 impl DebitRule {
     fn waits_until(&self, open: &Attempt) -> Option<Wait> {
         match (open.answer, self.assume_failed_after) {
-            // Its answer takes effect later.
+            // The answer takes effect later.
             (Some((_, on)), _) => Some(Wait::Until(on)),
             (None, Some(days)) => Some(Wait::Until(plus(open.instructed_on, days))),
             (None, None) => Some(Wait::ForAnswer),
@@ -84,22 +86,22 @@ mod tests {
         DebitRule { days_before: 0, retry, assume_failed_after: None, no_answer_after: 5 }
     }
 
-    /// What happens to 100.00 due on the 10th, unless it is extended.
+    /// The events of an instalment of 100.00, which is due on the 10th unless it is extended.
     #[derive(Default)]
     struct Story {
-        /// The bank's answers in the order of the attempts: so many days after, and what.
+        /// The bank's answers in the order of the attempts: days after the attempt, and the answer.
         answers: &'static [(u32, Answer)],
-        /// Paid otherwise: on which day, how much.
+        /// Other payments: day and amount.
         paid: &'static [(u32, i64)],
         /// First and last days of holds with effect `debit`.
         holds: &'static [(u32, u32)],
-        /// On which day it is put off to which.
+        /// The day of an extension, and the new due date.
         extended: Option<(u32, u32)>,
-        /// A late fee: from which day, how much.
+        /// A late fee: its first day and its amount.
         fee: Option<(u32, i64)>,
     }
 
-    /// Walks through March, as the closes would. The attempts: on which day, how much.
+    /// Walks through March as the closes would. Returns the attempts: day and amount.
     fn walk(rule: &DebitRule, story: &Story) -> Vec<(u32, i64)> {
         let mut attempts: Vec<Attempt> = Vec::new();
         let (mut planned, mut collected) = (Some(day(1)), 0);
@@ -116,7 +118,7 @@ mod tests {
             if changes.chain(story.fee.map(|(on, _)| on)).any(|on| on == n) {
                 planned = Some(today);
             }
-            // Between those days nothing may change.
+            // Between planned days nothing may change.
             if planned.is_none_or(|planned| planned > today) {
                 assert!(!matches!(ask(rule, story, &attempts, collected, n), Next::Now(_)), "asked on {n} unplanned");
                 continue;

@@ -1,17 +1,17 @@
-//! An instruction goes to the bank once, an answer comes back, and a plan says when to try again.
+//! Instructions to the bank: each is sent once, an answer comes back, and a plan says when to try again.
 //!
-//! What to ask for is in `debit` and `pay_out`; here is what both share. An instruction without an answer
-//! blocks the next one: money that may be on its way is never asked for a second time.
+//! `debit` and `pay_out` decide what to ask for; this module has what both share. An instruction without an answer
+//! blocks the next one: money that may already be on its way is never requested twice.
 
 use chrono::NaiveDate;
 
 use crate::domain::calendar::plus;
 use crate::domain::terms::instructions::Retry;
 
-/// Which way the money goes.
+/// The direction of the money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Direction {
-    /// From the customer: what is owed of an instalment.
+    /// From the customer: what is owed on an instalment.
     Debit,
     /// To the customer: an order's customer credit.
     PayOut,
@@ -32,13 +32,13 @@ impl Direction {
     }
 }
 
-/// What the bank says became of an instruction.
+/// The bank's report of how an instruction ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Answer {
     Paid,
-    /// Not this time: no funds, a limit, a technical reason.
+    /// Failed this time: no funds, a limit, a technical reason.
     Failed,
-    /// Not ever: the account is closed, or the authority is withdrawn.
+    /// Failed for good: the account is closed, or the authority is withdrawn.
     Refused,
 }
 
@@ -58,38 +58,38 @@ impl Answer {
     }
 }
 
-/// An instruction that went out, with what is known of its answer.
+/// An instruction that was sent, with its answer if known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
     pub id: String,
-    /// 0 when it concerns the order as a whole.
+    /// 0 if the instruction concerns the whole order.
     pub instalment: i64,
     /// 1, 2, … for each instalment, whatever its due date was at the time.
     pub number: i64,
     pub minor: i64,
-    /// The due date it was made for; none of a pay-out.
+    /// The due date of the instalment at the time; `None` for a pay-out.
     pub due_on: Option<NaiveDate>,
     pub instructed_on: NaiveDate,
     /// The answer and the day it takes effect, which may be in the future.
     pub answer: Option<(Answer, NaiveDate)>,
-    /// An exception about the missing answer was reported.
+    /// Whether an exception about the missing answer was reported.
     pub asked_after: bool,
 }
 
 impl Attempt {
-    /// Whether it is not known by the end of a day what became of it.
+    /// Whether no answer has taken effect by the end of a day.
     pub fn is_open(&self, day: NaiveDate) -> bool {
         self.answer.is_none_or(|(_, on)| on > day)
     }
 
-    /// The day on which a missing answer is reported, unless it was reported already.
+    /// The day on which to report the missing answer, unless it is already reported.
     pub fn ask_on(&self, no_answer_after: i64) -> Option<NaiveDate> {
         (self.answer.is_none() && !self.asked_after).then(|| plus(self.instructed_on, no_answer_after))
     }
 }
 
 impl Retry {
-    /// Days from the last of so many attempts to the next; none when there is no next.
+    /// Days from the last of `made` attempts to the next; `None` if there is no next attempt.
     fn gap(&self, made: usize) -> Option<i64> {
         match self {
             Retry::Never => None,
@@ -103,23 +103,23 @@ impl Retry {
         }
     }
 
-    /// The first day for the attempt after these, the last of which has its answer.
+    /// The first day for the attempt after a series whose last attempt has its answer.
     pub fn day_after(&self, series: &[&Attempt]) -> Option<NaiveDate> {
         let last = series.last()?;
         Some(plus(last.instructed_on, self.gap(series.len())?))
     }
 }
 
-/// What to do about an instalment or a credit today.
+/// The action for an instalment or a credit today.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// Ask for so much today.
+    /// Instruct the bank today, for this amount.
     Now(i64),
-    /// Nothing before that day, unless something happens.
+    /// Nothing before that day, unless a new fact or answer arrives.
     On(NaiveDate),
-    /// Nothing until something happens.
+    /// Nothing until a new fact or answer arrives.
     Nothing,
-    /// It was tried as often as the plan allows, or refused for good.
+    /// All attempts of the plan were made, or the bank refused for good.
     Exhausted,
 }
 

@@ -1,4 +1,4 @@
-//! Asking a bank to move money: which instalments to debit, and which customer credit to pay out.
+//! Instructions to banks: which instalments to debit, and which customer credit to pay out.
 
 pub mod debit;
 pub mod instruction;

@@ -1,7 +1,8 @@
-//! Customer credit paid out: when an order's credit is sent back to the customer, and how much of it.
+//! Pay-outs of customer credit: when an order's credit is paid back to the customer, and how much of it.
 //!
-//! Credit is what the books have after confirmed pay-outs. Facts that arrive late can take back credit that was paid out;
-//! then it is below zero, later credit of the order is netted with it, and an exception reports it.
+//! Credit is the balance in the books after confirmed pay-outs. Facts that arrive late can reduce credit that was
+//! already paid out. The balance is then negative, later credit of the order is netted with it, and an exception
+//! reports it.
 
 use chrono::NaiveDate;
 
@@ -16,18 +17,19 @@ pub struct Credit {
     pub minor: i64,
     /// The business date since which there has been credit.
     pub since: NaiveDate,
-    /// Something of the order is past due and open: its credit is kept until that is paid.
+    /// Whether an amount of the order is past due and unpaid. Credit is kept until that amount is paid.
     pub in_arrears: bool,
 }
 
-/// What an amount of a movement adds to the customer's credit; below zero, what it takes off.
+/// How much a movement of an amount adds to the customer's credit; negative if it reduces the credit.
 pub fn credit_of(movement: &Movement, minor: i64) -> i64 {
     let side =
         i64::from(movement.credit == Account::CustomerCredit) - i64::from(movement.debit == Account::CustomerCredit);
     side * minor
 }
 
-/// What to do today about an order's credit. `attempts` are all of the order, oldest first, without any of today.
+/// Decides what to do about an order's credit today. `attempts` are all attempts of the order, oldest first, without
+/// any of today.
 pub fn next(rule: &PayOutRule, credit: Credit, attempts: &[&Attempt], today: NaiveDate) -> Next {
     if credit.minor <= 0 || credit.in_arrears {
         return Next::Nothing;
@@ -35,7 +37,7 @@ pub fn next(rule: &PayOutRule, credit: Credit, attempts: &[&Attempt], today: Nai
     if let Some(open) = attempts.iter().find(|attempt| attempt.is_open(today)) {
         return open.answer.map_or(Next::Nothing, |(_, on)| Next::On(on));
     }
-    // What was paid is done; a new series begins with what is there after it.
+    // A paid attempt ends its series; a new series begins with the credit left after it.
     let paid = attempts.iter().rposition(|attempt| matches!(attempt.answer, Some((Answer::Paid, _))));
     let series: Vec<&Attempt> =
         attempts[paid.map_or(0, |at| at + 1)..].iter().copied().filter(|a| a.instructed_on >= credit.since).collect();
@@ -60,8 +62,8 @@ mod tests {
         NaiveDate::from_ymd_opt(2026, 3, n).unwrap()
     }
 
-    /// Walks through March. `credit`: from which day on how much, before pay-outs; `answers`: so many days after each.
-    /// The attempts: on which day, how much.
+    /// Walks through March. `credit`: a first day and the credit from then on, before pay-outs; `answers`: days after
+    /// each attempt, and the answer. Returns the attempts: day and amount.
     fn walk(
         rule: &PayOutRule,
         credit: &[(u32, i64)],
@@ -107,7 +109,7 @@ mod tests {
         let rule = PayOutRule { after: 3, retry: Retry::After(vec![2]), no_answer_after: 5 };
         let at_once = PayOutRule { after: 0, ..rule.clone() };
         type From<T> = &'static [(u32, T)];
-        // What, rule, credit from a day on, answers so many days after, past due from and to, attempts.
+        // Name, rule, credit from a day on, answers with their delay in days, past due from and to, attempts.
         type Case<'a> = (&'a str, &'a PayOutRule, From<i64>, From<Answer>, From<u32>, From<i64>);
         #[rustfmt::skip]
         let cases: &[Case<'_>] = &[

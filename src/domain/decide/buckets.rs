@@ -1,6 +1,6 @@
 //! Delinquency buckets: days past due in ranges, for reports.
 
-/// The delinquency bucket of a number of days past due; `starts` are the first days of the buckets.
+/// Returns the delinquency bucket of a number of days past due; `starts` are the first days of the buckets.
 pub fn bucket(days_past_due: i64, starts: &[i64]) -> String {
     let reached = starts.iter().rposition(|start| *start <= days_past_due);
     match reached {

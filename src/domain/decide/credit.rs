@@ -1,10 +1,10 @@
-//! Credit impact: which step an instalment takes on the customer's credit record.
+//! The credit record's steps: which step an instalment takes next.
 //!
 //! clear → notice due → notice sent → flagged → settled late → expired, or corrected if the flag turns out wrong; on
-//! time for one that was paid when it should be. No flag without a notice that was sent. After a chargeback the steps begin
-//! anew, with a notice of their own.
+//! time for an instalment paid by its due date. No flag is set without a sent notice. After a chargeback the steps
+//! start again, with a notice of their own.
 //!
-//! There is no step for the export: the seal of a day exports its flags, so a flag of an earlier day than today is out.
+//! The export is not a step: the seal of a day exports its flags, so a flag of an earlier day is already exported.
 
 use chrono::NaiveDate;
 
@@ -14,45 +14,46 @@ use super::principal::Principal;
 use crate::domain::calendar::plus;
 use crate::domain::terms::policy::CreditRule;
 
-/// Whether it is known what customers have paid by the end of a day.
+/// Whether all payments of customers by the end of a day are known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum News {
     #[default]
     Complete,
-    /// A file with payments is missing: no step is taken against a customer until it arrives.
+    /// A file with payments is missing: no step against a customer is taken until it arrives.
     Missing,
 }
 
-/// What the next step depends on.
+/// The facts that the next step depends on.
 pub struct Evidence<'a> {
     pub due_on: NaiveDate,
-    /// Written off or not: what the customer has not paid is unpaid.
+    /// The principal that the customer has not paid, whether or not it is written off.
     pub principal: &'a Principal,
-    /// Something was paid, and not all of the order was refunded.
+    /// Whether something was paid, and not all of the order was refunded.
     pub paid_some: bool,
     /// The days on which notices were sent.
     pub notices: Vec<NaiveDate>,
     /// Days covered by holds with effect `credit`.
     pub held: &'a HeldDays,
     pub news: News,
-    /// Written off: the customer gets no more mails, so no further notice.
+    /// Whether the instalment is written off. The customer then gets no more mails, so no further notice.
     pub written_off: bool,
 }
 
 impl Evidence<'_> {
-    /// The day of the latest notice sent by a day.
+    /// The day of the latest notice sent on or before a day.
     fn notice_by(&self, day: NaiveDate) -> Option<NaiveDate> {
         self.notices.iter().copied().filter(|sent| *sent <= day).max()
     }
 
-    /// Whether a step towards a flag could be taken on a day, by what is known now: late enough then, and not held.
+    /// Whether the facts known now allow a step towards a flag on a day: the instalment was late enough then, and not
+    /// held.
     fn may_step_on(&self, day: NaiveDate, rule: CreditRule) -> bool {
         let days = self.principal.days_past_due(self.due_on, day);
         self.principal.left(day) > 0 && days >= rule.notice_after && !self.held.covers(day)
     }
 }
 
-/// The step to record today, with its reason; none when the record is as it should be.
+/// Returns the step to record today, with its reason; `None` if the record is up to date.
 pub fn step(
     at: &CreditRecord,
     on: &Evidence<'_>,
@@ -106,7 +107,7 @@ pub fn step(
     }
 }
 
-/// The first day after `today` on which a step can fall due without a new fact.
+/// The first day after `today` on which a step can be due without a new fact.
 pub fn next_step(at: &CreditRecord, on: &Evidence<'_>, rule: CreditRule, today: NaiveDate) -> Option<NaiveDate> {
     let not_before_tomorrow = |day: NaiveDate| day.max(plus(today, 1));
     let unpaid = on.principal.left(today) > 0;
@@ -118,7 +119,7 @@ pub fn next_step(at: &CreditRecord, on: &Evidence<'_>, rule: CreditRule, today: 
             let missing = rule.notice_after - on.principal.days_past_due(on.due_on, today);
             Some(not_before_tomorrow(plus(on.due_on.max(today), missing)))
         }
-        // What is paid has left this status by now: that is a step.
+        // A paid instalment has already left this status by a step.
         CreditStatus::NoticeSent => flag_day(on, rule, today).map(not_before_tomorrow),
         CreditStatus::SettledLate => expiry(on, rule).map(not_before_tomorrow),
         _ => None,
@@ -134,7 +135,7 @@ fn expiry(on: &Evidence<'_>, rule: CreditRule) -> Option<NaiveDate> {
     Some(plus(on.principal.gone_since()?, rule.expires_after?))
 }
 
-/// By what is known now, a flag could not have been set on its day: neither the flag itself, nor the notice before it.
+/// Whether the facts known now rule out the flag on its day: the flag itself, or the notice before it.
 fn wrongly_flagged(at: &CreditRecord, on: &Evidence<'_>, rule: CreditRule) -> bool {
     at.flagged_on.is_some_and(|flagged_on| {
         let notice = on.notice_by(flagged_on);
@@ -161,8 +162,8 @@ mod tests {
         HeldDays::by(HoldEffect::Credit, &days.map(hold).collect::<Vec<_>>(), &terms())
     }
 
-    /// 100.00 due on March 10. `paid` and `notice` name days; `known_on` is the day the payment became known.
-    /// Walks every day of the month and lists the steps.
+    /// 100.00 due on March 10. `paid` and `notice` are days; `known_on` is the day on which the payment became known.
+    /// Walks through every day of the month and lists the steps.
     fn walk(paid: Option<&str>, known_on: Option<&str>, notice: Option<&str>, held: &[&str]) -> Vec<String> {
         let mut at = CreditRecord::default();
         let mut steps = Vec::new();
@@ -206,7 +207,7 @@ mod tests {
             (Some("17"), None, Some("13"), &[], &["13 notice_due", "13 notice_sent", "17 clear"]),
             (Some("18"), None, Some("13"), &[], &["13 notice_due", "13 notice_sent", "18 clear"]),
             (Some("20"), None, Some("13"), &[], &["13 notice_due", "13 notice_sent", "18 flagged", "20 settled_late"]),
-            // Late news: paid in time for no flag, and known after it.
+            // Late news: paid in time to avoid the flag, and known only after the flag.
             (
                 Some("17"),
                 Some("22"),
@@ -221,7 +222,7 @@ mod tests {
                 &[],
                 &["13 notice_due", "13 notice_sent", "18 flagged", "25 settled_late"],
             ),
-            // A hold puts the steps off.
+            // A hold delays the steps.
             (None, None, Some("16"), &["13", "14"], &["15 notice_due", "16 notice_sent", "21 flagged"]),
             (None, None, Some("13"), &["18", "19"], &["13 notice_due", "13 notice_sent", "20 flagged"]),
         ];
@@ -236,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_step_says_why() {
-        // Due on the 10th, noticed and flagged on days of March; paid on a day or not; what today brings.
+        // Due on the 10th, with days of the notice, the flag and the payment in March, and the step that today brings.
         type On = Option<&'static str>;
         type Step = Option<(CreditStatus, StepReason)>;
         let cases: &[(CreditStatus, On, On, &str, Step)] = &[
@@ -250,7 +251,7 @@ mod tests {
                 "20",
                 Some((CreditStatus::SettledLate, StepReason::PaidAfterFlag)),
             ),
-            // Found wrong on the day of the flag, which nobody has seen, or later.
+            // Found wrong on the day of the flag, before its export, or later.
             (
                 CreditStatus::Flagged,
                 Some("18"),

@@ -1,4 +1,4 @@
-//! The credit record of an instalment: its status, one dated step after another.
+//! The credit record of an instalment: its status, as a series of dated steps.
 
 use chrono::NaiveDate;
 
@@ -45,12 +45,12 @@ impl CreditStatus {
     }
 }
 
-/// The status of an instalment's record, and since which business date.
+/// The status of an instalment's record, and the business date since which it applies.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CreditRecord {
     pub status: CreditStatus,
     pub since: Option<NaiveDate>,
-    /// The day of the flag in the record, settled or not.
+    /// The day of the flag in the record, whether or not the instalment is settled.
     pub flagged_on: Option<NaiveDate>,
 }
 
@@ -59,7 +59,7 @@ impl CreditRecord {
     pub fn after(self, status: CreditStatus, today: NaiveDate) -> CreditRecord {
         let flagged_on = match status {
             CreditStatus::Flagged => Some(today),
-            // A notice on the way to a further flag leaves the former one record.
+            // A notice before a further flag, or a late settlement, keeps the earlier flag in the record.
             CreditStatus::NoticeDue | CreditStatus::NoticeSent | CreditStatus::SettledLate => self.flagged_on,
             CreditStatus::Clear | CreditStatus::OnTime | CreditStatus::Corrected | CreditStatus::Expired => None,
         };
@@ -83,13 +83,13 @@ pub enum StepReason {
     PaidAfterFlag,
     FlagNotDue,
     FlagHeld,
-    /// The flag was set and found wrong on the same open day: nobody has seen it.
+    /// The flag was set and found wrong on the same open day, before its export.
     FlagWithdrawn,
     Expired,
 }
 
 impl StepReason {
-    /// The reason as the store keeps it and reports show it.
+    /// The reason in words, as the store keeps it and reports show it.
     pub fn words(self) -> &'static str {
         match self {
             StepReason::PaidByDueDate => "paid by the due date",

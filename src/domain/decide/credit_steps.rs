@@ -1,4 +1,4 @@
-//! Which steps the end of a day adds to the credit record of an order.
+//! The steps that the end of a day adds to the credit record of an order.
 
 use chrono::NaiveDate;
 
@@ -11,11 +11,11 @@ use super::replay::state::InstalmentState;
 use crate::domain::facts::fact::What;
 use crate::domain::terms::hold::HoldEffect;
 
-/// What the steps of all instalments of an order depend on.
+/// The facts that the steps of all instalments of an order depend on.
 pub(super) struct CreditSteps<'a> {
     known: &'a KnownOrder<'a>,
     news: News,
-    /// Some of the order is left after refunds.
+    /// Whether part of the order is left after refunds.
     is_kept: bool,
     held: HeldDays,
 }
@@ -25,7 +25,7 @@ impl CreditSteps<'_> {
         CreditSteps { known, news, is_kept, held: HeldDays::by(HoldEffect::Credit, &known.holds, known.terms) }
     }
 
-    /// Takes the steps of an instalment, and plans the next one.
+    /// Takes the steps of an instalment and plans the next one.
     pub(super) fn take(&self, state: &InstalmentState, position: &mut Position, steps: &mut Vec<CreditStep>) {
         let (Some(due_on), Some(rule)) = (position.due_on, self.known.terms.credit) else { return };
         let today = self.known.at.over;

@@ -1,4 +1,4 @@
-//! When an instalment is due: due_on = roll(roll(advance(clock day, term)) + extension days).
+//! The due date of an instalment: due_on = roll(roll(advance(clock day, term)) + extension days).
 
 use chrono::NaiveDate;
 
@@ -21,12 +21,12 @@ pub struct Due {
     pub due_on: Option<NaiveDate>,
 }
 
-/// The day the term starts.
+/// The day on which the term starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClockDay {
     Started {
         on: NaiveDate,
-        /// Receipt counts as confirmed because time passed, not because of an event.
+        /// Whether receipt counts as confirmed because time passed, and not because of an event.
         automatic: bool,
     },
     /// Receipt will count as confirmed on this day.
@@ -43,9 +43,9 @@ impl ClockDay {
     }
 }
 
-/// The day the term starts, as known at the end of `today`. `facts` are those effective by then.
+/// The day on which the term starts, as known at the end of `today`. `facts` are those effective by then.
 pub fn clock_day(order: &Order, terms: &Terms, facts: &[&Fact], holds: &[Hold], today: NaiveDate) -> ClockDay {
-    // A later event implies the earlier ones: what was confirmed was delivered.
+    // A later event implies the earlier ones: a confirmed order was delivered.
     let reached = |event: Event| {
         let counts =
             |fact: &&&Fact| matches!(fact.what, What::Fulfilment(seen) if seen >= event && seen != Event::Cancelled);
@@ -98,38 +98,39 @@ pub fn schedule(
     Ok(numbered.map(|((way, minor), instalment)| Due { instalment, minor, due_on: due_on(way) }).collect())
 }
 
-/// How a due date came about, step by step.
+/// The steps that lead to a due date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DueDateWorkings {
     pub clock_on: NaiveDate,
     pub term: Term,
-    /// The day on which the term ends, without the days that don't count.
+    /// The day on which the term ends, without days that don't count.
     pub term_ends_on: NaiveDate,
-    /// A hold moved the end of the term.
+    /// Whether a hold moved the end of the term.
     pub held: bool,
-    /// The due date without extensions: where the term ends, moved off a day off.
+    /// The due date without extensions: the end of the term, moved if it falls on a day off.
     pub unextended: NaiveDate,
-    /// Days by extensions. They count from `unextended`, so that no day off swallows them.
+    /// Days of extensions. They count from `unextended`, so that a day off never absorbs them.
     pub extension: i64,
     pub due_on: NaiveDate,
 }
 
 impl DueDateWorkings {
-    /// The day to which extensions put it off, before that day is moved off a day off.
+    /// The due date with extensions, before it is moved off a day off.
     pub fn extended(&self) -> NaiveDate {
         plus(self.unextended, self.extension)
     }
 }
 
-/// How each instalment's due date comes about from the facts effective on a day; none for an instalment without a due date.
+/// The steps to each instalment's due date, from the facts effective on a day; `None` for an instalment without a due
+/// date.
 pub fn due_date_workings(case: &Case, terms: &Terms, day: NaiveDate) -> Result<Vec<Option<DueDateWorkings>>, NoYear> {
     let facts = case.effective_by(day);
     let holds = holds(&facts, terms);
     ways(&case.order, terms, &facts, &holds, clock_day(&case.order, terms, &facts, &holds, day))
 }
 
-/// Fails if a due date that follows from the known facts, also from those dated ahead, needs a year that the calendar does
-/// not know.
+/// Returns an error if a due date that follows from the known facts, including facts dated ahead, needs a year that the
+/// calendar does not cover.
 pub fn due_dates_are_known(case: &Case, terms: &Terms) -> Result<(), NoYear> {
     if terms.days_off.is_some() {
         due_date_workings(case, terms, NaiveDate::MAX)?;
@@ -137,8 +138,8 @@ pub fn due_dates_are_known(case: &Case, terms: &Terms) -> Result<(), NoYear> {
     Ok(())
 }
 
-/// The latest due date of an order that is placed, shipped, delivered or confirmed on `day`, if it is neither held
-/// nor extended by more than `extension` days.
+/// The latest due date of an order that is placed, shipped, delivered or confirmed on `day`, if it is not held and is
+/// extended by at most `extension` days.
 pub fn latest(terms: &Terms, day: NaiveDate, extension: i64) -> Result<NaiveDate, NoYear> {
     let automatic = match terms.clock {
         Clock::Confirmed { auto: Some(auto) } => auto.after.map(|(_, days)| days).max(auto.after_order).unwrap_or(0),
@@ -153,7 +154,7 @@ pub fn latest(terms: &Terms, day: NaiveDate, extension: i64) -> Result<NaiveDate
     Ok(latest)
 }
 
-/// How many days after its order an instalment is due at the earliest.
+/// The fewest days from an order to the due date of an instalment.
 pub fn shortest_term(terms: &Terms) -> i64 {
     let rolls_back = terms
         .days_off
@@ -166,7 +167,7 @@ pub fn shortest_term(terms: &Terms) -> i64 {
     days.min().unwrap_or(0)
 }
 
-/// Every term that an order on these terms can have.
+/// All terms that an order on these terms can have.
 fn all_terms(terms: &Terms) -> Vec<Term> {
     match (terms.due_day, terms.instalments.as_slice()) {
         (Some(due_day), _) => vec![Term::Until(due_day)],
@@ -192,7 +193,8 @@ fn ways(
     let counting = Counting { terms, held: HeldDays::by(HoldEffect::Clock, holds, terms), extension };
     let way = |term: Term| {
         let way = clock.on().map(|on| counting.way(on, term)).transpose()?;
-        // A delivery may be dated a day before its order, and a roll may lead back: nothing is due before it is ordered.
+        // A delivery may be dated a day before its order, and a roll may move a day back: nothing is due before its
+        // order.
         Ok(way.map(|way| DueDateWorkings { due_on: way.due_on.max(order.ordered_on), ..way }))
     };
     match (terms.due_day, terms.instalments.as_slice()) {
@@ -202,7 +204,7 @@ fn ways(
     }
 }
 
-/// How days are counted for all due dates of an order.
+/// The inputs for counting the days of all due dates of an order.
 struct Counting<'a> {
     terms: &'a Terms,
     /// Days covered by holds with effect `clock`.
@@ -214,7 +216,7 @@ impl Counting<'_> {
     fn way(&self, clock_on: NaiveDate, term: Term) -> Result<DueDateWorkings, NoYear> {
         let term_ends_on = match term {
             Term::Days(days) => self.advance(clock_on, days)?,
-            // A held day before it moves the day of the month on by one, as it would the end of a term.
+            // A held day before the due day moves it by one day, as it moves the end of a term.
             Term::Until(due_day) => self.held.advance(clock_on, days_between(clock_on, due_day.after(clock_on))),
         };
         let held = self.held.free_days(clock_on, term_ends_on) < days_between(clock_on, term_ends_on);
@@ -227,7 +229,7 @@ impl Counting<'_> {
         Ok(way)
     }
 
-    /// Where a due date goes that falls on this day.
+    /// Moves a due date off a day off, as the terms say.
     fn roll(&self, day: NaiveDate) -> Result<NaiveDate, NoYear> {
         match &self.terms.days_off {
             Some(days_off) => days_off.roll.apply(day, &days_off.calendar),
@@ -235,7 +237,7 @@ impl Counting<'_> {
         }
     }
 
-    /// The n-th day after `from` that counts: not held, and no day off where business days are counted.
+    /// The n-th day after `from` that counts: it is not held, and not a day off if business days are counted.
     fn advance(&self, from: NaiveDate, n: i64) -> Result<NaiveDate, NoYear> {
         let business = self.terms.days_off.as_ref().filter(|days_off| days_off.count == Count::Business);
         let Some(days_off) = business else { return Ok(self.held.advance(from, n)) };
@@ -268,7 +270,7 @@ mod tests {
         format!("2026-{text}").parse().unwrap()
     }
 
-    /// Bands of 7 and 14 days after delivery, moved to the next business day.
+    /// Bands of 7 and 14 days after delivery. Due dates move to the next business day.
     fn october_terms() -> Terms {
         let days_off = DaysOff { calendar: Arc::new(october()), count: Count::Calendar, roll: Roll::Following };
         Terms { days_off: Some(days_off), ..terms() }
@@ -350,11 +352,11 @@ mod tests {
             fact("09-28", What::Extension { days: 1 }),
         ];
         let case = Case::new(order, facts);
-        // day asked, where the term ends, held, extension, due
+        // day asked about, end of the term, held, extension, due
         for (asked, ends_on, held, extension, due_on) in [
             ("09-23", "09-30", false, 0, "09-30"),
             ("09-25", "10-02", true, 0, "10-05"),
-            // The extension counts from where the term was moved to, so that it moves the due date.
+            // The extension counts from the day to which the term was moved, so that it moves the due date.
             ("09-28", "10-02", true, 1, "10-06"),
         ] {
             let way = due_date_workings(&case, &october_terms(), day(asked)).unwrap()[0].unwrap();
@@ -363,7 +365,7 @@ mod tests {
             assert_eq!((way.extension, way.due_on), (extension, day(due_on)), "{asked}");
         }
         assert_eq!(due_date_workings(&case, &october_terms(), day("09-22")), Ok(vec![None]));
-        // Delivered on December 30th it falls due in 2027, which is an error only where a calendar is asked.
+        // Delivered on December 30th, the order falls due in 2027, which is an error only if a calendar is used.
         let early = Case { facts: vec![fact("12-30", What::Fulfilment(Event::Delivered))], ..case };
         assert_eq!(due_dates_are_known(&early, &october_terms()).unwrap_err().year, 2027);
         assert_eq!(due_dates_are_known(&early, &terms()), Ok(()));

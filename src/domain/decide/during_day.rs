@@ -1,5 +1,5 @@
-//! What a customer owes while a day is open. What the day's end brings (fee, credit step, write-off) comes with the end, not
-//! before it.
+//! What a customer owes while a day is open. Changes of the day's end (fee, credit step, write-off) come with the end,
+//! not before it.
 
 use chrono::NaiveDate;
 
@@ -13,16 +13,16 @@ use crate::domain::terms::policy::Terms;
 /// What the customer owes on an instalment while a day is open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owed {
-    /// As of the end of the day before, with what has happened since.
+    /// The position at the end of the day before, with the facts since.
     pub position: Position,
-    /// The day whose end brings a late fee, or more of it, if nothing is paid by then.
+    /// The day whose end adds a late fee, or adds to it, if nothing is paid by then.
     pub fee_grows_on: Option<NaiveDate>,
     /// The day since which no principal is left.
     pub gone_on: Option<NaiveDate>,
 }
 
-/// What the customer owes while `today` is open: by the days that are over and the known facts that take effect by `today`.
-/// The credit records are returned as they were handed in.
+/// Returns what the customer owes while `today` is open, from the days that are over and the known facts that take
+/// effect by `today`. The credit records are returned unchanged.
 pub fn owed_now(case: &Case, terms: &Terms, records: &[CreditRecord], today: NaiveDate) -> Result<Vec<Owed>, NoYear> {
     if case.order.ordered_on > today {
         return Ok(Vec::new());

@@ -1,7 +1,7 @@
-//! The one function that decides: what is true of an order at the end of a day.
+//! The one function that decides: the state of an order at the end of a day.
 //!
-//! The close calls [`decide`], compares with what is recorded and posts the difference. Reruns, missed days and facts that
-//! arrive late are the same call; deliberately, nothing here knows which of them it is.
+//! The close calls [`decide`], compares the result with what is recorded and posts the difference. Reruns, missed days
+//! and facts that arrive late are the same call; deliberately, this module does not know which of them it serves.
 
 use chrono::NaiveDate;
 
@@ -23,27 +23,27 @@ use crate::domain::journal::{Account, Declared, Kind};
 use crate::domain::money::rated;
 use crate::domain::terms::policy::Terms;
 
-/// What is true of an order at the end of a day.
+/// The state of an order at the end of a day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     pub clock: ClockDay,
     pub positions: Vec<Position>,
-    /// All movements of the order, in total.
+    /// All movements of the order, as total amounts.
     pub movements: Vec<Declared>,
     /// Steps to record today.
     pub credit_steps: Vec<CreditStep>,
     /// The first day on which anything can change without a new fact.
     pub next_action_on: Option<NaiveDate>,
-    /// The first day whose end decides the order again: that day, or the day before a fact dated ahead takes effect, since
-    /// its end says what the next day opens with.
+    /// The first day whose end decides the order again: `next_action_on`, or the day before a fact dated ahead takes
+    /// effect, because that day's end decides what the next day opens with.
     pub decide_on: Option<NaiveDate>,
-    /// What the next day's orders are decided on.
+    /// The exposure on which the next day's orders are decided.
     pub opening: Opening,
 }
 
 impl Decision {
-    /// Nothing is booked before its day: an order placed after the cut-off begins on the next day. What the customer will owe
-    /// counts at once.
+    /// The decision on an order of a later day. Nothing is booked before its day: an order placed after the cut-off
+    /// begins on the next day. What the customer will owe counts immediately.
     fn of_order_to_come(order: &Order) -> Decision {
         Decision {
             clock: ClockDay::Unknown,
@@ -56,7 +56,7 @@ impl Decision {
         }
     }
 
-    /// Whether it is unknown when the customer has to pay, for goods that were not given back.
+    /// Whether the due date is unknown for goods that are not refunded.
     pub fn waits_for_fulfilment(&self) -> bool {
         self.clock == ClockDay::Unknown && self.positions.iter().any(|position| position.refunded < position.principal)
     }
@@ -66,14 +66,14 @@ impl Decision {
     }
 }
 
-/// Decides an order at the end of `today`, on the terms it was ordered under. `records` is the credit record so
-/// far, by instalment; empty for an order not decided before. Fails only where a due date would need a year that the
-/// terms' calendar does not know.
+/// Decides an order at the end of `today`, on the terms it was ordered under. `records` is the credit record so far, by
+/// instalment; it is empty for an order that was not decided before. Fails only if a due date needs a year that the
+/// terms' calendar does not cover.
 pub fn decide(case: &Case, terms: &Terms, records: &[CreditRecord], today: NaiveDate) -> Result<Decision, NoYear> {
     decide_with(case, terms, records, today, News::Complete)
 }
 
-/// Like [`decide`], where a file with payments may be missing.
+/// Like [`decide`], but a file with payments may be missing.
 pub fn decide_with(
     case: &Case,
     terms: &Terms,
@@ -92,7 +92,7 @@ pub fn decide_with(
     for (state, fee) in instalments.iter().zip(&fees) {
         declare_instalment(&mut result, order, state, *fee, today);
     }
-    // Each refund gives its part of the service fee back.
+    // Each refund returns its part of the service fee.
     let service_fee = (Account::MerchantPayable, Account::IncomeServiceFee);
     let charged = rated(order.amount_minor, terms.service_fee);
     result.declare_rule(Kind::ServiceFee, 0, service_fee, charged, (order.ordered_on, order.source));
@@ -131,7 +131,7 @@ fn declare_instalment(result: &mut ReplayResult, order: &Order, state: &Instalme
         let by_rule = (written_off.on, Source::default());
         let loss = (Account::ExpensesBadDebt, receivable);
         result.declare_rule(Kind::WriteOff, instalment, loss, written_off.minor, by_rule);
-        // A fee that nobody pays was never earned.
+        // A fee that is never paid was never earned.
         result.declare_rule(Kind::WriteOff, instalment, (Account::IncomeLateFee, late_fee), -too_much, by_rule);
     }
 }
@@ -150,7 +150,7 @@ mod tests {
         let second = || Position { instalment: 2, due_on: Some(day(20)), days_past_due: 0, ..position() };
         let paid = |of: Position| Position { paid: 100, ..of };
         let lost = |of: Position| Position { written_off: 100, ..of };
-        // Decided on the 12th, two days past due; one of those days may have had nothing to pay.
+        // Decided on the 12th, two days past due. In `gap`, nothing was unpaid on one of these days.
         let gap = Position { days_past_due: 1, ..position() };
         let written_off =
             Position { written_off_on: Some(day(11)), days_past_due: 1, decided_on: day(20), ..lost(position()) };

@@ -1,5 +1,5 @@
-//! The days on which late fees, waivers and returned fees take effect. A decision dates them on its own day, which is right for
-//! what becomes known on time; what becomes known late takes effect on the day on which it came about.
+//! The days on which late fees, waivers and returned fees take effect. A decision dates them on its own day, which is
+//! right if their facts are known on time. With late facts, they take effect on the day of their cause.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,8 +14,8 @@ use crate::domain::facts::source::Source;
 use crate::domain::journal::{Account, Declared, Kind, Movement, Recorded, booked};
 use crate::domain::terms::policy::Terms;
 
-/// Gives late fees, waivers and returned fees that the books lack the day on which they came about, which is `today` if they
-/// are found on time. A fee that is found late is dated before the payment that pays it.
+/// Dates late fees, waivers and returned fees that the books lack. Each gets the day of its cause, which is `today` if
+/// the facts are known on time. A fee that is found late is dated before the payment that pays it.
 pub fn date_fees(
     decision: &mut Decision,
     case: &Case,
@@ -57,8 +57,8 @@ pub fn date_fees(
     Ok(())
 }
 
-/// Gives returned fees of which the books have too much the day on which they were taken back: by a fee that grew again, or by
-/// news of an earlier day.
+/// Dates the reduction of returned fees of which the books have too much. It takes effect on the day on which a fee
+/// grew again, or late news took effect.
 fn date_taken_back(
     decision: &mut Decision,
     case: &Case,
@@ -97,9 +97,9 @@ fn date_taken_back(
     Ok(())
 }
 
-/// The day since which more of an instalment's late fee is paid than owed, by more than the books have returned: the day on
-/// which a waiver, an extension or a hold took effect. Only then can a paid fee stop being owed; afterwards a fee that grows
-/// again may take some of it, or all.
+/// The day since which the paid part of an instalment's late fee exceeds the owed fee by more than the books have
+/// returned: the day on which a waiver, an extension or a hold took effect. Only such a fact can make a paid fee no
+/// longer owed; afterwards a fee that grows again may use some or all of the excess.
 fn returned_since(
     case: &Case,
     terms: &Terms,
@@ -119,7 +119,7 @@ fn returned_since(
     Ok(since.unwrap_or(today))
 }
 
-/// What is paid of an instalment's late fee at the end of a day beyond what is owed of it.
+/// By how much the paid part of an instalment's late fee exceeds the owed fee at the end of a day.
 fn paid_too_much(case: &Case, terms: &Terms, instalment: i64, day: NaiveDate) -> Result<i64, NoYear> {
     let facts = case.effective_by(day);
     let (result, fees) = KnownOrder::of(case, terms, &facts, Moment::end_of(day)).money()?;

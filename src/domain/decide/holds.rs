@@ -1,4 +1,4 @@
-//! Holds of an order: which days they cover, and what they stop. A hold covers its first to its last day.
+//! Holds of an order: the days they cover, and what they stop. A hold covers its first to its last day.
 
 use chrono::NaiveDate;
 
@@ -38,7 +38,7 @@ pub fn holds(facts: &[&Fact], terms: &Terms) -> Vec<Hold> {
     holds
 }
 
-/// What all the holds that cover a day stop together.
+/// The combined effects of all holds that cover a day.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HoldEffects(u8);
 
@@ -52,14 +52,14 @@ impl HoldEffects {
         self.0 & (1 << effect as u8) != 0
     }
 
-    /// The effects by name, with blanks between them.
+    /// The names of the effects, separated by spaces.
     pub fn names(self) -> String {
         let names: Vec<&str> =
             HoldEffect::ALL.into_iter().filter(|effect| self.has(*effect)).map(HoldEffect::name).collect();
         names.join(" ")
     }
 
-    /// Reads what [`HoldEffects::names`] wrote.
+    /// Parses the output of [`HoldEffects::names`].
     pub fn parse(names: &str) -> Option<HoldEffects> {
         let effect = |name: &str| HoldEffect::ALL.into_iter().find(|effect| effect.name() == name);
         names.split_whitespace().map(effect).collect()
@@ -95,12 +95,12 @@ impl HeldDays {
         self.covered_until(day).is_some()
     }
 
-    /// The last day of the stretch that covers a day.
+    /// The last day of the period that covers a day.
     pub fn covered_until(&self, day: NaiveDate) -> Option<NaiveDate> {
         self.0.iter().find(|(first, last)| (*first..=*last).contains(&day)).map(|(_, last)| *last)
     }
 
-    /// The first day from `day` on that is not covered.
+    /// The first day at or after `day` that is not covered.
     pub fn first_free(&self, day: NaiveDate) -> NaiveDate {
         let covering = self.0.iter().find(|(first, last)| (*first..=*last).contains(&day));
         covering.map_or(day, |(_, last)| plus(*last, 1))
@@ -145,7 +145,7 @@ impl HeldDays {
 pub mod tests {
     use super::*;
 
-    /// A hold that stops debits, by what holds when a policy is silent.
+    /// A hold that stops debits by the default rule for its reason.
     pub fn debit_hold(first: NaiveDate, last: NaiveDate) -> Hold {
         Hold { reason: HoldReason::Dispute, first, last }
     }

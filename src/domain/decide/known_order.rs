@@ -1,4 +1,4 @@
-//! An order with what is known of it at a moment: during a day or at its end.
+//! An order with the facts known at a moment: during a day or at its end.
 
 use chrono::NaiveDate;
 
@@ -34,11 +34,11 @@ impl Moment {
     }
 }
 
-/// An order with what is known of it at a moment.
+/// An order with the facts known at a moment.
 pub(super) struct KnownOrder<'a> {
     pub(super) case: &'a Case,
     pub(super) terms: &'a Terms,
-    /// Effective by the moment.
+    /// The facts effective by the moment.
     facts: &'a [&'a Fact],
     pub(super) holds: Vec<Hold>,
     held_fees: HeldDays,
@@ -58,7 +58,7 @@ impl<'a> KnownOrder<'a> {
         Replay { order: &self.case.order, terms: self.terms, facts: self.facts, held: &self.held_fees }
     }
 
-    /// Where the order's money went, and each instalment's fee.
+    /// Returns the allocation of the order's money, and each instalment's fee.
     pub(super) fn money(&self) -> Result<(ReplayResult, Vec<Fee>), NoYear> {
         let replay = self.replay();
         let schedule = schedule(&self.case.order, self.terms, self.facts, &self.holds, self.clock)?;
@@ -67,7 +67,7 @@ impl<'a> KnownOrder<'a> {
         Ok((result, fees))
     }
 
-    /// Each instalment's position, with the credit record as it was.
+    /// Returns each instalment's position, with the credit record unchanged.
     pub(super) fn positions(
         &self,
         instalments: &[InstalmentState],
@@ -121,7 +121,7 @@ impl<'a> KnownOrder<'a> {
         }
     }
 
-    /// The day on which an unpaid instalment comes due, or is to be written off.
+    /// The day on which an unpaid instalment becomes due, or is written off.
     fn next_day(&self, state: &InstalmentState, due_on: NaiveDate, days_past_due: i64) -> Option<NaiveDate> {
         let over = self.at.over;
         let unpaid = state.principal.now() > 0;
@@ -131,8 +131,8 @@ impl<'a> KnownOrder<'a> {
         earlier(comes_due, written_off)
     }
 
-    /// Days after the moment on which the order changes whatever its instalments do: receipt counts as confirmed, a fulfilment is
-    /// missing for too long, a fact dated ahead takes effect, a hold ends.
+    /// Days after the moment on which the order changes independently of its instalments: receipt counts as confirmed,
+    /// a fulfilment is missing for too long, a fact dated ahead takes effect, or a hold ends.
     pub(super) fn changes_of_order(&self) -> impl Iterator<Item = NaiveDate> {
         let of_clock = match self.clock {
             ClockDay::Expected(on) => vec![on],
@@ -150,7 +150,7 @@ impl<'a> KnownOrder<'a> {
     }
 }
 
-/// The earlier of two days, if there is any.
+/// The earlier of two days, or the only one.
 pub(super) fn earlier(a: Option<NaiveDate>, b: Option<NaiveDate>) -> Option<NaiveDate> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),

@@ -1,6 +1,6 @@
-//! What follows from an order's facts and terms on a day. Everything here is computed; nothing is kept.
+//! Decisions: what follows from an order's facts and terms on a day. Everything here is computed; nothing is stored.
 //!
-//! One order's way through a decision:
+//! The steps of a decision on one order:
 //!
 //! ```text
 //! end_of_day::decide                   the close calls it for each order
@@ -10,11 +10,11 @@
 //!       late_fee                       each instalment's fee by the days it was unpaid, its caps, less waivers
 //!     position                         what is left of each instalment, and when it changes next
 //!   credit_steps, credit               the steps that the day's end adds to the credit record
-//!   opening                            what the next day opens with
+//!   opening                            the exposure with which the next day opens
 //! ```
 //!
-//! `during_day` asks the same of a day that is still open, `fee_days` dates late fees, and
-//! `order_fees` says how one came about.
+//! `during_day` answers the same questions for a day that is still open, `fee_days` dates late fees, and `order_fees`
+//! explains how a fee was computed.
 
 pub mod buckets;
 pub mod cancellation;

@@ -1,4 +1,4 @@
-//! What a customer owes on an order as the next day opens.
+//! What a customer owes on an order when the next day opens.
 
 use chrono::NaiveDate;
 
@@ -10,18 +10,18 @@ use crate::domain::calendar::plus;
 use crate::domain::facts::case::Case;
 use crate::domain::terms::policy::Terms;
 
-/// What the customer owes on an order as the next day opens: the state at the end of this day, with the facts known by now
-/// that take effect on the next.
+/// What the customer owes on an order when the next day opens: the state at the end of this day, with the facts known
+/// now that take effect on the next day.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Opening {
     /// Principal, in minor units.
     pub owed_minor: i64,
-    /// See [`Position::past_due_from`]; of several instalments the earliest.
+    /// See [`Position::past_due_from`]; for several instalments, the earliest.
     pub past_due_from: Option<NaiveDate>,
 }
 
 impl Opening {
-    /// What the day after `today` opens with, if `positions` are those at the end of `today`.
+    /// What the customer owes when the day after `today` opens, if `positions` are those at the end of `today`.
     pub(super) fn after(
         today: NaiveDate,
         case: &Case,

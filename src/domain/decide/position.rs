@@ -1,4 +1,4 @@
-//! What is left of an instalment on a day.
+//! The position of an instalment on a day: its principal, fees, days past due and credit record.
 
 use chrono::NaiveDate;
 
@@ -9,43 +9,43 @@ use crate::domain::facts::fact::HoldReason;
 use crate::domain::facts::source::Source;
 use crate::domain::journal::{Account, Kind, Movement, Recorded};
 
-/// What is left of an instalment on a day.
+/// The position of an instalment on a day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
     pub instalment: i64,
-    /// Minor units throughout.
+    /// All amounts are in minor units.
     pub principal: i64,
     pub due_on: Option<NaiveDate>,
     pub paid: i64,
     pub refunded: i64,
-    /// The day it was written off, and the principal given up, less what was refunded since.
+    /// The day of the write-off, and the principal written off, less refunds since.
     pub written_off_on: Option<NaiveDate>,
     pub written_off: i64,
-    /// Of that, paid since.
+    /// The part of `written_off` that was paid since.
     pub recovered: i64,
     /// Late fee charged in total, after caps and before waivers.
     pub late_fee_charged: i64,
-    /// Late fee owed in total, after caps and waivers; of a written-off instalment, what had been paid of it.
+    /// Late fee owed in total, after caps and waivers; for a written-off instalment, the paid part of it.
     pub late_fee: i64,
     pub late_fee_paid: i64,
-    /// As of `decided_on`; [`Position::days_past_due_on`] gives those of a later day.
+    /// Days past due as of `decided_on`; [`Position::days_past_due_on`] returns those of a later day.
     pub days_past_due: i64,
     pub credit: CreditRecord,
-    /// The hold that covers `decided_on`; of several, the one that began first.
+    /// The hold that covers `decided_on`; if several do, the one that began first.
     pub hold: Option<HoldReason>,
-    /// What all holds that cover `decided_on` stop.
+    /// The combined effects of all holds that cover `decided_on`.
     pub hold_effects: HoldEffects,
     pub decided_on: NaiveDate,
     pub next_action_on: Option<NaiveDate>,
 }
 
 impl Position {
-    /// Principal still owed, as far as it was not written off.
+    /// Principal still owed and not written off.
     pub fn outstanding(&self) -> i64 {
         self.principal - self.paid - self.refunded - self.written_off
     }
 
-    /// Whether the customer has not paid yet, written off or not.
+    /// Whether the customer still has principal to pay, including written-off principal.
     pub fn is_unpaid(&self) -> bool {
         self.outstanding() > 0 || self.written_off > self.recovered
     }
@@ -54,7 +54,7 @@ impl Position {
         self.late_fee - self.late_fee_paid
     }
 
-    /// The late fee as the books have it: in total, even if it was booked day by day.
+    /// The late fee as one recorded total, even if it was booked day by day.
     pub fn late_fee_booked(&self) -> Recorded {
         Recorded {
             movement: late_fee_movement(self.instalment),
@@ -68,16 +68,16 @@ impl Position {
         self.outstanding() > 0 || self.fee_owed() > 0
     }
 
-    /// The day that days past due count from, as if without a gap: on a day D after it, the customer is D less this day
-    /// past due. None when nothing is unpaid or nothing is due. What was written off keeps counting here.
+    /// The day from which days past due count, as if without a gap: on a later day D, the customer is D minus this day
+    /// past due. `None` if nothing is unpaid or nothing is due. A written-off instalment keeps counting here.
     pub fn past_due_from(&self) -> Option<NaiveDate> {
         let due_on = self.due_on.filter(|_| self.is_unpaid())?;
         let counted_to = self.written_off_on.unwrap_or(self.decided_on);
         Some(plus(due_on.max(counted_to), -self.days_past_due))
     }
 
-    /// Days past due on a day from `decided_on` on, as long as nothing else happens: an unpaid instalment gains
-    /// one a day, which is no reason to decide it anew.
+    /// Days past due on a day from `decided_on` on, if no new fact arrives. An unpaid instalment gains one a day, which
+    /// needs no new decision.
     pub fn days_past_due_on(&self, day: NaiveDate) -> i64 {
         match self.due_on {
             Some(due_on) if self.outstanding() > 0 => {
@@ -107,7 +107,7 @@ pub mod tests {
         NaiveDate::from_ymd_opt(2026, 3, n).unwrap()
     }
 
-    /// 100 due on the 10th, of which nothing is paid; decided on the 12th.
+    /// 100 due on the 10th, unpaid, and decided on the 12th.
     pub fn position() -> Position {
         Position {
             instalment: 1,

@@ -1,12 +1,12 @@
-//! What was left of an instalment's principal at the end of each day. It goes down with payments and refunds, and up
-//! again when a payment is taken back; so the days on which something was owed can be several stretches.
+//! An instalment's principal left at the end of each day. Payments and refunds reduce it, and a chargeback increases it
+//! again, so the days on which something was owed can form several periods.
 
 use chrono::NaiveDate;
 
 use super::holds::HeldDays;
 use crate::domain::calendar::{days_between, plus};
 
-/// An instalment's principal through time: what was left at the end of each day on which it changed.
+/// An instalment's principal over time: the amount left at the end of each day on which it changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
     ordered: i64,
@@ -19,17 +19,17 @@ impl Principal {
         Principal { ordered, changes: Vec::new() }
     }
 
-    /// What is left after everything so far.
+    /// The principal left after all changes so far.
     pub fn now(&self) -> i64 {
         self.changes.last().map_or(self.ordered, |(_, left)| *left)
     }
 
-    /// Takes an amount off on a day. Days must come in order.
+    /// Subtracts an amount on a day. Days must come in order.
     pub fn take(&mut self, day: NaiveDate, minor: i64) {
         self.change(day, self.now() - minor);
     }
 
-    /// Puts an amount back on a day. Days must come in order.
+    /// Adds an amount back on a day. Days must come in order.
     pub fn put_back(&mut self, day: NaiveDate, minor: i64) {
         self.change(day, self.now() + minor);
     }
@@ -41,30 +41,30 @@ impl Principal {
         }
     }
 
-    /// P(d).
+    /// P(d): the principal left at the end of a day.
     pub fn left(&self, day: NaiveDate) -> i64 {
         let before = self.changes.iter().rev().find(|(changed_on, _)| *changed_on <= day);
         before.map_or(self.ordered, |(_, left)| *left)
     }
 
-    /// The day since which nothing is left; none while something is.
+    /// The day since which no principal is left; `None` while some is.
     pub fn gone_since(&self) -> Option<NaiveDate> {
         let gone = self.changes.iter().rev().take_while(|(_, left)| *left == 0);
         gone.last().map(|(day, _)| *day)
     }
 
-    /// The days d in (due_on, day] with P(d) > 0.
+    /// The number of days d in (due_on, day] with P(d) > 0.
     pub fn days_past_due(&self, due_on: NaiveDate, day: NaiveDate) -> i64 {
         self.unpaid(due_on, day).map(|(after, upto)| days_between(after, upto)).sum()
     }
 
-    /// The same days in stretches: those after the first day of each pair up to the second.
+    /// The same days as periods: each covers the days after its first day up to its second.
     pub fn unpaid(&self, due_on: NaiveDate, day: NaiveDate) -> impl Iterator<Item = (NaiveDate, NaiveDate)> {
         let unpaid = self.stretches(due_on, day).filter(|(_, _, left)| *left > 0);
         unpaid.map(|(after, upto, _)| (after, upto))
     }
 
-    /// The n-th day d after `due_on` with P(d) > 0, by what has happened so far; n is at least 1.
+    /// The n-th day d after `due_on` with P(d) > 0, by the changes so far; n is at least 1.
     pub fn nth_day_past_due(&self, due_on: NaiveDate, n: i64) -> Option<NaiveDate> {
         let mut missing = n;
         for (after, upto) in self.unpaid(due_on, NaiveDate::MAX) {
@@ -82,11 +82,11 @@ impl Principal {
         self.stretches(after, upto).map(|(after, upto, left)| left * held.free_days(after, upto)).sum()
     }
 
-    /// The days d with after < d ≤ upto, cut into (after, upto, P) where P(d) is the same throughout.
+    /// The days d with after < d ≤ upto, cut into periods (after, upto, P) of constant P(d).
     fn stretches(&self, after: NaiveDate, upto: NaiveDate) -> impl Iterator<Item = (NaiveDate, NaiveDate, i64)> {
         let from_start = std::iter::once((NaiveDate::MIN, self.ordered));
         let starts = from_start.chain(self.changes.iter().copied());
-        // A stretch lasts until the day before the next change.
+        // A period lasts until the day before the next change.
         let ends = self.changes.iter().map(|(day, _)| plus(*day, -1)).chain([NaiveDate::MAX]);
         starts.zip(ends).filter_map(move |((first, left), last)| {
             let after = if first == NaiveDate::MIN { after } else { after.max(plus(first, -1)) };
@@ -104,7 +104,7 @@ mod tests {
         format!("2026-03-{text}").parse().unwrap()
     }
 
-    /// 100 ordered; each change is a day and what is taken off, or put back below zero.
+    /// 100 ordered; each change is a day and the amount subtracted, or added back if negative.
     fn principal(changes: &[(&str, i64)]) -> Principal {
         let mut principal = Principal::new(100);
         for (on, minor) in changes {
@@ -126,12 +126,12 @@ mod tests {
             (&[("12", 100)], "11", 1),
             (&[("12", 100)], "20", 1),
             (&[("15", 100)], "20", 4),
-            // Paid and taken back: 11, then from 15 on.
+            // Paid and charged back: the 11th, then from the 15th on.
             (&[("12", 100), ("15", -100)], "14", 1),
             (&[("12", 100), ("15", -100)], "15", 2),
             (&[("12", 100), ("15", -60), ("18", 60)], "20", 4),
             (&[("08", 100), ("15", -100)], "20", 6),
-            // Taken back before it was due, or on the day it was paid.
+            // Charged back before the due date, or on the day of the payment.
             (&[("05", 100), ("08", -100)], "12", 2),
             (&[("12", 100), ("12", -100)], "20", 10),
         ];
@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(principal(&[("05", 100), ("07", 0)]).gone_since(), Some(day("05")));
         assert_eq!(principal(&[("05", 100), ("07", -100)]).gone_since(), None);
         assert_eq!(principal(&[("05", 100), ("07", -30), ("09", 30)]).gone_since(), Some(day("09")));
-        // Taken back and paid again within a day: at the end of each day it was gone.
+        // Charged back and paid again within a day: at the end of each day nothing was left.
         assert_eq!(principal(&[("05", 100), ("07", -30), ("07", 30)]).gone_since(), Some(day("05")));
     }
 

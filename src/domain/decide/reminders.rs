@@ -1,16 +1,16 @@
-//! Which reminder is right on a day.
+//! The reminder that is due on a day.
 
 use chrono::NaiveDate;
 
 use crate::domain::calendar::plus;
 
-/// What a mail is about, from mild to grave: a mail that covers several orders speaks of the gravest.
+/// The subject of a mail, from mild to severe: a mail about several orders uses the most severe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Template {
     Upcoming,
     DueToday,
     Overdue,
-    /// Notice before a negative report.
+    /// A notice before a negative report.
     Notice,
 }
 
@@ -30,7 +30,7 @@ impl Template {
         Template::ALL.into_iter().find(|template| template.name() == text)
     }
 
-    /// The template of a ladder step, in days around the due date.
+    /// The template of a reminder step, in days around the due date.
     pub fn of_step(step: i64) -> Template {
         match step {
             ..0 => Template::Upcoming,
@@ -40,7 +40,7 @@ impl Template {
     }
 }
 
-/// The due dates that a ladder reaches on a day, each with its step. A step missed yesterday is not among them.
+/// The due dates that a reminder step reaches on a day, each with its step. A step missed yesterday is not included.
 pub fn due_dates(steps: &[i64], today: NaiveDate) -> Vec<(NaiveDate, i64)> {
     steps.iter().map(|step| (plus(today, -step), *step)).collect()
 }

@@ -1,5 +1,5 @@
-//! Whether a fact that names a known order can be taken: nothing happens before its order, and refunds, chargebacks and
-//! extensions have limits. Of several reasons to refuse, the first in the order of docs/rules.md is given.
+//! Whether a fact that names a known order can be accepted: no fact happens before its order, and refunds, chargebacks
+//! and extensions have limits. If several reasons to refuse apply, the first in the order of docs/rules.md is reported.
 
 use chrono::{DateTime, Duration, NaiveDate, NaiveTime, Utc};
 use chrono_tz::Tz;
@@ -16,7 +16,7 @@ use crate::domain::facts::fact::{Fact, What};
 use crate::domain::facts::source::Source;
 use crate::domain::terms::policy::Terms;
 
-/// Why a well-formed row about a known order is rejected. The message says what the limit was.
+/// Why a well-formed row about a known order is rejected. The message states the limit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     #[error(
@@ -80,13 +80,13 @@ impl Refusal {
         }
     }
 
-    /// What may come yet and would change the answer: the row can wait for it.
+    /// Whether a later fact may change the answer, so that the row can wait for it.
     pub fn may_pass(&self) -> bool {
         matches!(self, Refusal::ChargebackUnknown { .. })
     }
 }
 
-/// Whether a row with this code was understood, and refused by the terms of its order.
+/// Whether a code means that the row was well formed, but the terms of its order refuse it.
 pub fn is_refused_by_terms(code: &str) -> bool {
     const BY_TERMS: [&str; 12] = [
         "REFUND_TOO_LATE",
@@ -105,11 +105,11 @@ pub fn is_refused_by_terms(code: &str) -> bool {
     BY_TERMS.contains(&code)
 }
 
-/// Of a chargeback whose payment has not been seen.
+/// The code of a chargeback whose payment is unknown.
 pub const UNKNOWN_PAYMENT: &str = "UNKNOWN_PAYMENT";
 
-/// Whether something can have happened to an order at an instant, by the order's own and the terms' tolerance. What is
-/// dated by its day alone, which reads as midnight, is compared by days.
+/// Checks that a fact does not happen before its order, within the tolerance of the terms. A fact at midnight has only
+/// a date, and is compared by days.
 pub fn not_before_order(
     order_id: &str,
     ordered_at: DateTime<Utc>,
@@ -131,7 +131,7 @@ pub fn not_before_order(
     Ok(())
 }
 
-/// Whether `what`, effective on a day, can join what is known of the order.
+/// Whether `what`, effective on a day, is consistent with the known facts of the order.
 pub fn admit(case: &Case, terms: &Terms, what: &What, effective_on: NaiveDate) -> Result<(), Refusal> {
     match what {
         What::Refund { minor, .. } => admit_refund(case, terms, *minor, effective_on),
@@ -148,8 +148,8 @@ pub fn admit(case: &Case, terms: &Terms, what: &What, effective_on: NaiveDate) -
     }
 }
 
-/// A row that would move a due date to where the calendar knows no days is refused: nobody could decide the order
-/// any more, and a slip such as a hold until 2062 must not stop the books.
+/// Refuses a row that would move a due date into a year that the calendar does not cover. Otherwise the order could not
+/// be decided any more, and a typing error such as a hold until 2062 would stop the books.
 fn admit_due_dates(case: &Case, terms: &Terms, what: &What, effective_on: NaiveDate) -> Result<(), Refusal> {
     if terms.days_off.is_none() {
         return Ok(());
@@ -157,7 +157,7 @@ fn admit_due_dates(case: &Case, terms: &Terms, what: &What, effective_on: NaiveD
     Ok(due_dates_are_known(&joined(case, what, effective_on), terms)?)
 }
 
-/// The case with one more fact.
+/// Returns the case with one more fact.
 fn joined(case: &Case, what: &What, effective_on: NaiveDate) -> Case {
     let mut joined = case.clone();
     joined.facts.push(Fact {
@@ -171,8 +171,9 @@ fn joined(case: &Case, what: &What, effective_on: NaiveDate) -> Case {
     joined
 }
 
-/// Whether a refund that the provider gave back itself can join what is known of the order. The customer has the money,
-/// so it may be a refund that the merchant reported under another key: only what the provider gave back before counts.
+/// Whether a refund that the provider paid to the customer itself is consistent with the known facts of the order. The
+/// customer has the money, and the merchant may have reported the same refund under another key. So the limit counts
+/// only earlier refunds that the provider paid itself.
 pub fn admit_given_back(case: &Case, terms: &Terms, minor: i64, on: NaiveDate) -> Result<(), Refusal> {
     let sum = |of: &dyn Fn(&Fact) -> i64| case.facts.iter().map(of).sum::<i64>();
     let is_given_back = |fact: &Fact| case.facts.iter().any(|o| o.what == What::GivenBack && o.id == fact.id);
@@ -190,7 +191,7 @@ pub fn admit_given_back(case: &Case, terms: &Terms, minor: i64, on: NaiveDate) -
     if minor > left {
         return Err(Refusal::RefundTooMuch { left: case.order.currency.plain(left) });
     }
-    // What was refunded before was in time.
+    // Refunds that were accepted earlier were in time.
     let refunded_before = if is_cancelled(case, terms, on) { case.order.amount_minor } else { refunds(false) };
     if minor <= refunded_before { Ok(()) } else { admit_refund_day(case, terms, on) }
 }
@@ -198,7 +199,7 @@ pub fn admit_given_back(case: &Case, terms: &Terms, minor: i64, on: NaiveDate) -
 fn admit_refund(case: &Case, terms: &Terms, minor: i64, refunded_on: NaiveDate) -> Result<(), Refusal> {
     let given_back = case.facts.iter().any(|fact| fact.what == What::GivenBack);
     let earlier: i64 = if given_back {
-        // What the provider gave back may have been a refund of its own, or have paid out an earlier one.
+        // A refund that the provider gave back may be one of its own, or the pay-out of an earlier refund.
         let latest = case.facts.iter().map(|fact| fact.effective_on).max().unwrap_or(refunded_on);
         let decision = decide(case, terms, &[], latest.max(case.order.ordered_on))?;
         decision.positions.iter().map(|position| position.refunded).sum()
@@ -272,13 +273,13 @@ fn admit_extension(case: &Case, terms: &Terms, days: i64, asked_on: NaiveDate) -
     let clock = clock_day(&case.order, terms, &facts, &holds, asked_on);
     let due = schedule(&case.order, terms, &facts, &holds, clock)?;
     if terms.write_off_after.is_some() {
-        // What the day's end writes off is still there while the day is open.
+        // An instalment that this day's end will write off is not written off while the day is open.
         let written_off = positions().find_map(|position| Some((position.instalment, position.written_off_on?)));
         if let Some((instalment, written_off_on)) = written_off {
             return Err(Refusal::ExtensionWrittenOff { asked_on, instalment, written_off_on });
         }
     }
-    // Without a due date there is nothing yet that could be too near or too far.
+    // Without a due date, `ask_within` and `when_overdue` do not apply yet.
     if let Some(due_on) = due.iter().filter_map(|due| due.due_on).max() {
         let before = days_between(asked_on, due_on);
         if let Some(within) = limits.ask_within.filter(|within| before > *within) {
@@ -291,7 +292,7 @@ fn admit_extension(case: &Case, terms: &Terms, days: i64, asked_on: NaiveDate) -
     Ok(())
 }
 
-/// An extension that leaves every due date where it is would be used up for nothing.
+/// Refuses an extension that changes no due date: it would be used up without effect.
 fn admit_effect(case: &Case, terms: &Terms, what: &What, asked_on: NaiveDate) -> Result<(), Refusal> {
     let &What::Extension { days } = what else { return Ok(()) };
     if terms.days_off.is_none() {

@@ -1,7 +1,7 @@
-//! Files that should be there: by which day and time, and which numbers of a sequence were left out; and how many of a
-//! file's rows may be rejected before the file counts as failed.
+//! Expected files: the day and time by which each should arrive, and the missing numbers of a sequence. Also how many
+//! of a file's rows may be rejected before the file counts as failed.
 //!
-//! What became of a file is not known here; a file is its date and its number.
+//! This module knows a file only by its date and its number, not how it was processed.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -16,21 +16,21 @@ use crate::domain::calendar::{instant_of, plus};
 /// When a feed's files are expected.
 #[derive(Debug, Clone)]
 pub struct Expected {
-    /// The time by which a file should be there, in `zone`.
+    /// The time by which a file should arrive, in `zone`.
     pub by: NaiveTime,
     pub zone: Tz,
-    /// How many days after the date in its name.
+    /// Days from the date in the file's name to the day on which the file is expected.
     pub after: i64,
-    /// Dates that are off have no file.
+    /// The calendar whose days off are dates without a file.
     pub calendar: Option<Arc<Calendar>>,
-    /// Days of the week that have a file; all if there are none.
+    /// Days of the week that have a file; all days if the list is empty.
     pub days: Vec<Weekday>,
     /// The first date that has a file.
     pub from: NaiveDate,
 }
 
 impl Expected {
-    /// The date in the name of the file that should come on a business day, if one should.
+    /// The date in the name of the file expected on a business day; `None` if no file is expected.
     pub fn on(&self, business_date: NaiveDate) -> Result<Option<NaiveDate>, NoYear> {
         let date = plus(business_date, -self.after);
         if date < self.from || !(self.days.is_empty() || self.days.contains(&date.weekday())) {
@@ -43,26 +43,26 @@ impl Expected {
         Ok((!off).then_some(date))
     }
 
-    /// The moment by which that file should be there.
+    /// The instant by which the file of a business day should arrive.
     pub fn deadline(&self, business_date: NaiveDate) -> DateTime<Utc> {
         instant_of(business_date.and_time(self.by), self.zone)
     }
 }
 
-/// From how many rejected rows on a file counts as failed.
+/// How many rejected rows make a file count as failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RejectLimit {
-    /// Share of the file's rows.
+    /// A share of the file's rows.
     pub share: Option<Decimal>,
     pub rows: Option<i64>,
 }
 
 impl RejectLimit {
     pub const ALL_ROWS: RejectLimit = RejectLimit { share: Some(Decimal::ONE), rows: None };
-    /// Where the sender of a row gets its outcome at once.
+    /// No limit, for a source whose sender gets the outcome of each row immediately.
     pub const NONE: RejectLimit = RejectLimit { share: None, rows: None };
 
-    /// Whether so many rejected rows, of so many in all, are too many.
+    /// Whether `rejected` of `rows` rows reach the limit.
     pub fn is_reached(self, rejected: i64, rows: i64) -> bool {
         let by_share = self.share.is_some_and(|share| Decimal::from(rejected) >= share * Decimal::from(rows));
         let by_rows = self.rows.is_some_and(|most| rejected >= most);
@@ -70,8 +70,8 @@ impl RejectLimit {
     }
 }
 
-/// The numbers that a file leaves out, if `highest` came before it and numbering starts with `first`. Where it is not
-/// said with which, it starts with the first that comes.
+/// The numbers missing before a file, if `highest` is the highest earlier number and numbering starts with `first`. If
+/// `first` is not set, numbering starts with the first file that arrives.
 pub fn left_out(number: i64, highest: Option<i64>, first: Option<i64>) -> Option<RangeInclusive<i64>> {
     let next = highest.map(|highest| highest.saturating_add(1)).or(first)?;
     (next < number).then(|| next..=number - 1)
@@ -92,11 +92,11 @@ mod tests {
     fn which_file_should_come_on_which_day() {
         let on_time = expected();
         let next_day = Expected { after: 1, ..expected() };
-        // Weekends are off, but Saturday the 10th is worked.
+        // Weekends are off, but Saturday the 10th is a working day.
         let working = Expected { calendar: Some(Arc::new(october())), ..expected() };
         let mondays = Expected { days: vec![Weekday::Mon], ..expected() };
         let both = Expected { days: vec![Weekday::Sat, Weekday::Sun], ..working.clone() };
-        // day, then the file's date: daily, a day later, on working days, on Mondays, on weekends that are worked
+        // day, then the file's date: daily, a day later, on working days, on Mondays, on working days of weekends
         for (day, dates) in [
             ("2026-10-06", ["", "", "", "", ""]),
             ("2026-10-07", ["10-07", "", "10-07", "", ""]),
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn how_many_rejected_rows_are_too_many() {
         let limit = |share: Option<&str>, rows| RejectLimit { share: share.map(|share| share.parse().unwrap()), rows };
-        // share, rows, rejected of rows: too many
+        // share, rows, rejected of rows: limit reached
         for (share, rows, rejected, of, reached) in [
             (Some("1"), None, 3, 3, true),
             (Some("1"), None, 2, 3, false),
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn which_numbers_are_left_out() {
-        // number, the highest before it, the first there is: what is missing
+        // number, highest earlier number, first number: missing numbers
         for (number, highest, first, missing) in [
             (7, None, None, None),
             (8, Some(7), None, None),

@@ -1,5 +1,5 @@
-//! Why an order is declined, with the figures that decided it, and the one place that puts both into words. Merchants read the
-//! words in their acknowledgements: nothing here names a person.
+//! Why an order is declined, with the figures of the decision, and the one place that words the reasons. Merchants read
+//! the words in their acknowledgements, so they name no person.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use chrono::{NaiveDate, NaiveDateTime};
 
 use crate::domain::money::Currency;
 
-/// A reason to decline an order. Times are those of the scheme's zone.
+/// A reason to decline an order. Times are in the scheme's zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decline {
     Currency { order: Currency, policy: Currency },
@@ -22,11 +22,11 @@ pub enum Decline {
     OverLimit(OverLimit),
 }
 
-/// What the limit of the score's band was compared with.
+/// The figures of a comparison with the limit of the score's band.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OverLimit {
     pub limit_minor: i64,
-    /// The score from which on the limit applies.
+    /// The lowest score of the band with this limit.
     pub from_score: i64,
     pub owed_minor: i64,
     pub amount_minor: i64,
@@ -50,7 +50,7 @@ impl Decline {
     }
 }
 
-/// The reason in words that a customer-service person can read out.
+/// The reason in words that a customer-service agent can read out.
 impl fmt::Display for Decline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = |at: NaiveDateTime| at.format("%Y-%m-%d %H:%M");
@@ -138,7 +138,7 @@ mod tests {
             Decline::AccountOverdue { days: 1, most: 0, on: at("2026-03-09 00:00").date() },
             Decline::AccountOverdue { days: 6, most: 5, on: at("2026-03-09 00:00").date() },
             over(200_000, 190_001, 10_000, cny),
-            // The limit was higher when the other orders were taken.
+            // The limit was higher when the other orders were accepted.
             over(200_000, 250_000, 10_000, cny),
             over(2_000, 1_500, 501, jpy),
         ];

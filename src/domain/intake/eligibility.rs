@@ -1,4 +1,4 @@
-//! Whether an order is accepted. Of all reasons to decline, the first that applies is given.
+//! Whether an order is accepted. If several reasons to decline apply, the first is reported.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
@@ -9,7 +9,7 @@ use crate::domain::facts::agreement::{Agreement, agreement_for};
 use crate::domain::money::Currency;
 use crate::domain::terms::policy::{Band, Terms};
 
-/// What the decision needs to know of a customer.
+/// The customer data that the decision depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Applicant {
     pub credit_score: i64,
@@ -17,29 +17,30 @@ pub struct Applicant {
     pub bank_card_bound: bool,
 }
 
-/// What the customer owes this merchant already: as the day opened, with the orders accepted since. So the answer to an
-/// order does not depend on which jobs ran, or which files arrived, earlier in the day.
+/// What the customer already owes this merchant: the state when the day opened, plus the orders accepted since. So the
+/// decision on an order does not depend on which jobs ran, or which files arrived, earlier in the day.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Exposure {
     /// Principal, in minor units.
     pub minor: i64,
-    /// The day that the customer's days past due count from; of several instalments the earliest.
+    /// The day from which the customer's days past due count; for several instalments, the earliest.
     pub past_due_from: Option<NaiveDate>,
 }
 
-/// An order as it is asked for.
+/// A requested order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request {
     pub amount_minor: i64,
     pub currency: Currency,
     pub ordered_at: DateTime<Utc>,
-    /// The business date it is decided on.
+    /// The business date of the decision.
     pub today: NaiveDate,
-    /// The scheme's.
+    /// The scheme's zone.
     pub zone: Tz,
 }
 
-/// The band that the order is taken on, or why it is declined. `agreements`: the customer's with the merchant.
+/// Returns the band on which the order is accepted, or why it is declined. `agreements` are the customer's agreements
+/// with the merchant.
 pub fn decide<'t>(
     request: &Request,
     applicant: Option<&Applicant>,
@@ -96,7 +97,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// A sound order, changed in one or two ways by `change`, must end in `expect`.
+    /// Changes a valid order in one or two ways with `change`, and expects `expect`.
     fn check(
         change: impl FnOnce(&mut Request, &mut Applicant, &mut Agreement, &mut Exposure),
         expect: Result<i64, &str>,
@@ -139,7 +140,7 @@ mod tests {
         check(|_, _, agreement, _| (agreement.open, agreement.changed_at) = (false, later), Ok(14));
         check(|_, _, _, exposure| exposure.minor = 190_000, Ok(14));
         check(|_, _, _, exposure| exposure.minor = 190_001, Err("OVER_LIMIT"));
-        // Five days past due at the end of the day before are allowed, six freeze.
+        // Five days past due at the end of the day before are allowed; six freeze the account.
         check(|_, _, _, exposure| exposure.past_due_from = "2026-03-04".parse().ok(), Ok(14));
         check(|_, _, _, exposure| exposure.past_due_from = "2026-03-03".parse().ok(), Err("ACCOUNT_OVERDUE"));
     }

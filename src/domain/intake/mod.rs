@@ -1,5 +1,5 @@
-//! Whether something that arrives may be taken: an order by its customer's agreement and limit, a fact by its order's terms,
-//! a file by when it was expected.
+//! Whether an arriving row or file is acceptable: an order by its customer's agreement and limit, a fact by its order's
+//! terms, a file by when it was expected.
 
 pub mod admission;
 pub mod arrival;

@@ -1,11 +1,11 @@
-//! When customers may be contacted, on the clock of their own time zone.
+//! When customers may be contacted, by the clock of their own time zone.
 
 use chrono::{DateTime, NaiveTime, Utc};
 use chrono_tz::Tz;
 
 use crate::domain::calendar::{instant_of, plus};
 
-/// Mail is sent from `from` until `until`.
+/// The hours within which mail is sent: at or after `from`, and before `until`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ContactHours {
     pub from: NaiveTime,
@@ -13,7 +13,7 @@ pub struct ContactHours {
 }
 
 impl ContactHours {
-    /// The first instant from `now` on within the hours.
+    /// The first instant at or after `now` within the hours.
     pub fn next_allowed(&self, now: DateTime<Utc>, zone: Tz) -> DateTime<Utc> {
         let local = now.with_timezone(&zone).naive_local();
         if local.time() < self.from {
@@ -37,12 +37,12 @@ mod tests {
             until: NaiveTime::from_hms_opt(22, 0, 0).unwrap(),
         };
         for (now, zone, allowed) in [
-            // 10:00 in Shanghai is fine there, and 02:00 in London, which waits for 08:00.
+            // 10:00 in Shanghai is within the hours. In London it is 02:00, and the mail waits for 08:00.
             ("2026-03-02T02:00:00Z", "Asia/Shanghai", "2026-03-02T02:00:00Z"),
             ("2026-03-02T02:00:00Z", "Europe/London", "2026-03-02T08:00:00Z"),
-            // 21:00 the evening before in New York.
+            // In New York it is 21:00 on the evening before.
             ("2026-03-02T02:00:00Z", "America/New_York", "2026-03-02T02:00:00Z"),
-            // 22:00 is too late; the next morning it is.
+            // 22:00 is too late; the mail waits for the next morning.
             ("2026-03-02T14:00:00Z", "Asia/Shanghai", "2026-03-03T00:00:00Z"),
             ("2026-03-02T13:59:59Z", "Asia/Shanghai", "2026-03-02T13:59:59Z"),
             // The clocks go forward in London on March 29.
@@ -55,7 +55,8 @@ mod tests {
 
     #[test]
     fn of_an_hour_that_comes_twice_the_second_time_is_within_the_hours_too() {
-        // In London the clocks go back from 02:00 to 01:00 on October 25th: 01:30 is first 00:30 and then 01:30 UTC.
+        // In London the clocks go back from 02:00 to 01:00 on October 25th: 01:30 is first 00:30 UTC and then 01:30
+        // UTC.
         let hours = ContactHours {
             from: NaiveTime::from_hms_opt(1, 30, 0).unwrap(),
             until: NaiveTime::from_hms_opt(22, 0, 0).unwrap(),

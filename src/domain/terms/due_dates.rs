@@ -1,4 +1,5 @@
-//! What a policy says about due dates: the event that starts the term, how long it is, instalments, and days off.
+//! The part of a policy about due dates: the event that starts the term, the length of the term, instalments, and days
+//! off.
 
 use std::sync::Arc;
 
@@ -14,14 +15,14 @@ pub enum Clock {
     Ordered,
     Shipped,
     Delivered,
-    /// With automatic confirmation, receipt counts as confirmed so many days after an event.
+    /// With automatic confirmation, receipt counts as confirmed a number of days after an event.
     Confirmed {
         auto: Option<AutoConfirm>,
     },
 }
 
 impl Clock {
-    /// Whether the term of every order starts some day, even if no event is reported.
+    /// Whether the term of every order starts eventually, even if no event is reported.
     pub fn starts_without_events(self) -> bool {
         match self {
             Clock::Ordered => true,
@@ -31,16 +32,16 @@ impl Clock {
     }
 }
 
-/// When receipt counts as confirmed automatically: on the first of these days.
+/// When receipt counts as confirmed automatically: on the earlier of these days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AutoConfirm {
-    /// So many days after it was shipped or delivered.
+    /// Days after the order was shipped or delivered.
     pub after: Option<(Event, i64)>,
-    /// So many days after the order, even if no event is reported.
+    /// Days after the order, even if no event is reported.
     pub after_order: Option<i64>,
 }
 
-/// How long after the clock day something falls due.
+/// The time from the clock day to the due date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Term {
     Days(i64),
@@ -50,9 +51,9 @@ pub enum Term {
 /// A day of a month after the month of the clock day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DueDay {
-    /// From 1 to 31; a month that is too short has it on its last day.
+    /// From 1 to 31. In a shorter month, the last day.
     pub day: u32,
-    /// From 1 on: 1 is the next month.
+    /// From 1 on; 1 is the month after that of the clock day.
     pub month: u32,
 }
 
@@ -70,7 +71,7 @@ pub struct Share {
     pub term: Term,
 }
 
-/// What days are off, and what that means for due dates.
+/// The days off, and how they affect due dates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DaysOff {
     pub calendar: Arc<Calendar>,

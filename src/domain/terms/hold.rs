@@ -1,4 +1,4 @@
-//! What a policy says about holds: for each reason how long a hold lasts, and what it stops.
+//! The part of a policy about holds: for each reason, how long a hold lasts and what it stops.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -36,17 +36,17 @@ impl HoldEffect {
     }
 }
 
-/// What a policy says about a reason.
+/// The policy's rule for one reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HoldRule {
     pub reason: HoldReason,
-    /// How long it lasts when the merchant names no end.
+    /// The length of the hold if the merchant names no end.
     pub days: i64,
     pub effects: Vec<HoldEffect>,
 }
 
 impl HoldRule {
-    /// What holds when a policy is silent.
+    /// The rule that applies if the policy has none for the reason.
     pub fn default_for(reason: HoldReason) -> HoldRule {
         use HoldEffect::{Clock, Contact, Credit, Debit, Fees};
         let (days, effects) = match reason {

@@ -1,7 +1,7 @@
-//! What a policy says about late fees: a rule for each tier of orders, with its kind, its grace and its caps.
+//! The part of a policy about late fees: a rule for each tier of orders, with its kind, its grace and its caps.
 //!
-//! Words: P(d) is an instalment's principal left at the end of day d. E(n) is the n-th day after the due date
-//! that no hold with effect `fees` covers, E(0) the due date. Grace is g days.
+//! Terms: P(d) is an instalment's principal left at the end of day d. E(n) is the n-th day after the due date that no
+//! hold with effect `fees` covers; E(0) is the due date. Grace is g days.
 
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
@@ -9,16 +9,16 @@ use serde::Deserialize;
 
 use super::reference_rate::AnnualRate;
 
-/// A policy's late fees: one rule for all orders, or one for each tier of orders by their amount.
+/// A policy's late fees: one rule for all orders, or one for each tier of orders by amount.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LateFees {
-    /// The rule of orders below every tier, which is that of all orders if there are no tiers.
+    /// The rule for orders below all tiers; without tiers, the rule for all orders.
     pub lowest: LateFee,
     /// Ascending by amount.
     pub higher: Vec<Tier>,
 }
 
-/// The rule of orders from an amount on, in minor units.
+/// The rule for orders of at least an amount, in minor units.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tier {
     pub from_minor: i64,
@@ -30,13 +30,13 @@ impl LateFees {
         LateFees { lowest: fee, higher: Vec::new() }
     }
 
-    /// The rule of an order, by its amount as ordered.
+    /// The rule for an order, by its amount as ordered.
     pub fn of(&self, order_minor: i64) -> &LateFee {
         let reached = self.higher.iter().rev().find(|tier| tier.from_minor <= order_minor);
         reached.map_or(&self.lowest, |tier| &tier.fee)
     }
 
-    /// Where an order's tier begins, and where the next one does.
+    /// The amounts at which an order's tier and the next tier begin.
     pub fn tier_of(&self, order_minor: i64) -> (i64, Option<i64>) {
         let place = self.higher.partition_point(|tier| tier.from_minor <= order_minor);
         let from = place.checked_sub(1).map_or(0, |below| self.higher[below].from_minor);
@@ -51,7 +51,7 @@ impl LateFees {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LateFee {
     pub kind: FeeKind,
-    /// Days after the due date in which nothing is charged. Each step has its own day instead.
+    /// Days after the due date without a charge. Steps have their own days instead.
     pub grace: i64,
     pub caps: Caps,
 }
@@ -69,8 +69,8 @@ pub enum FeeKind {
     Flat(i64),
     /// A share of P(E(g)), once.
     Percent(Decimal),
-    /// A share of P(d) for each day d after E(g); with `from_due`, for each day after the due date once grace has
-    /// passed with something unpaid. The days are added up and rounded once.
+    /// A share of P(d) for each day d after E(g); with `from_due`, for each day after the due date, if something is
+    /// unpaid when grace ends. The days are added up and rounded once.
     Daily {
         rate: Decimal,
         from_due: bool,
@@ -82,7 +82,7 @@ pub enum FeeKind {
 /// A charge at the end of E(n), if P(E(n)) > 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {
-    /// n.
+    /// The n of E(n).
     pub after: i64,
     pub charge: Charge,
 }
@@ -95,17 +95,17 @@ pub enum Charge {
     Rate(Decimal),
 }
 
-/// What a late fee may come to at most. The smallest cap wins, and caps round down.
+/// The limits of a late fee. The smallest cap applies, and caps round down.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Caps {
     pub amount: Option<i64>,
-    /// Of the order's amount.
+    /// A share of the order's amount.
     pub order_share: Option<Decimal>,
-    /// What `amount` and `order_share` are caps of.
+    /// Whether `amount` and `order_share` limit each instalment or the whole order.
     pub scope: CapScope,
-    /// Of the instalment as ordered, by the year: × days past due ÷ 365.
+    /// A yearly share of the instalment as ordered: × days past due ÷ 365.
     pub annual_rate: Option<AnnualRate>,
-    /// At most so many steps are charged, the first that apply.
+    /// How many steps are charged at most: the first ones that apply.
     pub steps: Option<usize>,
 }
 

@@ -1,7 +1,7 @@
-//! What was agreed: a merchant's terms, and when people may be contacted. Terms are data; a rule looks up its own figures (the
-//! band of a score, the rate of a day), and what follows from them for an order is in `decide`.
+//! The agreed terms: a merchant's terms, and when people may be contacted. Terms are data with look-ups of their own
+//! figures (the band of a score, the rate of a day); `decide` has what follows from them for an order.
 //!
-//! `config` reads terms from TOML files; only terms that passed its checks get here.
+//! `config` reads terms from TOML files; all terms here have passed its checks.
 
 pub mod contact_hours;
 pub mod due_dates;

@@ -31,32 +31,32 @@ impl Policy {
 /// One version of a policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
-    /// The version's name as well: no two versions share a date.
+    /// Also the name of the version: no two versions share a date.
     pub effective_from: NaiveDate,
     pub currency: Currency,
     pub clock: Clock,
     pub cut_off: Option<NaiveTime>,
-    /// Days by which a fact may be dated before its order: clocks differ.
+    /// Days by which a fact may be dated before its order, since clocks differ.
     pub before_order: i64,
     /// By score, lowest first.
     pub bands: Vec<Band>,
     /// Days after the order; if its term has not started by then, an exception reports it.
     pub not_fulfilled_after: Option<i64>,
-    /// Days after the order at whose end it is cancelled if no fulfilment is known.
+    /// Days after the order at whose end the order is cancelled if no fulfilment is known.
     pub cancel_unfulfilled_after: Option<i64>,
-    /// In place of the band's term.
+    /// Replaces the band's term.
     pub due_day: Option<DueDay>,
-    /// How due dates avoid days off; none: there are no days off.
+    /// How due dates avoid days off; `None` if there are no days off.
     pub days_off: Option<DaysOff>,
-    /// No further order for a customer who has anything overdue for more than so many days.
+    /// The most days that any amount may be overdue before the customer's new orders are declined.
     pub freeze_when_overdue: Option<i64>,
-    /// Empty: one instalment, with the band's term.
+    /// If empty, there is one instalment with the band's term.
     pub instalments: Vec<Share>,
-    /// What the merchant pays for an order, as a share of what is left of it after refunds.
+    /// What the merchant pays for an order, as a share of its amount after refunds.
     pub service_fee: Decimal,
     /// Days from booking until the merchant is owed the money.
     pub payable_after: i64,
-    /// Days after the clock day within which a refund is taken.
+    /// Days after the clock day within which a refund is accepted.
     pub refund_window: Option<i64>,
     pub allocation: Allocation,
     pub late_fee: LateFees,
@@ -65,21 +65,21 @@ pub struct Terms {
     /// Days around the due date, ascending.
     pub reminder_steps: Vec<i64>,
     pub credit: Option<CreditRule>,
-    /// None: nothing is collected by debit.
+    /// `None` if nothing is collected by debit.
     pub debit: Option<DebitRule>,
-    /// None: customer credit stays in the books.
+    /// `None` if customer credit stays in the books.
     pub pay_out: Option<PayOutRule>,
     /// Days past due after which an instalment is written off.
     pub write_off_after: Option<i64>,
 }
 
 impl Terms {
-    /// The band of a score: the highest one that it reaches.
+    /// The band of a score: the highest band that the score reaches.
     pub fn band(&self, score: i64) -> Option<&Band> {
         self.bands.iter().rev().find(|band| band.score <= score)
     }
 
-    /// The most days by which extensions, and one hold of each reason, put a due date off.
+    /// The most days by which extensions, together with one hold of each reason, can delay a due date.
     pub fn longest_delay(&self) -> i64 {
         let extended = self.extension.map_or(0, |limits| limits.times * limits.days);
         let rules = HoldReason::ALL.into_iter().map(|reason| self.hold_rule(reason));
@@ -92,7 +92,7 @@ impl Terms {
     }
 }
 
-/// From a score on: how much may be owed, and how long.
+/// The limit and the term from a score on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Band {
     pub score: i64,
@@ -100,19 +100,19 @@ pub struct Band {
     pub term: i64,
 }
 
-/// Within an instalment, what a payment goes to first.
+/// Whether a payment pays the late fee or the principal of an instalment first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Allocation {
     FeeFirst,
     PrincipalFirst,
 }
 
-/// What extensions a merchant may grant.
+/// The extensions that a merchant may grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExtensionLimits {
     pub times: i64,
     pub days: i64,
-    /// Asked for at most so many days before the due date.
+    /// How many days before the due date the extension may be requested at the earliest.
     pub ask_within: Option<i64>,
     pub when_overdue: bool,
 }
@@ -120,11 +120,11 @@ pub struct ExtensionLimits {
 /// When a late instalment is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CreditRule {
-    /// Days past due at which notice becomes due.
+    /// Days past due at which the notice becomes due.
     pub notice_after: i64,
     /// Days from the notice to the flag.
     pub flag_after: i64,
-    /// Days after it was settled when a flagged instalment leaves the record.
+    /// Days from the settlement of a flagged instalment until it leaves the record.
     pub expires_after: Option<i64>,
 }
 
@@ -133,7 +133,7 @@ pub mod tests {
     use super::*;
     use crate::domain::terms::late_fee::LateFee;
 
-    /// Plain terms to start a test from: 14 days after delivery, no fee.
+    /// Plain terms as the starting point of a test: 14 days after delivery, no fee.
     pub fn terms() -> Terms {
         Terms {
             effective_from: "2026-01-01".parse().unwrap(),

@@ -1,5 +1,5 @@
-//! Reference rates: what a central bank or a law publishes from a day on, such as China's one-year loan prime rate.
-//! The figures are configuration; none is built in.
+//! Reference rates: rates that a central bank or a law publishes, each in force from a day on, such as China's one-year
+//! loan prime rate. The figures are configuration; none is built in.
 
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
@@ -8,12 +8,12 @@ use serde::Deserialize;
 
 use crate::domain::calendar::{days_between, plus};
 
-/// Yearly rates by the day from which each is in force. There is at least one, and they ascend by day.
+/// Yearly rates, each with the first day on which it is in force. There is at least one, and the days ascend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RateTable(Vec<(NaiveDate, Decimal)>);
 
 impl RateTable {
-    /// Nothing if there are no entries. Of two on one day the later listed counts.
+    /// Creates a table; `None` if there are no entries. If two entries share a day, the later one counts.
     pub fn new(entries: impl IntoIterator<Item = (NaiveDate, Decimal)>) -> Option<RateTable> {
         let by_day: std::collections::BTreeMap<_, _> = entries.into_iter().collect();
         (!by_day.is_empty()).then(|| RateTable(by_day.into_iter().collect()))
@@ -28,12 +28,13 @@ impl RateTable {
         self.0[0].0
     }
 
-    /// The rate in force on a day; of days before the first entry, which loading refuses, the first one's.
+    /// The rate in force on a day. Before the first entry, which loading refuses, it is the first rate.
     pub fn on(&self, day: NaiveDate) -> Decimal {
         self.0[self.place(day)].1
     }
 
-    /// Each day's rate added up over the days d with after < d ≤ upto: change by change, not day by day.
+    /// The sum of each day's rate over the days d with after < d ≤ upto, computed change by change instead of day by
+    /// day.
     pub fn sum(&self, after: NaiveDate, upto: NaiveDate) -> Decimal {
         let mut sum = Decimal::ZERO;
         let mut after = after;
@@ -52,14 +53,14 @@ impl RateTable {
     }
 }
 
-/// A rate by the year that a cap or a law names.
+/// A yearly rate in a cap or a law.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AnnualRate {
     Fixed(Decimal),
     Reference(ReferenceRate),
 }
 
-/// So many times a reference rate.
+/// A multiple of a reference rate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReferenceRate {
     pub name: String,
@@ -79,7 +80,7 @@ pub enum RateOf {
 }
 
 impl AnnualRate {
-    /// Added up over the days d with after < d ≤ upto, for an order placed on `ordered_on`.
+    /// The sum of each day's rate over the days d with after < d ≤ upto, for an order placed on `ordered_on`.
     pub fn sum(&self, ordered_on: NaiveDate, after: NaiveDate, upto: NaiveDate) -> Decimal {
         let days = || Decimal::from(days_between(after, upto).max(0));
         match self {
@@ -91,7 +92,7 @@ impl AnnualRate {
         }
     }
 
-    /// In force on a day.
+    /// The rate in force on a day.
     pub fn on(&self, day: NaiveDate) -> Decimal {
         match self {
             AnnualRate::Fixed(rate) => *rate,
@@ -99,7 +100,7 @@ impl AnnualRate {
         }
     }
 
-    /// True if a rate that is published later can change what counts for days after it.
+    /// Whether a rate published later can change the rate of days after its publication.
     pub fn may_change(&self) -> bool {
         matches!(self, AnnualRate::Reference(reference) if reference.of == RateOf::EachDay)
     }
@@ -119,7 +120,7 @@ mod tests {
         format!("2026-{text}").parse().unwrap()
     }
 
-    /// Three per cent, from the 10th two, from the 11th one.
+    /// Three per cent; two from the 10th, and one from the 11th.
     fn table() -> RateTable {
         let entries = [("03-10", 2), ("03-01", 3), ("03-11", 1)];
         RateTable::new(entries.map(|(from, percent)| (day(from), Decimal::new(percent, 2)))).unwrap()

@@ -1,4 +1,4 @@
-//! Which cap cuts a late fee, and what it comes to.
+//! The cap that limits a late fee, and its amount.
 
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
@@ -7,7 +7,7 @@ use super::overdue::Overdue;
 use crate::domain::money::rated_down;
 use crate::domain::terms::late_fee::{CapScope, Caps};
 
-/// One cap with what it comes to, for explaining a fee.
+/// A cap and its amount, for explaining a fee.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cap {
     pub by: CapKind,
@@ -27,7 +27,7 @@ impl Caps {
         let by_the_year = self.annual_rate.as_ref().map(|rate| {
             let unpaid = on.principal.unpaid(on.due_on, on.counted_to(day));
             let rates: Decimal = unpaid.map(|(after, upto)| rate.sum(on.ordered_on, after, upto)).sum();
-            // Multiply before dividing, so that what is exact stays exact; rounding down twice is rounding down once.
+            // Multiply before dividing, to keep exact values exact. Rounding down twice equals rounding down once.
             Cap { by: CapKind::AnnualRate, minor: rated_down(on.instalment_minor, rates) / 365 }
         });
         let lasting = if self.scope == CapScope::Instalment { self.lasting(on.order_minor) } else { None };

@@ -1,4 +1,4 @@
-//! Late fees as tables of days: a kind, its caps, what was paid and held, and the fee at the end of each day.
+//! Late fees as tables of days: a kind, its caps, the payments and holds, and the fee at the end of each day.
 
 use rust_decimal::Decimal;
 
@@ -19,8 +19,8 @@ fn rate(text: &str) -> Decimal {
     Decimal::from_str_exact(text).unwrap()
 }
 
-/// One instalment of 200.00 out of an order of 300.00, placed on the 1st and due on the 10th. `paid` lists day and amount,
-/// `held` first and last day; `expect` lists day and total fee in minor units.
+/// One instalment of 200.00 of an order of 300.00, placed on the 1st and due on the 10th. `paid` lists days and
+/// amounts, `held` first and last days; `expect` lists days and total fees in minor units.
 fn check(kind: &FeeKind, grace: i64, caps: &Caps, paid: &[(&str, i64)], held: &[(&str, &str)], expect: &[(&str, i64)]) {
     let mut principal = Principal::new(20_000);
     for (on, minor) in paid {
@@ -58,7 +58,7 @@ fn none_charges_nothing() {
 #[test]
 fn flat_is_charged_once_at_the_end_of_grace() {
     let flat = FeeKind::Flat(500);
-    // No grace: the last moment to pay is the end of the due date.
+    // Without grace, the last moment to pay is the end of the due date.
     check(&flat, 0, &NO_CAPS, &[], &[], &[("09", 0), ("10", 500), ("11", 500), ("31", 500)]);
     check(&flat, 3, &NO_CAPS, &[], &[], &[("12", 0), ("13", 500), ("31", 500)]);
     // Paid on the last day of grace, or a day too late.
@@ -76,7 +76,7 @@ fn percent_is_of_what_was_left_at_the_end_of_grace() {
     check(&two, 1, &NO_CAPS, &[], &[], &[("10", 0), ("11", 400), ("31", 400)]);
     check(&two, 1, &NO_CAPS, &[("11", 5_000)], &[], &[("11", 300), ("31", 300)]);
     check(&two, 1, &NO_CAPS, &[("12", 5_000)], &[], &[("11", 400), ("31", 400)]);
-    // Half away from zero: 2 % of 0.25 is 0.005.
+    // Rounds half away from zero: 2 % of 0.25 is 0.005.
     check(&two, 1, &NO_CAPS, &[("10", 19_975)], &[], &[("11", 1)]);
 }
 
@@ -86,14 +86,14 @@ fn daily_adds_up_days_and_rounds_once() {
     let from_due = FeeKind::Daily { rate: rate("0.0005"), from_due: true };
     // 0.10 a day on 200.00, from the day after grace.
     check(&daily, 3, &NO_CAPS, &[], &[], &[("13", 0), ("14", 10), ("15", 20), ("31", 180)]);
-    // From the due date once grace has passed: three days at once.
+    // From the due date, once grace has passed: three days at once.
     check(&from_due, 3, &NO_CAPS, &[], &[], &[("12", 0), ("13", 30), ("14", 40), ("31", 210)]);
     check(&from_due, 3, &NO_CAPS, &[("13", 20_000)], &[], &[("13", 0), ("31", 0)]);
     // A part payment on the 15th counts at the end of that day.
     check(&daily, 3, &NO_CAPS, &[("15", 10_000)], &[], &[("14", 10), ("15", 15), ("16", 20)]);
-    // Stops when the principal is paid.
+    // The fee stops growing when the principal is paid.
     check(&daily, 3, &NO_CAPS, &[("16", 20_000)], &[], &[("15", 20), ("16", 20), ("31", 20)]);
-    // 0.0005 × 10.01 × 3 days = 0.015015: rounded once it is 0.02, day by day it would be 0.03.
+    // 0.0005 × 10.01 × 3 days = 0.015015. Rounded once, this is 0.02; rounded day by day, it would be 0.03.
     check(&daily, 0, &NO_CAPS, &[("01", 18_999)], &[], &[("11", 1), ("12", 1), ("13", 2)]);
     // Held days after grace add nothing.
     check(&daily, 3, &NO_CAPS, &[], &[("15", "17")], &[("14", 10), ("17", 10), ("18", 20)]);
@@ -110,7 +110,7 @@ fn the_smallest_cap_wins_and_rounds_down() {
     // 24 % a year of 200.00 is 0.1315… a day.
     let year = Caps { annual_rate: Some(AnnualRate::Fixed(rate("0.24"))), ..NO_CAPS };
     check(&daily, 0, &year, &[], &[], &[("10", 0), ("11", 13), ("12", 26), ("13", 39), ("31", 276)]);
-    // It stops growing when the principal is paid.
+    // The cap stops growing when the principal is paid.
     check(&daily, 0, &year, &[("14", 20_000)], &[], &[("13", 39), ("14", 39), ("31", 39)]);
     // A flat fee grows into its annual cap.
     check(&FeeKind::Flat(30), 0, &year, &[], &[], &[("10", 0), ("11", 13), ("12", 26), ("13", 30), ("14", 30)]);
@@ -118,7 +118,7 @@ fn the_smallest_cap_wins_and_rounds_down() {
 
 #[test]
 fn steps_are_charged_one_after_the_other() {
-    // Afterpay's in Australia: 10.00, and 7.00 more a week later.
+    // Afterpay's steps in Australia: 10.00, and 7.00 more a week later.
     let two = steps(&[(0, Charge::Amount(1_000)), (7, Charge::Amount(700))]);
     check(&two, 0, &NO_CAPS, &[], &[], &[("09", 0), ("10", 1_000), ("16", 1_000), ("17", 1_700), ("31", 1_700)]);
     check(&two, 0, &NO_CAPS, &[("10", 20_000)], &[], &[("10", 0), ("31", 0)]);
@@ -126,10 +126,10 @@ fn steps_are_charged_one_after_the_other() {
     check(&two, 0, &NO_CAPS, &[("16", 19_999)], &[], &[("16", 1_000), ("17", 1_700)]);
     // A hold over the 12th and 13th: E(7) is the 19th.
     check(&two, 0, &NO_CAPS, &[], &[("12", "13")], &[("10", 1_000), ("18", 1_000), ("19", 1_700)]);
-    // Only the first one counts.
+    // Only the first step counts.
     check(&two, 0, &Caps { steps: Some(1), ..NO_CAPS }, &[], &[], &[("10", 1_000), ("17", 1_000), ("31", 1_000)]);
     check(&two, 0, &Caps { steps: Some(9), ..NO_CAPS }, &[], &[], &[("10", 1_000), ("17", 1_700)]);
-    // Steps say themselves when they come; grace is no matter.
+    // Steps have their own days, so grace has no effect.
     check(&two, 5, &NO_CAPS, &[], &[], &[("09", 0), ("10", 1_000), ("17", 1_700)]);
     check(&two, 0, &Caps { amount: Some(1_250), ..NO_CAPS }, &[], &[], &[("10", 1_000), ("17", 1_250)]);
 }
@@ -146,15 +146,15 @@ fn a_step_with_a_rate_is_of_what_was_left_that_day_and_rounds_by_itself() {
 
 #[test]
 fn an_annual_cap_may_follow_a_reference_rate() {
-    // 4 × 3.10 %, from the 13th 4 × 3.00 %: of 200.00 0.0679… and 0.0657… a day.
+    // 4 × 3.10 %, from the 13th 4 × 3.00 %: 0.0679… and 0.0657… a day on 200.00.
     let caps = |of| Caps { annual_rate: Some(four_times_lpr(of)), ..NO_CAPS };
     let daily = FeeKind::Daily { rate: rate("0.01"), from_due: false };
     let each_day = [("10", 0), ("11", 6), ("12", 13), ("13", 20), ("14", 26), ("15", 33)];
     check(&daily, 0, &caps(RateOf::EachDay), &[], &[], &each_day);
-    // By the 31st two days at the one and nineteen at the other: 1.3852…; all at the first would be 1.4268….
+    // By the 31st, two days at the first rate and nineteen at the second: 1.3852…; all at the first would be 1.4268….
     check(&daily, 0, &caps(RateOf::EachDay), &[], &[], &[("31", 138)]);
     check(&daily, 0, &caps(RateOf::OrderDay), &[], &[], &[("12", 13), ("13", 20), ("14", 27), ("31", 142)]);
-    // It stops with the days past due.
+    // The cap stops growing with the days past due.
     check(&daily, 0, &caps(RateOf::EachDay), &[("14", 20_000)], &[], &[("13", 20), ("14", 20), ("31", 20)]);
 }
 
@@ -179,7 +179,7 @@ fn the_tier_is_the_highest_whose_amount_the_order_reaches() {
 
 #[test]
 fn a_cap_of_the_order_is_filled_day_by_day_and_by_earlier_instalments_first() {
-    // Four instalments of 40.00, due on the 1st, 8th, 15th and 22nd, of which nothing is paid; 25 % are 40.00.
+    // Four unpaid instalments of 40.00, due on the 1st, 8th, 15th and 22nd; 25 % of the order are 40.00.
     let caps = Caps { amount: Some(6_800), order_share: Some(rate("0.25")), scope: CapScope::Order, ..NO_CAPS };
     let kind = steps(&[(0, Charge::Amount(1_000)), (4, Charge::Amount(700))]);
     let fee = LateFee { kind, grace: 0, caps };
@@ -203,7 +203,7 @@ fn a_cap_of_the_order_is_filled_day_by_day_and_by_earlier_instalments_first() {
         ("01", [1_000, 0, 0, 0], Some("05")),
         ("05", [1_700, 0, 0, 0], Some("08")),
         ("12", [1_700, 1_700, 0, 0], Some("15")),
-        // Six of ten are within the cap, and then nothing more is.
+        // 6.00 of the 10.00 are within the cap; later charges are not.
         ("15", [1_700, 1_700, 600, 0], None),
         ("31", [1_700, 1_700, 600, 0], None),
     ] {
@@ -220,7 +220,7 @@ fn a_cap_of_the_order_is_filled_day_by_day_and_by_earlier_instalments_first() {
     assert_eq!(last, FeeWorkings { uncapped: 1_700, total: 600, cut });
 }
 
-/// Day by day from `today` on, the fee stays the same until the predicted day, and is another on that day. With a table of
+/// Checks that the fee stays the same from `today` until the predicted day, and changes on that day. With a table of
 /// rates that may still get entries, the predicted day may be earlier.
 #[track_caller]
 fn next_change_is_exact(fee: &LateFee, on: &Overdue<'_>, today: NaiveDate) {

@@ -1,7 +1,7 @@
-//! Late fees: computed, not accumulated. [`LateFee::total`] gives the whole fee owed at the end of a day from
-//! dated facts, whatever is already in the books. So reruns and late news need no code of their own.
+//! Late fees: computed, not accumulated. [`LateFee::total`] returns the whole fee owed at the end of a day from dated
+//! facts, whatever is already in the books. So reruns and late news need no code of their own.
 //!
-//! `terms::late_fee` has the rules, and defines P(d), E(n) and grace. D is the day asked about.
+//! `terms::late_fee` has the rules, and defines P(d), E(n) and grace. D is the day in question.
 
 pub mod caps;
 pub mod overdue;
@@ -15,18 +15,18 @@ use crate::domain::money::rated;
 use crate::domain::terms::late_fee::{Charge, FeeKind, LateFee, Step};
 use crate::domain::terms::reference_rate::AnnualRate;
 
-/// A fee with what it would be without its cap.
+/// A fee with its amount before the cap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FeeWorkings {
     pub uncapped: i64,
     pub total: i64,
-    /// The cap that cut it.
+    /// The cap that reduced the fee.
     pub cut: Option<Cap>,
 }
 
 impl LateFee {
-    /// The fees of an order's instalments, owed in total at the end of `day`, after caps and before waivers. Those that
-    /// have no due date yet have none.
+    /// The total fees of an order's instalments at the end of `day`, after caps and before waivers. An instalment
+    /// without a due date has no fee.
     pub fn totals<'o>(
         &self,
         order_minor: i64,
@@ -39,8 +39,8 @@ impl LateFee {
         if !exceeds(day) {
             return of_each(day).collect();
         }
-        // What was charged before the day that reaches the cap stays, so nothing moves from one instalment to another. Of
-        // what falls due on that day, the remaining room is charged.
+        // Charges before the day that reaches the cap stay, so no charge moves from one instalment to another. The
+        // charges of that day fill the rest of the cap.
         let first_due_on = instalments.clone().flatten().map(|on| on.due_on).min().unwrap_or(day);
         let reached_on = first_between(plus(first_due_on, -1), day, exceeds);
         let mut totals: Vec<i64> = of_each(plus(reached_on, -1)).collect();
@@ -53,8 +53,8 @@ impl LateFee {
         totals
     }
 
-    /// The first days after `day` on which the fees of an order's instalments can change without a new fact. `charged` is
-    /// what they come to together at the end of `day`.
+    /// The first days after `day` on which the fees of an order's instalments can change without a new fact. `charged`
+    /// is the sum of these fees at the end of `day`.
     pub fn next_changes<'o>(
         &self,
         order_minor: i64,
@@ -66,7 +66,7 @@ impl LateFee {
         instalments.map(move |on| on.filter(|_| !is_full).and_then(|on| self.next_change(&on, day)))
     }
 
-    /// The fee of a single instalment, without caps of the order: owed in total at the end of `day`.
+    /// The total fee of a single instalment at the end of `day`, without the caps of the order.
     pub fn total(&self, on: &Overdue<'_>, day: NaiveDate) -> i64 {
         let uncapped = self.uncapped(on, day);
         if uncapped == 0 {
@@ -77,7 +77,7 @@ impl LateFee {
 
     /// The first day after `day` on which the fee of a single instalment can change without a new fact.
     pub fn next_change(&self, on: &Overdue<'_>, day: NaiveDate) -> Option<NaiveDate> {
-        // Without principal the fee is what it is: none grows on it, and none begins.
+        // Without principal the fee stays the same: no fee grows, and none begins.
         if self.kind == FeeKind::None || on.principal.left(day) == 0 || on.written_off_on.is_some() {
             return None;
         }
@@ -86,14 +86,14 @@ impl LateFee {
         let open_rates = self.caps.annual_rate.as_ref().is_some_and(AnnualRate::may_change);
         match self.caps.of_instalment(on, day).filter(|cap| cap.minor < uncapped) {
             Some(cut) if cut.by != CapKind::AnnualRate => None,
-            // A rate not published yet may let a fee that is cut grow sooner than the known rates do.
+            // A rate that is not published yet may let a capped fee grow sooner than the known rates do.
             Some(_) if open_rates => Some(plus(day, 1)),
             None if open_rates => first_after(from, |later| self.uncapped(on, later) != uncapped),
             _ => first_after(from, |later| self.total(on, later) != total),
         }
     }
 
-    /// How the fees of an order's instalments come about, at the end of a day.
+    /// How the fees of an order's instalments are computed, at the end of a day.
     pub fn workings<'o>(
         &self,
         order_minor: i64,
@@ -111,7 +111,7 @@ impl LateFee {
         explained.collect()
     }
 
-    /// The first day with a fee, if there is to be one.
+    /// The first day on which the instalment can have a fee.
     fn begins_on(&self, on: &Overdue<'_>) -> NaiveDate {
         let first = match &self.kind {
             FeeKind::Steps(steps) => steps.first().map_or(0, |step| step.after),
@@ -133,7 +133,7 @@ impl LateFee {
         let at_grace_end = on.principal.left(grace_end);
         match self.kind {
             FeeKind::None | FeeKind::Steps(_) => 0,
-            // Principal that was paid in time may come back with a chargeback; its days from then on count.
+            // A chargeback may restore principal that was paid in time; its days from then on count.
             FeeKind::Daily { rate, from_due: false } => rated(on.principal.sum(grace_end, day, on.held), rate),
             _ if at_grace_end == 0 => 0,
             FeeKind::Flat(minor) => minor,
@@ -144,7 +144,7 @@ impl LateFee {
 }
 
 impl Step {
-    /// None while its day has not come, and for good if nothing was left on that day.
+    /// The charge of this step; `None` before its day, and for good if no principal was left on that day.
     fn charged(self, on: &Overdue<'_>, day: NaiveDate) -> Option<i64> {
         let falls_on = on.held.advance(on.due_on, self.after);
         let left = on.principal.left(falls_on);

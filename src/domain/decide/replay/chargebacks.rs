@@ -1,4 +1,4 @@
-//! Chargebacks, as a part of replaying an order's money: a payment is taken back, and its principal is owed again.
+//! Chargebacks in the replay of an order's money: a payment is taken back, and its principal is owed again.
 
 use super::state::{Replay, ReplayResult, take};
 use crate::domain::calendar::plus;
@@ -7,12 +7,13 @@ use crate::domain::journal::{Account, Kind};
 use crate::domain::terms::policy::Allocation;
 
 impl Replay<'_> {
-    /// Undoes what payments do, last things first: the customer's credit, then the instalment due last, and in each
-    /// principal before the late fee, or the other way round. What it takes from principal is owed again from that day on.
+    /// Reverses payments, the last allocation first: the customer's credit, then the instalment due last, and in each
+    /// instalment principal before the late fee, or the other way round. Reversed principal is owed again from that day
+    /// on.
     pub(super) fn charge_back(&self, result: &mut ReplayResult, fact: &Fact, minor: i64, suspended: bool) {
         let to = if suspended { Account::Suspense } else { Account::CashClearing };
         let mut left = minor;
-        // What is there of the customer's credit: some may have been paid out.
+        // Only credit that is left: some may have been paid out.
         let credit = take(&mut result.credit.max(0), &mut left);
         result.credit -= credit;
         let returned = self.take_returned_fees(result, fact, &mut left);
@@ -35,15 +36,15 @@ impl Replay<'_> {
             result.declare(Kind::Chargeback, instalment, receivable, to, paid, fact);
             result.declare(Kind::Chargeback, instalment, Account::ReceivableLateFee, to, fee, fact);
         }
-        // What is missing now was given back before, as credit or by the provider: the credit is overdrawn by it, for
-        // finance to see. Goods that a refund had settled are not owed again.
+        // The rest was given back before, as credit or by the provider. It overdraws the credit, which finance reviews.
+        // Goods that were refunded are not owed again.
         result.credit -= left;
         let from_credit = credit + returned + left;
         result.declare(Kind::Chargeback, 0, Account::CustomerCredit, to, from_credit, fact);
     }
 
-    /// A fee that was paid and is not owed any more is the customer's credit as well. A day's fee falls due at its end,
-    /// after the chargeback; a waiver of the day came before it.
+    /// Takes paid fees that are no longer owed, which are customer credit as well. A day's fee falls due at its end,
+    /// after the chargeback; a waiver of the day comes before the chargeback.
     fn take_returned_fees(&self, result: &mut ReplayResult, fact: &Fact, left: &mut i64) -> i64 {
         if *left == 0 || result.instalments.iter().all(|state| state.fee_paid == 0) {
             return 0;

@@ -1,4 +1,4 @@
-//! Late fees of an order's instalments, as a part of replaying its money.
+//! Late fees in the replay of an order's money.
 
 use chrono::NaiveDate;
 
@@ -8,7 +8,7 @@ use crate::domain::decide::late_fee::overdue::Overdue;
 use crate::domain::facts::fact::What;
 use crate::domain::terms::late_fee::LateFee;
 
-/// An instalment's late fee on a day: capped, and what waivers take off it.
+/// An instalment's late fee on a day, after caps, and the part that is waived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fee {
     pub total: i64,
@@ -27,7 +27,7 @@ impl Replay<'_> {
         self.fees_waived_by(instalments, day, day)
     }
 
-    /// The same less what was waived by another day.
+    /// Every instalment's fee at the end of a day, with the waivers effective by another day.
     pub(in crate::domain::decide) fn fees_waived_by(
         &self,
         instalments: &[InstalmentState],
@@ -57,7 +57,7 @@ impl Replay<'_> {
         self.late_fee().next_changes(self.order.amount_minor, self.overdue(instalments), charged, day).collect()
     }
 
-    /// How each fee comes about at the end of a day.
+    /// How each fee is computed at the end of a day.
     pub fn fee_workings(&self, instalments: &[InstalmentState], day: NaiveDate) -> Vec<FeeWorkings> {
         self.late_fee().workings(self.order.amount_minor, self.overdue(instalments), day)
     }
@@ -66,7 +66,7 @@ impl Replay<'_> {
         self.terms.late_fee.of(self.order.amount_minor)
     }
 
-    /// What the late fee of each instalment depends on; nothing while it has no due date.
+    /// The facts that the late fee of each instalment depends on; `None` for an instalment without a due date.
     fn overdue<'s>(&'s self, instalments: &'s [InstalmentState]) -> impl Iterator<Item = Option<Overdue<'s>>> + Clone {
         instalments.iter().map(|state| {
             Some(Overdue {

@@ -1,7 +1,7 @@
-//! Where an order's money goes: its facts take effect one after the other. Computed from the facts each time, like the fee,
-//! so a fact that arrives late allocates everything again.
+//! The allocation of an order's money: its facts take effect one after the other. It is computed from the facts each
+//! time, like the fee, so a fact that arrives late reallocates everything.
 //!
-//! `state` has what is known while the replay goes on; each kind of event has a file.
+//! `state` has the state of the replay; each kind of event has its own file.
 
 pub mod fees;
 pub mod state;
@@ -20,8 +20,8 @@ use crate::domain::calendar::plus;
 use crate::domain::facts::fact::{Event, Fact, What};
 
 impl Replay<'_> {
-    /// Lets the facts that move money take effect in their order: by instant, then by [`rank`], then by key. Before each,
-    /// and at the end, writes off the instalments that are due for it.
+    /// Applies the facts that move money in their order: by instant, then by [`rank`], then by key. Before each fact,
+    /// and at the end, writes off the instalments whose write-off is due.
     pub fn run(&self, schedule: Vec<Due>, today: NaiveDate) -> ReplayResult {
         let mut result = ReplayResult::new(schedule);
         let cancelled = by_policy(self.order, self.terms, self.facts, today);
@@ -35,7 +35,7 @@ impl Replay<'_> {
                 What::Payment { minor, suspended } => self.pay(&mut result, fact, minor, suspended),
                 What::Refund { minor, suspended } => self.refund(&mut result, fact, minor, suspended),
                 What::Chargeback { minor, suspended, .. } => self.charge_back(&mut result, fact, minor, suspended),
-                // A cancelled order is refunded whole: what earlier refunds have left of it.
+                // A cancellation refunds the whole order, as far as earlier refunds have not.
                 What::Fulfilment(Event::Cancelled) => self.refund(&mut result, fact, self.order.amount_minor, false),
                 What::PayOut { minor } => self.pay_out(&mut result, fact, minor),
                 What::Fulfilment(Event::Shipped | Event::Delivered | Event::Confirmed)
@@ -50,8 +50,8 @@ impl Replay<'_> {
         result
     }
 
-    /// When a fact takes effect. A chargeback that has only a date takes effect after the payment of that day: no payment is
-    /// taken back before it was made.
+    /// The instant at which a fact takes effect. A chargeback with only a date takes effect after the payment of that
+    /// day, since no payment can be taken back before it is made.
     fn instant(&self, fact: &Fact) -> DateTime<Utc> {
         let What::Chargeback { ref payment_id, .. } = fact.what else { return fact.effective_at };
         let is_paid_by = |other: &&&Fact| matches!(other.what, What::Payment { .. }) && other.id == *payment_id;
@@ -60,8 +60,8 @@ impl Replay<'_> {
     }
 }
 
-/// The order at one instant: refunds, cancellations and pay-outs, then payments, then chargebacks. None if the fact moves no
-/// money.
+/// The order of facts at one instant: refunds, cancellations and pay-outs, then payments, then chargebacks. `None` if
+/// the fact moves no money.
 fn rank(what: &What) -> Option<u8> {
     match what {
         What::Refund { .. } | What::Fulfilment(Event::Cancelled) | What::PayOut { .. } => Some(0),

@@ -1,4 +1,4 @@
-//! Payments and pay-outs, as a part of replaying an order's money: which instalment, fee or credit each amount goes to.
+//! Payments and pay-outs in the replay of an order's money: which instalment, fee or credit each amount goes to.
 
 use super::state::{Replay, ReplayResult};
 use crate::domain::calendar::plus;
@@ -7,8 +7,9 @@ use crate::domain::journal::{Account, Kind};
 use crate::domain::terms::policy::Allocation;
 
 impl Replay<'_> {
-    /// Oldest due instalment first, those without a due date last; in each the fee owed at the end of the day
-    /// before, then principal, or the other way round. What is left over becomes customer credit.
+    /// Allocates a payment to the oldest due instalment first, and to those without a due date last. Within an
+    /// instalment, it pays the fee owed at the end of the day before, then principal, or the other way round. The rest
+    /// is customer credit.
     pub(super) fn pay(&self, result: &mut ReplayResult, fact: &Fact, minor: i64, suspended: bool) {
         let from = if suspended { Account::Suspense } else { Account::CashClearing };
         let day_before = plus(fact.effective_on, -1);
@@ -17,7 +18,7 @@ impl Replay<'_> {
         for i in result.oldest_first() {
             let state = &mut result.instalments[i];
             let written_off = state.written_off.is_some();
-            // With the principal the fee was given up.
+            // The write-off of the principal gave up the fee as well.
             let mut to_fee = if written_off { 0 } else { (fees[i].net() - state.fee_paid).max(0) };
             let mut to_principal = state.principal.now();
             match self.terms.allocation {
@@ -47,10 +48,10 @@ impl Replay<'_> {
         result.declare(Kind::Payment, 0, from, Account::CustomerCredit, left, fact);
     }
 
-    /// From credit first, then from fees that were paid, earlier instalments first; a waiver takes fees in that order as well,
-    /// so fees not owed any more come first. A fee returned to the customer is not paid any more: if late facts or more days
-    /// past due make it owed again, it is open. Credit that late facts turned into principal stays overdrawn, for finance to
-    /// see.
+    /// Pays out credit first, then paid fees, earlier instalments first. A waiver uses the same order, so fees that are
+    /// no longer owed come first. A fee returned to the customer is no longer paid: it is open if late facts or more
+    /// days past due make it owed again. If late facts turned credit into principal, the credit stays overdrawn, which
+    /// finance reviews.
     pub(super) fn pay_out(&self, result: &mut ReplayResult, fact: &Fact, minor: i64) {
         let from_credit = result.credit.clamp(0, minor);
         let mut left = minor - from_credit;

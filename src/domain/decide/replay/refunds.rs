@@ -1,5 +1,5 @@
-//! Refunds, as a part of replaying an order's money: what they take from the principal, and what they give back of what
-//! was paid. Money that the provider gave back itself has left its cash and is never customer credit.
+//! Refunds in the replay of an order's money: how much they take from the principal, and how much of the payments they
+//! give back. Money that the provider gave back itself has left its cash and is never customer credit.
 
 use super::state::{Replay, ReplayResult, take};
 use crate::domain::facts::fact::{Fact, What};
@@ -7,8 +7,9 @@ use crate::domain::journal::{Account, Kind};
 use crate::domain::money::rated;
 
 impl Replay<'_> {
-    /// Principal first, latest instalment first; beyond what is left it gives back what was paid. Never more than was
-    /// ordered: a cancellation that happened before this refund, but was known after it, has left nothing of it.
+    /// Refunds principal first, latest instalment first. Beyond the principal that is left, gives back what was paid.
+    /// Never refunds more than was ordered: a cancellation that took effect before this refund, but became known after
+    /// it, leaves nothing to refund.
     pub(super) fn refund(&self, result: &mut ReplayResult, fact: &Fact, minor: i64, suspended: bool) {
         if self.is_given_back(fact) {
             return self.give_back(result, fact, minor, suspended);
@@ -26,15 +27,15 @@ impl Replay<'_> {
         self.refunded(result, fact, (minor, refunded), suspended);
     }
 
-    /// Whether the provider says that it gave a refund back itself.
+    /// Whether the provider reports that it gave back a refund itself.
     fn is_given_back(&self, fact: &Fact) -> bool {
         let is_word = |other: &&&Fact| other.what == What::GivenBack && other.id == fact.id;
         matches!(fact.what, What::Refund { .. }) && self.facts.iter().any(|other| is_word(&other))
     }
 
-    /// The customer has this money. It pays out the credit that is there, of an earlier refund or of what was paid too
-    /// much; then it gives back what was paid, latest instalment first. More than the books know to be paid comes off the
-    /// principal, and the credit is overdrawn by it until the payment is known.
+    /// Books a refund that the customer already has. It pays out the available credit, from an earlier refund or from
+    /// an overpayment; then it gives back what was paid, latest instalment first. An amount beyond the known payments
+    /// reduces the principal, and overdraws the credit until the payment is known.
     fn give_back(&self, result: &mut ReplayResult, fact: &Fact, minor: i64, suspended: bool) {
         let from = source_account(suspended);
         let from_credit = result.credit.clamp(0, minor);
@@ -53,7 +54,7 @@ impl Replay<'_> {
         self.refunded(result, fact, (minor, refunded), suspended);
     }
 
-    /// What every refund does besides: the merchant's service fee is less, and all of a row's money leaves suspense.
+    /// Books the parts that all refunds share: the service fee is reduced, and all of a row's money leaves suspense.
     fn refunded(&self, result: &mut ReplayResult, fact: &Fact, (minor, refunded): (i64, i64), suspended: bool) {
         let fee = |refunded: i64| rated((self.order.amount_minor - refunded).max(0), self.terms.service_fee);
         let returned = fee(result.refunded) - fee(result.refunded + refunded);
@@ -67,7 +68,7 @@ impl Replay<'_> {
 }
 
 impl ReplayResult {
-    /// Takes a refund off what is left of the principal, latest instalment first.
+    /// Subtracts a refund from the principal that is left, latest instalment first.
     fn refund_principal(&mut self, fact: &Fact, from: Account, left: &mut i64) {
         for i in (0..self.instalments.len()).rev() {
             let state = &mut self.instalments[i];
@@ -80,8 +81,8 @@ impl ReplayResult {
         }
     }
 
-    /// Turns what was paid of an instalment into what was refunded, and says how much that was. What was recovered of a
-    /// loss and is given back was no loss.
+    /// Turns the paid part of an instalment into a refund, and returns that amount. If the recovered part of a loss is
+    /// refunded, that part was no loss.
     fn refund_paid(&mut self, i: usize, fact: &Fact, left: &mut i64) -> i64 {
         let state = &mut self.instalments[i];
         let recovered = take(&mut state.recovered, left);
@@ -93,7 +94,7 @@ impl ReplayResult {
     }
 }
 
-/// What a refund is taken from: the merchant bears it, unless it was booked in suspense.
+/// The account that a refund is taken from: the merchant bears it, unless it was booked in suspense.
 fn source_account(suspended: bool) -> Account {
     if suspended { Account::Suspense } else { Account::MerchantPayable }
 }

@@ -1,4 +1,4 @@
-//! An order's money while its facts are replayed: what became of each instalment so far, and the movements that follow.
+//! The state of an order's money during a replay: each instalment so far, and the movements that follow.
 
 use chrono::NaiveDate;
 
@@ -11,11 +11,11 @@ use crate::domain::facts::source::Source;
 use crate::domain::journal::{Account, Declared, Kind, Movement};
 use crate::domain::terms::policy::Terms;
 
-/// What a replay works on.
+/// The input of a replay.
 pub struct Replay<'a> {
     pub order: &'a Order,
     pub terms: &'a Terms,
-    /// Effective by the day asked about.
+    /// The facts effective by the day in question.
     pub facts: &'a [&'a Fact],
     /// Days covered by holds with effect `fees`.
     pub held: &'a HeldDays,
@@ -25,19 +25,19 @@ pub struct Replay<'a> {
 #[derive(Debug, Clone)]
 pub struct InstalmentState {
     pub due: Due,
-    /// What the customer owes of the price, whether the books still have it or it was written off.
+    /// The part of the price that the customer owes, whether it is in the books or written off.
     pub principal: Principal,
-    /// Principal that was paid and not given back, and all that was refunded.
+    /// Principal that was paid and not given back, and all refunds.
     pub paid: i64,
     pub refunded: i64,
     pub fee_paid: i64,
     pub written_off: Option<WriteOff>,
-    /// Principal paid after it was written off.
+    /// Principal paid after the write-off.
     pub recovered: i64,
 }
 
 impl InstalmentState {
-    /// Where the books have the principal: what was written off is a loss.
+    /// The account of the principal: written-off principal is a loss.
     pub(super) fn receivable(&self) -> Account {
         if self.written_off.is_some() { Account::ExpensesBadDebt } else { Account::ReceivablePrincipal }
     }
@@ -50,13 +50,13 @@ pub struct WriteOff {
     pub minor: i64,
 }
 
-/// An order's money after all its facts.
+/// An order's money after all its facts took effect.
 pub struct ReplayResult {
     pub instalments: Vec<InstalmentState>,
     pub movements: Vec<Declared>,
-    /// Refunds and cancellation together, whether they came off principal or gave back what was paid.
+    /// Refunds and cancellations together, whether they reduced principal or gave back payments.
     pub refunded: i64,
-    /// Customer credit so far, without fees that were paid and are not owed any more: those are known at the end only.
+    /// Customer credit so far, without paid fees that are no longer owed: those are known only at the end.
     pub(super) credit: i64,
 }
 
@@ -114,7 +114,7 @@ impl ReplayResult {
     }
 }
 
-/// Takes as much as is there, and says how much that was.
+/// Takes as much of `left` as `there` has, and returns that amount.
 pub(super) fn take(there: &mut i64, left: &mut i64) -> i64 {
     let part = (*there).min(*left);
     *there -= part;

@@ -1,4 +1,4 @@
-//! Write-offs, as a part of replaying an order's money: an instalment that nobody pays is given up.
+//! Write-offs in the replay of an order's money: an instalment that stays unpaid is given up.
 
 use chrono::NaiveDate;
 

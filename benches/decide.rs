@@ -37,6 +37,7 @@ fn terms() -> Terms {
         days_off: None,
         due_day: None,
         not_fulfilled_after: None,
+        cancel_unfulfilled_after: None,
         bands: vec![Band { score: 550, limit_minor: 500_000, term: 14 }],
         freeze_when_overdue: Some(5),
         instalments: Vec::new(),

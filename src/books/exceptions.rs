@@ -25,9 +25,9 @@ pub fn name(row: &ExceptionRow) -> String {
 
 /// Returns the merchant and the internal number of an exception, from either of its ids.
 async fn find(tx: &mut Tx, name: &str) -> Result<(String, i64)> {
-    let parts = name.rsplit_once('-').and_then(|(merchant, rest)| {
+    let parts = name.rsplit_once('-').map(|(merchant, rest)| {
         let number = |letter| rest.strip_prefix(letter).and_then(|number| number.parse::<i64>().ok());
-        Some((merchant, number('X'), number('N')))
+        (merchant, number('X'), number('N'))
     });
     let merchant = |merchant: &str| if merchant == "scheme" { String::new() } else { merchant.to_owned() };
     match parts {

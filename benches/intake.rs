@@ -150,7 +150,7 @@ fn first_day(scheme: &Path) -> String {
     day.expect("a first day").trim_matches('"').to_owned()
 }
 
-/// Copies a scheme without a settle time for its files: they are complete.
+/// Copies a scheme and sets the settle time of its files to 0, because they are complete.
 fn copy_of(made: &Path) -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let done = Command::new("cp").arg("-a").arg(made.join(".")).arg(folder.path()).status().expect("cp");

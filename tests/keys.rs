@@ -1,5 +1,5 @@
-//! Keys that another party issues: paylater sends them out unchanged, accepts them back, and treats them as unique
-//! within their issuer's files.
+//! Keys that another party issues: paylater sends them out unchanged and accepts them back. They are unique only within
+//! the scope that the issuer defines.
 
 use std::fs;
 use std::path::Path;

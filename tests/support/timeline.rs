@@ -169,7 +169,7 @@ fn cell(column: &str, decision: &Decision, asked_on: &str, number: i64) -> Strin
     }
 }
 
-/// Debits less credits.
+/// Returns the balance of an account: debits less credits.
 fn balance(decision: &Decision, account: Account) -> i64 {
     let side = |movement: &Movement| i64::from(movement.debit == account) - i64::from(movement.credit == account);
     decision.movements.iter().map(|declared| side(&declared.movement) * declared.minor).sum()

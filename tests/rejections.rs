@@ -11,7 +11,7 @@ use crate::support::source::{codes_below, read, table_below};
 /// The day on which the samples arrive. Before, the shop took the files in `tests/rejections/before`.
 const DAY: &str = "2026-03-12";
 
-/// The codes that no single file can cause, and the tests with their texts.
+/// The codes whose cause is not in the file itself, and the tests with their texts.
 const ELSEWHERE: [(&str, &str); 15] = [
     ("CARD_UNBOUND_WHILE_OWING", "tests/records.rs"),
     ("CLOSED_WHILE_OWING", "tests/records.rs"),

@@ -103,7 +103,7 @@ impl Write for Log {
     }
 }
 
-/// Waits until the log is written, but at most [`FLUSH_WITHIN`], because standard error may have no reader.
+/// Waits until the log is written, but at most `FLUSH_WITHIN`, because standard error may have no reader.
 pub fn flush_log() {
     let Some(log) = LOG.get() else { return };
     let (done, ended) = sync_channel(1);

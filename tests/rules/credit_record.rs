@@ -97,7 +97,8 @@ fn the_credit_record_step_by_step() {
         record("notice after 1 flag after 0", "delivered 02 | notice 17 1"),
         "17 notice_due, 17 notice_sent, 17 flagged"
     );
-    // A settled record expires some days after it was settled, as far as known. An unpaid record does not expire.
+    // A settled record expires ten days after the settlement, even if the payment became known later. An unpaid record
+    // does not expire.
     let expiring = "notice after 3 flag after 5 | expires after 10";
     let flagged = "19 notice_due, 19 notice_sent, 24 flagged";
     for (happened, steps) in [

@@ -84,8 +84,8 @@ fn what_is_paid_after_a_write_off_is_recovered() {
          29   50.00        30.00      50.00     50.00     0.00
          30   0.00         0.00       0.00      0.00      30.00",
     );
-    // A chargeback of a payment from before the write-off increases the loss. A chargeback of a recovery reduces the
-    // recovery.
+    // A chargeback of a payment from before the write-off increases the loss. A recovery that is charged back no longer
+    // counts.
     check(
         terms,
         "delivered 02 | pay 10 40.00 | pay 28 30.00 | chargeback 29 40.00 pay-2 | chargeback 30 30.00 pay-3",
@@ -116,7 +116,7 @@ fn late_news_takes_a_write_off_back() {
          26   100.00       100.00    0.00  0.00
          28   60.00        60.00     5.00  40.00",
     );
-    // Also paid after the write-off: the recovery then counts as it would have counted without the late news.
+    // Also paid after the write-off: the recovery is then only 60.00, and the rest of that payment becomes credit.
     check(
         terms,
         "delivered 02 | pay 27 100.00 | pay 20 45.00 known 28",

@@ -3,7 +3,8 @@
 //!     cargo bench --bench intake
 //!
 //! PAYLATER_BENCH_ORDERS and PAYLATER_BENCH_RUNS set the size (1000000) and the number of runs (5). Needs Debian's
-//! sqlite3 and postgresql. Times are whole processes; quote the ratios, which hold when a machine's speed drifts.
+//! sqlite3 and postgresql. Times are of whole processes; quote the ratios, which stay the same when a machine's speed
+//! changes.
 
 use std::fs;
 use std::path::{Path, PathBuf};

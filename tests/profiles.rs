@@ -219,8 +219,8 @@ fn rows_are_answered_by_their_lines_and_rejected_ones_are_dropped_in_again_as_th
         rejects.starts_with("\u{feff}流水号;订单号;金额;时间;方式;code;message\n`P3;O2;1;二号;-;BAD_TIME;"),
         "{rejects}"
     );
-    // The corrected time has the sender's format or paylater's, and the file has a byte order mark or, as some editors
-    // save it, none.
+    // The corrected time has the sender's format or paylater's. The second file has lost its byte order mark, as
+    // happens in some editors.
     let mended = rejects.replace("二号", "2026/3/2 11:00");
     let unmarked =
         mended.trim_start_matches('\u{feff}').replace("P3", "P4").replace("2026/3/2 11:00", "2026-03-02 11:00:00");

@@ -1,4 +1,4 @@
-//! How long it takes to decide an order: one with five facts, and a book as a shop has it.
+//! Measures how long it takes to decide an order: one with five facts, and a typical mix of a shop's orders.
 //!
 //!     cargo bench --bench decide
 
@@ -16,7 +16,7 @@ use paylater::domain::terms::policy::{Allocation, Band, CreditRule, ExtensionLim
 use rust_decimal::Decimal;
 use std::hint::black_box;
 
-/// As the program has it.
+/// The same allocator as the program's.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -24,7 +24,8 @@ fn day(n: u64) -> NaiveDate {
     NaiveDate::from_ymd_opt(2026, 3, 1).expect("a day") + Days::new(n)
 }
 
-/// Two weeks after delivery, 0.05 % a day after three days of grace, capped at a quarter of the order.
+/// Due two weeks after delivery. The late fee is 0.05 % a day after three days of grace, at most a quarter of the
+/// order.
 fn terms() -> Terms {
     let caps = Caps { order_share: Some(Decimal::new(25, 2)), ..Caps::default() };
     let fee = LateFee { kind: FeeKind::Daily { rate: Decimal::new(5, 4), from_due: false }, grace: 3, caps };
@@ -99,7 +100,7 @@ fn decisions(c: &mut Criterion) {
         b.iter(|| decide(black_box(&five), &terms, &[], day(40)).expect("no calendar is needed"));
     });
 
-    // Of a hundred: 30 on their way, 30 delivered, 28 paid, 8 late, 4 with everything.
+    // Of a hundred orders, 30 are not delivered yet, 30 are delivered, 28 paid and 8 late; 4 have facts of every kind.
     let held = (4, What::Hold { reason: HoldReason::Return, ends_on: Some(day(8)) });
     let kinds = [
         (30, case(&[])),

@@ -1,9 +1,10 @@
-//! Taking in a file of a million orders, against the engines' own raw load of the same file, in the same run.
+//! Compares the intake of a file of a million orders with the engines' own raw load of the same file, in the same run.
 //!
 //!     cargo bench --bench intake
 //!
 //! PAYLATER_BENCH_ORDERS and PAYLATER_BENCH_RUNS set the size (1000000) and the number of runs (5). Needs Debian's
-//! sqlite3 and postgresql. Times are whole processes; quote the ratios, which hold when a machine's speed drifts.
+//! sqlite3 and postgresql. Times are of whole processes; quote the ratios, which stay the same when a machine's speed
+//! changes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -89,7 +90,7 @@ fn paylater() -> Command {
     command
 }
 
-/// One indexed table, write-ahead log, every commit on the disk.
+/// Loads the file into one indexed table, with a write-ahead log and every commit synced to disk.
 fn raw_sqlite(file: &Path) -> Duration {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let script = format!(
@@ -117,8 +118,8 @@ fn raw_postgres(file: &Path, url: &str) -> Duration {
     timed(&mut psql(&format!("\\copy orders FROM '{}' CSV HEADER", file.display())))
 }
 
-/// Customers and agreements are there; the orders are taken in, each decided and acknowledged.
-/// How long it took; what the close of their day takes goes to `closing`, once.
+/// Takes in customers and agreements, then the orders, and decides and acknowledges each order. Returns how long the
+/// orders took. Closes the day in the first run only and stores that time in `closing`.
 fn intake(made: &Path, postgres: Option<String>, closing: &mut Option<Duration>) -> Duration {
     let folder = copy_of(made);
     let orders: Vec<PathBuf> =
@@ -143,14 +144,14 @@ fn intake(made: &Path, postgres: Option<String>, closing: &mut Option<Duration>)
     took
 }
 
-/// The day on which the books of a scheme begin.
+/// Returns the first day of a scheme's books.
 fn first_day(scheme: &Path) -> String {
     let text = fs::read_to_string(scheme.join("paylater.toml")).expect("the configuration");
     let day = text.lines().find_map(|line| line.strip_prefix("starts_on = "));
     day.expect("a first day").trim_matches('"').to_owned()
 }
 
-/// A copy in which nobody waits for files to be left alone: they are whole.
+/// Copies a scheme and sets the settle time of its files to 0, because they are complete.
 fn copy_of(made: &Path) -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let done = Command::new("cp").arg("-a").arg(made.join(".")).arg(folder.path()).status().expect("cp");

@@ -1,4 +1,4 @@
-//! The floors of the house: an import never points up, and neighbours on a floor don't know each other.
+//! Checks the layers of the source: a module imports only from lower layers, and not from its own layer.
 
 use crate::support::imports::Crate;
 use crate::support::postgres;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use paylater::store::Store;
 use sqlx::{Connection, PgConnection};
 
-/// What each room may use of the others. What is not listed is not allowed.
+/// The modules that each top-level module may import. Every other import fails the test.
 const ROOMS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("clock", &[]),
@@ -40,7 +40,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
-/// Every source file with its room and the lines that are not test code.
+/// Returns every source file with its top-level module and its lines without test code.
 fn rooms() -> Vec<(PathBuf, String, String)> {
     let root = root();
     let mut found = Vec::new();
@@ -77,7 +77,7 @@ fn nothing_points_up() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Rooms whose files may still import each other in a circle.
+/// The top-level modules whose files may import each other in a circle.
 const STILL_IN_CIRCLES: &[&str] = &[];
 
 #[test]
@@ -100,7 +100,7 @@ fn no_files_import_each_other_in_a_circle() {
 
 #[test]
 fn what_belongs_in_one_place_is_only_there() {
-    // What is looked for, and the only rooms that may have it.
+    // A text to search for, and the only modules that may contain it.
     let places: &[(&str, &[&str])] = &[
         ("sqlx::", &["store"]),
         ("lettre::", &["mail"]),
@@ -154,7 +154,8 @@ fn jobs_have_one_name_everywhere() {
     }
 }
 
-/// Keys that compare otherwise in one table than in the next are not found by index, and lists come in another order.
+/// If two tables compared text in different ways, lookups could not use an index, and lists would have different
+/// orders.
 #[tokio::test]
 async fn all_text_compares_byte_by_byte_on_postgresql() {
     let url = postgres::database().await;

@@ -1,11 +1,11 @@
-//! What is dated before its order and comes in a provider's bill or as a waiver, with its order or before it. By the real
-//! program. Other kinds are in `corrections`.
+//! Bill lines and waivers dated before their order, which arrive with the order or before it. Runs the real program.
+//! The tests of other kinds are in `corrections`.
 
 use crate::support::{POLICY, Scheme};
 
 const ORDERS: &str = "order_id,customer_id,amount,currency,ordered_at\n";
 
-/// O1 comes on the 2nd, with its rows. O3 comes on the 3rd, and its rows have waited for it since the 2nd.
+/// O1 arrives on the 2nd, together with its rows. O3 arrives on the 3rd; its rows wait for it from the 2nd on.
 const BILL: &str = "transaction_id,order_id,event,amount,currency,occurred_at,refund_id
 B1,O1,payment,10.00,CNY,2026-03-01 09:59:59,
 B2,O1,payment,11.00,CNY,2026-03-01 10:00:00,
@@ -16,7 +16,7 @@ B4,O3,refund,2.00,CNY,2026-03-01 12:00:00,R3
 B4,O3,refund,3.00,CNY,2026-03-02 12:00:00,R4
 ";
 
-/// Days alone are compared by days.
+/// A date without a time is compared by day only.
 const WAIVERS: &str = "waiver_id,order_id,amount,currency,waived_on,approved_by
 W1,O1,1.00,CNY,2026-02-28,wang
 W2,O1,1.00,CNY,2026-03-01,wang
@@ -33,7 +33,7 @@ fn shop() -> Scheme {
     ])
 }
 
-/// Key and outcome of each row of an acknowledgement.
+/// Returns the key and the outcome of each row of an acknowledgement.
 fn answers(scheme: &Scheme, feed: &str) -> Vec<String> {
     let ack = scheme.ack(feed, &format!("{feed}-2026-03-02.csv"));
     let mut rows = csv::Reader::from_reader(ack.as_bytes());
@@ -41,7 +41,7 @@ fn answers(scheme: &Scheme, feed: &str) -> Vec<String> {
     rows.map(|row| format!("{} {} {}", &row[1], &row[2], &row[3]).trim().to_owned()).collect()
 }
 
-/// What became of each row of a file by now, as `files show` says it.
+/// Returns the current outcome of each row of a file, as `files show` prints it.
 fn shown(scheme: &Scheme, feed: &str) -> Vec<String> {
     let json = scheme.run(&["--json", "files", "show", &format!("{feed}-2026-03-02.csv")]);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
@@ -50,7 +50,7 @@ fn shown(scheme: &Scheme, feed: &str) -> Vec<String> {
     rows.map(|row| format!("{} {} {}", text(row, "key"), text(row, "outcome"), text(row, "code"))).collect()
 }
 
-/// Columns of the rows of a report, but for its header.
+/// Returns some columns of a report's rows, without the header.
 fn report(scheme: &Scheme, day: &str, kind: &str, columns: &[&str]) -> Vec<String> {
     let text = scheme.read(&format!("run/reconciliation/{day}/SHOP_{day}_{kind}.csv"));
     let mut rows = csv::Reader::from_reader(text.as_bytes());
@@ -100,12 +100,12 @@ async fn bills_and_waivers_dated_before_their_order_are_refused_whenever_the_ord
         assert_eq!(shown(&scheme, "waivers"), ["W1 rejected BEFORE_ORDER", "W3 rejected BEFORE_ORDER", "W4 accepted "]);
         let waivers = scheme.run(&["files", "show", "waivers-2026-03-02.csv"]);
         assert!(waivers.contains("column waived_on, value \"2026-03-01\": dated 2026-03-01"), "{waivers}");
-        // Only what was within the tolerance is booked; nothing is left in suspense.
+        // Only rows within the tolerance are booked; nothing is left in suspense.
         let positions = report(&scheme, "2026-03-03", "positions", &["order_id", "paid", "refunded"]);
         assert_eq!(positions, ["O1 11.00 0.00", "O3 18.00 3.00"]);
         let closing = report(&scheme, "2026-03-03", "summary", &["account", "closing"]);
         assert!(closing.contains(&"liabilities:suspense 0.00".to_owned()), "{closing:?}");
-        // The provider has the money all the same: finance is told of each such row, and matching lists it.
+        // The provider has the money anyway: each of these rows is an exception and is listed in the matching report.
         assert_eq!(
             report(&scheme, "2026-03-03", "exceptions", &["code", "order_id", "amount"]),
             [

@@ -1,5 +1,5 @@
-//! Money is booked where it is, and on its day: what waits, what is dated ahead, what the provider gave back itself, and
-//! what of a merchant's books is sealed when they do not add up.
+//! Money is booked in the right account and on its day: pending money, money dated ahead, and refunds that the provider
+//! gave back itself. Also: the sealed entries of a merchant whose books do not add up.
 
 use std::fs;
 
@@ -19,7 +19,7 @@ fn report(scheme: &Scheme, day: &str, kind: &str) -> String {
     scheme.read(&format!("run/reconciliation/2026-03-{day}/SHOP_2026-03-{day}_{kind}.csv"))
 }
 
-/// Cells of a report's rows, by column name.
+/// Returns some cells of a report's rows, by column name.
 fn rows(scheme: &Scheme, day: &str, kind: &str, columns: &[&str]) -> Vec<String> {
     let report = report(scheme, day, kind);
     let mut reader = csv::Reader::from_reader(report.as_bytes());
@@ -45,7 +45,7 @@ fn matching(scheme: &Scheme, day: &str) -> Vec<String> {
     rows(scheme, day, "matching", &["payment_id", "provider_amount", "our_amount", "status"])
 }
 
-/// The sealed days, thrown away and made again, are the same to the byte; and everything proves.
+/// Checks that sealed days that are deleted and written again are the same to the byte, and that `verify` passes.
 fn made_again(scheme: &Scheme) {
     scheme.run(&["verify"]);
     let before = files_below(&scheme.path("run"), &["reconciliation"]);
@@ -104,7 +104,7 @@ fn a_refund_and_a_chargeback_that_wait_and_are_dated_ahead_block_no_close() {
 #[test]
 fn money_after_the_cut_off_waits_for_the_next_day() {
     let policy = POLICY.replace("clock = \"ordered\"", "clock = \"ordered\"\ncut_off = \"22:00\"");
-    // The order is known, and the order comes a day later than its payment.
+    // In the first case the order is known; in the second it arrives a day after its payment.
     for order_on in ["01", "02"] {
         let scheme = Scheme::shop(&policy).with_customer(&[]);
         put(&scheme, "payments", "01", PAYMENTS, &["P1,O1,10.00,CNY,2026-03-01 23:00:00"]);
@@ -131,7 +131,7 @@ fn an_order_after_the_cut_off_is_booked_on_its_day_and_counts_as_owed_at_once() 
     assert_eq!(detail(&scheme, "01"), Vec::<String>::new());
     assert_eq!(rows(&scheme, "01", "positions", &["order_id"]), Vec::<String>::new());
     assert_eq!(rows(&scheme, "02", "positions", &["order_id", "due_on", "outstanding"]), ["O1 2026-03-09 850.00"]);
-    // Paid by the day alone, which the cut-off has moved on for the order.
+    // The payment has a date without a time, and the cut-off moved the order to the next day.
     assert_eq!([matching(&scheme, "01").len(), matching(&scheme, "02").len()], [0, 1]);
     made_again(&scheme);
 }
@@ -190,7 +190,7 @@ fn a_payment_dated_too_far_ahead_is_an_exception_until_its_day() {
     let config = scheme.read("paylater.toml").replace("home = \"run\"", "home = \"run\"\ndated_ahead_days = 3");
     scheme.write("paylater.toml", config);
     put(&scheme, "orders", "01", ORDERS, &["T1,C1,100.00,CNY,2026-03-01"]);
-    // Three days are no matter, four are; also of a refund, and of money whose order is not known.
+    // Three days ahead are allowed, four are an exception, also for a refund and for money without a known order.
     put(&scheme, "payments", "02", PAYMENTS, &["P1,T1,10.00,CNY,2026-03-05", "P2,T1,10.00,CNY,2026-03-06"]);
     put(&scheme, "refunds", "02", REFUNDS, &["P2,T1,10.00,CNY,2026-03-07", "R9,T9,10.00,CNY,2026-03-07"]);
     scheme.close("2026-03-08");
@@ -274,8 +274,8 @@ async fn what_the_provider_gave_back_itself_never_goes_out_a_second_time() {
 
 #[test]
 fn the_same_refund_in_the_merchants_file_and_in_the_bill_goes_out_once() {
-    // The bill before the merchant's file, on the same day, and a day after it; then before the order, and with a
-    // refund of the rest that the bank is to pay out.
+    // The bill arrives before the merchant's file, on the same day, and a day later; then before the order, and with a
+    // refund of the rest that the bank pays out.
     for (merchant_on, bill_on) in [("03", "02"), ("02", "02"), ("02", "03")] {
         let scheme = pays_out();
         put(&scheme, "payments", "01", PAYMENTS, &["P1,T1,100.00,CNY,2026-03-01 12:00:00"]);
@@ -283,7 +283,7 @@ fn the_same_refund_in_the_merchants_file_and_in_the_bill_goes_out_once() {
         put(&scheme, "bills", bill_on, BILLS, &["A1,T1,refund,30.00,CNY,2026-03-02 09:00:00,R1"]);
         scheme.close("2026-03-04");
         let late_word = merchant_on < bill_on;
-        // The bank was asked on the 2nd, before the bill said anything.
+        // The bank was asked on the 2nd, before the bill reported the refund.
         assert_eq!(pay_outs(&scheme, &["02", "03", "04"]).len(), usize::from(late_word), "{merchant_on} {bill_on}");
         assert_eq!(balance(&scheme, "04", "assets:cash-clearing"), "70.00", "{merchant_on} {bill_on}");
         assert_eq!(balance(&scheme, "04", "liabilities:customer-credit"), "0.00");
@@ -334,12 +334,12 @@ fn a_paid_fee_is_returned_for_the_day_on_which_it_stopped_being_owed() {
     let scheme = Scheme::shop(&policy).with_customer(&[]);
     let order = |id: &str| format!("{id},C1,100.00,CNY,2026-03-01");
     put(&scheme, "orders", "01", ORDERS, &[&order("A"), &order("B"), &order("C")]);
-    // Five days late: a fee of 5.00 each. Of C a half is left, and its fee grows by 0.50 a day.
+    // Five days late: a fee of 5.00 for each order. Half of C is still owed, and its fee grows by 0.50 a day.
     let paid = |id: &str, amount: &str| format!("P-{id},{id},{amount},CNY,2026-03-10 12:00:00");
     put(&scheme, "payments", "10", PAYMENTS, &[&paid("A", "105.00"), &paid("B", "105.00"), &paid("C", "55.00")]);
     let waived = |id: &str, order: &str, amount: &str, on: &str| format!("{id},{order},{amount},CNY,2026-03-{on}");
     let header = "waiver_id,order_id,amount,currency,waived_on";
-    // Known on its day; known three days late.
+    // W1 is known on its day, W2 and W3 three days late.
     put(&scheme, "waivers", "12", header, &[&waived("W1", "A", "2.00", "12")]);
     put(&scheme, "waivers", "15", header, &[&waived("W2", "B", "2.00", "12"), &waived("W3", "C", "4.00", "12")]);
     put(&scheme, "waivers", "17", header, &[&waived("W4", "B", "2.00", "14")]);
@@ -350,7 +350,7 @@ fn a_paid_fee_is_returned_for_the_day_on_which_it_stopped_being_owed() {
     };
     assert_eq!(returned("12"), ["A 2026-03-12 2.00 rule:fee_returned new"]);
     assert_eq!(returned("15"), ["B 2026-03-12 2.00 rule:fee_returned new", "C 2026-03-12 1.00 rule:fee_returned new"]);
-    // The fee of C grows again, so it owes what was returned.
+    // The fee of C grows again, so C owes the returned amount again.
     assert_eq!(returned("16"), ["C 2026-03-16 0.50 rule:fee_returned corrected"]);
     let both = ["B 2026-03-14 2.00 rule:fee_returned corrected", "C 2026-03-17 0.50 rule:fee_returned corrected"];
     assert_eq!(returned("17"), both);
@@ -362,7 +362,7 @@ fn the_service_fee_given_back_has_the_refunds_day_and_source() {
     let policy = POLICY.replace("clock = \"ordered\"", "clock = \"ordered\"\nservice_fee = \"0.01\"");
     let scheme = Scheme::shop(&policy).with_customer(&[]);
     put(&scheme, "orders", "01", ORDERS, &["A,C1,100.00,CNY,2026-03-01", "B,C1,50.00,CNY,2026-03-01"]);
-    // The second is known two days late; a cancellation gives back what is left.
+    // The second refund is known two days late. A cancellation refunds the rest of an order.
     put(&scheme, "refunds", "05", REFUNDS, &["R1,A,30.00,CNY,2026-03-05 09:00:00", "R2,A,20.00,CNY,2026-03-03"]);
     put(&scheme, "fulfilments", "06", "order_id,event,occurred_at", &["B,cancelled,2026-03-06"]);
     scheme.close("2026-03-06");

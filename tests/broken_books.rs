@@ -1,18 +1,18 @@
-//! Each merchant is proved by itself: one whose books do not add up is left out of the day's seal and stops nobody else,
-//! and the next seal that has the merchant makes the missing days good.
+//! Each merchant is proved separately. A merchant whose books do not add up is left out of the day's seal and does not
+//! stop the others. The next seal that includes the merchant also covers the missing days.
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
 use crate::support::{POLICY, Scheme, assert_same, files_below};
 
-/// Changes the books behind the program's back.
+/// Changes the books in SQLite directly, without the program.
 fn sqlite(scheme: &Scheme, store: &str, sql: &str) {
     let url = format!("sqlite:{}", scheme.path(store).display());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         use sqlx::Connection;
         let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
-        // Kept rows refuse to be changed by ordinary means.
+        // Triggers protect these rows from changes, so remove the triggers first.
         let triggers = "SELECT name FROM sqlite_schema WHERE type = 'trigger'";
         for trigger in sqlx::query_scalar::<_, String>(triggers).fetch_all(&mut connection).await.unwrap() {
             let drop = sqlx::AssertSqlSafe(format!("DROP TRIGGER {trigger}"));
@@ -24,7 +24,7 @@ fn sqlite(scheme: &Scheme, store: &str, sql: &str) {
     });
 }
 
-/// An open order that has nothing to decide after the 10th.
+/// Returns an open order without a next action after the 10th.
 fn quiet_order(scheme: &Scheme) -> String {
     let url = format!("sqlite:{}", scheme.path("sample-run/paylater.db").display());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -37,7 +37,7 @@ fn quiet_order(scheme: &Scheme) -> String {
     })
 }
 
-/// Adds to what an order owes.
+/// Increases the debt of an order.
 fn tamper(scheme: &Scheme, order: &str, by: i64) {
     let sql = format!(
         "UPDATE instalment SET outstanding_minor = outstanding_minor + {by}, principal_minor = principal_minor + {by}
@@ -50,7 +50,7 @@ fn report(scheme: &Scheme, day: &str, kind: &str) -> String {
     scheme.read(&format!("sample-run/reconciliation/2026-03-{day}/TEA_2026-03-{day}_{kind}.csv"))
 }
 
-/// The rows of some days' reports, without the header, sorted.
+/// Returns the rows of some days' reports, without the header, sorted.
 fn rows(scheme: &Scheme, days: &[&str], kind: &str) -> Vec<String> {
     let reports: Vec<String> = days.iter().map(|day| report(scheme, day, kind)).collect();
     let mut rows: Vec<String> = reports.iter().flat_map(|report| report.lines().skip(1).map(str::to_owned)).collect();
@@ -76,7 +76,7 @@ fn a_merchant_whose_books_do_not_add_up_is_left_out_and_stops_nobody() {
         assert!(manifest.contains("\"missing\"") && manifest.contains("\"merchant_id\": \"TEA\""), "{manifest}");
         assert!(!manifest.contains("TEA_2026"), "{manifest}");
         assert!(!scheme.path(&format!("{folder}/TEA_2026-03-{day}_summary.csv")).exists());
-        // The others are as they would have been.
+        // The reports of the other merchants are the same as without the broken books.
         for (name, bytes) in files_below(&whole.path(&folder), &["."]) {
             let others = !name.contains("TEA_") && !name.contains("scheme_") && !name.contains("credit-impact");
             if others && !name.ends_with("manifest.json") {
@@ -91,8 +91,8 @@ fn a_merchant_whose_books_do_not_add_up_is_left_out_and_stops_nobody() {
     let would = scheme.run(&["job", "close_day", "--dry-run"]);
     assert!(would.contains("would not be sealed") || would.contains("would be sealed without TEA"), "{would}");
 
-    // Put right, the next seal makes both days good: it opens where the last seal with the merchant closed, and has all
-    // rows since.
+    // After the repair, the next seal covers both days: it opens with the closing balances of the merchant's last seal
+    // and has all rows since then.
     tamper(&scheme, &order, -1);
     scheme.close("2026-03-13");
     assert_eq!(rows(&scheme, &["13"], "detail"), rows(&whole, &["11", "12", "13"], "detail"));
@@ -123,7 +123,7 @@ fn a_merchant_whose_books_do_not_add_up_is_left_out_and_stops_nobody() {
     let days = ["11", "12", "13"];
     assert_eq!(impact(&scheme, &days), impact(&whole, &days));
 
-    // The day after is as ever, and everything proves and can be made again.
+    // The day after is normal again, `verify` passes, and the reports can be written again.
     scheme.close("2026-03-14");
     for kind in ["summary", "detail", "positions", "matching"] {
         assert_eq!(report(&scheme, "14", kind), report(&whole, "14", kind), "{kind}");
@@ -198,7 +198,7 @@ fn what_a_left_out_merchants_bank_was_to_be_asked_for_is_asked_for_once_it_is_se
     scheme.run(&["verify"]);
 }
 
-/// Two merchants of one customer: what is planted is in the books of SHOP, OTHER has an order to decide every day.
+/// Two merchants with the same customer. The tests break the books of SHOP; OTHER has an order to decide every day.
 fn two_merchants() -> Scheme {
     let scheme = Scheme::shop(&format!("{POLICY}[version.pay_out]\nafter = 0\n")).with_customer(&[]);
     let other = "[[merchant]]\nid = \"OTHER\"\nname = \"Other\"\npolicy = \"policy.toml\"\n\
@@ -228,7 +228,7 @@ fn two_merchants() -> Scheme {
     scheme
 }
 
-/// Changes the books behind the program's back, on either engine, also rows that are kept.
+/// Changes the books directly, without the program, on either engine. Can also change rows that triggers protect.
 async fn change(scheme: &Scheme, sql: &str) {
     let statement = AssertSqlSafe(sql.to_owned());
     let changed = match scheme.env.iter().find(|(name, _)| name == "PAYLATER_STORE_URL") {
@@ -249,7 +249,7 @@ async fn change(scheme: &Scheme, sql: &str) {
     assert_eq!(changed, 1, "{sql}");
 }
 
-/// The rows of a merchant's reports of some days, without their header, sorted.
+/// Returns the rows of a merchant's reports of some days, without the header, sorted.
 fn rows_of(scheme: &Scheme, merchant: &str, days: &[&str], kind: &str) -> Vec<String> {
     let read = |day: &&str| scheme.read(&format!("run/reconciliation/{day}/{merchant}_{day}_{kind}.csv"));
     let mut rows: Vec<String> =
@@ -258,7 +258,7 @@ fn rows_of(scheme: &Scheme, merchant: &str, days: &[&str], kind: &str) -> Vec<St
     rows
 }
 
-/// A row that can't be so stops the close of one merchant in one of its parts, on the 3rd.
+/// Checks that an impossible row stops one job of the close for one merchant, on the 3rd.
 async fn a_row_that_can_not_be(scheme: Scheme, plant: &str, repair: &str, reason: &str, (job, did): (&str, &str)) {
     let whole = two_merchants();
     whole.close("2026-03-05");
@@ -268,7 +268,7 @@ async fn a_row_that_can_not_be(scheme: Scheme, plant: &str, repair: &str, reason
     let told = scheme.run_failing(&["close", "--through", "2026-03-03"], 1);
     assert!(told.contains("2026-03-03 was sealed without SHOP, whose books could not be worked out"), "{told}");
     assert!(told.contains(reason), "{reason}: {told}");
-    // It is said wherever somebody looks: in the seal, the exceptions, the status and the run of the job.
+    // The failure is visible in the manifest, the exceptions, the status and the run of the job.
     let manifest = scheme.read("run/reconciliation/2026-03-03/manifest.json");
     assert!(manifest.contains("\"merchant_id\": \"SHOP\"") && !manifest.contains("SHOP_2026"), "{manifest}");
     assert!(!scheme.path("run/reconciliation/2026-03-03/SHOP_2026-03-03_summary.csv").exists());
@@ -278,12 +278,13 @@ async fn a_row_that_can_not_be(scheme: Scheme, plant: &str, repair: &str, reason
     assert!(status.contains("BOOKS_BROKEN") && status.contains("open business date  2026-03-04"), "{status}");
     let failed = status.lines().find(|line| line.starts_with(&format!("│ {job} ")) && line.contains(did));
     assert!(failed.is_some(), "{job}: {status}");
-    // The other's day is as it would have been.
+    // The day of the other merchant is the same as without the broken books.
     for kind in ["summary", "detail", "positions", "settlement", "matching", "exceptions"] {
         let of = |scheme: &Scheme| rows_of(scheme, "OTHER", &["2026-03-03"], kind);
         assert_eq!(of(&scheme), of(&whole), "{kind}");
     }
-    // Until it is put right, every day says so; then the next seal makes the days good, and nothing is twice or half.
+    // Every close fails until the repair. Then the next seal covers the missing days, and no row is missing or
+    // repeated.
     scheme.run_failing(&["close", "--through", "2026-03-04"], 1);
     change(&scheme, repair).await;
     scheme.close("2026-03-05");

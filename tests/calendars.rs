@@ -1,4 +1,4 @@
-//! The calendars that come along, day by day against what others publish, and calendars at work in the real program.
+//! Compares the built-in calendars with published lists, day by day, and tests calendars with the real program.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,8 @@ use crate::support::Scheme;
 use chrono::{Datelike, NaiveDate, Weekday};
 use paylater::config::{Calendars, Problems};
 
-/// Every day of these years is off if, and only if, the published list says so, or the week where the list is silent.
+/// Checks that a day of these years is off if and only if the published list says so or, if it does not list the day,
+/// the weekday is off.
 fn agrees_with(name: &str, list: &str, years: std::ops::RangeInclusive<i32>) {
     let listed: BTreeMap<NaiveDate, bool> = list
         .lines()
@@ -50,7 +51,7 @@ late_fee = { kind = "flat", amount = "5.00" }
 extension = { times = 1, days = 365 }
 "#;
 
-/// A shop whose books begin on a day, with one order on it.
+/// A shop whose books begin on a given day, with one order on that day.
 fn shop(policy: &str, starts_on: &str) -> Scheme {
     let scheme = Scheme::shop(policy);
     let config = scheme.read("paylater.toml").replace("2026-03-01", starts_on);
@@ -122,7 +123,7 @@ fn a_year_without_data_stops_the_work_and_a_row_that_leads_there_is_rejected() {
     order(&scheme, "2026-12-24", "O2,C1,50.00,CNY,2026-12-24");
     order(&scheme, "2026-12-25", "O3,C1,50.00,CNY,2026-12-25");
     scheme.write("inbox/extensions-2026-12-21.csv", "extension_id,order_id,days,requested_at\nX1,O1,30,2026-12-21\n");
-    // On the 24th an order falls due on the 31st. From the 25th on it would be in 2027.
+    // An order of the 24th is due on the 31st. An order of the 25th or later is due in 2027.
     let stopped = scheme.run_failing(&["close", "--through", "2026-12-26"], 1);
     for part in ["SHOP", "policy version 2025-01-01", "2026-12-25", "calendar cn does not know 2027", "2024 to 2026"] {
         assert!(stopped.contains(part), "{part}\n{stopped}");
@@ -135,7 +136,7 @@ fn a_year_without_data_stops_the_work_and_a_row_that_leads_there_is_rejected() {
         "{ack}"
     );
 
-    // With the year it goes on where it stopped, and what was decided before stands.
+    // With the year in the calendar, the close continues where it stopped, and earlier decisions stay.
     let own = include_str!("../calendars/cn.toml")
         .replace("2026]", "2026, 2027]")
         .replace("days_off = [", "days_off = [{ name = \"元旦\", first = \"2027-01-01\", last = \"2027-01-03\" },");
@@ -145,12 +146,12 @@ fn a_year_without_data_stops_the_work_and_a_row_that_leads_there_is_rejected() {
     assert!(positions(&scheme, "2026-12-26").contains("O3,C1,1,CNY,2027-01-04"));
     scheme.run(&["verify"]);
 
-    // Its days may not change any more either, now that an order was decided on them.
+    // The days of that year may no longer change either, because an order was decided with them.
     scheme.write("cn.toml", own.replace("2027-01-03", "2027-01-02"));
     let stopped = scheme.run_failing(&["close", "--through", "2026-12-27"], 1);
     assert!(stopped.contains("days of the calendar year cn/2027 were changed"), "{stopped}");
 
-    // Without the year nothing is decided on guesswork, by whatever way one comes to it.
+    // Without the year, no command guesses a due date.
     scheme.write("paylater.toml", scheme.read("paylater.toml").replace("[calendars]\ncn = \"cn.toml\"\n", ""));
     let why =
         "deciding order O3 of SHOP, policy version 2025-01-01: calendar cn does not know 2027; it covers 2024 to 2026";
@@ -165,7 +166,7 @@ fn days_that_orders_were_decided_on_do_not_change() {
     scheme.write("cn.toml", own);
     scheme.write("paylater.toml", scheme.read("paylater.toml") + "[calendars]\ncn = \"cn.toml\"\n");
     scheme.close("2026-09-26");
-    // The name of a holiday is free.
+    // The name of a holiday may change.
     scheme.write("cn.toml", own.replace("国庆节", "National Day"));
     scheme.close("2026-09-27");
     for (year, changed) in [
@@ -291,7 +292,7 @@ fn keys_that_contradict_each_other_are_refused() {
             "instalments.due_day: number 2 could fall due before number 1; list instalments by rising term",
         ),
         (
-            // From the last day of a month it is eight days to day 8 of the next.
+            // From the last day of a month to day 8 of the next month, there are eight days.
             vec![(
                 "bands = ",
                 &parts("{ share = \"0.5\", term = 9 }, { share = \"0.5\", due_day = { day = 8, month = 1 } }"),

@@ -1,4 +1,4 @@
-//! A wall clock that jumps, under the real daemon: no day is sealed that is not over, and none is forgotten.
+//! The real daemon with a wall clock that jumps: it never seals a day before the day is over, and never skips a day.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use chrono_tz::Asia::Shanghai;
 use paylater::store::{Store, runs};
 
-/// A scheme in real life, whose first open day was so many days ago.
+/// A scheme on the wall clock whose first open day was `days_ago` days ago.
 fn begun(days_ago: u64, keys: &str) -> (Scheme, NaiveDate) {
     let scheme = Scheme::shop(POLICY);
     let first = Utc::now().with_timezone(&Shanghai).date_naive() - Days::new(days_ago);
@@ -18,7 +18,7 @@ fn begun(days_ago: u64, keys: &str) -> (Scheme, NaiveDate) {
     (scheme, first)
 }
 
-/// Waits until `status` says something; the daemon looks every second.
+/// Waits until `status` prints these words. The daemon checks the clock every second.
 fn until(scheme: &Scheme, words: &str) -> (String, Option<i32>) {
     let started = Instant::now();
     loop {
@@ -65,7 +65,7 @@ fn a_clock_that_is_ahead_for_a_while_seals_nothing() {
     with_a_clock_of_its_own(&mut scheme);
     let daemon = Daemon::start(&scheme);
     until(&scheme, "nothing to do");
-    // To the year 2108.
+    // Sets the clock to the year 2108.
     scheme.write("ahead", (86_400_i64 * 30_000).to_string());
     let (told, status) = until(&scheme, "ahead by");
     assert_eq!(status, Some(1), "{told}");
@@ -103,10 +103,10 @@ async fn what_was_done_by_a_clock_that_was_ahead_keeps_no_job_from_its_time() {
     let day = "2026-03-09".parse().unwrap();
     let due = at("2026-03-10T00:30:00Z");
     let mut tx = store.write().await.unwrap();
-    // On the 9th at 10:35 the clock said the 10th, so that the close of the 10th seemed to be due.
+    // On the 9th at 10:35 the clock showed the 10th, so the close of the 10th seemed to be due.
     assert!(runs::claim(&mut tx, "close_day", due, day, at("2026-03-10T10:35:00Z")).await.unwrap());
     runs::finish(&mut tx, "close_day", due, "done", "", at("2026-03-10T10:35:01Z")).await.unwrap();
-    // Set right, it is not due yet; and when it is, nobody has done it.
+    // With the right time, the close is not due yet. When it is due, it does not count as done.
     let last = runs::last_scheduled(&mut tx, "close_day", at("2026-03-09T10:56:00Z")).await.unwrap();
     assert_eq!(last, None);
     assert!(runs::claim(&mut tx, "close_day", due, day, at("2026-03-10T00:30:01Z")).await.unwrap());

@@ -1,5 +1,5 @@
-//! Files that come packed: what is read, what is refused and with which words. By the real program, with archives made
-//! here.
+//! Compressed files and archives: the ones that are read, and the ones that are refused, with their messages. Runs the
+//! real program on archives that the tests create.
 
 use std::io::Write;
 
@@ -13,7 +13,7 @@ const NAME: &str = "payments-2026-03-01.csv";
 const PAYMENTS: &str =
     "payment_id,order_id,amount,currency,paid_at\nP1,O1,1.00,CNY,2026-03-01\nP2,O2,2.00,CNY,2026-03-01\n";
 
-/// A shop that gets this as its payments of the day, with these keys for the feed.
+/// A shop with these bytes as its payments file of the day, and these keys for the feed.
 fn shop(bytes: &[u8], keys: &str) -> Scheme {
     let scheme = Scheme::shop(POLICY);
     let feed = "kind = \"payments\"\n";
@@ -24,7 +24,7 @@ fn shop(bytes: &[u8], keys: &str) -> Scheme {
     scheme
 }
 
-/// The acknowledgement after the day is closed.
+/// Returns the acknowledgement after the close of the day.
 fn answer(bytes: &[u8], keys: &str) -> String {
     let scheme = shop(bytes, keys);
     scheme.close("2026-03-01");
@@ -37,7 +37,8 @@ fn is_read(bytes: &[u8], keys: &str) {
     assert!(ack.contains("2,P1,pending,UNKNOWN_ORDER") && ack.contains("3,P2,pending"), "{ack}");
 }
 
-/// The file is quarantined whole, with this code and these words; a reason lies beside it, and its bytes are kept.
+/// Checks that the whole file is quarantined with this code and these words, with a reason file beside it and with
+/// unchanged bytes.
 #[track_caller]
 fn is_refused(bytes: &[u8], keys: &str, code: &str, words: &str) {
     let scheme = shop(bytes, keys);
@@ -66,7 +67,7 @@ fn zstd(text: &[u8], window_log: u32) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// A tar archive of one file, as far as anybody looks at it.
+/// A tar archive of one file, with only the parts that paylater reads.
 fn tar(name: &str, text: &[u8]) -> Vec<u8> {
     let mut header = vec![0; 512];
     header[..name.len()].copy_from_slice(name.as_bytes());
@@ -95,7 +96,7 @@ fn zip(entries: &[(&str, &[u8])]) -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
-/// Exchanges bytes of the same length, wherever they stand.
+/// Replaces every occurrence of some bytes with other bytes of the same length.
 fn exchanged(mut bytes: Vec<u8>, from: &[u8], to: &[u8]) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
     let places: Vec<usize> = (0..=bytes.len() - from.len()).filter(|at| bytes[*at..].starts_with(from)).collect();
@@ -115,7 +116,7 @@ fn it_is_read_whatever_it_is_packed_in() {
     is_read(&[gzip(first), gzip(second)].concat(), "");
     is_read(&zstd(text, 20), "");
     is_read(&[zstd(first, 20), zstd(second, 20)].concat(), "");
-    // A frame to be skipped comes first.
+    // A skippable frame comes first.
     is_read(&[b"\x50\x2a\x4d\x18\x04\0\0\0skip".to_vec(), zstd(text, 20)].concat(), "");
     is_read(&zip(&[("payments.csv", text)]), "");
     is_read(
@@ -133,7 +134,7 @@ fn it_is_read_whatever_it_is_packed_in() {
 
 #[test]
 fn names_in_gbk_are_understood() {
-    // 汇总.csv and 明细.csv as Windows writes them.
+    // 汇总.csv and 明细.csv in GBK, as Windows writes them.
     let (sums, rows) = (b"\xbb\xe3\xd7\xdc.csv", b"\xc3\xf7\xcf\xb8.csv");
     let bytes = zip(&[("AAAA.csv", b"x"), ("BBBB.csv", PAYMENTS.as_bytes())]);
     let bytes = exchanged(exchanged(bytes, b"AAAA.csv", sums), b"BBBB.csv", rows);
@@ -176,7 +177,7 @@ fn entries_with_bad_names_are_refused() {
         ("C:\\a.csv", "has a name that leads out of the archive"),
         ("a\u{7}.csv", "has control characters in its name"),
     ] {
-        // Written under a harmless name of the same length, since writers refuse such as well.
+        // Write the entry under a harmless name of the same length first, because zip writers refuse these names.
         let harmless: String = name.chars().map(|_| 'Q').collect();
         let bytes = exchanged(zip(&[(&harmless, text)]), harmless.as_bytes(), name.as_bytes());
         is_refused(&bytes, "", "FILE_ARCHIVE", words);
@@ -192,11 +193,11 @@ fn entries_with_bad_names_are_refused() {
 #[test]
 fn what_cannot_be_unpacked_is_said() {
     let text = PAYMENTS.as_bytes();
-    // What only looks like a tar archive is none: found by fuzzing.
+    // A text file that only looks like a tar archive is not one. Found by fuzzing.
     let far = 257 - PAYMENTS.len();
     is_read(format!("{PAYMENTS}P3,{:far$}ustar,1.00,CNY,2026-03-01\n", "", far = far - 3).as_bytes(), "");
     let mut encrypted = zip(&[("a.csv", text)]);
-    // The lowest flag of both headers.
+    // Set the lowest flag bit in both headers.
     let central = (0..encrypted.len()).find(|at| encrypted[*at..].starts_with(b"PK\x01\x02")).unwrap();
     encrypted[6] |= 1;
     encrypted[central + 8] |= 1;
@@ -223,7 +224,7 @@ fn what_cannot_be_unpacked_is_said() {
 
 #[test]
 fn damaged_archives_count_for_nothing() {
-    // Long enough that rows come out before the damage shows.
+    // Long enough that rows are read before the damaged part.
     let mut text = PAYMENTS.to_owned();
     for i in 0..20_000 {
         text.push_str(&format!("Q{i},O{},{}.00,CNY,2026-03-01\n", i * 7919 % 10_007, i % 977 + 1));
@@ -238,11 +239,11 @@ fn damaged_archives_count_for_nothing() {
     let zipped = zip(&[("a.csv", text)]);
     let mut lying = zipped.clone();
     let central = (0..lying.len()).find(|at| lying[*at..].starts_with(b"PK\x01\x02")).unwrap();
-    // It says that it unpacks to fewer bytes than it does.
+    // The header states a smaller unpacked size than the real one.
     lying[central + 24] ^= 0x01;
     for (bytes, words) in [
         (cut(gzip(text)), "cannot be unpacked to its end"),
-        // Of the checksum.
+        // Damages the checksum.
         (flipped(gzip(text), 6), "cannot be unpacked to its end"),
         ([gzip(text), b"and more".to_vec()].concat(), "cannot be unpacked to its end"),
         (cut(zstd(text, 20)), "cannot be unpacked to its end"),

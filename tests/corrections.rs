@@ -1,5 +1,5 @@
-//! Facts that were wrong and are put right: by a file or by `correct`, voided or replaced, with all that followed from
-//! them; and what can't be right to begin with. By the real program.
+//! Corrections of wrong facts, by a file or by `correct`: a fact is voided or replaced, and everything that followed
+//! from it is corrected. Also facts that are impossible from the start. Runs the real program.
 
 use crate::support::Scheme;
 
@@ -42,12 +42,12 @@ fn with_corrections(scheme: Scheme) -> Scheme {
     scheme
 }
 
-/// One order of 100.00, delivered when it was ordered.
+/// One order of 100.00, delivered on the day of the order.
 fn ordered() -> (&'static str, String) {
     ("orders-2026-03-01.csv", file(ORDERS, &["O1,C1,100.00,CNY,2026-03-01 10:00:00,2026-03-01 12:00:00"]))
 }
 
-/// Some columns of a report of the shop, row by row.
+/// Returns some columns of a report of the shop, row by row.
 fn report(scheme: &Scheme, day: &str, kind: &str, columns: &[&str]) -> Vec<String> {
     let report = scheme.read(&format!("run/reconciliation/{day}/SHOP_{day}_{kind}.csv"));
     let mut rows = csv::Reader::from_reader(report.as_bytes());
@@ -66,13 +66,13 @@ fn matching(scheme: &Scheme, day: &str) -> Vec<String> {
     report(scheme, day, "matching", &["payment_id", "provider_amount", "our_amount", "status"])
 }
 
-/// The closing of an account, as the day's summary has it.
+/// Returns the closing balance of an account in the day's summary.
 fn closing(scheme: &Scheme, day: &str, account: &str) -> String {
     let rows = report(scheme, day, "summary", &["account", "closing"]);
     rows.iter().find_map(|row| row.strip_prefix(&format!("{account} "))).unwrap_or("0.00").to_owned()
 }
 
-/// Every sealed day comes out again as it was sealed, and the books follow from the facts.
+/// Checks that every sealed day can be reproduced and that the books follow from the facts.
 fn verified(scheme: &Scheme) {
     scheme.run(&["verify"]);
 }
@@ -102,10 +102,10 @@ async fn a_payment_is_voided_replaced_and_corrected_again() {
         assert_eq!(closing(&scheme, "2026-03-07", "assets:cash-clearing"), "0.00");
         assert_eq!(matching(&scheme, "2026-03-05"), ["P1 100.00 100.00 matched"]);
         assert_eq!(matching(&scheme, "2026-03-07"), ["P1 100.00 0.00 missing_here"]);
-        // Everything that is booked because of it names the correction.
+        // Every entry that follows from the correction has the correction's row as its source.
         let booked = report(&scheme, "2026-03-07", "detail", &["kind", "amount", "source", "source_line", "reason"]);
         assert_eq!(booked, ["payment 100.00 corrections-2026-03-07.csv 2 corrected"]);
-        // After all it was 60.00; and an older word that comes later changes nothing.
+        // A later correction replaces the amount with 60.00. An older correction that arrives later changes nothing.
         let header = format!("{CORRECTIONS},amount,currency");
         write(
             &scheme,
@@ -124,7 +124,7 @@ async fn a_payment_is_voided_replaced_and_corrected_again() {
             "line,key,outcome,code,message\n2,K2,accepted,,\n3,K3,accepted,,\n4,K2,duplicate,DUPLICATE,recorded before with the same \
              content\n5,K2,conflict,CONFLICT,correction K2 was recorded before with other content; nothing was changed\n"
         );
-        // Paid before the due date: the fee of the 9th is on the rest.
+        // The payment was before the due date, so the fee of the 9th is for the rest.
         assert_eq!(positions(&scheme, "2026-03-09"), ["O1 2026-03-08 40.00 5.00 clear"]);
         assert_eq!(matching(&scheme, "2026-03-09"), ["P1 100.00 60.00 amount_differs"]);
         assert_eq!(matching(&scheme, "2026-03-10"), [""; 0]);
@@ -143,7 +143,7 @@ async fn a_payment_is_voided_replaced_and_corrected_again() {
 
 #[test]
 fn every_kind_of_fact_can_be_put_right() {
-    // What the fact is, what is said of it later, and the position before and after.
+    // The fact, its correction, and the position before and after the correction.
     let hold =
         ("holds-2026-03-03.csv", "hold_id,order_id,reason,starts_on,ends_on", "H1,O1,return,2026-03-03,2026-03-20");
     let extension = ("extensions-2026-03-03.csv", "extension_id,order_id,days,requested_at", "X1,O1,3,2026-03-03");
@@ -153,7 +153,7 @@ fn every_kind_of_fact_can_be_put_right() {
         ("waivers-2026-03-10.csv", "waiver_id,order_id,amount,currency,waived_on", "W1,O1,5.00,CNY,2026-03-10");
     for ((name, header, row), correction, before, after) in [
         (hold, "hold,H1,void,,,,,", "2026-03-26 100.00 0.00", "2026-03-08 100.00 5.00"),
-        // A hold that ends early: four days.
+        // The hold ends early and lasts four days.
         (hold, "hold,H1,replace,,,,2026-03-06,", "2026-03-26 100.00 0.00", "2026-03-12 100.00 0.00"),
         (extension, "extension,X1,void,,,,,", "2026-03-11 100.00 0.00", "2026-03-08 100.00 5.00"),
         (extension, "extensions,X1,replace,,,1,,", "2026-03-11 100.00 0.00", "2026-03-09 100.00 5.00"),
@@ -162,7 +162,7 @@ fn every_kind_of_fact_can_be_put_right() {
         (cancelled, "fulfilment,O1:cancelled,void,,,,,", "", "2026-03-08 100.00 5.00"),
         (waiver, "waiver,W1,void,,,,,", "2026-03-08 100.00 0.00", "2026-03-08 100.00 5.00"),
         (waiver, "waiver,W1,replace,2.00,CNY,,,", "2026-03-08 100.00 0.00", "2026-03-08 100.00 3.00"),
-        // Delivered later than was said.
+        // The delivery was later than reported.
         (
             refund,
             "fulfilment,O1:delivered,replace,,,,,2026-03-05 10:00:00",
@@ -206,7 +206,7 @@ fn a_correction_is_admitted_under_the_rules_of_its_fact() {
         "correction_id,corrected_at,reason,approved_by,kind,fact_id,action,order_id,amount,currency,days,paid_at";
     let row = |i: usize, text: &str| format!("K{i},2026-03-05,typed wrong,wang.li,{text}");
     let cases = [
-        // 30.00 are refunded by the other one.
+        // The other refund is of 30.00.
         ("refund,R1,replace,,70.01,CNY,,", "rejected,REFUND_TOO_MUCH"),
         ("refund,R1,replace,,70.00,CNY,,", "accepted,"),
         ("extension,X1,replace,,,,6,", "rejected,EXTENSION_TOO_LONG"),
@@ -262,7 +262,7 @@ fn money_that_waits_leaves_suspense_when_its_row_is_corrected() {
         &[
             "K1,payment,P1,replace,2026-03-03,the order was O1,wang.li,O1",
             "K2,payment,P2,void,2026-03-03,not ours,wang.li,",
-            // Waits for another order.
+            // The payment waits for another order.
             "K3,payment,P3,replace,2026-03-03,the order was O6,wang.li,O6",
         ],
     );
@@ -283,7 +283,7 @@ fn money_that_waits_leaves_suspense_when_its_row_is_corrected() {
     );
     let codes: Vec<String> = scheme.exceptions("2026-03-04").iter().map(|row| row[..13].to_owned()).collect();
     assert_eq!(codes, ["UNKNOWN_ORDER"], "only of P3");
-    // A payment that waited, was booked when its order came, and is void after all.
+    // A payment that was pending, was booked when its order arrived, and is then voided.
     write(&scheme, "orders-2026-03-05.csv", ORDERS, &["O9,C1,5.00,CNY,2026-03-02 10:00:00,"]);
     write(&scheme, "corrections-2026-03-06.csv", CORRECTIONS, &["K4,payment,P3,void,2026-03-06,not ours,wang.li"]);
     scheme.close("2026-03-06");
@@ -328,7 +328,7 @@ async fn what_was_matched_and_is_corrected_on_the_same_day_is_not_matched() {
         let bills = "transaction_id,order_id,event,amount,currency,occurred_at,refund_id";
         write(scheme, "bills-2026-03-02.csv", bills, &["P1,O1,payment,100.00,CNY,2026-03-02,"]);
         scheme.close("2026-03-01");
-        // The first close of the day comes as far as the bill, and cannot write its reports.
+        // The first close of the day takes the bill, but cannot write its reports.
         std::fs::rename(scheme.path("run/reconciliation"), scheme.path("run/kept")).unwrap();
         scheme.write("run/reconciliation", "in the way");
         scheme.run_failing(&["close", "--through", "2026-03-02"], 1);
@@ -360,14 +360,14 @@ fn a_refund_that_failed_is_void() {
     let scheme = shop(&[
         ordered(),
         ("bills-2026-03-02.csv", file(bills, &["P1,O1,payment,100.00,CNY,2026-03-02,"])),
-        // Counted when it began; then it failed, and so did one that was never counted.
+        // The refund counted when it began, and failed later. Another failed refund never counted.
         ("bills-2026-03-03.csv", file(bills, &["P1,O1,refund,40.00,CNY,2026-03-03,R1"])),
         (
             "bills-2026-03-05.csv",
             file(bills, &["P1,O1,refund_failed,40.00,CNY,2026-03-05,R1", "P1,O1,refund_failed,7.00,CNY,2026-03-05,R9"]),
         ),
         ("bills-2026-03-06.csv", file(bills, &["P1,O1,refund_failed,40.00,CNY,2026-03-05,R1"])),
-        // By a refunds file.
+        // The same with a refunds file.
         ("refunds-2026-03-03.csv", file(&format!("{REFUNDS},status"), &["R2,O1,10.00,CNY,2026-03-03,done"])),
         ("refunds-2026-03-06.csv", file(&format!("{REFUNDS},status"), &["R2,O1,10.00,CNY,2026-03-06,failed"])),
     ]);
@@ -376,7 +376,7 @@ fn a_refund_that_failed_is_void() {
     assert!(ack.contains("2,R1,accepted") && ack.contains("3,R9,declined,SET_ASIDE,a refund that failed"), "{ack}");
     assert!(scheme.ack("bills", "bills-2026-03-06.csv").contains("R1,duplicate"));
     assert!(scheme.ack("refunds", "refunds-2026-03-06.csv").contains("R2,accepted"));
-    // What the bill tells of, the provider gave back itself; of the other the customer has the credit.
+    // The provider itself gave back the refund in the bill. The other refund is customer credit.
     for (day, credit, cash) in [("03", "-10.00", "60.00"), ("05", "-10.00", "100.00"), ("06", "0.00", "100.00")] {
         assert_eq!(closing(&scheme, &format!("2026-03-{day}"), "liabilities:customer-credit"), credit, "{day}");
         assert_eq!(closing(&scheme, &format!("2026-03-{day}"), "assets:cash-clearing"), cash, "{day}");
@@ -400,7 +400,8 @@ fn a_hold_entered_late_corrects_the_flag() {
         "holds-2026-03-18.csv",
         holds,
         &[
-            // Covers the day of the flag; moves the due date to the 24th; covers the day of the notice only; comes after both.
+            // H1 covers the day of the flag. H2 moves the due date to the 24th. H4 covers only the day of the notice.
+            // H5 begins after both.
             "H1,O1,dispute,2026-03-14,2026-03-20",
             "H2,O2,late_delivery,2026-03-05,2026-03-20",
             "H4,O4,dispute,2026-03-10,2026-03-13",
@@ -412,7 +413,7 @@ fn a_hold_entered_late_corrects_the_flag() {
         let found = report(&scheme, day, "positions", &["order_id", "credit_status"]);
         found.iter().filter_map(|row| row.strip_suffix(" flagged")).collect::<Vec<_>>().join(" ")
     };
-    // The notice of O3 fell on a held day, so its way to a flag begins anew after the hold.
+    // The notice of O3 was on a held day, so the time from notice to flag starts again after the hold.
     assert_eq!(flagged("2026-03-17"), "O1 O2 O4 O5");
     assert_eq!(flagged("2026-03-18"), "O5");
     let impact = scheme.read("run/reconciliation/2026-03-18/credit-impact_2026-03-18.csv");
@@ -481,7 +482,7 @@ async fn what_happened_before_its_order_is_refused() {
         for feed in ["holds", "extensions"] {
             assert!(scheme.ack(feed, &format!("{feed}-2026-03-02.csv")).contains("rejected,BEFORE_ORDER"), "{feed}");
         }
-        // What waited for the order is refused when the order comes, and its money is told.
+        // Rows that waited for the order are rejected when the order arrives, and their money becomes an exception.
         for file in ["fulfilments-2026-03-01.csv", "payments-2026-03-01.csv"] {
             let shown = scheme.run(&["files", "show", file]);
             assert!(shown.contains("BEFORE_ORDER") && shown.contains("rejected"), "{shown}");
@@ -493,7 +494,7 @@ async fn what_happened_before_its_order_is_refused() {
         scheme.read("run/reconciliation/2026-03-03/manifest.json")
     };
     assert_eq!(story(shop(&[])), story(shop(&[]).on_postgres().await), "the same on both engines");
-    // A policy may know better.
+    // A policy can allow an earlier date.
     let scheme = Scheme::shop(&POLICY.replace("refund_window", "before_order = 400\nrefund_window")).with_customer(&[]);
     write(&scheme, "orders-2026-03-02.csv", ORDERS, &["O2,C1,100.00,CNY,2026-03-02 10:00:00,2025-03-02 10:00:00"]);
     scheme.close("2026-03-02");
@@ -506,7 +507,7 @@ fn an_extension_is_not_used_up_for_nothing() {
     write(&scheme, "payments-2026-03-02.csv", PAYMENTS, &["P1,O1,100.00,CNY,2026-03-02"]);
     let extensions = "extension_id,order_id,days,requested_at";
     write(&scheme, "extensions-2026-03-03.csv", extensions, &["X1,O1,3,2026-03-03"]);
-    // The payment is taken back, so something is owed again: the extension is still there to be had.
+    // The chargeback makes the order owed again, so the customer can still get the extension.
     write(
         &scheme,
         "chargebacks-2026-03-04.csv",
@@ -540,13 +541,13 @@ fn a_person_corrects_with_a_name_and_a_reason() {
     );
     let told = scheme.run(&early);
     assert!(told.starts_with("correction hand-") && told.ends_with(" of hold H1: accepted\n"), "{told}");
-    // The same again is nothing new; what can't be is refused, as in a file.
+    // The same correction again is a duplicate. An impossible one is rejected, as in a file.
     assert!(scheme.run(&early).contains("duplicate"));
     let refused = scheme.run_failing(&["correct", "hold", "H1", "--ends-on", "soon", "--reason", "x", "--by", "y"], 1);
     assert!(refused.contains("rejected, BAD_TIME: column ends_on, value \"soon\""), "{refused}");
     let unknown = scheme.run_failing(&["correct", "notice", "N1", "--void", "--reason", "x", "--by", "y"], 2);
     assert!(unknown.contains("\"notice\" can't be corrected"), "{unknown}");
-    // One whose fact has not come waits for it, and ends as any other row.
+    // A correction whose fact is not known yet is pending, like any other row.
     let waits = scheme.run(&[
         "correct",
         "payment",
@@ -593,7 +594,8 @@ fn a_correction_that_a_stop_left_lying_is_taken_with_the_next_files() {
 async fn money_dated_ahead_is_corrected_before_its_day() {
     let story = |scheme: Scheme| {
         write(&scheme, "orders-2026-03-01.csv", ORDERS, &["O1,C1,100.00,CNY,2026-03-01 10:00:00,2026-03-01 12:00:00"]);
-        // Known on the 2nd, dated the 6th: never made, made before, made for less, and made later still.
+        // Four payments, known on the 2nd and dated the 6th. The corrections: void, an earlier date, a smaller amount,
+        // and a later date.
         let payment = |id: &str| format!("{id},O1,10.00,CNY,2026-03-06");
         let rows = ["P1", "P2", "P3", "P4"].map(payment);
         write(&scheme, "payments-2026-03-02.csv", PAYMENTS, &rows.each_ref().map(String::as_str));
@@ -630,7 +632,7 @@ async fn money_dated_ahead_is_corrected_before_its_day() {
 
 #[test]
 fn a_payment_out_of_suspense_is_void_before_and_after_its_day() {
-    // After the cut-off a payment takes effect on the next day; its money is in suspense from its own day on.
+    // A payment after the cut-off is effective on the next day, but its money is in suspense from its own day on.
     let policy = POLICY.replace("clock =", "cut_off = \"18:00\"\nclock =");
     let scheme = with_corrections(Scheme::shop(&policy)).with_customer(&[]);
     let late = |id: &str| format!("{id},O1,10.00,CNY,2026-03-02 20:00:00");

@@ -1,4 +1,4 @@
-//! A run that is killed and started again ends where an undisturbed one does, to the byte.
+//! A run that is killed and started again ends with the same files, to the byte, as an undisturbed run.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -7,13 +7,13 @@ use crate::support::{OUTPUTS, Scheme, assert_same, files_below};
 
 const LAST: &str = "2026-03-31";
 
-/// Kills the close of the sample month ten times at random, then lets it end.
+/// Kills the close of the sample month ten times at random, then lets it finish.
 fn killed_ten_times(scheme: &Scheme, mut seed: u64) {
     let mut kills = 0;
     while kills < 10 {
         let mut child =
             scheme.command(&["close", "--through", LAST]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        // xorshift: which moments are hit differs from kill to kill, and is the same in every run of the test.
+        // xorshift: the delay differs from kill to kill, but is the same in every run of the test.
         seed ^= seed << 13;
         seed ^= seed >> 7;
         seed ^= seed << 17;

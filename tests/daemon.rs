@@ -1,4 +1,4 @@
-//! The daemon: does what is due, keeps others out, and stops cleanly when asked.
+//! The daemon runs due jobs, keeps other processes from the books, and stops cleanly on request.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -10,7 +10,8 @@ fn it_works_off_what_is_due_and_stops_on_sigterm() {
     let scheme = Scheme::sample();
     let mut daemon = scheme.command(&["run"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let started = Instant::now();
-    // The latest due run of every job but the reminders is made up for at once: the first day is closed.
+    // The daemon immediately catches up on the latest missed run of every job except the reminders: it closes the first
+    // day.
     let out = scheme.path("sample-run/reconciliation/2026-03-01/manifest.json");
     while !out.exists() {
         assert!(started.elapsed() < Duration::from_secs(60), "nothing was done");
@@ -46,7 +47,7 @@ fn a_run_that_was_cut_off_is_taken_up_at_the_next_start() {
             daemon.wait().unwrap();
         }
     };
-    // Killed as soon as the first file lies in the archive, in the middle of a run.
+    // Kill the daemon when the first file is in the archive, in the middle of a run.
     start()(&scheme.path("sample-run/archive/customers/customers-2026-03-01.csv"));
     start()(&scheme.path("sample-run/reconciliation/2026-03-01/manifest.json"));
     scheme.run(&["verify"]);

@@ -1,5 +1,5 @@
-//! The documentation against the code: links lead somewhere, the README has its two commands word for word and a scheme that
-//! works, and every code, column and key is described.
+//! Checks the documentation against the code: every link has a target, the README has its two commands word for word
+//! and a scheme that works, and every code, column and key is documented.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -154,7 +154,7 @@ fn every_key_of_configuration_is_described() {
         for key in raw_keys(&without_tests(&read(&source))) {
             count += 1;
             let forms = [format!("`{key}`"), format!("`[{key}]`"), format!("`[[{key}]]`"), format!("[version.{key}")];
-            // In a list such as `{ score, limit, term }` a key stands among others.
+            // A list such as `{ score, limit, term }` has several keys.
             let in_list = [format!("{{ {key},"), format!(", {key},"), format!(", {key} }}")];
             if !forms.iter().chain(&in_list).any(|form| pages.contains(form.as_str())) {
                 missing.push(format!("{}: {key}", source.display()));
@@ -176,19 +176,19 @@ fn every_variable_of_the_environment_is_described() {
     assert!(missing.is_empty(), "docs/configuration.md does not mention {missing:?}");
 }
 
-/// The texts of the list that a constant is set to.
+/// Returns the texts in the list that a constant is set to.
 fn list_after(source: &str, constant: &str) -> Vec<String> {
     let Some((_, rest)) = source.split_once(constant) else { return Vec::new() };
     let Some((_, rest)) = rest.split_once('=') else { return Vec::new() };
     quoted(rest.split("];").next().unwrap_or_default())
 }
 
-/// The keys of the structs that configuration is read into, under the names they have in files.
+/// Returns the keys of the structs that configuration is read into, with their names in files.
 fn raw_keys(source: &str) -> Vec<String> {
     let mut keys = Vec::new();
     let mut inside = false;
     let mut renamed: Option<String> = None;
-    // Of a field that stands for the keys of another struct, those are the keys.
+    // A flattened field is no key itself: its struct's fields are the keys.
     let source = source.replace("#[serde(flatten)]\n    rule: RawRule", "");
     for line in source.lines() {
         let line = line.trim();
@@ -208,7 +208,7 @@ fn raw_keys(source: &str) -> Vec<String> {
     keys
 }
 
-/// Targets of the links of a page, outside of code.
+/// Returns the targets of a page's links, except in code.
 fn links(page: &str) -> Vec<String> {
     let mut targets = Vec::new();
     let mut in_code = false;
@@ -225,7 +225,7 @@ fn links(page: &str) -> Vec<String> {
     targets
 }
 
-/// The anchors that a page's headings get: lower case, words joined by hyphens, other signs left out.
+/// Returns the anchors of a page's headings: lower case, words joined by hyphens, without other signs.
 fn anchors(page: &str) -> BTreeSet<String> {
     let headings = page.lines().filter(|line| line.starts_with('#'));
     headings

@@ -1,5 +1,5 @@
-//! A close that fails on one night costs nobody the mails of the next day. What is safe to send is sent, on its calendar day
-//! and with the amounts of that day; the rest has its reason. By the real program.
+//! After a close that fails one night, the mails of the next day are still sent. Mails that are safe are sent on their
+//! calendar day with the amounts of that day; `explain` shows why the others are not. Runs the real program.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,8 +24,8 @@ flag_after = 5
 
 const CUSTOMERS: &str = "customer_id,name,email,locale,time_zone,credit_score,real_name_verified,bank_card_bound\n";
 
-/// Orders, each of a customer of its own: on the 9th one is due in three days, one today, one since yesterday, and of one it was
-/// known at the end of the 8th that its customer must get a notice. PAST is a day late on the 8th.
+/// Orders of different customers. On the 9th, SOON is due in three days, TODAY is due, LATE was due the day before, and
+/// the customer of NOTICED must get a notice since the end of the 8th. PAST is one day late on the 8th.
 const ORDERED: [(&str, &str); 5] = [
     ("SOON", "2026-03-05"),
     ("TODAY", "2026-03-02"),
@@ -38,7 +38,7 @@ const PAYMENTS: &str = "payment_id,order_id,amount,currency,paid_at\n";
 
 const WITHOUT_NEWS: &str = "mail overdue (+1) not sent: news of payments is missing";
 
-/// A shop whose payments come to a folder of their own. Its books are closed through the 7th.
+/// A shop whose payments arrive in a separate folder. Its books are closed through the 7th.
 fn shop(clock: &str, payments: &str) -> Scheme {
     let mut scheme = Scheme::shop(POLICY);
     let config = scheme.read("paylater.toml").replace("clock = \"business\"", &format!("clock = \"{clock}\""));
@@ -73,12 +73,12 @@ fn shop(clock: &str, payments: &str) -> Scheme {
     scheme
 }
 
-/// The file of payments of a day of March comes. Nobody has paid.
+/// Delivers the payments file of a day of March, without any payment.
 fn paid(scheme: &Scheme, day: u32) {
     scheme.write(&format!("paid/payments-2026-03-{day:02}.csv"), PAYMENTS);
 }
 
-/// The plain text of the mails of a day, by the order they are about; nobody has two.
+/// Returns the plain text of the mails of a day by order. No order has two mails.
 fn mails(scheme: &Scheme, day: &str) -> BTreeMap<String, String> {
     let mut mails = BTreeMap::new();
     if !scheme.path("run/mail").exists() {
@@ -101,7 +101,7 @@ fn names(mails: &BTreeMap<String, String>) -> Vec<&str> {
     mails.keys().map(String::as_str).collect()
 }
 
-/// What a day's mails are when nothing fails.
+/// Returns a day's mails when nothing fails.
 fn undisturbed(payments: &str) -> BTreeMap<String, String> {
     let scheme = shop("wall", payments);
     paid(&scheme, 8);
@@ -123,7 +123,7 @@ async fn in_the_store(scheme: &Scheme, statement: &str) {
     store.close().await.unwrap();
 }
 
-/// From here on no day can be sealed.
+/// Makes every seal fail from now on.
 async fn break_seals(scheme: &Scheme) {
     let trigger = "CREATE TRIGGER broken BEFORE INSERT ON sealed_day BEGIN SELECT RAISE(ABORT, 'no seal today'); END";
     in_the_store(scheme, trigger).await;
@@ -154,7 +154,8 @@ async fn a_seal_that_failed_costs_no_mail_of_the_next_day() {
         std::thread::sleep(Duration::from_millis(100));
     }
     daemon.stop();
-    // The day's end was decided before its seal failed. What follows from it is asked for, with the fee of that day.
+    // The day's end was decided before its seal failed. So the mails ask for the amounts at that day's end, with its
+    // fee.
     assert_eq!(mails(&scheme, "09"), expected);
     mend_seals(&scheme).await;
     set(&scheme, "2026-03-09T12:00:05+08:00");
@@ -182,10 +183,10 @@ fn without_a_file_of_payments_only_what_is_overdue_waits() {
     };
     assert_eq!(names(&send()), ["SOON", "TODAY"]);
     assert!(scheme.run(&["explain", "LATE"]).contains(WITHOUT_NEWS));
-    // The file of the 8th is not all: that of the 9th should be there as well, though the 8th is still open.
+    // The file of the 8th is not enough: the file of the 9th is expected as well, although the 8th is still open.
     paid(&scheme, 8);
     assert_eq!(names(&send()), ["SOON", "TODAY"]);
-    // It comes, and can't be read before its day is open.
+    // The file of the 9th arrives, but cannot be read before its day is open.
     paid(&scheme, 9);
     assert_eq!(names(&send()), ["SOON", "TODAY"]);
     assert!(scheme.run(&["explain", "LATE"]).contains(WITHOUT_NEWS));
@@ -202,7 +203,7 @@ async fn payments_that_lie_unread_in_the_inbox_are_waited_for() {
     break_seals(&scheme).await;
     close_fails(&scheme, "no seal today");
     set(&scheme, "2026-03-09T10:00:05+08:00");
-    // LATE paid this morning, and nobody could read it yet.
+    // LATE has paid, but the file with the payment cannot be read yet.
     scheme.write("paid/payments-2026-03-09.csv", format!("{PAYMENTS}P1,LATE,100.00,CNY,2026-03-08 12:00:00\n"));
     scheme.run(&["job", "ingest_files"]);
     scheme.run(&["job", "send_reminders"]);
@@ -231,14 +232,15 @@ fn an_inbox_of_payments_that_is_gone_is_no_news_of_money() {
     fs::rename(scheme.path("unmounted"), scheme.path("paid")).unwrap();
     scheme.run(&["job", "ingest_files"]);
     scheme.run(&["job", "send_reminders"]);
-    // A notice falls due by the close, and waits for that.
+    // A notice becomes due by the close, and waits for the close.
     assert_eq!(names(&mails(&scheme, "09")), ["LATE", "SOON", "TODAY"]);
     scheme.close("2026-03-08");
     scheme.run(&["job", "send_reminders"]);
     assert_eq!(mails(&scheme, "09"), expected);
 }
 
-/// On the business clock the next day begins with the close, so that its mails come with it: the same, and once.
+/// On the business clock, the next day begins with the close, and its mails follow the close: the same mails, each
+/// once.
 #[tokio::test]
 async fn on_the_business_clock_a_failed_close_changes_no_mail() {
     for missing in [false, true] {

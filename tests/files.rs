@@ -1,4 +1,4 @@
-//! What becomes of files and rows: outcomes, acknowledgements, rejects, quarantine, pending rows. By the real program.
+//! The outcomes of files and rows: acknowledgements, rejects, quarantine, pending rows. Runs the real program.
 
 use crate::support::Scheme;
 
@@ -23,7 +23,7 @@ A2,C2,SHOP,open,2026-02-01,true
 ";
 const ORDERS: &str = "order_id,customer_id,amount,currency,ordered_at,item";
 
-/// A shop with two customers, and these files.
+/// A shop with two customers and these files.
 fn shop(files: &[(&str, &str)]) -> Scheme {
     let scheme = Scheme::shop(POLICY);
     scheme.write("inbox/customers-2026-03-01.csv", CUSTOMERS);
@@ -119,7 +119,7 @@ fn money_before_its_order_waits_in_suspense_and_resolves_by_itself() {
     let scheme = shop(&[("payments-2026-03-02.csv", payments), ("refunds-2026-03-02.csv", refunds)]);
     scheme.close("2026-03-02");
     let summary = |day: &str| scheme.read(&format!("run/reconciliation/{day}/SHOP_{day}_summary.csv"));
-    // 60 + 7 paid in, and a refund of 500: all of it in suspense.
+    // Payments of 60 and 7, and a refund of 500: all of it is in suspense.
     assert!(
         summary("2026-03-02").contains("CNY,liabilities:suspense,0.00,0.00,567.00,-567.00,0.00"),
         "{}",
@@ -128,7 +128,7 @@ fn money_before_its_order_waits_in_suspense_and_resolves_by_itself() {
     scheme.write("inbox/orders-2026-03-04.csv", format!("{ORDERS}\nO1,C1,100.00,CNY,2026-03-01,\n"));
     scheme.close("2026-03-04");
     let after = summary("2026-03-04");
-    // The payment found its order; the refund is more than the order and goes back; P3 still waits.
+    // The payment has found its order. The refund exceeds the order and is rejected. P3 is still pending.
     assert!(after.contains("CNY,liabilities:suspense,-567.00,560.00,0.00,-7.00,0.00"), "{after}");
     assert!(after.contains("USD,liabilities:suspense,-5.00,0.00,0.00,-5.00,0.00"), "{after}");
     assert!(after.contains("CNY,assets:receivable:principal,0.00,100.00,60.00,40.00,0.00"), "{after}");
@@ -145,7 +145,7 @@ fn a_row_that_waits_keeps_the_time_zone_of_its_feed() {
                   time_zone = \"Europe/London\"\nsettle_seconds = 0\nmerchant = \"SHOP\"\n";
     scheme.write("paylater.toml", scheme.read("paylater.toml") + london);
     let header = "payment_id,order_id,amount,currency,paid_at";
-    // Eight in the evening in London is the next day in Shanghai. The first payment waits for its order, the second not.
+    // 20:00 in London is the next day in Shanghai. The first payment waits for its order, the second does not.
     for (day, payment) in [("2026-03-02", "P1"), ("2026-03-04", "P2")] {
         let row = format!("{header}\n{payment},O1,10.00,CNY,2026-03-02 20:00:00\n");
         scheme.write(&format!("inbox/london-{day}.csv"), row);

@@ -1,11 +1,11 @@
-//! Files with news of money that have not come: nothing is held against customers who may have paid, and what was held
-//! back is decided once the file is there. By the real program.
+//! Missing files with news of money: paylater takes no step against customers who may have paid, and decides the
+//! held-back steps once the file arrives. Runs the real program.
 
 use std::path::Path;
 
 use crate::support::{Scheme, assert_same, files_below};
 
-/// Everything is due on 8 March; the notice on the 11th, the flag two days after it was sent.
+/// Every order is due on 8 March, and its notice on the 11th. The flag follows two days after the notice is sent.
 const POLICY: &str = r#"[[version]]
 effective_from = "2026-01-01"
 currency = "CNY"
@@ -22,7 +22,7 @@ const DEBIT: &str = "\n[version.debit]\nretry_after = [2, 4]\n";
 
 const PAYMENTS: &str = "payment_id,order_id,amount,currency,paid_at\n";
 
-/// PAID pays on the 7th, LATE never does. Every day's file of payments should be there by 09:00.
+/// PAID pays on the 7th, LATE never pays. The payments file of every day is expected by 09:00.
 fn shop(policy: &str, keys: &str) -> Scheme {
     let scheme = Scheme::shop(policy);
     let config = scheme.read("paylater.toml");
@@ -37,7 +37,7 @@ fn shop(policy: &str, keys: &str) -> Scheme {
     scheme.with_customer(&[("orders-2026-03-01.csv", orders)])
 }
 
-/// The files of payments of these days of March come; the one of the 7th has PAID's.
+/// Delivers the payments files of these days of March. The file of the 7th has the payment of PAID.
 fn payments(scheme: &Scheme, days: impl IntoIterator<Item = u32>) {
     for day in days {
         let paid = if day == 7 { "P1,PAID,100.00,CNY,2026-03-07 12:00:00\n" } else { "" };
@@ -45,7 +45,7 @@ fn payments(scheme: &Scheme, days: impl IntoIterator<Item = u32>) {
     }
 }
 
-/// The steps of the credit record that a day exported, but for notices sent, which are the mails' business.
+/// Returns the steps of the credit record in a day's export, without notices sent, which depend on the mails.
 fn steps(scheme: &Scheme, day: &str) -> Vec<String> {
     let report = scheme.read(&format!("run/reconciliation/2026-03-{day}/credit-impact_2026-03-{day}.csv"));
     let mut rows = csv::Reader::from_reader(report.as_bytes());
@@ -72,7 +72,7 @@ async fn no_step_is_taken_against_a_customer_until_the_file_comes() {
     let story = |scheme: &Scheme| {
         payments(scheme, (1..=14).filter(|day| *day != 7));
         scheme.close("2026-03-12");
-        // Without the file of the 7th: nobody is on time, and nobody is late enough for a notice.
+        // Without the file of the 7th, no order is on time, and none is late enough for a notice.
         assert_eq!(all_steps(scheme, 12), [""; 0]);
         let told = scheme.exceptions("2026-03-12");
         assert!(told[0].starts_with("FILE_MISSING 5 no file of payments for 2026-03-07"), "{told:?}");
@@ -85,7 +85,7 @@ async fn no_step_is_taken_against_a_customer_until_the_file_comes() {
         scheme.run(&["verify"]);
         payments(scheme, [7]);
         scheme.close("2026-03-17");
-        // Once it is there, what was due before is decided: the notice goes out, and its time begins.
+        // Once the file arrives, the held-back steps are decided: the notice is sent, and its period begins.
         let steps = all_steps(scheme, 17);
         assert_eq!(steps[..2], ["13 LATE notice_due", "13 PAID on_time"]);
         assert!(steps.len() == 3 && steps[2].ends_with("LATE flagged"), "{steps:?}");
@@ -106,7 +106,7 @@ fn a_flag_waits_as_a_notice_does() {
     let scheme = shop(POLICY, "");
     payments(&scheme, (1..=20).filter(|day| *day != 13));
     scheme.close("2026-03-17");
-    // The notice was sent before the file of the 13th was missed.
+    // The notice was sent before the file of the 13th was missing.
     assert_eq!(all_steps(&scheme, 17), ["8 PAID on_time", "11 LATE notice_due"]);
     payments(&scheme, [13]);
     scheme.close("2026-03-18");
@@ -135,7 +135,7 @@ fn a_file_that_comes_between_two_jobs_of_a_day_is_as_good_as_one_that_came_befor
     whole.close("2026-03-12");
     let scheme = shop(&format!("{POLICY}{DEBIT}"), "");
     for day in 1..=12 {
-        // Decided and planned without the file, which comes before the close.
+        // The jobs decide and plan without the file, which arrives before the close.
         scheme.run(&["job", "ingest_files"]);
         scheme.run(&["job", "assess_positions"]);
         scheme.run(&["job", "collect_debits"]);
@@ -188,7 +188,7 @@ fn a_person_may_say_that_there_will_be_none() {
     scheme.run(&["verify"]);
 }
 
-/// A week of files kept back and delivered later: the same positions as undisturbed, and only later steps.
+/// The files of a week arrive late. The positions end the same as without a delay, and only the steps are later.
 #[test]
 fn a_week_of_missing_files_ends_where_no_missing_file_would_have() {
     let undisturbed = shop(POLICY, "");
@@ -239,8 +239,8 @@ fn what_makes_no_sense_is_refused_with_what_to_write() {
     assert!(word.contains("\"wait\" is not known; write hold, stop or go_on"), "{word}");
 }
 
-/// What was held against customers: by order, overdue mails and notices that were sent and steps of the record. `right`: what
-/// was right to send, also where a customer had had mails enough.
+/// Returns the steps against customers, by order: overdue mails and notices that were sent, and steps of the credit
+/// record. `right`: also the mails that were right but were not sent because the customer had enough mails.
 fn held_against(scheme: &Scheme, right: bool) -> std::collections::BTreeSet<(String, String)> {
     let url = format!("sqlite:{}", scheme.path("sample-run/paylater.db").display());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -257,7 +257,8 @@ fn held_against(scheme: &Scheme, right: bool) -> std::collections::BTreeSet<(Str
     })
 }
 
-/// The sample after nine days, from when on every shop's file of payments comes daily, and is expected before the mails leave.
+/// The sample after nine days. From then on, every shop's payments file arrives daily and is expected before the mails
+/// are sent.
 fn sample_that_expects_payments() -> Scheme {
     let scheme = Scheme::sample();
     scheme.close("2026-03-09");
@@ -290,10 +291,10 @@ fn a_week_of_the_sample_without_payments_is_held_against_nobody() {
     assert!(without.is_empty(), "{without:?}");
     files("kept-back", "sample-data/inbox");
     scheme.close("2026-03-31");
-    // Nobody was written to, noticed or flagged who would not have been with all files on time …
+    // No customer got a mail, a notice or a flag that they would not get with all files on time …
     let more: Vec<_> = held_against(&scheme, false).difference(&held_against(&undisturbed, true)).cloned().collect();
     assert!(more.is_empty(), "{more:?}");
-    // … and the positions are the same, but for the dates of credit records that had to wait.
+    // … and the positions are the same, except for the dates of delayed credit records.
     let positions = |scheme: &Scheme| -> Vec<String> {
         let of =
             |shop: &str| scheme.read(&format!("sample-run/reconciliation/2026-03-31/{shop}_2026-03-31_positions.csv"));

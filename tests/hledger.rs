@@ -1,4 +1,4 @@
-//! The exported journal, judged by hledger, and cut off by whoever reads it.
+//! Checks the exported journal with hledger, and with a reader that closes the pipe early.
 
 use std::process::{Command, Stdio};
 
@@ -22,7 +22,7 @@ fn the_sample_month_passes_with_a_balance_assertion_per_account_and_sealed_day()
     let (passes, why) = hledger(&path);
     assert!(passes, "{why}");
 
-    // A transaction that stands there twice balances all the same; the assertions find it.
+    // A transaction that appears twice still balances, but the balance assertions fail.
     let start = journal.find("\n2026-03-05 (TEA-").unwrap();
     let end = start + 1 + journal[start + 1..].find("\n\n").unwrap();
     std::fs::write(&path, format!("{journal}{}\n", &journal[start..end])).unwrap();

@@ -1,5 +1,5 @@
-//! What lies in an inbox and is not to be trusted: links, pipes, names, files that are still being sent or are exchanged.
-//! By the real program, which must neither follow nor wait.
+//! Untrusted contents of an inbox: links, pipes, strange names, and files that are incomplete or replaced while they
+//! are read. Runs the real program, which must neither follow links nor wait.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -16,7 +16,7 @@ fn payment(id: &str) -> String {
     format!("{HEADER}{id},O-{id},1.00,CNY,2026-03-01\n")
 }
 
-/// A shop whose feed of payments has these keys besides.
+/// A shop whose payments feed has these extra keys.
 fn shop(keys: &str) -> Scheme {
     let scheme = Scheme::shop(POLICY);
     let feed = "kind = \"payments\"\nsettle_seconds = 0\n";
@@ -74,7 +74,7 @@ fn what_is_no_plain_file_under_a_proper_name_is_refused_and_told_once() {
     ] {
         assert_eq!(told.matches(words).count(), 1, "{words}: {told}");
     }
-    // Once, with the day on which it was first seen.
+    // Each is listed once, with the day on which it was first seen.
     assert_eq!(told.matches("FILE_REFUSED").count(), 7, "{told}");
     assert_eq!(told.matches(",2026-03-01,1,").count(), 8, "{told}");
     assert!(exists(&scheme, "inbox/payments-2026-03-01-link.csv") && exists(&scheme, &format!("inbox/{long}")));
@@ -83,7 +83,7 @@ fn what_is_no_plain_file_under_a_proper_name_is_refused_and_told_once() {
         assert!(!String::from_utf8_lossy(&bytes).contains("SECRET"), "{name}");
     }
 
-    // What is gone is not listed any more.
+    // A file that is gone is no longer listed.
     fs::remove_file(inbox.join("payments-2026-03-01-pipe.csv")).unwrap();
     fs::rename(inbox.join(&long), inbox.join("payments-2026-03-01-short.csv")).unwrap();
     scheme.close("2026-03-03");
@@ -110,7 +110,7 @@ fn files_that_are_still_sent_are_left_alone() {
 
 #[test]
 fn a_marker_says_that_a_file_is_whole() {
-    // Long enough for the test to fail if the age still counted.
+    // The settle time is so long that the test fails if it still counts.
     let scheme = shop("settle_seconds = 3600\ndone = \".done\"");
     scheme.write("inbox/payments-2026-03-01.csv", payment("P1"));
     scheme.close("2026-03-01");
@@ -122,7 +122,7 @@ fn a_marker_says_that_a_file_is_whole() {
     );
     assert!(exists(&scheme, "run/archive/payments/payments-2026-03-01.csv"));
     assert!(exists(&scheme, "run/archive/payments/payments-2026-03-01.csv.done"));
-    // A marker is used up: the next file of that name waits for its own.
+    // A marker counts once: the next file with that name waits for a new marker.
     scheme.write("inbox/payments-2026-03-01.csv", payment("P2"));
     scheme.close("2026-03-03");
     assert!(exists(&scheme, "inbox/payments-2026-03-01.csv"));
@@ -148,7 +148,7 @@ fn the_same_name_with_other_content_is_told_and_both_are_kept() {
     let scheme = shop("settle_seconds = 0");
     scheme.write("inbox/payments-2026-03-01.csv", payment("P1"));
     scheme.close("2026-03-01");
-    // Somebody else's file has the name that the second would be kept under.
+    // Another file already has the name that the second file would be kept under.
     scheme.write("inbox/payments-2026-03-01.2.csv", payment("P2"));
     scheme.close("2026-03-02");
     scheme.write("inbox/payments-2026-03-01.csv", payment("P3"));
@@ -181,14 +181,14 @@ fn a_quarantined_file_has_its_reason_beside_it() {
          what to do: have it mended and send it again, under the same name or another\n"
     );
     assert_eq!(reason, expected);
-    // Mended under the same name it is no news that it differs.
+    // A corrected file may have the same name and other bytes.
     scheme.write("inbox/payments-2026-03-01.csv", payment("P1"));
     scheme.close("2026-03-02");
     let ack = scheme.read("run/outbox/payments/payments-2026-03-01.2.csv.ack.csv");
     assert!(!ack.contains("FILE_NAME_AGAIN") && ack.contains("2,P1,pending"), "{ack}");
 }
 
-/// Many payments, each of an order that nobody knows.
+/// Many payments, each for an unknown order.
 fn many(rows: usize, amount: &str) -> String {
     let mut text = HEADER.to_owned();
     for i in 0..rows {
@@ -202,7 +202,7 @@ fn a_file_taken_away_before_a_row_was_committed_is_ended() {
     let scheme = shop("settle_seconds = 0");
     scheme.write("inbox/payments-2026-03-01.csv", many(60_000, "1.00"));
     let mut child = scheme.command(&["close", "--through", "2026-03-01"]).spawn().unwrap();
-    // The answer is begun once the file is claimed.
+    // The program begins the acknowledgement after it has claimed the file.
     while !exists(&scheme, "run/outbox/payments/payments-2026-03-01.csv.ack.csv.part") {
         assert!(child.try_wait().unwrap().is_none(), "it was read to its end");
         std::thread::sleep(Duration::from_millis(2));
@@ -215,7 +215,7 @@ fn a_file_taken_away_before_a_row_was_committed_is_ended() {
     assert!(told.contains("FILE_CHANGED") && told.contains("its first 0 rows count"), "{told}");
     let ack = scheme.read("run/outbox/payments/payments-2026-03-01.csv.ack.csv");
     assert!(ack.contains("0,,interrupted,FILE_CHANGED,") && ack.lines().count() == 2, "{ack}");
-    // The same bytes again are taken whole.
+    // The same bytes, delivered again, are taken completely.
     scheme.write("inbox/payments-2026-03-01.csv", many(60_000, "1.00"));
     scheme.close("2026-03-02");
     let ack = scheme.read("run/outbox/payments/payments-2026-03-01.2.csv.ack.csv");

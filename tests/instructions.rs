@@ -1,11 +1,11 @@
-//! Money that banks are asked to move, told by the real program: debits collected and customer credit paid out.
+//! Instructions to the bank: debits, and pay-outs of customer credit. Runs the real program.
 
 use std::process::Stdio;
 use std::time::Duration;
 
 use crate::support::{AGREEMENTS, CUSTOMERS, Scheme, assert_same, files_below};
 
-/// What goes out; this shop writes no mails.
+/// The output folders to compare. This shop sends no mails.
 const OUTPUTS: [&str; 2] = ["reconciliation", "outbox"];
 
 const POLICY: &str = r#"[[version]]
@@ -25,7 +25,7 @@ after = 2
 retry_after = [3]
 "#;
 
-/// A shop whose customer ordered for 100.00 each on 1 March: all due on the 8th.
+/// A shop with these orders of 1 March, 100.00 each, all due on the 8th.
 fn shop(orders: &[&str]) -> Scheme {
     let scheme = Scheme::shop(POLICY);
     scheme.write("inbox/customers-2026-03-01.csv", CUSTOMERS);
@@ -36,12 +36,12 @@ fn shop(orders: &[&str]) -> Scheme {
     scheme
 }
 
-/// A file of the shop's day.
+/// Returns a report of the shop for a day.
 fn report(scheme: &Scheme, day: &str, kind: &str) -> String {
     scheme.read(&format!("run/reconciliation/2026-03-{day}/SHOP_2026-03-{day}_{kind}.csv"))
 }
 
-/// The rows of a day's instructions without their ids: order, amount, attempt.
+/// Returns the rows of a day's debit instructions without their ids: order, amount, attempt.
 fn debits(scheme: &Scheme, day: &str) -> Vec<String> {
     let cells = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<_>>();
     let rows = report(scheme, day, "debit-instructions");
@@ -54,14 +54,14 @@ fn pay_outs(scheme: &Scheme, day: &str) -> Vec<String> {
     rows.lines().skip(1).map(cells).map(|c| format!("{} {} attempt {}", c[2], c[3], c[5])).collect()
 }
 
-/// The id under which an order's instruction of a day went out.
+/// Returns the id of an order's instruction of a day.
 fn id(scheme: &Scheme, day: &str, kind: &str, order: &str) -> String {
     let rows = report(scheme, day, kind);
     let row = rows.lines().find(|line| line.split(',').any(|cell| cell == order));
     row.unwrap_or_else(|| panic!("nothing of {order} in {rows}")).split(',').next().unwrap().to_owned()
 }
 
-/// Answers to debits: order, the day it went out, result and reason; all given at noon of `day`.
+/// Delivers answers to debits: order, day of the instruction, result and reason. All are dated noon of `day`.
 fn answer_debits(scheme: &Scheme, day: &str, answers: &[(&str, &str, &str)]) {
     let rows = answers.iter().map(|(order, out, result)| {
         format!("{},{order},{result},2026-03-{day} 12:00:00\n", id(scheme, out, "debit-instructions", order))
@@ -104,10 +104,10 @@ fn balance(scheme: &Scheme, day: &str, account: &str) -> String {
     row.split(',').nth(7).unwrap().to_owned()
 }
 
-/// Ten days of debits and pay-outs. By the 20th everything that the plans can do has been done.
+/// Runs the story of debits and pay-outs. By the 20th, all plans are complete.
 fn ten_days(scheme: &Scheme) {
     close(scheme, "07");
-    // HELD is in dispute until the 10th, OTHER is paid by hand on the day.
+    // HELD is in dispute until the 10th. The customer pays OTHER directly on that day.
     scheme.write(
         "inbox/holds-2026-03-08.csv",
         "hold_id,order_id,reason,starts_on,ends_on\nH1,HELD,dispute,2026-03-08,2026-03-10\n",
@@ -120,7 +120,7 @@ fn ten_days(scheme: &Scheme) {
     );
     assert!(scheme.run(&["status"]).contains("bank not answered   4 debit"));
     answer_debits(scheme, "09", &[("PAYS", "08", "paid,"), ("FAILS", "08", "failed,no funds")]);
-    // BOTH is paid by hand while the bank is collecting it.
+    // The customer pays BOTH directly while the bank collects it.
     pay(scheme, "09", &[("P2", "BOTH", "100.00")]);
     close(scheme, "09");
     assert!(debits(scheme, "09").is_empty());
@@ -135,7 +135,7 @@ fn ten_days(scheme: &Scheme) {
     assert!(exceptions.contains("DEBIT_NO_ANSWER") && exceptions.contains("SILENT"), "{exceptions}");
     close(scheme, "12");
     assert_eq!(debits(scheme, "12"), ["FAILS 102.00 attempt 3"]);
-    // BOTH's 100.00 too much, known on the 10th, has stood two days.
+    // The 100.00 overpaid for BOTH is known since the 10th: two days.
     assert_eq!(pay_outs(scheme, "12"), ["BOTH 100.00 attempt 1"]);
     answer_debits(scheme, "13", &[("FAILS", "12", "paid,"), ("HELD", "11", "refused,account closed")]);
     answer_pay_outs(scheme, "13", &[("BOTH", "12", "failed")]);
@@ -173,7 +173,7 @@ async fn ten_days_of_debits_and_pay_outs_are_the_same_on_both_engines() {
     insta::assert_snapshot!("credit_payouts", report(&sqlite, "12", "credit-payouts"));
 }
 
-/// The same files, laid out beforehand and closed by a program that is killed again and again.
+/// The same files, all delivered in advance, and closed by a program that is killed again and again.
 #[test]
 fn a_program_that_is_killed_asks_nobody_twice() {
     let expected = shop(&ORDERS);
@@ -234,7 +234,7 @@ fn answers_have_one_outcome_each() {
             "rejected BAD_VALUE"
         ]
     );
-    // Money may have moved: finance is told of each, until the row comes again, mended.
+    // Money may have moved: each rejected row is an exception until its corrected row arrives.
     let told = report(&scheme, "09", "exceptions");
     assert_eq!(told.matches("RESULT_REJECTED").count(), 4, "{told}");
     assert_eq!(balance(&scheme, "09", "receivable:principal"), "100.00");
@@ -248,7 +248,7 @@ fn answers_have_one_outcome_each() {
 fn an_answer_to_what_is_not_out_yet_is_rejected() {
     let scheme = shop(&["O1"]);
     close(&scheme, "07");
-    // The id is that of the instruction that the day's close will make.
+    // The id is that of the instruction that the close of the day will create.
     scheme.run(&["job", "ingest_files"]);
     let ahead = shop(&["O1"]);
     close(&ahead, "08");
@@ -303,7 +303,7 @@ fn a_debit_that_the_provider_lists_too_is_booked_once() {
         scheme.write(&format!("inbox/payments-2026-03-{provider}.csv"), listed);
         answer_debits(&scheme, bank, &[("O1", "08", "paid,"), ("O2", "08", "paid,")]);
         close(&scheme, "10");
-        // Of O2 the two sides don't agree; what came first stands, and finance is told.
+        // For O2, the two sides disagree. The first fact stays, and an exception opens.
         let open = if provider_first { "10.00" } else { "0.00" };
         assert_eq!(balance(&scheme, "10", "receivable:principal"), open);
         assert_eq!(balance(&scheme, "10", "customer-credit"), "0.00");
@@ -320,14 +320,15 @@ fn a_debit_that_the_provider_lists_too_is_booked_once() {
 fn a_fee_that_late_news_makes_owed_is_open_when_its_money_was_paid_out() {
     let scheme = shop(&["O1"]);
     scheme.write("policy.toml", POLICY.replace("clock = \"ordered\"", "clock = \"delivered\""));
-    // Before delivery nothing is due: 103.00 is 3.00 too much.
+    // Before delivery no fee is due, so 103.00 is 3.00 too much.
     pay(&scheme, "14", &[("P1", "O1", "103.00")]);
     close(&scheme, "16");
     assert_eq!(pay_outs(&scheme, "16"), ["O1 3.00 attempt 1"]);
     answer_pay_outs(&scheme, "17", &[("O1", "16", "paid")]);
     close(&scheme, "17");
     assert_eq!(balance(&scheme, "17", "customer-credit"), "0.00");
-    // Delivered on the 1st, it turns out: due on the 8th, and three days of late fee were owed on the 14th.
+    // Late news: the order was delivered on the 1st and due on the 8th, so three days of late fee were owed on the
+    // 14th.
     scheme.write("inbox/fulfilments-2026-03-18.csv", "order_id,event,occurred_at\nO1,delivered,2026-03-01 18:00:00\n");
     close(&scheme, "18");
     assert_eq!(balance(&scheme, "18", "customer-credit"), "0.00");
@@ -342,7 +343,8 @@ fn credit_that_late_news_takes_back_after_it_was_paid_out_is_told_and_netted() {
     let scheme = shop(&["O1"]);
     let halves = "instalments = [ { share = \"0.5\", term = 7 }, { share = \"0.5\", term = 40 } ]\nextension";
     scheme.write("policy.toml", POLICY.replace("extension", halves));
-    // Of the first half, due on the 8th, three days of late fee are owed at the end of the 13th. It is waived once paid.
+    // The first half is due on the 8th; at the end of the 13th it owes three days of late fee. The fee is waived after
+    // it is paid.
     pay(&scheme, "14", &[("P1", "O1", "51.50")]);
     let waiver = |day: &str, id: &str, on: &str| {
         scheme.write(
@@ -354,14 +356,14 @@ fn credit_that_late_news_takes_back_after_it_was_paid_out_is_told_and_netted() {
     close(&scheme, "17");
     assert_eq!(pay_outs(&scheme, "17"), ["O1 1.50 attempt 1"]);
     answer_pay_outs(&scheme, "18", &[("O1", "17", "paid")]);
-    // A waiver dated before the payment: the 1.50 went to the second half, it turns out, and was no credit.
+    // A waiver dated before the payment shows that the 1.50 went to the second half and was no credit.
     waiver("19", "W2", "10");
     close(&scheme, "19");
     assert_eq!(balance(&scheme, "18", "customer-credit"), "0.00");
     assert_eq!(balance(&scheme, "19", "customer-credit"), "1.50");
     let told = report(&scheme, "19", "exceptions");
     assert!(told.contains("CREDIT_OVERPAID,SHOP,O1") && told.contains(",1.50,CNY"), "{told}");
-    // What is paid too much is netted with it, and only the rest goes back.
+    // A later overpayment is netted with the missing credit, and only the rest is paid out.
     pay(&scheme, "20", &[("P2", "O1", "60.00")]);
     close(&scheme, "22");
     assert!(!report(&scheme, "20", "exceptions").contains("CREDIT_OVERPAID"));
@@ -396,7 +398,7 @@ fn a_merchant_that_uses_neither_has_neither_file() {
         let name = format!("run/reconciliation/2026-03-08/SHOP_2026-03-08_{kind}.csv");
         assert!(!scheme.path(&name).exists(), "{name}");
     }
-    // A later version with debits changes nothing about the days that are sealed.
+    // A later policy version with debits does not change sealed days.
     let later = POLICY.replace("2026-01-01", "2026-03-05");
     scheme.write("policy.toml", format!("{policy}\n{later}"));
     scheme.run(&["verify"]);

@@ -1,4 +1,5 @@
-//! Keys that belong to somebody else: they go out as they came, come back, and are unique within what their issuer says.
+//! Keys that another party issues: paylater sends them out unchanged and accepts them back. They are unique only within
+//! the scope that the issuer defines.
 
 use std::fs;
 use std::path::Path;
@@ -47,7 +48,7 @@ fn keys_that_look_like_formulas_go_out_as_they_came_and_come_back() {
     let paid_back = report(&scheme, "2026-03-02", "credit-payouts");
     assert_eq!((paid_back.len(), paid_back[0][2].as_str()), (1, "-T1"));
 
-    // The bank echoes what went out, and it is booked.
+    // The bank returns the keys of the instructions, and the results are booked.
     let debits = report(&scheme, "2026-03-08", "debit-instructions");
     let mut sent: Vec<&str> = debits.iter().map(|row| row[1].as_str()).collect();
     sent.sort_unstable();
@@ -59,7 +60,7 @@ fn keys_that_look_like_formulas_go_out_as_they_came_and_come_back() {
     scheme.write("inbox/debit_results-2026-03-09.csv", format!("debit_id,order_id,result,reason,at\n{answers}"));
     let payout = &paid_back[0][0];
     scheme.write("inbox/payout_results-2026-03-09.csv", format!("payout_id,result,at\n{payout},paid,2026-03-09\n"));
-    // Reports for people are defused, and no two keys look the same in them.
+    // Reports for people escape keys that look like formulas, and no two keys look the same.
     let positions = report(&scheme, "2026-03-08", "positions");
     let mut shown: Vec<&str> = positions.iter().map(|row| row[2].as_str()).collect();
     shown.sort_unstable();
@@ -71,7 +72,7 @@ fn keys_that_look_like_formulas_go_out_as_they_came_and_come_back() {
     scheme.run(&["verify"]);
 }
 
-/// A shop with three orders whose bills are Alipay's, and two of those.
+/// A shop with three orders and two bills of Alipay.
 fn alipay(config: &str) -> Scheme {
     let scheme = Scheme::shop(POLICY).with_customer(&[(
         "orders-2026-03-01.csv",
@@ -109,7 +110,7 @@ fn refunds_of_two_trades_may_have_the_same_number() {
     let expected =
         ["20260302001/RB1 T1 30.00 matched", "20260302001/RB2 T1 30.00 matched", "20260302002/RB1 T2 80.00 matched"];
     assert_eq!(refunds("2026-03-02"), expected);
-    // 40.01 is more than is left of T1.
+    // 40.01 exceeds the rest of T1.
     let second = outcomes(&scheme, "bills", "bills-2026-03-03.csv");
     assert_eq!(second, ["20260301009/RB9 accepted", "20260302001/RB3 rejected REFUND_TOO_MUCH"]);
     scheme.run(&["verify"]);
@@ -119,7 +120,7 @@ fn refunds_of_two_trades_may_have_the_same_number() {
 fn a_shops_own_refund_is_the_one_in_the_bill_whichever_comes_first() {
     let header = "refund_id,order_id,amount,currency,refunded_at";
     let answers = "bill = { usual_delay = 1, answers_for = [\"refunds\"] }\n";
-    // RB1 of T1 before the bill, RB2 after it, and RB1 of T2 in the same way under the order's number.
+    // RB1 of T1 arrives before the bill, RB2 after it, and RB1 of T2 likewise with the order's number.
     let scheme = alipay(answers);
     scheme.write(
         "inbox/payments-2026-03-01.csv",

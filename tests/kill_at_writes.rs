@@ -1,8 +1,8 @@
-//! A file that is being taken in is killed at its writes, one after the other, and taken in again: the database and the
-//! acknowledgement end as if nothing had happened.
+//! Kills the intake of a file at one write after the other, and runs it again each time. The database and the
+//! acknowledgement must end the same as without the kill.
 //!
-//! A quarter of its rows is committed at a time. Every 8th write of a file of 2,000 rows is enough for every day. All of
-//! them, and all of a large file, which takes hours:
+//! The intake commits a quarter of the rows at a time. By default, the test kills at every 8th write of a file of 2,000
+//! rows. To kill at all writes, or at all writes of a large file, which takes hours:
 //!
 //!     PAYLATER_KILL_EVERY=1 cargo nextest run kill_at_writes
 //!     PAYLATER_KILL_EVERY=1 PAYLATER_KILL_ROWS=100000 cargo nextest run --release kill_at_writes
@@ -15,7 +15,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::support::{copy, files_below};
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 
-/// The files that are written: the books as they grow and when they are folded, the answers, and the inbox.
+/// The written files: the write-ahead log of the books, the database after a checkpoint, the acknowledgements, and the
+/// inbox.
 const WRITTEN: [&str; 5] = [
     "run/paylater.db-wal",
     "run/paylater.db",
@@ -72,7 +73,7 @@ fn killed_at_its_writes_a_file_is_taken_in_all_the_same() {
     assert!(kills >= 4 * WRITTEN.len(), "{kills} kills only");
 }
 
-/// Goes on after a kill, and tells what is otherwise than it would have been without.
+/// Runs the intake again after a kill. Returns the first difference from a run without a kill.
 fn differs_after_all(tried: &Path, expected: &BTreeMap<String, String>) -> Option<String> {
     if !ingest(&mut paylater(tried)) {
         return Some("it does not go on".to_owned());
@@ -89,7 +90,7 @@ fn setting(name: &str, usual: usize) -> usize {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
 }
 
-/// A scheme whose customers are taken in, with a file of orders in the inbox.
+/// Creates a scheme whose customers are taken in, with an orders file in the inbox.
 fn prepare(folder: &Path, rows: usize) {
     let orders = rows.to_string();
     let mut generate = Command::new(env!("CARGO_BIN_EXE_paylater"));
@@ -113,8 +114,8 @@ fn paylater(folder: &Path) -> Command {
     command
 }
 
-/// The same, killed when one of its threads makes its n-th call that changes a file. (So strace counts; the books are written by
-/// one thread, the answers by several.)
+/// Runs the same command and kills it when one of its threads makes its n-th call that changes a file. strace counts
+/// calls for each thread: one thread writes the books, several write the acknowledgements.
 fn killed_at(folder: &Path, path: &str, n: usize) -> Command {
     let run = paylater(folder);
     let mut command = Command::new("strace");
@@ -124,12 +125,12 @@ fn killed_at(folder: &Path, path: &str, n: usize) -> Command {
     command
 }
 
-/// Whether the program ends well.
+/// Runs the program. Returns whether it succeeds.
 fn ingest(command: &mut Command) -> bool {
     command.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("strace, from Debian's strace").success()
 }
 
-/// Every table's rows by key, and every answer.
+/// Returns the rows of every table by key, and every acknowledgement.
 fn end_state(folder: &Path) -> BTreeMap<String, String> {
     let mut state = tokio::runtime::Runtime::new().unwrap().block_on(tables(folder));
     for (name, bytes) in files_below(folder, &["run/outbox", "run/archive", "inbox"]) {
@@ -145,7 +146,7 @@ async fn tables(folder: &Path) -> BTreeMap<String, String> {
         "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '_sqlx%'";
     let mut tables = BTreeMap::new();
     for table in sqlx::query_scalar::<_, String>(names).fetch_all(&mut books).await.unwrap() {
-        // Runs tell the wall clock; and how often somebody began to write is another matter.
+        // Leave out two tables: runs have times of the wall clock, and `writer` counts the writers.
         if matches!(table.as_str(), "run" | "writer") {
             continue;
         }

@@ -1,5 +1,5 @@
-//! Late fees by the real program: tiers and steps as a merchant writes them, reference rates that are kept up to date,
-//! the law's limit, and what `explain` reads out.
+//! Late fees in the real program: a merchant's tiers and steps, reference rates that change, the legal limit, and the
+//! output of `explain`.
 
 use crate::support::Scheme;
 
@@ -10,8 +10,8 @@ const AGREEMENTS: &str = "agreement_id,customer_id,merchant_id,status,changed_at
 A1,C1,SHOP,open,2026-01-01,true
 ";
 
-/// Four payments a week apart. Under 40.00 one fee; else 10.00, and 7.00 a week later; never more than a quarter of the
-/// order or 68.00, whichever is less.
+/// Four payments, one week apart. An order below 40.00 has one fee; others have 10.00, and 7.00 a week later. The fees
+/// are at most a quarter of the order or 68.00, whichever is less.
 const PAY_IN_FOUR: &str = r#"
 [[version]]
 effective_from = "2026-01-01"
@@ -50,7 +50,7 @@ fn shop(policy: &str, orders: &str) -> Scheme {
     scheme
 }
 
-/// The late fee of each open instalment of an order in a day's positions.
+/// Returns the late fee of each open instalment of an order in a day's positions.
 fn fees(scheme: &Scheme, order: &str, day: &str) -> String {
     let positions = scheme.read(&format!("run/reconciliation/{day}/SHOP_{day}_positions.csv"));
     let mut rows = positions.lines().map(|line| line.split(',').collect::<Vec<_>>());
@@ -63,19 +63,19 @@ fn fees(scheme: &Scheme, order: &str, day: &str) -> String {
 #[test]
 fn tiers_steps_and_a_cap_over_all_instalments() {
     let scheme = shop(PAY_IN_FOUR, "SMALL,C1,39.00,AUD,2026-03-01,\nLARGE,C1,160.00,AUD,2026-03-01,\n");
-    // The extension comes with the fifth week.
+    // The extension arrives in the fifth week.
     let extensions = "extension_id,order_id,days,requested_at,approved_by\nX1,LARGE,14,2026-03-29,ann\n";
     scheme.write("inbox/extensions-2026-03-29.csv", extensions);
     scheme.close("2026-03-30");
     for (day, small, large) in [
         ("2026-03-01", "9.75 0.00 0.00 0.00", "10.00 0.00 0.00 0.00"),
         ("2026-03-07", "9.75 0.00 0.00 0.00", "10.00 0.00 0.00 0.00"),
-        // The second payment is missed, and the first one still.
+        // The second payment is missed, and the first one is still not paid.
         ("2026-03-08", "9.75 0.00 0.00 0.00", "17.00 10.00 0.00 0.00"),
-        // 17 + 17 + 10 would be 44.00: a quarter of the order is 40.00.
+        // 17 + 17 + 10 is 44.00, but a quarter of the order is 40.00.
         ("2026-03-15", "9.75 0.00 0.00 0.00", "17.00 17.00 6.00 0.00"),
         ("2026-03-28", "9.75 0.00 0.00 0.00", "17.00 17.00 6.00 0.00"),
-        // Due on the 15th, the 22nd, the 29th and April 5th after all.
+        // With the extension, due on the 15th, the 22nd, the 29th and April 5th.
         ("2026-03-29", "9.75 0.00 0.00 0.00", "17.00 17.00 6.00 0.00"),
     ] {
         assert_eq!(fees(&scheme, "SMALL", day), small, "{day}");
@@ -93,7 +93,7 @@ fn an_extension_gives_fees_back_in_the_journal() {
     scheme.write("inbox/extensions-2026-03-16.csv", extensions);
     scheme.close("2026-03-16");
     assert_eq!(fees(&scheme, "LARGE", "2026-03-15"), "17.00 17.00 6.00 0.00");
-    // Due on the 15th, 22nd, 29th and April 5th: one charge on the 15th is all there is.
+    // Due on the 15th, 22nd, 29th and April 5th: the only charge is on the 15th.
     assert_eq!(fees(&scheme, "LARGE", "2026-03-16"), "10.00 0.00 0.00 0.00");
     let detail = scheme.read("run/reconciliation/2026-03-16/SHOP_2026-03-16_detail.csv");
     let given_back: Vec<&str> = detail.lines().filter(|line| line.contains("late_fee")).collect();
@@ -135,7 +135,7 @@ fn an_annual_cap_follows_the_reference_rate_and_past_entries_stay() {
     let scheme = shop(DAILY, "O1,C1,36500.00,CNY,2026-03-01,\n");
     told(&scheme, RATES);
     scheme.close("2026-03-13");
-    // Of 36500.00 twelve per cent a year are 12.00 a day, ten per cent 10.00; the rule itself says 36.50.
+    // Twelve per cent a year of 36500.00 is 12.00 a day, ten per cent is 10.00. The rule itself charges 36.50.
     for (day, fee) in [("08", "0.00"), ("09", "12.00"), ("11", "36.00"), ("12", "46.00"), ("13", "56.00")] {
         assert_eq!(fees(&scheme, "O1", &format!("2026-03-{day}")), fee, "{day}");
     }
@@ -153,7 +153,7 @@ fn an_annual_cap_follows_the_reference_rate_and_past_entries_stay() {
     assert!(left_out.contains("the entry of 2026-03-12 in reference_rates.lpr_1y was changed"), "{left_out}");
     let too_late = refused("\"2025-05-20\" = \"0.030\"\n\"2026-03-12\" = \"0.0250\"\n\"2026-03-13\" = \"0.0200\"\n");
     assert!(too_late.contains("the entry of 2026-03-13 in reference_rates.lpr_1y is new, but days up to 2026-03-13"));
-    // The open day is not too late, neither for a higher rate; a longer history is no matter.
+    // A new rate from the open day on is allowed, also a higher one. So are earlier entries before the first.
     told(&scheme, &format!("{RATES}\"2024-10-21\" = \"0.0310\"\n\"2026-03-14\" = \"0.0350\"\n"));
     scheme.close("2026-03-15");
     assert_eq!(fees(&scheme, "O1", "2026-03-15"), "84.00");
@@ -162,7 +162,7 @@ fn an_annual_cap_follows_the_reference_rate_and_past_entries_stay() {
 
 #[test]
 fn a_rate_that_rises_wakes_an_order_whose_fee_its_cap_held_down() {
-    // A cent a year at first: nothing grows for weeks, until the rate does.
+    // At first the cap is about a cent a year: the fee does not grow until the rate rises.
     let scheme = shop(DAILY, "O1,C1,36500.00,CNY,2026-03-01,\n");
     told(&scheme, "\n[reference_rates.lpr_1y]\n\"2025-05-20\" = \"0.0000001\"\n");
     scheme.close("2026-03-10");
@@ -176,7 +176,7 @@ fn a_rate_that_rises_wakes_an_order_whose_fee_its_cap_held_down() {
 #[test]
 fn a_table_may_lie_in_a_file_of_its_own() {
     let scheme = shop(DAILY, "O1,C1,36500.00,CNY,2026-03-01,\n");
-    // A table's key goes before the other sections.
+    // In TOML, a top-level key must come before all sections.
     let config = scheme.read("paylater.toml");
     scheme.write("paylater.toml", format!("reference_rates = {{ lpr_1y = \"rates/lpr.toml\" }}\n{config}"));
     std::fs::create_dir(scheme.path("rates")).unwrap();
@@ -274,10 +274,10 @@ fn late_fees_that_make_no_sense_or_that_the_law_forbids_are_refused() {
     fine(&cap("cap_annual_rate = \"0.116\""), four_times);
     fine(&cap("cap_annual_rate = { reference = \"lpr_1y\", times = 4 }"), four_times);
     fine(&cap("cap_annual_rate = { reference = \"lpr_1y\", times = \"2.5\", of = \"order_day\" }"), four_times);
-    // A fee that does not grow is not interest, and the law of another currency is no matter.
+    // A fee that does not grow is not interest, and the limit does not apply to another currency.
     fine(&rule("kind = \"flat\"\namount = \"5\""), fixed);
     fine(&cap(""), &fixed.replace("CNY", "EUR"));
-    // Twelve per cent were lawful until a new version lowered them.
+    // Twelve per cent was lawful until a new version with a lower rate.
     let newer = format!("{}{}", head.replace("2026-01-01", "2026-06-20"), cap("cap_annual_rate = \"0.116\""));
     fine(&format!("{}{newer}", cap("cap_annual_rate = \"0.12\"")), four_times);
 }

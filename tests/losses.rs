@@ -1,5 +1,5 @@
-//! A payment that is taken back, an order that nobody pays, and money that comes after all: by the real program, on both
-//! engines.
+//! Chargebacks, write-offs and recoveries: a payment that is taken back, an order that is never paid, and money that
+//! arrives late. Runs the real program on both engines.
 
 use crate::support::{Scheme, assert_same, files_below};
 
@@ -30,7 +30,7 @@ const ORDERS: &str = "order_id,customer_id,amount,currency,ordered_at";
 const PAYMENTS: &str = "payment_id,order_id,amount,currency,paid_at";
 const CHARGEBACKS: &str = "chargeback_id,order_id,payment_id,amount,currency,charged_back_at,reason";
 
-/// Due on the 8th: TAKEN-BACK is paid in time and taken back on the 10th; LOST is never paid.
+/// Both orders are due on the 8th. TAKEN-BACK is paid in time and charged back on the 10th; LOST is not paid.
 fn scheme() -> Scheme {
     let scheme = Scheme::shop(POLICY);
     let rows = |header: &str, rows: &[&str]| format!("{header}\n{}\n", rows.join("\n"));
@@ -58,13 +58,13 @@ fn scheme() -> Scheme {
                 ],
             ),
         ),
-        // The payment that CB4 takes back comes a day after it.
+        // The payment that CB4 takes back arrives one day after CB4.
         ("payments-2026-03-11.csv", rows(PAYMENTS, &["P9,LOST,7.00,CNY,2026-03-09 10:00:00"])),
         // Written off on the 16th (LOST) and the 17th (TAKEN-BACK).
         ("orders-2026-03-18.csv", rows(ORDERS, &["NEXT,C1,10.00,CNY,2026-03-18"])),
         ("payments-2026-03-19.csv", rows(PAYMENTS, &["P2,TAKEN-BACK,101.00,CNY,2026-03-19 08:00:00"])),
         ("orders-2026-03-20.csv", rows(ORDERS, &["AGAIN,C1,300.00,CNY,2026-03-20"])),
-        // LOST had been paid in time after all, in part: it was a smaller loss.
+        // Late news: part of LOST was paid in time, so the loss is smaller.
         ("payments-2026-03-22.csv", rows(PAYMENTS, &["P3,LOST,200.00,CNY,2026-03-08 10:00:00"])),
     ] {
         scheme.write(&format!("inbox/{name}"), text);
@@ -114,12 +114,12 @@ fn a_payment_taken_back_and_a_loss_are_told_and_booked() {
         .collect();
     insta::assert_snapshot!("losses_credit_impact", impact);
 
-    // What was written off freezes the account until it is recovered, and takes up none of the limit.
+    // Written-off principal freezes the account until it is recovered, but does not count towards the limit.
     let ack = |day: &str| scheme.read(&format!("run/outbox/orders/orders-2026-03-{day}.csv.ack.csv"));
     assert!(ack("18").contains("NEXT,declined,ACCOUNT_OVERDUE"), "{}", ack("18"));
     assert!(ack("20").contains("AGAIN,accepted"), "{}", ack("20"));
 
-    // Whose payment never came stays listed, what was solved does not.
+    // A chargeback whose payment never arrived stays listed; a settled one does not.
     let open = report("26", "exceptions");
     for (code, key) in [("UNKNOWN_ORDER", "CB5"), ("CONFLICT", "CB1"), ("CHARGEBACK_REJECTED", "CB2")] {
         assert!(open.contains(code), "no {code} for {key}: {open}");
@@ -143,7 +143,7 @@ fn the_journal_passes_hledger() {
 
 #[test]
 fn two_holds_of_a_day_both_keep_mails_away() {
-    // A hardship lets mails go; the dispute that began after it does not. Due on the 8th: steps on the 8th, 9th and 12th.
+    // The hardship does not stop mails; the later dispute does. Due on the 8th, with steps on the 8th, 9th and 12th.
     let scheme = Scheme::shop(POLICY);
     scheme.write("inbox/customers-2026-03-01.csv", CUSTOMERS);
     scheme.write("inbox/agreements-2026-03-01.csv", AGREEMENTS);

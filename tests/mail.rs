@@ -1,4 +1,4 @@
-//! Mail over a real SMTP conversation: sent once, refused, tried again, and never twice after a stop.
+//! Mail over a real SMTP connection: mails are sent once, refused, tried again, and never sent twice after a stop.
 
 use crate::support::Scheme;
 use crate::support::smtp::{Answer, SmtpServer};
@@ -42,7 +42,7 @@ fn a_refused_address_is_not_written_to_again_and_finance_is_told() {
     let exceptions = scheme.read("sample-run/reconciliation/2026-03-12/scheme_2026-03-12_exceptions.csv");
     assert!(exceptions.contains("MAIL_REFUSED"), "{exceptions}");
     assert!(!exceptions.contains('@') || !exceptions.contains("example.org"), "{exceptions}");
-    // The books close all the same, and nobody is flagged without a notice.
+    // The books close anyway, and no order is flagged without a notice.
     let flagged = scheme.read("sample-run/reconciliation/2026-03-12/credit-impact_2026-03-12.csv");
     assert!(!flagged.contains("flagged"), "{flagged}");
     scheme.run(&["verify"]);
@@ -53,7 +53,7 @@ fn a_server_that_is_away_costs_no_day() {
     let server = SmtpServer::start();
     server.answer(Answer::to("MAIL", "451 4.3.0 try again later"));
     let scheme = sample_by_smtp(&server);
-    // The days are closed, and that mails wait is said the same day.
+    // The days are closed, and the close reports the waiting mails on the same day.
     let told = scheme.run_failing(&["close", "--through", "2026-03-06"], 1);
     assert!(told.contains("every day through 2026-03-06 is closed, but not all was sent"), "{told}");
     assert!(told.contains("mails could not be handed over"), "{told}");
@@ -61,7 +61,7 @@ fn a_server_that_is_away_costs_no_day() {
     assert!(exceptions.contains("MAIL_DELAYED"), "{exceptions}");
     assert!(server.received().is_empty());
     server.answer_well();
-    // Yesterday's reminder is not right today; today's is sent.
+    // Yesterday's reminder is out of date and is not sent; today's is sent.
     scheme.close("2026-03-07");
     let days: Vec<String> = server
         .received()
@@ -81,7 +81,7 @@ fn a_notice_that_could_not_be_sent_is_tried_again_until_it_is() {
     let server = SmtpServer::start();
     server.answer(Answer::to("MAIL", "451 4.3.0 try again later"));
     let scheme = sample_by_smtp(&server);
-    // T-STAR's notice falls due on the 15th, while the server is away.
+    // The notice of T-STAR is due on the 15th, while the server is down.
     scheme.run_failing(&["close", "--through", "2026-03-16"], 1);
     let told = scheme.run(&["explain", "T-STAR"]);
     assert!(told.contains("notice") && !told.contains("the notice was sent"), "{told}");
@@ -127,7 +127,7 @@ fn nobody_is_reminded_of_what_they_paid_this_morning() {
     assert_eq!(to, [true], "only the customer who has not paid is written to");
 }
 
-/// How many mails of a day have each status.
+/// Returns the number of a day's mails in each status.
 fn statuses(scheme: &Scheme, day: &str) -> std::collections::BTreeMap<String, i64> {
     let url = format!("sqlite:{}", scheme.path("sample-run/paylater.db").display());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -144,7 +144,7 @@ fn a_stop_while_mails_are_sent_leaves_only_those_on_the_wire_in_doubt() {
     let server = SmtpServer::start();
     let scheme = sample_by_smtp(&server);
     scheme.close("2026-03-08");
-    // The server takes every message and does not answer its end: four are on the wire.
+    // The server accepts every message but does not reply at its end: four mails are in transit.
     server.answer(Answer::silence("."));
     let mut sending = scheme.command(&["job", "send_reminders"]).spawn().unwrap();
     let started = std::time::Instant::now();

@@ -1,4 +1,4 @@
-//! All tests in one program, so that they are linked once.
+//! All integration tests in one program, so that they are linked only once.
 
 mod support;
 

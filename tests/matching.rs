@@ -1,6 +1,6 @@
-//! A provider's bill beside the shop's own files, told by the real program: who has what, day by day, until both agree.
-//! In the tables a line is a row of the day's matching report: day, key, order, the provider's amount, ours, status,
-//! days open, and the provider's fee.
+//! Matches a provider's bill with the shop's own files, day by day, until both sides agree. Runs the real program. In
+//! the tables, a line is a row of the day's matching report: day, key, order, the provider's amount, the amount in the
+//! books, status, days open, and the provider's fee.
 
 use std::fs;
 
@@ -21,7 +21,7 @@ const PAYMENTS: &str = "payment_id,order_id,amount,currency,paid_at,channel";
 const REFUNDS: &str = "refund_id,order_id,amount,currency,refunded_at,reason";
 const BILLS: &str = "transaction_id,order_id,event,amount,currency,occurred_at,refund_id,fee,channel";
 
-/// Orders O1 to O9 of 100.00 each, and alipay's bill with what it answers for.
+/// A shop with orders O1 to O9 of 100.00 each, and a feed for Alipay's bills with these keys.
 fn shop(answers: &str) -> Scheme {
     let scheme = Scheme::shop(POLICY);
     let feed = "name = \"bills\"\n";
@@ -36,7 +36,7 @@ fn shop(answers: &str) -> Scheme {
     scheme
 }
 
-/// What a shop's own files tell, and the bill confirms.
+/// The keys of a bill that confirms payments and refunds from the shop's own files.
 const CONFIRMS: &str =
     "bill = { usual_delay = 1, answers_for = [\"payments\", \"refunds\"], channels = [\"alipay\", \"hb\"] }";
 
@@ -52,7 +52,7 @@ fn report(scheme: &Scheme, day: &str, kind: &str) -> String {
     scheme.read(&format!("run/reconciliation/2026-03-{day}/SHOP_2026-03-{day}_{kind}.csv"))
 }
 
-/// The matching reports of some days as a table.
+/// Returns the matching reports of some days as a table.
 fn table(scheme: &Scheme, days: &[&str]) -> String {
     let mut lines = Vec::new();
     for day in days {
@@ -78,14 +78,14 @@ fn check(scheme: &Scheme, days: &[&str], expected: &str) {
     assert!(found == expected.join("\n"), "expected\n{}\nfound\n{found}", expected.join("\n"));
 }
 
-/// Outcomes of a file, row by row.
+/// Returns the outcomes of a file, row by row.
 fn outcomes(scheme: &Scheme, feed: &str, day: &str) -> Vec<String> {
     let ack = scheme.read(&format!("run/outbox/{feed}/{feed}-2026-03-{day}.csv.ack.csv"));
     let cells = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<_>>();
     ack.lines().skip(1).map(cells).map(|c| format!("{} {} {}", c[1], c[2], c[3]).trim().to_owned()).collect()
 }
 
-/// Codes and orders of the exceptions open at the end of a day.
+/// Returns the codes and orders of the exceptions that are open at the end of a day.
 fn exceptions(scheme: &Scheme, day: &str) -> Vec<String> {
     let cells = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<_>>();
     report(scheme, day, "exceptions").lines().skip(1).map(cells).map(|c| format!("{} {}", c[1], c[3])).collect()
@@ -97,7 +97,7 @@ fn balance(scheme: &Scheme, day: &str, account: &str) -> String {
     row.split(',').nth(7).unwrap().to_owned()
 }
 
-/// The sealed days, thrown away and made again, are the same to the byte; and everything proves.
+/// Checks that sealed days that are deleted and written again are the same to the byte, and that `verify` passes.
 fn made_again(scheme: &Scheme) {
     scheme.run(&["verify"]);
     let before = files_below(&scheme.path("run"), &["reconciliation"]);
@@ -106,7 +106,7 @@ fn made_again(scheme: &Scheme) {
     assert_same(&before, &files_below(&scheme.path("run"), &["reconciliation"]));
 }
 
-/// The bill is all there is: it brings the payments, and the provider's word on them.
+/// The bill is the only source: it brings the payments, and the provider's confirmation of them.
 fn bill_alone(scheme: &Scheme) {
     put(
         scheme,
@@ -124,7 +124,7 @@ fn bill_alone(scheme: &Scheme) {
             "T5,O5,payment,70.00,CNY,2026-03-05 12:00:00,,free,",
         ],
     );
-    // The day after: all of it once more, in another order, with one amount that is new and one fee that is.
+    // The bill of the next day has the same lines in another order, with one new amount and one new fee.
     put(
         scheme,
         "bills",
@@ -203,7 +203,8 @@ async fn a_bill_alone_brings_the_payments_and_the_providers_word_on_them() {
     );
     assert_eq!(exceptions(&sqlite, "05"), ["UNKNOWN_ORDER NEVER", "REFUND_REJECTED O4", "PAYMENT_REJECTED O5"]);
     assert_eq!(exceptions(&sqlite, "09"), ["REFUND_REJECTED O4", "CONFLICT O2", "CONFLICT O1"]);
-    // Fees are the provider's and the merchant's own affair: the books have the payments, less what it gave back itself.
+    // Fees are between the provider and the merchant. The books have the payments, less the refunds of the provider
+    // itself.
     assert_eq!(balance(&sqlite, "05", "assets:cash-clearing"), "280.00");
     assert_eq!(balance(&sqlite, "05", "liabilities:suspense"), "-50.00");
     assert_eq!(balance(&sqlite, "09", "liabilities:suspense"), "0.00");
@@ -259,7 +260,7 @@ fn bill_beside_the_shops_files(scheme: &Scheme) {
     put(scheme, "orders", "08", ORDERS, &["LATE,C1,50.00,CNY,2026-03-04"]);
     put(scheme, "bills", "08", BILLS, &["T3,O3,payment,100.00,CNY,2026-03-05 12:00:00,,0.60,"]);
     put(scheme, "bills", "09", BILLS, &["T2,O2,payment,100.00,CNY,2026-03-05 11:00:00,,0.60,"]);
-    // Paid long ago, told only now: the bill of that day is out and does not have it.
+    // A payment from days ago is reported only now. The bill of that day has already arrived and does not have it.
     put(scheme, "payments", "09", PAYMENTS, &["T7,O7,100.00,CNY,2026-03-02 10:00:00,alipay"]);
     close(scheme, "10");
 }
@@ -309,14 +310,14 @@ async fn a_bill_confirms_what_the_shops_own_files_say() {
         ("05", vec!["UNKNOWN_ORDER LATE"]),
         ("06", vec!["UNKNOWN_ORDER LATE", "CONFLICT O3", "CONFLICT O6"]),
         ("07", vec!["UNKNOWN_ORDER LATE", "CONFLICT O3", "CONFLICT O6", "NOT_IN_BILL O2"]),
-        // The bill's second word agrees.
+        // The bill's second version agrees.
         ("08", vec!["CONFLICT O6", "NOT_IN_BILL O2"]),
         ("09", vec!["CONFLICT O6", "NOT_IN_BILL O7"]),
         ("10", vec!["CONFLICT O6", "NOT_IN_BILL O7"]),
     ] {
         assert_eq!(exceptions(&sqlite, day), open, "{day}");
     }
-    // While both sides told of an order that had not come, its money lay in suspense once.
+    // Both sides reported money for an unknown order; it is in suspense only once.
     assert_eq!(balance(&sqlite, "06", "liabilities:suspense"), "-50.00");
     assert_eq!(balance(&sqlite, "10", "assets:cash-clearing"), "610.00");
     insta::assert_snapshot!("explain_not_in_bill", sqlite.run(&["explain", "O7"]));
@@ -355,7 +356,7 @@ fn a_bill_that_comes_again_in_pieces_and_in_another_order_changes_nothing() {
     made_again(&again);
 }
 
-/// What is said of one order, in other words than the books': none of it may stop the close.
+/// A bill whose lines about an order differ from the books. No difference may stop the close.
 #[test]
 fn what_a_bill_has_otherwise_differs_each_day() {
     let scheme = shop(CONFIRMS);
@@ -378,7 +379,7 @@ fn what_a_bill_has_otherwise_differs_each_day() {
             "T9,NEVER,payment,60.00,CNY,2026-03-05,,0.30,",
         ],
     );
-    // The shop tells of it, too; then the order comes.
+    // The shop's own file reports the payment too; then the order arrives.
     put(&scheme, "payments", "06", PAYMENTS, &["T9,NEVER,50.00,CNY,2026-03-05 08:00:00,alipay"]);
     put(&scheme, "orders", "07", ORDERS, &["NEVER,C1,50.00,CNY,2026-03-04"]);
     put(&scheme, "bills", "07", BILLS, &["T3,O3,payment,100.00,CNY,2026-03-05,,,"]);
@@ -451,7 +452,7 @@ fn the_bill_of_a_corrected_channel_is_awaited() {
     close(&scheme, "07");
     assert_eq!(outcomes(&scheme, "corrections", "06"), ["K1 accepted", "K2 accepted"]);
     assert_eq!(exceptions(&scheme, "07"), ["NOT_IN_BILL O1"]);
-    // The amount alone is corrected again; the channel stays as it was corrected.
+    // The second correction changes only the amount; the corrected channel stays.
     let amount = corrections.replace("channel", "amount,currency");
     put(&scheme, "corrections", "08", &amount, &["K3,payment,CASH1,replace,2026-03-08,typed wrong,wang.li,90.00,CNY"]);
     close(&scheme, "08");
@@ -459,7 +460,7 @@ fn the_bill_of_a_corrected_channel_is_awaited() {
     put(&scheme, "bills", "09", BILLS, &["CASH1,O1,payment,90.00,CNY,2026-03-05 13:00:00,,,alipay"]);
     close(&scheme, "09");
     assert!(exceptions(&scheme, "09").is_empty());
-    // The day on which it was booked is sealed, and stays as it was.
+    // The day of the booking is sealed and does not change.
     check(
         &scheme,
         &["05", "06", "07", "08", "09"],
@@ -485,7 +486,7 @@ fn a_bill_that_comes_later_on_the_day_is_matched_on_it() {
     let would = scheme.run(&["job", "match_bills", "--dry-run"]);
     assert!(would.contains("SHOP: 0 rows of bills would be matched, 1 of ours awaited"), "{would}");
     assert!(scheme.run(&["job", "match_bills"]).contains("nothing to do now; it is part of the close of the day"));
-    // The bill comes later on the same day.
+    // The bill arrives later on the same day.
     put(&scheme, "bills", "11", BILLS, &["T8,O8,payment,100.00,CNY,2026-03-11 10:00:00,,,"]);
     close(&scheme, "11");
     check(

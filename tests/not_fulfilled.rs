@@ -1,4 +1,5 @@
-//! Orders of which nothing is heard: listed from a day on, until something is. By the real program.
+//! Orders without a fulfilment: listed as exceptions from a certain day on, until a fulfilment arrives. Runs the real
+//! program.
 
 use crate::support::{Scheme, assert_same, files_below};
 
@@ -26,7 +27,7 @@ fn fulfilled(scheme: &Scheme, day: u32, rows: &[(&str, &str)]) {
     scheme.write(&format!("inbox/fulfilments-2026-03-{day:02}.csv"), format!("order_id,event,occurred_at\n{rows}"));
 }
 
-/// The orders that are listed on a day.
+/// Returns the orders listed on a day.
 fn listed(scheme: &Scheme, day: u32) -> Vec<String> {
     let report = scheme.read(&format!("run/reconciliation/2026-03-{day:02}/SHOP_2026-03-{day:02}_exceptions.csv"));
     let mut rows = csv::Reader::from_reader(report.as_bytes());
@@ -55,7 +56,7 @@ async fn an_order_of_which_nothing_is_heard_is_listed_until_something_is() {
         money("payments", "payment_id", "paid_at", "P1,PAID");
         scheme.close("2026-03-08");
         assert_eq!(listed(scheme, 8), ["PAID 2", "STAYS 2"]);
-        // Closed by a person, it stays closed, whatever else is heard.
+        // After a person closes the exception, it stays closed, even if other facts arrive.
         scheme.run(&["exceptions", "close", "SHOP-X3", "--reason", "the goods are on their way"]);
         let payment = "payment_id,order_id,amount,currency,paid_at\nP2,PAID,1.00,CNY,2026-03-09 12:00:00\n";
         scheme.write("inbox/payments-2026-03-09.csv", payment);
@@ -88,7 +89,7 @@ async fn the_policy_cancels_what_is_never_fulfilled_and_frees_the_limit() {
         scheme.close("2026-03-09");
         assert_eq!(listed(scheme, 9), ["STAYS 3"]);
         order("LATER", 10);
-        // The news of a delivery was late: that order is owed.
+        // The news of a delivery arrived late: that order is owed.
         scheme.write(
             "inbox/fulfilments-2026-03-10.csv",
             "order_id,event,occurred_at\nPAID,delivered,2026-03-08 12:00:00\n",

@@ -1,5 +1,5 @@
-//! While a day is open, what is mailed, shown, decided and booked follows from the days that are over and the facts known; what
-//! a day's end brings comes with its close. So it makes no difference which jobs ran before.
+//! While a day is open, mails, views, decisions and entries follow from the days that are over and the known facts. The
+//! effects of the day's end come with its close. So it does not matter which jobs ran before.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::support::{POLICY, Scheme, assert_same, files_below};
 const ORDERS: &str = "order_id,customer_id,amount,currency,ordered_at,shipped_at,delivered_at,confirmed_at\n";
 const PAYMENTS: &str = "payment_id,order_id,amount,currency,paid_at\n";
 
-/// A shop of which the customer's term is 7 days from the order.
+/// A shop where the term is 7 days from the order.
 fn shop(rest_of_policy: &str, files: &[(&str, &str)]) -> Scheme {
     let policy = POLICY.replace("late_fee = { kind = \"none\" }\n", rest_of_policy);
     Scheme::shop(&policy).with_customer(files)
@@ -23,7 +23,7 @@ fn payment(id: &str, order: &str, amount: &str, at: &str) -> String {
     format!("{PAYMENTS}{id},{order},{amount},CNY,{at}\n")
 }
 
-/// The mails of a run in words: day of sending and text, decoded by the mail's own reader.
+/// Returns the mails of a run as day of sending and text, decoded.
 fn mails(scheme: &Scheme) -> BTreeMap<String, String> {
     if !scheme.path("run/mail").exists() {
         return BTreeMap::new();
@@ -32,7 +32,7 @@ fn mails(scheme: &Scheme) -> BTreeMap<String, String> {
     mails.into_iter().map(|(name, bytes)| (name, plain(&String::from_utf8(bytes).unwrap()))).collect()
 }
 
-/// The plain text of a mail in English.
+/// Returns the plain text of a mail in English.
 fn plain(mail: &str) -> String {
     let part = mail.split("Content-Type: text/plain").nth(1).unwrap_or(mail);
     part.split("\r\n--").next().unwrap().replace("=\r\n", "").replace("=20", " ").replace("=3D", "=")
@@ -77,7 +77,8 @@ fn a_mail_never_asks_for_the_fee_of_a_day_that_is_not_over() {
     }
 }
 
-/// The shop's file of waivers should be there when a day begins. Whoever watches earlier than it comes misses it.
+/// Expects the shop's waivers file at the start of each day. `watch_feeds` reports it missing if it runs before the
+/// file arrives.
 fn expecting_waivers(scheme: Scheme) -> Scheme {
     let kind = "kind = \"waivers\"\n";
     let config = scheme.read("paylater.toml").replace(kind, &format!("{kind}expected_by = \"00:00\"\n"));
@@ -87,7 +88,7 @@ fn expecting_waivers(scheme: Scheme) -> Scheme {
 
 const WAIVERS: &str = "waiver_id,order_id,amount,currency,waived_on\n";
 
-/// What a day brings in the order in which files are taken, with any jobs in between, seals as one close does.
+/// Files that arrive one by one in the order of intake, with any jobs in between, lead to the same seal as one close.
 #[tokio::test]
 async fn any_jobs_at_any_moment_give_the_seal_of_one_close() {
     let policy = format!("{DAILY_FEE}[version.debit]\ndays_before = 0\n");
@@ -98,7 +99,7 @@ async fn any_jobs_at_any_moment_give_the_seal_of_one_close() {
             &[
                 ("orders", order("B", "700.00", "2026-03-08 10:00:00")),
                 ("payments", payment("P1", "A", "40.00", "2026-03-08 12:00:00")),
-                // It comes, but is missing all the same.
+                // The file arrives, but is quarantined, so it stays missing.
                 ("waivers", "what is this?\n".to_owned()),
             ],
         ),
@@ -165,7 +166,7 @@ async fn any_jobs_at_any_moment_give_the_seal_of_one_close() {
             if before.as_str() >= "2026-03-01" {
                 scheme.close(&before);
             }
-            // The file of waivers is the last to come, and is missed before.
+            // The waivers file arrives last, and is reported missing before.
             scheme.run(&["job", "watch_feeds"]);
             any_jobs(&scheme);
             for (kind, text) in *files {
@@ -179,7 +180,7 @@ async fn any_jobs_at_any_moment_give_the_seal_of_one_close() {
     }
 }
 
-/// The ids of open exceptions, by code and line.
+/// Returns the ids of open exceptions, by code and line.
 fn ids(scheme: &Scheme) -> BTreeMap<(String, i64), String> {
     let list: serde_json::Value = serde_json::from_str(&scheme.run(&["--json", "exceptions", "--all"])).unwrap();
     let text = |row: &serde_json::Value, key: &str| row[key].as_str().unwrap().to_owned();
@@ -187,7 +188,7 @@ fn ids(scheme: &Scheme) -> BTreeMap<(String, i64), String> {
     rows.map(|row| ((text(row, "code"), row["line"].as_i64().unwrap_or(0)), text(row, "exception_id"))).collect()
 }
 
-/// An exception can be named as soon as it is known, and by that name for ever; its number follows from the day it is of.
+/// An exception gets its permanent id as soon as it is known. Its number depends only on its day.
 #[tokio::test]
 async fn an_exception_is_named_the_same_way_whatever_else_was_found_on_its_day() {
     let mut sealed = Vec::new();
@@ -232,7 +233,7 @@ async fn an_exception_is_named_the_same_way_whatever_else_was_found_on_its_day()
     assert_same(&sealed[0], &sealed[2]);
 }
 
-/// A correction that has waited so long that it is reported, and whose fact comes on the same day after all.
+/// A correction has waited so long that it is reported, and its fact arrives on the same day.
 #[test]
 fn a_correction_that_waits_no_more_is_no_exception() {
     let mut sealed = Vec::new();
@@ -262,7 +263,7 @@ fn a_correction_that_waits_no_more_is_no_exception() {
 
 #[test]
 fn an_orders_limit_does_not_depend_on_jobs_that_ran_before() {
-    // The payment falls after the cut-off, so it counts for the 2nd; the 2nd opens with nothing owed.
+    // The payment is after the cut-off, so it counts for the 2nd. The 2nd opens with nothing owed.
     let policy = "late_fee = { kind = \"none\" }\ncut_off = \"22:00\"\n";
     let limit = |policy: &str| policy.replace("1000.00", "100.00");
     for jobs in [false, true] {
@@ -301,7 +302,8 @@ fn a_payment_of_the_same_day_frees_no_limit_whenever_its_file_comes() {
 
 #[test]
 fn a_customer_is_frozen_by_the_days_that_are_over() {
-    // Sent on Thursday the 5th, received by itself on Sunday the 8th and due on the Friday before: known at the end of the 8th.
+    // Shipped on Thursday the 5th, automatically confirmed on Sunday the 8th, and due on the Friday before. This is
+    // known at the end of the 8th.
     let policy = "[[version]]\neffective_from = \"2026-01-01\"\ncurrency = \"CNY\"\nclock = \"confirmed\"\n\
         auto_confirm = { after = \"shipped\", days = 3 }\ncalendar = \"weekends\"\nroll = \"preceding\"\n\
         bands = [ { score = 500, limit = \"500.00\", term = 0 } ]\nfreeze_when_overdue = 0\nlate_fee = { kind = \"none\" }\n";
@@ -494,7 +496,8 @@ fn letters_say_only_what_the_terms_bear_out() {
         assert!(!text.contains("late fee") && !text.contains("credit record"), "{text}");
         assert!(text.contains("Please pay the merchant"), "{text}");
     }
-    // One fee, charged at the end of the 8th: until then it may follow, after that there is no second.
+    // The only fee is charged at the end of the 8th. Until then the mail says that a fee may be added; after that there
+    // is no second fee.
     let fee = texts(format!("{flat}{reminders}"));
     for (text, may_follow) in fee.iter().zip([true, true, false, false, false]) {
         assert_eq!(text.contains("a late fee may be added"), may_follow, "{text}");

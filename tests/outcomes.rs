@@ -1,5 +1,5 @@
-//! What people do about files: look at them, mend rejected rows, try refused files again, close exceptions. By the real
-//! program.
+//! The actions of people on files: list them, correct rejected rows, try quarantined files again, close exceptions.
+//! Runs the real program.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -24,7 +24,7 @@ after = 1
 const ORDERS: &str = "order_id,customer_id,amount,currency,ordered_at";
 const FULFILMENTS: &str = "order_id,event,occurred_at";
 
-/// A shop with a customer, and these files.
+/// A shop with a customer and these files.
 fn shop(files: &[(&str, &str)]) -> Scheme {
     Scheme::shop(POLICY).with_customer(files)
 }
@@ -35,7 +35,7 @@ fn change_config(scheme: &Scheme, from: &str, to: &str) {
     scheme.write("paylater.toml", config.replace(from, to));
 }
 
-/// What the program printed, without the folder it works in.
+/// Returns the program's output without the path of its folder.
 fn plain(scheme: &Scheme, told: &str) -> String {
     told.replace(&scheme.path("").display().to_string(), "")
 }
@@ -67,7 +67,7 @@ async fn files_are_listed_with_what_became_of_them() {
         assert_eq!((json["files"].as_array().unwrap().len(), &json["more"]), (2, &true.into()));
         assert_eq!(json["waiting"].as_array().unwrap().len(), 3);
         assert_eq!(json["files"][1]["rows"]["pending"], 2);
-        // O9 comes at last, and the row that waited for it tells so.
+        // O9 arrives, and the row that waited for it shows that.
         scheme.close("2026-03-09");
         let shown = plain(scheme, &scheme.run(&["files", "show", "fulfilments-2026-03-02.csv"]));
         let pending = scheme.run(&["files", "show", "fulfilments-2026-03-02.csv", "--outcome", "pending"]);
@@ -76,7 +76,7 @@ async fn files_are_listed_with_what_became_of_them() {
             serde_json::from_str(&scheme.run(&["--json", "files", "show", "fulfilments-2026-03-02.csv"])).unwrap();
         assert_eq!(json["rows"].as_array().unwrap().len(), 3);
         assert_eq!(json["rows"][0]["resolved_on"], "2026-03-09");
-        // Days without files are passed over: the latest three with some go back to the first.
+        // Days without files are skipped: the latest three days with files go back to the first day.
         assert_eq!(scheme.run(&["files"]), scheme.run(&["files", "--all"]));
         let none = scheme.run_failing(&["files", "show", "nothing.csv"], 2);
         assert!(none.contains("there is no file \"nothing.csv\""), "{none}");
@@ -93,7 +93,7 @@ fn a_name_that_came_twice_is_asked_about() {
     let scheme = shop(&[("orders-2026-03-01.csv", &format!("{ORDERS}\nO1,C1,5.00,CNY,2026-03-01\n"))]);
     scheme.close("2026-03-01");
     scheme.write("inbox/orders-2026-03-01.csv", format!("{ORDERS}\nO1,C1,6.00,CNY,2026-03-01\n"));
-    // Another feed may have a file of the same name.
+    // Another feed can have a file with the same name.
     let config = scheme.read("paylater.toml")
         + "[[feed]]\nname = \"more\"\nfolder = \"more\"\npattern = \"orders-{date}.csv\"\nkind = \"orders\"\nsettle_seconds = 0\nmerchant = \"SHOP\"\n";
     scheme.write("paylater.toml", config);
@@ -108,7 +108,7 @@ fn a_name_that_came_twice_is_asked_about() {
     ] {
         assert!(told.contains(line), "{told}");
     }
-    // The second of a name is kept under one of its own.
+    // The second file with the same name is kept under a different name.
     for which in ["orders-2026-03-01.2.csv", "4"] {
         let shown = scheme.run(&["files", "show", which]);
         assert!(shown.contains("file 4: orders-2026-03-01.2.csv of feed orders, taken on 2026-03-02"), "{shown}");
@@ -138,14 +138,15 @@ fn a_file_of_many_rows_is_shown_page_by_page() {
 #[test]
 fn no_name_and_no_address_is_shown() {
     let scheme = shop(&[]);
-    // A cell is lacking: where the key should be stands the name. And a name too long.
+    // In the first row a cell is missing, so the name is in the place of the key. In the second row the name is too
+    // long.
     let wrong = format!(
         "李雷,li@example.com,zh,Asia/Shanghai,600,true,true\nC8,{},x@example.com,zh,Asia/Shanghai,600,true,true\n",
         "张".repeat(600)
     );
     let header = CUSTOMERS.lines().next().unwrap();
     scheme.write("inbox/customers-2026-03-02.csv", format!("{header}\n{wrong}"));
-    // No header at all: the first line is a person.
+    // The file has no header: its first line is a customer.
     scheme.write("inbox/customers-2026-03-01-more.csv", "C9,李雷,li@example.com,zh,Asia/Shanghai,600,true,true\n");
     scheme.close("2026-03-02");
     let shown = scheme.run(&["files", "show", "customers-2026-03-02.csv"])
@@ -168,7 +169,7 @@ async fn a_row_that_waits_too_long_is_an_exception_until_its_order_comes() {
             "inbox/fulfilments-2026-03-02.csv",
             format!("{FULFILMENTS}\nO1,delivered,2026-03-02\nO2,delivered,2026-03-02\n"),
         );
-        // A payment under the key of the hold: what closes one must not close the other.
+        // The payment has the same key as the hold. Closing the exception of one must not close the other.
         scheme.write("inbox/holds-2026-03-03.csv", "hold_id,order_id,reason,starts_on\nX1,O1,dispute,2026-03-03\n");
         scheme.write(
             "inbox/payments-2026-03-03.csv",
@@ -207,7 +208,7 @@ async fn a_row_that_waits_too_long_is_an_exception_until_its_order_comes() {
     assert_same(&files_below(&sqlite.path("run"), &OUTPUTS[..2]), &files_below(&postgres.path("run"), &OUTPUTS[..2]));
 }
 
-/// The id under which the shop's only instruction of a kind went out, up to a day of March.
+/// Returns the id of the order's instruction of a kind, up to a day of March.
 fn instruction(scheme: &Scheme, kind: &str, order: &str, until: u32) -> String {
     (1..=until)
         .find_map(|day| {
@@ -220,7 +221,7 @@ fn instruction(scheme: &Scheme, kind: &str, order: &str, until: u32) -> String {
 
 #[test]
 fn rejected_rows_of_every_kind_come_back_under_the_name_they_were_handed_out_with() {
-    // Patterns that fit nothing but the day's file.
+    // These patterns match only the day's file.
     let scheme = Scheme::shop(POLICY);
     change_config(&scheme, "-{date}*.csv", "-{date}.csv");
     let header = |text: &str| text.lines().next().unwrap().to_owned();
@@ -266,7 +267,7 @@ fn rejected_rows_of_every_kind_come_back_under_the_name_they_were_handed_out_wit
         "inbox/orders-2026-03-01.csv",
         format!("{ORDERS}\nO1,C1,100.00,CNY,2026-03-01\nO2,C1,50.00,CNY,2026-03-01\n"),
     );
-    // O2 is paid twice, so that the customer gets something back.
+    // O2 is paid twice, so that there is credit to pay out.
     scheme.write(
         "inbox/payments-2026-03-01.csv",
         "payment_id,order_id,amount,currency,paid_at\nP2,O2,80.00,CNY,2026-03-01\n",
@@ -287,7 +288,7 @@ fn rejected_rows_of_every_kind_come_back_under_the_name_they_were_handed_out_wit
         let ack = scheme.ack(kind, &format!("{kind}-2026-03-02.csv.rejects.csv"));
         assert_eq!(ack, format!("line,key,outcome,code,message\n2,{key},accepted,,\n"), "{kind}");
     }
-    // What the bank answers, mended likewise, but only the second time.
+    // The bank's answers are corrected in the same way, but only at the second attempt.
     scheme.close("2026-03-09");
     let (debit, pay_out) =
         (instruction(&scheme, "debit-instructions", "O1", 9), instruction(&scheme, "credit-payouts", "O2", 9));
@@ -306,7 +307,7 @@ fn rejected_rows_of_every_kind_come_back_under_the_name_they_were_handed_out_wit
     for (kind, key) in [("debit_results", &debit), ("payout_results", &pay_out)] {
         let name = format!("{kind}-2026-03-10.csv.rejects.csv");
         let rejects = scheme.read(&format!("run/outbox/{kind}/{name}.rejects.csv"));
-        // Why it was rejected stands there once, however often it was.
+        // The rejects have one column for the message, even after several rejections.
         assert_eq!(rejects.lines().next().unwrap().matches("message").count(), 1, "{rejects}");
         scheme.write(&format!("inbox/{name}.rejects.csv"), rejects.replacen("Paid", "paid", 1));
         scheme.close(if kind == "debit_results" { "2026-03-12" } else { "2026-03-13" });
@@ -314,10 +315,10 @@ fn rejected_rows_of_every_kind_come_back_under_the_name_they_were_handed_out_wit
         assert_eq!(ack, format!("line,key,outcome,code,message\n2,{key},accepted,,\n"), "{kind}");
     }
     assert_eq!(scheme.exceptions("2026-03-13"), [""; 0]);
-    // Each counts once: the order of 100.00 was decided once, and paid and refunded once.
+    // Each row counts once: the order was decided once, and paid and refunded once.
     let explain = scheme.run(&["explain", "O3"]);
     assert_eq!(explain.matches("payment P3 of 5.00").count(), 1, "{explain}");
-    // Dropped in once more, they do nothing.
+    // The same rejects, delivered again, have no effect.
     let again = scheme.read("run/archive/payments/payments-2026-03-02.csv.rejects.csv");
     scheme.write("inbox/payments-2026-03-02.csv.rejects.csv", again);
     scheme.close("2026-03-14");
@@ -337,7 +338,7 @@ async fn a_refused_file_is_tried_again_once_configuration_is_mended() {
         scheme.write("inbox/orders-2026-03-02.csv", "");
         scheme.close("2026-03-02");
         assert!(scheme.exceptions("2026-03-02")[0].starts_with("FILE_COLUMN_MISSING 1"));
-        // Nothing was mended yet.
+        // The configuration is still wrong.
         let told = scheme.run_failing(&["files", "retry", "orders-2026-03-01.csv"], 1);
         assert!(told.contains("refused for the same reason as before: a file of payments needs"), "{told}");
         assert_eq!(scheme.run(&["files", "--status", "quarantined"]).lines().count(), 3);
@@ -356,7 +357,7 @@ async fn a_refused_file_is_tried_again_once_configuration_is_mended() {
         assert!(scheme.path("run/archive/orders/orders-2026-03-01.2.csv").exists());
         assert!(!scheme.path("run/quarantine/orders/orders-2026-03-01.csv").exists());
         assert_eq!(scheme.ack("orders", "orders-2026-03-01.2.csv"), "line,key,outcome,code,message\n2,O1,accepted,,\n");
-        // The first try stays as it was, and says what followed.
+        // The first file keeps its status and names the retry.
         let shown = scheme.run(&["files", "show", "3"]);
         assert!(shown.contains("quarantined, then 5 on 2026-03-01"), "{shown}");
         assert!(scheme.run(&["files", "show", "5"]).contains("file 3, tried again"));
@@ -409,13 +410,13 @@ fn bytes_that_were_refused_and_are_dropped_in_again_settle_the_matter() {
     let second = scheme.exceptions("2026-03-02");
     assert!(second[0].starts_with("FILE_COLUMN_MISSING 1 closed: taken in on 2026-03-02 as file 4"), "{second:?}");
     assert_eq!(scheme.exceptions("2026-03-03"), [""; 0]);
-    // What counts already is not tried again.
+    // Rows that already count are not tried again.
     assert_eq!(scheme.run(&["files", "retry", "--all"]), "Nothing to try again.\n");
     scheme.run(&["files", "retry", "3"]);
     assert!(scheme.ack("orders", "orders-2026-03-01.2.csv").contains("FILE_DUPLICATE"));
 }
 
-/// An agreement from before the orders of 2025.
+/// An agreement older than the orders of 2025.
 const OF_2024: &str =
     "agreement_id,customer_id,merchant_id,status,changed_at,score_authorised\nA0,C1,SHOP,open,2024-01-01,true\n";
 
@@ -432,7 +433,7 @@ async fn rows_that_configuration_rejected_are_tried_again() {
             format!("{}A7,C1,SHOP2,open,2026-02-01,true\n", AGREEMENTS.replace("A1", "A2")),
         );
         scheme.close("2026-03-02");
-        // The policy begins earlier now.
+        // The new policy starts earlier.
         let earlier = "[[version]]\neffective_from = \"2025-01-01\"\ncurrency = \"CNY\"\nclock = \"ordered\"\nbands = [ { score = 500, limit = \"1000.00\", term = 30 } ]\nlate_fee = { kind = \"none\" }\n";
         scheme.write("policy.toml", format!("{earlier}{POLICY}"));
         let would = scheme.run(&["files", "retry", "--all", "--dry-run"]);
@@ -447,7 +448,7 @@ async fn rows_that_configuration_rejected_are_tried_again() {
             "{told}"
         );
         assert!(scheme.run(&["explain", "O2"]).contains("accepted"));
-        // O3 is wrong whatever is configured; the merchant is still unknown and stays a candidate.
+        // O3 is wrong with any configuration. The merchant is still unknown, so its row stays a candidate.
         assert!(scheme.ack("orders", "orders-2026-03-01.csv.rejects.csv").ends_with("message\n2,O2,accepted,,\n"));
         let would = scheme.run(&["files", "retry", "--all", "--dry-run"]);
         assert_eq!(would.matches("would be taken in").count(), 1, "{would}");
@@ -493,7 +494,7 @@ async fn what_becomes_of_money_that_waited_is_told_as_if_it_had_come_now() {
             "chargeback_id,order_id,payment_id,amount,currency,charged_back_at,reason\nCB1,X3,P9,30.00,CNY,2026-03-01,\n",
         );
         scheme.close("2026-03-01");
-        // Mended, but its order is not there yet.
+        // The corrected row waits for its order.
         let rejects = scheme.read("run/outbox/payments/payments-2026-03-01.csv.rejects.csv");
         scheme.write("inbox/payments-2026-03-02.csv", rejects.replace(",x,", ",5.00,"));
         scheme.write("inbox/payments-2026-03-02-b.csv", format!("{payments}\nP9,X3,9.00,CNY,2026-03-01,\n"));
@@ -510,7 +511,8 @@ async fn what_becomes_of_money_that_waited_is_told_as_if_it_had_come_now() {
             codes
         };
         assert_eq!(codes("2026-03-01"), ["PAYMENT_REJECTED", "UNKNOWN_ORDER", "UNKNOWN_ORDER", "UNKNOWN_ORDER"]);
-        // The order is declined, the money in another currency, the chargeback more than was paid; the mended row counts.
+        // The order is declined, the money is in another currency, and the chargeback exceeds the payment. The
+        // corrected row counts.
         assert_eq!(codes("2026-03-03"), ["CHARGEBACK_REJECTED", "CURRENCY", "ORDER_DECLINED"]);
         scheme.run(&["verify"]);
     };
@@ -527,7 +529,7 @@ fn answers_that_are_taken_away_hold_up_nothing_and_are_said_to_be_lost() {
     let mut child =
         scheme.command(&["job", "ingest_files"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let part = scheme.path("run/outbox/orders/orders-2026-03-01.csv.ack.csv.part");
-    // Some rows count already, and not all of them.
+    // Some rows are already committed, but not all.
     for _ in 0..2_000 {
         if std::fs::metadata(&part).is_ok_and(|part| part.len() > 50_000) {
             break;
@@ -546,7 +548,7 @@ fn answers_that_are_taken_away_hold_up_nothing_and_are_said_to_be_lost() {
     assert!(rejects.starts_with(ORDERS) && rejects.lines().count() > 1, "{rejects:.200}");
     let shown = scheme.run(&["--json", "files", "show", "orders-2026-03-01.csv"]);
     assert!(shown.contains("\"rejected\": 120") || shown.contains("\"rejected\":120"), "{shown:.2000}");
-    // A run that succeeded leaves them alone, however often it is repeated.
+    // Repeated runs do not change the files of a successful run.
     scheme.run(&["job", "ingest_files"]);
     assert_eq!(scheme.ack("orders", "orders-2026-03-01.csv"), ack);
 }
@@ -560,7 +562,7 @@ fn a_row_that_was_cut_off_is_not_taken_unmended() {
     let first = rejects("payments-2026-03-01.csv");
     scheme.write("inbox/payments-2026-03-02.csv", &first);
     scheme.close("2026-03-02");
-    // Once more the same row, and why, which is not said twice.
+    // The rejects have the same row again, with one reason and not two.
     let again = rejects("payments-2026-03-02.csv");
     assert_eq!(again, first.replace("5 columns, the header 6", "7 columns, the header 8"));
     scheme.write("inbox/payments-2026-03-03.csv", again.replace(",COLUMN_COUNT", ",alipay,COLUMN_COUNT"));
@@ -573,7 +575,7 @@ fn a_job_that_fails_later_on_its_day_is_seen_by_status() {
     let scheme = shop(&[("orders-2026-03-01.csv", &format!("{ORDERS}\nO1,C1,5.00,CNY,2026-03-01\n"))]);
     scheme.run(&["job", "ingest_files"]);
     scheme.run(&["status"]);
-    // A file where a folder has to be.
+    // A file takes the place of a folder.
     std::fs::remove_dir_all(scheme.path("run/quarantine")).ok();
     scheme.write("run/quarantine", "");
     scheme.write("inbox/orders-2026-03-01-b.csv", "order_id\n");
@@ -608,7 +610,7 @@ fn a_try_that_is_killed_goes_on_and_ends_the_same() {
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    // If the try was claimed, taking in files goes on with it; if not, it is still to be made.
+    // If the retry was already claimed, `ingest_files` continues it; otherwise `files retry` starts it.
     killed.run(&["job", "ingest_files"]);
     killed.run(&["files", "retry", "--all"]);
     killed.close("2026-03-02");
@@ -651,7 +653,7 @@ async fn an_exception_is_closed_with_a_reason_that_the_days_report_shows() {
         let again = close("SHOP-X1", "once more");
         assert!(String::from_utf8_lossy(&again.stderr).contains("was closed on 2026-03-02"));
         scheme.close("2026-03-03");
-        // The sealed day says what it said; the day of closing shows why; then it is gone.
+        // The sealed day does not change. The day of the closing shows the reason; after that, the exception is gone.
         for (name, bytes) in &before {
             assert_eq!(std::fs::read(scheme.path("run").join(name)).unwrap(), *bytes, "{name}");
         }

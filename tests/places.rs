@@ -1,4 +1,5 @@
-//! Files from and to other machines, by the real program and real servers: OpenSSH's SFTP and an S3 server.
+//! Transfers files from and to other machines with the real program and real servers: OpenSSH's SFTP server and an S3
+//! server.
 
 use std::fs;
 use std::io::Write;
@@ -24,7 +25,7 @@ O1,C1,100.00,CNY,2026-03-01
 O2,C1,bad,CNY,2026-03-01
 ";
 
-/// A shop whose orders lie elsewhere, whose answers go elsewhere, and its reports too.
+/// A shop whose orders are on a remote server, and whose acknowledgements and reports go to one.
 fn shop(table: &str, inbox: &str, outbox: &str, reports: &str, more: &str) -> Scheme {
     let scheme = Scheme::shop(POLICY);
     scheme.write("inbox/customers-2026-03-01.csv", CUSTOMERS);
@@ -78,13 +79,13 @@ fn an_original_stays_until_every_feed_that_takes_it_has_it() {
                   O1,C1,100.00,CNY,2026-03-01,delivered,2026-03-02\n";
     fs::write(inbox.join("orders-web-2026-03-02.csv"), export).unwrap();
     fs::write(inbox.join("orders-till-2026-03-02.csv"), export.replace("O1", "O2")).unwrap();
-    // One feed takes both at once; the other its own on the day.
+    // One feed takes both files immediately; the other takes its file on the file's day.
     scheme.close("2026-03-01");
     assert_eq!(names(inbox.clone()), ["archive", "orders-web-2026-03-02.csv"]);
     scheme.close("2026-03-02");
     assert!(scheme.ack("orders", "orders-web-2026-03-02.csv").contains("2,O1,accepted"));
     assert!(scheme.ack("deliveries", "orders-web-2026-03-02.csv").contains("2,O1:delivered,accepted"));
-    // Whoever asks last puts it away, once.
+    // The last feed that takes the file moves it to the archive, once.
     scheme.close("2026-03-03");
     assert_eq!(names(inbox.clone()), ["archive"]);
     assert_eq!(names(inbox.join("archive")), ["orders-till-2026-03-02.csv", "orders-web-2026-03-02.csv"]);
@@ -101,13 +102,14 @@ fn a_day_by_sftp() {
     fs::write(remote("in/orders-2026-03-01b.csv.part"), "half").unwrap();
     std::os::unix::fs::symlink("/etc/passwd", remote("in/orders-2026-03-01-link.csv")).unwrap();
 
-    // Begins the books.
+    // Starts the books.
     scheme.run(&["job", "watch_feeds"]);
     let would = scheme.run(&["job", "ingest_files", "--dry-run"]);
     assert!(would.contains("orders-2026-03-01.csv: would be fetched from sftp://"), "{would}");
     assert!(!would.contains("orders-2026-03-02.csv"), "{would}");
     scheme.close("2026-03-01");
-    // Taken: in the archives, there and here. What is of tomorrow, unfinished, or a link stays; the link is told.
+    // A taken file is in both archives, remote and local. The file of tomorrow, the unfinished file and the link stay;
+    // the link is an exception.
     let told = scheme.read("run/reconciliation/2026-03-01/SHOP_2026-03-01_exceptions.csv");
     assert_eq!(told.matches("FILE_REFUSED").count(), 1, "{told}");
     assert!(told.contains("orders-2026-03-01-link.csv is a symbolic link"), "{told}");
@@ -121,13 +123,13 @@ fn a_day_by_sftp() {
     let ack = fs::read_to_string(remote("out/orders-2026-03-01.csv.ack.csv")).unwrap();
     assert_eq!(ack, scheme.read("run/outbox/orders/orders-2026-03-01.csv.ack.csv"));
     assert!(ack.contains("2,O1,accepted"), "{ack}");
-    // Reports: what lies here lies there.
+    // The remote reports are the same as the local ones.
     let here = crate::support::files_below(&scheme.path("run/reconciliation/2026-03-01"), &["."]);
     let there = crate::support::files_below(&remote("reports/2026-03-01"), &["."]);
     assert!(there.contains_key("manifest.json"));
     crate::support::assert_same(&here, &there);
 
-    // The next day's file has its turn once; another file under a name that was there before is kept beside it.
+    // The next day's file is fetched once. Another file with an earlier name is kept beside the first.
     assert!(scheme.run(&["job", "ingest_files"]).contains("fetched 1, files 1"));
     assert!(scheme.run(&["job", "ingest_files"]).contains("nothing to do"));
     fs::write(remote("in/orders-2026-03-01.csv"), ORDERS.replace("O1", "O9")).unwrap();
@@ -169,7 +171,7 @@ fn what_is_kept_there_is_fetched_once() {
     s3.put("in/orders-2026-03-01.csv", ORDERS.as_bytes());
     assert!(scheme.run(&["job", "ingest_files"]).contains("fetched 1"));
     assert!(!scheme.run(&["job", "ingest_files"]).contains("fetched"));
-    // The same bytes put there again may be fetched again, and are no news.
+    // The same bytes, delivered again, may be fetched again, but have no effect.
     fs::remove_file(scheme.path("run/spool/orders/.orders-2026-03-01.csv.fetched")).unwrap();
     let again = scheme.run(&["job", "ingest_files"]);
     assert!(again.contains("fetched 1") && !again.contains("duplicate"), "{again}");
@@ -181,7 +183,7 @@ fn large_files_go_in_pieces() {
     let home = tempfile::tempdir().unwrap();
     let s3 = S3::start(home.path());
     let scheme = on_s3(&s3, "");
-    // Twenty megabytes of orders that no customer placed: acknowledgement and rejects are large as well.
+    // Twenty megabytes of orders with a wrong amount, so that the acknowledgement and the rejects are large as well.
     let row = |i| format!("ORDER-WITH-A-LONG-NAME-{i:010},C1,bad,CNY,2026-03-01\n");
     let orders =
         "order_id,customer_id,amount,currency,ordered_at\n".to_owned() + &(0..300_000).map(row).collect::<String>();
@@ -207,7 +209,7 @@ fn no_day_is_sealed_without_a_look_into_its_inbox() {
     let said = scheme.run_failing(&["close", "--through", "2026-03-01"], 1);
     assert!(said.contains("feed orders: the inbox sftp://") && said.contains("rejects the user"), "{said}");
     assert!(said.contains("sftp/stranger"), "{said}");
-    // Not by way of the single job, either.
+    // The single job fails too.
     let said = scheme.run_failing(&["job", "close_day"], 1);
     assert!(said.contains("feed orders: the inbox"), "{said}");
     assert!(!scheme.path("run/reconciliation/2026-03-01").exists());
@@ -228,7 +230,7 @@ fn no_day_is_sealed_without_a_look_into_its_inbox() {
     assert!(said.contains("no such file or folder"), "{said}");
     fs::rename(sftp.folder.join("away"), sftp.folder.join("in")).unwrap();
 
-    // Outboxes hold up nothing, and what could not be sent is sent later.
+    // A missing outbox does not stop the close, and unsent files are sent later.
     fs::rename(sftp.folder.join("out"), sftp.folder.join("out-away")).unwrap();
     fs::rename(sftp.folder.join("reports"), sftp.folder.join("reports-away")).unwrap();
     let said = scheme.run_failing(&["close", "--through", "2026-03-02"], 1);
@@ -335,7 +337,7 @@ fn hostile_names_are_refused_and_told_and_so_is_what_is_too_large() {
     assert!(!told.contains('\u{1b}'), "{told}");
     assert_eq!(names(sftp.folder.join("in")).len(), 7);
 
-    // Who does not see an inbox does not know what is gone from it.
+    // If paylater cannot list an inbox, it cannot know which files are gone.
     fs::remove_file(sftp.folder.join("in/orders-2026-03-01-big.csv")).unwrap();
     fs::rename(sftp.folder.join("in"), sftp.folder.join("away")).unwrap();
     scheme.run_failing(&["job", "ingest_files"], 1);
@@ -398,7 +400,7 @@ fn a_marker_says_that_a_file_is_whole() {
     assert!(scheme.run(&["job", "ingest_files"]).contains("fetched 1, files 1, rows 2"));
     assert_eq!(names(remote("")), ["archive"]);
     assert_eq!(names(remote("archive")), ["orders-2026-03-01.csv", "orders-2026-03-01.csv.done"]);
-    // The next file of that name needs a marker of its own.
+    // The next file with that name needs a new marker.
     fs::write(remote("orders-2026-03-01.csv"), ORDERS.replace("O1", "O9")).unwrap();
     assert!(!scheme.run(&["job", "ingest_files"]).contains("fetched"));
 }

@@ -1,7 +1,7 @@
-//! Faults planted at random in small books, as by somebody with every right on the disk and in the store: each one stops the next
-//! close, or is harmless: that close and `verify` end well, and every report is the one of undisturbed books.
+//! Plants random faults in small books, with full access to the disk and the store. Each fault stops the next close or
+//! is harmless: then the close and `verify` succeed, and every report equals that of undisturbed books.
 //!
-//! 40 faults from a seed are tried each time. More of them, or others:
+//! Each run tries 40 faults from a fixed seed. To try more or other faults:
 //!
 //!     PAYLATER_FAULTS=200 PAYLATER_FAULTS_SEED=7 cargo nextest run planted_faults
 
@@ -83,7 +83,7 @@ CB1,O2,P4,5.00,CNY,2026-03-06 10:00:00
 const LAST: &str = "2026-03-06";
 const NEXT: &str = "2026-03-07";
 
-/// What is changed in the store. Files of the home come besides.
+/// The tables in which faults are planted. Other faults are planted in files.
 const TABLES: [&str; 15] = [
     "day_fingerprint",
     "journal",
@@ -102,7 +102,7 @@ const TABLES: [&str; 15] = [
     "sealed_file",
 ];
 
-/// xorshift: the same faults from the same seed, everywhere.
+/// xorshift: the same seed gives the same faults on every machine.
 struct Chance(u64);
 
 impl Chance {
@@ -151,7 +151,7 @@ fn each_fault_stops_the_next_close_or_is_harmless() {
     assert!(wrong.is_empty(), "{} of {faults} were passed over:\n{}", wrong.len(), wrong.join("\n"));
     assert!(told["stopped"] * 10 >= faults * 8, "{told:?}");
 
-    // The control once more, after all that: nothing is wrong with the books themselves.
+    // Check the undisturbed books again at the end: they have no fault themselves.
     books.close(NEXT);
     assert_same(&undisturbed, &files_below(&books.path("run"), &["reconciliation"]));
 }
@@ -166,9 +166,9 @@ fn copied(books: &Scheme) -> Scheme {
     scheme
 }
 
-/// Plants a fault, and says which.
+/// Plants a fault. Returns a description of it.
 fn plant(scheme: &Scheme, chance: &mut Chance) -> String {
-    // A fifth in files, the rest in the store.
+    // A fifth of the faults are in files, the rest in the store.
     if chance.below(5) == 0 {
         return in_a_file(scheme, chance);
     }
@@ -183,7 +183,7 @@ fn plant(scheme: &Scheme, chance: &mut Chance) -> String {
         }
         loop {
             let Some(statement) = in_a_row(&mut store, chance).await else { continue };
-            // Some are refused by a constraint; others are tried then.
+            // If a constraint refuses a statement, try another one.
             let done = sqlx::query(AssertSqlSafe(statement.clone())).execute(&mut store).await;
             if done.is_ok_and(|done| done.rows_affected() == 1) {
                 store.close().await.unwrap();
@@ -193,7 +193,7 @@ fn plant(scheme: &Scheme, chance: &mut Chance) -> String {
     })
 }
 
-/// A statement that changes, deletes or doubles one row.
+/// Returns a statement that changes, deletes or duplicates one row.
 async fn in_a_row(store: &mut SqliteConnection, chance: &mut Chance) -> Option<String> {
     let table = TABLES[chance.below(TABLES.len())];
     let columns = format!("SELECT name, type, pk FROM pragma_table_info('{table}')");
@@ -216,7 +216,7 @@ async fn in_a_row(store: &mut SqliteConnection, chance: &mut Chance) -> Option<S
     Some(match chance.below(6) {
         0 => format!("DELETE FROM {table} WHERE {which}"),
         1 => {
-            // The same again under the next key.
+            // Insert the same row again with the next key.
             let last = key.last().copied().unwrap();
             let again: Vec<String> = columns
                 .iter()
@@ -231,7 +231,7 @@ async fn in_a_row(store: &mut SqliteConnection, chance: &mut Chance) -> Option<S
     })
 }
 
-/// Another value of a column, as SQL.
+/// Returns another value for a column, as SQL.
 fn other(name: &str, kind: &str) -> String {
     match kind {
         "BOOLEAN" => format!("NOT {name}"),

@@ -1,5 +1,6 @@
-//! Policies and configuration as files: what is refused, where, and with which words; what is inherited; and the schemas
-//! that editors get. Each example in `tests/policies` has the expected words beside the line they are about, after `#~`.
+//! Policy and configuration files: the refused ones with the line and words of each problem, inheritance, and the
+//! schemas for editors. Each example in `tests/policies` has the expected words after `#~`, on the line that they are
+//! about.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -29,7 +30,7 @@ fn load(policy: &Path) -> anyhow::Result<Loaded> {
     config::load(&config)
 }
 
-/// What is refused, as `file:line: words`, by file and line.
+/// Returns the problems as `file:line: words`, by file and line.
 fn told(config: anyhow::Result<Loaded>) -> Vec<String> {
     let Err(why) = config else { return Vec::new() };
     let AllProblems(problems) = why.downcast_ref().expect("problems with their places");
@@ -37,7 +38,7 @@ fn told(config: anyhow::Result<Loaded>) -> Vec<String> {
     problems.iter().map(|problem| problem.to_string().replace(&folder, "")).collect()
 }
 
-/// What the examples say will be refused.
+/// Returns the problems that the examples expect.
 fn expected(files: &[&str]) -> Vec<String> {
     let mut lines = Vec::new();
     for file in files {
@@ -128,13 +129,13 @@ fn check_tells_programs_what_is_wrong() {
     let text = json_of(&scheme.run_failing(&["--json", "check"], 2));
     let answer: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(answer["ok"], false);
-    // Two policies inherit it; it is told once.
+    // Two policies inherit the problem; it is reported once.
     assert_eq!(answer["problems"].as_array().map(Vec::len), Some(1), "{text}");
     let problem = &answer["problems"][0];
     assert_eq!((&problem["line"], &problem["key"]), (&35.into(), &"credit.flag_after".into()), "{text}");
 }
 
-/// The answer for programs, without the words for people after it.
+/// Returns the JSON of the output, without the error message after it.
 fn json_of(output: &str) -> String {
     output.split("error:").next().unwrap().to_owned()
 }
@@ -144,24 +145,24 @@ fn a_changed_base_is_noticed_like_a_changed_policy() {
     let scheme = Scheme::sample();
     scheme.close("2026-03-02");
     let base = scheme.read("sample-data/policies/base.toml");
-    // Written out in full, the terms are the same.
+    // The policy written out in full has the same terms.
     let full = scheme.run(&["check", "--policy", "TEA"]);
     let policy = scheme.read("sample-data/policies/tea.toml");
     scheme.write("sample-data/policies/tea.toml", full);
     scheme.close("2026-03-03");
     scheme.write("sample-data/policies/tea.toml", policy);
-    // A later version of the base changes nobody's terms.
+    // A later version of the base changes no merchant's terms.
     let later =
         base.clone() + "\n[[version]]\neffective_from = \"2026-03-01\"\nsame_as = \"2026-01-01\"\nrefund_window = 1\n";
     scheme.write("sample-data/policies/base.toml", later);
     scheme.close("2026-03-04");
-    // One that orders keep may not change.
+    // A version that orders were decided on must not change.
     scheme.write("sample-data/policies/base.toml", base.replace("days = 14", "days = 15"));
     let text = scheme.run_failing(&["close", "--through", "2026-03-05"], 1);
     assert!(text.contains("was changed after orders were decided on it"), "{text}");
 }
 
-/// What a layer of a policy may say: keys, each with a few values.
+/// The keys that a layer of a policy can have, each with a few values.
 const SAYINGS: &[&[&str]] = &[
     &["payable_after = 1", "payable_after = 2", "payable_after = 3"],
     &["refund_window = 7", "refund_window = 30", "refund_window = false"],
@@ -185,7 +186,7 @@ const SAYINGS: &[&[&str]] = &[
 const START: &str = "currency = \"CNY\"\nclock = \"confirmed\"\nbands = [{ score = 0, limit = 1, term = 0 }]\n\
                      late_fee = { kind = \"daily\", rate = \"0.0005\" }\n";
 
-/// For each key, which of its values a layer says, if any.
+/// A random layer: for each key, the index of its value, if the layer has the key.
 fn layer() -> impl Strategy<Value = Vec<Option<usize>>> {
     SAYINGS.iter().map(|values| proptest::option::of(0..values.len())).collect::<Vec<_>>()
 }
@@ -201,8 +202,8 @@ proptest! {
     #[test]
     fn terms_written_out_are_the_same_terms(base in layer(), first in layer(), second in layer()) {
         let folder = tempfile::tempdir().unwrap();
-        // A layer that puts `late_fee` in a dotted key can't put it in a table of its own as well; the start is a version
-        // by itself therefore.
+        // A layer with `late_fee` in a dotted key can't also have the table `late_fee`. So the start is a separate
+        // version.
         let base_text = format!(
             "[[version]]\neffective_from = \"2025-01-01\"\n{START}[[version]]\neffective_from = \"2025-06-01\"\n\
              same_as = \"2025-01-01\"\n{}", saying(&base));
@@ -219,7 +220,7 @@ proptest! {
         prop_assert_eq!(&inherited.policy, &full.merchants[0].policy);
         prop_assert_eq!(&inherited.fingerprints, &full.merchants[0].fingerprints);
 
-        // The innermost layer that names a key decides.
+        // The innermost layer with a key decides its value.
         let innermost = |key: usize, layers: &[&Vec<Option<usize>>]| layers.iter().rev().find_map(|layer| layer[key]);
         for (version, layers) in [(0, vec![&base, &first]), (1, vec![&base, &first, &second])] {
             let terms = &inherited.policy.versions[version];
@@ -268,7 +269,7 @@ fn the_schemas_take_what_the_program_takes() {
     assert!(bad["close_day.toml"].contains(&"/catch_up".to_owned()), "{bad:?}");
 }
 
-/// Where somebody else's program finds a file wrong.
+/// Returns the errors that an independent validator finds in a file.
 fn complaints(kind: Written, file: &Path) -> Vec<String> {
     let text = fs::read_to_string(file).unwrap();
     let value = serde_json::to_value(toml::from_str::<toml::Table>(&text).unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! The PostgreSQL that other tests build on: it answers, and every database is one of its own.
+//! Tests the PostgreSQL support of other tests: the server answers, and every database is separate.
 
 use crate::support::postgres;
 

@@ -1,5 +1,6 @@
-//! Other people's formats: what each profile makes of a file, which files are refused, and what becomes of their rejected
-//! rows. The files in `tests/profiles` are made up, in UTF-8, and put into their encoding here.
+//! The formats of other senders: the rows that each profile reads from a file, the files that are refused, and the
+//! outcomes of rejected rows. The files in `tests/profiles` are invented. They are in UTF-8, and the tests convert them
+//! to the format's encoding.
 
 use std::fs;
 use std::path::Path;
@@ -58,7 +59,7 @@ fn utf16(text: &str) -> Vec<u8> {
     format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect()
 }
 
-/// What `check` says of a file, and its exit status.
+/// Returns the output of `check` for a file, and its exit status.
 fn check(scheme: &Scheme, feed: &str, bytes: &[u8]) -> (String, Option<i32>) {
     scheme.write("file.csv", bytes);
     let file = scheme.path("file.csv");
@@ -218,7 +219,8 @@ fn rows_are_answered_by_their_lines_and_rejected_ones_are_dropped_in_again_as_th
         rejects.starts_with("\u{feff}流水号;订单号;金额;时间;方式;code;message\n`P3;O2;1;二号;-;BAD_TIME;"),
         "{rejects}"
     );
-    // Mended in the sender's own form or in ours, and with the mark or, after some editors, without.
+    // The corrected time has the sender's format or paylater's. The second file has lost its byte order mark, as
+    // happens in some editors.
     let mended = rejects.replace("二号", "2026/3/2 11:00");
     let unmarked =
         mended.trim_start_matches('\u{feff}').replace("P3", "P4").replace("2026/3/2 11:00", "2026-03-02 11:00:00");
@@ -294,7 +296,7 @@ fn a_comma_in_a_name_costs_no_row_and_a_refund_that_failed_is_void() {
     assert!(status == Some(0) && told.contains("4 rows: 4 readable, 0 set aside, 0 rejected"), "{told}");
     let (told, status) = check(&scheme, "wechat", all.replace("PROCESSING", "FAIL").as_bytes());
     assert!(status == Some(0) && told.contains("4 rows: 4 readable, 0 set aside, 0 rejected"), "{told}");
-    // Begun in one bill and failed in the next: what was counted of it counts no more.
+    // The refund is in process in one bill and failed in the next, so it no longer counts.
     scheme.write("inbox/wechat-2026-03-01.csv", &all);
     scheme.close("2026-03-01");
     scheme.write("inbox/wechat-2026-03-02.csv", all.replace("PROCESSING", "FAIL"));
@@ -317,7 +319,7 @@ fn a_column_that_tells_rows_apart_must_be_there() {
     scheme.write("excel.toml", STATUS);
     let (told, status) = check(&scheme, "excel", file("id,order,sum,at,status").as_bytes());
     assert!(status == Some(0) && told.contains("3 rows: 1 readable, 2 set aside, 0 rejected"), "{told}");
-    // Each reason is told, not only the first.
+    // Every reason is reported, not only the first.
     for reason in ["1 set aside as SET_ASIDE, first line 3: not paid;", "first line 4: not paid yet;"] {
         assert!(told.contains(reason), "{told}");
     }

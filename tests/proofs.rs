@@ -1,4 +1,4 @@
-//! What was sealed or booked and is changed afterwards stops the next close and is found by `verify`, in words.
+//! A change of sealed or booked data stops the next close, and `verify` reports it in words.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::support::Scheme;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
-/// Terms under which a few orders bring late fees, notices and flags.
+/// Terms with which a few orders lead to late fees, notices and flags.
 const POLICY: &str = r#"
 [[version]]
 effective_from = "2026-01-01"
@@ -33,7 +33,7 @@ const REFUNDS: &str = "refund_id,order_id,amount,currency,refunded_at,reason
 R1,O2,10.00,CNY,2026-03-03 10:00:00,returned
 ";
 
-/// Late: O9 comes on the 4th, and the payment that waited for it is booked.
+/// A late order: O9 arrives on the 4th, and the payment that waited for it is booked.
 const LATE: &str = "order_id,customer_id,amount,currency,ordered_at
 O9,C1,7.00,CNY,2026-03-02 09:00:00
 ";
@@ -54,7 +54,7 @@ fn shop() -> Scheme {
     ])
 }
 
-/// Changes the books behind the program's back, on either engine; gives how many rows that was, or why it was refused.
+/// Changes the books directly, without the program, on either engine. Returns the number of rows changed, or the error.
 fn try_sql(scheme: &Scheme, sql: &str) -> Result<u64, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let sql = AssertSqlSafe(sql.to_owned());
@@ -80,7 +80,7 @@ fn sql(scheme: &Scheme, statement: &str) {
     assert!(try_sql(scheme, statement).unwrap() > 0, "{statement}");
 }
 
-/// As whoever means to do harm would: without what keeps rows from being changed.
+/// Changes the books as an attacker does: first drops the triggers that protect rows from changes.
 fn forged(scheme: &Scheme, table: &str, statement: &str) {
     let drop: String =
         ["changed", "deleted"].map(|what| format!("DROP TRIGGER IF EXISTS {table}_is_not_{what};")).concat();
@@ -126,7 +126,7 @@ fn refuses_changes(scheme: &Scheme) {
         "UPDATE day_fingerprint SET parts = '[]'",
     ] {
         let refused = try_sql(scheme, statement);
-        // A trigger for each row has nothing to refuse where there is none.
+        // In an empty table, no row trigger runs, so nothing is refused.
         if refused != Ok(0) {
             let why = refused.expect_err(statement);
             assert!(why.contains("never changed or deleted"), "{statement}: {why}");
@@ -240,7 +240,7 @@ fn sealed_files_that_were_touched_stop_the_next_close() {
         assert!(verified.contains(named), "{verified}");
         let told = scheme.run_failing(&["close", "--through", "2026-03-06"], 1);
         assert!(told.contains(named), "{told}");
-        // What the message says to do helps.
+        // The instruction in the message solves the problem.
         let lost = scheme.path("run/reconciliation/2026-02-28");
         fs::remove_dir_all(if lost.exists() { lost } else { scheme.path(folder) }).unwrap();
         scheme.run(&["job", "write_reconciliation"]);
@@ -307,7 +307,7 @@ fn with_no_time_for_it_only_the_last_day_is_proved() {
     assert!(told.contains("SHOP 2026-03-06: balances: 10 rows were sealed, 10 are there"), "{told}");
 }
 
-/// Citus refuses triggers: the books do without them where that is set.
+/// Citus does not allow triggers. A setting turns them off.
 #[tokio::test]
 async fn triggers_can_be_left_off_on_postgres() {
     let scheme = shop().on_postgres().await;
@@ -340,7 +340,7 @@ fn verify_is_right_between_a_seal_and_its_publication() {
     scheme.run(&["verify"]);
     scheme.run(&["job", "write_reconciliation"]);
     assert!(day.exists());
-    // Once it is out it has to stay.
+    // A published day must not be removed.
     fs::remove_dir_all(&day).unwrap();
     let told = scheme.run_failing(&["verify"], 1);
     assert!(told.contains("2026-03-05 is gone; `paylater job write_reconciliation` makes it again"), "{told}");
@@ -348,7 +348,7 @@ fn verify_is_right_between_a_seal_and_its_publication() {
     scheme.run(&["verify"]);
 }
 
-/// The same books have the same fingerprints on either engine.
+/// The same books have the same fingerprints on both engines.
 #[tokio::test]
 async fn fingerprints_are_the_same_on_both_engines() {
     let (sqlite, postgres) = (Scheme::sample(), Scheme::sample().on_postgres().await);
@@ -367,7 +367,7 @@ async fn fingerprints_are_the_same_on_both_engines() {
     let ours: Vec<String> = sqlx::query_scalar(query).fetch_all(&mut connection).await.unwrap();
     assert!(ours.len() > 16, "{ours:?}");
     assert_eq!(ours, theirs);
-    // What is sealed on PostgreSQL is proved there as well.
+    // Sealed data on PostgreSQL is proved too.
     let mut connection = PgConnection::connect(&url).await.unwrap();
     let forged = "ALTER TABLE fact DISABLE TRIGGER ALL;
                   UPDATE fact SET amount_minor = amount_minor + 1 WHERE fact_id = 'PT-STAR-1'";

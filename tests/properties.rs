@@ -1,7 +1,7 @@
-//! What holds of every order, whatever its terms and whatever happens to it.
+//! Properties of every order, with any terms and any facts.
 //!
-//! The facts are random, and come in as the daemon takes them: each is booked on a day, in order, and refused
-//! where a rule refuses it. Some are dated before the day they are booked on, some after.
+//! The facts are random and arrive as in the daemon: each is booked on a day, in order, unless a rule refuses it. Some
+//! are dated before the day of their booking, some after.
 
 use crate::support::day_by_day;
 
@@ -27,8 +27,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{FileFailurePersistence, RngSeed};
 use rust_decimal::Decimal;
 
-/// The same random orders every time, so that a change is judged by what it changes. `PROPTEST_RNG_SEED=7` looks at others,
-/// `PROPTEST_CASES=500` at no more than so many.
+/// Returns the settings of a property. The random orders are the same in every run, so that a failure is due to a
+/// change of the code. `PROPTEST_RNG_SEED=7` chooses others, `PROPTEST_CASES=500` sets a maximum number.
 fn cases(cases: u32) -> ProptestConfig {
     let usual = ProptestConfig::default();
     let rng_seed = match usual.rng_seed {
@@ -36,7 +36,7 @@ fn cases(cases: u32) -> ProptestConfig {
         given @ RngSeed::Fixed(_) => given,
     };
     let most = std::env::var_os("PROPTEST_CASES").map_or(cases, |_| usual.cases);
-    // Cases that failed are kept beside this file.
+    // Failed cases are saved beside this file.
     let failure_persistence = Some(Box::new(FileFailurePersistence::WithSource("proptest-regressions")) as _);
     ProptestConfig { cases: cases.min(most), rng_seed, failure_persistence, ..usual }
 }
@@ -58,7 +58,7 @@ proptest! {
 proptest! {
     #![proptest_config(cases(1_000))]
 
-    /// The accounts that the movements imply are what the positions say, and nothing is negative.
+    /// The balances from the movements equal the positions, and no balance is negative.
     #[test]
     fn movements_add_up_to_the_positions((terms, case) in known_order(), today in any_day()) {
         let Decision { positions, movements, .. } = decide(&case, &terms, &[], today).unwrap();
@@ -97,7 +97,8 @@ proptest! {
         let credit = -balance(Account::CustomerCredit);
         prop_assert!(credit + money.paid_out + money.given_back <= money.paid_in_all, "no credit for what was never paid");
         prop_assert!(money.paid_out + money.given_back > 0 || credit <= money.paid_in_all - money.taken_back, "nor for what is not any more");
-        // Only credit that was paid out before late news or a chargeback took it back can be missing, and never more than that.
+        // Credit can be missing only if it was paid out before late news or a chargeback took it back, and at most by
+        // the amount that was paid out.
         let on_time = case.facts.iter().all(|fact| fact.booked_on <= fact.effective_on.max(ORDERED_ON));
         let certain = on_time && money.taken_back == 0 && money.given_back == 0;
         prop_assert!(if certain { 0 } else { -money.paid_out - money.given_back } <= credit, "credit {credit}");
@@ -138,8 +139,8 @@ proptest! {
         }
     }
 
-    /// From one next action to the next: the fee stays as it is until the day foretold, and is another on that day, unless
-    /// the order woke for a due date, a write-off, the end of a hold, or to look at rates that may still be added to.
+    /// The fee does not change before the day of the next action. It changes on that day, unless the next action is a
+    /// due date, a write-off, the end of a hold, or a review of reference rates that can still get new entries.
     #[test]
     fn the_next_change_of_a_fee_is_foretold_exactly((terms, case) in known_order(), decided_on in any_day()) {
         let terms = Terms { credit: None, ..terms };
@@ -170,12 +171,12 @@ proptest! {
         }
     }
 
-    /// Whatever happens afterwards, with the principal gone what is charged can only come down, until a payment is taken
-    /// back or what is left is written off. Before waivers that is so of each instalment; after them of the order, as a
-    /// waiver is the order's and goes to its oldest fees first.
+    /// Once the principal is gone, the charged fee can only decrease, until a payment is charged back or the rest is
+    /// written off. Before waivers, this is true of each instalment. After waivers, it is true of the order, because a
+    /// waiver belongs to the order and goes to its oldest fees first.
     #[test]
     fn a_fee_never_grows_after_the_principal_is_gone((terms, case) in known_order()) {
-        // Under a cap of the whole order, a fee that an extension gives back makes room for another instalment's.
+        // With a cap on the whole order, a fee that an extension gives back makes room for a fee of another instalment.
         let together = terms.late_fee.of(case.order.amount_minor).caps.scope == CapScope::Order;
         let mut charged_when_gone: BTreeMap<(i64, Option<NaiveDate>), i64> = BTreeMap::new();
         let mut owed_when_gone: BTreeMap<Vec<Option<NaiveDate>>, i64> = BTreeMap::new();
@@ -214,7 +215,7 @@ proptest! {
         prop_assert_eq!(decide(&case, &terms, &[], today).unwrap(), decide(&shuffled, &terms, &[], today).unwrap());
     }
 
-    /// Until the next action nothing moves, and days past due are those that the position foretells.
+    /// Until the next action, no money moves, and the days past due are those that the position predicts.
     #[test]
     fn nothing_changes_by_itself_before_the_next_action((terms, case) in known_order(), decided_on in any_day()) {
         let decision = decide(&case, &terms, &[], decided_on).unwrap();
@@ -247,7 +248,7 @@ proptest! {
 proptest! {
     #![proptest_config(cases(400))]
 
-    /// Closing every day posts what deciding once at the end would have posted, whichever days were missed.
+    /// Closing every day posts the same net movements as deciding once at the end, even if some days were missed.
     #[test]
     fn missed_days_make_no_difference_to_the_books(
         (terms, case) in known_order(),
@@ -275,8 +276,9 @@ proptest! {
         }
     }
 
-    /// A close looks only at orders with a new fact or whose next action has come. That is enough: books, positions and
-    /// credit record are those of one who looks at every order every day. A notice goes out `delay` days after it is due.
+    /// A close decides only orders with a new fact or a due next action. That is enough: the books, positions and
+    /// credit record are the same as if it decided every order every day. A notice is sent `delay` days after it is
+    /// due.
     #[test]
     fn working_by_the_next_action_misses_nothing((terms, mut case) in known_order(), delay in 0_i64..3) {
         let (mut daily, mut woken) = (Books::default(), Books::default());
@@ -295,7 +297,7 @@ proptest! {
             let due = daily.steps.iter().filter(|(on, step)| *on == today && step.status == CreditStatus::NoticeDue);
             case.facts.extend(due.map(|(_, step)| notice(step.instalment, plus(today, delay + 1))));
         }
-        // No flag without a notice that was sent since it last fell due, and none before its time.
+        // A flag needs a notice that was sent since it last became due, and is never too early.
         for (on, step) in daily.steps.iter().filter(|(_, step)| step.status == CreditStatus::Flagged) {
             let rule = terms.credit.unwrap();
             let fell_due = daily.steps.iter().filter(|(due, other)| {
@@ -309,7 +311,7 @@ proptest! {
         }
     }
 
-    /// What the record says of a customer is borne out by the days, as they are known when it says so.
+    /// The credit record agrees with the days past due, as known on the day of the record.
     #[test]
     fn the_credit_record_says_what_the_days_say((terms, mut case) in known_order(), delay in 0_i64..3) {
         let mut books = Books::default();
@@ -323,14 +325,14 @@ proptest! {
                 let late: Vec<NaiveDate> = days.iter().skip(1).filter(|(_, left)| *left > 0).map(|(day, _)| *day).collect();
                 let unpaid = days.last().is_some_and(|(_, left)| *left > 0);
                 let late_enough = |on: NaiveDate| late.contains(&on) && late.iter().filter(|day| **day <= on).count() >= usize::try_from(rule.notice_after).unwrap();
-                // A flag that stands was right on its day, by what is known now.
+                // A current flag was right on its day, according to the facts known now.
                 prop_assert!(record.flagged_on.is_none_or(late_enough), "{today}: {record:?} {days:?}");
                 let in_words = format!("{today}: {record:?}, late on {late:?}, written off {:?}", position.written_off_on);
                 match record.status {
                     CreditStatus::OnTime => prop_assert!(days.is_empty() || (late.is_empty() && days[0].1 == 0), "{in_words}"),
                     CreditStatus::NoticeDue | CreditStatus::NoticeSent | CreditStatus::Flagged => prop_assert!(unpaid, "{in_words}"),
                     CreditStatus::SettledLate | CreditStatus::Expired | CreditStatus::Corrected | CreditStatus::Clear => {
-                        // Long enough past due, only a hold or a write-off keeps it from being told so.
+                        // If the instalment is past due long enough, only a hold or a write-off prevents a notice.
                         let kept = position.hold_effects.has(HoldEffect::Credit) || position.written_off_on.is_some();
                         prop_assert!(kept || !unpaid || late.len() < usize::try_from(rule.notice_after).unwrap(), "{in_words}");
                     }
@@ -347,7 +349,7 @@ proptest! {
     }
 }
 
-/// What has been posted and recorded so far, as the store keeps it.
+/// The entries, positions and steps recorded so far, as in the store.
 #[derive(Default)]
 struct Books {
     recorded: Vec<Recorded>,
@@ -357,7 +359,7 @@ struct Books {
 }
 
 impl Books {
-    /// Decides with what is known on the day and posts the difference.
+    /// Decides with the facts known on the day and posts the difference.
     fn close(&mut self, case: &Case, terms: &Terms, today: NaiveDate) -> Vec<Entry> {
         let standings: Vec<CreditRecord> = self.positions.iter().map(|position| position.credit).collect();
         let decision = decide(&case.as_known_on(today), terms, &standings, today).unwrap();
@@ -379,7 +381,8 @@ impl Books {
     }
 }
 
-/// Payments effective by a day less those taken back, and what came out of suspense: all of each fact that had waited there.
+/// Payments effective by a day, less chargebacks, and the money that left suspense: the whole amount of each fact that
+/// was pending.
 #[derive(Default)]
 struct Money {
     paid: i64,
@@ -387,7 +390,7 @@ struct Money {
     from_suspense: i64,
     taken_back: i64,
     paid_out: i64,
-    /// By the provider itself.
+    /// Refunds that the provider gave back itself.
     given_back: i64,
 }
 
@@ -459,24 +462,24 @@ fn standings(decision: &Decision) -> Vec<CreditRecord> {
     decision.positions.iter().map(|position| position.credit).collect()
 }
 
-/// Late fees by instalment before waivers.
+/// Returns the late fees by instalment, before waivers.
 fn fees(decision: &Decision) -> Vec<i64> {
     decision.positions.iter().map(|position| position.late_fee_charged).collect()
 }
 
-/// An instalment's late fee before waivers, as declared to the books.
+/// Returns an instalment's late fee before waivers, as declared to the books.
 fn charged(decision: &Decision, instalment: i64) -> i64 {
     let of =
         |declared: &&Declared| (declared.movement.kind, declared.movement.instalment) == (Kind::LateFee, instalment);
     decision.movements.iter().filter(of).map(|declared| declared.minor).sum()
 }
 
-/// A position but for the day it was decided on.
+/// Returns a position without the day of its decision.
 fn timeless(position: &Position) -> Position {
     Position { decided_on: NaiveDate::MIN, days_past_due: 0, ..position.clone() }
 }
 
-/// Debits less credits.
+/// Returns the balance of an account: debits less credits.
 fn balance(movements: &[Declared], account: Account) -> i64 {
     let side = |movement: &Movement| i64::from(movement.debit == account) - i64::from(movement.credit == account);
     movements.iter().map(|declared| side(&declared.movement) * declared.minor).sum()
@@ -486,7 +489,7 @@ fn net(movements: &[Declared]) -> BTreeMap<Movement, i64> {
     net_of(movements.iter().map(|declared| (&declared.movement, declared.minor)))
 }
 
-/// Movements in total, what was posted the other way round taken off.
+/// Returns the total of each movement, less its reversals.
 fn net_of<'m>(movements: impl Iterator<Item = (&'m Movement, i64)>) -> BTreeMap<Movement, i64> {
     let mut net = BTreeMap::new();
     for (movement, minor) in movements {

@@ -1,5 +1,5 @@
-//! Reading is reading: commands that only look make nothing, change nothing, wait for nobody, and say so where nothing is. And a
-//! line that can't be printed stops no work.
+//! Commands that only read create nothing, change nothing, do not wait for a lock, and report missing books. Also: a
+//! line that can't be printed does not stop the work.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -13,7 +13,7 @@ const ORDERS: &str = "order_id,customer_id,amount,currency,ordered_at
 O1,C1,100.00,CNY,2026-03-01 10:00:00
 ";
 
-/// Everything that only looks.
+/// The commands that only read.
 const LOOKS: [&[&str]; 9] = [
     &["status"],
     &["verify"],
@@ -80,6 +80,7 @@ fn a_home_that_may_only_be_read_is_read() {
     crate::support::assert_same(&before, &crate::support::files_below(&scheme.path(""), &["run"]));
 }
 
+<<<<<<< HEAD
 /// The program as a user without rights, since rights count for nothing to root.
 fn unprivileged(scheme: &Scheme, arguments: &[&str]) -> Command {
     let command = scheme.command(arguments);
@@ -88,6 +89,20 @@ fn unprivileged(scheme: &Scheme, arguments: &[&str]) -> Command {
     }
     // Other users cannot reach the program; they can read a copy in the scheme's folder.
     let program = scheme.folder.path().join("program");
+=======
+/// Returns the command as a user without privileges: file permissions do not apply to root.
+fn unprivileged(command: Command) -> Command {
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        return command;
+    }
+    let mut as_nobody = Command::new("setpriv");
+    as_nobody.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]);
+    // Other users may have no access to the program's folder, so make a copy that everyone can run.
+    let folder = std::env::temp_dir().join(format!("paylater-reading-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+    let program = folder.join("paylater");
+>>>>>>> e3
     if !program.exists() {
         fs::copy(command.get_program(), &program).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
@@ -131,7 +146,7 @@ fn a_home_that_lost_its_store_is_not_begun_anew() {
         );
         assert!(!scheme.path("run/paylater.db").exists());
     }
-    // An empty file is no store either.
+    // An empty file does not count as a store.
     scheme.write("run/paylater.db", "");
     let told = scheme.run_failing(&["close", "--through", "2026-03-03"], 1);
     assert!(told.contains("the store is empty or gone"), "{told}");
@@ -178,23 +193,24 @@ fn an_unreachable_server_is_named_with_the_reason_and_without_the_password() {
 #[test]
 fn a_line_that_can_not_be_printed_stops_no_work() {
     let full = || Stdio::from(fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
-    // Closed at the other end from the beginning.
+    // A pipe whose reading end is already closed.
     let closed_pipe = || Stdio::from(std::io::pipe().unwrap().1);
     let scheme = Scheme::shop(POLICY).with_customer(&[("orders-2026-03-01.csv", ORDERS)]);
     let ended = |arguments: &[&str], out: Stdio, log: Stdio| {
         scheme.command(arguments).stdout(out).stderr(log).status().unwrap().code()
     };
-    // The log is full, closed, or not there: the day is closed all the same.
+    // If the log's disk is full or its pipe is closed, the close still succeeds.
     assert_eq!(ended(&["close", "--through", "2026-03-01"], Stdio::null(), full()), Some(0));
     assert_eq!(ended(&["close", "--through", "2026-03-02"], Stdio::null(), closed_pipe()), Some(0));
-    // The answer can't be printed: the work is done, and that is a failure, unless nobody wants to read it.
+    // If the answer can't be printed, the work is done, but the exit status is a failure, unless the reader closed the
+    // pipe.
     assert_eq!(ended(&["close", "--through", "2026-03-03"], full(), full()), Some(1));
     assert_eq!(ended(&["close", "--through", "2026-03-04"], closed_pipe(), closed_pipe()), Some(0));
     assert_eq!(ended(&["status"], closed_pipe(), Stdio::null()), Some(0));
     assert_eq!(ended(&["status"], full(), Stdio::null()), Some(1));
     assert_eq!(ended(&["journal", "--format", "csv"], full(), full()), Some(1));
     assert!(scheme.run(&["status"]).contains("open business date  2026-03-05"));
-    // What `verify` found is a failure, whoever reads it.
+    // A problem that `verify` finds is a failure even if the output has no reader.
     fs::write(scheme.path("run/reconciliation/2026-03-01/more.csv"), "").unwrap();
     assert_eq!(ended(&["verify"], closed_pipe(), closed_pipe()), Some(1));
 }
@@ -202,7 +218,7 @@ fn a_line_that_can_not_be_printed_stops_no_work() {
 #[test]
 fn a_log_that_nobody_reads_stops_no_work() {
     let scheme = Scheme::shop(POLICY).with_customer(&[("orders-2026-03-01.csv", ORDERS)]);
-    // Its pipe is full after 64 KiB; a few hundred days log more.
+    // The pipe holds 64 KiB; the close of a few hundred days logs more.
     let mut child = scheme
         .command(&["close", "--through", "2026-06-30"])
         .stdout(Stdio::null())
@@ -225,7 +241,7 @@ fn a_full_disk_is_named_as_the_cause() {
         customers.push_str(&format!("C{i},N,c{i}@example.com,zh-CN,Asia/Shanghai,700,true,true\n"));
     }
     scheme.write("inbox/customers-2026-03-03.csv", customers);
-    // No file may become larger than it is, which to the program looks like a disk without room.
+    // Limit the size of files, which for the program looks like a full disk.
     let limit = fs::metadata(scheme.path("run/paylater.db")).unwrap().len() + 300_000;
     let close = scheme.command(&["close", "--through", "2026-03-03"]);
     let mut limited = Command::new("sh");

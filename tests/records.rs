@@ -1,5 +1,5 @@
-//! Customers and agreements: the latest word counts, whatever comes first, and what nobody should overlook is told. By
-//! the real program.
+//! Customers and agreements: the latest record counts, in any order of arrival, and important changes are exceptions.
+//! Runs the real program.
 
 use crate::support::{POLICY, Scheme};
 
@@ -15,7 +15,7 @@ fn customer(id: &str, score: &str, card: &str) -> String {
     format!("{id},王芳,{id}@example.com,zh-CN,Asia/Shanghai,{score},true,{card}")
 }
 
-/// What became of orders, in the order of the file.
+/// Returns the outcomes of the orders in a file, in the file's order.
 fn outcomes(scheme: &Scheme, file: &str) -> Vec<String> {
     let ack = scheme.ack("orders", file);
     let mut rows = csv::Reader::from_reader(ack.as_bytes());
@@ -36,7 +36,7 @@ async fn the_latest_change_of_an_agreement_counts_in_whatever_order_they_come() 
         );
         write(&scheme, "agreements-2026-03-01.csv", AGREEMENTS, &["A1,U1,SHOP,open,2026-01-01 09:00:00,true"]);
         write(&scheme, "agreements-2026-03-05.csv", AGREEMENTS, &["A1,U1,SHOP,closed,2026-03-05 09:00:00,false"]);
-        // Older than what is known. The same again is a duplicate.
+        // This row is older than the known record. The same row again is a duplicate.
         let older = "A1,U1,SHOP,open,2026-03-02 09:00:00,true";
         write(
             &scheme,
@@ -51,7 +51,7 @@ async fn the_latest_change_of_an_agreement_counts_in_whatever_order_they_come() 
             &[
                 "T0,U1,10.00,CNY,2026-03-05 12:00:00",
                 "T1,U1,10.00,CNY,2026-03-07 12:00:00",
-                // Placed before it was closed, with the score that could be queried then.
+                // Placed before the agreement was closed, with the score that could be queried then.
                 "T2,U1,10.00,CNY,2026-03-05 08:00:00",
                 // Before and after the agreement was opened.
                 "T3,U2,10.00,CNY,2026-03-06 08:59:59",
@@ -70,7 +70,8 @@ async fn the_latest_change_of_an_agreement_counts_in_whatever_order_they_come() 
             "T4 accepted",
         ];
         assert_eq!(outcomes(&scheme, "orders-2026-03-07.csv")[..5], expected);
-        // Opened again: orders of the time in between stay declined, and those of before find what was open then.
+        // The agreement is opened again. Orders from between stay declined; orders from before find the agreement of
+        // their time.
         write(&scheme, "agreements-2026-03-08.csv", AGREEMENTS, &["A1,U1,SHOP,open,2026-03-08 09:00:00,true"]);
         write(
             &scheme,
@@ -103,7 +104,7 @@ fn the_file_with_the_latest_date_says_what_a_customer_is() {
     write(&scheme, "agreements-2026-03-01.csv", AGREEMENTS, &["A1,U1,SHOP,open,2026-01-01 09:00:00,true"]);
     write(&scheme, "customers-2026-03-05.csv", CUSTOMERS, &[&customer("U1", "400", "true")]);
     scheme.close("2026-03-05");
-    // A file of the 3rd that comes late; then one of the 6th, of whose two rows the later counts.
+    // A file of the 3rd arrives late. Then a file of the 6th has two rows for one customer; the later row counts.
     write(&scheme, "customers-2026-03-03.csv", CUSTOMERS, &[&customer("U1", "700", "true")]);
     write(&scheme, "orders-2026-03-06.csv", ORDERS, &["T1,U1,10.00,CNY,2026-03-06"]);
     scheme.close("2026-03-06");
@@ -143,7 +144,7 @@ fn what_goes_while_something_is_owed_is_told() {
           until a file of customers has them"
         ]
     );
-    // U1 owes and closes, U2 owes and takes the card away, U3 owes nothing and does both.
+    // U1 owes and closes the agreement, U2 owes and unbinds the card, U3 owes nothing and does both.
     write(
         &scheme,
         "agreements-2026-03-02.csv",
@@ -166,7 +167,7 @@ fn what_goes_while_something_is_owed_is_told() {
              bind one or to pay by hand",
         ]
     );
-    // Bound and opened again.
+    // The card is bound and the agreement opened again.
     write(&scheme, "agreements-2026-03-03.csv", AGREEMENTS, &["A1,U1,SHOP,open,2026-03-03 09:00:00,true"]);
     write(&scheme, "customers-2026-03-03.csv", CUSTOMERS, &[&customer("U2", "700", "true")]);
     scheme.close("2026-03-03");
@@ -176,7 +177,8 @@ fn what_goes_while_something_is_owed_is_told() {
 
 #[tokio::test]
 async fn what_went_while_something_was_owed_is_settled_by_the_payment() {
-    // A fee of 5.00 two days after the due date, which is paid last; what comes after 18:00 counts for the next day.
+    // The fee is 5.00 two days after the due date, and payments pay it last. Payments after 18:00 count for the next
+    // day.
     let policy = POLICY
         .replace("term = 7", "term = 2")
         .replace("clock =", "cut_off = \"18:00\"\nallocation = \"principal_first\"\nclock =")
@@ -205,7 +207,7 @@ async fn what_went_while_something_was_owed_is_settled_by_the_payment() {
             &["P1,T1,10.00,CNY,2026-03-03", "P2,T2,10.00,CNY,2026-03-03 19:00:00"],
         );
         write(scheme, "payments-2026-03-04.csv", payments, &["P3,S1,10.00,CNY,2026-03-04"]);
-        // The price is paid, and the fee of the 5th is left.
+        // The principal is paid, and the fee of the 5th is left.
         write(scheme, "payments-2026-03-06.csv", payments, &["P4,T3,10.00,CNY,2026-03-06"]);
         write(scheme, "payments-2026-03-07.csv", payments, &["P5,T3,5.00,CNY,2026-03-07"]);
         scheme.close("2026-03-07");

@@ -1,5 +1,6 @@
-//! Files that come again: one to five times, under other names, in pieces, with their rows in another order, some of
-//! them days later. The books, the customers' records and their mails are those of a month in which all came once.
+//! Repeated deliveries: every file arrives one to five times, under other names, in pieces, with its rows in another
+//! order, and some of them days later. The books, the customers' records and their mails are the same as after one
+//! delivery.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -24,7 +25,7 @@ fn whatever_comes_again_changes_nothing() {
     }
 }
 
-/// Numbers that look random and are the same in every run of the test.
+/// Pseudo-random numbers, the same in every run of the test.
 struct Chance(u64);
 
 impl Chance {
@@ -36,7 +37,7 @@ impl Chance {
     }
 }
 
-/// Delivers every file of the sample's inbox up to five times; how many files there are now.
+/// Delivers every file of the sample's inbox up to five times. Returns the number of files.
 fn redeliver(scheme: &Scheme, chance: &mut Chance) -> usize {
     let config = fs::read_to_string(&scheme.config).unwrap();
     fs::write(&scheme.config, config.replace("-{date}.csv\"", "-{date}*.csv\"")).unwrap();
@@ -47,7 +48,8 @@ fn redeliver(scheme: &Scheme, chance: &mut Chance) -> usize {
         let date: chrono::NaiveDate = date.parse().unwrap();
         fs::remove_file(&path).unwrap();
         for delivery in 0..=chance.below(5) {
-            // Records say what they say now: an old one that comes after a newer one is a change. Facts stay facts.
+            // Only facts are delivered days later. An old customer or agreement record after a newer one would be a
+            // change.
             let facts = !name.starts_with("scheme/");
             let days = if delivery > 0 && facts { chance.below(4) } else { 0 };
             let day = date + chrono::Days::new(days as u64);
@@ -60,8 +62,9 @@ fn redeliver(scheme: &Scheme, chance: &mut Chance) -> usize {
     files_below(&inbox, &["book", "gym", "scheme", "tea"]).len()
 }
 
-/// A file in up to three pieces with its rows in another order. Rows of one customer or order keep theirs: which of two
-/// orders comes first decides who is over the limit. What cannot be read stays as it is.
+/// Splits a file into up to three pieces with the rows in another order. Rows of one customer or order keep their
+/// order, because the order of two orders decides which one exceeds the limit. A file that cannot be read stays
+/// unchanged.
 fn pieces(bytes: &[u8], chance: &mut Chance) -> Vec<Vec<u8>> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
     let Ok(mut rows) = reader.records().collect::<Result<Vec<_>, _>>() else { return vec![bytes.to_vec()] };
@@ -93,7 +96,7 @@ fn pieces(bytes: &[u8], chance: &mut Chance) -> Vec<Vec<u8>> {
     written.into_iter().map(text).collect()
 }
 
-/// All that people act on: the reports without the numbers of files and lines, and the mails.
+/// Returns the output that people act on: the mails, and the reports without the numbers of files and lines.
 fn end_state(scheme: &Scheme) -> BTreeMap<String, Vec<u8>> {
     let run = scheme.path("sample-run");
     let mut state = files_below(&run, &["mail"]);
@@ -103,7 +106,7 @@ fn end_state(scheme: &Scheme) -> BTreeMap<String, Vec<u8>> {
         let kept = match kind.rsplit_once('_').map_or(kind, |(_, kind)| kind) {
             "manifest" => continue,
             "detail" => without(&bytes, &["source", "source_line"]),
-            // A contradiction is told whenever it comes.
+            // Leave out contradictions: they are listed each time they arrive.
             "matching" => String::from_utf8(bytes).unwrap().lines().filter(|row| !row.contains("amount_differs")).fold(
                 String::new(),
                 |mut rows, row| {

@@ -1,5 +1,4 @@
-//! Files that came and brought nothing, inboxes that are gone, and feeds that are missing: none of it is a success. By the
-//! real program.
+//! Files without a good row, missing inboxes and missing feeds are failures. Runs the real program.
 
 use std::fs;
 
@@ -8,7 +7,7 @@ use crate::support::{POLICY, Scheme, assert_same, files_below};
 const PAYMENTS: &str = "payment_id,order_id,amount,currency,paid_at\n";
 const ORDERS: &str = "order_id,customer_id,amount,currency,ordered_at\n";
 
-/// The shop with another limit, or, without one, with that which holds when nothing is said.
+/// The shop with this reject limit or, without one, with the default limit.
 fn shop(limit: Option<&str>) -> Scheme {
     let scheme = Scheme::shop(POLICY)
         .with_customer(&[("orders-2026-03-01.csv", &format!("{ORDERS}O1,C1,5.00,CNY,2026-03-01\n"))]);
@@ -18,7 +17,7 @@ fn shop(limit: Option<&str>) -> Scheme {
     scheme
 }
 
-/// A file of payments of a day, of which so many rows are good and so many are not.
+/// Delivers a payments file of a day with this number of good rows and bad rows.
 fn arrives(scheme: &Scheme, day: u32, good: u32, bad: u32) {
     let mut rows = PAYMENTS.to_owned();
     rows.extend((0..good).map(|n| format!("G{day}-{n},O1,0.01,CNY,2026-03-01 12:00:00\n")));
@@ -55,7 +54,7 @@ async fn a_file_of_which_nothing_could_be_taken_is_no_success() {
         arrives(scheme, 1, 0, 3);
         arrives(scheme, 2, 1, 3);
         let told = scheme.run_failing(&["close", "--through", "2026-03-03"], 1);
-        // The days are closed all the same: what is sealed is right.
+        // The days are closed anyway, because the sealed rows are right.
         assert!(told.contains("every day through 2026-03-03 is closed, but rows were rejected"), "{told}");
         let why = "payments-2026-03-01.csv: 3 of 3 rows were rejected, with BAD_AMOUNT; payments-2026-03-01.csv.rejects.csv \
                    in the outbox has them with their reasons";
@@ -67,7 +66,7 @@ async fn a_file_of_which_nothing_could_be_taken_is_no_success() {
         let status = scheme.run(&["status"]);
         assert!(status.contains("7 rejected") || status.contains("6 rejected"), "{status}");
         assert!(status.contains("3 of 3 rows were rejected"), "{status}");
-        // The corrected rows, under the name they were handed out with.
+        // Deliver the corrected rows under the name of the rejects.
         scheme.write(
             "inbox/payments-2026-03-01.csv.rejects.csv",
             format!("{PAYMENTS}B1-0,O1,0.02,CNY,2026-03-01 12:00:00\nB1-1,O1,0.02,CNY,2026-03-01 12:00:00\n"),
@@ -85,7 +84,7 @@ async fn a_file_of_which_nothing_could_be_taken_is_no_success() {
 
 #[test]
 fn a_feed_says_how_many_rejected_rows_are_too_many() {
-    // limit, good rows, bad rows: too many
+    // limit, good rows, bad rows, whether there are too many
     for (limit, good, bad, failed) in [
         ("{ share = \"0.5\" }", 1, 1, true),
         ("{ share = \"0.5\" }", 2, 1, false),
@@ -99,7 +98,7 @@ fn a_feed_says_how_many_rejected_rows_are_too_many() {
         assert_eq!(output.status.code(), Some(i32::from(failed)), "{limit}: {good} good, {bad} bad");
         let status = scheme.command(&["status"]).output().unwrap();
         assert_eq!(status.status.code(), Some(i32::from(failed)), "{limit}");
-        // Looking again finds nothing new.
+        // A second run finds nothing new.
         scheme.run(&["job", "ingest_files"]);
         assert_eq!(scheme.run(&["exceptions"]).contains("ROWS_REJECTED"), failed, "{limit}");
     }
@@ -114,7 +113,7 @@ fn what_the_terms_refuse_is_no_failure_of_the_file() {
     scheme.write("inbox/extensions-2026-03-01.csv", extensions);
     scheme.close("2026-03-01");
     assert!(!codes(&scheme, "2026-03-01").contains(&"ROWS_REJECTED".to_owned()));
-    // One row of two can't be read: not all.
+    // Only one of the two rows can't be read, so the default limit is not reached.
     scheme.write("inbox/refunds-2026-03-02.csv", format!("{refunds}R2,O1,a lot,CNY,2026-03-01\n"));
     scheme.close("2026-03-02");
 }
@@ -124,7 +123,7 @@ fn the_same_name_once_more_with_good_rows_closes_it() {
     let scheme = shop(None);
     arrives(&scheme, 1, 0, 2);
     scheme.run_failing(&["close", "--through", "2026-03-01"], 1);
-    // Still nothing good: a second one is listed beside the first.
+    // The next file has no good row either: a second exception is listed beside the first.
     arrives(&scheme, 1, 0, 3);
     scheme.run_failing(&["close", "--through", "2026-03-02"], 1);
     assert_eq!(codes(&scheme, "2026-03-02").iter().filter(|code| *code == "ROWS_REJECTED").count(), 2);
@@ -160,14 +159,14 @@ fn an_inbox_that_is_gone_closes_no_day() {
         "{told}"
     );
     assert!(told.contains("no day is closed without a look into every inbox"), "{told}");
-    // The others were taken, and the close by itself is refused as well.
+    // The files of other feeds were taken, and the job `close_day` alone is refused too.
     assert!(scheme.path("run/archive/orders/orders-2026-03-01.csv").exists());
     let told = scheme.run_failing(&["job", "close_day"], 1);
     assert!(told.contains("disk/inbox is not there"), "{told}");
     assert!(!scheme.path("run/reconciliation/2026-03-01").exists());
     fs::create_dir_all(scheme.path("disk/inbox")).unwrap();
     scheme.close("2026-03-01");
-    // Gone again, as a disk is that somebody pulled out.
+    // The folder disappears again, like a disk that is removed.
     fs::remove_dir_all(scheme.path("disk")).unwrap();
     scheme.run_failing(&["close", "--through", "2026-03-02"], 1);
 }

@@ -1,5 +1,5 @@
-//! What whoever sent a file reads of it: for every code that an answer can give there is a file in
-//! `tests/rejections/samples` that gets it, named `CODE.feed.csv`, and the whole answer as a snapshot.
+//! The acknowledgements that senders read. For every code of an acknowledgement, `tests/rejections/samples` has a file
+//! that gets the code, named `CODE.feed.csv`. The whole acknowledgement is a snapshot.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use crate::support::Scheme;
 use crate::support::source::{codes_below, read, table_below};
 
-/// The day on which the samples come to a shop that has had what lies in `tests/rejections/before`.
+/// The day on which the samples arrive. Before, the shop took the files in `tests/rejections/before`.
 const DAY: &str = "2026-03-12";
 
-/// Codes that come about by what is not in a file, and the tests that have their texts.
+/// The codes whose cause is not in the file itself, and the tests with their texts.
 const ELSEWHERE: [(&str, &str); 15] = [
     ("CARD_UNBOUND_WHILE_OWING", "tests/records.rs"),
     ("CLOSED_WHILE_OWING", "tests/records.rs"),
@@ -37,7 +37,8 @@ struct Sample {
 }
 
 impl Sample {
-    /// As what it is dropped in: under the name of another if it is to be told by its name.
+    /// Returns the name under which the sample is delivered. It is the name of an earlier file if the code is about the
+    /// name.
     fn name(&self) -> String {
         match self.code.as_str() {
             "FILE_NAME_AGAIN" => format!("{}-2026-03-03.csv", self.feed),
@@ -72,7 +73,7 @@ fn samples() -> Vec<Sample> {
     files("samples").into_iter().map(sample).collect()
 }
 
-/// The shop on the morning of the day.
+/// The shop at the start of the day.
 fn shop() -> Scheme {
     let scheme = Scheme::shop(&fs::read_to_string(folder("policy.toml")).unwrap());
     let mut config =
@@ -129,7 +130,7 @@ fn every_answer_says_what_is_wrong_and_what_to_write() {
     scheme.run(&["verify"]);
 }
 
-/// The codes of the exceptions that a line of a file has opened.
+/// Returns the codes of the exceptions that a line of a file has opened.
 fn exceptions_about<'e>(report: &'e str, file: &str, line: &str) -> Vec<&'e str> {
     let about = |row: &&str| row.contains(&format!(",{file},{line},"));
     report.lines().filter(about).filter_map(|row| row.split(',').nth(1)).collect()
@@ -145,7 +146,7 @@ fn every_code_has_a_sample() {
     for table in ["Rows", "Orders declined", "Refusals", "Files"] {
         codes.extend(table_below(&page, table).into_iter().map(|(code, _)| code));
     }
-    // Those are about our own files.
+    // These codes are about paylater's own files.
     for (code, _) in table_below(&page, "Instructions") {
         codes.remove(&code);
     }
@@ -158,7 +159,7 @@ fn every_code_has_a_sample() {
     let is_there = |code: &&String| {
         sampled.contains(*code)
             || ELSEWHERE.iter().any(|(elsewhere, _)| elsewhere == code)
-            // What a rejected row opens besides.
+            // The code of an exception that a rejected row also opens.
             || told.contains(&format!("(exception {code})"))
     };
     let missing: Vec<_> = codes.iter().filter(|code| !is_there(code)).collect();

@@ -1,4 +1,4 @@
-//! Rows of files whose quotes, amounts or keys are not in order: each is rejected by itself, and takes nothing with it.
+//! Rows with wrong quotes, amounts or keys: each is rejected alone and does not affect other rows.
 
 use crate::support::Scheme;
 
@@ -11,7 +11,7 @@ bands = [ { score = 500, limit = "100000.00", term = 7 } ]
 late_fee = { kind = "none" }
 "#;
 
-/// Line, key, outcome and code of each row.
+/// Returns the line, key, outcome and code of each row.
 fn answers(scheme: &Scheme, feed: &str, name: &str) -> Vec<String> {
     let ack = scheme.ack(feed, name);
     let mut rows = csv::Reader::from_reader(ack.as_bytes());
@@ -51,7 +51,7 @@ fn a_stray_quote_takes_no_other_row_with_it() {
              B6,C1,60.00,CNY,2026-03-01,Can\n",
         ),
     ]);
-    // What would become of a file is said before.
+    // `check --file` reports the outcome in advance.
     let checked =
         scheme.run_failing(&["check", "--file", &inbox(&scheme, "orders-2026-03-01.csv"), "--feed", "orders"], 1);
     assert!(checked.contains("3 rows: 2 readable, 0 set aside, 1 rejected"), "{checked}");
@@ -80,12 +80,12 @@ fn a_stray_quote_takes_no_other_row_with_it() {
     let detail = scheme.read("run/reconciliation/2026-03-01/SHOP_2026-03-01_detail.csv");
     let paid = ",payment,A2,1,CNY,assets:cash-clearing,assets:receivable:principal,990.00,payments-2026-03-01.csv,3,";
     assert!(detail.contains(paid) && !detail.contains("A1"), "{detail}");
-    // Its money may have moved: somebody has to look at the line.
+    // The money may have moved, so a person must review the row: it is an exception.
     let opened = scheme.exceptions("2026-03-01");
     let rejected = opened.iter().filter(|row| row.starts_with("PAYMENT_REJECTED"));
     assert_eq!(rejected.count(), 3, "P1, P3 and P4: {opened:?}");
 
-    // The line comes back as it was; written anew it is taken.
+    // The rejects have the unchanged line. The corrected line is taken.
     let rejects = scheme.read("run/outbox/orders/orders-2026-03-01.csv.rejects.csv");
     assert!(rejects.contains("\n\"A1,C1,\"\"Tea,10.00,CNY,2026-03-01\",BAD_QUOTES,"), "{rejects}");
     scheme.write("inbox/orders-2026-03-01.csv.rejects.csv", &rejects);
@@ -126,7 +126,7 @@ fn thousands_are_not_read_as_a_fraction() {
     let bad = |line: usize, key: &str| format!("{line} {key} rejected BAD_AMOUNT");
     let mut expected = vec!["2 T1 accepted".to_owned()];
     expected.extend((3..=7).map(|line| bad(line, &format!("T{}", line - 1))));
-    // A dinar has three digits.
+    // The dinar has three decimal digits.
     expected.extend(["8 T7 declined CURRENCY".to_owned(), bad(9, "T8")]);
     assert_eq!(answers(&scheme, "orders", "orders-2026-03-01.csv"), expected);
     assert_eq!(answers(&scheme, "payments", "payments-2026-03-01.csv"), [bad(2, "P1")]);
@@ -189,7 +189,7 @@ fn a_payment_of_nothing_is_looked_at_by_somebody() {
     let opened = scheme.exceptions("2026-03-01");
     let about = |code: &str| opened.iter().filter(|told| told.starts_with(code)).count();
     assert_eq!((about("PAYMENT_REJECTED"), about("REFUND_REJECTED")), (2, 1), "{opened:?}");
-    // A refund of the discount settles it.
+    // A refund of the discount settles the exception.
     scheme.write(
         "inbox/refunds-2026-03-02.csv",
         "refund_id,order_id,amount,currency,refunded_at\nD1,T1,10.00,CNY,2026-03-02\n",
@@ -228,7 +228,7 @@ fn check_says_what_would_become_of_a_files_rows() {
     ] {
         assert!(told.contains(expected), "{expected}: {told}");
     }
-    // It was looked at only: the same file is decided as it was foreseen.
+    // The check recorded nothing: the same file is decided as the check predicted.
     scheme.write("inbox/orders-2026-03-02.csv", format!("{header}{rows}"));
     scheme.close("2026-03-02");
     let expected = [
@@ -241,7 +241,8 @@ fn check_says_what_would_become_of_a_files_rows() {
     assert_eq!(answers(&scheme, "orders", "orders-2026-03-02.csv"), expected);
     let told = check(rows, 0);
     assert!(told.contains("4 would be duplicate, first line 2:"), "{told}");
-    // The answer and `explain` give the figures of the decision, also when others would decide by now.
+    // The acknowledgement and `explain` give the figures of the decision, even if a decision now would have other
+    // figures.
     let ack = scheme.ack("orders", "orders-2026-03-02.csv");
     assert!(ack.contains(&format!("\n3,T2,declined,OVER_LIMIT,\"{figures}\"\n")), "{ack}");
     scheme.write(

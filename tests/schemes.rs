@@ -1,5 +1,5 @@
-//! The gallery of public schemes, each policy told as one order's life by the real program: files in, days closed, and what
-//! the books, the bank's instructions and `explain` say.
+//! The gallery of public schemes. For each policy, the real program runs the story of an order: files arrive, days are
+//! closed, and the test checks the books, the instructions to the bank and `explain`.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use chrono::NaiveDate;
 
 const LPR: &str = "\n[reference_rates.lpr_1y]\n\"2025-05-20\" = \"0.0300\"\n";
 
-/// The columns of each kind of file that the stories hand in.
+/// The columns of each kind of file that the stories deliver.
 const COLUMNS: [(&str, &str); 9] = [
     ("customers", "customer_id,name,email,locale,time_zone,credit_score,real_name_verified,bank_card_bound"),
     ("agreements", "agreement_id,customer_id,merchant_id,status,changed_at,score_authorised"),
@@ -21,7 +21,7 @@ const COLUMNS: [(&str, &str); 9] = [
     ("refunds", "refund_id,order_id,amount,currency,refunded_at"),
 ];
 
-/// A shop under one of the gallery's policies and a customer C1 with this score. Its first day is 1 March 2026.
+/// A shop with one of the gallery's policies and a customer C1 with this score. The first day is 1 March 2026.
 fn shop(policy: &str, score: u32) -> Scheme {
     let scheme = Scheme::shop(policy);
     scheme.write("paylater.toml", scheme.read("paylater.toml") + LPR);
@@ -36,24 +36,24 @@ fn hand_in(scheme: &Scheme, kind: &str, day: &str, rows: &str) {
     scheme.write(&format!("inbox/{kind}-{day}.csv"), format!("{columns}\n{rows}\n"));
 }
 
-/// The rows of a day's report, cell by cell.
+/// Returns the rows of a day's report as cells.
 fn report(scheme: &Scheme, day: &str, kind: &str) -> Vec<Vec<String>> {
     let text = scheme.read(&format!("run/reconciliation/{day}/SHOP_{day}_{kind}.csv"));
     text.lines().skip(1).map(|line| line.split(',').map(str::to_owned).collect()).collect()
 }
 
-/// What is open at the end of a day, an instalment each: order, due date, principal + late fee, credit record.
+/// Returns the open instalments at the end of a day: order, due date, principal + late fee, credit record.
 fn open(scheme: &Scheme, day: &str) -> Vec<String> {
     let told = |c: &Vec<String>| format!("{} due {}: {} + {}, {}", c[2], c[6], c[10], c[11], c[15]);
     report(scheme, day, "positions").iter().map(told).collect()
 }
 
-/// What the bank is asked to collect with the close of a day: order and amount.
+/// Returns the debits that the close of a day sends to the bank: order and amount.
 fn asked(scheme: &Scheme, day: &str) -> Vec<String> {
     report(scheme, day, "debit-instructions").iter().map(|c| format!("{} {}", c[1], c[4])).collect()
 }
 
-/// Closes day by day; the bank answers the day after it was asked, always the same.
+/// Closes day by day. The bank answers each debit one day later, always with the same answer.
 fn close_with_bank(scheme: &Scheme, answer: &str, from: &str, through: &str) {
     let last: NaiveDate = through.parse().unwrap();
     for day in from.parse::<NaiveDate>().unwrap().iter_days().take_while(|day| *day <= last) {
@@ -67,12 +67,12 @@ fn close_with_bank(scheme: &Scheme, answer: &str, from: &str, through: &str) {
     }
 }
 
-/// What became of the rows of a file.
+/// Returns the acknowledgement of a file.
 fn answer(scheme: &Scheme, kind: &str, day: &str) -> String {
     scheme.read(&format!("run/outbox/{kind}/{kind}-{day}.csv.ack.csv"))
 }
 
-/// The story as read out, which must hold each of these; the books are proved again.
+/// Checks that `explain` prints each of these texts, and that `verify` passes.
 fn tells(scheme: &Scheme, order: &str, parts: &[&str]) {
     let story = scheme.run(&["explain", order]);
     for part in parts {
@@ -86,20 +86,21 @@ fn zhima_an_extension_and_a_debit_that_works_the_second_time() {
     let shop = shop(include_str!("../sample-data/schemes/zhima.toml"), 600);
     hand_in(&shop, "orders", "2026-03-01", "TEA,C1,200.00,CNY,2026-03-01");
     hand_in(&shop, "fulfilments", "2026-03-03", "TEA,delivered,2026-03-03");
-    // Nobody confirms receipt: by itself on the 10th, due 7 days later; five days more are asked for and granted.
+    // Receipt is automatically confirmed on the 10th, so the order is due 7 days later. An extension of five days is
+    // granted.
     hand_in(&shop, "extensions", "2026-03-15", "X1,TEA,5,2026-03-15");
     shop.close("2026-03-15");
     assert_eq!(open(&shop, "2026-03-09"), ["TEA due : 200.00 + 0.00, clear"]);
     assert_eq!(open(&shop, "2026-03-14"), ["TEA due 2026-03-17: 200.00 + 0.00, clear"]);
     assert_eq!(open(&shop, "2026-03-15"), ["TEA due 2026-03-22: 200.00 + 0.00, clear"]);
-    // Asked for on the eve, in vain on the day, and again that evening.
+    // The debit is sent the evening before the due date, fails on the day, and is sent again that evening.
     shop.close("2026-03-21");
     assert_eq!(asked(&shop, "2026-03-21"), ["TEA 200.00"]);
     close_with_bank(&shop, "failed", "2026-03-22", "2026-03-22");
     assert_eq!(asked(&shop, "2026-03-22"), ["TEA 200.00"]);
     close_with_bank(&shop, "paid", "2026-03-23", "2026-03-23");
     assert!(open(&shop, "2026-03-23").is_empty());
-    // Paid the day after: within three days of grace, so no fee, but no good record either.
+    // Paid one day late, within the three days of grace: no fee, but no positive record either.
     tells(&shop, "TEA", &["late fee 0.00 open of 0.00; due 2026-03-22, paid 1 day late; credit record clear"]);
 }
 
@@ -115,7 +116,7 @@ fn wechat_is_tried_daily_and_reported_after_thirty_days() {
         assert_eq!(asked(&shop, day), ["RIDE 88.00"], "{day}");
     }
     assert!(answer(&shop, "orders", "2026-03-05").contains("NEXT,declined,ACCOUNT_OVERDUE"));
-    // Completed on 2 March: 2 April is the 31st day after it. The notice went out a week before.
+    // Completed on 2 March: 2 April is the 31st day after it. The notice was sent a week before.
     assert_eq!(open(&shop, "2026-03-26"), ["RIDE due 2026-03-03: 88.00 + 0.00, notice_sent"]);
     assert_eq!(open(&shop, "2026-04-01"), ["RIDE due 2026-03-03: 88.00 + 0.00, notice_sent"]);
     assert_eq!(open(&shop, "2026-04-02"), ["RIDE due 2026-03-03: 88.00 + 0.00, flagged"]);
@@ -134,7 +135,8 @@ fn jd_charges_by_the_day_but_never_more_than_four_times_the_prime_rate() {
     // The card is gone: the bank is not asked again.
     close_with_bank(&shop, "refused", "2026-03-10", "2026-03-20");
     assert!(asked(&shop, "2026-03-10").is_empty());
-    // 0.07 % are 0.70 a day. 4 × 3.00 % a year of 1000.00 are 0.328… a day: 0.32 after one, 3.28 after ten days.
+    // 0.07 % is 0.70 a day. The cap of 4 × 3.00 % a year of 1000.00 is 0.328… a day: 0.32 after one day, 3.28 after
+    // ten.
     assert_eq!(open(&shop, "2026-03-10"), ["PHONE due 2026-03-10: 1000.00 + 0.00, clear"]);
     assert_eq!(open(&shop, "2026-03-11"), ["PHONE due 2026-03-10: 1000.00 + 0.32, clear"]);
     assert_eq!(open(&shop, "2026-03-20"), ["PHONE due 2026-03-10: 1000.00 + 3.28, notice_sent"]);
@@ -150,11 +152,11 @@ fn pinduoduo_collects_when_receipt_confirms_itself() {
     let shop = shop(include_str!("../sample-data/schemes/pinduoduo.toml"), 1);
     hand_in(&shop, "orders", "2026-03-01", "FRUIT,C1,59.90,CNY,2026-03-01");
     hand_in(&shop, "fulfilments", "2026-03-05", "FRUIT,delivered,2026-03-05");
-    // Some of it was bad: 20.00 come off before anything is paid.
+    // A part of the order was bad: 20.00 is refunded before any payment.
     hand_in(&shop, "refunds", "2026-03-15", "R1,FRUIT,20.00,CNY,2026-03-15");
     shop.close("2026-03-20");
     assert_eq!(open(&shop, "2026-03-05"), ["FRUIT due : 59.90 + 0.00, clear"]);
-    // 15 days after the 5th receipt counts as confirmed; the money is asked for that evening.
+    // Receipt counts as confirmed 15 days after the 5th; the debit is sent that evening.
     assert_eq!(open(&shop, "2026-03-20"), ["FRUIT due 2026-03-21: 39.90 + 0.00, clear"]);
     assert_eq!(asked(&shop, "2026-03-20"), ["FRUIT 39.90"]);
     close_with_bank(&shop, "paid", "2026-03-21", "2026-03-21");
@@ -166,15 +168,15 @@ fn taobao_waits_while_goods_go_back() {
     let shop = shop(include_str!("../sample-data/schemes/taobao.toml"), 600);
     hand_in(&shop, "orders", "2026-03-01", "SHOES,C1,300.00,CNY,2026-03-01");
     hand_in(&shop, "fulfilments", "2026-03-03", "SHOES,shipped,2026-03-03");
-    // One of two pairs goes back from the 8th to the 12th: those five days don't count.
+    // One of two pairs is returned from the 8th to the 12th. These five days don't count.
     hand_in(&shop, "holds", "2026-03-08", "H1,SHOES,return,2026-03-08,2026-03-12");
     hand_in(&shop, "refunds", "2026-03-12", "R1,SHOES,120.00,CNY,2026-03-12");
     shop.close("2026-03-18");
-    // Ten days from shipping and five held: confirmed on the 18th, due the day after.
+    // Ten days after shipping plus five held days: confirmed on the 18th, due the next day.
     assert_eq!(open(&shop, "2026-03-17"), ["SHOES due : 180.00 + 0.00, clear"]);
     assert_eq!(open(&shop, "2026-03-18"), ["SHOES due 2026-03-19: 180.00 + 0.00, clear"]);
     assert_eq!(asked(&shop, "2026-03-18"), ["SHOES 180.00"]);
-    // With a lower score there is no second order.
+    // With a lower score, the second order is declined.
     hand_in(&shop, "customers", "2026-03-19", "C1,Li Na,c1@example.com,en,Asia/Shanghai,599,true,true");
     hand_in(&shop, "orders", "2026-03-19", "HAT,C1,50.00,CNY,2026-03-19");
     close_with_bank(&shop, "paid", "2026-03-19", "2026-03-19");
@@ -191,7 +193,7 @@ fn meituan_is_due_on_the_eighth_of_the_next_month() {
     shop.close("2026-04-07");
     let both = ["LUNCH due 2026-04-08: 60.00 + 0.00, clear", "SUPPER due 2026-04-08: 400.00 + 0.00, clear"];
     assert_eq!(open(&shop, "2026-03-31"), both);
-    // LUNCH was paid by hand, so only SUPPER is asked for; again two days after the first time.
+    // The customer paid LUNCH directly, so only SUPPER is debited, and again two days after the first attempt.
     assert_eq!(asked(&shop, "2026-04-07"), ["SUPPER 400.00"]);
     close_with_bank(&shop, "failed", "2026-04-08", "2026-04-09");
     // 0.05 % of 400.00 for one day.
@@ -208,7 +210,7 @@ fn klarna_pauses_for_a_return_and_charges_after_a_week() {
     let shop = shop(include_str!("../sample-data/schemes/klarna.toml"), 1);
     hand_in(&shop, "orders", "2026-03-01", "COAT,C1,80.00,GBP,2026-03-01\nSOCKS,C1,16.00,GBP,2026-03-01");
     hand_in(&shop, "fulfilments", "2026-03-03", "COAT,shipped,2026-03-03\nSOCKS,shipped,2026-03-03");
-    // The belt goes back: paused for 28 days, whenever it arrives.
+    // The belt is returned: the order is paused for 28 days, even if the belt arrives earlier or later.
     hand_in(&shop, "holds", "2026-03-20", "H1,COAT,return,2026-03-20,");
     hand_in(&shop, "refunds", "2026-04-10", "R1,COAT,30.00,GBP,2026-04-10");
     shop.close("2026-05-07");
@@ -217,7 +219,7 @@ fn klarna_pauses_for_a_return_and_charges_after_a_week() {
     // Seven days after the 2nd; a quarter of 16.00 is less than 5.00.
     assert_eq!(open(&shop, "2026-04-08")[1], "SOCKS due 2026-04-02: 16.00 + 0.00, clear");
     assert_eq!(open(&shop, "2026-04-09")[1], "SOCKS due 2026-04-02: 16.00 + 4.00, clear");
-    // 2 April and 28 days are 30 April; seven more are 7 May.
+    // 2 April plus 28 days is 30 April; seven more days is 7 May.
     assert_eq!(open(&shop, "2026-05-06")[0], "COAT due 2026-04-30: 50.00 + 0.00, clear");
     assert_eq!(open(&shop, "2026-05-07")[0], "COAT due 2026-04-30: 50.00 + 5.00, clear");
     hand_in(&shop, "payments", "2026-05-08", "P1,COAT,55.00,GBP,2026-05-08");
@@ -240,8 +242,9 @@ fn afterpay_charges_ten_and_seven_up_to_a_quarter_of_the_order() {
         let rows = report(&shop, day, "positions");
         rows.into_iter().filter(|c| c[2] == order).map(|c| c[11].clone()).collect()
     };
-    // Payments 2 to 4 are due on 15 and 29 March and 12 April. Missed: 10.00; a week later 7.00 more. A quarter of
-    // 120.00 is 30.00, which leaves 3.00 of the third payment's second fee and nothing for the fourth.
+    // Payments 2 to 4 are due on 15 and 29 March and 12 April. A missed payment costs 10.00, and 7.00 more a week
+    // later. The cap is a quarter of 120.00, 30.00, which leaves 3.00 for the third payment's second fee and nothing
+    // for the fourth.
     for (day, expected) in [
         ("2026-03-14", ["0.00", "0.00", "0.00"]),
         ("2026-03-15", ["10.00", "0.00", "0.00"]),
@@ -252,7 +255,7 @@ fn afterpay_charges_ten_and_seven_up_to_a_quarter_of_the_order() {
     ] {
         assert_eq!(fees(day, "BIKE"), expected, "{day}");
     }
-    // Below 40.00: one fee, a quarter of 39.00.
+    // An order below 40.00 has one fee, here capped at a quarter of 39.00.
     assert_eq!(fees("2026-04-20", "BELL"), ["9.75", "0.00", "0.00"]);
     tells(&shop, "BIKE", &["cut from 17.00 to 13.00 AUD by the cap of 25 % of the order"]);
 }
@@ -268,7 +271,7 @@ fn paypal_costs_nothing_even_when_late() {
     close_with_bank(&shop, "paid", "2026-03-16", "2026-03-30");
     let left = ["LAMP due 2026-03-31: 25.00 + 0.00, clear", "LAMP due 2026-04-15: 25.00 + 0.00, clear"];
     assert_eq!(open(&shop, "2026-03-30"), left);
-    // The third fails, and works three days after it was first asked for.
+    // The third debit fails, and succeeds three days after the first attempt.
     close_with_bank(&shop, "failed", "2026-03-31", "2026-04-02");
     assert_eq!(open(&shop, "2026-04-02"), left);
     assert!(answer(&shop, "orders", "2026-04-02").contains("DESK,declined,ACCOUNT_OVERDUE"));
@@ -283,7 +286,7 @@ fn affirm_reports_what_is_thirty_days_late() {
     let shop = shop(include_str!("../sample-data/schemes/affirm.toml"), 1);
     hand_in(&shop, "orders", "2026-03-01", "SOFA,C1,100.00,USD,2026-03-01");
     shop.close("2026-03-30");
-    // 100.00 in three: the cent that is over goes to the first.
+    // 100.00 in three instalments: the remaining cent goes to the first.
     assert_eq!(
         open(&shop, "2026-03-30"),
         [
@@ -314,7 +317,7 @@ fn the_gallery_runs_as_it_lies_here() {
     let shop = Scheme { config: here.join("paylater.toml"), folder, env: Vec::new() };
     assert!(shop.run(&["check"]).contains("10 merchants"));
     shop.close("2026-05-31");
-    // Every row of every file is taken, and nothing waits for finance.
+    // Every row of every file is accepted, and there are no exceptions.
     for (name, bytes) in files_below(&shop.path("sample-run/schemes"), &["outbox", "reconciliation/2026-05-31"]) {
         let text = String::from_utf8(bytes).unwrap();
         if name.ends_with(".ack.csv") {
@@ -323,7 +326,7 @@ fn the_gallery_runs_as_it_lies_here() {
             assert_eq!(text.lines().count(), 1, "{name}: {text}");
         }
     }
-    // Each order that the page says to try has a story, and each policy a place on the page.
+    // Each order that the page suggests has a story, and each policy is on the page.
     let page = std::fs::read_to_string(gallery.join("../../docs/schemes.md")).unwrap();
     for row in page.lines().filter(|line| line.starts_with("| [")) {
         for order in row.rsplit(" | ").next().unwrap().split('`').skip(1).step_by(2) {

@@ -1,5 +1,5 @@
-//! Two paylaters never write to the same books, whichever way the second one comes in: a lock keeps it out, and where the lock
-//! was lost, the first one stops at its next write.
+//! Two paylater processes never write to the same books. A lock keeps the second process out; if the first process has
+//! lost the lock, it stops at its next write.
 
 use std::fs;
 use std::process::{Child, Stdio};
@@ -34,7 +34,7 @@ fn busy(scheme: &Scheme) {
     scheme.write("paylater.toml", format!("{config}[jobs]\nfolder = \"jobs\"\n"));
 }
 
-/// The daemon notices that it was overtaken, and ends with status 1 and a word of why.
+/// Checks that the daemon notices the second writer and ends with status 1 and a reason.
 fn stops(mut overtaken: Child) {
     wait_for("the end of the one that was overtaken", || overtaken.try_wait().unwrap().is_some());
     let output = overtaken.wait_with_output().unwrap();
@@ -57,7 +57,7 @@ async fn on_postgres_a_lock_that_is_lost_stops_its_holder_before_its_next_write(
     let told = first.run_failing(&["job", "watch_feeds"], 1);
     assert!(told.contains("another paylater is working"), "{told}");
 
-    // The connection with the lock breaks; the daemon has others and would go on.
+    // Break the connection with the lock. The daemon has other connections and could continue.
     let mut admin = PgConnection::connect(&url).await.unwrap();
     let ended: Vec<bool> = sqlx::query_scalar(
         "SELECT pg_terminate_backend(pid) FROM pg_locks
@@ -68,7 +68,7 @@ async fn on_postgres_a_lock_that_is_lost_stops_its_holder_before_its_next_write(
     .unwrap();
     assert_eq!(ended, [true]);
 
-    // Another home, on another machine for all that PostgreSQL knows.
+    // The second process has another home folder. For PostgreSQL, it could be on another machine.
     let mut second = shop();
     second.env.clone_from(&first.env);
     second.run(&["job", "watch_feeds"]);
@@ -76,7 +76,7 @@ async fn on_postgres_a_lock_that_is_lost_stops_its_holder_before_its_next_write(
     first.run(&["verify"]);
 }
 
-/// A shop of twelve customers whose mails are due, and go to this server.
+/// A shop with twelve customers whose mails are due and go to this server.
 fn with_mails(books: &str, mail: &SmtpServer) -> Scheme {
     let policy = format!("{POLICY}[version.reminders]\nsteps = [0]\n");
     let mut scheme = Scheme::shop(&policy);
@@ -112,7 +112,7 @@ fn sending(scheme: &Scheme, mail: &SmtpServer) -> Child {
     job
 }
 
-/// Who was written to, by these servers.
+/// Returns the recipients of the mails that these servers received.
 fn written_to(servers: &[&SmtpServer]) -> Vec<String> {
     let received = servers.iter().flat_map(|server| server.received());
     let mut to: Vec<String> = received.flat_map(|mail| mail.to).collect();
@@ -135,7 +135,8 @@ async fn after_a_restart_of_postgres_the_first_stops_if_a_second_came_in_and_nob
     until_mails_are_due(&first);
     let overtaken = sending(&first, &here);
 
-    // With its connections the first one has lost its lock. It waits for its mail server and does not know.
+    // The restart breaks the connections of the first process, so it has lost its lock. It waits for its mail server
+    // and does not notice.
     server.restart();
     let second = with_mails(&books, &there);
     let told = second.run(&["job", "send_reminders"]);
@@ -144,7 +145,7 @@ async fn after_a_restart_of_postgres_the_first_stops_if_a_second_came_in_and_nob
     stops(overtaken);
     assert_eq!(here.received().len(), 4);
     assert_eq!(written_to(&[&here, &there]), everybody_once());
-    // Of the four that were on the wire the second one could not know.
+    // The second process cannot know the result of the four mails in transit.
     let exceptions = second.run(&["exceptions"]);
     assert_eq!(exceptions.matches("MAIL_UNKNOWN").count(), 4, "{exceptions}");
     second.run(&["job", "send_reminders"]);
@@ -178,7 +179,7 @@ fn on_sqlite_a_second_home_on_the_same_file_is_kept_out() {
     let config = second.read("paylater.toml");
     fs::create_dir(second.path("run")).unwrap();
     std::os::unix::fs::symlink(first.path("run"), second.path("run/there")).unwrap();
-    // Named as a whole, and by a way round: it is the same file.
+    // A full path, a path with `..`, and a path through a symbolic link: all name the same file.
     for url in [file.display().to_string(), "there/../run/paylater.db".to_owned(), "there/paylater.db".to_owned()] {
         second.write("paylater.toml", config.replace("sqlite:paylater.db", &format!("sqlite:{url}")));
         let told = second.run_failing(&["job", "watch_feeds"], 1);
@@ -186,7 +187,7 @@ fn on_sqlite_a_second_home_on_the_same_file_is_kept_out() {
         assert!(second.run(&["status"]).contains("open business date  2026-03-02"));
     }
 
-    // Its lock is deleted: the token still holds.
+    // The lock file is deleted, but the writer's token still protects the books.
     fs::remove_file(first.path("run/paylater.db.lock")).unwrap();
     second.run(&["job", "watch_feeds"]);
     stops(overtaken);

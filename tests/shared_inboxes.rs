@@ -1,5 +1,5 @@
-//! Files that several feeds take, and files that stay where they lie: each feed reads each once, and nothing is moved away from
-//! under another.
+//! Files for several feeds, and files that stay in their folder: each feed reads each file once, and no file is moved
+//! before every feed has read it.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ fn feed(name: &str, pattern: &str, kind: &str, more: &str) -> String {
     )
 }
 
-/// The shop, with two feeds that take an export of its orders besides, the second only those of the till.
+/// The shop with two more feeds for an export of its orders. The second feed takes only the exports of the till.
 fn shop(more: &str) -> Scheme {
     let scheme = Scheme::shop(POLICY).with_customer(&[]);
     let mut config = scheme.read("paylater.toml");
@@ -29,7 +29,7 @@ fn exists(scheme: &Scheme, name: &str) -> bool {
     scheme.path(name).exists()
 }
 
-/// How many answers there are to files of the till, of each of the two feeds.
+/// Returns the number of acknowledgements of till files for each of the two feeds.
 fn acknowledged(scheme: &Scheme) -> (usize, usize) {
     let count = |feed: &str| {
         let names = fs::read_dir(scheme.path(&format!("run/outbox/{feed}"))).unwrap();
@@ -43,7 +43,7 @@ fn a_file_is_moved_when_every_feed_that_takes_it_has_it() {
     let scheme = shop("");
     scheme.write("inbox/export-till-2026-03-02.csv", ORDERS);
     scheme.write("inbox/export-web-2026-03-02.csv", ORDERS.replace("T1", "W1"));
-    // The first feed takes it at once, the second on its day.
+    // The first feed takes the file immediately, the second on the file's day.
     scheme.close("2026-03-01");
     let name = "export-till-2026-03-02.csv";
     assert!(scheme.ack("export-orders", name).contains("2,T1,accepted"));
@@ -55,7 +55,7 @@ fn a_file_is_moved_when_every_feed_that_takes_it_has_it() {
         !exists(&scheme, &format!("inbox/{name}")) && exists(&scheme, &format!("run/archive/export-deliveries/{name}"))
     );
     assert_eq!(acknowledged(&scheme), (1, 1), "it was taken once by each");
-    // Once more, it is what was taken before.
+    // The same file again is a duplicate.
     scheme.write(&format!("inbox/{name}"), ORDERS);
     scheme.close("2026-03-03");
     assert!(!exists(&scheme, &format!("inbox/{name}")));
@@ -104,7 +104,7 @@ fn a_kept_file_is_opened_once_and_again_when_it_is_another() {
         "inbox/orders-2026-03-01.csv",
         "order_id,customer_id,amount,currency,ordered_at\nT1,C1,5.00,CNY,2026-03-01\n",
     );
-    // As many opens of files in the inbox as the system sees.
+    // Counts the system calls that open files in the inbox.
     let opened = |scheme: &Scheme| {
         let trace = scheme.path("trace");
         let program = env!("CARGO_BIN_EXE_paylater");

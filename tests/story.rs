@@ -1,4 +1,4 @@
-//! The sample month, told by the real program on both engines.
+//! Runs the sample month with the real program on both engines.
 
 use crate::support::{OUTPUTS, Scheme, assert_same, files_below};
 
@@ -20,7 +20,7 @@ async fn the_month_is_the_same_to_the_byte_on_both_engines() {
         let verified = scheme.run(&["verify"]);
         assert!(verified.starts_with("OK: 474 orders recomputed"), "{verified}");
     }
-    // The documentation shows how to make this day's seal by hand.
+    // The documentation shows how to compute this day's seal by hand.
     let manifest: serde_json::Value =
         serde_json::from_str(&sqlite.read("sample-run/reconciliation/2026-03-24/manifest.json")).unwrap();
     let shown = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/file-formats.md")).unwrap();
@@ -110,7 +110,7 @@ fn a_policy_version_that_orders_keep_cannot_be_changed() {
     );
 }
 
-/// Changes the books behind the program's back.
+/// Changes the books directly, without the program.
 fn sqlite(scheme: &Scheme, sql: &str) {
     let url = format!("sqlite:{}", scheme.path("sample-run/paylater.db").display());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

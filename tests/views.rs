@@ -1,4 +1,4 @@
-//! What `--json` prints, against the schemas of the views.
+//! Checks the output of `--json` against the schemas of the views.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,14 +10,14 @@ use serde_json::{Value as Json, json};
 use crate::support::Scheme;
 use crate::support::source::read;
 
-/// Documents that were printed, and the views that they are of.
+/// Checks printed documents, and collects the names of their views.
 struct Printed<'s> {
     scheme: &'s Scheme,
     seen: BTreeSet<&'static str>,
 }
 
 impl Printed<'_> {
-    /// Runs a command with `--json` and expects documents of a view, one or a line each.
+    /// Runs a command with `--json`. Expects one document of a view, or one document on each line.
     fn documents(&mut self, view: &str, arguments: &[&str]) -> Vec<Json> {
         self.documents_of_status(view, arguments, 0)
     }
@@ -52,7 +52,7 @@ impl Printed<'_> {
     }
 }
 
-/// Programs must pass over fields that they do not know; here no field may be missing in the schema.
+/// Makes a schema reject unknown fields. Other programs must ignore them, but here the schema must have every field.
 fn close_objects(schema: &mut Json) {
     match schema {
         Json::Array(items) => items.iter_mut().for_each(close_objects),
@@ -153,7 +153,7 @@ fn every_command_prints_what_its_schema_says() {
 
     let views: BTreeSet<&str> = VIEWS.iter().map(|view| view.name).collect();
     assert_eq!(printed.seen, views);
-    // Nothing else is printed to standard output by any command: the daemon refuses.
+    // Every command that prints to standard output has a view. The daemon has none and refuses `--json`.
     let commands: BTreeSet<&str> = VIEWS.iter().filter_map(|view| view.command.split(' ').next()).collect();
     for command in commands_of_help(&scheme.run(&["--help"])) {
         assert!(commands.contains(command.as_str()) || ["run", "help"].contains(&command.as_str()), "{command}");
@@ -169,7 +169,7 @@ fn feed_of_customers(scheme: &Scheme) -> String {
     feed["name"].as_str().unwrap().to_owned()
 }
 
-/// The commands that `--help` lists.
+/// Returns the commands that `--help` lists.
 fn commands_of_help(help: &str) -> Vec<String> {
     let list = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
     let commands = list.filter(|line| line.starts_with("  ") && !line.starts_with("   "));

@@ -1,11 +1,11 @@
-//! Files that should be there and are not, and numbers that were left out: told once, closed by themselves. By the real
+//! Missing files, and gaps in the numbers of files: each opens one exception, which closes automatically. Runs the real
 //! program.
 
 use crate::support::{OUTPUTS, POLICY, Scheme, assert_same, files_below};
 
 const ORDERS: &str = "order_id,customer_id,amount,currency,ordered_at\n";
 
-/// A shop whose feed of orders says this as well.
+/// A shop whose orders feed has this pattern and these extra keys.
 fn shop(pattern: &str, keys: &str) -> Scheme {
     let scheme = Scheme::shop(POLICY);
     let config = scheme.read("paylater.toml");
@@ -14,7 +14,7 @@ fn shop(pattern: &str, keys: &str) -> Scheme {
     scheme
 }
 
-/// A file of orders; each has another order, so that no two are the same bytes.
+/// Delivers an orders file. Each file has a different order, so that no two files have the same bytes.
 fn arrives(scheme: &Scheme, name: &str) {
     scheme.write(&format!("inbox/{name}"), format!("{ORDERS}{name},C1,5.00,CNY,2026-03-01\n"));
 }
@@ -24,7 +24,7 @@ async fn a_file_that_is_expected_and_not_there_is_told_until_it_comes() {
     let story = |scheme: &Scheme| {
         arrives(scheme, "orders-2026-03-02.csv");
         scheme.close("2026-03-04");
-        // Nothing was missed on the 2nd. The 1st is a Sunday, on which no file is expected.
+        // No file is missing on the 2nd. The 1st is a Sunday, and no file is expected for it.
         assert_eq!(scheme.exceptions("2026-03-01"), [""; 0]);
         assert_eq!(scheme.exceptions("2026-03-02"), [""; 0]);
         let missing = |date: &str, days: i64| {
@@ -41,7 +41,7 @@ async fn a_file_that_is_expected_and_not_there_is_told_until_it_comes() {
         arrives(scheme, "orders-2026-03-05.csv");
         scheme.close("2026-03-07");
         assert_eq!(scheme.exceptions("2026-03-05"), [missing("2026-03-04", 1)]);
-        // Friday is missed, and Saturday expects nothing.
+        // The file of Friday is missing, and no file is expected for Saturday.
         assert_eq!(scheme.exceptions("2026-03-07"), [missing("2026-03-04", 3), missing("2026-03-06", 1)]);
         scheme.run(&["verify"]);
     };
@@ -72,7 +72,7 @@ fn three_days_at_once_are_three_days_one_by_one() {
         scheme
     };
     let (at_once, daily) = (scheme(false), scheme(true));
-    // Monday's file should be there on Tuesday; Wednesday's came.
+    // Monday's file is expected on Tuesday; Wednesday's file arrived.
     let missing = "no file of orders for 2026-03-02: feed orders expects orders-{date}.csv by 09:00";
     assert_eq!(at_once.exceptions("2026-03-02"), [""; 0]);
     assert_eq!(at_once.exceptions("2026-03-03"), [format!("FILE_MISSING 0 {missing}")]);
@@ -83,7 +83,7 @@ fn three_days_at_once_are_three_days_one_by_one() {
 #[test]
 fn an_empty_day_is_there_and_a_refused_file_is_not() {
     let scheme = shop("orders-{date}.csv", "expected_by = \"09:00\"");
-    // Two days without orders are the same bytes: the second is a duplicate, and yet it came.
+    // The files of two days without orders have the same bytes. The second is a duplicate, but it is not missing.
     scheme.write("inbox/orders-2026-03-01.csv", ORDERS);
     scheme.write("inbox/orders-2026-03-02.csv", ORDERS);
     scheme.write("inbox/orders-2026-03-03.csv", "");
@@ -109,7 +109,7 @@ async fn the_rows_of_another_day_are_not_this_days() {
                 && second[0].ends_with("orders-2026-03-02.csv came with the rows of another day"),
             "{second:?}"
         );
-        // Nor are they when it has been told already.
+        // The same is true if the exception is already open.
         scheme.write("inbox/orders-2026-03-02.csv", &orders);
         scheme.close("2026-03-02");
         arrives(scheme, "orders-2026-03-03.csv");
@@ -127,7 +127,7 @@ async fn the_rows_of_another_day_are_not_this_days() {
 #[test]
 fn on_the_wall_clock_it_is_told_once_the_time_has_come() {
     let scheme = shop("orders-{date}.csv", "expected_by = \"00:00\"\ntime_zone = \"Asia/Shanghai\"");
-    // The books begin today, by the wall; a file that should have been there at midnight is missing all day.
+    // The books begin today on the wall clock. A file expected at midnight is missing the whole day.
     let today = chrono::Utc::now().with_timezone(&chrono_tz::Asia::Shanghai).date_naive();
     let config = scheme.read("paylater.toml").replace("clock = \"business\"", "clock = \"wall\"");
     let config = config.replace("starts_on = \"2026-03-01\"", &format!("starts_on = \"{today}\""));
@@ -144,7 +144,7 @@ fn on_the_wall_clock_it_is_told_once_the_time_has_come() {
     let status = scheme.run(&["status"]);
     assert!(!status.contains("FILE_MISSING"), "{status}");
 
-    // In a zone where the day has not come to its last minute, nothing is missing yet.
+    // In a time zone where the last minute of the day has not come, no file is missing yet.
     let later = shop("orders-{date}.csv", "expected_by = \"23:59\"\ntime_zone = \"Pacific/Pago_Pago\"");
     later.write(
         "paylater.toml",
@@ -165,7 +165,7 @@ async fn a_number_that_was_left_out_is_told_until_it_comes() {
             scheme.exceptions("2026-03-01"),
             ["FILE_GAP 0 number 8 is missing: bill-9.csv came to feed orders before"]
         );
-        // 8 comes in quarantine, which has its own exception; 11 to 13 are missing.
+        // File 8 is quarantined, which has its own exception; 11 to 13 are missing.
         scheme.write("inbox/bill-8.csv", "");
         arrives(scheme, "bill-14.csv");
         scheme.close("2026-03-02");
@@ -209,7 +209,7 @@ async fn numbers_that_begin_anew_each_day() {
                 "FILE_GAP 0 numbers 3 to 8 are missing: o-2026-03-02-9.csv came to feed orders before"
             ]
         );
-        // The first of another day settles nothing.
+        // The first file of another day does not close the exception.
         arrives(scheme, "o-2026-03-03-1.csv");
         scheme.close("2026-03-03");
         assert_eq!(scheme.exceptions("2026-03-03").len(), 2);

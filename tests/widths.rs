@@ -1,4 +1,4 @@
-//! What people read fits their terminal.
+//! Checks that output for people fits the terminal.
 
 use std::process::Command;
 
@@ -6,17 +6,17 @@ use crate::support::Scheme;
 
 const WIDTHS: [usize; 3] = [80, 100, 120];
 
-/// How many columns a line takes: Chinese characters take two.
+/// Returns the number of columns of a line. Chinese characters take two.
 fn columns(line: &str) -> usize {
     line.chars().map(|c| if ('\u{2e80}'..='\u{ffef}').contains(&c) { 2 } else { 1 }).sum()
 }
 
-/// No line is wider, and every box has its right side.
+/// Checks that no line is wider, and that every box has its right border.
 fn assert_fits(width: usize, what: &str, text: &str) {
     let mut box_width = None;
     let mut boxes = 0;
     for line in text.lines().map(|line| line.trim_end_matches('\r')) {
-        // Commands stay on one line, so that they can be copied.
+        // Commands stay on one line, so that a person can copy them.
         if line.starts_with("  paylater ") {
             continue;
         }
@@ -56,7 +56,7 @@ fn nothing_is_wider_than_the_terminal() {
         for order in ["T-STAR", "T-FROZEN", "T-NOWHERE", "G-CAP"] {
             run(&["explain", order]);
         }
-        // On a terminal lists are boxes as well.
+        // On a terminal, lists are boxes too.
         for list in [&["files", "--all"][..], &["files", "show", "36", "--all"], &["exceptions", "--all"]] {
             let text = on_a_terminal(&scheme, width, list);
             assert_fits(width, list[0], &text);
@@ -64,12 +64,12 @@ fn nothing_is_wider_than_the_terminal() {
     }
 }
 
-/// What a command prints on a terminal of a width.
+/// Returns the output of a command on a terminal of a given width.
 fn on_a_terminal(scheme: &Scheme, width: usize, arguments: &[&str]) -> String {
     let command = scheme.command(arguments);
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     let words: Vec<String> = words.map(|word| format!("'{}'", word.to_str().unwrap())).collect();
-    // Remarks on standard error are no tables.
+    // Leave out standard error: remarks are not tables.
     let line = format!("stty rows 50 cols {width} && {} 2>/dev/null", words.join(" "));
     let mut script = Command::new("script");
     let output = script.args(["-qec", &line, "/dev/null"]).env_remove("COLUMNS").output().unwrap();

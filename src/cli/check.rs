@@ -1,4 +1,4 @@
-//! `paylater check`: everything paylater is told, looked at before anything runs.
+//! `paylater check`: checks the whole configuration before anything runs.
 
 use std::path::PathBuf;
 
@@ -60,7 +60,7 @@ impl Check {
             if at.json {
                 json::print(PolicyTerms::of(merchant, versions))?;
             } else {
-                // The text ends its last line itself.
+                // The text already ends with a line break.
                 say!("{}", written_out(versions).trim_end());
             }
             return Ok(Ending::Done);
@@ -101,7 +101,7 @@ fn schemas() -> PossibleValuesParser {
     PossibleValuesParser::new(written.into_iter().chain(VIEWS.iter().map(|view| view.name)))
 }
 
-/// What is wrong with the files, for programs.
+/// Returns the problems of the configuration files, for `--json`.
 fn problems(why: &anyhow::Error) -> Vec<Problem> {
     let all = why.downcast_ref::<Misconfigured>().and_then(|why| why.0.downcast_ref::<AllProblems>());
     match all {
@@ -140,7 +140,7 @@ fn print(scheme: &Scheme, check: &ConfigCheck) {
     say!("All good.");
 }
 
-/// `, the same as 2026-01-01 but for late_fee`.
+/// Returns what a version inherits: `, the same as 2026-01-01 but for late_fee`.
 fn inherits(version: &PolicyVersion) -> String {
     let but =
         if version.own_keys.is_empty() { String::new() } else { format!(" but for {}", version.own_keys.join(", ")) };

@@ -1,5 +1,5 @@
-//! `paylater check --file F --feed NAME`: how a file would be read, and of orders, which would not be accepted as the books are
-//! now. Nothing is recorded.
+//! `paylater check --file F --feed NAME`: shows how paylater would read a file and, for an orders file, which orders it
+//! would not accept with the current state of the books. Records nothing.
 
 use std::path::Path;
 
@@ -22,7 +22,7 @@ use crate::views::words::count;
 pub async fn run(at: &At, file: &Path, feed: &str) -> Result<Ending> {
     let feed = config::load_feed(at.config_file()?, feed).map_err(Misconfigured)?;
     let reading = || format!("reading {}", file.display());
-    // Whoever names a file means it, wherever links lead.
+    // Follow symbolic links: a person chose this file by name.
     let path = file.canonicalize().with_context(reading)?;
     let name = path.file_name().unwrap_or_default().display().to_string();
     let seen = Seen::of(&path.metadata().with_context(reading)?);
@@ -94,7 +94,7 @@ fn print_found(found: &Found) {
     }
 }
 
-/// The orders that would not be accepted. None if the file has no orders or would not be taken.
+/// Returns the orders that paylater would not accept, or `None` if the file has no orders or would be quarantined.
 async fn foreseen(at: &At, feed: &Feed, found: &inbox::Found, looked: &Preview) -> Option<Result<Vec<Foreseen>>> {
     if feed.kind != Kind::Orders
         || looked.trust.is_err()
@@ -115,7 +115,7 @@ async fn by_the_books(at: &At, feed: &Feed, found: &inbox::Found) -> Result<Vec<
     let mut tx = environment.store.read().await?;
     let Some(days) = store::scheme::days(&mut tx).await? else { bail!("the scheme has no books yet") };
     drop(tx);
-    // The whole configuration may say more of a feed than the feed alone.
+    // The feed in the whole configuration can hold more than the feed loaded alone.
     let feed =
         environment.scheme.feeds.iter().find(|known| known.name == feed.name).context("there is no such feed")?;
     decisions::orders(&environment, feed, found, days.business_date).await

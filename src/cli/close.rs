@@ -1,4 +1,4 @@
-//! `paylater close`: the main job.
+//! `paylater close`: closes business days.
 
 use anyhow::{Result, anyhow};
 use chrono::NaiveDate;
@@ -81,7 +81,7 @@ fn print(closed: &ClosedDays) {
     print_box(&[], rows.map(|(name, value)| vec![name.to_owned(), value]));
 }
 
-/// Commands to go on with. They are not wrapped, so that they can be copied.
+/// Prints the next commands to try. The lines are not wrapped, so that a person can copy them.
 fn print_next(at: &At, example: Option<&OrderName>) {
     let config = at.config.as_ref().map(|path| format!(" --config {}", path.display())).unwrap_or_default();
     say!("Look next:");

@@ -1,4 +1,4 @@
-//! `paylater correct`: a wrong fact put right by a person, with who and why.
+//! `paylater correct`: records a person's correction of a wrong fact, with the person's name and the reason.
 
 use anyhow::{Context, Result, anyhow};
 
@@ -127,7 +127,7 @@ impl Correct {
         }
     }
 
-    /// The row that a file would have.
+    /// Returns the correction as a row of a corrections file.
     fn by_hand(&self, kind: &'static str, config: &Scheme, merchant: &Merchant, today: chrono::NaiveDate) -> ByHand {
         let time_column = match kind {
             "fulfilment" | "pay_out" => "occurred_at",
@@ -138,7 +138,8 @@ impl Correct {
             "waiver" => "waived_on",
             _ => "starts_on",
         };
-        // The books of a rehearsal know no other time than theirs; the day's last correction counts.
+        // With the business clock, the correction is made in the last second of the open day, so that it is the latest
+        // correction of that day.
         let corrected_at = match config.clock {
             Clock::Wall => clock::now(),
             Clock::Business => {

@@ -1,4 +1,5 @@
-//! `paylater exceptions`: what finance must look at, and closing what no later row will close.
+//! `paylater exceptions`: lists the open exceptions that finance must review, and closes an exception that no later row
+//! will close.
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -39,8 +40,9 @@ enum Command {
     },
 }
 
-/// Exceptions read at a time, and shown unless asked otherwise.
+/// How many exceptions are read at a time.
 const PAGE: i64 = 500;
+/// How many exceptions are shown without `--all`.
 const SHOWN: i64 = 100;
 
 impl Exceptions {

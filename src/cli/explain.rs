@@ -1,4 +1,4 @@
-//! `paylater explain`: an order's story, day by day, every number with its rule and source.
+//! `paylater explain`: shows an order's story, day by day. Every number has its rule and source.
 
 use anyhow::{Context, Result};
 
@@ -61,7 +61,7 @@ impl Explain {
     }
 }
 
-/// The width of the days before the events.
+/// The width of the column of days.
 const DAYS: u16 = 12;
 
 fn print(story: &OrderStory) {
@@ -83,7 +83,8 @@ fn print(story: &OrderStory) {
     }
 }
 
-/// Text on one line: what other people's files hold must neither steer the terminal nor look like lines of ours.
+/// Escapes control characters, line breaks and direction marks. Text from senders' files must not control the terminal
+/// or look like paylater's own lines.
 fn on_one_line(text: &str) -> String {
     let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let shown = |c: char| if c.is_control() || turns(c) { c.escape_default().to_string() } else { c.to_string() };

@@ -1,4 +1,4 @@
-//! `paylater files`: what came, what became of it, and what is to be done about it.
+//! `paylater files`: lists files with their outcomes, shows a file's rows, and tries files again.
 
 mod list;
 mod retry;
@@ -41,14 +41,14 @@ impl Files {
     }
 }
 
-/// The one file that is meant by its number, or by its name as it came or as it is kept.
+/// Finds the one file with this number, or with this name: the sender's name, or the name it is kept under.
 async fn find(tx: &mut Tx, which: &str) -> Result<ListedFile> {
     if let Ok(number) = which.parse() {
         let file = listing::file(tx, number).await?;
         return Ok(file.with_context(|| format!("there is no file {number}")).map_err(Misconfigured)?);
     }
     let mut called = listing::files_called(tx, which).await?;
-    // The count in the name under which the second of a name is kept makes it one.
+    // When two files have the same name, the second is kept under a name with a number, and that name is unique.
     let counted = called.iter().filter(|listed| listed.file.kept_as == which && listed.file.name != which);
     if let [only] = counted.collect::<Vec<_>>().as_slice() {
         return Ok((*only).clone());
@@ -72,7 +72,7 @@ async fn find(tx: &mut Tx, which: &str) -> Result<ListedFile> {
     }
 }
 
-/// `quarantined`, or `quarantined, then 12`.
+/// Returns the status with the number of the retry, if there is one: `quarantined`, or `quarantined, then 12`.
 fn status_in_words(file: &File) -> String {
     match file.retried_as {
         Some(again) => format!("{}, then {again}", file.status),

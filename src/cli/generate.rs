@@ -216,7 +216,7 @@ mod tests {
         }
     }
 
-    /// Every file of a generated scheme by its path.
+    /// Returns every file of a generated scheme by its path.
     fn files(command: &Generate) -> BTreeMap<String, Vec<u8>> {
         fn read(folder: &Path, under: &Path, found: &mut BTreeMap<String, Vec<u8>>) {
             for entry in std::fs::read_dir(folder).unwrap() {
@@ -331,7 +331,7 @@ mod tests {
     fn ids_are_unique_and_ascend() {
         let (_, files) = written(|_| {});
         let mut last: BTreeMap<(String, Kind), String> = BTreeMap::new();
-        // Files are sorted by name; within a kind this is the order of the days.
+        // Files are sorted by name, which for the files of one kind is the order of the days.
         for (name, csv) in files {
             let Some(kind) = kind_of(&name).filter(|kind| *kind != Kind::Fulfilments) else {
                 continue;

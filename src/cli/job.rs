@@ -1,4 +1,4 @@
-//! `paylater job`: one job now.
+//! `paylater job`: runs one job now.
 
 use anyhow::{Context, Result};
 

@@ -1,4 +1,4 @@
-//! `paylater journal`: the books for other tools.
+//! `paylater journal`: exports the journal for other tools.
 
 use std::collections::BTreeSet;
 use std::io::{BufWriter, Write};
@@ -32,7 +32,7 @@ enum Format {
     Json,
 }
 
-/// Entries read at a time.
+/// How many entries are read at a time.
 const PAGE: i64 = 5_000;
 
 impl Journal {
@@ -54,7 +54,7 @@ impl Journal {
             Format::Hledger => hledger(&mut tx, &environment, &mut out).await,
             Format::Json => json_lines(&mut tx, &environment, &mut out).await,
         };
-        // Whoever reads may have seen enough.
+        // A reader may close the pipe early, as `head` does; that is not an error.
         match written.and_then(|()| Ok(out.flush()?)) {
             Err(why) if why.downcast_ref::<std::io::Error>().is_some_and(is_broken_pipe) => Ok(Ending::Done),
             written => written.map(|()| Ending::Done),
@@ -66,7 +66,8 @@ fn is_broken_pipe(why: &std::io::Error) -> bool {
     why.kind() == std::io::ErrorKind::BrokenPipe
 }
 
-/// What kept a row from being written, of its own kind: made into an I/O error by `csv`, it would be of none.
+/// Returns the I/O error inside a CSV error, with its own `ErrorKind`. The conversion in the `csv` crate loses the
+/// kind.
 fn as_it_came(why: csv::Error) -> std::io::Error {
     match why.into_kind() {
         csv::ErrorKind::Io(why) => why,
@@ -165,14 +166,14 @@ async fn hledger(tx: &mut Tx, environment: &Environment, out: &mut impl Write) -
         entries(tx, &merchant.id, after, i64::MAX, out).await?;
     }
     for currency in currencies {
-        // hledger wants a decimal mark even where there are no decimals.
+        // hledger needs a decimal mark even for a currency without decimals.
         let mark = if currency.exponent() == 0 { "." } else { "" };
         writeln!(out, "commodity {currency} {}{mark}", currency.plain(1_000 * 10_i64.pow(currency.exponent())))?;
     }
     Ok(())
 }
 
-/// Writes the entries with after < entry_no ≤ upto, and tells where they end.
+/// Writes the entries with after < entry_no ≤ upto. Returns the number of the last entry written.
 async fn entries(tx: &mut Tx, merchant: &str, mut after: i64, upto: i64, out: &mut impl Write) -> Result<i64> {
     loop {
         let rows = journal::rows(tx, merchant, after, upto, PAGE).await?;
@@ -194,7 +195,8 @@ fn transaction(merchant: &str, row: &JournalRow, out: &mut impl Write) -> Result
     Ok(())
 }
 
-/// What each account must come to at the end of a sealed day, from the sealed balances and not from the entries.
+/// Writes a balance assertion for each account at the end of a sealed day. The balances are the sealed ones, not sums
+/// of the entries.
 fn assertions(merchant: &str, day: chrono::NaiveDate, balances: &[Balance], out: &mut impl Write) -> Result<()> {
     if balances.is_empty() {
         return Ok(());
@@ -208,7 +210,7 @@ fn assertions(merchant: &str, day: chrono::NaiveDate, balances: &[Balance], out:
     Ok(())
 }
 
-/// Text that cannot end a description.
+/// Replaces characters that would end an hledger description with blanks.
 fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() || c == ';' || c == '|' { ' ' } else { c }).collect()
 }

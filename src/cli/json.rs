@@ -1,4 +1,4 @@
-//! Views as JSON on standard output.
+//! Prints views as JSON on standard output.
 
 use anyhow::Result;
 use serde::Serialize;
@@ -12,13 +12,13 @@ pub fn print(view: impl Serialize) -> Result<()> {
     Ok(())
 }
 
-/// A document with a list that may be longer than memory holds: it is printed as it is read, one row a line.
+/// A JSON document with a list that may not fit in memory. Each row is printed as it is read, on its own line.
 pub struct LongList {
     rows: usize,
 }
 
 impl LongList {
-    /// Prints what comes before the rows, and the name of their list.
+    /// Prints the fields before the list, and the list's name.
     pub fn begin(head: impl Serialize, name: &str) -> Result<LongList> {
         let head = serde_json::to_string(&Document::of(head))?;
         let open = head.strip_suffix('}').unwrap_or(&head);
@@ -32,7 +32,7 @@ impl LongList {
         Ok(())
     }
 
-    /// Prints whether there are more rows than were printed, and ends the document.
+    /// Prints whether there are more rows than those printed, and ends the document.
     pub fn end(self, more: bool) {
         say!("],\"more\":{more}}}");
     }

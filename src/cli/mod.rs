@@ -1,4 +1,5 @@
-//! The command line: one file a command. It opens the scheme, calls a job or loads a view, and prints.
+//! The command line. Each command has one file: it opens the scheme, calls a job or loads a view, and prints the
+//! result.
 
 mod check;
 mod check_file;
@@ -77,11 +78,11 @@ enum Command {
 /// How a command ended.
 pub enum Ending {
     Done,
-    /// Done, with failures that were told.
+    /// Done, with failures that the command reported.
     Failures,
 }
 
-/// Something is wrong with how paylater was called or configured.
+/// An error in the command line or the configuration. The exit status is 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0:#}")]
 pub struct Misconfigured(pub anyhow::Error);
@@ -127,8 +128,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Ending> {
     }
 }
 
-/// Log lines go to standard error: all that operations want from a daemon or a pipe, only trouble to a person who
-/// watches the progress. `PAYLATER_LOG` sets another filter.
+/// Sends the log to standard error. A daemon or a pipe gets the level `info`; a terminal, where a person watches the
+/// progress, gets only warnings and errors. `PAYLATER_LOG` sets another filter.
 fn log_to_stderr(daemon: bool) {
     let usual =
         if daemon || !std::io::stderr().is_terminal() { "info,sqlx=warn,tokio_cron_scheduler=warn" } else { "warn" };

@@ -1,4 +1,4 @@
-//! Opening the scheme that a command works on.
+//! Opens the scheme for a command.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::IsTerminal;
@@ -18,13 +18,13 @@ use crate::mail::transport::{Smtp, Transport};
 use crate::scheme::{MailTransport, Scheme};
 use crate::store::{Store, runs};
 
-/// What every command is given.
+/// The options that every command gets.
 pub struct At {
     pub config: Option<PathBuf>,
     pub json: bool,
 }
 
-/// A scheme opened for work. While it lives, no other paylater works on the same books.
+/// A scheme opened for changes. While this value exists, no other paylater process can change the same books.
 pub struct AtWork {
     pub environment: Environment,
     pub progress: Progress,
@@ -36,7 +36,7 @@ impl At {
         Ok(self.load_with_sources()?.scheme)
     }
 
-    /// The scheme, with how its policies and calendars are written.
+    /// Loads the scheme and the source text of its policies and calendars.
     pub fn load_with_sources(&self) -> Result<config::Loaded> {
         config::load(self.config_file()?).map_err(|why| Misconfigured(why).into())
     }
@@ -46,7 +46,7 @@ impl At {
         self.config.as_deref().ok_or_else(|| Misconfigured(missing()).into())
     }
 
-    /// Opens the scheme to change it.
+    /// Opens the scheme for changes.
     pub async fn work(&self) -> Result<AtWork> {
         let scheme = self.load_config()?;
         let lock = lock(&scheme)?;
@@ -63,14 +63,16 @@ impl At {
         Ok(AtWork { environment, progress, _lock: lock })
     }
 
-    /// Opens the scheme to look at it, if it has books already. Nothing is made, changed or waited for.
+    /// Opens the scheme for reading, or returns `None` if it has no books yet. Creates nothing, changes nothing and
+    /// does not wait for a lock.
     pub async fn look_at_books(&self) -> Result<Option<Environment>> {
         let scheme = self.load_config()?;
         let store = Store::open_to_read(&scheme.store_url, scheme.home.path()).await?;
         store.map(|store| environment(scheme, store, Progress::new())).transpose()
     }
 
-    /// Opens the scheme to look at it. Nothing is made, changed or waited for.
+    /// Opens the scheme for reading. Fails if it has no books yet. Creates nothing, changes nothing and does not wait
+    /// for a lock.
     pub async fn look(&self) -> Result<Environment> {
         if let Some(environment) = self.look_at_books().await? {
             return Ok(environment);
@@ -102,7 +104,7 @@ fn environment(scheme: Scheme, store: Store, progress: Progress) -> Result<Envir
     })
 }
 
-/// How the scheme sends mail.
+/// Returns the transport, the templates and the sender of the scheme's mails.
 pub fn mail(scheme: &Scheme) -> Result<(Transport, Templates, Sender)> {
     let mail = &scheme.mail;
     let transport = match &mail.transport {
@@ -120,7 +122,8 @@ pub fn mail(scheme: &Scheme) -> Result<(Transport, Templates, Sender)> {
     Ok((transport, templates, sender))
 }
 
-/// Takes the lock file below home. The system lets go of it when the process ends, however it ends.
+/// Locks the lock file in the scheme's home folder. The operating system releases the lock when the process ends, even
+/// after a crash.
 fn lock(scheme: &Scheme) -> Result<File> {
     let path = scheme.home.lock_file();
     std::fs::create_dir_all(scheme.home.path())
@@ -136,14 +139,14 @@ fn lock(scheme: &Scheme) -> Result<File> {
     }
 }
 
-/// Progress of long work: a line that changes on a terminal, a log line now and then otherwise.
+/// The progress of long work: on a terminal, one line that changes; otherwise, a log line from time to time.
 #[derive(Clone)]
 pub struct Progress {
     bar: ProgressBar,
     logged: Arc<Mutex<Option<std::time::Instant>>>,
 }
 
-/// Between two log lines about progress.
+/// The shortest time between two log lines about progress.
 const LOG_EVERY: Duration = Duration::from_secs(10);
 
 impl Progress {
@@ -164,7 +167,7 @@ impl Progress {
         let Ok(mut logged) = self.logged.lock() else { return };
         let now = std::time::Instant::now();
         if logged.is_none_or(|last| now - last >= LOG_EVERY) {
-            // The first word of progress would only say that work began.
+            // The first message is not logged: it only says that the work began.
             if logged.is_some() {
                 tracing::info!("{message}");
             }

@@ -1,5 +1,5 @@
-//! What is printed and logged. A line that nobody can take, because a pipe is closed or a disk is full, never stops the work:
-//! it is left out, and what could not be printed for want of room is said in the exit status.
+//! Prints and logs lines. A failed write never stops the work: if a pipe is closed or a disk is full, the line is
+//! dropped. If standard output fails for another reason than a closed pipe, the exit status is 1.
 
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};
@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
-/// Standard output takes nothing any more.
+/// Whether a write to standard output has failed. Later lines are dropped.
 static CLOSED: AtomicBool = AtomicBool::new(false);
 
-/// Something was not printed that should have been: there was no room for it.
+/// Whether a line was lost for another reason than a closed pipe, such as a full disk.
 static LOST: AtomicBool = AtomicBool::new(false);
 
 /// Prints a line to standard output.
@@ -33,7 +33,7 @@ pub fn print_line(line: Arguments<'_>) {
     }
     if let Err(why) = writeln!(io::stdout(), "{line}") {
         CLOSED.store(true, Ordering::Relaxed);
-        // A reader that goes away has seen enough.
+        // A reader that closes the pipe, such as `head`, has read all it needs.
         if why.kind() != ErrorKind::BrokenPipe {
             LOST.store(true, Ordering::Relaxed);
             print_remark(format_args!("error: the answer can't be printed: {why}"));
@@ -42,37 +42,38 @@ pub fn print_line(line: Arguments<'_>) {
 }
 
 pub fn print_remark(line: Arguments<'_>) {
-    // Nobody is left to be told that this failed.
+    // If standard error fails too, there is no other place to report it.
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// Whether an answer was lost.
+/// Whether output was lost.
 pub fn is_lost() -> bool {
     LOST.load(Ordering::Relaxed)
 }
 
-/// Log lines that may wait for a slow reader. More are left out.
+/// How many log lines can wait for a slow reader. Further lines are dropped.
 const LINES_WAITING: usize = 4_096;
 
-/// How long the last lines of the log may take at the end.
+/// How long the process waits at its end for the last log lines.
 const FLUSH_WITHIN: Duration = Duration::from_secs(1);
 
 enum Line {
     Text(Vec<u8>),
-    /// Answered when everything before is written.
+    /// Asks the log thread to answer once it has written all earlier lines.
     End(SyncSender<()>),
 }
 
 static LOG: OnceLock<SyncSender<Line>> = OnceLock::new();
 
-/// The log, on its way to standard error through a thread of its own: a reader that stops reading stops that thread only.
+/// A writer that passes log lines to a separate thread, which writes them to standard error. A reader that stops
+/// reading blocks only that thread.
 pub struct Log;
 
 impl Log {
     pub fn begin() -> Log {
         LOG.get_or_init(|| {
             let (send, lines) = sync_channel(LINES_WAITING);
-            // Without the thread nothing is logged, and the work goes on.
+            // If the thread can't start, nothing is logged and the work continues.
             let _ = std::thread::Builder::new().name("log".to_owned()).spawn(move || write_log(&lines));
             send
         });
@@ -102,7 +103,7 @@ impl Write for Log {
     }
 }
 
-/// Lets the log come to its end, if somebody reads it.
+/// Waits until the log is written, but at most `FLUSH_WITHIN`, because standard error may have no reader.
 pub fn flush_log() {
     let Some(log) = LOG.get() else { return };
     let (done, ended) = sync_channel(1);

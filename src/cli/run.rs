@@ -1,4 +1,4 @@
-//! `paylater run`: the daemon.
+//! `paylater run`: runs the daemon.
 
 use anyhow::{Result, anyhow};
 

@@ -1,4 +1,4 @@
-//! `paylater status`: the scheme's days, files, mails, exceptions and jobs.
+//! `paylater status`: shows the scheme's days, files, mails, exceptions and jobs.
 
 use std::collections::BTreeMap;
 
@@ -105,7 +105,7 @@ fn proved(proved: &Proved) -> String {
     words
 }
 
-/// `3 taken, 1 quarantined`, or `none`.
+/// Returns the counts on one line: `3 taken, 1 quarantined`, or `none`.
 pub fn listed(tally: &Tally) -> String {
     let listed: Vec<String> = tally.iter().map(|(name, count)| format!("{count} {name}")).collect();
     if listed.is_empty() { "none".to_owned() } else { listed.join(", ") }

@@ -1,4 +1,5 @@
-//! Rows that people read. On a terminal they keep to its width; in a pipe rows have tabs between their cells.
+//! Prints tables and text for people. On a terminal, lines fit its width. In a pipe, the cells of a [`Table`]'s rows
+//! are separated by tabs.
 
 use std::io::IsTerminal;
 
@@ -6,16 +7,17 @@ use comfy_table::{ColumnConstraint, ContentArrangement, Width, presets};
 
 use super::say;
 
-/// How wide a box is in a pipe.
+/// The width of a box in a pipe.
 const IN_A_PIPE: u16 = 100;
 
-/// No table can be read that is narrower.
+/// The smallest width: a narrower table can't be read.
 const NARROWEST: u16 = 40;
 
-/// Columns with no wider cell than this keep their width as long as half of the box is left, so that names and dates stay whole.
+/// The widest cell of a column that does not wrap, so that names and dates stay on one line. These columns together
+/// take at most half of the box.
 const KEPT_WHOLE: u16 = 20;
 
-/// The width to keep to: that of COLUMNS, or else the terminal's. There is none in a pipe.
+/// Returns the width from COLUMNS or else the terminal's width, or `None` in a pipe.
 fn width() -> Option<u16> {
     let said = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let terminal = || terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0);
@@ -43,7 +45,8 @@ pub fn print_box(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
     say!("{table}");
 }
 
-/// Prints texts beside their labels, wrapped at the width; a label is `label_width` wide with the blanks after it.
+/// Prints each text beside its label and wraps it at the width. A label takes `label_width` columns, including the
+/// blanks after it.
 pub fn print_fields(label_width: u16, fields: impl IntoIterator<Item = (String, String)>) {
     let at = usize::from(label_width);
     let Some(width) = width().filter(|width| *width > label_width * 2) else {
@@ -67,7 +70,7 @@ pub fn print_fields(label_width: u16, fields: impl IntoIterator<Item = (String, 
     }
 }
 
-/// Prints a line, wrapped at the width; what is wrapped begins where the line did.
+/// Prints a line and wraps it at the width. Wrapped lines keep the indentation of the first.
 pub fn print_wrapped(line: &str) {
     let text = line.trim_start_matches(' ');
     let indent = u16::try_from(line.len() - text.len()).unwrap_or(0);
@@ -80,7 +83,7 @@ macro_rules! show {
 }
 pub(super) use show;
 
-/// A table whose rows come page by page.
+/// A table that prints its rows page by page.
 pub struct Table {
     header: Vec<&'static str>,
     rows: Vec<Vec<String>>,
@@ -88,7 +91,7 @@ pub struct Table {
     begun: bool,
 }
 
-/// Rows that are aligned with each other.
+/// How many rows are aligned with each other.
 const PAGE: usize = 500;
 
 impl Table {
@@ -112,14 +115,14 @@ impl Table {
         }
     }
 
-    /// Prints what is left.
+    /// Prints the remaining rows.
     pub fn finish(mut self) {
         if !self.rows.is_empty() {
             self.page();
         }
     }
 
-    /// Prints a page without the columns that say nothing on it.
+    /// Prints a page without the columns that are empty or 0 in every row.
     fn page(&mut self) {
         let says = |column: &usize| self.rows.iter().any(|row| !matches!(row[*column].as_str(), "" | "0"));
         let columns: Vec<usize> = (0..self.header.len()).filter(says).collect();

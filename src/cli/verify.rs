@@ -1,4 +1,4 @@
-//! `paylater verify`: the books proved again.
+//! `paylater verify`: proves the books again.
 
 use anyhow::Result;
 

@@ -23,7 +23,7 @@ impl Amount {
         Amount { minor, currency }
     }
 
-    /// An amount as the store keeps it; none where it keeps none.
+    /// Returns the amount of a stored row, or `None` if the row has no amount or no known currency.
     pub fn stored(minor: Option<i64>, currency: Option<&str>) -> Option<Amount> {
         Some(Amount { minor: minor?, currency: Currency::parse(currency?)? })
     }

@@ -1,4 +1,4 @@
-//! What `check` finds: what is wrong with the configuration, or what it says.
+//! The view of `check`: the problems of the configuration or, if it has none, its contents.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use schemars::JsonSchema;
@@ -80,7 +80,7 @@ pub struct JobTimes {
 }
 
 impl ConfigCheck {
-    /// What a configuration says that has no problems; with the next `runs` of each job.
+    /// The view of a configuration without problems, with the next `runs` runs of each job.
     pub fn of(loaded: &Loaded, day: NaiveDate, runs: usize) -> ConfigCheck {
         let Loaded { scheme, policies, calendars } = loaded;
         let feed = |feed: &Feed| FeedName {
@@ -143,7 +143,7 @@ impl JobTimes {
     }
 }
 
-/// What is allowed, but hardly meant.
+/// Returns warnings about settings that are allowed but probably a mistake.
 fn warnings(scheme: &Scheme, day: NaiveDate) -> Vec<String> {
     let mut warnings = Vec::new();
     for feed in &scheme.feeds {
@@ -184,7 +184,7 @@ fn warnings(scheme: &Scheme, day: NaiveDate) -> Vec<String> {
     warnings
 }
 
-/// A merchant whose orders wait for events that no feed brings.
+/// Returns a warning if a merchant's orders wait for fulfilments that no feed brings.
 fn without_fulfilments(scheme: &Scheme, merchant: &Merchant) -> Option<String> {
     let brings =
         |kind: Kind| scheme.feeds.iter().any(|feed| feed.kind == kind && feed.merchant.as_ref() == Some(&merchant.id));

@@ -1,4 +1,4 @@
-//! What the days came to that a close has just closed.
+//! The view of `close`: totals of the days that it closed.
 
 use std::collections::BTreeMap;
 
@@ -47,7 +47,7 @@ pub struct OrderName {
 }
 
 impl ClosedDays {
-    /// The days closed, in order; there may be none.
+    /// Loads the totals of the closed days. `days` is in order and can be empty.
     pub async fn load(tx: &mut Tx, environment: &Environment, days: &[NaiveDate]) -> Result<ClosedDays> {
         let open = scheme::days(tx).await?.map_or(environment.scheme.starts_on, |days| days.business_date);
         let mut closed = ClosedDays {
@@ -85,7 +85,8 @@ impl ClosedDays {
     }
 }
 
-/// The order with the latest step of the credit record; without one, the first order whose money moved.
+/// Returns the order with the latest step of the credit record or, if there is none, the first order with a journal
+/// entry.
 async fn example(
     tx: &mut Tx,
     environment: &Environment,

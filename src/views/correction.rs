@@ -1,4 +1,4 @@
-//! What became of a correction, or would become of it and its order.
+//! The view of `correct`: the outcome of a correction and, for a dry run, the order before and after it.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -53,7 +53,7 @@ impl CorrectionResult {
         }
     }
 
-    /// Whether it is in the books, or will be once what it names has come.
+    /// Whether the correction is in the books, or will be once the fact or order that it names arrives.
     pub fn is_taken(&self) -> bool {
         matches!(self.outcome.as_str(), "accepted" | "duplicate" | "pending")
     }

@@ -1,4 +1,4 @@
-//! Open exceptions: what finance must look at.
+//! Open exceptions, which finance must review.
 
 use anyhow::Result;
 use chrono::NaiveDate;
@@ -55,7 +55,7 @@ pub struct ClosedException {
     pub closed: String,
 }
 
-/// Where a page of exceptions begins.
+/// The position in the list at which a page of exceptions begins.
 #[derive(Debug, Clone)]
 pub struct After {
     merchant_id: String,
@@ -67,7 +67,8 @@ impl After {
 }
 
 impl Exception {
-    /// Open exceptions with a code or (empty) with any, at most `limit`, and where the next page begins; none after the last.
+    /// Returns at most `limit` open exceptions with a code (empty: any code) and the start of the next page, or `None`
+    /// after the last page.
     pub async fn load(
         tx: &mut Tx,
         code: &str,

@@ -1,4 +1,5 @@
-//! How a file would be read, and which of its orders would not be accepted as the books are now.
+//! The view of `check --file`: how paylater would read a file, and which of its orders it would not accept with the
+//! current state of the books.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -123,7 +124,7 @@ impl FileCheck {
         }
     }
 
-    /// Whether the file would be taken, and no row rejected.
+    /// Whether paylater would take the file and reject none of its rows.
     pub fn is_taken_whole(&self) -> bool {
         self.quarantined.is_none() && self.found.as_ref().is_some_and(|found| found.rejected == 0)
     }
@@ -173,7 +174,7 @@ impl From<Foreseen> for ExpectedOutcome {
     }
 }
 
-/// Pairs as a JSON object, in their order.
+/// Writes pairs as a JSON object and keeps their order.
 fn as_map<V: Serialize, S: Serializer>(pairs: &[(String, V)], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(pairs.iter().map(|(key, value)| (key, value)))
 }

@@ -1,5 +1,5 @@
-//! A file's rows that were not simply accepted, and what became of those that waited. Accepted and duplicate rows are in the
-//! acknowledgement alone.
+//! A file's declined, rejected, conflicting and pending rows, with the end of each wait. Accepted and duplicate rows
+//! are listed only in the acknowledgement.
 
 use std::collections::HashMap;
 
@@ -66,7 +66,7 @@ impl FileHead {
 }
 
 impl Row {
-    /// Rows of a file after a line, of one outcome or (empty) of any, at most `limit`.
+    /// Returns at most `limit` rows of a file after a line, with one outcome (empty: any outcome).
     pub async fn load(
         tx: &mut Tx,
         environment: &Environment,
@@ -104,7 +104,7 @@ impl Row {
     }
 }
 
-/// By line, what ended the wait of rows that waited for an order that is known now.
+/// Returns, by line, the reason why each row no longer waits for its order, if the order is known.
 async fn causes(tx: &mut Tx, file: &RecordedFile, rows: &[RecordedRow]) -> Result<HashMap<i64, String>> {
     let resolved = || rows.iter().filter_map(|row| Some((row, row.resolved_on?)));
     let mut ids: Vec<&str> = resolved().map(|(row, _)| row.order_id.as_str()).collect();
@@ -121,7 +121,7 @@ async fn causes(tx: &mut Tx, file: &RecordedFile, rows: &[RecordedRow]) -> Resul
     for (row, resolved_on) in resolved() {
         let Some(order) = orders.get(row.order_id.as_str()) else { continue };
         let Source { file_no, line } = order.source;
-        // A chargeback may have waited for its payment, long after the order had come.
+        // A chargeback can wait for its payment long after its order has arrived.
         let cause = if resolved_on == order.booked_on {
             let name = names.get(&file_no).map(String::as_str).unwrap_or_default();
             format!("order {} came ({name}:{line})", order.order_id)

@@ -1,4 +1,4 @@
-//! The files that came in, the latest first, and what waits in the inboxes.
+//! The files that arrived, the latest first, and the files that wait in the inboxes.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -84,32 +84,33 @@ pub struct RowCounts {
     pub rejected: i64,
 }
 
-/// Which files are asked for.
+/// The files to list.
 #[derive(Debug, Clone, Default)]
 pub struct Which {
-    /// Taken on this day; without it, on the latest days with files.
+    /// The business day on which the files were taken. `None`: the latest days with files.
     pub date: Option<NaiveDate>,
     pub feed: Option<String>,
     pub status: Option<String>,
-    /// Of every day.
+    /// Whether to list the files of every day.
     pub all: bool,
 }
 
-/// Business days with files that are shown unless asked otherwise.
+/// How many business days with files are listed by default.
 const LATEST_DAYS: i64 = 3;
 
-/// Waiting files shown of a folder.
+/// How many waiting files of a folder are listed.
 const WAITING_SHOWN: usize = 100;
 
 impl File {
-    /// Files before the number `before`, the latest first, at most `limit`: all of a scheme's files may be more than memory holds.
+    /// Returns at most `limit` files with a number below `before`, the latest first. All files of a scheme may not fit
+    /// in memory.
     pub async fn load(tx: &mut Tx, filter: &FileFilter, before: i64, limit: i64) -> Result<Vec<File>> {
         Ok(listing::files(tx, filter, before, limit).await?.into_iter().map(File::from).collect())
     }
 }
 
 impl Which {
-    /// The filter for the store.
+    /// Returns the filter for the store.
     pub async fn filter(&self, tx: &mut Tx) -> Result<FileFilter> {
         let (first, last) = (day(*YEARS.start()), day(*YEARS.end() + 1));
         let (from, to) = match self.date {
@@ -162,7 +163,7 @@ impl From<Counts> for RowCounts {
 }
 
 impl RowCounts {
-    /// The outcomes by name, in the order in which they are listed everywhere.
+    /// Returns the count of each outcome, in the order that every list uses.
     pub fn outcomes(&self) -> [(&'static str, i64); 6] {
         [
             ("accepted", self.accepted),
@@ -175,7 +176,7 @@ impl RowCounts {
     }
 }
 
-/// `3 accepted, 0 declined, …`.
+/// Formats the counts as `3 accepted, 0 declined, …`.
 impl fmt::Display for RowCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let outcomes = self.outcomes().map(|(name, count)| format!("{count} {name}"));
@@ -184,7 +185,8 @@ impl fmt::Display for RowCounts {
 }
 
 impl Inboxes {
-    /// The files in the feeds' folders that are not taken yet. Files of one day or of another status are not in an inbox.
+    /// Returns the files in the feeds' folders that are not taken yet. The list is empty if `which` has a day or a
+    /// status other than `waiting`: no waiting file has either.
     pub async fn load(tx: &mut Tx, environment: &Environment, which: &Which) -> Result<Inboxes> {
         match (which.date, which.status.as_deref()) {
             (None, None | Some("waiting")) => {
@@ -209,7 +211,7 @@ async fn waiting_files(tx: &mut Tx, environment: &Environment, feed: Option<&str
     for (folder, takers) in folders {
         let kept =
             takers.iter().any(|taker| environment.scheme.feeds.iter().any(|feed| feed.name == taker.feed && feed.keep));
-        // Of a folder that keeps its files, most are taken already.
+        // In a folder whose files stay after they are taken, most files are already taken.
         let limit = if kept { usize::MAX } else { WAITING_SHOWN };
         let found = match waiting::list(folder, &takers, today, clock::system_now(), limit) {
             Ok(found) => found,
@@ -230,7 +232,7 @@ async fn waiting_files(tx: &mut Tx, environment: &Environment, feed: Option<&str
     Ok(waiting)
 }
 
-/// A feed that keeps its files has those that it took before.
+/// Whether a file was taken before and is still in its folder because its feed keeps files.
 async fn is_taken(tx: &mut Tx, environment: &Environment, file: &Waiting) -> Result<bool> {
     let feed = environment.scheme.feeds.iter().find(|feed| Some(&feed.name) == file.feed.as_ref() && feed.keep);
     let Some(feed) = feed else { return Ok(false) };

@@ -1,4 +1,4 @@
-//! What `generate` wrote.
+//! The view of `generate`: the size of the scheme that it wrote.
 
 use chrono::NaiveDate;
 use schemars::JsonSchema;

@@ -1,4 +1,4 @@
-//! What is owed of an instalment on a day.
+//! An instalment's position on a day.
 
 use chrono::NaiveDate;
 use schemars::JsonSchema;

@@ -1,4 +1,4 @@
-//! What a job did that was run by hand, or what it would do.
+//! The view of `job`: what the job did or, for a dry run, what it would do.
 
 use chrono::NaiveDate;
 use schemars::JsonSchema;

@@ -1,4 +1,4 @@
-//! The journal, entry by entry.
+//! The entries of the journal.
 
 use anyhow::Result;
 use chrono::NaiveDate;
@@ -37,7 +37,7 @@ pub struct JournalEntry {
 }
 
 impl JournalEntry {
-    /// Entries of a merchant after an entry, at most `limit`.
+    /// Returns at most `limit` entries of a merchant with a number above `after`.
     pub async fn load(tx: &mut Tx, merchant: &str, after: i64, limit: i64) -> Result<Vec<JournalEntry>> {
         let rows = journal::rows(tx, merchant, after, i64::MAX, limit).await?;
         Ok(rows.into_iter().map(|row| JournalEntry::of(merchant, row)).collect())

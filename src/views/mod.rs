@@ -1,8 +1,9 @@
-//! What commands show, as structs that serialise: each file has the structs of one view and what loads them. `--json` prints
-//! exactly these structs; a command prints them as text, and a console could show them as pages.
+//! The output of commands, as structs that serialise. Each file has the structs of one view and the functions that load
+//! them. `--json` prints exactly these structs; without it, a command prints them as text. A console could show them as
+//! pages.
 //!
-//! Nothing here prints or knows a terminal. A field keeps its name and meaning as long as [`VERSION`] stays the same; fields may
-//! be added. Amounts are [`Amount`]s; statuses and codes are spelled as the store keeps them.
+//! Nothing here prints or knows a terminal. A field keeps its name and meaning while [`VERSION`] stays the same; fields
+//! can be added. Amounts are [`Amount`]s. Statuses and codes have the spelling of the store.
 
 mod amount;
 pub mod check;
@@ -32,7 +33,7 @@ use serde::Serialize;
 
 pub use amount::Amount;
 
-/// The version of every view. It changes when a field changes its name or meaning, or goes.
+/// The version of every view. It changes when a field is renamed or removed, or changes its meaning.
 pub const VERSION: u32 = 1;
 
 /// A view as a JSON document of its own.
@@ -50,10 +51,10 @@ impl<T> Document<T> {
     }
 }
 
-/// How many there are of each status, code or name.
+/// The count for each status, code or name.
 pub type Tally = BTreeMap<String, i64>;
 
-/// Text that the store keeps empty where there is none.
+/// Returns `None` for an empty text: the store keeps a missing text as an empty one.
 fn some(text: String) -> Option<String> {
     if text.is_empty() { None } else { Some(text) }
 }

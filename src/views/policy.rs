@@ -1,4 +1,4 @@
-//! Merchants' policies as they are written and inherited, and their terms in full.
+//! Merchants' policies: each version with the versions it inherits from, and its terms in full.
 
 use std::collections::BTreeMap;
 
@@ -103,7 +103,7 @@ impl PolicyTerms {
     }
 }
 
-/// Notes where the values in a table or list are written.
+/// Adds the file and line of each value in a table or list to `sources`.
 fn list_sources(key: &str, node: &Node, sources: &mut BTreeMap<String, KeySource>) {
     if let Some(table) = node.table() {
         for (name, inner) in table.iter() {

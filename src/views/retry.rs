@@ -1,4 +1,4 @@
-//! What became of files that were tried again.
+//! The view of `files retry`: the result of each file that was tried again.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -46,7 +46,7 @@ impl Retries {
         Retries { dry_run, files: tried.into_iter().map(|(file, tried)| RetriedFile::of(file, tried)).collect() }
     }
 
-    /// Whether any file is refused still.
+    /// Whether any file was refused again or could not be tried.
     pub fn has_failures(&self) -> bool {
         self.files.iter().any(|file| match file.result {
             RetryResult::TriedAgain => file.taken_as.as_ref().is_some_and(|again| again.status == "quarantined"),

@@ -1,4 +1,4 @@
-//! Runs of jobs: the latest of each, and when it runs next.
+//! The latest and the next run of each job.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use schemars::JsonSchema;
@@ -29,7 +29,7 @@ pub struct Run {
     pub finished_at: Option<DateTime<Utc>>,
 }
 
-/// Every job in the order of a business day, with the latest run of each.
+/// Returns every job in the order of a business day, with its latest run.
 pub fn of_jobs(environment: &Environment, latest: &[RunRow]) -> Vec<JobRuns> {
     let now = clock::now();
     let jobs = environment.scheme.jobs.iter();
@@ -37,7 +37,7 @@ pub fn of_jobs(environment: &Environment, latest: &[RunRow]) -> Vec<JobRuns> {
         .collect()
 }
 
-/// The latest run under a name.
+/// Returns the latest run under a name.
 pub fn last(latest: &[RunRow], job: &str) -> Option<Run> {
     latest.iter().find(|run| run.job == job).map(Run::from)
 }

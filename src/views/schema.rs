@@ -23,7 +23,7 @@ use super::verification::Verification;
 
 /// A view by its name.
 pub struct View {
-    /// As in `paylater check --schema view-status`.
+    /// The name for `paylater check --schema`, such as `view-status`.
     pub name: &'static str,
     /// The command that prints it.
     pub command: &'static str,

@@ -1,4 +1,4 @@
-//! The state of the scheme: its days, what came and went lately, what is missing, and its jobs.
+//! The view of `status`: the scheme's days, recent files and mails, open exceptions, missing files, and jobs.
 
 use std::collections::BTreeMap;
 
@@ -89,13 +89,13 @@ pub struct MissingFile {
     pub since: NaiveDate,
 }
 
-/// How many days back files and mails are counted.
+/// The number of days over which files and mails are counted, up to the open day.
 pub const DAYS_BACK: i64 = 7;
 
 /// How many urgent exceptions are listed.
 const URGENT_SHOWN: i64 = 20;
 
-/// Codes that operations must act on today.
+/// The codes of exceptions that operations must handle today.
 const URGENT: [&str; 3] = ["BOOKS_BROKEN", "FILE_GAP", "FILE_MISSING"];
 
 impl Status {

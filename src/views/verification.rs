@@ -1,4 +1,4 @@
-//! What `verify` recomputed, and what did not match.
+//! The view of `verify`: how much it recomputed, and what does not match.
 
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -1,6 +1,6 @@
 //! Numbers in words.
 
-/// `1 merchant`, `2 merchants`.
+/// Returns a number with its noun: `1 merchant`, `2 merchants`.
 pub fn count(number: impl TryInto<i64>, noun: &str) -> String {
     let number = number.try_into().unwrap_or(i64::MAX);
     let plural = if number == 1 { "" } else { "s" };

@@ -1,4 +1,4 @@
-//! Orders that the policy cancels, because no fulfilment is known of them.
+//! Orders that the policy cancels because no fulfilment is known.
 
 use crate::support::timeline::{asked, books, check, record};
 
@@ -17,13 +17,13 @@ fn an_order_without_fulfilment_is_cancelled_at_the_end_of_its_day() {
          11   -     0.00    100.00    0.00
          30   -     0.00    100.00    0.00",
     );
-    // Without a day from which on it is listed.
+    // The policy does not list unfulfilled orders.
     check("cancel unfulfilled after 10", "", "day next left\n 01 11 100.00\n 10 11 100.00\n 11 - 0.00");
-    // On its last day a delivery is in time.
+    // A delivery on the last day is in time.
     check(TERMS, "delivered 11", "day due left\n 10 - 100.00\n 11 25 100.00");
-    // Shipped goods are somewhere, and stay owed.
+    // A shipped order is not cancelled and stays owed.
     check(TERMS, "shipped 04", "day left\n 11 100.00\n 30 100.00");
-    // A term that has begun is not asked about: receipt counts as confirmed five days after shipping.
+    // An order whose term has begun is not cancelled: receipt counts as confirmed five days after shipping.
     check(
         "clock confirmed by itself 5 after shipped | cancel unfulfilled after 10",
         "shipped 10",
@@ -33,7 +33,7 @@ fn an_order_without_fulfilment_is_cancelled_at_the_end_of_its_day() {
 
 #[test]
 fn what_was_paid_or_refunded_before_is_settled() {
-    // What was paid becomes credit; what is paid afterwards does so at once.
+    // Earlier payments become credit; later payments become credit immediately.
     check(
         TERMS,
         "pay 03 60.00 | pay 15 40.00",
@@ -42,11 +42,12 @@ fn what_was_paid_or_refunded_before_is_settled() {
          11   0.00   0.00   100.00    60.00   60.00   0.00
          15   0.00   0.00   100.00    100.00  100.00  0.00",
     );
-    // Only what earlier refunds have left, also if one is known later, or the merchant cancels after the policy has.
+    // The cancellation refunds only the rest after earlier refunds, even if a refund becomes known later, or if the
+    // merchant cancels after the policy.
     for story in ["refund 08 30.00", "refund 08 30.00 known 14", "refund 08 30.00 | cancelled 13"] {
         check(TERMS, story, "day left refunded merchant credit\n 11 0.00 100.00 0.00 0.00\n 15 0.00 100.00 0.00 0.00");
     }
-    // A payment of the last day comes first.
+    // A payment of the last day comes before the cancellation.
     check(TERMS, "pay 11 23:00 100.00", "day left credit\n 10 100.00 0.00\n 11 0.00 100.00");
     // The service fee is given back.
     check(
@@ -54,17 +55,17 @@ fn what_was_paid_or_refunded_before_is_settled() {
         "",
         "day service_fee merchant\n 10 1.00 99.00\n 11 0.00 0.00",
     );
-    // Nothing was owed on a day, so there is no record.
+    // Nothing was ever due, so there is no credit record.
     assert_eq!(record("cancel unfulfilled after 10 | notice after 3 flag after 5", ""), "");
 }
 
 #[test]
 fn a_fulfilment_that_is_reported_later_takes_the_cancellation_back() {
-    // Delivered in time, and known late; delivered after the order was cancelled; shipped after it.
+    // Delivered in time but known late; delivered after the cancellation; shipped after the cancellation.
     check(TERMS, "delivered 08 known 14", "day due left\n 11 - 0.00\n 13 - 0.00\n 14 22 100.00");
     check(TERMS, "delivered 14", "day due left\n 11 - 0.00\n 13 - 0.00\n 14 28 100.00");
     check(TERMS, "shipped 14 | delivered 16", "day due left\n 13 - 0.00\n 14 - 100.00\n 16 30 100.00");
-    // The payment that had become credit pays again.
+    // The payment that became credit pays the order again.
     check(
         TERMS,
         "pay 03 60.00 | delivered 14",

@@ -1,10 +1,10 @@
-//! Chargebacks: what a payment that is taken back undoes.
+//! Chargebacks: the effects of taking a payment back.
 
 use crate::support::timeline::{IN_FOUR, books, check};
 
 #[test]
 fn a_payment_that_is_taken_back_reopens_the_position_from_that_day_on() {
-    // Paid on the 10th, taken back on the 20th: the due date stays, and only days on which something was owed count.
+    // Paid on the 10th, charged back on the 20th: the due date stays, and only days with principal owed count.
     check(
         "",
         "delivered 02 | pay 10 100.00 | chargeback 20 100.00 pay-2",
@@ -14,7 +14,7 @@ fn a_payment_that_is_taken_back_reopens_the_position_from_that_day_on() {
          20   16   100.00  0.00    1         0.00
          25   16   100.00  0.00    6         0.00",
     );
-    // Paid late, taken back, paid again: 17 and 18, then 22 to 24.
+    // Paid late, charged back, paid again: the days past due are the 17th and 18th, then the 22nd to 24th.
     check(
         "",
         "delivered 02 | pay 19 100.00 | chargeback 22 100.00 pay-2 | pay 25 100.00",
@@ -27,7 +27,7 @@ fn a_payment_that_is_taken_back_reopens_the_position_from_that_day_on() {
          25   0.00    5
          31   0.00    5",
     );
-    // Taken back before it was due, or on the day it was paid, or only in part.
+    // Charged back before the due date, on the day of the payment, or only in part.
     check(
         "",
         "delivered 02 | pay 05 100.00 | chargeback 08 100.00 pay-2",
@@ -35,7 +35,7 @@ fn a_payment_that_is_taken_back_reopens_the_position_from_that_day_on() {
     );
     check("", "delivered 02 | pay 10 09:00 100.00 | chargeback 10 08:00 30.00 pay-2", "day left paid\n 10 30.00 70.00");
     check("", "delivered 02 | pay 10 100.00 | chargeback 20 25.00 pay-2", "day left paid past_due\n 20 25.00 75.00 1");
-    // It comes to light late: the days since it happened count.
+    // The chargeback becomes known late: the days since its date count.
     check(
         "",
         "delivered 02 | pay 10 100.00 | chargeback 20 100.00 pay-2 known 23",
@@ -43,7 +43,7 @@ fn a_payment_that_is_taken_back_reopens_the_position_from_that_day_on() {
          22   0.00    0
          23   100.00  4",
     );
-    // Between chargeback and payment nothing is paid twice: the second payment is not too much.
+    // After the chargeback, the second payment is no overpayment.
     check(
         "",
         "delivered 02 | pay 10 100.00 | chargeback 12 100.00 pay-2 | pay 14 100.00",
@@ -54,7 +54,7 @@ fn a_payment_that_is_taken_back_reopens_the_position_from_that_day_on() {
 #[test]
 fn fees_after_a_chargeback_count_what_was_paid_in_between_as_paid() {
     let story = "delivered 02 | pay 10 200.00 | chargeback 25 200.00 pay-2";
-    // Paid at the end of grace: nothing once for all, whatever happens later.
+    // Paid at the end of grace: there is no fee, even if the payment is charged back later.
     for once in ["fee flat 5.00 | grace 3", "fee percent 0.02 | grace 3", "fee daily 0.0005 from due | grace 3"] {
         check(
             &format!("order 200.00 | {once}"),
@@ -62,7 +62,7 @@ fn fees_after_a_chargeback_count_what_was_paid_in_between_as_paid() {
             "day fee left\n 19 0.00 0.00\n 25 0.00 200.00\n 31 0.00 200.00",
         );
     }
-    // By the day, 0.10 for each day on which something is owed.
+    // A daily fee: 0.10 for each day with principal owed.
     check(
         "order 200.00 | fee daily 0.0005 | grace 3",
         story,
@@ -72,7 +72,7 @@ fn fees_after_a_chargeback_count_what_was_paid_in_between_as_paid() {
          25   0.10  200.00  26
          26   0.20  200.00  27",
     );
-    // 20 and 21 before the payment, 25 and on after it. What was paid of the fee is taken back with the rest.
+    // The fee counts the 20th and 21st, and the days from the 25th on. The chargeback also takes back the paid fee.
     check(
         "order 200.00 | fee daily 0.0005 | grace 3",
         "delivered 02 | pay 22 200.20 | chargeback 25 200.20 pay-2",
@@ -96,7 +96,7 @@ fn fees_after_a_chargeback_count_what_was_paid_in_between_as_paid() {
 
 #[test]
 fn a_chargeback_undoes_what_payments_did_last_things_first() {
-    // What was paid too much goes first, whichever payment is taken back.
+    // Overpaid money is taken back first, for either payment.
     check(
         "",
         "delivered 02 | pay 05 100.00 | pay 06 100.00 | chargeback 08 100.00 pay-2 | chargeback 10 100.00 pay-3",
@@ -105,7 +105,7 @@ fn a_chargeback_undoes_what_payments_did_last_things_first() {
          08   0.00    100.00  0.00    100.00
          10   100.00  0.00    0.00    0.00",
     );
-    // What a refund gave back is no credit any more, and the goods are refunded all the same.
+    // The chargeback takes the credit of the refund, and the goods stay refunded.
     check(
         "",
         "delivered 02 | pay 05 100.00 | refund 08 40.00 | chargeback 12 100.00 pay-2",
@@ -120,7 +120,7 @@ fn a_chargeback_undoes_what_payments_did_last_things_first() {
          08   0.00  0.00    100.00    100.00  0.00
          12   0.00  0.00    100.00    0.00    0.00",
     );
-    // Of 40.00 that a refund gave back, 30.00 are taken back. What is paid too much later goes before the rest.
+    // A chargeback takes 30.00 of the 40.00 of refund credit. The next one takes a later overpayment before the rest.
     check(
         "",
         "delivered 02 | pay 05 100.00 | refund 08 40.00 | chargeback 10 30.00 pay-2 | pay 11 25.00 | chargeback 12 25.00 pay-5",
@@ -130,13 +130,13 @@ fn a_chargeback_undoes_what_payments_did_last_things_first() {
          11   0.00  60.00   40.00     35.00
          12   0.00  60.00   40.00     10.00",
     );
-    // Later that day the second payment is made; its chargeback, which was told for noon, cannot come before it.
+    // The second payment is made later that day. Its chargeback, dated noon, cannot come before it.
     check(
         "",
         "delivered 02 | pay 10 09:00 10.00 | pay 10 15:00 90.00 | chargeback 10 90.00 pay-3",
         "day  left   paid   credit\n 10 90.00 10.00 0.00",
     );
-    // Fee first is undone principal first, and the other way round.
+    // With `fee first`, a chargeback takes back principal first, and with `principal first`, the fee.
     for (terms, left, fee_paid) in [("", "60.00", "5.00"), ("principal first |", "55.00", "0.00")] {
         check(
             &format!("{terms} fee flat 5.00"),
@@ -144,7 +144,7 @@ fn a_chargeback_undoes_what_payments_did_last_things_first() {
             &format!("day left fee_paid\n 20 0.00 5.00\n 25 {left} {fee_paid}"),
         );
     }
-    // Of several instalments, the one due last.
+    // Of several instalments, the one that is due last comes first.
     check(
         IN_FOUR,
         "pay 01 25.00 | pay 14 30.00 | chargeback 20 25.00 pay-1",
@@ -170,7 +170,7 @@ fn a_chargeback_undoes_what_payments_did_last_things_first() {
 
 #[test]
 fn a_chargeback_takes_credit_from_a_returned_fee_first() {
-    // The waiver may come on the day of the chargeback, or the extension that takes the fee back.
+    // The waiver, or the extension that takes the fee back, can also be on the day of the chargeback.
     for (story, left) in [
         ("pay 20 105.00 | waive 22 5.00 | chargeback 25 50.00 pay-2", "45.00"),
         ("pay 20 105.00 | waive 25 5.00 | chargeback 25 50.00 pay-2", "45.00"),
@@ -187,12 +187,12 @@ fn a_chargeback_takes_credit_from_a_returned_fee_first() {
 #[test]
 fn a_chargeback_of_what_a_refund_had_settled_is_overdrawn_credit() {
     for (story, row) in [
-        // The goods went back and the credit was paid out: nothing is owed again.
+        // The goods were returned and the credit was paid out: nothing becomes owed again.
         ("refund 08 100.00 | pay-out 10 100.00 | chargeback 12 100.00 pay-2", "0.00 0.00 100.00 -100.00"),
         ("cancelled 08 | pay-out 10 100.00 | chargeback 12 60.00 pay-2", "0.00 0.00 100.00 -60.00"),
         ("refund 08 40.00 | pay-out 10 40.00 | chargeback 12 100.00 pay-2", "60.00 0.00 40.00 -40.00"),
         ("refund 08 40.00 | pay-out 10 15.00 | chargeback 12 100.00 pay-2", "60.00 0.00 40.00 -15.00"),
-        // Not paid out yet, it is there to be taken.
+        // The credit is not paid out yet, so the chargeback takes it.
         ("refund 08 100.00 | chargeback 12 100.00 pay-2", "0.00 0.00 100.00 0.00"),
     ] {
         let table = format!("day left paid refunded credit\n 12 {row}");

@@ -4,16 +4,16 @@ use crate::support::timeline::{check, record};
 
 #[test]
 fn the_credit_record_step_by_step() {
-    // Due on the 16th; notice at three days past due, flag five days after the notice.
+    // Due on the 16th. The notice is due at three days past due, the flag five days after the notice.
     let terms = "notice after 3 flag after 5";
     for (happened, steps) in [
-        // In time: a positive record on the due date.
+        // Paid in time: a positive record on the due date.
         ("pay 16 100.00", "16 on_time"),
         ("pay 10 100.00", "16 on_time"),
         ("pay 05 40.00 | refund 10 60.00", "16 on_time"),
         ("pay 05 40.00 | pay 16 60.00", "16 on_time"),
         ("pay 10 100.00 | refund 20 100.00", "16 on_time"),
-        // Nothing of it was paid, or all was refunded.
+        // Nothing was paid, or everything was refunded.
         ("refund 10 100.00", ""),
         ("cancelled 10", ""),
         ("pay 05 100.00 | refund 10 100.00", ""),
@@ -21,21 +21,21 @@ fn the_credit_record_step_by_step() {
         ("pay 17 100.00", ""),
         ("pay 18 100.00", ""),
         ("refund 18 100.00", ""),
-        // No flag without a notice that was sent.
+        // There is no flag unless the notice was sent.
         ("", "19 notice_due"),
         ("pay 19 100.00", ""),
         ("pay 20 100.00", "19 notice_due, 20 clear"),
         ("notice 19 1", "19 notice_due, 19 notice_sent, 24 flagged"),
         ("notice 21 1", "19 notice_due, 21 notice_sent, 26 flagged"),
         ("notice 19 1 | pay 22 99.99", "19 notice_due, 19 notice_sent, 24 flagged"),
-        // A notice of another instalment, or from before it was due, is none.
+        // A notice for another instalment, or from before the notice was due, does not count.
         ("notice 19 2", "19 notice_due"),
         ("notice 18 1", "19 notice_due"),
         ("notice 19 1 | pay 23 100.00", "19 notice_due, 19 notice_sent, 23 clear"),
         ("notice 19 1 | pay 24 100.00", "19 notice_due, 19 notice_sent, 24 clear"),
         ("notice 19 1 | pay 25 100.00", "19 notice_due, 19 notice_sent, 24 flagged, 25 settled_late"),
         ("notice 19 1 | pay 25 60.00 | pay 28 40.00", "19 notice_due, 19 notice_sent, 24 flagged, 28 settled_late"),
-        // Late news: it had been paid in time, before the notice, before the flag, or after it.
+        // Late news of a payment: in time, before the notice, before the flag, or after the flag.
         ("pay 16 100.00 known 20", "19 notice_due, 20 clear, 20 on_time"),
         ("pay 17 100.00 known 20", "19 notice_due, 20 clear"),
         ("notice 19 1 | pay 23 100.00 known 26", "19 notice_due, 19 notice_sent, 24 flagged, 26 corrected"),
@@ -44,25 +44,25 @@ fn the_credit_record_step_by_step() {
             "notice 19 1 | pay 25 100.00 | pay 22 100.00 known 28",
             "19 notice_due, 19 notice_sent, 24 flagged, 25 settled_late, 28 corrected",
         ),
-        // The delivery was earlier than known: paid on the 16th was late after all.
+        // Late news of an earlier delivery: the payment of the 16th was late.
         ("pay 16 100.00 | delivered 01 known 20", "16 on_time, 20 clear"),
-        // An extension ends it, and three days past the new due date it begins anew, with a notice of its own.
+        // An extension ends the steps. Three days past the new due date they start again, with a new notice.
         ("extend 20 5", "19 notice_due, 20 clear, 24 notice_due"),
         ("notice 19 1 | extend 20 5", "19 notice_due, 19 notice_sent, 20 clear, 24 notice_due"),
         (
             "notice 19 1 | extend 20 5 | notice 25 1",
             "19 notice_due, 19 notice_sent, 20 clear, 24 notice_due, 25 notice_sent, 30 flagged",
         ),
-        // With the due date rewritten to the 26th, the flag of the 24th was wrong.
+        // The new due date is the 26th, so the flag of the 24th was wrong.
         ("notice 19 1 | extend 26 10", "19 notice_due, 19 notice_sent, 24 flagged, 26 corrected, 29 notice_due"),
-        // On the day of the flag itself nobody has seen it yet: it is withdrawn, not corrected.
+        // On the day of the flag, the flag is not reported yet: it is withdrawn, not corrected.
         ("notice 19 1 | pay 24 100.00", "19 notice_due, 19 notice_sent, 24 clear"),
-        // Taken back after it had been paid in time: on time no more, and three days later a notice.
+        // Charged back after a payment in time: no longer on time, and a notice three days later.
         ("pay 10 100.00 | chargeback 20 100.00 pay-2", "16 on_time, 20 clear, 22 notice_due"),
         ("pay 10 100.00 | chargeback 20 100.00 pay-2 | pay 21 100.00", "16 on_time, 20 clear"),
         ("pay 10 100.00 | chargeback 14 100.00 pay-2", "19 notice_due"),
         ("pay 10 100.00 | chargeback 10 100.00 pay-2", "19 notice_due"),
-        // Taken back after it was settled: a notice of its own before the next flag.
+        // Charged back after it was settled: a new notice before the next flag.
         (
             "notice 19 1 | pay 25 100.00 | chargeback 27 100.00 pay-3",
             "19 notice_due, 19 notice_sent, 24 flagged, 25 settled_late, 27 notice_due",
@@ -75,7 +75,7 @@ fn the_credit_record_step_by_step() {
             "notice 19 1 | pay 25 100.00 | chargeback 27 100.00 pay-3 | pay 29 100.00",
             "19 notice_due, 19 notice_sent, 24 flagged, 25 settled_late, 27 notice_due, 29 settled_late",
         ),
-        // After a correction, too; and a flag is still found wrong while the next notice is under way.
+        // The same after a correction. A flag can also be corrected while the next notice is running.
         (
             "notice 19 1 | pay 23 100.00 known 26 | chargeback 28 100.00 pay-3",
             "19 notice_due, 19 notice_sent, 24 flagged, 26 corrected, 28 notice_due",
@@ -84,7 +84,7 @@ fn the_credit_record_step_by_step() {
             "notice 19 1 | pay 25 100.00 | chargeback 27 100.00 pay-3 | pay 16 100.00 known 28",
             "19 notice_due, 19 notice_sent, 24 flagged, 25 settled_late, 27 notice_due, 28 corrected",
         ),
-        // A hold puts the steps off.
+        // A hold delays the steps.
         ("hold 19 to 20 dispute", "21 notice_due"),
         ("notice 19 1 | hold 23 to 25 dispute", "19 notice_due, 19 notice_sent, 26 flagged"),
         ("notice 19 1 | hold 20 to 21 dispute", "19 notice_due, 19 notice_sent, 24 flagged"),
@@ -97,7 +97,8 @@ fn the_credit_record_step_by_step() {
         record("notice after 1 flag after 0", "delivered 02 | notice 17 1"),
         "17 notice_due, 17 notice_sent, 17 flagged"
     );
-    // A settled record runs out so long after it was settled, by what is known of that; an unpaid one does not.
+    // A settled record expires ten days after the settlement, even if the payment became known later. An unpaid record
+    // does not expire.
     let expiring = "notice after 3 flag after 5 | expires after 10";
     let flagged = "19 notice_due, 19 notice_sent, 24 flagged";
     for (happened, steps) in [
@@ -116,7 +117,7 @@ fn the_credit_record_step_by_step() {
         let story = format!("delivered 02 | notice 19 1 | {happened}");
         assert_eq!(record(expiring, &story), format!("{flagged}{steps}"), "{happened}");
     }
-    // Written off, the record stays: the customer still owes. But nobody is given notice any more.
+    // After a write-off, the record stays, because the customer still owes. But no more notices are sent.
     let lost = "notice after 3 flag after 5 | write off after 12";
     for (happened, steps) in [
         ("notice 19 1", "19 notice_due, 19 notice_sent, 24 flagged"),
@@ -150,7 +151,7 @@ fn each_instalment_has_its_own_record() {
 
 #[test]
 fn several_holds_stop_things_together() {
-    // A hardship lets mails go; a dispute in its midst does not. The one that began first is shown.
+    // A hardship does not stop mails; a dispute during it does. The hold that began first is shown.
     check(
         "",
         "delivered 02 | hold 05 to 20 hardship | hold 08 to 10 dispute",

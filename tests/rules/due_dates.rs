@@ -1,4 +1,4 @@
-//! When an order is due.
+//! The due date of an order.
 
 use crate::support::timeline::{check, due_on};
 
@@ -40,17 +40,17 @@ fn receipt_counts_as_confirmed_by_itself() {
         (after_delivery, "shipped 03 | delivered 05", "26"),
         (after_delivery, "delivered 05 | confirmed 06", "20"),
         (after_delivery, "delivered 05 | confirmed 12", "26"),
-        // Confirmed by hand when it had already counted as confirmed.
+        // Confirmed after receipt already counted as confirmed.
         (after_delivery, "delivered 05 | confirmed 14", "26"),
         // Three days of a hold don't count: 05 + 7 + 3 = 15.
         (after_delivery, "delivered 05 | hold 07 to 09 return", "29"),
-        // A dispute stops no clock.
+        // A dispute does not stop the clock.
         (after_delivery, "delivered 05 | hold 07 to 09 dispute", "26"),
-        // A hold after the 12th holds up the term, not the confirmation.
+        // A hold after the 12th delays the term, not the confirmation.
         (after_delivery, "delivered 05 | hold 13 to 14 return", "28"),
         // 03 + 10 = 13, + 14 = 27.
         (after_shipping, "shipped 03 | delivered 05", "27"),
-        // What was delivered was shipped: 05 + 10 + 14.
+        // A delivered order was shipped: 05 + 10 + 14.
         (after_shipping, "delivered 05", "29"),
     ] {
         assert_eq!(due_on(clock, happened), due, "{clock}: {happened}");
@@ -64,7 +64,7 @@ fn receipt_counts_as_confirmed_by_itself() {
          11   -             -    12
          12   12-by-itself  26   26",
     );
-    // Whatever is heard of it, at the latest 20 days after the order.
+    // At the latest 20 days after the order, with or without events.
     let after_order = "clock confirmed at the latest 20";
     let whichever = "clock confirmed by itself 7 after delivered at the latest 20";
     for (clock, happened, due) in [
@@ -91,7 +91,7 @@ fn receipt_counts_as_confirmed_by_itself() {
          20   -             -      21
          21   21-by-itself  04-04  04-04",
     );
-    // Confirmed by hand on the very day.
+    // Confirmed on the day of automatic confirmation.
     check(after_delivery, "delivered 05 | confirmed 12", "day clock\n 12 12");
     check(
         after_delivery,
@@ -148,7 +148,7 @@ fn an_extension_rewrites_the_due_date_from_the_start_and_gives_fees_back() {
          21   21   100.00  5.00  0
          22   21   100.00  5.00  1",
     );
-    // A fee that was paid comes back too.
+    // A paid fee is given back too.
     check(
         flat,
         "delivered 02 | pay 17 105.00 | extend 18 5",
@@ -157,7 +157,7 @@ fn an_extension_rewrites_the_due_date_from_the_start_and_gives_fees_back() {
          18   21   0.00  0.00  0.00      5.00
          21   21   0.00  0.00  0.00      5.00",
     );
-    // What went to the fee goes to principal when the fee is taken back.
+    // When the fee is taken back, the money that paid it pays principal.
     check(
         flat,
         "delivered 02 | pay 17 55.00 | extend 18 5",
@@ -166,7 +166,7 @@ fn an_extension_rewrites_the_due_date_from_the_start_and_gives_fees_back() {
          18   45.00  0.00  0.00      0.00
          21   45.00  5.00  0.00      0.00",
     );
-    // An extension asked for in time that comes to light late.
+    // An extension that was requested in time and becomes known late.
     check(
         flat,
         "delivered 02 | extend 15 7 known 20",
@@ -183,28 +183,28 @@ fn days_under_a_clock_hold_do_not_count() {
     for (terms, happened, due) in [
         ("", "delivered 02 | hold 05 to 07 return", "19"),
         ("", "delivered 02 | hold 05 to 05 return", "17"),
-        // It covers the due day and the day after: 15 is day 13, 18 is day 14.
+        // The hold covers the due day and the day after: the 15th is day 13, the 18th is day 14.
         ("", "delivered 02 | hold 16 to 17 return", "18"),
         ("", "delivered 02 | hold 17 to 20 return", "16"),
-        // Only days after the clock day would have counted: of 01 to 03, the 3rd.
+        // A hold matters only after the clock day: of 01 to 03, only the 3rd.
         ("", "delivered 02 | hold 01 to 03 return", "17"),
         ("", "hold 01 to 02 return | delivered 02", "16"),
-        // Days under two holds are skipped once: 05 to 09.
+        // A day with two holds is skipped once: 05 to 09.
         ("", "delivered 02 | hold 05 to 07 return | hold 07 to 09 late_delivery", "21"),
         ("", "delivered 02 | hold 05 to 09 return | hold 06 to 07 late_delivery", "21"),
         ("", "delivered 02 | hold 05 to 07 return | hold 10 to 10 late_delivery", "20"),
-        // The second hold covers days that the first one pushed the term into.
+        // The second hold covers days that belong to the term only because of the first hold.
         ("", "delivered 02 | hold 05 to 07 return | hold 18 to 19 return", "21"),
-        // Dispute and hardship stop no clock.
+        // Dispute and hardship do not stop the clock.
         ("", "delivered 02 | hold 05 to 07 dispute", "16"),
         ("", "delivered 02 | hold 05 to 07 hardship", "16"),
         ("hold dispute 10 stops clock", "delivered 02 | hold 05 to 07 dispute", "19"),
         ("hold return 10 stops fees", "delivered 02 | hold 05 to 07 return", "16"),
-        // Without an end: 28 days for a return, 21 for a late delivery, or what the policy says.
+        // A hold without an end lasts 28 days for a return, 21 for a late delivery, or as long as the policy says.
         ("", "delivered 02 | hold 05 return", "04-13"),
         ("", "delivered 02 | hold 05 late_delivery", "04-06"),
         ("hold return 10 stops clock", "delivered 02 | hold 05 return", "26"),
-        // Extension days are added to the day the term ends on, held or not.
+        // Extension days are added to the last day of the term, even if it is held.
         ("", "delivered 02 | hold 05 to 07 return | extend 06 3", "22"),
         ("", "delivered 02 | extend 10 3 | hold 17 to 18 return", "19"),
     ] {

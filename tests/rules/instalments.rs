@@ -1,4 +1,4 @@
-//! Orders of several instalments.
+//! Orders with several instalments.
 
 use crate::support::timeline::{IN_FOUR, check};
 
@@ -8,9 +8,10 @@ fn a_split_gives_every_unit_away() {
         (IN_FOUR, "100.00", ["25.00", "25.00", "25.00", "25.00"]),
         (IN_FOUR, "100.03", ["25.01", "25.01", "25.01", "25.00"]),
         (IN_FOUR, "0.02", ["0.01", "0.01", "0.00", "0.00"]),
-        // 4.004, 3.003, 2.002 and 1.001: the cent left goes to the largest remainder.
+        // 4.004, 3.003, 2.002 and 1.001: the remaining cent goes to the largest remainder.
         ("clock ordered | instalments 0.4@0 0.3@1 0.2@2 0.1@3", "10.01", ["4.01", "3.00", "2.00", "1.00"]),
-        // 1.5015, 1.5015, 1.5015, 5.5055: of two cents left, one to the largest remainder, one to the earliest.
+        // 1.5015, 1.5015, 1.5015, 5.5055: of two remaining cents, one goes to the largest remainder and one to the
+        // earliest.
         ("clock ordered | instalments 0.15@0 0.15@1 0.15@2 0.55@3", "10.01", ["1.50", "1.50", "1.50", "5.51"]),
     ] {
         let rows: Vec<String> = (1..=4).map(|no| format!("01 {no} {}", parts[no - 1])).collect();
@@ -35,7 +36,7 @@ fn each_instalment_has_its_own_term_from_the_same_clock_day() {
          20   3   31
          20   4   04-14",
     );
-    // 10 to 12 lie within the terms of all but the first.
+    // 10 to 12 are in the terms of all instalments but the first.
     check(IN_FOUR, "hold 10 to 12 return", "day no due\n 10 1 01\n 10 2 18\n 10 3 04-01\n 10 4 04-15");
 }
 
@@ -52,7 +53,7 @@ fn a_payment_goes_to_the_oldest_due_a_refund_to_the_latest() {
          20   3   15.00  5.00   5.00      0
          20   4   0.00   0.00   25.00     0",
     );
-    // Beyond what is left: 75.00 of principal, 15.00 given back.
+    // A refund of more than the principal left: 75.00 of principal, and 15.00 given back.
     check(
         IN_FOUR,
         "pay 01 25.00 | refund 20 90.00",
@@ -84,8 +85,8 @@ fn each_instalment_has_its_own_fee_and_the_oldest_is_paid_whole_first() {
          16   1   0.00   5.00
          16   2   47.00  0.00",
     );
-    // 0.10 a day each. By the 16th the first has had 15 days, the second one. Of 60.00 on the 17th, 1.50 is for
-    // the first one's fee and 58.50 for its principal; 1500 + 41.50 at one in a thousand is 1.5415.
+    // 0.10 a day for each instalment. By the 16th the first has 15 days, the second one day. Of the 60.00 on the 17th,
+    // 1.50 pays the fee of the first and 58.50 its principal; 1500 + 41.50 at one in a thousand is 1.5415.
     check(
         "clock ordered | instalments 0.5@0 0.5@14 | order 200.00 | fee daily 0.001",
         "pay 17 60.00",
@@ -95,7 +96,7 @@ fn each_instalment_has_its_own_fee_and_the_oldest_is_paid_whole_first() {
          17   1   41.50   1.54  1.50      16
          17   2   100.00  0.20  0.00      2",
     );
-    // A waiver is the order's and goes to the oldest fees first.
+    // A waiver belongs to the order and goes to the oldest fees first.
     check(
         flat,
         "waive 05 7.00",
@@ -105,7 +106,8 @@ fn each_instalment_has_its_own_fee_and_the_oldest_is_paid_whole_first() {
          15   1   0.00
          15   2   3.00",
     );
-    // The share is of the order, the annual rate of the instalment: 1.00 and 0.0657… a day, for each.
+    // For each instalment, the cap by share is of the order, 1.00, and the cap by annual rate is of the instalment,
+    // 0.0657… a day.
     check(
         "clock ordered | instalments 0.5@0 0.5@14 | order 200.00 | fee daily 0.01 | cap share 0.005 | cap year 0.24",
         "",

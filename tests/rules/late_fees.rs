@@ -24,7 +24,7 @@ fn a_flat_fee_is_charged_once_at_the_end_of_grace() {
          21   0.00    5.00  5.00      4
          31   0.00    5.00  5.00      4",
     );
-    // A cent short at the end of grace is the whole fee.
+    // If one cent is left at the end of grace, the whole fee is charged.
     check(flat, "delivered 02 | pay 10 99.99", "day left fee\n 18 0.01 0.00\n 19 0.01 5.00");
 }
 
@@ -38,7 +38,7 @@ fn a_percentage_is_of_what_was_left_at_the_end_of_grace() {
         ("| refund 18 40.00", "1.20", "1.20"),
         ("| refund 20 40.00", "2.00", "2.00"),
         ("| cancelled 19", "0.00", "0.00"),
-        // 2 % of 0.25 is half a cent: away from zero.
+        // 2 % of 0.25 is half a cent, which is rounded away from zero.
         ("| pay 10 99.75", "0.01", "0.01"),
         ("| pay 10 99.76", "0.00", "0.00"),
         // Two days of grace under a hold: E(3) is the 21st.
@@ -63,7 +63,7 @@ fn a_daily_fee_adds_up_what_was_left_each_day_and_rounds_once() {
          31     1.20  15
          04-30  4.20  45",
     );
-    // Of 50.00 on the 22nd, 0.20 is for the fee of the 20th and 21st. Then 0.0005 × (200 + 200 + 150.20 + …):
+    // Of the 50.00 on the 22nd, 0.20 pays the fee of the 20th and 21st. Then 0.0005 × (200 + 200 + 150.20 + …):
     // 0.2751, 0.3502, 0.4253.
     check(
         daily,
@@ -74,7 +74,7 @@ fn a_daily_fee_adds_up_what_was_left_each_day_and_rounds_once() {
          23   150.20  49.80  0.35  0.20
          24   150.20  49.80  0.43  0.20",
     );
-    // Paid in full with the fee of the day before: nothing more comes.
+    // Paid in full with the fee of the day before: no more fee is charged.
     check(
         daily,
         "delivered 02 | pay 22 200.20",
@@ -82,7 +82,7 @@ fn a_daily_fee_adds_up_what_was_left_each_day_and_rounds_once() {
          22   0.00  0.20  0.20      5         0.00
          31   0.00  0.20  0.20      5         0.00",
     );
-    // No fee on fees: what is left of the fee does not grow.
+    // There is no fee on fees: an unpaid fee does not grow.
     check(
         "principal first | order 200.00 | fee daily 0.0005 | grace 3",
         "delivered 02 | pay 22 200.00",
@@ -115,7 +115,7 @@ fn a_daily_fee_from_the_due_date_counts_the_days_of_grace_too() {
 #[test]
 fn days_under_a_fees_hold_count_for_no_fee() {
     let daily = "order 200.00 | fee daily 0.0005 | grace 3";
-    // Days past due go on.
+    // The hold does not stop the days past due.
     check(
         daily,
         "delivered 02 | hold 21 to 23 dispute",
@@ -133,7 +133,7 @@ fn days_under_a_fees_hold_count_for_no_fee() {
         "delivered 02 | hold 18 to 23 dispute",
         "day fee\n 19 0.00\n 20 0.10\n 24 0.50",
     );
-    // A hold that comes to light late takes back what it covers.
+    // A hold that becomes known late takes back the fee of its days.
     check(
         daily,
         "delivered 02 | hold 21 to 23 dispute known 25",
@@ -181,7 +181,7 @@ fn a_fee_tells_which_cap_cut_it() {
 
 #[test]
 fn caps_with_payments_and_waivers() {
-    // The annual cap is of the instalment as ordered and stops with the days past due: two of them.
+    // The annual cap is a rate of the instalment as ordered, and stops growing with the days past due: here two.
     check(
         "fee daily 0.01 | cap year 0.24",
         "delivered 02 | pay 18 50.13 | pay 19 100.00",
@@ -201,7 +201,7 @@ fn caps_with_payments_and_waivers() {
          18  0.26
          19  0.30",
     );
-    // Waivers come off the capped total.
+    // Waivers reduce the capped total.
     check(
         "fee daily 0.01 | cap 2.50",
         "delivered 02 | waive 18 1.00",
@@ -222,7 +222,7 @@ fn steps_are_charged_one_after_the_other_while_something_is_unpaid() {
         ("| pay 22 110.00", "10.00", "10.00", "10.00", "10.00"),
         ("| pay 23 110.00", "10.00", "10.00", "10.00", "10.00"),
         ("| pay 24 117.00", "10.00", "10.00", "17.00", "17.00"),
-        // Ten of a hundred go to the fee, so ten of the principal stay open, and a week later that is late again.
+        // Of the 100.00, 10.00 pay the fee, so 10.00 of principal stay open and are charged again a week later.
         ("| pay 22 100.00", "10.00", "10.00", "17.00", "17.00"),
         ("| refund 20 100.00", "10.00", "10.00", "10.00", "10.00"),
         ("| cancelled 15", "0.00", "0.00", "0.00", "0.00"),
@@ -234,14 +234,14 @@ fn steps_are_charged_one_after_the_other_while_something_is_unpaid() {
         check(steps, &format!("delivered 02 {happened}"), &table);
     }
     check(&format!("{steps} | cap steps 1"), "delivered 02", "day fee\n 16 10.00\n 23 10.00\n 04-30 10.00");
-    // The first step found everything paid and was not charged; the one that the cap allows is the second.
+    // The first step was not charged because everything was paid, so the cap of one step allows the second.
     check(
         &format!("{steps} | cap steps 1"),
         "delivered 02 | pay 10 100.00 | chargeback 20 100.00 pay-2",
         "day fee\n 16 0.00\n 22 0.00\n 23 7.00\n 04-30 7.00",
     );
     check(&format!("{steps} | cap 12.50"), "delivered 02", "day fee\n 16 10.00\n 23 12.50\n 04-30 12.50");
-    // 2 % of 100.00; then 1 % of the 52.00 that a payment of 50.00 leaves, as 2.00 of it pay the fee.
+    // 2 % of 100.00, then 1 % of 52.00: a payment of 50.00 pays the fee of 2.00 first.
     check(
         "fee steps 1:2% 3:1%",
         "delivered 02 | pay 18 50.00",
@@ -256,7 +256,7 @@ fn steps_are_charged_one_after_the_other_while_something_is_unpaid() {
 #[test]
 fn what_comes_to_light_about_steps_gives_them_back() {
     let steps = "fee steps 0:10.00 7:7.00";
-    // Due on the 21st after all.
+    // The extension moves the due date to the 21st.
     check(
         steps,
         "delivered 02 | extend 24 5",
@@ -266,9 +266,9 @@ fn what_comes_to_light_about_steps_gives_them_back() {
          27   21   10.00
          28   21   17.00",
     );
-    // Paid in time, and known nine days later.
+    // Paid in time, but known nine days later.
     check(steps, "delivered 02 | pay 16 100.00 known 25", "day fee past_due\n 24 17.00 8\n 25 0.00 0");
-    // Nine days that should not have counted: E(7) is nine days later.
+    // A hold of nine days becomes known late: E(7) is nine days later.
     check(
         steps,
         "delivered 02 | hold 17 to 25 dispute known 26",
@@ -282,13 +282,13 @@ fn what_comes_to_light_about_steps_gives_them_back() {
 
 #[test]
 fn the_tier_of_an_order_decides_its_fee() {
-    // Afterpay's in Australia, for an order in one instalment.
+    // The tiers of Afterpay in Australia, for an order with one instalment.
     let tiers = "fee flat 10.00 | cap share 0.25 | tier 40.00 | fee steps 0:10.00 7:7.00 | cap 68.00 | cap share 0.25";
     for (order, on_16, on_23) in [
         ("0.03", "0.00", "0.00"),
         ("20.00", "5.00", "5.00"),
         ("39.00", "9.75", "9.75"),
-        // 9.9975, and caps round down.
+        // The cap is 9.9975, and caps round down.
         ("39.99", "9.99", "9.99"),
         ("40.00", "10.00", "10.00"),
         ("60.00", "10.00", "15.00"),
@@ -299,7 +299,7 @@ fn the_tier_of_an_order_decides_its_fee() {
         let table = format!("day fee\n 15 0.00\n 16 {on_16}\n 23 {on_23}\n 31 {on_23}");
         check(&format!("order {order} | {tiers}"), "delivered 02", &table);
     }
-    // The order as it was placed: a refund before the due date changes what is owed, not the tier.
+    // The original amount of the order decides the tier: a refund before the due date changes the debt, not the tier.
     check(&format!("order 45.00 | {tiers}"), "delivered 02 | refund 10 20.00", "day fee\n 16 10.00\n 23 11.25");
     // Each tier has its own kind, grace and caps.
     let three = "fee none | tier 50.00 | fee percent 0.02 | grace 2 | tier 100.00 | fee daily 0.001 | cap 0.25";
@@ -335,7 +335,7 @@ fn a_cap_may_hold_for_all_instalments_of_an_order_together() {
          04-12  3   6.00   -
          04-12  4   0.00   -",
     );
-    // The first payment had been there all along, so the last ones have more room.
+    // Late news: the first payment was in time, so the last instalments have more room under the cap.
     check(
         together,
         "pay 01 40.00 known 04-20",
@@ -349,7 +349,7 @@ fn a_cap_may_hold_for_all_instalments_of_an_order_together() {
          04-20  3   17.00
          04-20  4   6.00",
     );
-    // Waivers come off what the caps leave, earlier instalments first; that makes no room for new fees.
+    // Waivers reduce the capped fees, earlier instalments first. They make no room for new fees.
     check(
         together,
         "waive 30 20.00",
@@ -360,7 +360,7 @@ fn a_cap_may_hold_for_all_instalments_of_an_order_together() {
          04-30  3   6.00
          04-30  4   0.00",
     );
-    // By the day: 0.40 a day each. On the 10th there is room for 0.60, and then nothing moves any more.
+    // A daily fee of 0.40 for each instalment. On the 10th there is room for 0.60, and after that no fee is added.
     check(
         "clock ordered | order 80.00 | instalments 0.5@0 0.5@5 | fee daily 0.01 | cap 5.00 | cap of order",
         "",
@@ -374,7 +374,7 @@ fn a_cap_may_hold_for_all_instalments_of_an_order_together() {
          31   1   3.60  -
          31   2   1.40  -",
     );
-    // Reached on the very first due date, and on the 3rd by nothing else.
+    // The first due date reaches the cap, so the second instalment has no fee.
     check(
         "clock ordered | instalments 0.5@0 0.5@1 | fee flat 10.00 | cap 8.00 | cap of order",
         "",
@@ -384,7 +384,8 @@ fn a_cap_may_hold_for_all_instalments_of_an_order_together() {
          05   1   8.00  -
          05   2   0.00  -",
     );
-    // What the second instalment was charged on the 4th, the first does not take from it on the 8th.
+    // The second step of the first instalment, on the 8th, does not take the charge of the 4th from the second
+    // instalment.
     check(
         "clock ordered | order 80.00 | instalments 0.5@0 0.5@3 | fee steps 0:10.00 7:7.00 | cap 20.00 | cap of order",
         "",
@@ -399,8 +400,9 @@ fn a_cap_may_hold_for_all_instalments_of_an_order_together() {
 
 #[test]
 fn fees_given_back_make_room_under_a_cap_of_the_whole_order() {
-    // Due on the 1st and the 8th; extended, on the 4th and the 11th, so that the payment of the 10th comes before the first
-    // one's second step. Of 57.00 it then pays 10.00 of fee, 40.00, and 7.00 of the second instalment.
+    // Due on the 1st and the 8th; with the extension, on the 4th and the 11th. So the payment of the 10th comes before
+    // the second step of the first instalment. Its 57.00 then pay 10.00 of fee, the 40.00 of the first instalment, and
+    // 7.00 of the second.
     check(
         "clock ordered | order 80.00 | instalments 0.5@0 0.5@7 | fee steps 0:10.00 7:7.00 | cap 18.00 | cap of order",
         "pay 10 57.00 | refund 12 40.00 | extend 20 3",
@@ -416,13 +418,13 @@ fn fees_given_back_make_room_under_a_cap_of_the_whole_order() {
 
 #[test]
 fn an_annual_cap_may_be_a_multiple_of_a_reference_rate() {
-    // Four times 3.10 % of 365.00 a year is 0.124 a day, four times 3.00 % is 0.12.
+    // Four times 3.10 % a year of 365.00 is 0.124 a day, four times 3.00 % is 0.12.
     let cap = |of: &str| format!("order 365.00 | fee daily 0.01 | cap year 4 times {of} 01:0.0310 20:0.0300");
     for (of, on_19, on_20, on_21) in [("each-day", "0.37", "0.49", "0.61"), ("order-day", "0.37", "0.49", "0.62")] {
         let table = format!("day fee\n 16 0.00\n 17 0.12\n 18 0.24\n 19 {on_19}\n 20 {on_20}\n 21 {on_21}");
         check(&cap(of), "delivered 02", &table);
     }
-    // An extension moves the days past due, and with them the rates that count: 21, 22 and 23 only.
+    // An extension moves the days past due, and with them the days whose rates count: only the 21st, 22nd and 23rd.
     check(
         &cap("each-day"),
         "delivered 02 | extend 19 4",
@@ -442,7 +444,7 @@ fn a_waiver_comes_off_the_fee_and_never_below_zero() {
         ("waive 21 5.00", "5.00", "0.00"),
         ("waive 21 9.00", "5.00", "0.00"),
         ("waive 20 1.00 | waive 21 1.50", "4.00", "2.50"),
-        // Granted before there was a fee.
+        // Waived before there was a fee.
         ("waive 10 2.00", "3.00", "3.00"),
         ("waive 18 2.00 known 21", "5.00", "3.00"),
     ] {
@@ -461,7 +463,8 @@ fn a_waived_fee_that_was_paid_comes_back_as_customer_credit() {
          22   0.00  3.00  3.00      2.00
          23   0.00  0.00  0.00      5.00",
     );
-    // A payment pays the fee owed at the end of the day before, so a waiver of the same day gives it back.
+    // A payment pays the fee owed at the end of the day before. So a waiver on the day of the payment gives the fee
+    // back.
     check(
         flat,
         "delivered 02 | pay 20 55.00 | waive 20 5.00",

@@ -1,8 +1,8 @@
-//! The rules as tables of days: terms, a story, and what should be true at the end of each day.
+//! The rules as tables of days: terms, a story, and the expected state at the end of each day.
 //!
-//! Every figure here was worked out by hand from the rule's words; none was copied from the program.
+//! Every figure was calculated by hand from the words of the rule; none was copied from the program.
 //! Columns: `left` principal still owed, `fee` late fee owed in total, `past_due` days past due, `credit` the
-//! customer's credit, `record` the credit record, `next` the first day on which anything can change by itself.
+//! customer's credit, `record` the credit record, `next` the first day on which anything can change automatically.
 
 mod admission;
 mod business_days;

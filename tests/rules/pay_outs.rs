@@ -1,10 +1,10 @@
-//! Customer credit that is paid out.
+//! Pay-outs of customer credit.
 
 use crate::support::timeline::{books, check};
 
 #[test]
 fn credit_that_is_paid_out_leaves_the_books() {
-    // What was paid too much, and then what a waiver made too much.
+    // Pays out an overpayment, and then the credit from a waiver.
     check(
         "fee flat 5.00",
         "delivered 02 | pay 20 109.00 | pay-out 22 4.00 | waive 24 2.00 | pay-out 26 2.00",
@@ -14,7 +14,7 @@ fn credit_that_is_paid_out_leaves_the_books() {
          24   0.00  3.00  3.00      2.00    105.00
          26   0.00  3.00  3.00      0.00    103.00",
     );
-    // Two fees of 5.00 are waived after they were paid, and 7.00 of the 10.00 go back.
+    // Two fees of 5.00 are waived after they were paid, and 7.00 of the 10.00 are paid out.
     assert_eq!(
         books(
             "clock ordered | instalments 0.5@0 0.5@7 | fee flat 5.00",
@@ -32,8 +32,8 @@ fn credit_that_is_paid_out_leaves_the_books() {
 
 #[test]
 fn late_news_about_credit_that_was_paid_out_leaves_it_overdrawn() {
-    // The 10.00 were not there any more when they were paid out: 5.00 of them were the fee's, which is open again until
-    // it is paid once more, and the rest is missing.
+    // Late news: the 10.00 no longer existed when they were paid out. 5.00 of them belonged to the fee, which is open
+    // until it is paid again. The rest is missing.
     check(
         "fee flat 5.00",
         "delivered 02 | pay 20 115.00 | pay-out 22 10.00 | chargeback 21 10.00 pay-2 known 23 | pay 25 5.00",
@@ -43,7 +43,7 @@ fn late_news_about_credit_that_was_paid_out_leaves_it_overdrawn() {
          23   0.00  5.00  0.00      -5.00   95.00
          25   0.00  5.00  5.00      -5.00   100.00",
     );
-    // What is missing pays for no chargeback.
+    // Missing credit cannot pay a chargeback.
     check(
         "fee flat 5.00",
         "delivered 02 | pay 20 115.00 | pay-out 22 10.00 | chargeback 21 10.00 pay-2 | chargeback 24 5.00 pay-2",
@@ -51,7 +51,7 @@ fn late_news_about_credit_that_was_paid_out_leaves_it_overdrawn() {
          22   0.00  100.00  0.00      -5.00   95.00
          24   5.00  95.00   0.00      -5.00   90.00",
     );
-    // A payment is taken back of which a part was paid out.
+    // A chargeback of a payment of which a part was paid out.
     check(
         "",
         "delivered 02 | pay 05 140.00 | pay-out 07 40.00 | chargeback 09 140.00 pay-2",
@@ -60,8 +60,8 @@ fn late_news_about_credit_that_was_paid_out_leaves_it_overdrawn() {
          07   0.00    100.00  0.00    100.00
          09   100.00  0.00    -40.00  -40.00",
     );
-    // A refund was paid out, and the payment it gave back is taken back: the goods that were kept are owed again. What
-    // the refund had settled is not, but the customer has its 40.00 twice.
+    // A refund was paid out, and then its payment is charged back. The goods that the customer kept are owed again. The
+    // refunded part is not owed, but the customer has its 40.00 twice.
     check(
         "",
         "delivered 02 | pay 05 100.00 | refund 08 40.00 | pay-out 10 40.00 | chargeback 12 100.00 pay-2",

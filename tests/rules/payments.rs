@@ -1,4 +1,4 @@
-//! Payments and refunds: what they go to, in which order, and late news.
+//! Payments and refunds: their allocation, their order, and late news.
 
 use crate::support::timeline::{books, check};
 
@@ -21,7 +21,7 @@ fn fee_first_or_principal_first() {
          21   47.00  53.00   0.00      0.00
          22   0.00   100.00  5.00      8.00",
     );
-    // A payment on the day a fee is charged meets no fee: none was owed at the end of the day before.
+    // A payment on the day of a fee does not pay the fee, because no fee was owed at the end of the day before.
     check(
         "fee flat 5.00",
         "delivered 02 | pay 16 50.00",
@@ -51,7 +51,7 @@ fn facts_take_effect_by_instant_then_refunds_first_then_by_key() {
     day_10("refund 10 10:00 40.00 | pay 10 09:00 100.00", "10 60.00 40.00 40.00");
     day_10("pay 10 100.00 | refund 10 40.00", "10 60.00 40.00 40.00");
     day_10("pay 10 100.00 | cancelled 10", "10 0.00 100.00 100.00");
-    // Of two payments at one instant, the first by key pays and the second is too much.
+    // Of two payments at the same instant, the first by key pays, and the second is an overpayment.
     let movements = books("", "delivered 02 | pay 10 70.00 | pay 10 70.00", "10");
     let payments: Vec<&String> = movements.iter().filter(|row| row.starts_with("payment")).collect();
     assert_eq!(
@@ -73,20 +73,20 @@ fn a_refund_takes_from_principal_and_beyond_it_gives_back_what_was_paid() {
         ("pay 05 100.00 | refund 10 30.00", "0.00", "70.00", "30.00", "30.00"),
         ("refund 05 30.00 | pay 10 100.00", "0.00", "70.00", "30.00", "30.00"),
         ("pay 05 100.00 | refund 10 30.00 | refund 11 70.00", "0.00", "0.00", "100.00", "100.00"),
-        // A cancelled order is refunded whole: what earlier refunds have left of it.
+        // A cancellation refunds the rest of the order after earlier refunds.
         ("cancelled 10", "0.00", "0.00", "100.00", "0.00"),
         ("pay 05 30.00 | cancelled 10", "0.00", "0.00", "100.00", "30.00"),
         ("refund 05 20.00 | cancelled 10", "0.00", "0.00", "100.00", "0.00"),
         ("pay 04 90.00 | refund 05 20.00 | cancelled 10", "0.00", "0.00", "100.00", "90.00"),
         ("cancelled 10 | pay 11 30.00", "0.00", "0.00", "100.00", "30.00"),
-        // A cancellation that comes to light after a refund, but happened before it: whole is whole.
+        // A cancellation that becomes known after a refund, but happened before it: the order is refunded only once.
         ("refund 05 30.00 | cancelled 04 known 06", "0.00", "0.00", "100.00", "0.00"),
         ("pay 03 50.00 | refund 05 30.00 | cancelled 04 known 06", "0.00", "0.00", "100.00", "50.00"),
     ] {
         let table = format!("day left paid refunded credit\n 12 {left} {paid} {refunded} {credit}");
         check("", &format!("delivered 02 | {happened}"), &table);
     }
-    // A fee that was rightly charged and paid is not refunded with the goods.
+    // A refund of the goods does not refund a fee that was rightly charged and paid.
     check(
         "fee flat 5.00",
         "delivered 02 | pay 20 105.00 | refund 25 100.00",
@@ -98,7 +98,7 @@ fn a_refund_takes_from_principal_and_beyond_it_gives_back_what_was_paid() {
 #[test]
 fn late_news_allocates_anew() {
     let flat = "fee flat 5.00 | grace 3";
-    // Paid on the due day, and known nine days later: no fee, no day past due.
+    // Paid on the due day, but known nine days later: no fee, and no day past due.
     check(
         flat,
         "delivered 02 | pay 16 100.00 known 25",
@@ -107,7 +107,7 @@ fn late_news_allocates_anew() {
          24   100.00  5.00  8
          25   0.00    0.00  0",
     );
-    // Paid twice over: the later payment is then too much, with the fee it had paid.
+    // Paid twice: the later payment becomes an overpayment, including the fee that it had paid.
     check(
         flat,
         "delivered 02 | pay 20 105.00 | pay 16 100.00 known 25",
@@ -116,7 +116,7 @@ fn late_news_allocates_anew() {
          24   0.00  5.00  5.00      0.00
          25   0.00  0.00  0.00      105.00",
     );
-    // A refund before the end of grace makes a percentage smaller; the payment that met the larger fee shifts.
+    // A refund before the end of grace reduces a percentage fee, and the payment of the larger fee is allocated again.
     check(
         "fee percent 0.02 | grace 3",
         "delivered 02 | pay 20 30.00 | refund 18 40.00 known 25",
@@ -124,7 +124,7 @@ fn late_news_allocates_anew() {
          20   72.00  28.00  2.00  2.00
          25   31.20  28.80  1.20  1.20",
     );
-    // A delivery that comes to light late: the fee of the 20th and 21st comes first after all.
+    // A delivery that becomes known late: the payment then pays the fee of the 20th and 21st first.
     check(
         "order 200.00 | fee daily 0.0005 | grace 3",
         "delivered 02 known 25 | pay 22 50.00",
@@ -132,7 +132,7 @@ fn late_news_allocates_anew() {
          24   -    150.00  0.00  0.00      0
          25   16   150.20  0.50  0.20      9",
     );
-    // A refund dated before the payment takes principal first; the payment is then partly too much.
+    // A refund dated before the payment reduces principal first, so a part of the payment becomes an overpayment.
     check(
         "",
         "delivered 02 | pay 10 100.00 | refund 09 40.00 known 12",
@@ -144,7 +144,7 @@ fn late_news_allocates_anew() {
 
 #[test]
 fn the_service_fee_follows_refunds() {
-    // 0.6 % of what is left of the order after refunds; payments and late fees are no matter.
+    // 0.6 % of the order after refunds. Payments and late fees do not count.
     let terms = "service fee 0.006 | fee flat 5.00";
     check(
         terms,
@@ -174,7 +174,7 @@ fn money_that_waited_for_its_order_comes_from_suspense() {
         "day  merchant  suspense  credit
          06   100.00    -30.00    30.00",
     );
-    // All of it leaves suspense, even if the order was refunded whole before.
+    // The whole amount leaves suspense, even if the order was already refunded completely.
     check(
         "",
         "delivered 02 | refund 06 30.00 suspended | cancelled 05 known 07",

@@ -7,9 +7,9 @@ fn what_the_provider_gave_back_itself_is_cash_and_never_credit() {
     for (story, row) in [
         // left, paid, refunded, credit, cash, merchant
         ("pay 05 100.00 | refund 08 30.00 | gave-back 08 refund-3", "0.00 70.00 30.00 0.00 70.00 70.00"),
-        // A part of an order that was paid in part: the goods that were kept are owed.
+        // A partial refund of a partly paid order: the goods that the customer kept are owed.
         ("pay 05 60.00 | refund 08 30.00 | gave-back 08 refund-3", "40.00 30.00 30.00 0.00 30.00 70.00"),
-        // The order was refunded before: it pays out that credit, all of it or a part.
+        // The order was already refunded: the provider's refund pays out that credit, completely or in part.
         ("pay 05 100.00 | cancelled 07 | refund 08 100.00 | gave-back 08 refund-4", "0.00 0.00 100.00 0.00 0.00 0.00"),
         (
             "pay 05 100.00 | refund 07 30.00 | refund 08 30.00 | gave-back 08 refund-4",
@@ -19,9 +19,9 @@ fn what_the_provider_gave_back_itself_is_cash_and_never_credit() {
             "pay 05 100.00 | refund 07 30.00 | refund 08 50.00 | gave-back 08 refund-4",
             "0.00 50.00 50.00 0.00 50.00 50.00",
         ),
-        // The bill says it of the merchant's own refund, on the day or later.
+        // The bill reports the merchant's own refund as given back, on its day or later.
         ("pay 05 100.00 | refund 08 30.00 | gave-back 08 refund-3 known 11", "0.00 70.00 30.00 0.00 70.00 70.00"),
-        // Paid twice: the second payment goes back, and the order stays paid.
+        // Paid twice: the second payment is given back, and the order stays paid.
         (
             "pay 05 100.00 | pay 06 100.00 | refund 08 100.00 | gave-back 08 refund-4",
             "0.00 100.00 0.00 0.00 100.00 100.00",
@@ -30,12 +30,12 @@ fn what_the_provider_gave_back_itself_is_cash_and_never_credit() {
         ("refund 08 30.00 | gave-back 08 refund-2 | pay 05 100.00 known 10", "0.00 70.00 30.00 0.00 70.00 70.00"),
         ("refund 08 30.00 | gave-back 08 refund-2 | pay 09 100.00", "0.00 70.00 30.00 0.00 70.00 70.00"),
         ("refund 08 30.00 | gave-back 08 refund-2", "70.00 0.00 30.00 -30.00 -30.00 70.00"),
-        // The bank takes the payment back as well: the customer has 30.00 twice.
+        // The bank also takes the payment back: the customer has 30.00 twice.
         (
             "pay 05 100.00 | refund 08 30.00 | gave-back 08 refund-3 | chargeback 10 100.00 pay-2",
             "70.00 0.00 30.00 -30.00 -30.00 70.00",
         ),
-        // Paid out by the bank before the bill said so.
+        // Paid out by the bank before the bill reports it.
         (
             "pay 05 100.00 | refund 08 30.00 | pay-out 10 30.00 | gave-back 08 refund-3 known 11",
             "0.00 70.00 30.00 -30.00 40.00 70.00",

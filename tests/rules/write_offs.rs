@@ -1,4 +1,4 @@
-//! Write-off and recovery.
+//! Write-offs and recoveries.
 
 use crate::support::timeline::{books, check};
 
@@ -14,7 +14,7 @@ fn an_instalment_is_written_off_after_so_many_days_past_due() {
          26   0.00    0.00  10        100.00       100.00    0.00    -
          31   0.00    0.00  10        100.00       100.00    0.00    -",
     );
-    // A part of both was paid: only the rest is lost, and what was paid of the fee stays earned.
+    // A part of fee and principal was paid: only the rest is written off, and the paid fee stays income.
     check(
         terms,
         "delivered 02 | pay 20 3.00 | pay 21 42.00",
@@ -27,14 +27,14 @@ fn an_instalment_is_written_off_after_so_many_days_past_due() {
         "delivered 02 | pay 20 3.00",
         "day fee fee_paid income written_off\n 25 5.00 3.00 5.00 0.00\n 26 3.00 3.00 3.00 100.00",
     );
-    // Paid on the last day, or a day too late.
+    // Paid on the last day, or one day too late.
     check(
         terms,
         "delivered 02 | pay 26 105.00",
         "day left written_off recovered\n 26 0.00 0.00 0.00\n 27 0.00 0.00 0.00",
     );
     check(terms, "delivered 02 | pay 27 105.00", "day written_off recovered credit\n 27 100.00 100.00 5.00");
-    // A fee by the day stops growing: ten days of 0.10 and nothing more.
+    // A daily fee stops growing after ten days of 0.10.
     check(
         "order 200.00 | fee daily 0.0005 | write off after 10",
         "delivered 02",
@@ -42,7 +42,7 @@ fn an_instalment_is_written_off_after_so_many_days_past_due() {
          25   0.90  0.00         26
          26   0.00  200.00       -",
     );
-    // Days on which nothing was owed don't count: 17, 18, then 22 to 29.
+    // Days without debt don't count: the 17th and 18th count, then the 22nd to 29th.
     check(
         "write off after 10",
         "delivered 02 | pay 19 100.00 | chargeback 22 100.00 pay-2",
@@ -51,7 +51,7 @@ fn an_instalment_is_written_off_after_so_many_days_past_due() {
          28   100.00  9         0.00
          29   0.00    10        100.00",
     );
-    // No hold stops it.
+    // No hold stops the write-off.
     check("write off after 10", "delivered 02 | hold 20 hardship", "day written_off\n 25 0.00\n 26 100.00");
     assert_eq!(
         books(terms, "delivered 02 | pay 20 3.00", "26")[1..],
@@ -75,7 +75,7 @@ fn what_is_paid_after_a_write_off_is_recovered() {
          28   100.00       30.00      30.00     100.00    0.00    0.00
          30   100.00       100.00     100.00    100.00    10.00   0.00",
     );
-    // A refund makes the loss smaller: the merchant bears it.
+    // A refund reduces the loss, at the merchant's cost.
     check(
         terms,
         "delivered 02 | pay 28 30.00 | refund 29 50.00 | refund 30 50.00",
@@ -84,7 +84,8 @@ fn what_is_paid_after_a_write_off_is_recovered() {
          29   50.00        30.00      50.00     50.00     0.00
          30   0.00         0.00       0.00      0.00      30.00",
     );
-    // A payment from before the write-off that is taken back makes it larger, a recovery that is taken back is none.
+    // A chargeback of a payment from before the write-off increases the loss. A recovery that is charged back no longer
+    // counts.
     check(
         terms,
         "delivered 02 | pay 10 40.00 | pay 28 30.00 | chargeback 29 40.00 pay-2 | chargeback 30 30.00 pay-3",
@@ -93,14 +94,14 @@ fn what_is_paid_after_a_write_off_is_recovered() {
          29   30.00  70.00        0.00       70.00     0.00      30.00
          30   0.00   100.00       0.00       100.00    0.00      0.00",
     );
-    // A waiver of the fee that was given up gives nothing up twice.
+    // A waiver of a fee that the write-off already gave up has no effect.
     check(terms, "delivered 02 | waive 28 5.00", "day fee income credit\n 26 0.00 0.00 0.00\n 28 0.00 0.00 0.00");
 }
 
 #[test]
 fn late_news_takes_a_write_off_back() {
     let terms = "fee flat 5.00 | write off after 10";
-    // Paid before it, in full or in part, and known after it.
+    // Paid before the write-off, in full or in part, but known after it.
     check(
         terms,
         "delivered 02 | pay 16 100.00 known 28",
@@ -115,7 +116,7 @@ fn late_news_takes_a_write_off_back() {
          26   100.00       100.00    0.00  0.00
          28   60.00        60.00     5.00  40.00",
     );
-    // Paid afterwards as well: what was recovered is then the payment that it would have been.
+    // Also paid after the write-off: the recovery is then only 60.00, and the rest of that payment becomes credit.
     check(
         terms,
         "delivered 02 | pay 27 100.00 | pay 20 45.00 known 28",
@@ -123,7 +124,7 @@ fn late_news_takes_a_write_off_back() {
          27   100.00     100.00    100.00    0.00
          28   60.00      60.00     60.00     40.00",
     );
-    // An extension that was asked for in time: due on the 23rd, so not written off before April 2nd.
+    // An extension requested in time: due on the 23rd, so the write-off is not before April 2nd.
     check(
         terms,
         "delivered 02 | extend 15 7 known 28",

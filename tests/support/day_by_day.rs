@@ -1,5 +1,5 @@
-//! A second, slow and obvious computation of an order's positions: it walks the days, keeps what is left, and adds
-//! up. It shares the facts and terms with the program, and no line of its arithmetic.
+//! A second, slow and simple computation of an order's positions. It steps through the days, keeps the open principal
+//! and adds up. It shares the facts and terms with the program, but none of its arithmetic.
 
 use std::collections::BTreeMap;
 
@@ -51,8 +51,8 @@ pub fn walk(case: &Case, terms: &Terms, today: NaiveDate) -> (Vec<Instalment>, i
     (rows, credit)
 }
 
-/// What was left of an instalment's principal at the end of each day from its due date to `today`, by what is known;
-/// nothing while it has no due date.
+/// Returns the principal left of an instalment at the end of each day from its due date to `today`, from the known
+/// facts. Empty while the instalment has no due date.
 pub fn left_since_due(case: &Case, terms: &Terms, instalment: i64, today: NaiveDate) -> Vec<(NaiveDate, i64)> {
     let walk = Walk::through(case, terms, today);
     let slot = &walk.slots[usize::try_from(instalment - 1).unwrap()];
@@ -73,7 +73,7 @@ struct Slot {
 }
 
 impl Slot {
-    /// Principal left at the end of a day.
+    /// Returns the principal left at the end of a day.
     fn left_on(&self, day: NaiveDate) -> i64 {
         self.left_at_end_of.range(..=day).next_back().map_or(self.ordered, |(_, left)| *left)
     }
@@ -90,7 +90,7 @@ struct Walk<'a> {
     terms: &'a Terms,
     today: NaiveDate,
     slots: Vec<Slot>,
-    /// The customer's credit, below zero when more was paid out.
+    /// The customer's credit. Negative if more was paid out than there was.
     credit: i64,
     refunded: i64,
 }
@@ -107,7 +107,7 @@ impl<'a> Walk<'a> {
         walk
     }
 
-    /// Everything that happens on a day, and then its end.
+    /// Applies the facts of a day, and then the end of the day.
     fn live(&mut self, day: NaiveDate) {
         let mut of_the_day: Vec<&Fact> = self.facts().filter(|fact| fact.effective_on == day).collect();
         of_the_day.sort_by_key(|fact| {
@@ -116,7 +116,7 @@ impl<'a> Walk<'a> {
                 What::Chargeback { .. } => 2,
                 _ => 0,
             };
-            // What is taken back was paid before.
+            // A chargeback takes effect no earlier than its payment.
             let paid_at = self.facts().find(|paid| match &fact.what {
                 What::Chargeback { payment_id, .. } => paid.what.kind().code() == "payment" && paid.id == *payment_id,
                 _ => false,
@@ -166,7 +166,7 @@ impl<'a> Walk<'a> {
         })
     }
 
-    /// The n-th day after `from` that no hold with this effect covers.
+    /// Returns the n-th day after `from` that no hold with this effect covers.
     fn nth_free_day(&self, from: NaiveDate, n: i64, effect: HoldEffect) -> NaiveDate {
         let mut day = from;
         let mut counted = 0;
@@ -179,11 +179,11 @@ impl<'a> Walk<'a> {
         day
     }
 
-    /// Walks from the clock day, ticking off what is left of the term on each day that counts.
+    /// Steps from the clock day to the end of the term. Each day that counts reduces the rest of the term by one.
     fn end_of_term(&self, clock_day: NaiveDate, term: Term) -> NaiveDate {
         let mut left = match term {
             Term::Days(days) => days,
-            // As many days as there are on the wall calendar up to the day of the month.
+            // The number of calendar days up to the day of the month.
             Term::Until(due_day) => {
                 let mut months_on = 0;
                 let mut day = clock_day;
@@ -236,7 +236,7 @@ impl<'a> Walk<'a> {
     }
 
     fn clock_day(&self) -> Option<NaiveDate> {
-        // What was confirmed was delivered, and what was delivered was shipped.
+        // A confirmed order was delivered, and a delivered order was shipped.
         let shipped = [Event::Shipped, Event::Delivered, Event::Confirmed];
         let first_of = |events: &[Event]| {
             let seen = self.facts().filter(|fact| events.iter().any(|event| fact.what == What::Fulfilment(*event)));
@@ -269,7 +269,7 @@ impl<'a> Walk<'a> {
             (i128::from(self.case.order.amount_minor) * over, under)
         };
         let mut amounts: Vec<i128> = parts.iter().map(|(share, _)| exact(*share).0 / exact(*share).1).collect();
-        // One unit after the other goes to the part that is furthest below its exact share.
+        // Each remaining unit goes to the part that is furthest below its exact share.
         while amounts.iter().sum::<i128>() < i128::from(self.case.order.amount_minor) {
             let behind = |i: usize| {
                 let (over, under) = exact(parts[i].0);
@@ -311,7 +311,7 @@ impl<'a> Walk<'a> {
         amounts.into_iter().zip(parts).map(slot).collect()
     }
 
-    /// What is owed in late fees at the end of a day, by instalment, after caps and waivers.
+    /// Returns the late fees owed at the end of a day, by instalment, after caps and waivers.
     fn fees(&self, day: NaiveDate) -> Vec<i64> {
         self.fees_waived_by(day, day)
     }
@@ -332,8 +332,8 @@ impl<'a> Walk<'a> {
         fees
     }
 
-    /// What is charged by the end of a day, by instalment, before waivers. Under a cap of the whole order each day's
-    /// charges are taken one after the other, as long as there is room.
+    /// Returns the late fees charged by the end of a day, by instalment, before waivers. Under a cap on the whole
+    /// order, the charges of each day are added one after the other until the cap is reached.
     fn charged(&self, day: NaiveDate) -> Vec<i64> {
         let by_then: Vec<i64> = self.slots.iter().map(|slot| self.fee(slot, day)).collect();
         let within = by_then.iter().sum::<i64>() <= self.lasting_cap();
@@ -352,7 +352,7 @@ impl<'a> Walk<'a> {
         charged
     }
 
-    /// The rule of the last tier that the order reaches.
+    /// Returns the rule of the highest tier that the order reaches.
     fn rule(&self) -> &LateFee {
         let mut rule = &self.terms.late_fee.lowest;
         for tier in &self.terms.late_fee.higher {
@@ -363,7 +363,7 @@ impl<'a> Walk<'a> {
         rule
     }
 
-    /// The smaller of an amount and a share of the order.
+    /// Returns the smaller of the two lasting caps: an amount and a share of the order.
     fn lasting_cap(&self) -> i64 {
         let caps = &self.rule().caps;
         let mut cap = caps.amount.unwrap_or(i64::MAX);
@@ -386,7 +386,7 @@ impl<'a> Walk<'a> {
             fee = fee.min(self.lasting_cap());
         }
         if let Some(annual_rate) = &rule.caps.annual_rate {
-            // In parts of a ten-thousand-millionth, finer than any rate here.
+            // In units of 10^-10, finer than any rate here.
             let under = 10_i128.pow(10);
             let mut over = 0;
             for unpaid in days_after(due_on, day).filter(|day| slot.left_on(*day) > 0) {
@@ -394,7 +394,7 @@ impl<'a> Walk<'a> {
                     AnnualRate::Fixed(rate) => *rate,
                     AnnualRate::Reference(reference) => {
                         let asked = if reference.of == RateOf::EachDay { unpaid } else { self.case.order.ordered_on };
-                        // Before the first entry there is only that one.
+                        // The first entry also applies to the days before it.
                         let entries = reference.table.entries();
                         let known = entries.iter().rfind(|(from, _)| *from <= asked).unwrap_or(&entries[0]);
                         known.1 * reference.times
@@ -431,7 +431,7 @@ impl<'a> Walk<'a> {
         if grace_end > day {
             return 0;
         }
-        // Paid in time is no fee; but one by the day counts the days on which something is owed again.
+        // An instalment paid in time has no fee. But a daily fee counts the days on which principal is owed again.
         let by_the_day = matches!(rule.kind, FeeKind::Daily { from_due: false, .. });
         if slot.left_on(grace_end) == 0 && !by_the_day {
             return 0;
@@ -451,8 +451,8 @@ impl<'a> Walk<'a> {
     fn pay(&mut self, minor: i64, day: NaiveDate) {
         let fees = self.fees(day.pred_opt().unwrap());
         let mut purse = minor;
-        // Terms rise from instalment to instalment, and moving due dates off days off keeps their order, so the first is
-        // the oldest due.
+        // Terms rise from instalment to instalment, and rolling keeps the order of due dates, so the first instalment
+        // is due first.
         for (slot, fee) in self.slots.iter_mut().zip(fees) {
             let owed = if slot.written_off_on.is_some() { 0 } else { (fee - slot.fee_paid).max(0) };
             let (to_fee, to_principal) = match self.terms.allocation {
@@ -477,7 +477,7 @@ impl<'a> Walk<'a> {
         self.credit += purse;
     }
 
-    /// One unit after the other: from credit, else from a fee that was paid and is not owed, else from any that was paid.
+    /// Pays out unit by unit: from credit, else from a fee that was paid but is not owed, else from any paid fee.
     fn pay_out(&mut self, minor: i64, day: NaiveDate) {
         let fees = self.fees(day.pred_opt().unwrap());
         for _ in 0..minor {
@@ -494,7 +494,7 @@ impl<'a> Walk<'a> {
     }
 
     fn refund(&mut self, minor: i64) {
-        // Whole is whole: once a cancellation has refunded everything, nothing is left for a later refund.
+        // After a cancellation has refunded the whole order, nothing is left for a later refund.
         let mut purse = minor.min(self.case.order.amount_minor - self.refunded);
         self.refunded += purse;
         for slot in self.slots.iter_mut().rev() {
@@ -511,7 +511,8 @@ impl<'a> Walk<'a> {
         self.facts().any(|fact| fact.what == What::GivenBack && fact.id == refund)
     }
 
-    /// One unit after the other: the credit that is there, then what was paid, then what is owed; the customer has all of it.
+    /// Gives money back unit by unit: from credit, then from what was paid, then from what is owed. The customer
+    /// already has the money.
     fn give_back(&mut self, minor: i64) {
         let from_credit = self.credit.clamp(0, minor);
         self.credit -= from_credit;
@@ -530,7 +531,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// One unit that was paid becomes one that was refunded.
+    /// Turns one paid unit into a refunded unit. Returns whether there was a paid unit.
     fn refund_one_paid(&mut self) -> bool {
         let Some(slot) = self.slots.iter_mut().rev().find(|slot| slot.paid + slot.recovered > 0) else { return false };
         *(if slot.recovered > 0 { &mut slot.recovered } else { &mut slot.paid }) -= 1;
@@ -538,20 +539,20 @@ impl<'a> Walk<'a> {
         true
     }
 
-    /// One unit of a payment goes back: out of the last place that money went to.
+    /// Takes back one unit of a payment: from the last place that received money.
     fn take_back_one(&mut self, fees_owed: &[i64]) {
         if self.credit > 0 {
             self.credit -= 1;
             return;
         }
-        // A fee that is not owed any more is the customer's.
+        // A paid fee that is no longer owed belongs to the customer.
         if let Some(i) = (0..fees_owed.len()).find(|&i| self.slots[i].fee_paid > fees_owed[i]) {
             self.slots[i].fee_paid -= 1;
             return;
         }
         let holds_money = |slot: &&mut Slot| slot.recovered > 0 || slot.paid > 0 || slot.fee_paid > 0;
         let Some(slot) = self.slots.iter_mut().rev().find(holds_money) else {
-            // It was given back before.
+            // The money was already given back.
             self.credit -= 1;
             return;
         };
@@ -568,12 +569,12 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The days d with after < d ≤ upto.
+/// Returns the days d with after < d ≤ upto.
 fn days_after(after: NaiveDate, upto: NaiveDate) -> impl Iterator<Item = NaiveDate> {
     after.iter_days().skip(1).take_while(move |day| *day <= upto)
 }
 
-/// A rate as a whole number over a power of ten.
+/// Returns a rate as a whole number and a power of ten to divide it by.
 fn fraction(rate: Decimal) -> (i128, i128) {
     (rate.mantissa(), 10_i128.pow(rate.scale()))
 }
@@ -582,7 +583,7 @@ fn floor(over: i128, under: i128) -> i64 {
     i64::try_from(over / under).unwrap()
 }
 
-/// Half a unit or more is a unit.
+/// Rounds half a unit or more up.
 fn nearest(minor: i64, rate: Decimal) -> i64 {
     let (over, under) = fraction(rate);
     floor(2 * i128::from(minor) * over + under, 2 * under)

@@ -1,6 +1,7 @@
-//! Which source files import which, read from their text: `use` with nested paths, and paths that begin with `crate::` or
-//! `super::` in the code. A name that a module only re-exports counts for the file that defines it. Deliberately absent: what
-//! macros expand to, and what a folder's `mod.rs` passes on from its own files or calls in them, such as `check::run()`.
+//! Finds the imports between source files in their text: `use` with nested paths, and paths in the code that begin with
+//! `crate::` or `super::`. An import of a re-exported name counts as an import of the file that defines the name.
+//! Deliberately absent: the expansion of macros, and the names that a folder's `mod.rs` re-exports from its own files
+//! or calls in them, such as `check::run()`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,13 +14,13 @@ struct Module {
     file: String,
     defined: BTreeSet<String>,
     uses: Vec<Use>,
-    /// What stands outside of the `use`s.
+    /// All words outside the `use` declarations.
     words: BTreeSet<String>,
     /// Paths in the code itself that begin with `crate` or `super`.
     paths: Vec<Vec<String>>,
 }
 
-/// One name that a `use` brings in; `*` for all names of a module.
+/// One name that a `use` imports; `*` for all names of a module.
 struct Use {
     name: String,
     path: Vec<String>,
@@ -27,7 +28,7 @@ struct Use {
 }
 
 impl Crate {
-    /// `sources`: paths such as `store/engine.rs`, each with its text.
+    /// Reads sources: paths such as `store/engine.rs`, each with its text.
     pub fn of<'a>(sources: impl IntoIterator<Item = (&'a str, &'a str)>) -> Crate {
         let module = |(file, text): (&str, &str)| {
             let path = file.trim_end_matches(".rs").trim_end_matches("/mod");
@@ -38,12 +39,12 @@ impl Crate {
         Crate { modules: [root].into_iter().chain(sources.into_iter().map(module)).collect() }
     }
 
-    /// The files that each file imports from.
+    /// Returns the files that each file imports.
     pub fn imports(&self) -> BTreeMap<&str, BTreeSet<&str>> {
         let mut imports: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for (at, module) in &self.modules {
             let found = imports.entry(&module.file).or_default();
-            // A name that is only passed on is imported by those who use it.
+            // A name that a `mod.rs` only re-exports counts as an import of the files that use it.
             let is_front = module.file.ends_with("mod.rs");
             let is_used = |used: &&Use| !used.is_public || !is_front && module.words.contains(&used.name);
             let used = module.uses.iter().filter(is_used).map(|used| &used.path);
@@ -54,7 +55,7 @@ impl Crate {
         imports
     }
 
-    /// Files that import each other in a circle: each group as large as it is.
+    /// Returns the groups of files that import each other in a circle, each group complete.
     pub fn circles(&self) -> Vec<Vec<&str>> {
         let imports = self.imports();
         let reached: BTreeMap<&str, BTreeSet<&str>> =
@@ -66,7 +67,8 @@ impl Crate {
         groups.into_iter().collect()
     }
 
-    /// The file that defines what a path in a module names; none if that is not in this crate.
+    /// Returns the file that defines the name at the end of a path in a module, or `None` if this crate does not define
+    /// it.
     fn file_of(&self, at: &[String], path: &[String], depth: usize) -> Option<&str> {
         if depth > 10 {
             return None;
@@ -86,7 +88,7 @@ impl Crate {
         }
     }
 
-    /// The same of a path below a module.
+    /// Does the same for a path that starts at a module.
     fn within(&self, at: &[String], path: &[String], depth: usize) -> Option<&str> {
         let module = self.modules.get(at)?;
         let Some((first, rest)) = path.split_first() else { return Some(&module.file) };
@@ -175,7 +177,7 @@ impl Module {
     }
 }
 
-/// The paths of a tree such as `a::{b, c::D as E, f::*}`, each with the name that it brings in.
+/// Returns the paths of a tree such as `a::{b, c::D as E, f::*}`, each with the name that it imports.
 fn leaves(tree: &[String], at: &mut usize) -> Vec<(Vec<String>, String)> {
     let (mut found, mut path, mut name) = (Vec::new(), Vec::<String>::new(), None);
     while let Some(token) = tree.get(*at) {
@@ -202,7 +204,7 @@ fn leaves(tree: &[String], at: &mut usize) -> Vec<(Vec<String>, String)> {
             word => path.push(word.to_owned()),
         }
     }
-    // `a::{self}` is `a`.
+    // `a::{self}` means `a`.
     if path.len() == 1 && path[0] == "self" {
         path.clear();
         found.push((path, name.unwrap_or_else(|| "self".to_owned())));
@@ -222,7 +224,8 @@ fn is_word(token: &str) -> bool {
     token.starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
-/// Words, `::` and single signs, without comments, texts, characters and lifetimes.
+/// Splits source text into words, `::` and single signs. Leaves out comments, string and character literals, and
+/// lifetimes.
 fn tokens(text: &str) -> Vec<String> {
     let chars: Vec<char> = text.chars().collect();
     let at = |i: usize| chars.get(i).copied().unwrap_or('\n');
@@ -278,7 +281,7 @@ fn a_circle_is_found_however_it_is_written() {
     for (one, other) in [
         ("use super::b::B;\nfn a() {}", "use super::a;\nfn f() { a::a() }"),
         ("use crate::r::{b::{self, B}, c};", "const X: i64 = super::a::A; pub struct B;"),
-        // The name comes by way of a re-export, under another name, or with all others of a module.
+        // The name is imported through a re-export, under another name, or with all names of a module.
         ("use super::B;", "use crate::r::a::A;\npub struct B;"),
         ("use super::Renamed;", "use crate::r::a::A;\npub struct C;"),
         ("use super::FromC;", "use super::c::C;\npub struct B;"),

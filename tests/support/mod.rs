@@ -1,4 +1,4 @@
-//! What the story tests share: the real program, on a copy of the sample, on either engine.
+//! Shared by the story tests: runs the real program on a copy of the sample or on a small shop, on either engine.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,7 +21,7 @@ pub mod source;
 pub mod timeline;
 pub mod wall_clock;
 
-/// The terms of a shop of which only its files matter.
+/// Simple terms, for tests that are about files.
 pub const POLICY: &str = r#"
 [[version]]
 effective_from = "2026-01-01"
@@ -39,11 +39,11 @@ pub const AGREEMENTS: &str = "agreement_id,customer_id,merchant_id,status,change
 A1,C1,SHOP,open,2026-02-01,true
 ";
 
-/// A scheme in a folder of its own, worked on by the real program.
+/// A scheme in a temporary folder, on which the real program runs.
 pub struct Scheme {
     pub folder: TempDir,
     pub config: PathBuf,
-    /// Environment that the program gets.
+    /// Environment variables for the program.
     pub env: Vec<(String, String)>,
 }
 
@@ -56,7 +56,8 @@ impl Scheme {
         Scheme { folder, config, env: Vec::new() }
     }
 
-    /// A scheme with one merchant, SHOP, under these terms, whose files lie in `inbox/`. Files may have no good row.
+    /// A scheme with one merchant, SHOP, with these terms and its files in `inbox/`. A file without a good row is no
+    /// failure.
     pub fn shop(policy: &str) -> Scheme {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("paylater.toml");
@@ -92,7 +93,7 @@ impl Scheme {
         Scheme { folder, config, env: Vec::new() }
     }
 
-    /// Puts the books on a fresh PostgreSQL database.
+    /// Moves the books to a new PostgreSQL database.
     pub async fn on_postgres(mut self) -> Scheme {
         self.env.push(("PAYLATER_STORE_URL".to_owned(), postgres::database().await));
         self
@@ -118,14 +119,14 @@ impl Scheme {
         command
     }
 
-    /// Runs the program and expects it to end with status 0; gives what it printed.
+    /// Runs the program and expects exit status 0. Returns its standard output.
     pub fn run(&self, arguments: &[&str]) -> String {
         let output = self.command(arguments).output().unwrap();
         assert!(output.status.success(), "{arguments:?}: {}", text(&output));
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Runs the program and expects this exit status; gives everything it printed.
+    /// Runs the program and expects this exit status. Returns its standard output and standard error.
     pub fn run_failing(&self, arguments: &[&str], status: i32) -> String {
         let output = self.command(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(status), "{arguments:?}: {}", text(&output));
@@ -136,7 +137,7 @@ impl Scheme {
         self.run(&["close", "--through", through])
     }
 
-    /// Puts files into the inbox, on the day that the shop's customer comes.
+    /// Puts files into the inbox, together with the shop's customer and agreement of 1 March.
     pub fn with_customer(self, files: &[(&str, &str)]) -> Scheme {
         let customer = [("customers-2026-03-01.csv", CUSTOMERS), ("agreements-2026-03-01.csv", AGREEMENTS)];
         for (name, text) in customer.iter().chain(files) {
@@ -145,7 +146,7 @@ impl Scheme {
         self
     }
 
-    /// What the sender of a file was answered.
+    /// The acknowledgement of a file.
     pub fn ack(&self, feed: &str, name: &str) -> String {
         self.read(&format!("run/outbox/{feed}/{name}.ack.csv"))
     }
@@ -176,7 +177,7 @@ pub fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Every file below some folders by its path, with its bytes.
+/// Returns every file below some folders: its path and its bytes.
 pub fn files_below(root: &Path, folders: &[&str]) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     for folder in folders {
@@ -197,10 +198,10 @@ fn collect(root: &Path, folder: &Path, files: &mut BTreeMap<String, Vec<u8>>) {
     }
 }
 
-/// What a run puts out for others to read.
+/// The folders with a run's output for other people and programs.
 pub const OUTPUTS: [&str; 4] = ["reconciliation", "outbox", "mail", "quarantine"];
 
-/// Fails with the first difference, by name.
+/// Compares two sets of files. Panics at the first difference and names the file.
 pub fn assert_same(expected: &BTreeMap<String, Vec<u8>>, found: &BTreeMap<String, Vec<u8>>) {
     let names = |files: &BTreeMap<String, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(expected), names(found));

@@ -1,12 +1,12 @@
-//! A real PostgreSQL for tests, with a fresh database for whoever asks.
+//! A real PostgreSQL for tests. Each caller gets a new, empty database.
 //!
-//! Each test process starts a server of its own when the first database is asked for: in a temporary folder, reached
-//! through a socket in that folder and by no network, and gone with the process. Under nextest, where each test is a
-//! process, that costs about a second a test; set `PAYLATER_TEST_POSTGRES` to the URL of a server that is already
-//! running (`postgres://user@host/postgres`, of someone who may create databases) and tests only make databases
-//! there. They are left on it, since it is as temporary as its owner wants it.
+//! Each test process starts its own server when it needs the first database. The server runs in a temporary folder,
+//! accepts connections only through a socket in that folder, and ends with the process. nextest runs each test in its
+//! own process, so this costs about one second for each test. To avoid that, set `PAYLATER_TEST_POSTGRES` to the URL of
+//! a running server (`postgres://user@host/postgres`, with a user who can create databases). Tests then only create
+//! databases on that server, and do not drop them.
 //!
-//! Nothing here skips a test: without PostgreSQL it fails and says what to install.
+//! Nothing here skips a test: without PostgreSQL, the test fails and says which package to install.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
@@ -20,7 +20,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
-/// A fresh, empty database, as a URL.
+/// Creates an empty database and returns its URL.
 pub async fn database() -> String {
     database_on(server_url()).await
 }
@@ -41,7 +41,7 @@ async fn database_on(server: String) -> String {
     with_database(&server, &name)
 }
 
-/// The URL of the server's own database, from which others are created.
+/// Returns the URL of the server's own database, from which tests create others.
 fn server_url() -> String {
     std::env::var("PAYLATER_TEST_POSTGRES").unwrap_or_else(|_| {
         static SERVER: OnceLock<Server> = OnceLock::new();
@@ -49,7 +49,7 @@ fn server_url() -> String {
     })
 }
 
-/// A name that no other test has, not even one on the same server yesterday.
+/// Returns a name that no other database has, not even one from an earlier run on the same server.
 fn fresh_name() -> String {
     static MADE: AtomicU32 = AtomicU32::new(0);
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970");
@@ -57,7 +57,7 @@ fn fresh_name() -> String {
     format!("paylater_{}_{}_{made}", since.as_micros(), std::process::id())
 }
 
-/// The same server, another database.
+/// Returns the URL of another database on the same server.
 fn with_database(url: &str, name: &str) -> String {
     let (address, parameters) = url.split_once('?').map_or((url, None), |(address, rest)| (address, Some(rest)));
     let (scheme, rest) = address.split_once("://").expect("sqlx has taken it for a URL");
@@ -66,32 +66,33 @@ fn with_database(url: &str, name: &str) -> String {
     format!("{scheme}://{host}/{name}{parameters}")
 }
 
-/// A server that lives as long as this process.
+/// A server that runs as long as this process.
 pub struct Server {
     url: String,
-    /// Its standard input is the thread the server hangs by: whatever way this process ends, the system closes the
-    /// pipe, the keeper reads its end, stops the server and removes the folder.
+    /// The keeper's standard input is a pipe from this process. However this process ends, the operating system closes
+    /// the pipe; the keeper then stops the server and removes the folder.
     keeper: Child,
     said: BufReader<ChildStdout>,
 }
 
-/// Tests throw away what is written, and many servers run at once.
+/// Settings that save time and memory: tests discard their data, and many servers run at once.
 const THRIFTY: &str = "-c fsync=off -c full_page_writes=off -c shared_buffers=32MB";
 
-/// Whether the server is to run with PostgreSQL's own settings instead, as it does after an installation.
+/// Whether the server runs with PostgreSQL's default settings instead, as after an installation.
 static AS_INSTALLED: AtomicBool = AtomicBool::new(false);
 
-/// Runs the server as it is after an installation: for whoever measures it. To be called before the first database is made.
+/// Runs the server with its default settings, for benchmarks. Call this before the first database is created.
 #[allow(dead_code, reason = "benches take it")]
 pub fn as_installed() {
     AS_INSTALLED.store(true, Ordering::Relaxed);
 }
 
-/// Runs the server and cleans up after it. It is given the folder with PostgreSQL's programs, and settings.
+/// The script that runs the server and cleans up after it. Its arguments are the folder with PostgreSQL's programs, and
+/// settings.
 ///
-/// The folder lies in /tmp itself, whatever TMPDIR says: a socket's path may have about a hundred bytes only, and the
-/// user that the server runs as must be able to reach it. The server is stopped at once, without a checkpoint, because
-/// what it would save is thrown away.
+/// The temporary folder is directly in /tmp and ignores TMPDIR: a socket's path can have only about a hundred bytes,
+/// and the user that the server runs as must have access to it. The server stops immediately, without a checkpoint,
+/// because its data is discarded.
 const KEEPER: &str = r#"
 set -eu
 # A signal that kills a shell outright would leave the server behind.
@@ -134,7 +135,7 @@ done
 "#;
 
 impl Server {
-    /// A server of one's own, for whoever restarts it.
+    /// Starts a separate server, for a test that restarts it.
     pub fn start() -> Server {
         let programs = find_programs().unwrap_or_else(|| {
             panic!("no initdb and postgres in PATH or /usr/lib/postgresql/*/bin: apt-get install postgresql")
@@ -144,13 +145,14 @@ impl Server {
             .args(["-c", KEEPER, "keeper"])
             .arg(programs)
             .arg(if AS_INSTALLED.load(Ordering::Relaxed) { "" } else { THRIFTY })
-            // Our own folder may be closed to the user that the server runs as.
+            // The user that the server runs as may have no access to the current folder.
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // A runner takes a test for unfinished while someone still holds its output.
+            // A test runner considers a test unfinished while any process has its output open.
             .stderr(Stdio::null())
-            // Ctrl-C and a runner's timeout hit the whole group of the test. The keeper must outlive it to clean up.
+            // Ctrl-C and a runner's timeout signal the whole process group of the test. The keeper needs its own group,
+            // because it must outlive the test to clean up.
             .process_group(0);
         if let Some((user, group)) = unprivileged() {
             command.uid(user).gid(group);
@@ -171,7 +173,7 @@ impl Server {
         database_on(self.url.clone()).await
     }
 
-    /// Restarts it as after an update: what is under way is rolled back, and every connection ends.
+    /// Restarts the server as an update does: open transactions are rolled back, and every connection ends.
     #[allow(dead_code, reason = "benches restart none")]
     pub fn restart(&mut self) {
         self.keeper.stdin.as_mut().expect("its input is piped").write_all(b"restart\n").expect("the keeper reads");
@@ -181,7 +183,7 @@ impl Server {
     }
 }
 
-/// The folder with PostgreSQL's programs: the one in PATH, or else the newest that Debian has installed.
+/// Returns the folder with PostgreSQL's programs: the one in PATH, or else the newest version that Debian installed.
 fn find_programs() -> Option<PathBuf> {
     let has_both = |folder: &Path| folder.join("initdb").is_file() && folder.join("postgres").is_file();
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -196,7 +198,7 @@ fn find_programs() -> Option<PathBuf> {
         .map(|version| version.join("bin"))
 }
 
-/// PostgreSQL refuses to run as root. Who it runs as instead, if that is who we are.
+/// Returns the user and group to run PostgreSQL as, if the test runs as root: PostgreSQL refuses to run as root.
 fn unprivileged() -> Option<(u32, u32)> {
     if id(&["-u"]) != Some(0) {
         return None;

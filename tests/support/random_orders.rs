@@ -1,4 +1,4 @@
-//! Random terms, orders and facts for properties: small numbers, so that edges meet often.
+//! Random terms, orders and facts for property tests. The numbers are small, so that edge cases coincide often.
 
 use std::sync::Arc;
 
@@ -25,14 +25,14 @@ use proptest::sample::{select, subsequence};
 use rust_decimal::Decimal;
 
 pub const ORDERED_ON: NaiveDate = NaiveDate::from_ymd_opt(2026, 3, 1).unwrap();
-/// How many days after the order are looked at; by then most of what happens has had its effect.
+/// The number of days after the order that the tests cover. By then, most facts have had their effect.
 pub const HORIZON: i64 = 75;
 
 pub fn any_day() -> impl Strategy<Value = NaiveDate> {
     (0..=HORIZON).prop_map(|days| plus(ORDERED_ON, days))
 }
 
-/// Terms, and an order under them with everything that was taken.
+/// Terms, and an order under these terms with all facts that were accepted.
 pub fn known_order() -> impl Strategy<Value = (Terms, Case)> {
     let amount = prop_oneof![1 => 1_i64..10, 4 => 100_i64..20_000];
     (terms(), amount, 0_i64..15, vec(any_fact(), 0..14)).prop_map(|(terms, amount_minor, term, facts)| {
@@ -59,7 +59,7 @@ pub fn known_order() -> impl Strategy<Value = (Terms, Case)> {
         }
         arriving.sort_by_key(|fact| (fact.booked_on, matches!(fact.what, What::PayOut { .. })));
         for mut fact in arriving {
-            // The bank is asked at the end of a day for no more than the credit there is, one pay-out at a time.
+            // At the end of a day, a pay-out asks for at most the available credit. There is one pay-out at a time.
             if let What::PayOut { minor } = &mut fact.what {
                 let asked_on = fact.booked_on;
                 let under_way = |fact: &Fact| matches!(fact.what, What::PayOut { .. }) && fact.effective_on > asked_on;
@@ -76,7 +76,7 @@ pub fn known_order() -> impl Strategy<Value = (Terms, Case)> {
             if by_provider.contains(&fact.id) {
                 let What::Refund { minor, .. } = fact.what else { unreachable!("only refunds are given back") };
                 if admit_given_back(&case, &terms, minor, fact.effective_on).is_ok() {
-                    // The bill may say so on the day of the refund or later.
+                    // The bill can report the refund on its day or later.
                     let booked_on = plus(fact.booked_on, fact.source.line % 3);
                     let word = Fact { booked_on, what: What::GivenBack, ..fact.clone() };
                     case.facts.extend([fact, word]);
@@ -89,7 +89,7 @@ pub fn known_order() -> impl Strategy<Value = (Terms, Case)> {
     })
 }
 
-/// What the movements owe the customer.
+/// Returns the customer credit of the movements.
 fn customer_credit(decision: &Decision) -> i64 {
     let side = |movement: &Movement| {
         i64::from(movement.credit == Account::CustomerCredit) - i64::from(movement.debit == Account::CustomerCredit)
@@ -97,7 +97,7 @@ fn customer_credit(decision: &Decision) -> i64 {
     decision.movements.iter().map(|declared| side(&declared.movement) * declared.minor).sum()
 }
 
-/// A chargeback knows only how much of some payment it takes back; here it learns of which.
+/// Chooses the payment of a random chargeback, and turns its percentage into an amount of that payment.
 fn meant_for_a_payment(fact: &mut Fact, case: &Case) {
     let What::Chargeback { minor, payment_id, .. } = &mut fact.what else { return };
     let payments: Vec<(&str, i64)> = case
@@ -110,18 +110,18 @@ fn meant_for_a_payment(fact: &mut Fact, case: &Case) {
         .collect();
     let which = usize::try_from(*minor).unwrap() % payments.len().max(1);
     if let Some((id, paid)) = payments.get(which) {
-        // Whole more often than not.
+        // Often the whole payment.
         *minor = if *minor > 60 { *paid } else { (paid * *minor / 100).max(1) };
         *payment_id = (*id).to_owned();
     }
 }
 
-/// Shares of one, by rising term.
+/// Shares that add up to one, in order of their terms.
 pub fn shares() -> impl Strategy<Value = Vec<Share>> {
     let weights = vec(1_i64..100, 2..5);
     (weights, vec(0_i64..15, 5)).prop_map(|(weights, days)| {
         let total: i64 = weights.iter().sum();
-        // In ten-thousandths; the last one takes what is left of the whole.
+        // In ten-thousandths; the last share is the remainder.
         let mut shares: Vec<i64> = weights.iter().map(|weight| weight * 10_000 / total).collect();
         let last = shares.len() - 1;
         shares[last] += 10_000 - shares.iter().sum::<i64>();
@@ -195,8 +195,8 @@ fn terms() -> impl Strategy<Value = Terms> {
     )
 }
 
-/// What an order's due dates follow from: the order's own term, a day of a month, or instalments of either kind; and
-/// perhaps a calendar.
+/// The rule for an order's due dates: the order's own term, a day of a month, or instalments of either kind, with or
+/// without a calendar.
 fn due_dates() -> impl Strategy<Value = (Option<DueDay>, Vec<Share>, Option<DaysOff>)> {
     let by_due_day = (shares(), due_day(), any::<bool>()).prop_map(|(mut shares, first, at_once)| {
         for (share, month) in shares.iter_mut().zip(first.month..) {
@@ -220,7 +220,7 @@ fn due_day() -> impl Strategy<Value = DueDay> {
     (prop_oneof![Just(8_u32), 1_u32..=31], 1_u32..3).prop_map(|(day, month)| DueDay { day, month })
 }
 
-/// Days off here and there in 2026, on top of up to three days of the week, some of which are worked.
+/// Up to three weekly days off, and random special days from 30 days before the order on: off or worked.
 fn days_off() -> impl Strategy<Value = DaysOff> {
     let week = [Weekday::Mon, Weekday::Tue, Weekday::Wed, Weekday::Thu, Weekday::Fri, Weekday::Sat, Weekday::Sun];
     let special = btree_map(0_i64..150, any::<bool>(), 0..40);
@@ -306,7 +306,7 @@ fn annual_rate() -> impl Strategy<Value = AnnualRate> {
     let later = vec(entry, 0..3);
     let of = select(vec![RateOf::EachDay, RateOf::OrderDay]);
     let reference = (rate(200_000), later, 1_i64..80, of).prop_map(|(first, later, halves, of)| {
-        // The first entry is there on the day of the order at the latest, as loading sees to.
+        // The first entry starts before the order, as the configuration requires.
         let mut from = plus(ORDERED_ON, -3);
         let mut entries = vec![(from, first)];
         for (days, rate) in later {
@@ -325,24 +325,24 @@ fn hold_rule() -> impl Strategy<Value = HoldRule> {
         .prop_map(|(reason, days, effects)| HoldRule { reason, days, effects })
 }
 
-/// Up to so many millionths.
+/// A rate of at most `most` millionths.
 fn rate(most: i64) -> impl Strategy<Value = Decimal> {
     (0..=most).prop_map(|millionths| Decimal::new(millionths, 6))
 }
 
-/// Something that happens to an order some days after it was placed.
+/// A fact that happens some days after the order.
 #[derive(Debug, Clone)]
 struct AnyFact {
     days: i64,
     hour: u32,
-    /// Days from when it happened to when it is booked; below zero it is announced before.
+    /// The days from the effective date to the booking. Negative: the fact is booked before its effective date.
     lag: i64,
     what: AnyWhat,
 }
 
 #[derive(Debug, Clone)]
 enum AnyWhat {
-    /// Amounts are per cent of the order.
+    /// A percentage of the order, as in the other variants with an amount.
     Payment(i64, bool),
     Refund(i64, bool),
     /// A refund that the provider gave back itself.

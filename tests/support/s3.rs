@@ -1,5 +1,5 @@
-//! A real S3 server for a test: moto's, on a port of 127.0.0.1, which checks signatures. It ends with the test. Without it a
-//! test fails and says what to install.
+//! A real S3 server for a test: moto, on a port of 127.0.0.1, with signature checks. It ends with the test. Without
+//! moto, the test fails and says what to install.
 
 use std::fs;
 use std::io::Write;
@@ -16,7 +16,7 @@ pub struct S3 {
     server: Child,
 }
 
-/// Makes the bucket `files` and somebody who may do everything with it, and has signatures checked from then on.
+/// Creates the bucket `files` and a user with full access to it, and turns on signature checks.
 const PREPARE: &str = r#"
 import boto3, json, sys, urllib.request
 url = sys.argv[1]
@@ -32,7 +32,7 @@ urllib.request.urlopen(urllib.request.Request(url + "/moto-api/reset-auth", b"0"
 print(key["AccessKeyId"], key["SecretAccessKey"])
 "#;
 
-/// One look or change from outside: put KEY, with the bytes on standard input; get KEY; list.
+/// One operation from outside paylater: put KEY, with the bytes on standard input; get KEY; list.
 const TOUCH: &str = r#"
 import boto3, sys
 url, access, secret, verb, key = sys.argv[1:6]
@@ -52,7 +52,7 @@ impl S3 {
         let out = fs::File::create(&log).unwrap();
         let mut command = Command::new(python.with_file_name("moto_server"));
         command.args(["-H", "127.0.0.1", "-p", &port.to_string()]).stdin(Stdio::null());
-        // Until the keys are made, everybody may do everything.
+        // Until the keys exist, every request is allowed.
         command.env("INITIAL_NO_AUTH_ACTION_COUNT", "1000").stdout(out.try_clone().unwrap()).stderr(out);
         let server = command.spawn().unwrap();
         let mut s3 = S3 { port, python, access_key: String::new(), secret_key: String::new(), server };
@@ -70,7 +70,7 @@ impl S3 {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// The table of one of its buckets in a configuration; the keys come from the environment.
+    /// Returns the configuration table for one of the server's buckets. The keys come from the environment.
     pub fn table(&self, bucket: &str) -> String {
         format!(
             "[[place]]\nurl = \"s3://{bucket}\"\nendpoint = \"{}\"\naccess_key_env = \"TEST_S3_ACCESS\"\n\
@@ -94,7 +94,7 @@ impl S3 {
         self.touch("get", key, b"")
     }
 
-    /// All keys of the bucket, sorted.
+    /// Returns all keys of the bucket, sorted.
     pub fn list(&self) -> Vec<String> {
         let mut keys: Vec<String> = self.touch("list", "", b"").lines().map(str::to_owned).collect();
         keys.sort();
@@ -120,7 +120,7 @@ impl Drop for S3 {
     }
 }
 
-/// The Python that has moto: `PAYLATER_TEST_PYTHON`, or the one that `.ci/test` makes.
+/// Returns the Python with moto: `PAYLATER_TEST_PYTHON`, or the environment that `.ci/test` creates.
 fn python() -> PathBuf {
     let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/moto/bin/python");
     let python = std::env::var_os("PAYLATER_TEST_PYTHON").map_or(made, PathBuf::from);

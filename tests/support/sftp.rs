@@ -1,5 +1,5 @@
-//! A real SFTP server for a test: OpenSSH's, as whoever runs the test, on a port of 127.0.0.1, with keys made for it. It
-//! ends with the test. Without it a test fails and says what to install.
+//! A real SFTP server for a test: OpenSSH, run by the same user as the test, on a port of 127.0.0.1, with new keys. It
+//! ends with the test. Without OpenSSH, the test fails and says which package to install.
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
@@ -15,11 +15,11 @@ pub struct Sftp {
 }
 
 impl Sftp {
-    /// Its keys and its log lie in `folder`.
+    /// Starts a server with its keys and its log in `folder`.
     pub fn start(folder: &Path) -> Sftp {
         let sshd = "/usr/sbin/sshd";
         assert!(Path::new(sshd).exists(), "no {sshd}: apt-get install openssh-server");
-        // As root it insists on this folder; who isn't doesn't need it.
+        // sshd needs this folder if it runs as root, and only then.
         let _ = fs::create_dir_all("/run/sshd");
         let folder = folder.join("sftp");
         fs::create_dir_all(&folder).unwrap();
@@ -52,7 +52,7 @@ impl Sftp {
         format!("sftp://{}@127.0.0.1:{}", self.user, self.port)
     }
 
-    /// Its table in a configuration, with one of its keys.
+    /// Returns the configuration table for the server, with one of the client keys.
     pub fn table(&self, key: &str) -> String {
         let here = self.folder.display();
         format!(
@@ -73,7 +73,7 @@ pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// Waits until a server listens.
+/// Waits until a server listens on a port.
 pub fn wait_for(port: u16, log: impl Fn() -> String) {
     let until = Instant::now() + Duration::from_secs(60);
     while TcpStream::connect(("127.0.0.1", port)).is_err() {

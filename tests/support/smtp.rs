@@ -1,4 +1,5 @@
-//! A mail server for tests: takes mail, refuses it, falls silent or hangs up, as told.
+//! A mail server for tests. A test decides whether it accepts mail, refuses it, does not answer or closes the
+//! connection.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -6,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// What is said to one command (`connect`, `EHLO`, `MAIL`, `RCPT`, `DATA`, or `.` for the end of a message) instead of
-/// yes; `None` is silence, nothing is to hang up.
+/// The reply to one command (`connect`, `EHLO`, `MAIL`, `RCPT`, `DATA`, or `.` for the end of a message) instead of a
+/// positive reply. `None` means no reply; an empty reply closes the connection.
 #[derive(Clone)]
 pub struct Answer {
     command: &'static str,
@@ -39,7 +40,7 @@ pub struct Received {
 struct State {
     answer: Option<Answer>,
     received: Vec<Received>,
-    /// Mails are taken, and whoever sent them waits for the answer.
+    /// Whether the server accepts mails and lets the client wait for the reply.
     held: bool,
     streams: Vec<TcpStream>,
     stopped: bool,
@@ -65,7 +66,7 @@ impl SmtpServer {
                 }
                 state.streams.push(stream.try_clone().unwrap());
                 let shared = shared.clone();
-                // A client that goes away mid-sentence is part of the tests.
+                // Ignore errors: in some tests the client closes the connection in the middle.
                 thread::spawn(move || drop(converse(stream, &shared)));
             }
         });
@@ -85,7 +86,7 @@ impl SmtpServer {
         (state.answer, state.held) = (None, false);
     }
 
-    /// Takes mails from here on without an answer until [`SmtpServer::answer_well`].
+    /// From now on, accepts mails without a reply until [`SmtpServer::answer_well`].
     #[allow(dead_code, reason = "unit tests of the mail client hold nothing")]
     pub fn hold(&self) {
         self.state.lock().unwrap().held = true;
@@ -95,7 +96,7 @@ impl SmtpServer {
         self.state.lock().unwrap().received.clone()
     }
 
-    /// How many connections there have been.
+    /// Returns the number of connections so far.
     pub fn connections(&self) -> usize {
         self.state.lock().unwrap().streams.len()
     }
@@ -108,7 +109,7 @@ impl SmtpServer {
 }
 
 impl Drop for SmtpServer {
-    /// Wakes the listener so that its port is closed when this returns or shortly after.
+    /// Connects once to wake the listener, and waits until its port is closed.
     fn drop(&mut self) {
         self.hang_up();
         self.state.lock().unwrap().stopped = true;
@@ -142,7 +143,7 @@ fn converse(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> 
             "DATA" if !reply(&mut stream, state, "DATA", "354 go on")? => continue,
             "DATA" => {
                 mail.content = content(&mut reader)?;
-                // Kept before it is answered: whoever reads the answer may look at once.
+                // Store the mail before the reply: the test may check it as soon as the client has the reply.
                 if state.lock().unwrap().answer.as_ref().is_none_or(|answer| answer.command != ".") {
                     state.lock().unwrap().received.push(mail.clone());
                 }
@@ -157,7 +158,7 @@ fn converse(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> 
     }
 }
 
-/// The lines up to the one with a dot alone, without the dots put before dots.
+/// Reads the lines up to the line with a single dot, and removes the extra dot at the start of a line.
 fn content(reader: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
     let mut content = Vec::new();
     loop {
@@ -169,7 +170,8 @@ fn content(reader: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
     }
 }
 
-/// Says yes, or what was ordered instead. Tells whether it was yes.
+/// Sends the positive reply, or the reply that the test set for this command. Returns whether it sent the positive
+/// reply.
 fn reply(stream: &mut TcpStream, state: &Mutex<State>, command: &str, yes: &str) -> std::io::Result<bool> {
     let ordered = state.lock().unwrap().answer.clone().filter(|answer| answer.command == command);
     let text = match &ordered {

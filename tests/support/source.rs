@@ -1,4 +1,4 @@
-//! The project's own sources and pages, as tests look at them.
+//! Reads the project's own sources and documentation for tests.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ pub fn read(path: impl AsRef<Path>) -> String {
     fs::read_to_string(&path).unwrap_or_else(|why| panic!("reading {}: {why}", path.display()))
 }
 
-/// All Rust files below a folder, relative to the project.
+/// Returns all Rust files below a folder, with paths relative to the project.
 pub fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(root().join(folder)).unwrap_or_else(|why| panic!("{}: {why}", folder.display()));
     let mut files = Vec::new();
@@ -27,24 +27,24 @@ pub fn rust_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Tests come last in a file.
+/// Returns a source without its tests, which come last in a file.
 pub fn without_tests(source: &str) -> String {
     source.split("#[cfg(test)]").next().unwrap_or_default().to_owned()
 }
 
-/// What stands between quotes, line by line. Texts with quotes in them come out in pieces, which is good enough here.
+/// Returns the texts between quotes, line by line. A text that contains quotes is split, which is good enough here.
 pub fn quoted(source: &str) -> Vec<String> {
     source.lines().flat_map(|line| line.split('"').skip(1).step_by(2)).map(str::to_owned).collect()
 }
 
-/// `OVER_LIMIT`, but not `CNY`.
+/// Whether a text is a code: `OVER_LIMIT` is one, `CNY` is not.
 fn is_code(text: &str) -> bool {
     text.len() > 3
         && text.starts_with(|c: char| c.is_ascii_uppercase())
         && text.chars().all(|c| c.is_ascii_uppercase() || c == '_')
 }
 
-/// The codes that a source file, or all those below a folder, have between quotes.
+/// Returns the quoted codes in a source file, or in all source files below a folder.
 pub fn codes_below(part: &str) -> Vec<String> {
     let part = Path::new(part);
     let files = if root().join(part).is_dir() { rust_files(part) } else { vec![part.to_owned()] };
@@ -52,7 +52,7 @@ pub fn codes_below(part: &str) -> Vec<String> {
     files.into_iter().flat_map(codes).collect()
 }
 
-/// Of the table under the heading `### name`, the first two cells of each row, the first without its back-ticks.
+/// Returns the first two cells of each row of the table under the heading `### name`. The first cell has no back-ticks.
 pub fn table_below(page: &str, name: &str) -> Vec<(String, String)> {
     let heading = format!("### {name}");
     let mut rows = Vec::new();

@@ -1,8 +1,9 @@
-//! A small language for tests of the rules: terms, what happened and what should be true, in words and tables.
+//! A small language for tests of the rules: terms and a story in words, and the expected results in tables.
 //!
-//! The order is of 100.00, placed on March 1st 2026 at noon, and to be paid 14 days after delivery, unless the terms or
-//! the story say otherwise. Days are those of that March (`16`); later ones name their month (`04-13`), those of other
-//! years their year (`2025-10-09`). A due day `8/1` is day 8 of the month after. Facts happen at noon unless a time follows the day, and are booked on their day unless the story says `known 20`.
+//! Unless the terms or the story say otherwise, the order is of 100.00, is placed on March 1st 2026 at noon, and is due
+//! 14 days after delivery. A day without a month (`16`) is in that March; other days have a month (`04-13`), and in
+//! other years a year (`2025-10-09`). A due day `8/1` is day 8 of the next month. A fact happens at noon unless a time
+//! follows the day, and is booked on its day unless the story says `known 20`.
 
 use std::collections::BTreeMap;
 
@@ -30,11 +31,11 @@ use paylater::domain::terms::policy::{Allocation, Band, CreditRule, ExtensionLim
 use paylater::domain::terms::reference_rate::{AnnualRate, RateOf, RateTable, ReferenceRate};
 use rust_decimal::Decimal;
 
-/// Terms of an order paid in four instalments, two weeks apart.
+/// Terms with four instalments, two weeks apart.
 pub const IN_FOUR: &str = "clock ordered | instalments 0.25@0 0.25@14 0.25@28 0.25@42";
 
-/// Every row of the table is true at the end of its day. The first line names the columns: `day`, then, with
-/// several instalments, `no`, then any of those in [`cell`].
+/// Checks that every row of the table is true at the end of its day. The first line names the columns: `day`, then `no`
+/// if there are several instalments, then any columns of [`cell`].
 #[track_caller]
 pub fn check(terms: &str, story: &str, table: &str) {
     let mut lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).filter(|row| !row.is_empty());
@@ -59,13 +60,15 @@ pub fn check(terms: &str, story: &str, table: &str) {
     );
 }
 
-/// The due date as it stands at the end of April, or two months after the order if that is later; `-` without one.
+/// Returns the due date as known at the end of April, or two months after the order if that is later; `-` if there is
+/// none.
 pub fn due_on(terms: &str, story: &str) -> String {
     let end = day("04-30").max(plus(read(terms, story).1.order.ordered_on, 60));
     short(closed_days(terms, story, end)[&end].positions[0].due_on)
 }
 
-/// The credit record up to the end of April: each step with its day, and with its instalment if it is not the first.
+/// Returns the credit record up to the end of April: each step with its day, and with its instalment unless it is the
+/// first.
 pub fn record(terms: &str, story: &str) -> String {
     let closed = closed_days(terms, story, day("04-30"));
     let steps = closed.iter().flat_map(|(on, decision)| decision.credit_steps.iter().map(move |step| (on, step)));
@@ -76,7 +79,7 @@ pub fn record(terms: &str, story: &str) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
 
-/// All movements of the order as the books have them at the end of a day: kind, instalment, accounts, amount, cause.
+/// Returns all movements of the order in the books at the end of a day: kind, instalment, accounts, amount, cause.
 pub fn books(terms: &str, story: &str, on: &str) -> Vec<String> {
     let closed = closed_days(terms, story, day(on));
     let mut declared = closed[&day(on)].movements.clone();
@@ -89,8 +92,8 @@ pub fn books(terms: &str, story: &str, on: &str) -> Vec<String> {
     declared.iter().map(|declared| row((&declared.movement, declared.minor))).collect()
 }
 
-/// How the late fee of each instalment comes about at the end of a day: what is charged, and if a cap cut it, of how
-/// much and which.
+/// Returns the workings of each instalment's late fee at the end of a day: the amount charged and, if a cap reduced it,
+/// the amount before and the cap.
 pub fn fee_workings(terms: &str, story: &str, on: &str) -> Vec<String> {
     let (terms, case) = read(terms, story);
     let workings = order_fees::fee_workings(&case.as_known_on(day(on)), &terms, day(on)).unwrap();
@@ -106,14 +109,14 @@ pub fn fee_workings(terms: &str, story: &str, on: &str) -> Vec<String> {
     words.collect()
 }
 
-/// Whether one more fact would be taken after the story: `ok`, or the code of the refusal.
+/// Returns whether one more fact after the story is accepted: `ok`, or the code of the refusal.
 pub fn asked(terms: &str, story: &str, fact: &str) -> &'static str {
     let (terms, case) = read(terms, story);
     let fact = read_fact(fact, &terms, case.facts.len() + 1);
     admit(&case, &terms, &fact.what, fact.effective_on).map_or_else(|refusal| refusal.code(), |()| "ok")
 }
 
-/// Decides every day from the order's on, as the closes would, each with what was known by then.
+/// Decides every day from the day of the order on, as the closes do, each with the facts known by then.
 fn closed_days(terms: &str, story: &str, through: NaiveDate) -> BTreeMap<NaiveDate, Decision> {
     let (terms, case) = read(terms, story);
     let mut standings: Vec<CreditRecord> = Vec::new();
@@ -166,7 +169,7 @@ fn cell(column: &str, decision: &Decision, asked_on: &str, number: i64) -> Strin
     }
 }
 
-/// Debits less credits.
+/// Returns the balance of an account: debits less credits.
 fn balance(decision: &Decision, account: Account) -> i64 {
     let side = |movement: &Movement| i64::from(movement.debit == account) - i64::from(movement.credit == account);
     decision.movements.iter().map(|declared| side(&declared.movement) * declared.minor).sum()
@@ -200,7 +203,7 @@ fn read(terms: &str, story: &str) -> (Terms, Case) {
     (terms, Case::new(order, facts))
 }
 
-/// The terms, the order's amount, and the days to pay.
+/// Reads the terms, the order's amount, and the days to pay.
 fn read_terms(text: &str) -> (Terms, i64, i64) {
     let (mut amount_minor, mut term) = (10_000, 14);
     let mut terms = Terms {
@@ -271,7 +274,7 @@ fn read_terms(text: &str) -> (Terms, i64, i64) {
             ["service", "fee", rate] => terms.service_fee = decimal(rate),
             ["refunds", "within", days] => terms.refund_window = Some(number(days)),
             ["principal", "first"] => terms.allocation = Allocation::PrincipalFirst,
-            // What follows is of orders from this amount on.
+            // The words after this one are for orders from this amount on.
             ["tier", from] => {
                 terms.late_fee.higher.push(Tier { from_minor: minor(from), fee: LateFee::none() });
             }
@@ -332,7 +335,7 @@ fn read_fee(words: &[&str], fee: &mut LateFee) {
         ["cap", "steps", count] => fee.caps.steps = Some(count.parse().unwrap()),
         ["cap", "of", "order"] => fee.caps.scope = CapScope::Order,
         ["cap", "year", rate] => fee.caps.annual_rate = Some(AnnualRate::Fixed(decimal(rate))),
-        // `4 times 01:0.0310 20:0.0300`, each day's or the order day's
+        // `4 times each-day 01:0.0310 20:0.0300`, or with `order-day`: the rate of each day, or of the day of the order
         ["cap", "year", times, "times", of @ ("each-day" | "order-day"), entries @ ..] => {
             let entry = |entry: &&str| {
                 let (from, rate) = entry.split_once(':').unwrap();
@@ -356,14 +359,14 @@ fn read_fact(text: &str, terms: &Terms, place: usize) -> Fact {
     let what = match verb {
         "pay" => What::Payment { minor: minor(take()), suspended: false },
         "refund" => What::Refund { minor: minor(take()), suspended: false },
-        // A chargeback names the place of its payment in the story: the second fact is `pay-2`.
+        // A chargeback names the position of its payment in the story: the second fact is `pay-2`.
         "chargeback" => {
             let minor = minor(take());
             What::Chargeback { minor, payment_id: take().to_owned(), suspended: false }
         }
         "waive" => What::Waiver { minor: minor(take()) },
         "pay-out" => What::PayOut { minor: minor(take()) },
-        // Names the place of a refund in the story.
+        // Names the position of a refund in the story.
         "gave-back" => What::GivenBack,
         "extend" => What::Extension { days: number(take()) },
         "notice" => What::Notice { instalment: number(take()) },
@@ -392,7 +395,7 @@ fn read_fact(text: &str, terms: &Terms, place: usize) -> Fact {
     fact
 }
 
-/// A day and perhaps a time, and the day it counts for.
+/// Reads a day with an optional time. Returns the instant and the day that it counts for.
 fn when<'w>(
     words: &mut std::iter::Peekable<impl Iterator<Item = &'w str>>,
     terms: &Terms,
@@ -443,7 +446,7 @@ fn decimal(text: &str) -> Decimal {
     Decimal::from_str_exact(text).unwrap()
 }
 
-/// `8/1` is day 8 of the month after.
+/// Reads a due day: `8/1` is day 8 of the next month.
 fn due_day(text: &str) -> DueDay {
     let (day, month) = text.split_once('/').unwrap_or_else(|| panic!("no due day: {text}"));
     DueDay { day: day.parse().unwrap(), month: month.parse().unwrap() }

@@ -1,4 +1,4 @@
-//! A wall clock of the program's own, which tests set; and the daemon, which lives by it.
+//! A wall clock for the program that tests can set, and the daemon, which runs by it.
 
 use std::process::{Child, Command, Stdio};
 
@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::Scheme;
 
-/// Takes the place of the system's clock: the wall clock is ahead by as many seconds as the file says.
+/// A library that replaces the system's clock: the wall clock is ahead by the number of seconds in a file.
 const SHIM: &str = r#"
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -27,7 +27,7 @@ int clock_gettime(clockid_t id, struct timespec *at) {
 }
 "#;
 
-/// The wall clock of this scheme's program is ahead by what the file `ahead` says, at first nothing.
+/// Gives this scheme's program a wall clock that is ahead by the number of seconds in the file `ahead`, at first 0.
 pub fn with_a_clock_of_its_own(scheme: &mut Scheme) {
     scheme.write("shim.c", SHIM);
     scheme.write("ahead", "0");
@@ -39,7 +39,7 @@ pub fn with_a_clock_of_its_own(scheme: &mut Scheme) {
     scheme.env.push(("SECONDS_AHEAD".to_owned(), ahead.display().to_string()));
 }
 
-/// `paylater run`, until it is stopped or dropped.
+/// A running `paylater run`, until it is stopped or dropped.
 pub struct Daemon(Child);
 
 impl Daemon {
@@ -59,7 +59,7 @@ impl Drop for Daemon {
     }
 }
 
-/// Sets the wall clock of this scheme's program: from here on it goes on from this moment.
+/// Sets the wall clock of this scheme's program to this instant. The clock continues from there.
 pub fn set(scheme: &Scheme, at: &str) {
     let at: DateTime<Utc> = at.parse().unwrap();
     scheme.write("ahead", (at - Utc::now()).num_seconds().to_string());

@@ -1,4 +1,4 @@
-//! `paylater files`: the list, the latest first, and before it what waits in the inboxes.
+//! `paylater files`: lists the files that wait in the inboxes, then the files taken, the latest first.
 
 use anyhow::Result;
 use chrono::NaiveDate;
@@ -34,7 +34,7 @@ pub struct List {
     limit: i64,
 }
 
-/// Files read at a time.
+/// How many files are read at a time.
 const PAGE: i64 = 500;
 
 impl List {
@@ -65,7 +65,7 @@ impl List {
         Ok(Ending::Done)
     }
 
-    /// Prints files, and says whether there are more.
+    /// Prints files. Returns whether there are more.
     async fn files(&self, tx: &mut Tx, which: &Which, mut list: Option<&mut LongList>) -> Result<bool> {
         let filter = which.filter(tx).await?;
         let limit = if self.all { i64::MAX } else { self.limit.max(0) };

@@ -1,4 +1,4 @@
-//! `paylater files retry`: after configuration was fixed.
+//! `paylater files retry`: tries files again after a person has fixed the configuration.
 
 use anyhow::Result;
 
@@ -26,7 +26,7 @@ pub struct Retry {
 
 impl Retry {
     pub async fn run(self, at: &At) -> Result<Ending> {
-        // A dry run may go on beside a daemon.
+        // A dry run only reads, so it can run while a daemon works.
         let (work, look) = if self.dry_run { (None, Some(at.look().await?)) } else { (Some(at.work().await?), None) };
         let environment =
             work.as_ref().map(|work| &work.environment).or(look.as_ref()).expect("one of both was opened");

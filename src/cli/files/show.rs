@@ -1,5 +1,5 @@
-//! `paylater files show`: a file's rows that were not simply accepted, and what became of those that waited. Accepted and
-//! duplicate rows are in the acknowledgement alone.
+//! `paylater files show`: lists a file's declined, rejected, conflicting and pending rows, with the end of each wait.
+//! Accepted and duplicate rows are listed only in the acknowledgement.
 
 use anyhow::Result;
 
@@ -29,7 +29,7 @@ pub struct Show {
     limit: i64,
 }
 
-/// Rows read at a time.
+/// How many rows are read at a time.
 const PAGE: i64 = 1_000;
 
 impl Show {
@@ -98,7 +98,7 @@ fn cells(row: Row) -> [String; 6] {
     [line.to_string(), key, outcome, code.unwrap_or_default(), message.unwrap_or_default(), waited]
 }
 
-/// How long a row has waited, or had, and what ended it.
+/// Returns how long a row has waited so far or, if the wait is over, how long it waited and why it ended.
 fn waited(row: &Row) -> String {
     let Some(days) = row.days_waited.map(|days| count(days, "day")) else { return String::new() };
     match row.resolved_on {

@@ -18,7 +18,6 @@ pub struct Order {
     pub ordered_at: NaiveDateTime,
 }
 
-/// Writes the order.
 pub fn write_order(order: &Order, customer_id: &str, item: &str, on: NaiveDate, folder: &mut Folder) -> Result<()> {
     let (amount, ordered_at) = (plain(order.minor), order.ordered_at.to_string());
     folder.row(Kind::Orders, on, &[&order.id, customer_id, &amount, CURRENCY, &ordered_at, item])
@@ -89,7 +88,7 @@ impl Story<'_> {
         Ok(confirmed_on)
     }
 
-    /// The whole order is returned, and nothing is ever paid.
+    /// Returns the whole order to the merchant. The customer never pays.
     fn send_back(&mut self, clock_on: NaiveDate) -> Result<()> {
         let sent_on = clock_on + Duration::days(1 + self.dice.days(4));
         let back_on = sent_on + Duration::days(2 + self.dice.days(4));

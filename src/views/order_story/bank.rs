@@ -1,4 +1,4 @@
-//! What an order's bank was asked for, what it answered, and what comes next, in words.
+//! An order's debits and pay-outs in words: the instructions to the bank, its answers, and the next instruction.
 
 use anyhow::Result;
 use chrono::NaiveDate;
@@ -19,15 +19,15 @@ use crate::store::instructions::StoredInstruction;
 use crate::store::journal::JournalRow;
 use crate::store::{Tx, instructions};
 
-/// Something that went to a bank or came back.
+/// An instruction to the bank or an answer of the bank, in words.
 pub struct Told {
     pub on: NaiveDate,
     pub what: String,
-    /// The line of the answer; none of an instruction, which the policy makes.
+    /// The line of the answer. `None` for an instruction, which follows from the policy.
     pub source: Option<Source>,
 }
 
-/// The instructions of an order, debits first, with what came back.
+/// Returns the instructions of an order with their answers, debits first.
 pub async fn load(tx: &mut Tx, merchant: &str, order_id: &str) -> Result<Vec<StoredInstruction>> {
     let mut all = Vec::new();
     for direction in Direction::ALL {
@@ -50,7 +50,7 @@ pub fn told(case: &Case, terms: &Terms, all: &[StoredInstruction], open_day: Nai
             (Direction::Debit, None) => format!("to collect {amount}"),
             (Direction::PayOut, _) => format!("to send {amount} of credit back to the customer"),
         };
-        // A close that could not seal its day leaves its instructions behind; the next one makes them anew.
+        // If a close could not seal its day, its instructions stay in the store; the next close creates them again.
         let unsealed = if *instructed_on >= open_day { "; it goes out once the day is sealed" } else { "" };
         let what = format!("the bank is asked {asked} (attempt {number}, {id}){unsealed}");
         lines.push(Told { on: *instructed_on, what, source: None });
@@ -69,7 +69,7 @@ pub fn told(case: &Case, terms: &Terms, all: &[StoredInstruction], open_day: Nai
     lines
 }
 
-/// Why a plan began later than it was meant to, if a hold was the reason.
+/// Returns, if a hold delayed the first attempt of a debit, the day that it was planned for.
 fn put_off(case: &Case, terms: &Terms, all: &[StoredInstruction], attempt: &Attempt) -> Option<String> {
     let meant_for = plus(attempt.due_on?, -terms.debit.as_ref()?.days_before);
     let plan = |other: &&StoredInstruction| {
@@ -82,7 +82,7 @@ fn put_off(case: &Case, terms: &Terms, all: &[StoredInstruction], attempt: &Atte
     by_hold.then(|| format!("; a hold put it off from {meant_for}"))
 }
 
-/// When the bank is asked for an instalment next, if it is.
+/// Returns in words when the bank is next asked to collect an instalment, or `None` if no debit is expected.
 pub fn next_debit(
     case: &Case,
     terms: &Terms,
@@ -108,7 +108,7 @@ pub fn next_debit(
     })
 }
 
-/// The order's customer credit, and when it is paid out.
+/// Returns the order's customer credit and when it is paid out, or `None` if there is no credit.
 pub fn credit(
     booked: &[JournalRow],
     terms: &Terms,

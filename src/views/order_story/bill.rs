@@ -1,4 +1,4 @@
-//! What providers' bills say about an order's payments and refunds, in words.
+//! The lines of providers' bills about an order's payments and refunds, in words.
 
 use std::collections::HashMap;
 
@@ -12,15 +12,15 @@ use crate::store::bills::LineRow;
 use crate::store::expected_in_bill::ExpectedRow;
 use crate::store::{Tx, bills, expected_in_bill};
 
-/// Something to tell, on its business date.
+/// A bill line or a missing one, in words, on its business date.
 pub struct Told {
     pub on: NaiveDate,
     pub what: String,
-    /// The row that says it; none if nobody says it.
+    /// The row of the bill. `None` if a bill should have the row and does not.
     pub source: Option<Source>,
 }
 
-/// What bills say of an order, and have not said.
+/// The bill lines of an order, and the lines that bills should have.
 pub struct Bills {
     lines: Vec<LineRow>,
     awaited: Vec<ExpectedRow>,
@@ -33,14 +33,15 @@ impl Bills {
         Ok(Bills { lines, awaited })
     }
 
-    /// The provider's fee for a payment or refund that its bill brought.
+    /// Returns the provider's fee for a payment or refund that arrived with the provider's bill.
     pub fn fee_of(&self, fact: &Fact) -> String {
         let line = self.lines.iter().find(|line| is_from(line, fact.source));
         let fee = line.and_then(|line| Some((line, line.fee_minor?, Currency::parse(&line.currency)?)));
         fee.map_or(String::new(), |(line, minor, currency)| format!("; {}", fee_words(&line.provider, minor, currency)))
     }
 
-    /// What bills say of what other files brought, and what they are late with by a day.
+    /// Returns the bill lines about payments and refunds that arrived in other files, and the lines that are missing on
+    /// a day.
     pub fn told(&self, facts: &[&Fact], open_day: NaiveDate) -> Result<Vec<Told>> {
         let mut told = Vec::new();
         let sources: HashMap<(&str, &str), Source> =

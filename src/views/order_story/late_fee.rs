@@ -1,4 +1,5 @@
-//! Late fees in words that a customer-service person can read out: the rule of the order's tier, and what a cap did.
+//! Late fees in words that a customer-service person can read out: the rule of the order's tier, and the effect of a
+//! cap.
 
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
@@ -12,7 +13,7 @@ use crate::domain::terms::late_fee::{CapScope, Caps, Charge, FeeKind, LateFee, L
 use crate::domain::terms::policy::Terms;
 use crate::domain::terms::reference_rate::{AnnualRate, RateOf};
 
-/// The rule that holds for an order of this amount, and why it does.
+/// Returns the rule for an order of this amount, with the tier that it follows from.
 pub fn of_order(fees: &LateFees, order_minor: i64, currency: Currency) -> String {
     let amount = |minor: i64| format!("{} {currency}", currency.plain(minor));
     let rule = rule(fees.of(order_minor), currency);
@@ -25,17 +26,17 @@ pub fn of_order(fees: &LateFees, order_minor: i64, currency: Currency) -> String
     format!("the order of {} is in the tier {tier}: {rule}", amount(order_minor))
 }
 
-/// True of a fee that a day more can make larger, so that its charges are told together.
+/// Whether one more day can increase the fee. The story then shows its charges on one line.
 pub fn grows_by_the_day(fee: &LateFee) -> bool {
     matches!(fee.kind, FeeKind::Daily { .. }) || fee.caps.annual_rate.is_some()
 }
 
-/// The rule again, with what a cap cut off an instalment's fee by what was known on a day.
+/// Returns the rule, with the cap that reduced an instalment's fee, if one did. Uses the facts known on a day.
 pub fn on_day(case: &Case, terms: &Terms, instalment: i64, day: NaiveDate) -> String {
     let order = &case.order;
     let fee = terms.late_fee.of(order.amount_minor);
     let rule = rule(fee, order.currency);
-    // Days that no calendar knows are told with the due date.
+    // A day that no calendar covers is already reported with the due date.
     let all = fee_workings(&case.as_known_on(day), terms, day).unwrap_or_default();
     let of_instalment = usize::try_from(instalment - 1).ok().and_then(|place| all.get(place).copied());
     let Some((workings, cut)) = of_instalment.and_then(|workings| Some((workings, workings.cut?))) else { return rule };

@@ -1,4 +1,4 @@
-//! An order's story, day by day: every date, amount, refusal and mail with its rule and source, and what is owed now.
+//! An order's story, day by day: every date, amount, refusal and mail with its rule and source, and the positions now.
 
 mod bank;
 mod bill;

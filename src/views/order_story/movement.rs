@@ -1,17 +1,17 @@
-//! Movements of money in words. Late fees are told elsewhere: day by day they would be a long story.
+//! Movements of money in words. The story summarises late fees elsewhere: one line for each day would be too long.
 
 use super::words::reason;
 use crate::domain::journal::{Account, Kind, Movement};
 use crate::store::journal::JournalRow;
 
-/// What an entry of the journal did; none for those that say nothing new.
+/// Returns a journal entry in words, or `None` if the entry adds nothing new to the story.
 pub fn words(row: &JournalRow) -> Option<String> {
     let amount = format!("{} {}", row.currency.plain(row.minor), row.currency);
     let cause = &row.movement.cause;
     let (about, usual) = about(&row.movement);
     let what = match row.movement.kind {
         Kind::Order | Kind::ServiceFee | Kind::LateFee => return None,
-        // What was recovered becomes what was refunded: the books tell them apart, the customer owes the same.
+        // The entry moves an amount between recovery and bad debt. The customer owes the same.
         Kind::Chargeback | Kind::Refund if is_reclassified(&row.movement) => return None,
         Kind::Refund if is_cash(&row.movement) => {
             let credit = [row.movement.debit, row.movement.credit].contains(&Account::CustomerCredit);
@@ -52,7 +52,7 @@ pub fn words(row: &JournalRow) -> Option<String> {
         Kind::WriteOff => format!("{amount} of late fee is given up with it"),
         Kind::Recovery => format!("of payment {cause}, {amount} pays what was written off"),
         Kind::PayOut => format!("{amount} of the customer's credit is paid out, {cause}"),
-        // Waiting rows go into suspense as news, and come out of it otherwise.
+        // A pending row goes into suspense with the reason `new`, and leaves it with another reason.
         Kind::Suspense => format!("{amount} of {cause} lies in suspense"),
     };
     let usual = if row.movement.kind == Kind::Suspense { row.reason == "new" } else { usual };
@@ -61,12 +61,12 @@ pub fn words(row: &JournalRow) -> Option<String> {
     Some(format!("{way}{what}{why}"))
 }
 
-/// The account that a movement is about, and whether it was posted the usual way round; the other way round it takes
-/// back what it says.
+/// Returns the account that a movement is about, and whether it was posted in the usual direction. In the other
+/// direction, the movement reverses an earlier one.
 fn about(movement: &Movement) -> (Account, bool) {
     let Movement { kind, debit, credit, .. } = *movement;
     let (one, other) = match kind {
-        // Money comes from outside, or goes back there.
+        // `one` is the outside account: the debit side when money comes in, the credit side when money goes out.
         Kind::Chargeback | Kind::PayOut => (credit, debit),
         Kind::Refund if is_cash(movement) => (credit, debit),
         _ => (debit, credit),
@@ -78,7 +78,7 @@ fn about(movement: &Movement) -> (Account, bool) {
         _ => is_outside(one),
     };
     let about = match kind {
-        // A write-off is told by where the loss is booked.
+        // A write-off is about the account in which the loss is booked.
         Kind::WriteOff => {
             if usual {
                 debit

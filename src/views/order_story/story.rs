@@ -1,4 +1,4 @@
-//! Putting an order's story together from what the books keep of it.
+//! Builds an order's story from the books.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -116,7 +116,7 @@ impl OrderStory {
                 (Some(mail), None) => format!("mail {} ({}) {}", reminder.template, reminder.step, mail.status),
                 (None, None) => continue,
             };
-            // What was not sent has no Message-ID to look for.
+            // A mail that was not sent has no Message-ID to search for.
             let sent = mail.filter(|_| reminder.suppressed.is_none());
             let source = sent.map(|mail| mail.message_id).unwrap_or_default();
             told.tell(reminder.business_date, MAIL, what, source);
@@ -160,7 +160,7 @@ impl OrderStory {
     }
 }
 
-/// A story while it is told.
+/// A story under construction.
 struct Told<'a> {
     merchant: &'a Merchant,
     names: HashMap<i64, String>,
@@ -172,7 +172,7 @@ impl Told<'_> {
         self.events.push(Event { on, kind, what, source: some(source) });
     }
 
-    /// The story as far as it does not depend on what is owed.
+    /// Returns the story without the parts that depend on the positions.
     fn into_story(self, order_id: &str, stored: Option<StoredOrder>) -> OrderStory {
         OrderStory {
             merchant_id: self.merchant.id.clone(),
@@ -212,7 +212,8 @@ impl Told<'_> {
         lines
     }
 
-    /// `rows`: those not simply recorded. That of a declined order keeps the reason with the figures of the decision.
+    /// Adds the order. `rows` are the recorded rows of the order; the row of a declined order has the reason with the
+    /// figures of the decision.
     fn ordered(&mut self, environment: &Environment, stored: &StoredOrder, rows: &[(RecordedRow, String)]) {
         let order = &stored.order;
         let at = order.ordered_at.with_timezone(&environment.scheme.zone).format("%Y-%m-%d %H:%M");
@@ -293,7 +294,7 @@ impl Told<'_> {
                 format!("hold {} ({}) from {} {until}: {stops}", fact.id, reason.name(), fact.effective_on)
             }
             What::Waiver { minor } => format!("late fee of up to {} waived, {}", amount(*minor), fact.id),
-            // Told with the pay-out that it confirms, or with what the refund moved.
+            // The story shows these facts with the pay-out that they confirm, or with the movements of the refund.
             What::Notice { .. } | What::PayOut { .. } | What::GivenBack => return,
         };
         let late = if fact.effective_on < fact.booked_on {
@@ -308,7 +309,7 @@ impl Told<'_> {
         self.tell(fact.booked_on, FROM_FILE, format!("{what}{note}{late}{waited}"), source);
     }
 
-    /// Due dates as they were known day by day.
+    /// Adds the due dates, each on the day on which it became known.
     fn due_dates(&mut self, case: &Case, terms: &Terms, open_day: NaiveDate) -> Result<()> {
         let mut before: Vec<Option<NaiveDate>> = Vec::new();
         let mut day = Some(case.order.booked_on);
@@ -389,7 +390,7 @@ impl Told<'_> {
         self.fee_grew(growing, case, terms);
     }
 
-    /// A late fee that grew day by day is told in one line.
+    /// Adds a late fee that grew day by day, as one line.
     fn fee_grew(&mut self, growing: Option<Growing>, case: &Case, terms: &Terms) {
         let Some(Growing { first, last, instalment, sum, total }) = growing else { return };
         let currency = case.order.currency;
@@ -405,18 +406,18 @@ impl Told<'_> {
     }
 }
 
-/// Charges of a late fee that are told together, with what all late fees of the order then came to.
+/// Charges of a late fee that share one line, with the total of all late fees of the order after them.
 #[derive(Clone, Copy)]
 struct Growing {
     first: NaiveDate,
     last: NaiveDate,
-    /// The last one's.
+    /// The instalment of the last charge.
     instalment: i64,
     sum: i64,
     total: i64,
 }
 
-/// `reported`: the day of the step is sealed, so the report is out.
+/// Returns a step of the credit record in words. `reported`: the day of the step is sealed, so the report is published.
 fn credit_words(status: CreditStatus, reported: bool) -> &'static str {
     match status {
         CreditStatus::Clear => "clear again, nothing is reported",
@@ -431,7 +432,7 @@ fn credit_words(status: CreditStatus, reported: bool) -> &'static str {
     }
 }
 
-/// What is owed at this moment, by the days that are over.
+/// Returns the positions now, in words. They count the days that are over.
 fn now(owed: &[Owed], currency: Currency, next_debit: impl Fn(&Position) -> Option<String>) -> Vec<String> {
     let mut lines = Vec::new();
     for Owed { position, gone_on, .. } in owed {
@@ -470,7 +471,7 @@ fn now(owed: &[Owed], currency: Currency, next_debit: impl Fn(&Position) -> Opti
     lines
 }
 
-/// Money of the order that waits in suspense.
+/// Returns the order's money in suspense, in each currency.
 fn suspended(rows: &[(RecordedRow, String)]) -> Vec<Amount> {
     let mut sums: BTreeMap<Currency, i64> = BTreeMap::new();
     for (row, _) in rows.iter().filter(|(row, _)| row.outcome == "pending") {
@@ -482,7 +483,7 @@ fn suspended(rows: &[(RecordedRow, String)]) -> Vec<Amount> {
     sums.into_iter().map(|(currency, minor)| Amount::new(minor, currency)).collect()
 }
 
-/// The balance of the order's customer credit; none if it is zero.
+/// Returns the balance of the order's customer credit, or `None` if it is zero.
 fn customer_credit(booked: &[JournalRow]) -> Option<Amount> {
     let side = |row: &JournalRow| {
         i64::from(row.movement.credit == Account::CustomerCredit)

@@ -13,12 +13,12 @@ use crate::domain::terms::hold::{HoldEffect, HoldRule};
 use crate::domain::terms::policy::Terms;
 use crate::views::words::count;
 
-/// A share as per cent: 0.0005 is 0.05 %.
+/// Returns a share as a percentage: 0.0005 is 0.05 %.
 pub fn percent(share: Decimal) -> String {
     format!("{} %", (share * Decimal::ONE_HUNDRED).normalize())
 }
 
-/// Why the term starts when it does.
+/// Returns the event that starts the term.
 pub fn clock(terms: &Terms, clock: ClockDay) -> String {
     let rule = match terms.clock {
         Clock::Ordered => "the order",
@@ -38,7 +38,7 @@ pub fn clock(terms: &Terms, clock: ClockDay) -> String {
     }
 }
 
-/// How long the customer has, as it was told when the order was accepted.
+/// Returns the customer's time to pay, as it was when the order was accepted.
 pub fn time_to_pay(terms: Option<&Terms>, term: i64) -> String {
     match terms.map(|terms| (terms, terms.due_day, terms.instalments.len())) {
         Some((_, Some(due_day), _)) => format!("to pay by {}", day_of_month(due_day)),
@@ -48,7 +48,7 @@ pub fn time_to_pay(terms: Option<&Terms>, term: i64) -> String {
     }
 }
 
-/// What came between the clock day and the due date, where it is more than so many days.
+/// Returns the steps from the clock day to the due date, or nothing if the term is a number of calendar days.
 pub fn way(terms: &Terms, way: &DueDateWorkings) -> Result<String, NoYear> {
     let mut steps = match (way.term, &terms.days_off) {
         (Term::Days(_), None) => return Ok(String::new()),
@@ -70,7 +70,7 @@ pub fn way(terms: &Terms, way: &DueDateWorkings) -> Result<String, NoYear> {
     Ok(format!("{steps}, calendar {}", days_off.calendar.name))
 }
 
-/// Why a due date that falls on a day goes to another; nothing if it stays.
+/// Returns why a due date moves to another day, or nothing if it does not move.
 fn moved(terms: &Terms, from: NaiveDate, to: NaiveDate) -> Result<String, NoYear> {
     let Some(days_off) = terms.days_off.as_ref().filter(|_| from != to) else { return Ok(String::new()) };
     let why = days_off.calendar.why_off(from)?.unwrap_or_default();
@@ -91,7 +91,7 @@ fn day_of_month(DueDay { day, month }: DueDay) -> String {
     }
 }
 
-/// What a correction says.
+/// Returns a correction in words.
 pub fn correction(correction: &Correction, order: &Order) -> String {
     let Correction { id, kind, fact_id, instead, reason, approved_by, .. } = correction;
     let why = format!("({reason}; {approved_by})");
@@ -111,7 +111,7 @@ pub fn correction(correction: &Correction, order: &Order) -> String {
     format!("correction {id}: {kind} {fact_id} was{what} on {} {why}", fact.effective_on)
 }
 
-/// What a hold stops.
+/// Returns the effects of a hold in words.
 pub fn stops(rule: &HoldRule) -> String {
     let words = rule.effects.iter().map(|effect| match effect {
         HoldEffect::Clock => "its days don't count towards the due date",
@@ -123,7 +123,7 @@ pub fn stops(rule: &HoldRule) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
 
-/// Why an entry was posted on its day.
+/// Returns in words why an entry was posted on its day.
 pub fn reason(reason: &str) -> &str {
     match reason {
         "corrected" => "what came to light today changed what should have been",

@@ -80,8 +80,7 @@ fn a_home_that_may_only_be_read_is_read() {
     crate::support::assert_same(&before, &crate::support::files_below(&scheme.path(""), &["run"]));
 }
 
-<<<<<<< HEAD
-/// The program as a user without rights, since rights count for nothing to root.
+/// The command as a user without privileges: file permissions do not apply to root.
 fn unprivileged(scheme: &Scheme, arguments: &[&str]) -> Command {
     let command = scheme.command(arguments);
     if fs::metadata("/proc/self").unwrap().uid() != 0 {
@@ -89,20 +88,6 @@ fn unprivileged(scheme: &Scheme, arguments: &[&str]) -> Command {
     }
     // Other users cannot reach the program; they can read a copy in the scheme's folder.
     let program = scheme.folder.path().join("program");
-=======
-/// Returns the command as a user without privileges: file permissions do not apply to root.
-fn unprivileged(command: Command) -> Command {
-    if fs::metadata("/proc/self").unwrap().uid() != 0 {
-        return command;
-    }
-    let mut as_nobody = Command::new("setpriv");
-    as_nobody.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]);
-    // Other users may have no access to the program's folder, so make a copy that everyone can run.
-    let folder = std::env::temp_dir().join(format!("paylater-reading-{}", std::process::id()));
-    fs::create_dir_all(&folder).unwrap();
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
-    let program = folder.join("paylater");
->>>>>>> e3
     if !program.exists() {
         fs::copy(command.get_program(), &program).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();

@@ -98,7 +98,7 @@ fn numbers_and_nouns_agree() {
     assert!(check.starts_with("Test: 1 merchant, 13 feeds,") && check.contains("CNY, 1 band\n"), "{check}");
     scheme.close("2026-03-01");
     let verified = scheme.run(&["verify"]);
-    assert!(verified.contains("0 orders decided again, 1 sealed day, "), "{verified}");
+    assert!(verified.contains("0 orders recomputed; 1 day and "), "{verified}");
     let generated = scheme.path("made");
     let arguments = ["generate", "--merchants", "1", "--orders", "1", "--customers", "1", "--out"];
     let text = scheme.run(&[&arguments[..], &[generated.to_str().unwrap()]].concat());

@@ -51,7 +51,7 @@ pub struct Terms {
     pub effective_from: NaiveDate,
     /// The keys of a policy's version and their values.
     pub terms: Json,
-    /// Where each value is written, by its key, such as late_fee.rate or bands[0].limit.
+    /// Where each value is written, by its key, such as late_fee.rate or `bands[0].limit`.
     pub sources: BTreeMap<String, KeySource>,
 }
 

@@ -20,7 +20,7 @@ use crate::domain::calendar::plus;
 use crate::domain::facts::fact::{Event, Fact, What};
 
 impl Replay<'_> {
-    /// Applies the facts that move money in their order: by instant, then by [`rank`], then by key. Before each fact,
+    /// Applies the facts that move money in their order: by instant, then by `rank`, then by key. Before each fact,
     /// and at the end, writes off the instalments whose write-off is due.
     pub fn run(&self, schedule: Vec<Due>, today: NaiveDate) -> ReplayResult {
         let mut result = ReplayResult::new(schedule);

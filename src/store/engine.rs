@@ -1,4 +1,5 @@
-//! One interface to both engines: transactions, and the macro that runs a body on either engine. `connect` opens the store.
+//! One interface to both engines: transactions, and the macro that runs a body on either engine. `pools` begins
+//! transactions.
 
 use anyhow::{Context, Result};
 use serde::de::DeserializeOwned;

@@ -1,5 +1,5 @@
-//! Whether an arriving row or file is acceptable: an order by its customer's agreement and limit, a fact by its order's
-//! terms, a file by when it was expected.
+//! Whether an arriving row or file is acceptable: an order by its customer's agreement and limit (`eligibility`, with the
+//! reasons in `decline`), a fact by its order's terms (`admission`), a file by when it was expected (`arrival`).
 
 pub mod admission;
 pub mod arrival;

@@ -18,7 +18,7 @@ pub enum Encoding {
     Utf16,
 }
 
-/// The encoding of a file, known from its first bytes.
+/// The encoding of a file. `table` chooses among the possible ones: the first in which a header is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Script {
     Utf8,

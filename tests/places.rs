@@ -279,7 +279,7 @@ fn wrong_keys_and_missing_buckets_are_told_without_secrets() {
     assert!(said.contains("there is no bucket nowhere"), "{said}");
     scheme.write("paylater.toml", text.replace(&s3.endpoint(), "http://127.0.0.1:1"));
     let said = scheme.run_failing(&["close", "--through", "2026-03-01"], 1);
-    assert!(said.contains("feed orders: the inbox s3://files/in can't be looked into"), "{said}");
+    assert!(said.contains("feed orders: the inbox s3://files/in can't be listed"), "{said}");
     scheme.write("paylater.toml", text);
     assert!(!scheme.path("run/reconciliation/2026-03-01").exists());
     scheme.close("2026-03-01");

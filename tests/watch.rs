@@ -106,7 +106,7 @@ async fn the_rows_of_another_day_are_not_this_days() {
         assert_eq!(second.len(), 1, "{second:?}");
         assert!(
             second[0].starts_with("FILE_MISSING")
-                && second[0].ends_with("orders-2026-03-02.csv came with the rows of another day"),
+                && second[0].ends_with("orders-2026-03-02.csv came, but repeats the file of another day"),
             "{second:?}"
         );
         // The same is true if the exception is already open.

@@ -123,7 +123,9 @@ async fn not_there(tx: &mut Tx, feed: &Feed, date: NaiveDate) -> Result<String> 
     let by = feed.expected.as_ref().map(|expected| expected.by.format("%H:%M").to_string()).unwrap_or_default();
     let refused = files::dated(tx, name, date).await?;
     let but = match refused.last() {
-        Some(file) if file.status == "duplicate" => format!("; {} came with the rows of another day", file.name),
+        Some(file) if file.status == "duplicate" => {
+            format!("; {} came, but repeats the file of another day", file.name)
+        }
         Some(file) => format!("; {} came and is in quarantine", file.name),
         None => String::new(),
     };

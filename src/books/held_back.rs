@@ -159,8 +159,8 @@ pub fn in_words(missing: &[Missing<'_>]) -> Option<String> {
     let first = missing.iter().min_by_key(|file| (file.since, file.dated_on))?;
     let others = match missing.len() - 1 {
         0 => String::new(),
-        1 => ", nor has another file".to_owned(),
-        others => format!(", nor have {others} other files"),
+        1 => ", and 1 other file is missing".to_owned(),
+        others => format!(", and {others} other files are missing"),
     };
     Some(format!(
         "overdue mails, notices, credit flags and debits are held back since {since}: {}{others}",

@@ -81,7 +81,7 @@ impl fmt::Display for BrokenBooks {
             let without = |id: &String| format!("{id}, whose books {}", self.faults.in_short(id));
             let who: Vec<String> = of_merchants.keys().map(without).collect();
             let who = who.join(", and ");
-            write!(f, "{} was sealed without {who}; the day is made good with the next seal that has them:", self.day)?;
+            write!(f, "{} was sealed without {who}; the next seal that includes them covers this day too:", self.day)?;
         } else {
             write!(f, "the books of {0} do not add up; {0} was not sealed:", self.day)?;
         }
@@ -133,21 +133,27 @@ async fn left_of_merchant(
     let mut broken = Vec::new();
     let left = suspense::left(tx, id, today).await?;
     if left > 0 {
-        broken.push(format!("{id}: money of {left} rows is not in suspense yet, or still; run assess_positions"));
+        broken.push(format!(
+            "{id}: the money of {left} rows is not in suspense yet, or still; `paylater close` books it"
+        ));
     }
     let left = orders::count_to_decide(tx, id, today).await?;
     if left > 0 {
-        broken.push(format!("{id}: {left} orders are not decided yet; run assess_positions"));
+        broken.push(format!("{id}: {left} orders are not decided yet; `paylater close` decides them"));
     }
-    for (direction, job) in [(Direction::Debit, "collect_debits"), (Direction::PayOut, "pay_out_credit")] {
+    for direction in Direction::ALL {
         let left = instructions::count_to_review(tx, id, direction, today).await?;
         if left > 0 && uses(merchant, direction, today) {
-            broken.push(format!("{id}: {left} plans of instructions are not looked at yet; run {job}"));
+            broken.push(format!(
+                "{id}: {left} plans of instructions are not reviewed yet; `paylater close` reviews them"
+            ));
         }
     }
     let unmatched = bill_matching::left(tx, environment, merchant, today).await?.all();
     if unmatched > 0 {
-        broken.push(format!("{id}: {unmatched} rows of bills or of ours are not matched yet; run match_bills"));
+        broken.push(format!(
+            "{id}: {unmatched} rows of bills or of ours are not matched yet; `paylater close` matches them"
+        ));
     }
     Ok(broken)
 }

@@ -41,7 +41,7 @@ pub async fn sums(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<Fin
         findings.push(Finding::of(merchant, format!("{id} was answered as paid, but its money is not booked")));
     }
     for (event, key) in bills::inconsistent(tx, merchant, day, PAGE).await? {
-        let what = format!("{event} {key}: what bills say of it is not matched as the books have it");
+        let what = format!("{event} {key}: its matching with the bills does not agree with the books");
         findings.push(Finding::of(merchant, what));
     }
     Ok(findings)
@@ -111,11 +111,11 @@ async fn decide_page(
             wrong("its recorded position is not what follows from its facts".to_owned());
         }
         if own_rows.get(id).is_some_and(|row| !follows(row, &decision)) {
-            wrong("what its row says of amount and days still to come is not what follows from its facts".to_owned());
+            wrong("the amount or the future dates in its row do not follow from its facts".to_owned());
         }
         let later = |position: &Position| books == Books::Open && position.decided_on > day;
         if stored.iter().any(later) {
-            wrong("its recorded position is of a day to come".to_owned());
+            wrong("its recorded position is dated in the future".to_owned());
         }
         decided += 1;
     }

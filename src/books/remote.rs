@@ -69,7 +69,7 @@ pub async fn fetch(environment: &Environment, today: NaiveDate) -> Result<Looked
                 return Err(why).with_context(|| format!("fetching the files of feed {}", feed.name));
             }
             Err(why) => {
-                let words = format!("feed {}: the inbox {} can't be looked into: {why}", feed.name, inbox.place);
+                let words = format!("feed {}: the inbox {} can't be listed: {why}", feed.name, inbox.place);
                 tracing::error!(feed = feed.name, place = %inbox.place, "{words}");
                 looked.unseen.push(feed);
                 match inbox.unreachable {
@@ -103,9 +103,7 @@ pub async fn would_fetch(environment: &Environment, today: NaiveDate) -> Result<
                 would.extend(wanted.into_iter().map(words));
                 would.extend(refused.into_iter().map(|Refused { name, why }| format!("{name}: {why}")));
             }
-            Err(why) => {
-                would.push(format!("feed {}: the inbox {} can't be looked into: {why}", feed.name, inbox.place))
-            }
+            Err(why) => would.push(format!("feed {}: the inbox {} can't be listed: {why}", feed.name, inbox.place)),
         }
     }
     Ok(would)
@@ -196,7 +194,7 @@ async fn look(environment: &Environment, feed: &Feed, inbox: &Inbox, today: Naiv
             }
             // The sender is still writing the file, or removed it.
             Err(why @ RemoteError::Changed(_)) => {
-                tracing::warn!(feed = feed.name, "{why}; it is left for the next look")
+                tracing::warn!(feed = feed.name, "{why}; it is left for the next run")
             }
             Err(why) => return Err(why),
         }
@@ -378,7 +376,7 @@ fn leave_word(feed: &Feed, words: Option<&str>) -> Result<()> {
 async fn unreachable(tx: &mut Tx, feed: &Feed, inbox: &Inbox, today: NaiveDate) -> Result<()> {
     let merchant = feed.merchant.as_deref().unwrap_or_default();
     if exceptions::open_about(tx, merchant, INBOX_UNREACHABLE, &[&feed.name]).await?.is_empty() {
-        let message = format!("the inbox {} can't be looked into", inbox.place);
+        let message = format!("the inbox {} can't be listed", inbox.place);
         let (code, row_key) = (INBOX_UNREACHABLE.to_owned(), feed.name.clone());
         exceptions::open(tx, merchant, today, &[NewException { code, row_key, message, ..NewException::default() }])
             .await?;

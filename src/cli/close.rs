@@ -15,7 +15,7 @@ use crate::views::words::count;
 
 #[derive(clap::Args)]
 pub struct Close {
-    /// The last day to close, such as 2026-03-31. On the wall clock, no day that is not over.
+    /// The last day to close, such as 2026-03-31. On the wall clock, yesterday at the latest.
     #[arg(long, value_name = "DATE")]
     through: NaiveDate,
 }

@@ -72,7 +72,7 @@ pub struct Correct {
     #[arg(long, value_name = "CHANNEL")]
     channel: Option<String>,
 
-    /// The order that money waits for in vain should have named.
+    /// The order that waiting money should have named.
     #[arg(long, value_name = "ORDER")]
     order: Option<String>,
 

@@ -52,7 +52,10 @@ impl Explain {
         }
         match found.as_slice() {
             [only] => Ok(only),
-            [] => anyhow::bail!("no file has named an order {:?} yet; ids are told apart to the letter", self.order),
+            [] => anyhow::bail!(
+                "no file has named an order {:?} yet; ids must match exactly, including upper and lower case",
+                self.order
+            ),
             several => {
                 let ids: Vec<&str> = several.iter().map(|merchant| merchant.id.as_str()).collect();
                 anyhow::bail!("{} have an order {:?}; say which with --merchant", ids.join(" and "), self.order)

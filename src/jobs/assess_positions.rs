@@ -21,7 +21,11 @@ pub async fn run_for(environment: &Environment, merchant: &Merchant, today: Naiv
             break;
         }
         // An order that was decided today needs no decision before tomorrow.
-        ensure!(page.first() != before.first(), "order {} is never done being decided for {today}", page[0]);
+        ensure!(
+            page.first() != before.first(),
+            "order {} was decided for {today} and is still due to be decided",
+            page[0]
+        );
         let ids: Vec<&str> = page.iter().map(String::as_str).collect();
         match decide_orders(&mut tx, environment, &merchant.id, &ids, today).await {
             Ok(decided) => changed.add(decided),

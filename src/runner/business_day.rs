@@ -76,7 +76,7 @@ impl Shortcomings {
 
     fn ensure_none(&self, last: NaiveDate) -> Result<()> {
         let kinds = [
-            (&self.incomplete, "not with everybody's books"),
+            (&self.incomplete, "without some merchants' books"),
             (&self.unsent, "not all was sent"),
             (&self.rejected, "rows were rejected"),
         ];

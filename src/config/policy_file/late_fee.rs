@@ -344,8 +344,7 @@ fn against_the_law(
 ) -> Option<String> {
     let code = terms.currency.code();
     let Some(cap) = &rule.caps.annual_rate else {
-        let grows = matches!(rule.kind, FeeKind::Daily { .. });
-        return grows.then(|| {
+        return rule.kind.grows_by_the_day().then(|| {
             format!(
                 "is missing: a daily fee grows without end, and [legal.{code}] sets a highest annual rate; write {} or less",
                 as_cap(legal)

@@ -79,6 +79,16 @@ pub enum FeeKind {
     Steps(Vec<Step>),
 }
 
+impl FeeKind {
+    /// Whether one more unpaid day can increase the fee.
+    pub fn grows_by_the_day(&self) -> bool {
+        match self {
+            FeeKind::Daily { .. } => true,
+            FeeKind::None | FeeKind::Flat(_) | FeeKind::Percent(_) | FeeKind::Steps(_) => false,
+        }
+    }
+}
+
 /// A charge at the end of E(n), if P(E(n)) > 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {

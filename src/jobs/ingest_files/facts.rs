@@ -92,7 +92,7 @@ async fn void_failed(
         outcomes[*at] = match intake.decide(tx, row, fingerprint, source).await? {
             // The refund was never booked, and never will be.
             Outcome::Pending { .. } => {
-                let message = "a refund that failed; nothing was counted of it".to_owned();
+                let message = "the refund failed and was never booked".to_owned();
                 Outcome::Declined { code: SET_ASIDE, message }
             }
             outcome => outcome,

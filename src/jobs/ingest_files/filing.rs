@@ -103,7 +103,7 @@ fn reason(file: &RecordedFile) -> String {
     let RecordedFile { name, feed, sha256, business_date, .. } = file;
     format!(
         "file: {name}\nfeed: {feed}\nbusiness date: {business_date}\nsha256: {sha256}\ncode: {code}\nreason: {message}\n\
-         what to do: have it mended and send it again, under the same name or another\n"
+         what to do: have it corrected and send it again, under the same name or another\n"
     )
 }
 

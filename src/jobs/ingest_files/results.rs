@@ -110,8 +110,7 @@ impl<'a> ResultIntake<'a> {
             Direction::PayOut => "pay-out",
         };
         let Some(stored) = self.out.get_mut(&row.id) else {
-            let message =
-                format!("no {what} {} has gone out to the bank; send the id as it stands in our file", row.id);
+            let message = format!("no {what} {} has gone out to the bank; send the id as it is in our file", row.id);
             return Outcome::Rejected { code: "UNKNOWN_INSTRUCTION", message };
         };
         if let Some(known) = stored.content {

@@ -28,7 +28,7 @@ pub fn of_order(fees: &LateFees, order_minor: i64, currency: Currency) -> String
 
 /// Whether one more day can increase the fee. The story then shows its charges on one line.
 pub fn grows_by_the_day(fee: &LateFee) -> bool {
-    matches!(fee.kind, FeeKind::Daily { .. }) || fee.caps.annual_rate.is_some()
+    fee.kind.grows_by_the_day() || fee.caps.annual_rate.is_some()
 }
 
 /// Returns the rule, with the cap that reduced an instalment's fee, if one did. Uses the facts known on a day.

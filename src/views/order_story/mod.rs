@@ -2,6 +2,7 @@
 
 mod bank;
 mod bill;
+mod events;
 mod late_fee;
 mod movement;
 mod story;

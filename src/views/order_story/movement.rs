@@ -53,7 +53,7 @@ pub fn words(row: &JournalRow) -> Option<String> {
         Kind::Recovery => format!("of payment {cause}, {amount} pays what was written off"),
         Kind::PayOut => format!("{amount} of the customer's credit is paid out, {cause}"),
         // A pending row goes into suspense with the reason `new`, and leaves it with another reason.
-        Kind::Suspense => format!("{amount} of {cause} lies in suspense"),
+        Kind::Suspense => format!("{amount} of {cause} is in suspense"),
     };
     let usual = if row.movement.kind == Kind::Suspense { row.reason == "new" } else { usual };
     let way = if usual { "" } else { "taken back: " };

@@ -115,7 +115,7 @@ impl LateFee {
     fn begins_on(&self, on: &Overdue<'_>) -> NaiveDate {
         let first = match &self.kind {
             FeeKind::Steps(steps) => steps.first().map_or(0, |step| step.after),
-            _ => self.grace,
+            FeeKind::None | FeeKind::Flat(_) | FeeKind::Percent(_) | FeeKind::Daily { .. } => self.grace,
         };
         on.held.advance(on.due_on, first)
     }

@@ -373,7 +373,7 @@ fn a_refund_that_failed_is_void() {
     ]);
     scheme.close("2026-03-07");
     let ack = scheme.ack("bills", "bills-2026-03-05.csv");
-    assert!(ack.contains("2,R1,accepted") && ack.contains("3,R9,declined,SET_ASIDE,a refund that failed"), "{ack}");
+    assert!(ack.contains("2,R1,accepted") && ack.contains("3,R9,declined,SET_ASIDE,the refund failed"), "{ack}");
     assert!(scheme.ack("bills", "bills-2026-03-06.csv").contains("R1,duplicate"));
     assert!(scheme.ack("refunds", "refunds-2026-03-06.csv").contains("R2,accepted"));
     // The provider itself gave back the refund in the bill. The other refund is customer credit.

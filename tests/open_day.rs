@@ -494,7 +494,7 @@ fn letters_say_only_what_the_terms_bear_out() {
     assert_eq!(neither.len(), 5);
     for text in &neither {
         assert!(!text.contains("late fee") && !text.contains("credit record"), "{text}");
-        assert!(text.contains("Please pay the merchant"), "{text}");
+        assert!(text.contains("Please pay the way"), "{text}");
     }
     // The only fee is charged at the end of the 8th. Until then the mail says that a fee may be added; after that there
     // is no second fee.

@@ -132,7 +132,7 @@ fn a_year_without_data_stops_the_work_and_a_row_that_leads_there_is_rejected() {
     assert!(!scheme.path("run/reconciliation/2026-12-25").exists());
     let ack = scheme.read("run/outbox/extensions/extensions-2026-12-21.csv.ack.csv");
     assert!(
-        ack.contains("X1,rejected,NO_CALENDAR_YEAR,\"column requested_at, value \"\"2026-12-21\"\": its due date cannot be told: calendar cn does not know 2027"),
+        ack.contains("X1,rejected,NO_CALENDAR_YEAR,\"column requested_at, value \"\"2026-12-21\"\": its due date cannot be determined: calendar cn does not know 2027"),
         "{ack}"
     );
 
@@ -201,7 +201,7 @@ fn an_order_row_that_leads_to_an_unknown_year_does_not_stop_its_file() {
     scheme.close("2026-09-27");
     let ack = scheme.read("run/outbox/orders/orders-2026-09-27.csv.ack.csv");
     let expected = "line,key,outcome,code,message\n\
-                    2,O2,rejected,NO_CALENDAR_YEAR,\"column ordered_at, value \"\"2062-09-27\"\": its due date cannot be told: \
+                    2,O2,rejected,NO_CALENDAR_YEAR,\"column ordered_at, value \"\"2062-09-27\"\": its due date cannot be determined: \
                     calendar cn does not know 2062; it covers 2024 to 2026\"\n3,O3,accepted,,\n4,O2,accepted,,\n";
     assert_eq!(ack, expected);
 }

@@ -488,7 +488,7 @@ fn a_profile_that_makes_no_sense_is_refused_with_its_line() {
             good.replace("\"c\"", "{ from = \"c\", sign = \"minus\" }"),
             "\"minus\" is not known; write negative, absolute or reversed",
         ),
-        (format!("{good}[cells]\nthousands = \".\""), "cells.thousands: stands where the decimal point does"),
+        (format!("{good}[cells]\nthousands = \".\""), "cells.thousands: is also the decimal sign"),
         (format!("{good}[cells]\nminor_digits = 9"), "cells.minor_digits: write the digits behind the point"),
         (format!("{good}[cells]\nmark = \"\""), "cells.mark: is empty; write what every cell begins with"),
         (format!("{good}[[set_aside]]\nwhy = \"all\""), "own.toml:9: set_aside: would set every row aside"),

@@ -139,10 +139,8 @@ fn what_goes_while_something_is_owed_is_told() {
     let exceptions = |day: &str| scheme.exceptions(day);
     assert_eq!(
         exceptions("2026-03-01"),
-        [
-            "UNKNOWN_CUSTOMER 0 agreement A4 names customer U4, of whom no file has said anything; their orders are declined \
-          until a file of customers has them"
-        ]
+        ["UNKNOWN_CUSTOMER 0 agreement A4 names customer U4, who is in no file so far; their orders are declined \
+          until a file of customers has them"]
     );
     // U1 owes and closes the agreement, U2 owes and unbinds the card, U3 owes nothing and does both.
     write(
@@ -163,7 +161,7 @@ fn what_goes_while_something_is_owed_is_told() {
         [
             "CLOSED_WHILE_OWING 0 agreement A1 was closed while its customer owes 10.00 CNY; what is owed stays owed and is \
              collected",
-            "CARD_UNBOUND_WHILE_OWING 0 customer U2 has bound no bank card any more, but owes 20.00 CNY to SHOP; ask them to \
+            "CARD_UNBOUND_WHILE_OWING 0 customer U2 no longer has a bank card bound, but owes 20.00 CNY to SHOP; ask them to \
              bind one or to pay by hand",
         ]
     );

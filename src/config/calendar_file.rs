@@ -184,7 +184,7 @@ impl RawCalendar {
                     break;
                 }
                 if let Some(other) = special.insert(day, entry) {
-                    let message = format!("{day} stands there twice, for {} as well; write each day once", other.name);
+                    let message = format!("{day} is listed twice, for {} as well; write each day once", other.name);
                     rules.refuse(&at, message);
                 }
             }
@@ -209,7 +209,7 @@ fn years(written: &[i64], rules: &mut Rules) -> BTreeSet<i32> {
                 rules.refuse(&at, format!("{written} is not from {first} to {last}; write a year that is"));
             }
             Some(year) if !years.insert(year) => {
-                rules.refuse(&at, format!("{year} stands there twice; write each year once"));
+                rules.refuse(&at, format!("{year} is listed twice; write each year once"));
             }
             Some(_) => {}
         }
@@ -269,7 +269,7 @@ mod tests {
                 "weekly_off = [\"caturday\"]",
                 "own.toml:1: weekly_off: \"caturday\": write days of the week such as \"saturday\"",
             ),
-            ("weekly_off = [\"sunday\", \"sun\"]", "weekly_off: \"sun\" stands there twice"),
+            ("weekly_off = [\"sunday\", \"sun\"]", "weekly_off: \"sun\" is listed twice"),
             (
                 "weekly_off = [\"mon\", \"tue\", \"wed\", \"thu\", \"fri\", \"sat\", \"sun\"]",
                 "every day is off; leave at least one",
@@ -277,7 +277,7 @@ mod tests {
             ("years = [2026]", "own.toml:1: weekly_off: is missing; write it: days of the week that are off"),
             (&format!("{weekends}holidays = []"), "own.toml:2: holidays: there is no such key"),
             (&format!("{weekends}years = [20266]"), "own.toml:2: years: 20266 is not from 1970 to 2200"),
-            (&format!("{weekends}years = [2026, 2026]"), "years: 2026 stands there twice"),
+            (&format!("{weekends}years = [2026, 2026]"), "years: 2026 is listed twice"),
             (&format!("{weekends}years = [2026]"), "years: 2026 is listed, but days_off has no day of it"),
             (
                 &format!("{weekends}days_off = [{{ name = \"X\", first = \"2026-01-01\" }}]"),
@@ -292,7 +292,7 @@ mod tests {
                     "{weekends}years = [2026]\ndays_off = [{{ name = \"X\", first = \"2026-01-01\", last = \"2026-01-03\" }}, \
                      {{ name = \"Y\", first = \"2026-01-03\" }}]"
                 ),
-                "2026-01-03 stands there twice, for X as well",
+                "2026-01-03 is listed twice, for X as well",
             ),
             (
                 &format!(

@@ -175,7 +175,8 @@ async fn leave_out(tx: &mut Tx, environment: &Environment, faults: &Faults, toda
             Some(lines) => {
                 if !is_told {
                     let short = faults.in_short(&merchant.id);
-                    let message = format!("not sealed since {today}, its books {short}: {}", lines.join("; "));
+                    let message =
+                        format!("left out of the seal since {today}, because its books {short}: {}", lines.join("; "));
                     let code = BROKEN.to_owned();
                     let exception = NewException { code, row_key: merchant.id.clone(), message, ..Default::default() };
                     exceptions::open(tx, "", today, &[exception]).await?;

@@ -145,9 +145,8 @@ pub fn too_many_days(open: NaiveDate, last: NaiveDate, at_most: i64) -> Option<S
     let days = days_between(open, last) + 1;
     (days > at_most).then(|| {
         format!(
-            "by the clock, {days} days from {open} through {last} are over and not closed; more than {at_most} at once are \
-             closed only by somebody who asks for it. If the clock is right, stop the daemon and run paylater close \
-             --through {last}"
+            "by the clock, {days} days from {open} through {last} are over and not closed; the daemon closes at most \
+             {at_most} at once. If the clock is right, stop the daemon and run paylater close --through {last}"
         )
     })
 }

@@ -132,7 +132,7 @@ impl Feed {
         let Some(expected) = &self.expected else { return Ok(None) };
         expected.on(day).with_context(|| {
             format!(
-                "feed {}: whether a file is expected on {day} cannot be told; add the year to the calendar: a file of your \
+                "feed {}: it is not known whether a file is expected on {day}; add the year to the calendar: a file of your \
                  own under [calendars] takes the place of a built-in one",
                 self.name
             )

@@ -94,7 +94,7 @@ impl Scheme {
             let Some(terms) = merchant.policy.in_force(day) else { continue };
             due::latest(terms, day, 0).with_context(|| {
                 format!(
-                    "merchant {}, policy version {}: the due date of an order whose term starts on {day} cannot be told; \
+                    "merchant {}, policy version {}: the due date of an order whose term starts on {day} cannot be determined; \
                      add the year to the calendar: a file of your own under [calendars] takes the place of a built-in one",
                     merchant.id, terms.effective_from
                 )

@@ -54,7 +54,7 @@ fn rising(mut steps: Vec<i64>) -> Result<Vec<i64>> {
             return Err(wrong(key, message));
         }
         if steps[..i].contains(step) {
-            return Err(wrong(key, format!("{step} stands there twice; write each day once")));
+            return Err(wrong(key, format!("{step} is listed twice; write each day once")));
         }
     }
     steps.sort_unstable();

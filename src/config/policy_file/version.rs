@@ -350,7 +350,7 @@ fn effects(effects: Vec<HoldEffect>) -> Result<Vec<HoldEffect>> {
     }
     for (i, effect) in effects.iter().enumerate() {
         if effects[..i].contains(effect) {
-            return Err(wrong(format!("[{i}]"), format!("{} stands there twice; write each once", effect.name())));
+            return Err(wrong(format!("[{i}]"), format!("{} is listed twice; write each once", effect.name())));
         }
     }
     Ok(effects)

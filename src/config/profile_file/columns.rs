@@ -78,7 +78,7 @@ fn column_of(kind: Kind, name: &str) -> Result<()> {
         return Ok(());
     }
     let meant = shape::nearest(name, &known).map(|name| format!("; did you mean {name}?")).unwrap_or_default();
-    bail!("{} have no such column; here belong {}{meant}", kind.name(), known.join(", "))
+    bail!("{} have no such column; the columns are {}{meant}", kind.name(), known.join(", "))
 }
 
 impl RawSource {
@@ -106,7 +106,7 @@ impl RawSource {
             return Err(wrong("words", "are for columns of words; leave them out"));
         }
         if raw.replace.contains_key("") || raw.until.as_deref() == Some("") {
-            return Err(wrong("replace", "an empty text stands everywhere; write one that does not"));
+            return Err(wrong("replace", "must not be empty: an empty text is found everywhere"));
         }
         Ok(Rule {
             from: raw.from.map(OneOrMore::all).unwrap_or_default(),

@@ -310,10 +310,7 @@ impl RawCells {
         };
         let (thousands, decimal) = (one("thousands", self.thousands)?, one("decimal", self.decimal)?);
         if thousands.is_some() && thousands == Some(decimal.unwrap_or('.')) && self.minor_digits.is_none() {
-            return Err(wrong(
-                "thousands",
-                "stands where the decimal point does; write which of them is the other sign",
-            ));
+            return Err(wrong("thousands", "is also the decimal sign; the two must differ"));
         }
         if self.minor_digits.is_some_and(|digits| digits > 4) {
             return Err(wrong("minor_digits", "write the digits behind the point of the currency, 0 to 4"));

@@ -330,7 +330,7 @@ fn names(table: &str, key: &str, names: &[String], rules: &mut Rules) {
         let plain = match (is_name(name), seen.insert(name.to_lowercase())) {
             (false, _) => Err(anyhow::anyhow!("{name:?}: write letters, digits, - and _ only")),
             // Some file systems ignore case in the names of folders.
-            (true, false) => Err(anyhow::anyhow!("{name:?} stands there twice; give each {table} its own")),
+            (true, false) => Err(anyhow::anyhow!("{name:?} is listed twice; give each {table} its own")),
             (true, true) => Ok(()),
         };
         rules.keep(&format!("{table}[{i}].{key}"), plain);

@@ -46,7 +46,7 @@ impl Places {
         for (i, raw) in raw.into_iter().enumerate() {
             let resolved = raw.resolve(base).and_then(|(root, place)| {
                 let twice = places.iter().any(|(other, _)| *other == root);
-                if twice { Err(wrong("url", format!("{root} stands there twice"))) } else { Ok((root, place)) }
+                if twice { Err(wrong("url", format!("{root} is listed twice"))) } else { Ok((root, place)) }
             });
             places.extend(rules.keep(&format!("place[{i}]"), resolved));
         }

@@ -157,7 +157,7 @@ fn entries(table: &mut Table, schema: &Json, key: &str, problems: &mut Problems)
         let words: Vec<&str> = known.keys().map(String::as_str).collect();
         let advice = match nearest(name, &words) {
             Some(word) => format!("there is no such key; did you mean {word}?"),
-            None => format!("there is no such key; here belong {}", words.join(", ")),
+            None => format!("there is no such key; the keys here are {}", words.join(", ")),
         };
         problems.add(&node.location, &path, advice);
         strangers.push(name.to_owned());

@@ -63,7 +63,7 @@ pub fn weekdays(names: &[String]) -> Result<Vec<Weekday>> {
     for name in names {
         let advice = || format!("{name:?}: write days of the week such as \"saturday\", or [] for none");
         let day = name.parse().ok().with_context(advice)?;
-        ensure!(!days.contains(&day), "{name:?} stands there twice; write each day once");
+        ensure!(!days.contains(&day), "{name:?} is listed twice; write each day once");
         days.push(day);
     }
     days.sort_by_key(Weekday::num_days_from_monday);

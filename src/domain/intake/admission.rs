@@ -26,7 +26,7 @@ pub enum Refusal {
     BeforeOrder { on: NaiveDate, order_id: String, ordered_on: NaiveDate, days: i64 },
     #[error("refunded {days} days after the clock day {clock_on}; the policy takes refunds for {window} days")]
     RefundTooLate { days: i64, clock_on: NaiveDate, window: i64 },
-    #[error("more than the {left} of the order that earlier refunds have left")]
+    #[error("more than the {left} of the order that can still be refunded")]
     RefundTooMuch { left: String },
     #[error("charged back on {on}, but payment {payment_id} was made on {paid_on}")]
     ChargebackTooEarly { payment_id: String, paid_on: NaiveDate, on: NaiveDate },
@@ -54,7 +54,7 @@ pub enum Refusal {
     ExtensionTooLate { asked_on: NaiveDate, due_on: NaiveDate },
     #[error("asked for on {asked_on}, but instalment {instalment} was written off on {written_off_on}")]
     ExtensionWrittenOff { asked_on: NaiveDate, instalment: i64, written_off_on: NaiveDate },
-    #[error("its due date cannot be told: {0}")]
+    #[error("its due date cannot be determined: {0}")]
     NoCalendarYear(#[from] NoYear),
 }
 

@@ -195,7 +195,7 @@ impl<'a> FactIntake<'a> {
             amount_minor: Some(minor),
             currency: row.currency.map(|currency| currency.code().to_owned()),
             message: format!(
-                "{} {} is dated {on}, {days} days ahead; nothing of it is booked before; if the date is wrong, have the \
+                "{} {} is dated {on}, {days} days ahead; it is not booked until then; if the date is wrong, have the \
                  sender correct it",
                 row.what.kind().code(),
                 row.id

@@ -86,7 +86,7 @@ pub async fn run(environment: &Environment, today: NaiveDate) -> Result<Done> {
     if !looked.failed.is_empty() || !gone.is_empty() {
         let unseen: Vec<String> = looked.failed.into_iter().chain(gone).collect();
         bail!(
-            "{}\nfiles from elsewhere were taken; no day is closed without a look into every inbox",
+            "{}\nfiles from the other inboxes were taken; no day is closed until every inbox can be read",
             unseen.join("\n")
         );
     }

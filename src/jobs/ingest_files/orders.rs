@@ -265,7 +265,8 @@ impl OrderIntake {
                 if let Err(no_year) = due_dates_can_be_told(&stored.order, &events, terms) {
                     let (column, at) = latest(row);
                     let on = day_of(at, zone, None);
-                    let message = format!("column {column}, value \"{on}\": its due date cannot be told: {no_year}");
+                    let message =
+                        format!("column {column}, value \"{on}\": its due date cannot be determined: {no_year}");
                     return Outcome::Rejected { code: "NO_CALENDAR_YEAR", message };
                 }
                 decisions.events.extend(events);

@@ -98,7 +98,7 @@ async fn report_cards(
         exceptions::resolve_if_open(tx, &merchant.id, UNBOUND, &bound, today).await?;
         let told = |owed: &str, id: &str| {
             format!(
-                "customer {id} has bound no bank card any more, but owes {owed} to {}; ask them to bind one or to pay by hand",
+                "customer {id} no longer has a bank card bound, but owes {owed} to {}; ask them to bind one or to pay by hand",
                 merchant.id
             )
         };
@@ -263,7 +263,7 @@ impl Agreements {
                 continue;
             }
             let message = format!(
-                "agreement {id} names customer {customer}, of whom no file has said anything; their orders are declined until \
+                "agreement {id} names customer {customer}, who is in no file so far; their orders are declined until \
                  a file of customers has them"
             );
             unknown.entry(customer).or_insert_with(|| NewException {

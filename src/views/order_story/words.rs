@@ -32,7 +32,7 @@ pub fn clock(terms: &Terms, clock: ClockDay) -> String {
                 auto.after.map(|(event, number)| format!("{} after the order was {}", days(number), event.name()));
             let after_order = auto.after_order.map(|number| format!("{} after the order was placed", days(number)));
             let whens: Vec<String> = after.into_iter().chain(after_order).collect();
-            format!("{rule}, which counts by itself {}", whens.join(", at the latest "))
+            format!("{rule}, which counts as confirmed automatically {}", whens.join(", at the latest "))
         }
         _ => rule.to_owned(),
     }

@@ -158,7 +158,7 @@ fn an_inbox_that_is_gone_closes_no_day() {
         told.contains("feed customers: the inbox ") && told.contains("disk/inbox is not there; mount its disk"),
         "{told}"
     );
-    assert!(told.contains("no day is closed without a look into every inbox"), "{told}");
+    assert!(told.contains("no day is closed until every inbox can be read"), "{told}");
     // The files of other feeds were taken, and the job `close_day` alone is refused too.
     assert!(scheme.path("run/archive/orders/orders-2026-03-01.csv").exists());
     let told = scheme.run_failing(&["job", "close_day"], 1);

@@ -2,9 +2,11 @@
 
 use anyhow::Result;
 
+use crate::store::is_of_store;
+
 /// Tries halves of `all`, which failed as a whole, until one item is left that fails on its own. `attempt` must leave
 /// no trace. Returns `None` if no single item fails.
-pub async fn find<T: Clone>(all: &[T], attempt: impl AsyncFn(&[T]) -> Result<()>) -> Option<(T, anyhow::Error)> {
+async fn find<T: Clone>(all: &[T], attempt: impl AsyncFn(&[T]) -> Result<()>) -> Option<(T, anyhow::Error)> {
     let mut left = all;
     while left.len() > 1 {
         let (first, rest) = left.split_at(left.len() / 2);
@@ -14,8 +16,26 @@ pub async fn find<T: Clone>(all: &[T], attempt: impl AsyncFn(&[T]) -> Result<()>
     Some((left.first()?.clone(), why))
 }
 
+/// Returns the error of a batch of a merchant's items, naming the order whose item causes it. An error of the store is about
+/// no order.
+pub async fn named<T: Clone>(
+    merchant: &str,
+    all: &[T],
+    order_of: impl Fn(&T) -> &str,
+    why: anyhow::Error,
+    attempt: impl AsyncFn(&[T]) -> Result<()>,
+) -> anyhow::Error {
+    if is_of_store(&why) {
+        return why;
+    }
+    match find(all, attempt).await {
+        Some((item, why)) => about(merchant, order_of(&item), why),
+        None => why,
+    }
+}
+
 /// Returns the error with the order that it is about.
-pub fn about(merchant: &str, order_id: &str, why: anyhow::Error) -> anyhow::Error {
+fn about(merchant: &str, order_id: &str, why: anyhow::Error) -> anyhow::Error {
     if format!("{why:#}").contains(order_id) { why } else { why.context(format!("order {order_id} of {merchant}")) }
 }
 

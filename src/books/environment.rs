@@ -97,12 +97,6 @@ impl Environment {
         self.scheme.job(job).map_or_else(clock::now, |file| self.now(file, today))
     }
 
-    /// Creates a folder if it is missing, and returns it.
-    pub fn folder(&self, folder: PathBuf) -> Result<PathBuf> {
-        std::fs::create_dir_all(&folder).with_context(|| format!("making the folder {}", folder.display()))?;
-        Ok(folder)
-    }
-
     /// Returns the terms that an order was decided on.
     pub fn terms(&self, merchant: &str, version: NaiveDate) -> Result<&Terms> {
         let merchant = self.scheme.merchant(merchant).with_context(|| {
@@ -112,4 +106,10 @@ impl Environment {
             format!("orders keep version {version} of the policy of {}, but it is no longer in its file", merchant.id)
         })
     }
+}
+
+/// Creates a folder if it is missing, and returns it.
+pub fn made(folder: PathBuf) -> Result<PathBuf> {
+    std::fs::create_dir_all(&folder).with_context(|| format!("making the folder {}", folder.display()))?;
+    Ok(folder)
 }

@@ -43,7 +43,7 @@ pub async fn report_at_close(tx: &mut Tx, environment: &Environment, today: Naiv
     for feed in &environment.scheme.feeds {
         let Some(date) = feed.expected_on(today)? else { continue };
         let message = not_there(tx, feed, date).await?;
-        let merchant = feed.merchant.as_deref().unwrap_or_default();
+        let merchant = feed.merchant_id();
         exceptions::update_missing(tx, merchant, &missing_key(&feed.name, date), today, &message).await?;
     }
     Ok(())
@@ -73,7 +73,7 @@ pub async fn report(
         tracing::warn!(feed = feed.name, date = %date, "a file is missing");
         let row_key = missing_key(&feed.name, *date);
         let exception = NewException { code: "FILE_MISSING".to_owned(), row_key, message, ..NewException::default() };
-        let merchant = feed.merchant.as_deref().unwrap_or_default();
+        let merchant = feed.merchant_id();
         exceptions::open(tx, merchant, today, &[exception]).await?;
     }
     let mut waiting = 0;
@@ -106,7 +106,7 @@ pub async fn missing<'s>(
     for feed in &environment.scheme.feeds {
         let (Some(date), Some(expected)) = (feed.expected_on(today)?, &feed.expected) else { continue };
         let not_yet = now.is_some_and(|now| now < expected.deadline(today));
-        let merchant = feed.merchant.as_deref().unwrap_or_default();
+        let merchant = feed.merchant_id();
         if not_yet
             || arrivals::has_arrived(tx, &feed.name, date).await?
             || exceptions::is_missing_reported(tx, merchant, &missing_key(&feed.name, date)).await?

@@ -53,12 +53,12 @@ pub async fn missing_at<'s>(
 ) -> Result<MissingOf<'s>> {
     let feeds = || environment.scheme.feeds.iter().filter(|feed| feed.when_missing != WhenMissing::GoOn);
     let mut missing = Vec::new();
-    let mut owners: Vec<&str> = feeds().map(owner).collect();
+    let mut owners: Vec<&str> = feeds().map(Feed::merchant_id).collect();
     owners.sort_unstable();
     owners.dedup();
     for of in owners {
         let open = exceptions::files_missing(tx, of).await?;
-        for feed in feeds().filter(|feed| owner(feed) == of) {
+        for feed in feeds().filter(|feed| feed.merchant_id() == of) {
             for (key, since) in &open {
                 let date = expected_files::missing_date(&feed.name, key);
                 missing.extend(date.map(|dated_on| Missing { feed, dated_on, since: *since }));
@@ -95,8 +95,7 @@ async fn unreported<'s>(
 fn by_merchant<'s>(environment: &'s Environment, missing: &[Missing<'s>]) -> MissingOf<'s> {
     let mut by_merchant = MissingOf::new();
     for merchant in &environment.scheme.merchants {
-        // A feed of the whole scheme concerns every merchant.
-        let theirs = missing.iter().filter(|file| file.feed.merchant.as_ref().is_none_or(|id| *id == merchant.id));
+        let theirs = missing.iter().filter(|file| file.feed.concerns(&merchant.id));
         let theirs: Vec<Missing<'_>> = theirs.copied().collect();
         if !theirs.is_empty() {
             by_merchant.insert(&merchant.id, theirs);
@@ -107,8 +106,7 @@ fn by_merchant<'s>(environment: &'s Environment, missing: &[Missing<'s>]) -> Mis
 
 /// Records which files the open day is decided without. If an earlier run of this day missed files and the last of them
 /// has come, orders and debits that were postponed until tomorrow are decided today.
-pub async fn settle(tx: &mut Tx, environment: &Environment, today: NaiveDate) -> Result<()> {
-    let missing = missing_at(tx, environment, today, None).await?;
+pub async fn settle(tx: &mut Tx, environment: &Environment, missing: &MissingOf<'_>, today: NaiveDate) -> Result<()> {
     for merchant in &environment.scheme.merchants {
         let found: Vec<MissingFile> =
             missing.get(merchant.id.as_str()).into_iter().flatten().map(|file| file.to_row()).collect();
@@ -137,8 +135,7 @@ pub async fn news_on(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<News
 }
 
 /// Refuses to close a day while a file is missing whose feed says `when_missing = "stop"`.
-pub async fn refuse_if_stopped(tx: &mut Tx, environment: &Environment, today: NaiveDate) -> Result<()> {
-    let missing = missing_at(tx, environment, today, None).await?;
+pub fn refuse_if_stopped(missing: &MissingOf<'_>, today: NaiveDate) -> Result<()> {
     let stops = |file: &&Missing<'_>| file.feed.when_missing == WhenMissing::Stop;
     let mut lines: Vec<String> = missing.values().flatten().filter(stops).map(Missing::words).collect();
     lines.dedup();
@@ -166,8 +163,4 @@ pub fn in_words(missing: &[Missing<'_>]) -> Option<String> {
         "overdue mails, notices, credit flags and debits are held back since {since}: {}{others}",
         first.words()
     ))
-}
-
-fn owner(feed: &Feed) -> &str {
-    feed.merchant.as_deref().unwrap_or_default()
 }

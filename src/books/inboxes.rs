@@ -64,5 +64,5 @@ fn has_later(feed: &Feed, today: NaiveDate) -> Result<bool> {
 /// Returns the merchants that a feed concerns.
 fn merchants<'s>(environment: &'s Environment, feed: &'s Feed) -> impl Iterator<Item = &'s str> {
     let all = environment.scheme.merchants.iter().map(|merchant| merchant.id.as_str());
-    all.filter(|id| feed.merchant.as_deref().is_none_or(|owner| owner == *id))
+    all.filter(|id| feed.concerns(id))
 }

@@ -17,7 +17,7 @@ use crate::files::reports::sha256;
 use crate::scheme::Merchant;
 use crate::store::exceptions::NewException;
 use crate::store::instructions::{Plan, StoredInstruction};
-use crate::store::{Tx, exceptions, instructions, is_of_store};
+use crate::store::{Tx, exceptions, instructions};
 
 /// Whether any version of a merchant's policy up to a day uses a direction.
 pub fn uses(merchant: &Merchant, direction: Direction, day: NaiveDate) -> bool {
@@ -157,13 +157,11 @@ where
         after = (last.next_review_on.unwrap_or(today), last.order_id.clone());
         match made_of(&mut tx, &page).await {
             Ok(count) => made += count,
-            Err(why) if is_of_store(&why) => return Err(why),
             Err(why) => {
                 drop(tx);
                 let attempt =
                     async |page: &[Plan]| made_of(&mut environment.store.write().await?, page).await.map(|_| ());
-                let found = culprit::find(&page, attempt).await;
-                return Err(found.map_or(why, |(plan, why)| culprit::about(id, &plan.order_id, why)));
+                return Err(culprit::named(id, &page, |plan| &plan.order_id, why, attempt).await);
             }
         }
         tx.commit().await?;

@@ -56,7 +56,7 @@ pub async fn fetch(environment: &Environment, today: NaiveDate) -> Result<Looked
     let mut looked = Looked::default();
     for (feed, inbox) in remote(environment) {
         let outcome = persistently(async || look(environment, feed, inbox, today).await).await;
-        let merchant = feed.merchant.as_deref().unwrap_or_default();
+        let merchant = feed.merchant_id();
         let mut tx = environment.store.write().await?;
         match outcome {
             Ok(Found { fetched, refused }) => {
@@ -374,7 +374,7 @@ fn leave_word(feed: &Feed, words: Option<&str>) -> Result<()> {
 
 /// Opens an exception about an inbox, unless one is open.
 async fn unreachable(tx: &mut Tx, feed: &Feed, inbox: &Inbox, today: NaiveDate) -> Result<()> {
-    let merchant = feed.merchant.as_deref().unwrap_or_default();
+    let merchant = feed.merchant_id();
     if exceptions::open_about(tx, merchant, INBOX_UNREACHABLE, &[&feed.name]).await?.is_empty() {
         let message = format!("the inbox {} can't be listed", inbox.place);
         let (code, row_key) = (INBOX_UNREACHABLE.to_owned(), feed.name.clone());

@@ -1,6 +1,6 @@
 //! Decides every position that can change today, and posts the differences to the books.
 
-use anyhow::{Error, Result, ensure};
+use anyhow::{Result, ensure};
 use chrono::NaiveDate;
 
 use crate::books::done::Done;
@@ -8,7 +8,7 @@ use crate::books::environment::Environment;
 use crate::books::order_decisions::{Changed, PAGE, decide_orders};
 use crate::books::{culprit, suspense};
 use crate::scheme::Merchant;
-use crate::store::{exceptions, is_of_store, orders};
+use crate::store::{exceptions, orders};
 
 pub async fn run_for(environment: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<Done> {
     let mut changed =
@@ -31,7 +31,11 @@ pub async fn run_for(environment: &Environment, merchant: &Merchant, today: Naiv
             Ok(decided) => changed.add(decided),
             Err(why) => {
                 drop(tx);
-                return Err(name_order(environment, &merchant.id, &ids, today, why).await);
+                let attempt = async |ids: &[&str]| {
+                    let mut tx = environment.store.write().await?;
+                    decide_orders(&mut tx, environment, &merchant.id, ids, today).await.map(|_| ())
+                };
+                return Err(culprit::named(&merchant.id, &ids, |id| *id, why, attempt).await);
             }
         }
         tx.commit().await?;
@@ -46,27 +50,6 @@ pub async fn run_for(environment: &Environment, merchant: &Merchant, today: Naiv
         ("journal entries", changed.entries),
         ("credit steps", changed.credit_steps),
     ]))
-}
-
-/// Returns the error of a page that could not be decided, and names the order that causes it.
-async fn name_order(
-    environment: &Environment,
-    merchant: &str,
-    order_ids: &[&str],
-    today: NaiveDate,
-    why: Error,
-) -> Error {
-    if is_of_store(&why) {
-        return why;
-    }
-    let attempt = async |order_ids: &[&str]| {
-        let mut tx = environment.store.write().await?;
-        decide_orders(&mut tx, environment, merchant, order_ids, today).await.map(|_| ())
-    };
-    match culprit::find(order_ids, attempt).await {
-        Some((order_id, why)) => culprit::about(merchant, order_id, why),
-        None => why,
-    }
 }
 
 pub async fn dry_run(environment: &Environment, today: NaiveDate) -> Result<Vec<String>> {

@@ -11,7 +11,7 @@ use chrono::NaiveDate;
 
 use crate::books::day_folders::{missing_merchant, staged_folder};
 use crate::books::done::Done;
-use crate::books::environment::Environment;
+use crate::books::environment::{Environment, made};
 use crate::books::proof::{self, BrokenBooks, Faults};
 use crate::books::reconciliation::{Books, Rendered, render_merchant, render_scheme};
 use crate::books::sealed_days::{self, Again, Finding, Tampered};
@@ -40,9 +40,10 @@ pub async fn begin(environment: &Environment, today: NaiveDate) -> Result<Again>
     let again = sealed_days::prove_again(&mut tx, environment).await?;
     ensure_untouched(today, &again.findings)?;
     expected_files::report_at_close(&mut tx, environment, today).await?;
-    let stopped = held_back::refuse_if_stopped(&mut tx, environment, today).await;
+    let missing = held_back::missing_at(&mut tx, environment, today, None).await?;
+    let stopped = held_back::refuse_if_stopped(&missing, today);
     if stopped.is_ok() {
-        held_back::settle(&mut tx, environment, today).await?;
+        held_back::settle(&mut tx, environment, &missing, today).await?;
     }
     // The missing files are listed even if the close is refused.
     tx.commit().await?;
@@ -51,7 +52,7 @@ pub async fn begin(environment: &Environment, today: NaiveDate) -> Result<Again>
 
 /// Proves the books and seals the day, without the merchants whose part of the close failed.
 pub async fn seal_books(environment: &Environment, today: NaiveDate, again: Again, mut faults: Faults) -> Result<Done> {
-    let staged = staged_folder(&environment.folder(environment.scheme.home.reconciliation())?, today);
+    let staged = staged_folder(&made(environment.scheme.home.reconciliation())?, today);
     if staged.exists() {
         fs::remove_dir_all(&staged).with_context(|| format!("clearing {}", staged.display()))?;
     }

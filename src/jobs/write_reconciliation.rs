@@ -9,7 +9,7 @@ use chrono::NaiveDate;
 
 use crate::books::day_folders::{manifest, staged_folder};
 use crate::books::done::Done;
-use crate::books::environment::Environment;
+use crate::books::environment::{Environment, made};
 use crate::books::reconciliation::{Books, render};
 use crate::books::remote;
 use crate::files::atomic;
@@ -43,7 +43,7 @@ async fn waiting(environment: &Environment) -> Result<Vec<SealedDay>> {
 }
 
 async fn publish(environment: &Environment, day: &SealedDay) -> Result<()> {
-    let reconciliation = environment.folder(environment.scheme.home.reconciliation())?;
+    let reconciliation = made(environment.scheme.home.reconciliation())?;
     let staged = staged_folder(&reconciliation, day.business_date);
     let folder = reconciliation.join(day.business_date.to_string());
     let mut tx = environment.store.write().await?;

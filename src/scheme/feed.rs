@@ -117,6 +117,16 @@ pub enum Unreachable {
 }
 
 impl Feed {
+    /// The id of the merchant that owns the files; empty for the files of the whole scheme.
+    pub fn merchant_id(&self) -> &str {
+        self.merchant.as_deref().unwrap_or_default()
+    }
+
+    /// Whether the feed's files concern a merchant. Those of the whole scheme concern every merchant.
+    pub fn concerns(&self, merchant_id: &str) -> bool {
+        self.merchant.as_deref().is_none_or(|owner| owner == merchant_id)
+    }
+
     /// A found file of this feed, together with how to read it.
     pub fn delivery<'a>(&'a self, found: &'a Found) -> Delivery<'a> {
         Delivery { found, packing: &self.packing, profile: &self.profile, kind: self.kind, zone: self.zone }

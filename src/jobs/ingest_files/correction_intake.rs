@@ -271,7 +271,7 @@ impl<'a> CorrectionIntake<'a> {
         let input = self.waiting[&key].clone();
         let file = file_kind(row.kind).context("a row of no kind waits")?;
         let (_, file_zone) = waiting_rows::kind_and_zone(tx, self.environment, input.file_no).await?;
-        let waited = waiting_rows::read_again(&input, file, file_zone)?;
+        let waited = waiting_rows::read_fact_again(&input, file, file_zone)?;
         if let Action::Replace(changes) = &row.action {
             let mut instead = waited.clone();
             instead.what = changes.apply(&waited.what);

@@ -1,11 +1,8 @@
 //! Corrections void or replace a fact and everything that followed from it. A correction of an unknown fact waits for
 //! that fact. A correction of a pending row ends its waiting; money of that row in suspense is released at the close.
 
-use std::collections::BTreeMap;
-
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
-use chrono_tz::Tz;
 
 use super::chunk::Chunk;
 use super::correction_intake::{CorrectionIntake, UNKNOWN_FACT};
@@ -14,8 +11,7 @@ use super::waiting_rows;
 use crate::books::environment::Environment;
 use crate::domain::facts::correction::CorrectionRow;
 use crate::domain::facts::source::Source;
-use crate::files::rows::cell::Cells;
-use crate::files::rows::{self, Kind, Row};
+use crate::files::rows::{Kind, Row};
 use crate::scheme::Merchant;
 use crate::store::file_rows::{self, RecordedRow};
 use crate::store::{Tx, exceptions, files};
@@ -60,7 +56,7 @@ pub async fn try_again(tx: &mut Tx, environment: &Environment, merchant: &Mercha
     let mut rows = Vec::with_capacity(waiting.len());
     for input in &waiting {
         let (_, zone) = waiting_rows::kind_and_zone(tx, environment, input.file_no).await?;
-        rows.push(read_again(input, zone)?);
+        rows.push(waiting_rows::read_correction_again(input, zone)?);
     }
     let by_row: Vec<&CorrectionRow> = rows.iter().collect();
     let mut intake = CorrectionIntake::open(tx, environment, merchant, &by_row, today).await?;
@@ -83,15 +79,4 @@ pub async fn try_again(tx: &mut Tx, environment: &Environment, merchant: &Mercha
     exceptions::resolve_rows(tx, &merchant.id, &[UNKNOWN_FACT], &about, today).await?;
     file_rows::save(tx, &resolved).await?;
     intake.write(tx).await
-}
-
-fn read_again(waiting: &RecordedRow, zone: Tz) -> Result<CorrectionRow> {
-    let cells: BTreeMap<String, String> = serde_json::from_str(&waiting.content).context("a pending row's cells")?;
-    let (header, cells): (Vec<String>, csv::StringRecord) = cells.into_iter().unzip();
-    let cells = Cells { header: &header, cells: &cells, zone, as_sent: None };
-    match rows::parse(Kind::Corrections, &cells).map(|parsed| parsed.row) {
-        Ok(Row::Correction(row)) => Ok(row),
-        Ok(_) => anyhow::bail!("a pending correction is none"),
-        Err(why) => anyhow::bail!("a pending correction cannot be read again: {}", why.message),
-    }
 }

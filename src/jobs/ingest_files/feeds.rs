@@ -16,14 +16,9 @@ pub fn feed_of<'s>(environment: &'s Environment, file: &RecordedFile) -> Result<
     feed.with_context(|| format!("{} came by feed {}, which is no longer configured", file.name, file.feed))
 }
 
-/// Returns the id of the merchant whose files a feed brings, or an empty string if they belong to the whole scheme.
-pub fn merchant_of(feed: &Feed) -> &str {
-    feed.merchant.as_deref().unwrap_or_default()
-}
-
 /// Returns the merchant whose files a feed brings.
 pub fn merchant<'s>(environment: &'s Environment, feed: &Feed) -> Result<&'s Arc<Merchant>> {
-    environment.scheme.merchant(merchant_of(feed)).with_context(|| format!("feed {} has no merchant", feed.name))
+    environment.scheme.merchant(feed.merchant_id()).with_context(|| format!("feed {} has no merchant", feed.name))
 }
 
 /// Returns the record of a file that was found and not read yet.
@@ -33,7 +28,7 @@ pub fn new_file(feed: &Feed, found: &Found, today: NaiveDate) -> RecordedFile {
         feed: feed.name.clone(),
         kind: feed.kind.name().to_owned(),
         provider: feed.provider().to_owned(),
-        merchant_id: merchant_of(feed).to_owned(),
+        merchant_id: feed.merchant_id().to_owned(),
         name: found.name.clone(),
         kept_as: String::new(),
         sha256: String::new(),

@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 
 use super::feeds::feed_of;
 use super::origin;
-use crate::books::environment::Environment;
+use crate::books::environment::{Environment, made};
 use crate::books::remote;
 use crate::domain::facts::source::Source;
 use crate::files::inbox::{self, Filing, Found, Known};
@@ -52,11 +52,11 @@ pub async fn give_up(environment: &Environment, mut file: RecordedFile, today: N
 /// Publishes the answers and moves the file out of the inbox. `found` is the file if it was read in this run.
 pub async fn file_away(environment: &Environment, mut file: RecordedFile, found: Option<&Found>) -> Result<()> {
     let feed = feed_of(environment, &file)?;
-    let answers = environment.folder(environment.scheme.home.outbox(&feed.name))?;
+    let answers = made(environment.scheme.home.outbox(&feed.name))?;
     let home = &environment.scheme.home;
     let is_quarantined = file.status == "quarantined";
     let folder = if is_quarantined { home.quarantine(&feed.name) } else { home.archive(&feed.name) };
-    let folder = environment.folder(folder)?;
+    let folder = made(folder)?;
     let (code, message) = (file.code.as_deref().unwrap_or_default(), file.message.as_deref().unwrap_or_default());
     match file.status.as_str() {
         "taken" => acknowledgement::publish(&answers, &file.kept_as, file.rejects_bytes > 0)?,

@@ -7,7 +7,6 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use super::feeds::merchant_of;
 use super::staying;
 use crate::books::environment::Environment;
 use crate::books::inboxes::is_gone;
@@ -97,7 +96,7 @@ pub async fn report(
     there.insert("", Vec::new());
     for (feed, refused) in refused {
         let key = format!("{}/{}", feed.name, refused.name);
-        there.entry(merchant_of(feed)).or_default().push((key, feed, refused));
+        there.entry(feed.merchant_id()).or_default().push((key, feed, refused));
     }
     let mut count = 0;
     for (merchant, there) in there {

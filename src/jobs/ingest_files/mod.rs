@@ -32,7 +32,6 @@ mod waiting_rows;
 use anyhow::{Context, Result, bail};
 use chrono::NaiveDate;
 
-use self::feeds::merchant_of;
 use self::taking::take;
 use crate::books::done::Done;
 use crate::books::environment::Environment;
@@ -122,7 +121,7 @@ pub async fn dry_run(environment: &Environment, today: NaiveDate) -> Result<Vec<
         if staying::is_settled(&mut tx, environment, feed, &found.name, &examined.sha256).await? {
             continue;
         }
-        let taken = files::taken_with_bytes(&mut tx, merchant_of(feed), feed.kind.name(), &examined.sha256).await?;
+        let taken = files::taken_with_bytes(&mut tx, feed.merchant_id(), feed.kind.name(), &examined.sha256).await?;
         would.push(match (taken, &examined.trust) {
             (Some(file), _) if file.status == "taken" => {
                 format!(

@@ -9,7 +9,7 @@ use chrono::NaiveDate;
 use super::fact_intake::FactIntake;
 use super::outcome::{Outcome, exception_about, rejected_code};
 use super::refused_column::with_kept_column;
-use super::waiting_rows::{WAITING_FOR, kind_and_zone, read_again};
+use super::waiting_rows::{WAITING_FOR, kind_and_zone, read_fact_again};
 use crate::books::environment::Environment;
 use crate::domain::facts::fact::{FactRow, PARTS};
 use crate::domain::facts::source::Source;
@@ -45,7 +45,7 @@ pub async fn try_again(
         let (_, zone) = files[&waiting.file_no];
         let kind = Kind::parse(&waiting.kind);
         let kind = kind.with_context(|| format!("a pending row of unknown kind {}", waiting.kind))?;
-        rows.push((kind, read_again(waiting, kind, zone)?));
+        rows.push((kind, read_fact_again(waiting, kind, zone)?));
     }
     let fact_rows: Vec<&FactRow> = rows.iter().map(|(_, row)| row).collect();
     let mut intake = FactIntake::open(tx, environment, merchant, &fact_rows, today).await?;

@@ -15,7 +15,7 @@ use super::feeds::merchant;
 use super::orders::{Decisions, OrderIntake};
 use super::outcome::{Noted, Outcome};
 use super::{arrival, bills, corrections, facts, filing, records, results};
-use crate::books::environment::Environment;
+use crate::books::environment::{Environment, made};
 use crate::files::acknowledgement::{Acknowledgement, RejectsForm};
 use crate::files::inbox::Found;
 use crate::files::read::encoding::Encoding;
@@ -42,7 +42,7 @@ pub async fn read(
         is_marked: feed.profile.encodings.first() != Some(&Encoding::Utf8),
     };
     let chunks = read_ahead(rows, &found.name, environment.store.rows_at_once(), environment.scheme.commit_rows);
-    let folder = environment.folder(environment.scheme.home.outbox(&feed.name))?;
+    let folder = made(environment.scheme.home.outbox(&feed.name))?;
     let mut ack = Acknowledgement::open(&folder, &file.kept_as, file.ack_bytes, file.rejects_bytes, form)?;
     if let (0, Some(code), Some(message)) = (file.ack_bytes, &file.code, &file.message) {
         ack.row(0, "", "taken", code, message)?;

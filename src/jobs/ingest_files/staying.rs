@@ -6,7 +6,6 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 
-use super::feeds::merchant_of;
 use crate::books::environment::Environment;
 use crate::files::inbox::Found;
 use crate::files::read::source::Seen;
@@ -31,7 +30,7 @@ pub async fn load(environment: &Environment, feed: &Feed) -> Result<()> {
         return Ok(());
     }
     let mut tx = environment.store.read().await?;
-    let stored = done_in_inbox::of_feed(&mut tx, merchant_of(feed), &feed.name).await?;
+    let stored = done_in_inbox::of_feed(&mut tx, feed.merchant_id(), &feed.name).await?;
     if let Ok(mut kept) = environment.kept.lock() {
         kept.load(&feed.name, stored);
     }
@@ -69,7 +68,7 @@ impl<'s> Fresh<'s> {
         }
         let mut tx = environment.store.write().await?;
         for (_, (feed, notes)) in self.0.drain() {
-            done_in_inbox::save(&mut tx, merchant_of(feed), &feed.name, &notes).await?;
+            done_in_inbox::save(&mut tx, feed.merchant_id(), &feed.name, &notes).await?;
         }
         tx.commit().await
     }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use chrono::NaiveDate;
 
-use super::feeds::{merchant_of, new_file};
+use super::feeds::new_file;
 use super::{arrival, filing, reading, staying};
 use crate::books::environment::Environment;
 use crate::files::inbox::Found;
@@ -39,7 +39,7 @@ pub async fn take(
         }
         return Ok(None);
     }
-    let same = files::taken_with_bytes(&mut tx, merchant_of(feed), feed.kind.name(), &examined.sha256).await?;
+    let same = files::taken_with_bytes(&mut tx, feed.merchant_id(), feed.kind.name(), &examined.sha256).await?;
     if let Some(file) = same.as_ref().filter(|file| file.status == "reading") {
         let theirs = (file.feed.as_str(), file.name.as_str());
         if theirs == (feed.name.as_str(), found.name.as_str()) {

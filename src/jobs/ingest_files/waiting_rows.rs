@@ -1,9 +1,12 @@
 //! Pending rows as they are stored: what they wait for, and how they are parsed again from their cells.
 
-use anyhow::{Context, Result};
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, bail};
 use chrono_tz::Tz;
 
 use crate::books::environment::Environment;
+use crate::domain::facts::correction::CorrectionRow;
 use crate::domain::facts::fact::FactRow;
 use crate::domain::intake::admission::UNKNOWN_PAYMENT;
 use crate::files::rows::cell::Cells;
@@ -23,15 +26,27 @@ pub async fn kind_and_zone(tx: &mut Tx, environment: &Environment, file_no: i64)
     Ok((kind, feed.map_or(environment.scheme.zone, |feed| feed.zone)))
 }
 
-/// Parses a pending row again from its stored cells.
-pub fn read_again(waiting: &RecordedRow, kind: Kind, zone: Tz) -> Result<FactRow> {
-    let cells: std::collections::BTreeMap<String, String> =
-        serde_json::from_str(&waiting.content).context("a pending row's cells")?;
+/// Parses a pending row about an order again from its stored cells.
+pub fn read_fact_again(waiting: &RecordedRow, kind: Kind, zone: Tz) -> Result<FactRow> {
+    match read_again(waiting, kind, zone)? {
+        Row::Fact(row) => Ok(row),
+        _ => bail!("a pending row of kind {} is no fact", waiting.kind),
+    }
+}
+
+/// Parses a pending correction again from its stored cells.
+pub fn read_correction_again(waiting: &RecordedRow, zone: Tz) -> Result<CorrectionRow> {
+    match read_again(waiting, Kind::Corrections, zone)? {
+        Row::Correction(row) => Ok(row),
+        _ => bail!("a pending row of kind {} is no correction", waiting.kind),
+    }
+}
+
+fn read_again(waiting: &RecordedRow, kind: Kind, zone: Tz) -> Result<Row> {
+    let cells: BTreeMap<String, String> = serde_json::from_str(&waiting.content).context("a pending row's cells")?;
     let (header, cells): (Vec<String>, csv::StringRecord) = cells.into_iter().unzip();
-    let parsed = rows::parse(kind, &Cells { header: &header, cells: &cells, zone, as_sent: None });
-    match parsed.map(|parsed| parsed.row) {
-        Ok(Row::Fact(row)) => Ok(row),
-        Ok(_) => anyhow::bail!("a pending row of kind {} is no fact", waiting.kind),
-        Err(why) => anyhow::bail!("a pending row of kind {} cannot be read again: {}", waiting.kind, why.message),
+    match rows::parse(kind, &Cells { header: &header, cells: &cells, zone, as_sent: None }) {
+        Ok(parsed) => Ok(parsed.row),
+        Err(why) => bail!("a pending row of kind {} cannot be read again: {}", waiting.kind, why.message),
     }
 }

@@ -9,6 +9,7 @@ use super::events::{BANK, Events, FROM_FILE};
 use super::{OrderStory, StoryOrder, bank, words};
 use crate::books::environment::Environment;
 use crate::books::held_back;
+use crate::domain::bank::pay_out::credit_of;
 use crate::domain::calendar::days_between;
 use crate::domain::decide::credit_record::CreditRecord;
 use crate::domain::decide::during_day::{Owed, owed_now};
@@ -18,7 +19,6 @@ use crate::domain::facts::case::Case;
 use crate::domain::facts::correction::History;
 use crate::domain::facts::fact::Fact;
 use crate::domain::facts::source::Source;
-use crate::domain::journal::Account;
 use crate::domain::money::Currency;
 use crate::scheme::Merchant;
 use crate::store::file_rows::RecordedRow;
@@ -179,11 +179,7 @@ fn suspended(rows: &[(RecordedRow, String)]) -> Vec<Amount> {
 
 /// Returns the balance of the order's customer credit, or `None` if it is zero.
 fn customer_credit(booked: &[JournalRow]) -> Option<Amount> {
-    let side = |row: &JournalRow| {
-        i64::from(row.movement.credit == Account::CustomerCredit)
-            - i64::from(row.movement.debit == Account::CustomerCredit)
-    };
-    let minor = booked.iter().map(|row| side(row) * row.minor).sum();
+    let minor = booked.iter().map(|row| credit_of(&row.movement, row.minor)).sum();
     Some(Amount::new(minor, booked.first()?.currency)).filter(|amount| amount.minor != 0)
 }
 

@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::support::wall_clock::{Daemon, with_a_clock_of_its_own};
 use crate::support::{POLICY, Scheme};
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{Days, NaiveDate, Utc};
 use chrono_tz::Asia::Shanghai;
-use paylater::store::{Store, runs};
 
 /// A scheme on the wall clock whose first open day was `days_ago` days ago.
 fn begun(days_ago: u64, keys: &str) -> (Scheme, NaiveDate) {
@@ -93,25 +92,4 @@ fn a_clock_that_has_held_is_believed() {
     assert_eq!(status, Some(0), "{told}");
     daemon.stop();
     scheme.run(&["verify"]);
-}
-
-#[tokio::test]
-async fn what_was_done_by_a_clock_that_was_ahead_keeps_no_job_from_its_time() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::open("sqlite:paylater.db", folder.path()).await.unwrap();
-    let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
-    let day = "2026-03-09".parse().unwrap();
-    let due = at("2026-03-10T00:30:00Z");
-    let mut tx = store.write().await.unwrap();
-    // On the 9th at 10:35 the clock showed the 10th, so the close of the 10th seemed to be due.
-    assert!(runs::claim(&mut tx, "close_day", due, day, at("2026-03-10T10:35:00Z")).await.unwrap());
-    runs::finish(&mut tx, "close_day", due, "done", "", at("2026-03-10T10:35:01Z")).await.unwrap();
-    // With the right time, the close is not due yet. When it is due, it does not count as done.
-    let last = runs::last_scheduled(&mut tx, "close_day", at("2026-03-09T10:56:00Z")).await.unwrap();
-    assert_eq!(last, None);
-    assert!(runs::claim(&mut tx, "close_day", due, day, at("2026-03-10T00:30:01Z")).await.unwrap());
-    runs::finish(&mut tx, "close_day", due, "done", "", at("2026-03-10T00:30:02Z")).await.unwrap();
-    let last = runs::last_scheduled(&mut tx, "close_day", at("2026-03-10T00:30:03Z")).await.unwrap();
-    assert_eq!(last, Some(due));
-    assert!(!runs::claim(&mut tx, "close_day", due, day, at("2026-03-10T00:30:03Z")).await.unwrap());
 }

@@ -18,8 +18,12 @@ fn it_works_off_what_is_due_and_stops_on_sigterm() {
         assert!(daemon.try_wait().unwrap().is_none(), "the daemon ended by itself");
         std::thread::sleep(Duration::from_millis(50));
     }
-    let told = scheme.run_failing(&["close", "--through", "2026-03-02"], 1);
-    assert!(told.contains("another paylater is working"), "{told}");
+    // A second daemon is refused; a person's command takes its turn beside the first one.
+    let told = scheme.run_failing(&["run"], 1);
+    assert!(told.contains("another paylater daemon runs on these books"), "{told}");
+    scheme.run(&["close", "--through", "2026-03-02"]);
+    let status = scheme.run(&["status"]);
+    assert!(status.contains("running as "), "{status}");
 
     let killed = Command::new("kill").arg("-TERM").arg(daemon.id().to_string()).status().unwrap();
     assert!(killed.success());
@@ -29,7 +33,8 @@ fn it_works_off_what_is_due_and_stops_on_sigterm() {
     assert!(log.contains("stopped"), "{log}");
     scheme.run(&["verify"]);
     let status = scheme.run(&["status"]);
-    assert!(status.contains("open business date  2026-03-02"), "{status}");
+    assert!(status.contains("open business date  2026-03-03"), "{status}");
+    assert!(status.contains("stopped at "), "{status}");
 }
 
 #[test]

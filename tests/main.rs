@@ -45,6 +45,7 @@ mod rows;
 mod rules;
 mod schemes;
 mod second_writer;
+mod service;
 mod shared_inboxes;
 mod story;
 mod views;

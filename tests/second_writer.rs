@@ -10,13 +10,6 @@ use crate::support::smtp::SmtpServer;
 use crate::support::{AGREEMENTS, CUSTOMERS, POLICY, Scheme};
 use sqlx::{Connection, PgConnection};
 
-/// Starts the daemon, and waits until it has closed the first day.
-fn daemon(scheme: &Scheme) -> Child {
-    let child = scheme.command(&["run"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    wait_for("the first day", || scheme.path("run/reconciliation/2026-03-01/manifest.json").exists());
-    child
-}
-
 fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
     let started = Instant::now();
     while !is_there() {
@@ -25,16 +18,7 @@ fn wait_for(what: &str, mut is_there: impl FnMut() -> bool) {
     }
 }
 
-/// Jobs that are due each second, so that the daemon writes all the time.
-fn busy(scheme: &Scheme) {
-    fs::create_dir(scheme.path("jobs")).unwrap();
-    let job = "about = \"Tells of files that are missing.\"\ncron = \"* * * * * *\"\ncatch_up = \"once\"\n";
-    scheme.write("jobs/watch_feeds.toml", job);
-    let config = scheme.read("paylater.toml");
-    scheme.write("paylater.toml", format!("{config}[jobs]\nfolder = \"jobs\"\n"));
-}
-
-/// Checks that the daemon notices the second writer and ends with status 1 and a reason.
+/// Checks that the first process notices the second writer and ends with status 1 and a reason.
 fn stops(mut overtaken: Child) {
     wait_for("the end of the one that was overtaken", || overtaken.try_wait().unwrap().is_some());
     let output = overtaken.wait_with_output().unwrap();
@@ -43,22 +27,22 @@ fn stops(mut overtaken: Child) {
     assert!(log.contains("another paylater has begun to work on these books since this one did"), "{log}");
 }
 
-fn shop() -> Scheme {
-    let scheme = Scheme::shop(POLICY).with_customer(&[]);
-    busy(&scheme);
-    scheme
-}
-
 #[tokio::test]
 async fn on_postgres_a_lock_that_is_lost_stops_its_holder_before_its_next_write() {
-    let first = shop().on_postgres().await;
-    let url = first.env[0].1.clone();
-    let overtaken = daemon(&first);
-    let told = first.run_failing(&["job", "watch_feeds"], 1);
-    assert!(told.contains("another paylater is working"), "{told}");
+    let server = Server::start();
+    let books = server.database().await;
+    let (here, there) = (SmtpServer::start(), SmtpServer::start());
+    let first = with_mails(&books, &here);
+    until_mails_are_due(&first);
+    let overtaken = sending(&first, &here);
+    let second = with_mails(&books, &there);
+    let told = second.run_failing(&["--wait", "0", "job", "send_reminders"], 1);
+    assert!(told.contains("another paylater is working") && told.contains("is at send_reminders since"), "{told}");
+    // The other lane is free.
+    second.run(&["--wait", "0", "job", "watch_feeds"]);
 
-    // Break the connection with the lock. The daemon has other connections and could continue.
-    let mut admin = PgConnection::connect(&url).await.unwrap();
+    // Break the connection with the lock. The first process has other connections and could continue.
+    let mut admin = PgConnection::connect(&books).await.unwrap();
     let ended: Vec<bool> = sqlx::query_scalar(
         "SELECT pg_terminate_backend(pid) FROM pg_locks
          WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
@@ -69,15 +53,15 @@ async fn on_postgres_a_lock_that_is_lost_stops_its_holder_before_its_next_write(
     assert_eq!(ended, [true]);
 
     // The second process has another home folder. For PostgreSQL, it could be on another machine.
-    let mut second = shop();
-    second.env.clone_from(&first.env);
-    second.run(&["job", "watch_feeds"]);
+    second.run(&["job", "send_reminders"]);
+    here.answer_well();
     stops(overtaken);
+    assert_eq!(written_to(&[&here, &there]), everybody_once());
     first.run(&["verify"]);
 }
 
 /// A shop with twelve customers whose mails are due and go to this server.
-fn with_mails(books: &str, mail: &SmtpServer) -> Scheme {
+pub fn with_mails(books: &str, mail: &SmtpServer) -> Scheme {
     let policy = format!("{POLICY}[version.reminders]\nsteps = [0]\n");
     let mut scheme = Scheme::shop(&policy);
     let config = scheme.read("paylater.toml").replace("\"folder\"", "\"smtp\"");
@@ -90,7 +74,7 @@ fn with_mails(books: &str, mail: &SmtpServer) -> Scheme {
 const MAILS: usize = 12;
 
 /// Closes the days before the one on which the mails are due.
-fn until_mails_are_due(scheme: &Scheme) {
+pub fn until_mails_are_due(scheme: &Scheme) {
     let (mut customers, mut agreements) = (CUSTOMERS.to_owned(), AGREEMENTS.to_owned());
     let mut orders = "order_id,customer_id,amount,currency,ordered_at\nO1,C1,5.00,CNY,2026-03-01\n".to_owned();
     for i in 2..=MAILS {
@@ -172,27 +156,29 @@ async fn after_a_restart_of_postgres_the_work_goes_on_if_nobody_came_in() {
 
 #[test]
 fn on_sqlite_a_second_home_on_the_same_file_is_kept_out() {
-    let first = shop();
+    let (here, there) = (SmtpServer::start(), SmtpServer::start());
+    let first = with_mails("sqlite:paylater.db", &here);
+    until_mails_are_due(&first);
+    let overtaken = sending(&first, &here);
     let file = first.path("run/paylater.db");
-    let overtaken = daemon(&first);
-    let second = Scheme::shop(POLICY);
-    let config = second.read("paylater.toml");
+    let mut second = with_mails("", &there);
     fs::create_dir(second.path("run")).unwrap();
     std::os::unix::fs::symlink(first.path("run"), second.path("run/there")).unwrap();
     // A full path, a path with `..`, and a path through a symbolic link: all name the same file.
     for url in [file.display().to_string(), "there/../run/paylater.db".to_owned(), "there/paylater.db".to_owned()] {
-        second.write("paylater.toml", config.replace("sqlite:paylater.db", &format!("sqlite:{url}")));
-        let told = second.run_failing(&["job", "watch_feeds"], 1);
-        assert!(told.contains("another paylater is working on "), "{url}: {told}");
-        assert!(second.run(&["status"]).contains("open business date  2026-03-02"));
+        second.env[0].1 = format!("sqlite:{url}");
+        let told = second.run_failing(&["--wait", "0", "job", "send_reminders"], 1);
+        assert!(told.contains("another paylater is working"), "{url}: {told}");
+        assert!(second.run(&["status"]).contains("open business date  2026-03-08"));
     }
 
-    // The lock file is deleted, but the writer's token still protects the books.
-    fs::remove_file(first.path("run/paylater.db.lock")).unwrap();
-    second.run(&["job", "watch_feeds"]);
+    // The lock file is deleted, but the token still protects the books.
+    fs::remove_file(first.path("run/paylater.db.mail.lock")).unwrap();
+    second.run(&["job", "send_reminders"]);
+    here.answer_well();
     stops(overtaken);
+    assert_eq!(written_to(&[&here, &there]), everybody_once());
     first.run(&["verify"]);
-    first.close("2026-03-03");
 }
 
 #[test]

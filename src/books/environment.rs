@@ -1,6 +1,7 @@
 //! The environment of a scheme: its settings, its store, and its mail transport. Every job and every command gets one.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -17,22 +18,34 @@ use crate::mail::transport::Transport;
 use crate::scheme::{Clock, JobFile, Scheme};
 use crate::store::{Store, scheme};
 
-/// A scheme's settings, its store, and its mail transport.
+/// A scheme's settings, its store, and its mail transport. Clones share everything.
+#[derive(Clone)]
 pub struct Environment {
-    pub scheme: Scheme,
+    pub scheme: Arc<Scheme>,
     pub store: Store,
     pub transport: Arc<Transport>,
-    pub templates: Templates,
-    pub sender: Sender,
+    pub templates: Arc<Templates>,
+    pub sender: Arc<Sender>,
     /// Files that stay in the inboxes, each with the state in which it was handled.
-    pub kept: Mutex<Kept>,
+    pub kept: Arc<Mutex<Kept>>,
     /// What this process last planned the day's mails on.
-    pub mails_planned: Mutex<Option<PlannedOn>>,
+    pub mails_planned: Arc<Mutex<Option<PlannedOn>>>,
     /// When this process last began to prove sealed days other than the last one again.
-    pub proving: Mutex<Option<Instant>>,
+    pub proving: Arc<Mutex<Option<Instant>>>,
     /// Reports the progress of long work.
-    pub progress: Box<dyn Fn(&str) + Send + Sync>,
+    pub progress: Arc<dyn Fn(&str) + Send + Sync>,
+    /// This machine and process.
+    pub node: String,
+    /// The person who asked for the work; `None` if it is the daemon's.
+    pub asked_by: Option<String>,
+    /// Whether the process was asked to stop.
+    pub stopping: Arc<AtomicBool>,
 }
+
+/// The work was ended because the process was asked to stop. It continues at the next start.
+#[derive(Debug, thiserror::Error)]
+#[error("the program was asked to stop; the rest is done at the next start")]
+pub struct Stopped;
 
 /// What the mails of a day were planned on. The plan is valid until one of these values changes.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,6 +57,21 @@ pub struct PlannedOn {
 }
 
 impl Environment {
+    /// The same environment with the store opened in lanes.
+    pub fn with_store(&self, store: Store) -> Environment {
+        Environment { store, ..self.clone() }
+    }
+
+    /// Asks the work under way to end at its next step.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Called between two steps of long work: an error if the process was asked to stop.
+    pub fn keep_going(&self) -> Result<(), Stopped> {
+        if self.stopping.load(Ordering::Relaxed) { Err(Stopped) } else { Ok(()) }
+    }
+
     /// Returns the open business date. An empty store begins with the configured one.
     pub async fn business_date(&self) -> Result<NaiveDate> {
         let mut tx = self.store.read().await?;

@@ -8,7 +8,7 @@
 
 mod sending;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
@@ -54,8 +54,7 @@ pub struct Looked<'s> {
 /// Fetches the files of the day from all remote inboxes.
 pub async fn fetch(environment: &Environment, today: NaiveDate) -> Result<Looked<'_>> {
     let mut looked = Looked::default();
-    for (feed, inbox) in remote(environment) {
-        let outcome = persistently(async || look(environment, feed, inbox, today).await).await;
+    for (feed, inbox, outcome) in look_into_all(environment, today).await {
         let merchant = feed.merchant_id();
         let mut tx = environment.store.write().await?;
         match outcome {
@@ -87,6 +86,38 @@ pub async fn fetch(environment: &Environment, today: NaiveDate) -> Result<Looked
         tx.commit().await?;
     }
     Ok(looked)
+}
+
+/// Looks into all remote inboxes, machine by machine at the same time. A machine that could not be reached for one inbox is not
+/// tried again for the next: each attempt can take half a minute.
+async fn look_into_all(
+    environment: &Environment,
+    today: NaiveDate,
+) -> Vec<(&Feed, &Inbox, Result<Found, RemoteError>)> {
+    let mut by_machine: BTreeMap<String, Vec<(&Feed, &Inbox)>> = BTreeMap::new();
+    for (feed, inbox) in remote(environment) {
+        by_machine.entry(machine(inbox)).or_default().push((feed, inbox));
+    }
+    let machines = by_machine.into_values().map(async |inboxes| {
+        let (mut found, mut gone) = (Vec::new(), None);
+        for (feed, inbox) in inboxes {
+            let outcome = match &gone {
+                Some(why) => Err(RemoteError::NoConnection(String::clone(why))),
+                None => persistently(async || look(environment, feed, inbox, today).await).await,
+            };
+            if let Err(RemoteError::NoConnection(why)) = &outcome {
+                gone = Some(why.clone());
+            }
+            found.push((feed, inbox, outcome));
+        }
+        found
+    });
+    futures_util::future::join_all(machines).await.into_iter().flatten().collect()
+}
+
+/// The machine of an inbox: its address without the folder.
+fn machine(inbox: &Inbox) -> String {
+    inbox.place.to_string().split('/').take(3).collect::<Vec<_>>().join("/")
 }
 
 /// Returns messages about the files that would be fetched.
@@ -153,7 +184,9 @@ fn remote(environment: &Environment) -> impl Iterator<Item = (&Feed, &Inbox)> {
 async fn persistently<T>(mut once: impl AsyncFnMut() -> Result<T, RemoteError>) -> Result<T, RemoteError> {
     for wait in TRY_AGAIN_AFTER {
         match once().await {
-            Err(RemoteError::Unreachable(why)) => tracing::warn!("{why}; trying again"),
+            Err(RemoteError::Unreachable(why) | RemoteError::NoConnection(why)) => {
+                tracing::warn!("{why}; trying again");
+            }
             done => return done,
         }
         tokio::time::sleep(wait).await;

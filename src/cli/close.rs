@@ -10,6 +10,7 @@ use super::{Ending, Misconfigured, json, say};
 use crate::clock;
 use crate::runner::business_day;
 use crate::scheme::Clock;
+use crate::store::Lane;
 use crate::views::closed_days::{ClosedDays, OrderName};
 use crate::views::words::count;
 
@@ -22,7 +23,12 @@ pub struct Close {
 
 impl Close {
     pub async fn run(self, at: &At) -> Result<Ending> {
-        let work = at.work().await?;
+        // On the business clock, the day's mails are sent before its close.
+        let lanes: &[Lane] = match at.load_config()?.clock {
+            Clock::Wall => &[Lane::Books],
+            Clock::Business => &Lane::ALL,
+        };
+        let work = at.work(lanes, "close").await?;
         let wall = clock::now().with_timezone(&work.environment.scheme.zone).date_naive();
         if work.environment.scheme.clock == Clock::Wall && self.through >= wall {
             let why = anyhow!(

@@ -11,6 +11,7 @@ use crate::domain::facts::correction::parse_kind;
 use crate::files::reports::sha256;
 use crate::jobs::ingest_files::by_hand::{self, Answer, ByHand};
 use crate::scheme::{Clock, Merchant, Scheme};
+use crate::store::Lane;
 use crate::views::correction::CorrectionResult;
 use crate::views::instalment::Instalment;
 use crate::views::words::count;
@@ -106,7 +107,7 @@ impl Correct {
             let answer = by_hand::preview(&environment, merchant, &by_hand, today).await?;
             return self.report(at, merchant, by_hand, answer);
         }
-        let work = at.work().await?;
+        let work = at.work(&[Lane::Books], "correct").await?;
         let today = work.environment.business_date().await?;
         let merchant = self.merchant(&work.environment.scheme).map_err(Misconfigured)?;
         let by_hand = self.by_hand(kind, &work.environment.scheme, merchant, today);

@@ -9,6 +9,7 @@ use super::open::At;
 use super::table::{Table, show};
 use super::{Ending, remark, say};
 use crate::books::exceptions;
+use crate::store::Lane;
 use crate::store::scheme;
 use crate::views::exceptions::{After, ClosedException, Exception, ExceptionHead};
 
@@ -48,7 +49,7 @@ const SHOWN: i64 = 100;
 impl Exceptions {
     pub async fn run(self, at: &At) -> Result<Ending> {
         let Some(Command::Close { exception, reason }) = &self.command else { return self.list(at).await };
-        let work = at.work().await?;
+        let work = at.work(&[Lane::Books], "exceptions").await?;
         let today = work.environment.business_date().await?;
         let closed = exceptions::close(&work.environment, today, exception, reason).await?;
         let reason = reason.trim().to_owned();

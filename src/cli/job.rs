@@ -43,7 +43,7 @@ impl JobCommand {
             }
             return Ok(Ending::Done);
         }
-        let work = at.work().await?;
+        let work = at.work(&[job.lane()], job.name()).await?;
         let today = work.environment.business_date().await?;
         let done = business_day::run_now(&work.environment, job, today).await;
         work.progress.finish();

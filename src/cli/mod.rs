@@ -14,7 +14,9 @@ mod journal;
 mod json;
 mod open;
 mod output;
+mod pause;
 mod run;
+mod runs;
 mod status;
 mod table;
 mod verify;
@@ -22,6 +24,7 @@ mod verify;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -43,6 +46,10 @@ struct Cli {
     #[arg(long, global = true)]
     json: bool,
 
+    /// How long a command waits while the daemon, or another command, works on the same books.
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 60)]
+    wait: u64,
+
     #[command(subcommand)]
     command: Command,
 }
@@ -57,6 +64,14 @@ enum Command {
     Job(job::JobCommand),
     /// Show the business date, last and next runs, files, mails and exceptions.
     Status(status::Status),
+    /// List runs of jobs; show one: what it did, why it failed, or why it did nothing.
+    Runs(runs::Runs),
+    /// Stop the daemon from running a job until it is resumed.
+    Pause(pause::Pause),
+    /// Let the daemon run a paused job again.
+    Resume(pause::Resume),
+    /// Have the daemon make up for runs of a job that never were.
+    Backfill(pause::Backfill),
     /// List files with their counts and what waits in the inboxes; show a file's rows; try files again.
     Files(files::Files),
     /// List open exceptions; close one with a reason.
@@ -90,7 +105,9 @@ pub struct Misconfigured(pub anyhow::Error);
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     log_to_stderr(matches!(cli.command, Command::Run(_)));
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    // A close is one deep future, which a thread's usual 2 MiB don't hold in a debug build.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(16 << 20).build();
+    let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(why) => {
             remark!("error: starting up: {why}");
@@ -99,6 +116,8 @@ pub fn main() -> ExitCode {
     };
     let ended = runtime.block_on(dispatch(cli));
     output::flush_log();
+    // Work that was cut off must not keep the program from ending.
+    runtime.shutdown_timeout(Duration::from_secs(1));
     match ended {
         Ok(Ending::Done) if output::is_lost() => ExitCode::from(1),
         Ok(Ending::Done) => ExitCode::SUCCESS,
@@ -111,12 +130,16 @@ pub fn main() -> ExitCode {
 }
 
 async fn dispatch(cli: Cli) -> anyhow::Result<Ending> {
-    let at = open::At { config: cli.config, json: cli.json };
+    let at = open::At { config: cli.config, json: cli.json, wait: Duration::from_secs(cli.wait) };
     match cli.command {
         Command::Close(command) => command.run(&at).await,
         Command::Run(command) => command.run(&at).await,
         Command::Job(command) => command.run(&at).await,
         Command::Status(command) => command.run(&at).await,
+        Command::Runs(command) => command.run(&at).await,
+        Command::Pause(command) => command.run(&at).await,
+        Command::Resume(command) => command.run(&at).await,
+        Command::Backfill(command) => command.run(&at).await,
         Command::Files(command) => command.run(&at).await,
         Command::Exceptions(command) => command.run(&at).await,
         Command::Correct(command) => command.run(&at).await,

@@ -1,7 +1,7 @@
 //! Opens the scheme for a command.
 
-use std::fs::{File, OpenOptions, TryLockError};
 use std::io::IsTerminal;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,26 +9,30 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::Misconfigured;
+use super::{Misconfigured, remark};
 use crate::books::day_folders::refuse_lost_store;
-use crate::books::environment::Environment;
+use crate::books::environment::{Environment, made};
+use crate::clock;
 use crate::config;
 use crate::mail::compose::{Sender, Templates};
 use crate::mail::transport::{Smtp, Transport};
+use crate::runner::daemon::interrupt_left;
 use crate::scheme::{MailTransport, Scheme};
-use crate::store::{Store, runs};
+use crate::store::lanes::{self, Taker};
+use crate::store::{Lane, Store};
 
 /// The options that every command gets.
 pub struct At {
     pub config: Option<PathBuf>,
     pub json: bool,
+    /// How long to wait while another paylater works in the same lane.
+    pub wait: Duration,
 }
 
-/// A scheme opened for changes. While this value exists, no other paylater process can change the same books.
+/// A scheme opened for changes.
 pub struct AtWork {
     pub environment: Environment,
     pub progress: Progress,
-    _lock: File,
 }
 
 impl At {
@@ -46,21 +50,55 @@ impl At {
         self.config.as_deref().ok_or_else(|| Misconfigured(missing()).into())
     }
 
-    /// Opens the scheme for changes.
-    pub async fn work(&self) -> Result<AtWork> {
+    /// Opens the scheme to change it for the daemon, which takes lanes for each run.
+    pub async fn serve(&self) -> Result<AtWork> {
         let scheme = self.load_config()?;
-        let lock = lock(&scheme)?;
         let is_empty = |file: PathBuf| file.metadata().map_or(0, |metadata| metadata.len()) == 0;
         if Store::file(&scheme.store_url, scheme.home.path())?.is_some_and(is_empty) {
             refuse_lost_store(&scheme)?;
         }
+        made(scheme.home.path().to_owned())?;
         let store = Store::open_to_work(&scheme.store_url, scheme.home.path()).await?;
-        let mut tx = store.write().await?;
-        runs::interrupt(&mut tx).await?;
-        tx.commit().await?;
         let progress = Progress::new();
         let environment = environment(scheme, store, progress.clone())?;
-        Ok(AtWork { environment, progress, _lock: lock })
+        Ok(AtWork { environment, progress })
+    }
+
+    /// Opens the scheme for changes and takes the lanes for them, also beside the daemon: waits until what it does there has
+    /// ended. `doing` says what for, such as `close`. The lanes are given back when the process ends.
+    pub async fn work(&self, lanes: &[Lane], doing: &str) -> Result<AtWork> {
+        let AtWork { environment, progress } = self.serve().await?;
+        let taker = Taker { node: environment.node.clone(), doing: doing.to_owned(), since: clock::now() };
+        let store = self.take(&environment, lanes, &taker).await?;
+        interrupt_left(&store, lanes, clock::now()).await?;
+        let environment = Environment { asked_by: Some(who()), ..environment.with_store(store) };
+        Ok(AtWork { environment, progress })
+    }
+
+    async fn take(&self, environment: &Environment, lanes: &[Lane], taker: &Taker) -> Result<Store> {
+        let began = clock::monotonic();
+        let mut is_told = false;
+        loop {
+            if let Some(store) = environment.store.take(lanes, taker).await? {
+                return Ok(store);
+            }
+            let waited = clock::monotonic() - began;
+            if waited >= self.wait || !is_told {
+                let by = who_works(environment, lanes).await?;
+                if waited >= self.wait {
+                    bail!(
+                        "another paylater is working on these books: {by}; try again later, or wait longer with --wait \
+                         SECONDS"
+                    );
+                }
+                // Most work takes less than a second.
+                if waited > Duration::from_secs(1) {
+                    remark!("waiting for another paylater: {by}");
+                    is_told = true;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// Opens the scheme for reading, or returns `None` if it has no books yet. Creates nothing, changes nothing and
@@ -90,18 +128,73 @@ impl At {
 
 fn environment(scheme: Scheme, store: Store, progress: Progress) -> Result<Environment> {
     let (transport, templates, sender) = mail(&scheme).map_err(Misconfigured)?;
-    let progress = Box::new(move |message: &str| progress.tell(message));
+    let progress = Arc::new(move |message: &str| progress.tell(message));
     Ok(Environment {
-        scheme,
+        scheme: Arc::new(scheme),
         store,
         transport: Arc::new(transport),
-        templates,
-        sender,
-        kept: Mutex::default(),
-        mails_planned: Mutex::default(),
-        proving: Mutex::default(),
+        templates: Arc::new(templates),
+        sender: Arc::new(sender),
+        kept: Arc::default(),
+        mails_planned: Arc::default(),
+        proving: Arc::default(),
         progress,
+        node: node(),
+        asked_by: None,
+        stopping: Arc::default(),
     })
+}
+
+/// Reads the configuration again for the daemon that works in `old`. The books must be the same.
+pub fn reloaded(at: &At, old: &Environment) -> Result<Environment> {
+    let scheme = at.load_config()?;
+    let stays = [
+        ("scheme.home", scheme.home.path() == old.scheme.home.path()),
+        ("store.url", scheme.store_url == old.scheme.store_url),
+        ("scheme.time_zone", scheme.zone == old.scheme.zone),
+        ("scheme.clock", scheme.clock == old.scheme.clock),
+    ];
+    if let Some((key, _)) = stays.into_iter().find(|(_, is_same)| !is_same) {
+        bail!("{key} has changed; to change it, stop the daemon and start it again");
+    }
+    let (transport, templates, sender) = mail(&scheme)?;
+    Ok(Environment {
+        scheme: Arc::new(scheme),
+        transport: Arc::new(transport),
+        templates: Arc::new(templates),
+        sender: Arc::new(sender),
+        kept: Arc::default(),
+        mails_planned: Arc::default(),
+        ..old.clone()
+    })
+}
+
+/// This machine and process, such as `books-1:4711`.
+fn node() -> String {
+    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let machine = machine.trim();
+    format!("{}:{}", if machine.is_empty() { "localhost" } else { machine }, std::process::id())
+}
+
+/// The person at the command line, for the record.
+pub fn who() -> String {
+    let named = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+    let user_id =
+        || std::fs::metadata("/proc/self").map(|process| format!("uid {}", process.uid())).unwrap_or_default();
+    named.filter(|name| !name.is_empty()).unwrap_or_else(user_id)
+}
+
+async fn who_works(environment: &Environment, lanes: &[Lane]) -> Result<String> {
+    let mut tx = environment.store.read().await?;
+    let mut busy = Vec::new();
+    for lane in lanes {
+        if let Some(Taker { node, doing, since }) = lanes::taker(&mut tx, *lane).await? {
+            let since = since.with_timezone(&environment.scheme.zone).format("%Y-%m-%d %H:%M:%S");
+            busy.push(format!("{node} is at {doing} since {since}"));
+        }
+    }
+    busy.dedup();
+    Ok(if busy.is_empty() { "it has just begun".to_owned() } else { busy.join(", ") })
 }
 
 /// Returns the transport, the templates and the sender of the scheme's mails.
@@ -120,23 +213,6 @@ pub fn mail(scheme: &Scheme) -> Result<(Transport, Templates, Sender)> {
         contact: None,
     };
     Ok((transport, templates, sender))
-}
-
-/// Locks the lock file in the scheme's home folder. The operating system releases the lock when the process ends, even
-/// after a crash.
-fn lock(scheme: &Scheme) -> Result<File> {
-    let path = scheme.home.lock_file();
-    std::fs::create_dir_all(scheme.home.path())
-        .with_context(|| format!("making the folder {}", scheme.home.path().display()))?;
-    let opening = || format!("opening {}", path.display());
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).with_context(opening)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            bail!("another paylater is working in {}; wait for it to end, or stop it", scheme.home.path().display())
-        }
-        Err(TryLockError::Error(why)) => Err(why).with_context(|| format!("locking {}", path.display())),
-    }
 }
 
 /// The progress of long work: on a terminal, one line that changes; otherwise, a log line from time to time.

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, anyhow};
 
-use super::open::At;
+use super::open::{At, reloaded};
 use super::{Ending, Misconfigured};
 use crate::runner::daemon;
 
@@ -15,10 +15,10 @@ impl Run {
             let why = anyhow!("the daemon prints nothing, so it has no --json; ask `paylater --json status`");
             return Err(Misconfigured(why).into());
         }
-        let work = at.work().await?;
-        daemon::run(&work.environment).await?;
+        let work = at.serve().await?;
+        let environment = work.environment.clone();
+        daemon::run(environment.clone(), || reloaded(at, &environment)).await?;
         work.progress.finish();
-        work.environment.store.close().await;
         Ok(Ending::Done)
     }
 }

@@ -62,6 +62,21 @@ fn print(status: &status::Status, environment: &Environment) {
     for held_back in &status.held_back {
         field("held back", format!("{}: {}", held_back.merchant_id, held_back.message));
     }
+    if let Some(daemon) = &status.daemon {
+        let text = match daemon.state.as_str() {
+            "running" => format!("running as {} since {}", daemon.node, time(daemon.started_at)),
+            "stopped" => format!("stopped at {}", time(daemon.seen_at)),
+            "silent" => format!("runs as {}, but gives no sign of life since {}", daemon.node, time(daemon.seen_at)),
+            _ => format!("not running: {} was killed after {}", daemon.node, time(daemon.seen_at)),
+        };
+        field("daemon", text);
+    }
+    for job in &status.jobs {
+        if let Some(paused) = &job.paused {
+            let at = time(paused.at);
+            field("paused", format!("{} by {} at {at}: {}", job.job, paused.by, paused.reason));
+        }
+    }
     if let Some(clock) = &status.clock {
         let (at, outcome) = (clock.finished_at.map(time), clock.outcome.as_deref());
         field("clock", format!("{}: {}", at.unwrap_or_default(), outcome.unwrap_or_default()));

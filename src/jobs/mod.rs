@@ -13,6 +13,7 @@ pub mod watch_feeds;
 pub mod write_reconciliation;
 
 use crate::scheme::is_part_of_close;
+use crate::store::Lane;
 
 /// A job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,6 +58,21 @@ impl Job {
 
     pub fn parse(name: &str) -> Option<Job> {
         Job::ALL.into_iter().find(|job| job.name() == name)
+    }
+
+    /// The lane in which the job works.
+    pub fn lane(self) -> Lane {
+        match self {
+            Job::SendReminders => Lane::Mail,
+            Job::IngestFiles
+            | Job::WatchFeeds
+            | Job::AssessPositions
+            | Job::CollectDebits
+            | Job::PayOutCredit
+            | Job::MatchBills
+            | Job::CloseDay
+            | Job::WriteReconciliation => Lane::Books,
+        }
     }
 
     /// Whether the job is part of the close and never runs alone.

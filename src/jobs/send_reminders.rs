@@ -29,12 +29,14 @@ use crate::domain::terms::hold::HoldEffect;
 use crate::scheme::{Clock, Merchant};
 use crate::store::mails::{self, MailRow, PlannedStep, ReminderRow};
 use crate::store::orders::{self, Moved};
-use crate::store::{Tx, customers, files, is_of_store, positions};
+use crate::store::{Tx, customers, files, is_of_store, positions, scheme};
 
-pub async fn run(environment: &Environment, today: NaiveDate, now: DateTime<Utc>) -> Result<Done> {
-    let day = mail_day(environment, today, now);
+pub async fn run(environment: &Environment, now: DateTime<Utc>) -> Result<Done> {
     let mut planned = Planned::default();
     let mut tx = environment.store.write().await?;
+    // On the wall clock, the books may close a day while the mails of the calendar day are sent.
+    let today = scheme::open_day(&mut tx).await?;
+    let day = mail_day(environment, today, now);
     let given_up = deliver::take_up(&mut tx, environment, today, day).await?;
     let unsure = without_news(&mut tx, environment, today, day, now).await?;
     let without = unsure.iter().map(|merchant| (*merchant).to_owned()).collect();
@@ -46,7 +48,7 @@ pub async fn run(environment: &Environment, today: NaiveDate, now: DateTime<Utc>
     if let Ok(mut planned) = environment.mails_planned.lock() {
         *planned = news;
     }
-    let delivered = deliver::run(environment, today, day, now, &unsure).await?;
+    let delivered = deliver::run(environment, day, now, &unsure).await?;
     if let Some(why) = &delivered.delayed {
         let count = delivered.waiting;
         undelivered(vec![format!("{count} mails could not be handed over and wait for the next run of today: {why}")])?;

@@ -1,9 +1,9 @@
 //! Runs a business day from beginning to end: every job in order, then the next day.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::run::{IfDone, Run, run};
+use super::run::{ClosedBut, Run, run};
 use super::{work, work_for};
 use crate::books::done::Done;
 use crate::books::environment::Environment;
@@ -30,6 +30,7 @@ pub async fn close_through(environment: &Environment, through: NaiveDate) -> Res
             if job == Job::SendReminders && environment.scheme.clock == Clock::Wall {
                 continue;
             }
+            environment.keep_going()?;
             if let Err(why) = run_recorded(environment, job, today).await {
                 shortcomings.take(why)?;
             }
@@ -85,8 +86,7 @@ impl Shortcomings {
             .filter(|(lines, _)| !lines.is_empty())
             .map(|(lines, but)| format!("every day through {last} is closed, but {but}:\n{}", lines.join("\n")))
             .collect();
-        ensure!(said.is_empty(), "{}", said.join("\n"));
-        Ok(())
+        if said.is_empty() { Ok(()) } else { Err(ClosedBut(said.join("\n")).into()) }
     }
 }
 
@@ -138,6 +138,7 @@ async fn for_each_merchant(
         if faults.is_stopped(&merchant.id) {
             continue;
         }
+        environment.keep_going()?;
         match work_for(part, environment, merchant, today).await {
             Ok(done) => all.add(done),
             Err(why) => failed.push(faults.stop(&merchant.id, why)?),
@@ -170,6 +171,5 @@ async fn recorded(
 ) -> Result<Done> {
     let Some(file) = environment.scheme.job(job.name()) else { return work(clock::now()).await };
     let due = Run { job, scheduled_for: file.set_time_on(today), today };
-    let done = run(environment, due, IfDone::Repeat, work(environment.now(file, today))).await?;
-    done.unwrap_or_else(|| Ok(Done::default()))
+    run(environment, due, work(environment.now(file, today))).await
 }

@@ -1,99 +1,411 @@
-//! The daemon: runs each job at its times. A heartbeat checks every second which jobs are due. Due times come from each
-//! job's cron text in the job's own time zone, and each run is claimed in the store, so that no run happens twice and
-//! no restart loses one.
+//! The daemon: runs each job at its times. A heartbeat checks every second what is due. Due times come from each job's cron text in
+//! the job's own time zone, and are recorded as runs under a unique key before they begin, so that no run happens twice and no
+//! restart loses one. Each run works in its job's lane: a slow mail server does not hold up the books, and between two runs a
+//! person's command takes its turn.
 //!
 //! The scheduler crate's own cron jobs are deliberately not used: they freeze a zone's offset, do not catch up, and let
 //! runs of one job overlap.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio::sync::watch;
+use tokio::task::{Id, JoinSet};
 use tokio_cron_scheduler::{Job as Heartbeat, JobScheduler};
 
-use super::business_day;
-use super::plausible::{self, Doubt, Finding, Look, WallClock};
-use super::run::{self, IfDone, Run};
+use super::plan::{self, hindrance};
+use super::signals::{self, Request};
+use super::wall_clock::Watch;
+use super::{business_day, plausible, run, supervisor};
+use crate::books::done::Done;
 use crate::books::environment::Environment;
 use crate::clock;
 use crate::domain::calendar::plus;
 use crate::jobs::Job;
-use crate::scheme::{CatchUp, Clock, JobFile};
-use crate::store::runs;
+use crate::scheme::{Clock, JobFile, Schedule};
+use crate::store::lanes::Taker;
+use crate::store::runs::{self, NewRun, RunRow};
+use crate::store::{Lane, OnlyDaemon, Tx, is_of_store, nodes};
 
-/// A run that is this late counts as missed, for jobs that don't catch up.
-const MISSED_AFTER: TimeDelta = TimeDelta::minutes(10);
-
-/// How long a job may continue after SIGTERM. Interrupting it at any time is safe; the wait only saves its work.
+/// How long the jobs under way may continue after SIGTERM. Interrupting them at any time is safe; the wait only saves their work.
 const STOP_WITHIN: Duration = Duration::from_secs(20);
 
-/// Runs jobs at their times until SIGTERM or SIGINT.
-pub async fn run(environment: &Environment) -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
-    let (beat, mut beats) = mpsc::channel(1);
-    let mut heart = JobScheduler::new().await.context("starting the heartbeat")?;
+/// How long the store may take to answer between runs.
+const STORE_ANSWERS_WITHIN: Duration = Duration::from_secs(30);
+
+/// The longest wait between two attempts to reach a store that is away.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// How often the daemon records a sign of life.
+pub const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
+
+/// How long a run waits for the jobs that come before it.
+const FOR_JOBS_BEFORE: TimeDelta = TimeDelta::minutes(5);
+
+/// Runs jobs at their times until SIGTERM or SIGINT. At SIGHUP, `reload` reads the configuration again.
+pub async fn run(environment: Environment, reload: impl Fn() -> Result<Environment>) -> Result<()> {
+    let mut requests = signals::listen()?;
+    let (mut heart, mut beats) = heartbeat().await?;
+    // The heartbeat pauses when the wall clock is set back; a monotonic interval does not.
+    let mut interval = tokio::time::interval(Duration::from_secs(30));
+    let mut daemon = Daemon::begin(environment).await?;
+    supervisor::ready();
+    loop {
+        let request = tokio::select! {
+            request = requests.recv() => request,
+            _ = beats.recv() => None,
+            _ = interval.tick() => None,
+            Some(ended) = daemon.under_way.join_next_with_id() => {
+                daemon.ended(ended);
+                None
+            }
+        };
+        let request = match request {
+            None => tokio::select! {
+                request = requests.recv() => request,
+                beaten = daemon.beat() => {
+                    beaten?;
+                    supervisor::alive(&daemon.in_words());
+                    None
+                }
+            },
+            request => request,
+        };
+        match request {
+            None => {}
+            Some(Request::Stop) => break,
+            Some(Request::Reload) => {
+                supervisor::reloading();
+                daemon.reload(reload());
+                supervisor::ready();
+            }
+        }
+    }
+    supervisor::stopping();
+    let stopped = daemon.stop(&mut requests).await;
+    heart.shutdown().await.context("stopping the heartbeat")?;
+    tracing::info!("stopped");
+    stopped
+}
+
+async fn heartbeat() -> Result<(JobScheduler, mpsc::Receiver<()>)> {
+    let (beat, beats) = mpsc::channel(1);
+    let heart = JobScheduler::new().await.context("starting the heartbeat")?;
     let heartbeat = Heartbeat::new_async("* * * * * *", move |_, _| {
         let beat = beat.clone();
         Box::pin(async move {
-            // A full channel means that the last beat's work is still running.
+            // A full channel means that the last beat is still being handled.
             let _ = beat.try_send(());
         })
     });
     heart.add(heartbeat.context("the heartbeat")?).await.context("the heartbeat")?;
     heart.start().await.context("starting the heartbeat")?;
-    // The heartbeat pauses when the wall clock is set back; a monotonic interval does not.
-    let mut interval = tokio::time::interval(Duration::from_secs(30));
-    let mut watch = Watch::begin(environment).await?;
-    tracing::info!(scheme = environment.scheme.name, "running");
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            _ = beats.recv() => {}
-            _ = interval.tick() => {}
-        }
-        let mut work = std::pin::pin!(work_off(environment, &mut watch));
-        tokio::select! {
-            worked = &mut work => worked?,
-            _ = terminate.recv() => { finish_within(work).await; break }
-            _ = interrupt.recv() => { finish_within(work).await; break }
-        }
-    }
-    heart.shutdown().await.context("stopping the heartbeat")?;
-    tracing::info!("stopped");
-    Ok(())
+    Ok((heart, beats))
 }
 
-async fn finish_within(work: std::pin::Pin<&mut impl Future<Output = Result<()>>>) {
-    tracing::info!("stopping once the job under way is done");
-    match tokio::time::timeout(STOP_WITHIN, work).await {
-        Ok(Ok(())) => {}
-        Ok(Err(why)) => tracing::error!("{why:#}"),
-        Err(_) => tracing::warn!("the job under way was cut off; it continues where it stopped at the next start"),
-    }
+/// A run under way. The outer error is from the store.
+type Ended = Result<Option<Result<Done>>>;
+
+struct Daemon {
+    environment: Environment,
+    watch: Watch,
+    only: Option<OnlyDaemon>,
+    under_way: JoinSet<Ended>,
+    /// The job of each task under way.
+    jobs: HashMap<Id, Job>,
+    /// Ends the runs under way at once.
+    cut_off: watch::Sender<bool>,
+    seen: Option<Instant>,
+    away: Option<Away>,
 }
 
-/// Runs all jobs that are due now, in the order of a business day.
-async fn work_off(environment: &Environment, watch: &mut Watch) -> Result<()> {
-    watch.look(environment).await?;
-    for file in &environment.scheme.jobs {
-        let Some(job) = Job::parse(&file.name).filter(|job| watch.lets(*job)) else { continue };
-        let now = clock::now();
-        let Some(due) = due(environment, file, now).await? else { continue };
-        // The clock may have stepped while another job ran.
-        watch.look(environment).await?;
-        if !watch.lets(job) {
-            continue;
-        }
+/// The store could not be reached.
+struct Away {
+    tries: u32,
+    until: Instant,
+}
+
+impl Daemon {
+    async fn begin(environment: Environment) -> Result<Daemon> {
+        let Some(only) = environment.store.be_daemon().await? else {
+            bail!("another paylater daemon runs on these books; stop it first");
+        };
         let today = environment.business_date().await?;
-        let due = Run { job, scheduled_for: due, today };
-        // A failed job is recorded as failed, and tried again at its next time. If the store fails, the daemon ends.
-        drop(run::run(environment, due, IfDone::Skip, work_of(environment, file, job, today, now)).await?);
+        let version = env!("CARGO_PKG_VERSION");
+        let mut tx = environment.store.write().await?;
+        nodes::started(&mut tx, &environment.node, version, clock::now()).await?;
+        tx.commit().await?;
+        let watch = Watch::begin(&environment).await?;
+        tracing::info!(version, node = environment.node, scheme = environment.scheme.name, day = %today, "running");
+        Ok(Daemon {
+            environment,
+            watch,
+            only: Some(only),
+            under_way: JoinSet::new(),
+            jobs: HashMap::new(),
+            cut_off: watch::Sender::new(false),
+            seen: None,
+            away: None,
+        })
     }
-    Ok(())
+
+    /// Does what is due now. If the store is away, waits for it; any other error ends the daemon.
+    async fn beat(&mut self) -> Result<()> {
+        if self.away.as_ref().is_some_and(|away| clock::monotonic() < away.until) {
+            return Ok(());
+        }
+        let why = match tokio::time::timeout(STORE_ANSWERS_WITHIN, self.work_off()).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(why)) if is_of_store(&why) => why,
+            Ok(Err(why)) => return Err(why),
+            Err(_) => anyhow::anyhow!(
+                "it does not answer within {} seconds: it is frozen, or another command writes for long",
+                STORE_ANSWERS_WITHIN.as_secs()
+            ),
+        };
+        let tries = self.away.as_ref().map_or(0, |away| away.tries) + 1;
+        let wait = Duration::from_secs(1 << tries.min(6)).min(LONGEST_WAIT);
+        tracing::error!("the store is away: {why:#}; trying again in {} seconds", wait.as_secs());
+        self.away = Some(Away { tries, until: clock::monotonic() + wait });
+        Ok(())
+    }
+
+    async fn work_off(&mut self) -> Result<()> {
+        if self.away.is_some() {
+            // The lock may have been lost with the connection.
+            self.only = None;
+            self.only = self.environment.store.be_daemon().await?;
+            if self.only.is_none() {
+                bail!("another paylater daemon took over these books while the store was away; this one stops");
+            }
+        }
+        self.watch.look(&self.environment).await?;
+        let today = self.environment.business_date().await?;
+        self.sign_of_life().await?;
+        if self.away.take().is_some() {
+            tracing::warn!("the store is back; work goes on");
+        }
+        let now = clock::now();
+        self.plan(today, now).await?;
+        self.begin_runs(today, now).await
+    }
+
+    async fn sign_of_life(&mut self) -> Result<()> {
+        if self.seen.is_some_and(|seen| clock::monotonic() - seen < SIGN_OF_LIFE) {
+            return Ok(());
+        }
+        // A long transaction of a run is a sign of life as well.
+        let Some(mut tx) = self.environment.store.try_write().await? else { return Ok(()) };
+        nodes::seen(&mut tx, &self.environment.node, clock::now()).await?;
+        tx.commit().await?;
+        self.seen = Some(clock::monotonic());
+        Ok(())
+    }
+
+    /// Records what has come due.
+    async fn plan(&self, today: NaiveDate, now: DateTime<Utc>) -> Result<()> {
+        let mut tx = self.environment.store.read().await?;
+        let paused = runs::paused(&mut tx).await?;
+        let mut plans = Vec::new();
+        for file in self.scheduled() {
+            let newest = runs::newest(&mut tx, &file.name, now).await?;
+            let paused = paused.iter().find(|paused| paused.job == file.name);
+            let plan = plan::plan(file, newest.as_ref(), paused, today, now);
+            if plan != plan::Plan::default() {
+                plans.push((file, plan));
+            }
+        }
+        drop(tx);
+        if plans.is_empty() {
+            return Ok(());
+        }
+        // While a run writes, planning waits for the next beat: due times are not lost.
+        let Some(mut tx) = self.environment.store.try_write().await? else { return Ok(()) };
+        for (file, plan) in plans {
+            if let Some(before) = plan.skip_before {
+                runs::skip(&mut tx, &file.name, before, "its next time came before it could begin", now).await?;
+            }
+            for run in &plan.new {
+                runs::add(&mut tx, run).await?;
+                log_skipped(run);
+            }
+        }
+        tx.commit().await
+    }
+
+    /// The jobs with times of their own, in the order of a business day.
+    fn scheduled(&self) -> impl Iterator<Item = &JobFile> {
+        self.environment.scheme.jobs.iter().filter(|file| file.schedule.is_some())
+    }
+
+    /// Begins a run in each lane that is free.
+    async fn begin_runs(&mut self, today: NaiveDate, now: DateTime<Utc>) -> Result<()> {
+        let mut tx = self.environment.store.read().await?;
+        let due = runs::due(&mut tx, now).await?;
+        drop(tx);
+        let scheme = self.environment.scheme.clone();
+        for lane in Lane::ALL {
+            if self.jobs.values().any(|job| job.lane() == lane) {
+                continue;
+            }
+            for file in &scheme.jobs {
+                let Some(job) = Job::parse(&file.name).filter(|job| job.lane() == lane) else { continue };
+                let Some(schedule) = &file.schedule else { continue };
+                let Some(first) = due.iter().filter(|run| run.job == file.name).min_by_key(|run| run.scheduled_for)
+                else {
+                    continue;
+                };
+                if !self.watch.lets(job) || self.waits(file, first, &due, now) {
+                    continue;
+                }
+                if let Some(why) =
+                    hindrance(schedule, None, first.scheduled_for, now).filter(|_| first.asked_by.is_none())
+                {
+                    let Some(mut tx) = self.environment.store.try_write().await? else { continue };
+                    runs::skip(&mut tx, &file.name, first.scheduled_for + TimeDelta::milliseconds(1), &why, now)
+                        .await?;
+                    tx.commit().await?;
+                    continue;
+                }
+                if !self.begin_run(lane, job, file, schedule, first, today, now).await? {
+                    tracing::debug!(lane = lane.name(), job = file.name, "the lane is taken; waiting for it");
+                }
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a run waits for a job that comes before it and is due or under way.
+    fn waits(&self, file: &JobFile, run: &RunRow, due: &[RunRow], now: DateTime<Utc>) -> bool {
+        let is_before = |name: &str| file.after.iter().any(|before| before == name);
+        let is_due = due.iter().any(|other| is_before(&other.job) && other.scheduled_for <= run.scheduled_for);
+        let is_under_way = self.jobs.values().any(|job| is_before(job.name()));
+        (is_due || is_under_way) && now - run.not_before < FOR_JOBS_BEFORE
+    }
+
+    /// Begins a run. Returns false if another process works in its lane.
+    #[expect(clippy::too_many_arguments, reason = "all of them are about one run")]
+    async fn begin_run(
+        &mut self,
+        lane: Lane,
+        job: Job,
+        file: &JobFile,
+        schedule: &Schedule,
+        run: &RunRow,
+        today: NaiveDate,
+        now: DateTime<Utc>,
+    ) -> Result<bool> {
+        let taker = Taker { node: self.environment.node.clone(), doing: file.name.clone(), since: now };
+        let Some(store) = self.environment.store.take(&[lane], &taker).await? else { return Ok(false) };
+        interrupt_left(&store, &[lane], now).await?;
+        let environment = self.environment.with_store(store);
+        let (file, schedule, run) = (file.clone(), schedule.clone(), run.clone());
+        let mut cut_off = self.cut_off.subscribe();
+        // Deciding a chunk of orders takes a processor for a while, so each run has a thread of its own.
+        let runtime = tokio::runtime::Handle::current();
+        let task = self.under_way.spawn_blocking(move || {
+            runtime.block_on(async move {
+                let work = work_of(&environment, &file, job, today, now);
+                let ended = tokio::select! {
+                    ended = run::run_planned(&environment, &run, &schedule, today, work) => ended,
+                    _ = cut_off.wait_for(|is_cut_off| *is_cut_off) => Ok(None),
+                };
+                environment.store.give_back().await;
+                ended
+            })
+        });
+        self.jobs.insert(task.id(), job);
+        Ok(true)
+    }
+
+    fn ended(&mut self, ended: Result<(Id, Ended), tokio::task::JoinError>) {
+        let id = match &ended {
+            Ok((id, _)) => *id,
+            Err(why) => why.id(),
+        };
+        let job = self.jobs.remove(&id).map_or("", Job::name);
+        match ended {
+            // The run has recorded and logged how its work ended.
+            Ok((_, Ok(_))) => {}
+            Ok((_, Err(why))) => tracing::error!(job, "the run could not be recorded: {why:#}"),
+            Err(why) => tracing::error!(job, "the run broke off: {why}; it is tried again"),
+        }
+    }
+
+    /// What it is doing, in words.
+    fn in_words(&self) -> String {
+        if self.away.is_some() {
+            return "the store is away; waiting for it".to_owned();
+        }
+        let mut jobs: Vec<&str> = self.jobs.values().map(|job| job.name()).collect();
+        jobs.sort_unstable();
+        if jobs.is_empty() { "waiting for the next job".to_owned() } else { format!("running {}", jobs.join(", ")) }
+    }
+
+    /// Takes a new configuration, if it is right.
+    fn reload(&mut self, loaded: Result<Environment>) {
+        match loaded {
+            Ok(environment) => {
+                self.environment = environment;
+                tracing::info!("the configuration was read again and is in force; runs under way end with the old one");
+            }
+            Err(why) => {
+                tracing::error!("the configuration was read again, is not right, and the old one stays: {why:#}")
+            }
+        }
+    }
+
+    /// Lets the runs under way end at their next step, for a while. A second request to stop ends the wait.
+    async fn stop(mut self, requests: &mut UnboundedReceiver<Request>) -> Result<()> {
+        self.environment.stop();
+        if !self.under_way.is_empty() {
+            tracing::info!("stopping once the step under way is done");
+        }
+        let deadline = tokio::time::sleep(STOP_WITHIN);
+        tokio::pin!(deadline);
+        while !self.under_way.is_empty() {
+            let at_once = tokio::select! {
+                Some(ended) = self.under_way.join_next_with_id() => { self.ended(ended); false }
+                request = requests.recv() => request == Some(Request::Stop),
+                () = &mut deadline => true,
+            };
+            if at_once {
+                tracing::warn!("the runs under way were cut off; they continue where they stopped at the next start");
+                self.cut_off.send_replace(true);
+                break;
+            }
+        }
+        let farewell = async {
+            let mut tx: Tx = self.environment.store.write().await?;
+            nodes::stopped(&mut tx, &self.environment.node, clock::now()).await?;
+            tx.commit().await
+        };
+        // A store that is away or frozen must not keep the daemon from stopping.
+        match tokio::time::timeout(Duration::from_secs(2), farewell).await {
+            Ok(Err(why)) => tracing::warn!("the stop could not be recorded: {why:#}"),
+            Err(_) => tracing::warn!("the stop could not be recorded: the store does not answer"),
+            Ok(Ok(())) => {}
+        }
+        Ok(())
+    }
+}
+
+fn log_skipped(run: &NewRun) {
+    if let Some(why) = &run.outcome {
+        tracing::warn!(job = run.job, scheduled_for = %run.scheduled_for, "skipped: {why}");
+    }
+}
+
+/// Marks what an earlier process left running in these lanes, which this one has taken.
+pub async fn interrupt_left(store: &crate::store::Store, lanes: &[Lane], now: DateTime<Utc>) -> Result<()> {
+    let jobs: Vec<&str> = Job::ALL.into_iter().filter(|job| lanes.contains(&job.lane())).map(Job::name).collect();
+    let mut tx = store.write().await?;
+    runs::interrupt(&mut tx, &jobs, now).await?;
+    tx.commit().await
 }
 
 /// The work of the daemon for a job at its time.
@@ -103,28 +415,16 @@ async fn work_of(
     job: Job,
     today: NaiveDate,
     now: DateTime<Utc>,
-) -> Result<String> {
+) -> Result<Done> {
     match (job, environment.scheme.clock) {
         (Job::CloseDay, Clock::Wall) => close_days_over(environment, now).await,
-        (Job::CloseDay, Clock::Business) => {
-            business_day::run_now(environment, job, today).await.map(|done| done.to_string())
-        }
-        _ => super::work(job, environment, today, environment.now(file, today)).await.map(|done| done.to_string()),
+        (Job::CloseDay, Clock::Business) => business_day::run_now(environment, job, today).await,
+        _ => super::work(job, environment, today, environment.now(file, today)).await,
     }
 }
 
-/// The latest due time at which a job has not run yet.
-async fn due(environment: &Environment, file: &JobFile, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
-    let Some(latest) = file.latest_by(now) else { return Ok(None) };
-    let mut tx = environment.store.read().await?;
-    let last = runs::last_scheduled(&mut tx, &file.name, now).await?;
-    let catch_up = file.schedule.as_ref().map(|schedule| schedule.catch_up);
-    let missed = catch_up == Some(CatchUp::Skip) && now - latest > MISSED_AFTER;
-    Ok(Some(latest).filter(|latest| last.is_none_or(|last| last < *latest) && !missed))
-}
-
 /// Closes every day that is over. Each has the same result as a close on time.
-async fn close_days_over(environment: &Environment, now: DateTime<Utc>) -> Result<String> {
+async fn close_days_over(environment: &Environment, now: DateTime<Utc>) -> Result<Done> {
     let yesterday = plus(now.with_timezone(&environment.scheme.zone).date_naive(), -1);
     if let Some(why) =
         plausible::too_many_days(environment.business_date().await?, yesterday, environment.scheme.days_at_once)
@@ -132,94 +432,5 @@ async fn close_days_over(environment: &Environment, now: DateTime<Utc>) -> Resul
         bail!(why);
     }
     let days = business_day::close_through(environment, yesterday).await?;
-    Ok(match days.last() {
-        Some(last) => format!("days closed {}, the last {last}", days.len()),
-        None => "nothing to do".to_owned(),
-    })
-}
-
-/// `status` shows the state of the wall clock as a run with this name. It has one row.
-const CLOCK: &str = "clock";
-const CLOCK_ROW: DateTime<Utc> = DateTime::UNIX_EPOCH;
-
-/// Watches the wall clock. The business clock does not depend on it.
-struct Watch {
-    began: Instant,
-    clock: Option<WallClock>,
-}
-
-impl Watch {
-    async fn begin(environment: &Environment) -> Result<Watch> {
-        let began = clock::monotonic();
-        let mut watch = Watch { began, clock: None };
-        if environment.scheme.clock == Clock::Wall {
-            let mut tx = environment.store.read().await?;
-            let last_known = runs::last_known(&mut tx).await?;
-            watch.clock = Some(WallClock::new(watch.both(), last_known, environment.scheme.clock_wait));
-        }
-        Ok(watch)
-    }
-
-    fn both(&self) -> Look {
-        Look { wall: clock::now(), running: clock::monotonic() - self.began }
-    }
-
-    /// Reads the wall clock, and reports changes.
-    async fn look(&mut self, environment: &Environment) -> Result<()> {
-        let look = self.both();
-        let Some(clock) = &mut self.clock else { return Ok(()) };
-        let finding = clock.look(look);
-        let minutes = environment.scheme.clock_wait.as_secs() / 60;
-        let (status, words) = match (finding, clock.doubt()) {
-            (Finding::Unchanged, _) => return Ok(()),
-            (Finding::Ahead(by), Some(Doubt::Stopped)) => (
-                "done",
-                format!(
-                    "nothing ran for {}, if the clock is right; no day is closed until it has held for {minutes} minutes",
-                    in_words(by)
-                ),
-            ),
-            (Finding::Ahead(by), _) => (
-                "failed",
-                format!(
-                    "the clock stepped ahead by {}; only files are taken in until it is set right, or has held for {minutes} \
-                     minutes",
-                    in_words(by)
-                ),
-            ),
-            (Finding::Back(by), _) => ("done", format!("the clock was set back by {}", in_words(by))),
-            (Finding::Returned, _) => ("done", "the clock is right again".to_owned()),
-            (Finding::Believed(by), _) => (
-                "done",
-                format!("the clock is ahead by {} and has held for {minutes} minutes; it is believed", in_words(by)),
-            ),
-        };
-        match status {
-            "failed" => tracing::error!("{words}"),
-            _ => tracing::warn!("{words}"),
-        }
-        let believed = clock.believed(look);
-        let today = environment.business_date().await?;
-        let mut tx = environment.store.write().await?;
-        runs::claim(&mut tx, CLOCK, CLOCK_ROW, today, believed).await?;
-        runs::finish(&mut tx, CLOCK, CLOCK_ROW, status, &words, believed).await?;
-        tx.commit().await
-    }
-
-    /// Whether the current state of the wall clock allows a job to run.
-    fn lets(&self, job: Job) -> bool {
-        match self.clock.as_ref().and_then(WallClock::doubt) {
-            None => true,
-            Some(Doubt::Stopped) => job != Job::CloseDay,
-            Some(Doubt::Stepped) => job == Job::IngestFiles,
-        }
-    }
-}
-
-/// Formats a duration, such as `1 day 2 hours` or `20 minutes`.
-fn in_words(delta: TimeDelta) -> String {
-    let parts = [(delta.num_days(), "day"), (delta.num_hours() % 24, "hour"), (delta.num_minutes() % 60, "minute")];
-    let words = parts.into_iter().filter(|(count, _)| *count != 0).take(2);
-    let words: Vec<String> = words.map(|(n, unit)| format!("{n} {unit}{}", if n == 1 { "" } else { "s" })).collect();
-    words.join(" ")
+    Ok(Done(vec![("days closed", i64::try_from(days.len()).unwrap_or(i64::MAX))]))
 }

@@ -1,10 +1,14 @@
-//! When and how jobs run. `run` claims a run in the store, does its work and records how it ended; the daemon, `close`
-//! and `job` share it. `business_day` runs a whole day, and `daemon` runs each job at its time.
+//! When and how jobs run. `run` begins a run in the store, does its work and records how it ended; the daemon, `close`
+//! and `job` share it. `business_day` runs a whole day. `plan` says which times have come, and `daemon` runs each job at its time.
 
 pub mod business_day;
 pub mod daemon;
+mod plan;
 mod plausible;
 mod run;
+mod signals;
+mod supervisor;
+mod wall_clock;
 
 use anyhow::{Context, Result, bail};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -22,7 +26,7 @@ async fn work(job: Job, environment: &Environment, today: NaiveDate, now: DateTi
     let done = match job {
         Job::IngestFiles => ingest_files::run(environment, today).await,
         Job::WatchFeeds => watch_feeds::run(environment, today, now).await,
-        Job::SendReminders => send_reminders::run(environment, today, now).await,
+        Job::SendReminders => send_reminders::run(environment, now).await,
         Job::CloseDay => business_day::close(environment, today).await,
         Job::WriteReconciliation => write_reconciliation::run(environment).await,
         Job::AssessPositions | Job::CollectDebits | Job::PayOutCredit | Job::MatchBills => {

@@ -146,7 +146,7 @@ pub fn too_many_days(open: NaiveDate, last: NaiveDate, at_most: i64) -> Option<S
     (days > at_most).then(|| {
         format!(
             "by the clock, {days} days from {open} through {last} are over and not closed; the daemon closes at most \
-             {at_most} at once. If the clock is right, stop the daemon and run paylater close --through {last}"
+             {at_most} at once. If the clock is right, run paylater close --through {last}"
         )
     })
 }

@@ -1,14 +1,19 @@
-//! One run of a job: claimed in the store, done, and recorded. Its due time is its key, so that no run happens twice.
+//! One run of a job: begun in the store, done, and recorded. Its due time and attempt are its key, so that no run happens twice.
 
-use std::fmt::Display;
+use std::time::Duration;
 
-use anyhow::Result;
-use chrono::{DateTime, NaiveDate, Utc};
+use anyhow::{Result, anyhow};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use tracing::Instrument;
 
-use crate::books::environment::Environment;
+use crate::books::done::Done;
+use crate::books::environment::{Environment, Stopped};
+use crate::books::proof::BrokenBooks;
 use crate::clock;
 use crate::jobs::Job;
-use crate::store::runs;
+use crate::jobs::ingest_files::RowsRejected;
+use crate::scheme::Schedule;
+use crate::store::runs::{self, Counts, Ended, NewRun, RunRow, RunStatus};
 
 /// A run: its job, its due time and its business date.
 #[derive(Clone, Copy)]
@@ -18,43 +23,144 @@ pub struct Run {
     pub today: NaiveDate,
 }
 
-/// How to treat a run that was done before.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum IfDone {
-    /// Skip the run.
-    Skip,
-    /// Repeat the run, which finds nothing to do. If it succeeded before and fails now, it is recorded as failed.
-    Repeat,
-}
+/// Days were closed, but not all is well.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ClosedBut(pub String);
 
-/// Claims a run, does its work and records how it ended. Returns `None` if the run was done before and is skipped. The
-/// outer error is from the store, the inner error from the work.
-pub async fn run<T: Display>(
-    environment: &Environment,
-    run: Run,
-    if_done: IfDone,
-    work: impl Future<Output = Result<T>>,
-) -> Result<Option<Result<T>>> {
+/// Does a job's work as a run of its own at a due time. If it was done before, it is repeated, which finds nothing to do; only a
+/// failure is recorded then.
+pub async fn run(environment: &Environment, run: Run, work: impl Future<Output = Result<Done>>) -> Result<Done> {
     let Run { job, scheduled_for, today } = run;
     let mut tx = environment.store.write().await?;
-    let claimed = runs::claim(&mut tx, job.name(), scheduled_for, today, clock::now()).await?;
-    tx.commit().await?;
-    if !claimed && if_done == IfDone::Skip {
-        return Ok(None);
-    }
-    let done = work.await;
-    let (status, outcome) = match &done {
-        Ok(done) => ("done", done.to_string()),
-        Err(why) => ("failed", format!("{why:#}")),
+    let before = runs::at(&mut tx, job.name(), scheduled_for).await?;
+    let is_due = before.as_ref().is_some_and(|before| before.status == RunStatus::Due);
+    let was_done = before.as_ref().is_some_and(|before| before.status == RunStatus::Done);
+    let next = NewRun {
+        job: job.name().to_owned(),
+        scheduled_for,
+        attempt: before.as_ref().map_or(1, |before| before.attempt + 1),
+        business_date: today,
+        status: RunStatus::Due,
+        not_before: scheduled_for,
+        missed: 0,
+        outcome: None,
+        asked_by: environment.asked_by.clone(),
     };
-    if claimed || done.is_err() {
+    let mut run_no = match before {
+        Some(before) if is_due => Some(before.run_no),
+        _ if was_done => None,
+        _ => runs::add(&mut tx, &next).await?,
+    };
+    if let Some(run_no) = run_no {
+        runs::begin(&mut tx, run_no, today, clock::now(), &environment.node).await?;
+    }
+    tx.commit().await?;
+    let span = tracing::info_span!("run", no = run_no, job = job.name(), day = %today);
+    let done = work.instrument(span.clone()).await;
+    if run_no.is_some() || done.is_err() {
         let mut tx = environment.store.write().await?;
-        runs::finish(&mut tx, job.name(), scheduled_for, status, &outcome, clock::now()).await?;
+        if run_no.is_none() {
+            run_no = runs::add(&mut tx, &next).await?;
+            if let Some(run_no) = run_no {
+                runs::begin(&mut tx, run_no, today, clock::now(), &environment.node).await?;
+            }
+        }
+        if let Some(run_no) = run_no {
+            record(&mut tx, run_no, &done).await?;
+        }
         tx.commit().await?;
     }
-    match &done {
-        Ok(_) => tracing::info!(job = job.name(), day = %today, status, outcome, "job run"),
-        Err(_) => tracing::error!(job = job.name(), day = %today, status, outcome, "job failed"),
+    span.in_scope(|| log(&done));
+    done
+}
+
+/// Does the work of a planned run within its time limit, and plans the next attempt if it fails. Returns `None` if the run is no
+/// longer due. The outer error is from the store, the inner error from the work.
+pub async fn run_planned(
+    environment: &Environment,
+    planned: &RunRow,
+    schedule: &Schedule,
+    today: NaiveDate,
+    work: impl Future<Output = Result<Done>>,
+) -> Result<Option<Result<Done>>> {
+    let mut tx = environment.store.write().await?;
+    let begun = runs::begin(&mut tx, planned.run_no, today, clock::now(), &environment.node).await?;
+    tx.commit().await?;
+    if !begun {
+        return Ok(None);
     }
+    let span = tracing::info_span!("run", no = planned.run_no, job = planned.job, day = %today);
+    let done = within(schedule.time_limit, work).instrument(span.clone()).await;
+    let mut tx = environment.store.write().await?;
+    record(&mut tx, planned.run_no, &done).await?;
+    let wait = done.as_ref().err().and_then(|why| retry_after(planned, schedule, why));
+    if let Some(wait) = wait {
+        runs::add(&mut tx, &next_attempt(planned, today, clock::now() + wait)).await?;
+    }
+    tx.commit().await?;
+    span.in_scope(|| {
+        log(&done);
+        if let Some(wait) = wait {
+            tracing::warn!("it is tried again in {} seconds", wait.num_seconds());
+        }
+    });
     Ok(Some(done))
+}
+
+/// The next attempt at a run that was interrupted or failed.
+pub fn next_attempt(run: &RunRow, today: NaiveDate, not_before: DateTime<Utc>) -> NewRun {
+    NewRun {
+        job: run.job.clone(),
+        scheduled_for: run.scheduled_for,
+        attempt: run.attempt + 1,
+        business_date: today,
+        status: RunStatus::Due,
+        not_before,
+        missed: run.missed,
+        outcome: None,
+        asked_by: run.asked_by.clone(),
+    }
+}
+
+async fn within(limit: Duration, work: impl Future<Output = Result<Done>>) -> Result<Done> {
+    let minutes = limit.as_secs() / 60;
+    let too_long = || {
+        anyhow!(
+            "it took longer than its time limit of {minutes} minutes (time_limit_minutes in its job file) and was \
+             stopped; what it had committed is kept"
+        )
+    };
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(too_long()))
+}
+
+async fn record(tx: &mut crate::store::Tx, run_no: i64, done: &Result<Done>) -> Result<()> {
+    let (status, outcome, counts) = match done {
+        Ok(done) => (RunStatus::Done, done.to_string(), done.counts()),
+        Err(why) if why.is::<Stopped>() => (RunStatus::Interrupted, why.to_string(), Counts::new()),
+        Err(why) => (RunStatus::Failed, format!("{why:#}"), Counts::new()),
+    };
+    runs::finish(tx, run_no, &Ended { status, outcome: &outcome, counts: &counts }, clock::now()).await
+}
+
+fn log(done: &Result<Done>) {
+    match done {
+        Ok(done) => tracing::info!(status = "done", outcome = %done, "job run"),
+        Err(why) if why.is::<Stopped>() => tracing::info!("{why}"),
+        Err(why) => tracing::error!(status = "failed", outcome = format!("{why:#}"), "job failed"),
+    }
+}
+
+/// Returns how long to wait before a failed run is tried again, or `None` if it is not: there are no retries left, or the next
+/// attempt would find nothing to do and hide the failure.
+fn retry_after(planned: &RunRow, schedule: &Schedule, why: &anyhow::Error) -> Option<TimeDelta> {
+    let is_final = why.is::<RowsRejected>()
+        || why.is::<ClosedBut>()
+        || why.is::<Stopped>()
+        || why.downcast_ref::<BrokenBooks>().is_some_and(|broken| broken.is_sealed);
+    let is_left = planned.attempt <= schedule.retries.at_most;
+    if is_final || !is_left {
+        return None;
+    }
+    TimeDelta::from_std(schedule.retries.wait_after(planned.attempt)).ok()
 }

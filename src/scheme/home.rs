@@ -17,11 +17,6 @@ impl Home {
         &self.0
     }
 
-    /// The file that a process locks while it works in this home.
-    pub fn lock_file(&self) -> PathBuf {
-        self.0.join("paylater.lock")
-    }
-
     /// The folder for acknowledgements and rejects of a feed's files.
     pub fn outbox(&self, feed: &str) -> PathBuf {
         self.0.join("outbox").join(feed)

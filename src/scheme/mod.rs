@@ -25,7 +25,7 @@ pub use feed::{Afterwards, Bill, Feed, Inbox, Unreachable, WhenMissing};
 pub use home::Home;
 pub use mail::{Mail, MailTransport};
 pub use merchant::{Changed, Merchant, changed};
-pub use schedule::{CatchUp, JobFile, Schedule, is_part_of_close};
+pub use schedule::{CatchUp, JobFile, Retries, Schedule, Times, is_part_of_close};
 
 /// A scheme: everything paylater knows before it starts.
 #[derive(Debug)]

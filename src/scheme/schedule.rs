@@ -1,5 +1,7 @@
 //! When each job runs.
 
+use std::time::Duration;
+
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
@@ -31,42 +33,80 @@ pub fn is_part_of_close(name: &str) -> bool {
     PARTS_OF_THE_CLOSE.contains(&name)
 }
 
-/// The times at which a job runs.
+/// The times at which a job runs, and how.
 #[derive(Debug, Clone)]
 pub struct Schedule {
-    cron: Cron,
-    pub cron_text: String,
+    pub times: Times,
     pub catch_up: CatchUp,
+    /// How far back `CatchUp::All` makes up for missed runs.
+    pub catch_up_within: Duration,
+    /// A run that cannot begin for this long after its time is skipped.
+    pub deadline: Option<Duration>,
+    /// A run that takes longer is stopped, and counts as failed.
+    pub time_limit: Duration,
+    pub retries: Retries,
+    /// A run begins up to this long after its time, so that several schemes do not all begin in the same second.
+    pub jitter: Duration,
+    /// Whether the daemon runs the job.
+    pub enabled: bool,
 }
 
-/// What becomes of runs that were missed while the daemon was down.
+/// Times as a cron text.
+#[derive(Debug, Clone)]
+pub struct Times {
+    cron: Cron,
+    pub text: String,
+}
+
+/// How often a failed run is tried again before the job's next time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retries {
+    pub at_most: i64,
+    /// The wait before the first retry. Each further wait is twice as long.
+    pub first_wait: Duration,
+    pub longest_wait: Duration,
+}
+
+/// What becomes of runs that were missed while the daemon was down or busy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CatchUp {
-    /// The latest missed run is made up for.
-    Once,
-    /// None is; the next due time will do.
-    Skip,
+    /// They are skipped; the next due time will do.
+    None,
+    /// The latest is made up for.
+    Last,
+    /// Each is made up for, in order, within `catch_up_days`.
+    All,
 }
 
-impl Schedule {
+impl Times {
     /// Parses times such as `0 30 0 * * *`: second (optional), minute, hour, day, month, weekday.
-    pub fn parse(cron_text: &str, catch_up: CatchUp) -> Result<Schedule, CronError> {
-        let cron = CronParser::builder().seconds(Seconds::Optional).build().parse(cron_text)?;
-        Ok(Schedule { cron, cron_text: cron_text.to_owned(), catch_up })
+    pub fn parse(text: &str) -> Result<Times, CronError> {
+        let cron = CronParser::builder().seconds(Seconds::Optional).build().parse(text)?;
+        Ok(Times { cron, text: text.to_owned() })
+    }
+}
+
+impl Retries {
+    /// Returns the wait after an attempt (1, 2, …) that failed.
+    pub fn wait_after(&self, attempt: i64) -> Duration {
+        let doublings = u32::try_from(attempt - 1).unwrap_or(0).min(20);
+        self.first_wait.saturating_mul(1 << doublings).min(self.longest_wait)
     }
 }
 
 impl JobFile {
     /// Returns the first scheduled time after an instant; `None` for a part of the close.
     pub fn next_after(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let next = self.schedule.as_ref()?.cron.find_next_occurrence(&at.with_timezone(&self.zone), false).ok()?;
+        let next =
+            self.schedule.as_ref()?.times.cron.find_next_occurrence(&at.with_timezone(&self.zone), false).ok()?;
         Some(next.to_utc())
     }
 
     /// Returns the latest scheduled time up to and including an instant; `None` for a part of the close.
     pub fn latest_by(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let latest = self.schedule.as_ref()?.cron.find_previous_occurrence(&at.with_timezone(&self.zone), true).ok()?;
+        let latest =
+            self.schedule.as_ref()?.times.cron.find_previous_occurrence(&at.with_timezone(&self.zone), true).ok()?;
         Some(latest.to_utc())
     }
 

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use sqlx::migrate::Migrator;
@@ -12,7 +12,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, SqlitePool};
 
 use super::address::{address, unreachable};
-use super::fence::{self, Lock};
+use super::lanes::{Guarded, Lane};
 use super::pools::{Access, Pools, Store};
 
 /// The rows that SQLite's thread may read ahead. Switching threads every few rows costs more than reading them.
@@ -35,37 +35,82 @@ const CHECKED_AT_START: u64 = 256 << 20;
 /// The time limit for connecting to PostgreSQL.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long to wait for a writing transaction of another process: the seal of a large day is one.
+const LONGEST_TRANSACTION: Duration = Duration::from_secs(600);
+
+/// How long to wait for another process that may be bringing the tables up to date.
+const UP_TO_DATE_WITHIN: Duration = Duration::from_secs(5);
+
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 
 impl Store {
-    /// Connects and migrates the schema, without locking out other processes. `sqlite:` paths are relative to `home`.
+    /// Connects and migrates the schema, whoever else works on it: for tests and benchmarks. `sqlite:` paths are relative to `home`.
     pub async fn open(url: &str, home: &Path) -> Result<Store> {
-        let pools = match kind_of(url, home)? {
-            Kind::Sqlite(path) => open_sqlite(&path).await?,
-            Kind::Postgres(options) => migrated(open_postgres(&options).await?).await?,
-        };
-        Ok(Store { pools, access: Access::Shared })
+        let store = connected(&kind_of(url, home)?).await?;
+        store.migrate().await?;
+        Ok(store)
     }
 
-    /// Connects to work. Until this process ends, no other paylater can write to these books, whatever its home folder.
+    /// Connects to work. Whoever changes the books then takes a lane with [`Store::take`]. Brings the tables up to date, which
+    /// needs all lanes.
     pub async fn open_to_work(url: &str, home: &Path) -> Result<Store> {
-        let (pools, lock) = match kind_of(url, home)? {
-            Kind::Sqlite(path) => {
-                let lock = Lock::beside(&path)?;
-                check_quickly(&path).await?;
-                (open_sqlite(&path).await?, lock)
+        let kind = kind_of(url, home)?;
+        if let Kind::Sqlite(path) = &kind {
+            check_quickly(path).await?;
+        }
+        let store = connected(&kind).await?;
+        let began = Instant::now();
+        while !store.is_current().await? {
+            if let Some(_locks) = store.lock_all().await? {
+                store.migrate().await?;
+                break;
             }
-            Kind::Postgres(options) => {
-                let pool = open_postgres(&options).await?;
-                let lock = Lock::of_session(&options).await?;
-                (migrated(pool).await?, lock)
+            ensure!(
+                began.elapsed() < UP_TO_DATE_WITHIN,
+                "the tables of the store are those of an older paylater, and another paylater is working on them; stop it \
+                 first, then this one brings them up to date"
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Ok(store)
+    }
+
+    async fn is_current(&self) -> Result<bool> {
+        let (applied, migrator) = match &self.pools {
+            Pools::Sqlite { readers, .. } => {
+                let tables = "SELECT COUNT(*) > 0 FROM sqlite_schema WHERE name = '_sqlx_migrations'";
+                let is_begun: bool = sqlx::query_scalar(tables).fetch_one(readers).await?;
+                (if is_begun { sqlx::query_scalar(APPLIED).fetch_one(readers).await? } else { 0 }, &SQLITE)
+            }
+            Pools::Postgres { pool } => {
+                let is_begun: bool = sqlx::query_scalar(PG_TABLES).fetch_one(pool).await?;
+                (if is_begun { sqlx::query_scalar(APPLIED).fetch_one(pool).await? } else { 0 }, &POSTGRES)
             }
         };
-        let mut store = Store { pools, access: Access::Shared };
-        let fence = fence::raise(store.write().await?, lock).await?;
-        store.access = Access::Alone(fence);
-        Ok(store)
+        if applied < known(migrator) {
+            return Ok(false);
+        }
+        is_current(applied, migrator).map(|()| true)
+    }
+
+    async fn lock_all(&self) -> Result<Option<Vec<super::lanes::Lock>>> {
+        let mut locks = Vec::new();
+        for guarded in Lane::ALL.map(Guarded::Lane).into_iter().chain([Guarded::Daemon]) {
+            let Some(lock) = self.lock(guarded).await? else { return Ok(None) };
+            locks.push(lock);
+        }
+        Ok(Some(locks))
+    }
+
+    async fn migrate(&self) -> Result<()> {
+        match &self.pools {
+            Pools::Sqlite { writer: Some(writer), .. } => {
+                SQLITE.run(writer).await.context("bringing the SQLite store up to date")
+            }
+            Pools::Sqlite { writer: None, .. } => Ok(()),
+            Pools::Postgres { pool } => POSTGRES.run(pool).await.context("bringing the PostgreSQL store up to date"),
+        }
     }
 
     /// Connects to read the books. `None` if there are no books yet.
@@ -74,7 +119,7 @@ impl Store {
             Kind::Sqlite(path) => read_sqlite(&path).await?,
             Kind::Postgres(options) => read_postgres(&options).await?,
         };
-        Ok(pools.map(|pools| Store { pools, access: Access::Read }))
+        Ok(pools.map(|pools| Store::new(pools, Access::Read)))
     }
 
     /// The address of the books, without a password.
@@ -123,19 +168,31 @@ fn tuned(path: &Path) -> SqliteConnectOptions {
         .pragma("temp_store", "memory")
 }
 
+async fn connected(kind: &Kind) -> Result<Store> {
+    let pools = match kind {
+        Kind::Sqlite(path) => open_sqlite(path).await?,
+        Kind::Postgres(options) => Pools::Postgres { pool: open_postgres(options).await? },
+    };
+    Ok(Store::new(pools, Access::Shared))
+}
+
 async fn open_sqlite(path: &Path) -> Result<Pools> {
     let options = tuned(path)
         .create_if_missing(true)
+        .busy_timeout(LONGEST_TRANSACTION)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .page_size(PAGE_BYTES)
         .pragma("wal_autocheckpoint", PAGES_FOLDED.to_string());
     let opening = || format!("opening the SQLite store {}", path.display());
-    let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await;
+    let writer = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(LONGEST_TRANSACTION)
+        .connect_with(options.clone())
+        .await;
     let writer = writer.with_context(opening)?;
-    SQLITE.run(&writer).await.context("bringing the SQLite store up to date")?;
     let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options).await.with_context(opening)?;
-    Ok(Pools::Sqlite { writer: Some(writer), readers })
+    Ok(Pools::Sqlite { path: path.to_owned(), writer: Some(writer), readers })
 }
 
 async fn read_sqlite(path: &Path) -> Result<Option<Pools>> {
@@ -155,7 +212,7 @@ async fn read_sqlite(path: &Path) -> Result<Option<Pools>> {
         return Ok(None);
     }
     is_current(sqlx::query_scalar(APPLIED).fetch_one(&readers).await?, &SQLITE)?;
-    Ok(Some(Pools::Sqlite { writer: None, readers }))
+    Ok(Some(Pools::Sqlite { path: path.to_owned(), writer: None, readers }))
 }
 
 async fn readers(options: &SqliteConnectOptions) -> sqlx::Result<SqlitePool> {
@@ -202,15 +259,9 @@ async fn open_postgres(options: &PgConnectOptions) -> Result<PgPool> {
     pool.connect_with(options.clone()).await.map_err(|why| unreachable(why, options))
 }
 
-async fn migrated(pool: PgPool) -> Result<Pools> {
-    POSTGRES.run(&pool).await.context("bringing the PostgreSQL store up to date")?;
-    Ok(Pools::Postgres { pool })
-}
-
 async fn read_postgres(options: &PgConnectOptions) -> Result<Option<Pools>> {
     let pool = open_postgres(options).await?;
-    let tables = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
-    let is_begun: bool = sqlx::query_scalar(tables).fetch_one(&pool).await?;
+    let is_begun: bool = sqlx::query_scalar(PG_TABLES).fetch_one(&pool).await?;
     if !is_begun {
         return Ok(None);
     }
@@ -218,11 +269,16 @@ async fn read_postgres(options: &PgConnectOptions) -> Result<Option<Pools>> {
     Ok(Some(Pools::Postgres { pool }))
 }
 
+const PG_TABLES: &str = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
 const APPLIED: &str = "SELECT COUNT(*) FROM _sqlx_migrations";
+
+fn known(migrations: &Migrator) -> i64 {
+    i64::try_from(migrations.iter().count()).unwrap_or(i64::MAX)
+}
 
 /// Refuses a store with an old schema: reading must not migrate it.
 fn is_current(applied: i64, migrations: &Migrator) -> Result<()> {
-    let known = i64::try_from(migrations.iter().count()).unwrap_or(i64::MAX);
+    let known = known(migrations);
     ensure!(
         applied >= known,
         "the tables of the store are those of an older paylater; `paylater close` or `run` brings them up to date"

@@ -6,10 +6,13 @@ use serde::de::DeserializeOwned;
 use sqlx::Transaction;
 use sqlx::postgres::Postgres;
 use sqlx::sqlite::Sqlite;
+use tokio::sync::OwnedMutexGuard;
 
 /// A transaction on either engine. Dropping it without a commit rolls it back.
 pub struct Tx {
     pub(super) engine: Engine,
+    /// A writing transaction's turn, held until it ends. Declared after the engine, which is therefore dropped first.
+    pub(super) turn: Option<OwnedMutexGuard<()>>,
 }
 
 pub(super) enum Engine {
@@ -92,6 +95,7 @@ impl Tx {
             Engine::Sqlite(transaction) => transaction.commit().await?,
             Engine::Postgres(transaction) => transaction.commit().await?,
         }
+        drop(self.turn);
         Ok(())
     }
 }

@@ -9,7 +9,6 @@ mod bulk;
 mod connect;
 mod engine;
 mod fact_columns;
-mod fence;
 mod pools;
 mod trouble;
 
@@ -31,8 +30,10 @@ pub mod fingerprints;
 pub mod held_back;
 pub mod instructions;
 pub mod journal;
+pub mod lanes;
 pub mod listing;
 pub mod mails;
+pub mod nodes;
 pub mod orders;
 pub mod positions;
 pub mod runs;
@@ -40,6 +41,6 @@ pub mod scheme;
 
 pub use connect::damage;
 pub use engine::Tx;
-pub use fence::Overtaken;
-pub use pools::Store;
+pub use lanes::{Lane, Overtaken};
+pub use pools::{OnlyDaemon, Store};
 pub use trouble::is_of_store;

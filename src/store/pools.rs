@@ -1,24 +1,36 @@
 //! The connections to the store, and the transactions that are opened on them. `connect` makes the connections.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use anyhow::{Context, Error, Result};
 use sqlx::postgres::Postgres;
 use sqlx::sqlite::Sqlite;
 use sqlx::{Connection, PgConnection, PgPool, SqlitePool, Transaction};
+use tokio::sync::Mutex;
 
 use super::address::{address, unreachable};
 use super::engine::{Engine, Tx};
-use super::fence::Fence;
+use super::lanes::{self, Fence, Guarded, Lane, Lock, Taker};
 use super::trouble::Unavailable;
 
-/// The database that holds the books.
+/// The database that holds the books, opened for a purpose. Clones share its connections.
+#[derive(Clone)]
 pub struct Store {
     pub(super) pools: Pools,
     pub(super) access: Access,
+    /// The writing transactions of a process follow one another.
+    turn: Arc<Mutex<()>>,
 }
 
+/// Held for as long as a process is the only daemon on these books.
+pub struct OnlyDaemon(#[expect(dead_code, reason = "held")] Lock);
+
+#[derive(Clone)]
 pub(super) enum Pools {
     /// One connection writes, the others read.
     Sqlite {
+        path: PathBuf,
         writer: Option<SqlitePool>,
         readers: SqlitePool,
     },
@@ -28,16 +40,65 @@ pub(super) enum Pools {
 }
 
 /// The purpose for which the store was opened.
+#[derive(Clone)]
 pub(super) enum Access {
     /// To read.
     Read,
-    /// To work without locking out other processes: for tests and benchmarks.
+    /// To plan runs and to take lanes; in tests and benchmarks, also to work.
     Shared,
-    /// To work exclusively.
-    Alone(Fence),
+    /// To work in lanes.
+    Lanes(Arc<Fence>),
 }
 
 impl Store {
+    pub(super) fn new(pools: Pools, access: Access) -> Store {
+        Store { pools, access, turn: Arc::default() }
+    }
+
+    /// Takes lanes to work in, and returns the store to work with. `None` if somebody works in one of them.
+    pub async fn take(&self, lanes: &[Lane], taker: &Taker) -> Result<Option<Store>> {
+        if self.turn.try_lock().is_err() {
+            return Ok(None);
+        }
+        let mut taken = Vec::new();
+        for lane in lanes {
+            let Some(lock) = self.lock(Guarded::Lane(*lane)).await? else { return Ok(None) };
+            taken.push((*lane, lock));
+        }
+        let fence = lanes::raise(self.begin_writing().await?, taken, taker).await?;
+        let access = Access::Lanes(Arc::new(fence));
+        Ok(Some(Store { pools: self.pools.clone(), access, turn: Arc::clone(&self.turn) }))
+    }
+
+    /// Makes this process the only daemon. `None` if there is one.
+    pub async fn be_daemon(&self) -> Result<Option<OnlyDaemon>> {
+        Ok(self.lock(Guarded::Daemon).await?.map(OnlyDaemon))
+    }
+
+    /// Whether a daemon runs on these books.
+    pub async fn has_daemon(&self) -> Result<bool> {
+        match &self.pools {
+            Pools::Sqlite { path, .. } => Ok(Lock::is_held_beside(path, Guarded::Daemon)),
+            Pools::Postgres { pool } => Lock::is_held_in(pool, Guarded::Daemon).await,
+        }
+    }
+
+    pub(super) async fn lock(&self, guarded: Guarded) -> Result<Option<Lock>> {
+        match &self.pools {
+            Pools::Sqlite { path, .. } => Lock::beside(path, guarded),
+            Pools::Postgres { pool } => Lock::of_session(&pool.connect_options(), guarded).await,
+        }
+    }
+
+    /// Gives the lanes back.
+    pub async fn give_back(self) {
+        if let Access::Lanes(fence) = self.access
+            && let Some(fence) = Arc::into_inner(fence)
+        {
+            fence.release().await;
+        }
+    }
+
     /// The number of a file's rows to decide and write together. More rows cost memory; fewer cost PostgreSQL time, because a
     /// COPY costs as much as a thousand of its rows.
     pub fn rows_at_once(&self) -> usize {
@@ -52,20 +113,33 @@ impl Store {
         matches!(self.access, Access::Read)
     }
 
-    /// Begins a writing transaction. Fails if another paylater has taken over the books.
+    /// Begins a writing transaction. Fails if another paylater has taken over the lane.
     pub async fn write(&self) -> Result<Tx> {
+        let mut tx = self.begin_writing().await?;
+        match &self.access {
+            Access::Read => return Err(read_only()),
+            Access::Shared => {}
+            Access::Lanes(fence) => fence.hold(&mut tx).await?,
+        }
+        Ok(tx)
+    }
+
+    /// Begins a writing transaction, unless another one of this process is under way.
+    pub async fn try_write(&self) -> Result<Option<Tx>> {
+        if self.turn.try_lock().is_err() {
+            return Ok(None);
+        }
+        self.write().await.map(Some)
+    }
+
+    async fn begin_writing(&self) -> Result<Tx> {
+        let turn = Arc::clone(&self.turn).lock_owned().await;
         let engine = match &self.pools {
             Pools::Sqlite { writer: Some(writer), .. } => Engine::Sqlite(begin_immediate(writer).await?),
             Pools::Sqlite { writer: None, .. } => return Err(read_only()),
             Pools::Postgres { pool } => Engine::Postgres(begin(pool, "BEGIN").await?),
         };
-        let mut tx = Tx { engine };
-        match &self.access {
-            Access::Read => return Err(read_only()),
-            Access::Shared => {}
-            Access::Alone(fence) => fence.hold(&mut tx).await?,
-        }
-        Ok(tx)
+        Ok(Tx { engine, turn: Some(turn) })
     }
 
     /// Begins a transaction that reads a consistent snapshot of the books.
@@ -76,13 +150,13 @@ impl Store {
                 Engine::Postgres(begin(pool, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
             }
         };
-        Ok(Tx { engine })
+        Ok(Tx { engine, turn: None })
     }
 
-    /// Closes all connections; SQLite merges its log into the database.
+    /// Closes all connections; SQLite merges its log into the database. Lanes are given back.
     pub async fn close(self) {
-        match self.pools {
-            Pools::Sqlite { writer, readers } => {
+        match &self.pools {
+            Pools::Sqlite { writer, readers, .. } => {
                 readers.close().await;
                 if let Some(writer) = writer {
                     writer.close().await;
@@ -90,6 +164,7 @@ impl Store {
             }
             Pools::Postgres { pool } => pool.close().await,
         }
+        self.give_back().await;
     }
 }
 

@@ -43,6 +43,11 @@ pub async fn days(tx: &mut Tx) -> Result<Option<Days>> {
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).fetch_optional(c).await?))
 }
 
+/// The open business date, as this transaction sees it. In a writing transaction it stays so until the transaction ends.
+pub async fn open_day(tx: &mut Tx) -> Result<NaiveDate> {
+    Ok(days(tx).await?.context("the scheme has no row")?.business_date)
+}
+
 /// A sealed day.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct SealedDay {

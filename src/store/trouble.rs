@@ -3,7 +3,7 @@
 use anyhow::Error;
 use sqlx::error::DatabaseError;
 
-use super::fence::Overtaken;
+use super::lanes::Overtaken;
 
 /// The store can't be written to or reached for now.
 #[derive(Debug, thiserror::Error)]

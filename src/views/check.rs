@@ -136,7 +136,7 @@ impl JobTimes {
         let next = std::iter::successors(job.next_after(clock::now()), |at| job.next_after(*at));
         JobTimes {
             job: job.name.clone(),
-            cron: job.schedule.as_ref().map(|schedule| schedule.cron_text.clone()),
+            cron: job.schedule.as_ref().map(|schedule| schedule.times.text.clone()),
             time_zone: job.zone.name().to_owned(),
             next: next.take(runs).collect(),
         }

@@ -18,6 +18,7 @@ use super::journal::JournalEntry;
 use super::order_story::OrderStory;
 use super::policy::PolicyTerms;
 use super::retry::Retries;
+use super::runs::{Backfill, JobSwitch, RunAttempts, RunList};
 use super::status::Status;
 use super::verification::Verification;
 
@@ -31,6 +32,7 @@ pub struct View {
 }
 
 pub const VIEWS: &[View] = &[
+    View { name: "view-backfill", command: "backfill", schema: of::<Backfill> },
     View { name: "view-check", command: "check", schema: of::<ConfigCheck> },
     View { name: "view-check-file", command: "check --file", schema: of::<FileCheck> },
     View { name: "view-check-policy", command: "check --policy", schema: of::<PolicyTerms> },
@@ -45,6 +47,10 @@ pub const VIEWS: &[View] = &[
     View { name: "view-generate", command: "generate", schema: of::<GeneratedScheme> },
     View { name: "view-job", command: "job", schema: of::<JobResult> },
     View { name: "view-journal", command: "journal", schema: of::<JournalEntry> },
+    View { name: "view-pause", command: "pause", schema: of::<JobSwitch> },
+    View { name: "view-resume", command: "resume", schema: of::<JobSwitch> },
+    View { name: "view-runs", command: "runs", schema: of::<RunList> },
+    View { name: "view-runs-show", command: "runs show", schema: of::<RunAttempts> },
     View { name: "view-status", command: "status", schema: of::<Status> },
     View { name: "view-verify", command: "verify", schema: of::<Verification> },
 ];

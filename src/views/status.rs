@@ -10,12 +10,12 @@ use serde::Serialize;
 use super::Tally;
 use super::exceptions::Exception;
 use super::files::{File, RowCounts};
-use super::runs::{self, JobRuns, Run};
+use super::runs::{self, Daemon, JobRuns, Run};
 use crate::books::environment::Environment;
 use crate::books::held_back;
 use crate::domain::calendar::plus;
 use crate::store::files::Counts;
-use crate::store::{self, Tx, exceptions, files, fingerprints, instructions, mails, scheme};
+use crate::store::{Tx, exceptions, files, fingerprints, instructions, mails, scheme};
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Status {
@@ -43,6 +43,8 @@ pub struct Status {
     pub held_back: Vec<HeldBack>,
     /// What the daemon last found wrong with the wall clock.
     pub clock: Option<Run>,
+    /// The daemon that was seen last; null if none ever ran.
+    pub daemon: Option<Daemon>,
     pub jobs: Vec<JobRuns>,
 }
 
@@ -103,7 +105,6 @@ impl Status {
         let days = scheme::days(tx).await?;
         let today = days.as_ref().map_or(environment.scheme.starts_on, |days| days.business_date);
         let since = plus(today, 1 - DAYS_BACK);
-        let latest = store::runs::latest(tx).await?;
         let files = files::between(tx, since, today).await?;
         let mut rows = Counts::default();
         files.iter().for_each(|file| rows.add(&file.counts));
@@ -122,8 +123,9 @@ impl Status {
             open_exceptions: exceptions::count_open(tx).await?.into_iter().collect(),
             urgent_exceptions: urgent.into_iter().map(|row| Exception::of(row, today)).collect(),
             held_back: if days.is_some() { held_back(tx, environment, today).await? } else { Vec::new() },
-            clock: runs::last(&latest, "clock"),
-            jobs: runs::of_jobs(environment, &latest),
+            clock: runs::last_change_of_clock(tx).await?,
+            daemon: Daemon::load(tx, &environment.store).await?,
+            jobs: runs::of_jobs(tx, environment).await?,
         })
     }
 

@@ -7,6 +7,7 @@ use super::super::table::show;
 use super::super::{Ending, json, say};
 use super::find;
 use crate::jobs::ingest_files::retry;
+use crate::store::Lane;
 use crate::views::retry::Retries;
 
 #[derive(clap::Args)]
@@ -27,7 +28,11 @@ pub struct Retry {
 impl Retry {
     pub async fn run(self, at: &At) -> Result<Ending> {
         // A dry run only reads, so it can run while a daemon works.
-        let (work, look) = if self.dry_run { (None, Some(at.look().await?)) } else { (Some(at.work().await?), None) };
+        let (work, look) = if self.dry_run {
+            (None, Some(at.look().await?))
+        } else {
+            (Some(at.work(&[Lane::Books], "files retry").await?), None)
+        };
         let environment =
             work.as_ref().map(|work| &work.environment).or(look.as_ref()).expect("one of both was opened");
         let today = environment.business_date().await?;

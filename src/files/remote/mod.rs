@@ -82,6 +82,9 @@ pub enum RemoteError {
     /// A temporary failure; trying again may help.
     #[error("{0}")]
     Unreachable(String),
+    /// The machine does not answer, for any of its folders. Trying again may help later.
+    #[error("{0}")]
+    NoConnection(String),
     /// The server refuses; trying again does not help.
     #[error("{0}")]
     Refused(String),

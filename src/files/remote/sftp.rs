@@ -303,7 +303,7 @@ fn not_let_in(folder: &SftpFolder, output: &SshOutput) -> RemoteError {
         return RemoteError::Refused(format!("{host} does not offer SFTP: {output}"));
     }
     let output = if output.is_empty() { "no answer".to_owned() } else { output };
-    RemoteError::Unreachable(format!("cannot connect to {host}: {output}"))
+    RemoteError::NoConnection(format!("cannot connect to {host}: {output}"))
 }
 
 /// The connection broke, or the server violated the protocol.

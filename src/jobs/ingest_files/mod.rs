@@ -68,6 +68,7 @@ pub async fn run(environment: &Environment, today: NaiveDate) -> Result<Done> {
     let refused = inboxes::report(environment, &arrived.refused, &looked.unseen, today).await?;
     let mut fresh = staying::Fresh::default();
     for (feed, found) in arrived.files {
+        environment.keep_going()?;
         let reading = || format!("reading {} file {}", feed.kind.name(), found.path.display());
         if let Some(file) = take(environment, feed, &found, today, None).await.with_context(reading)? {
             files += 1;

@@ -229,6 +229,7 @@ impl Books<'_> {
         if ends != Ends::Nothing {
             files::save(&mut tx, file).await?;
             tx.commit().await?;
+            environment.keep_going()?;
             tx = environment.store.write().await?;
         }
         Ok(tx)

@@ -24,7 +24,7 @@ use crate::scheme::Clock;
 use crate::store::exceptions::{self, NewException};
 use crate::store::facts::{self, NewFact};
 use crate::store::mails::{self, MailRow, ReminderRow};
-use crate::store::{Tx, customers, orders};
+use crate::store::{Tx, customers, orders, scheme};
 
 /// Mails that are reviewed together.
 const PAGE: i64 = 200;
@@ -45,7 +45,6 @@ pub struct Delivered {
 
 pub async fn run(
     environment: &Environment,
-    today: NaiveDate,
     day: NaiveDate,
     now: DateTime<Utc>,
     unsure: &BTreeSet<&str>,
@@ -56,18 +55,19 @@ pub async fn run(
     let by = if environment.scheme.clock == Clock::Wall { now } else { end_of_day };
     let mut last = 0;
     loop {
+        environment.keep_going()?;
         let mut tx = environment.store.write().await?;
         let page = mails::to_send(&mut tx, day, by, last, PAGE).await?;
         let Some(end) = page.last().map(|mail| mail.mail_no) else { break };
         let (ready, withdrawn) = look_again(&mut tx, environment, page, day, unsure).await?;
         delivered.withdrawn += withdrawn;
         tx.commit().await?;
-        hand_over(environment, today, ready, &mut delivered).await?;
+        hand_over(environment, ready, &mut delivered).await?;
         (environment.progress)(&format!("{day} mails: {} sent", delivered.sent));
         last = end;
     }
     if delivered.sent + delivered.withdrawn + delivered.failed + delivered.waiting > 0 {
-        note_delay(environment, today, &delivered).await?;
+        note_delay(environment, &delivered).await?;
     }
     Ok(delivered)
 }
@@ -108,23 +108,20 @@ fn look_for(mail: &MailRow) -> String {
 
 /// Sends as many mails at once as the transport allows. One transaction records the finished mails and marks the next
 /// ones, so that only mails that are being sent have the status `sending`.
-async fn hand_over(
-    environment: &Environment,
-    today: NaiveDate,
-    ready: Vec<Ready>,
-    delivered: &mut Delivered,
-) -> Result<()> {
+async fn hand_over(environment: &Environment, ready: Vec<Ready>, delivered: &mut Delivered) -> Result<()> {
     let places = environment.transport.places().unwrap_or(ready.len());
     let mut waiting = ready.into_iter();
     let mut on_the_wire: JoinSet<(Ready, Result<(), SendError>)> = JoinSet::new();
     let mut ended = Vec::new();
     loop {
-        let leaving: Vec<Ready> = waiting.by_ref().take(places - on_the_wire.len()).collect();
+        // Asked to stop, it waits for the mails on the wire and hands over no more.
+        let free = if environment.keep_going().is_ok() { places - on_the_wire.len() } else { 0 };
+        let leaving: Vec<Ready> = waiting.by_ref().take(free).collect();
         if leaving.is_empty() && ended.is_empty() && on_the_wire.is_empty() {
             return Ok(());
         }
         let mut tx = environment.store.write().await?;
-        note(&mut tx, environment, today, std::mem::take(&mut ended), delivered).await?;
+        note(&mut tx, environment, std::mem::take(&mut ended), delivered).await?;
         let numbers: Vec<i64> = leaving.iter().map(|ready| ready.mail.mail_no).collect();
         mails::set_status(&mut tx, &numbers, "sending", None).await?;
         tx.commit().await?;
@@ -153,10 +150,14 @@ async fn hand_over(
 async fn note(
     tx: &mut Tx,
     environment: &Environment,
-    today: NaiveDate,
     ended: Vec<(Ready, Result<(), SendError>)>,
     delivered: &mut Delivered,
 ) -> Result<()> {
+    if ended.is_empty() {
+        return Ok(());
+    }
+    // The books may have closed a day since the run began.
+    let today = scheme::open_day(tx).await?;
     let (mut sent, mut opened) = (Vec::new(), Vec::new());
     for (ready, outcome) in ended {
         let mail = &ready.mail;
@@ -211,8 +212,9 @@ impl Delivered {
 }
 
 /// Opens an exception while mails wait for the server, and resolves it when they are sent or their day is over.
-async fn note_delay(environment: &Environment, today: NaiveDate, delivered: &Delivered) -> Result<()> {
+async fn note_delay(environment: &Environment, delivered: &Delivered) -> Result<()> {
     let mut tx = environment.store.write().await?;
+    let today = scheme::open_day(&mut tx).await?;
     match &delivered.delayed {
         Some(why) => {
             let message = format!("{} mails wait for the mail server: {why}", delivered.waiting);

@@ -1,0 +1,275 @@
+//! The daemon as a service: it goes on by itself, lets people work beside it, and does what signals ask.
+
+use std::fs;
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::second_writer::{until_mails_are_due, with_mails};
+use crate::support::postgres::Server;
+use crate::support::smtp::SmtpServer;
+use crate::support::{POLICY, Scheme};
+
+/// A daemon whose log can be read when it has ended.
+struct Daemon(Option<Child>);
+
+impl Daemon {
+    fn start(scheme: &Scheme) -> Daemon {
+        let log = fs::File::create(scheme.path("log")).unwrap();
+        Daemon(Some(scheme.command(&["run"]).stdout(Stdio::null()).stderr(log).spawn().unwrap()))
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.0.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
+    }
+
+    /// Waits for its end. Returns its exit status.
+    fn wait(&mut self) -> Option<i32> {
+        self.0.take().unwrap().wait().unwrap().code()
+    }
+
+    fn stop(&mut self) {
+        self.signal("TERM");
+        assert_eq!(self.wait(), Some(0));
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            child.kill().ok();
+            child.wait().ok();
+        }
+    }
+}
+
+fn wait_for(what: &str, scheme: &Scheme, mut is_there: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !is_there() {
+        let mut log = String::new();
+        if started.elapsed() > Duration::from_secs(120) {
+            fs::File::open(scheme.path("log")).unwrap().read_to_string(&mut log).unwrap();
+            panic!("{what} does not come: {log}");
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn logged(scheme: &Scheme, words: &str) {
+    wait_for(words, scheme, || scheme.read("log").contains(words));
+}
+
+/// Gives the scheme job files of its own: each with its times and further keys.
+fn jobs(scheme: &Scheme, files: &[(&str, &str, &str)]) {
+    fs::create_dir_all(scheme.path("jobs")).unwrap();
+    let never = "0 0 0 1 1 *";
+    for name in ["ingest_files", "watch_feeds", "send_reminders", "close_day", "write_reconciliation"] {
+        let given = files.iter().find(|(job, ..)| *job == name);
+        let (cron, keys) = given.map_or((never, ""), |(_, cron, keys)| (*cron, *keys));
+        let catch_up = if keys.contains("catch_up") { "" } else { "catch_up = \"last\"\n" };
+        scheme
+            .write(&format!("jobs/{name}.toml"), format!("about = \"{name}\"\ncron = \"{cron}\"\n{catch_up}{keys}\n"));
+    }
+    let config = scheme.read("paylater.toml");
+    if !config.contains("[jobs]") {
+        scheme.write("paylater.toml", format!("{config}[jobs]\nfolder = \"jobs\"\n"));
+    }
+}
+
+const EVERY_SECOND: &str = "* * * * * *";
+const NEXT_TO_NEVER: &str = "0 0 0 1 1 *";
+
+fn sealed(scheme: &Scheme, day: &str) -> bool {
+    scheme.path(&format!("run/reconciliation/{day}/manifest.json")).exists()
+}
+
+fn runs(scheme: &Scheme, filter: &[&str]) -> Vec<serde_json::Value> {
+    let mut arguments = vec!["--json", "runs", "--last", "10000"];
+    arguments.extend(filter);
+    let list: serde_json::Value = serde_json::from_str(&scheme.run(&arguments)).unwrap();
+    list["runs"].as_array().unwrap().clone()
+}
+
+#[test]
+fn a_mail_server_that_hangs_holds_up_neither_files_nor_the_close() {
+    let mail = SmtpServer::start();
+    let scheme = with_mails("sqlite:paylater.db", &mail);
+    until_mails_are_due(&scheme);
+    jobs(
+        &scheme,
+        &[
+            ("ingest_files", EVERY_SECOND, ""),
+            ("send_reminders", EVERY_SECOND, "catch_up = \"none\""),
+            ("close_day", "*/5 * * * * *", ""),
+            ("write_reconciliation", EVERY_SECOND, ""),
+        ],
+    );
+    mail.hold();
+    let mut daemon = Daemon::start(&scheme);
+    wait_for("mails on the wire", &scheme, || mail.received().len() == 4);
+    scheme.write(
+        "inbox/orders-2026-03-01-late.csv",
+        "order_id,customer_id,amount,currency,ordered_at\nLATE,C1,5.00,CNY,2026-03-01\n",
+    );
+    wait_for("the late file", &scheme, || scheme.run(&["files"]).contains("orders-2026-03-01-late.csv"));
+    wait_for("the next day's close", &scheme, || sealed(&scheme, "2026-03-09"));
+    assert_eq!(mail.received().len(), 4, "the mail server answered");
+    mail.answer_well();
+    daemon.stop();
+    scheme.run(&["verify"]);
+}
+
+#[test]
+fn a_close_that_failed_is_tried_again_soon() {
+    let scheme = Scheme::shop(POLICY).with_customer(&[]);
+    jobs(
+        &scheme,
+        &[("close_day", NEXT_TO_NEVER, "retries = 100\nretry_seconds = 1"), ("write_reconciliation", EVERY_SECOND, "")],
+    );
+    fs::rename(scheme.path("inbox"), scheme.path("unmounted")).unwrap();
+    let mut daemon = Daemon::start(&scheme);
+    logged(&scheme, "it is tried again in 1 seconds");
+    fs::rename(scheme.path("unmounted"), scheme.path("inbox")).unwrap();
+    wait_for("the close", &scheme, || sealed(&scheme, "2026-03-01"));
+    daemon.stop();
+    // The daemon's run; on the business clock, the close itself is recorded under the business date as well.
+    let attempts: Vec<_> = runs(&scheme, &["--job", "close_day"])
+        .into_iter()
+        .filter(|run| !run["scheduled_for"].as_str().unwrap().starts_with("2026-03"))
+        .collect();
+    let statuses: Vec<&str> = attempts.iter().rev().map(|run| run["status"].as_str().unwrap()).collect();
+    assert!(
+        statuses.len() >= 2 && statuses[..statuses.len() - 1].iter().all(|status| *status == "failed"),
+        "{statuses:?}"
+    );
+    assert_eq!(statuses.last(), Some(&"done"));
+    let shown = scheme.run(&["runs", "show", &attempts[0]["run_no"].to_string()]);
+    assert!(shown.contains("the inbox") && shown.contains("attempt 2"), "{shown}");
+    scheme.run(&["verify"]);
+}
+
+#[test]
+fn jobs_are_paused_resumed_and_backfilled_beside_the_daemon() {
+    let scheme = Scheme::shop(POLICY).with_customer(&[]);
+    jobs(&scheme, &[("watch_feeds", EVERY_SECOND, ""), ("ingest_files", NEXT_TO_NEVER, "")]);
+    let mut daemon = Daemon::start(&scheme);
+    wait_for("a run", &scheme, || !runs(&scheme, &["--job", "watch_feeds", "--status", "done"]).is_empty());
+    scheme.run(&["pause", "watch_feeds", "--why", "the shop moves"]);
+    wait_for("a skipped run", &scheme, || !runs(&scheme, &["--job", "watch_feeds", "--status", "skipped"]).is_empty());
+    let skipped = runs(&scheme, &["--job", "watch_feeds", "--status", "skipped"]);
+    assert!(skipped[0]["outcome"].as_str().unwrap().ends_with("the shop moves"), "{skipped:?}");
+    assert!(scheme.run(&["status"]).contains("the shop moves"));
+    scheme.run(&["resume", "watch_feeds"]);
+    let before = runs(&scheme, &["--job", "watch_feeds", "--status", "done"]).len();
+    wait_for("a further run", &scheme, || runs(&scheme, &["--job", "watch_feeds", "--status", "done"]).len() > before);
+
+    // One due time of ingest_files in each of these years has no run.
+    let told = scheme.run(&["backfill", "ingest_files", "--from", "2024-12-31", "--to", "2025-01-02", "--dry-run"]);
+    assert!(told.contains("2025-01-01 00:00:00") && told.contains("would run 1 time"), "{told}");
+    assert!(runs(&scheme, &["--job", "ingest_files"]).iter().all(|run| run["scheduled_for"] != "2024-12-31T16:00:00Z"));
+    scheme.run(&["backfill", "ingest_files", "--from", "2024-12-31", "--to", "2025-01-02"]);
+    let is_done = |run: &serde_json::Value| run["scheduled_for"] == "2024-12-31T16:00:00Z" && run["status"] == "done";
+    wait_for("the backfilled run", &scheme, || runs(&scheme, &["--job", "ingest_files"]).iter().any(is_done));
+    let told = scheme.run(&["backfill", "ingest_files", "--from", "2024-12-31", "--to", "2025-01-02"]);
+    assert!(told.contains("Nothing to make up for"), "{told}");
+    daemon.stop();
+
+    // Every due time has at most one first attempt, and the seconds in between are all there.
+    let mut times: Vec<String> = runs(&scheme, &["--job", "watch_feeds"])
+        .into_iter()
+        .map(|run| format!("{} {}", run["scheduled_for"], run["attempt"]))
+        .collect();
+    let all = times.len();
+    times.sort();
+    times.dedup();
+    assert_eq!(times.len(), all);
+}
+
+#[test]
+fn sighup_takes_a_right_configuration_and_refuses_a_wrong_one() {
+    let scheme = Scheme::shop(POLICY).with_customer(&[]);
+    jobs(&scheme, &[]);
+    let mut daemon = Daemon::start(&scheme);
+    logged(&scheme, "running version");
+    jobs(&scheme, &[("watch_feeds", "every second", "")]);
+    daemon.signal("HUP");
+    logged(&scheme, "the old one stays");
+    assert!(scheme.read("log").contains("every second"), "{}", scheme.read("log"));
+    jobs(&scheme, &[("watch_feeds", EVERY_SECOND, "")]);
+    daemon.signal("HUP");
+    logged(&scheme, "is in force");
+    wait_for("runs each second", &scheme, || runs(&scheme, &["--job", "watch_feeds", "--status", "done"]).len() > 2);
+    let config = scheme.read("paylater.toml");
+    scheme.write("paylater.toml", config.replace("home = \"run\"", "home = \"elsewhere\""));
+    daemon.signal("HUP");
+    logged(&scheme, "scheme.home has changed");
+    daemon.stop();
+}
+
+#[test]
+fn systemd_is_told_how_the_daemon_is() {
+    let mut scheme = Scheme::shop(POLICY).with_customer(&[]);
+    jobs(&scheme, &[("watch_feeds", EVERY_SECOND, "")]);
+    let socket = std::os::unix::net::UnixDatagram::bind(scheme.path("notify")).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    scheme.env.push(("NOTIFY_SOCKET".to_owned(), scheme.path("notify").display().to_string()));
+    let next = |wanted: &str| loop {
+        let mut bytes = [0; 1000];
+        let length = socket.recv(&mut bytes).unwrap_or_else(|why| panic!("{wanted}: {why}"));
+        let told = String::from_utf8_lossy(&bytes[..length]).into_owned();
+        if told.contains(wanted) {
+            return told;
+        }
+    };
+    let mut daemon = Daemon::start(&scheme);
+    next("READY=1");
+    assert!(next("WATCHDOG=1").contains("STATUS="));
+    daemon.signal("HUP");
+    next("RELOADING=1");
+    next("READY=1");
+    daemon.signal("TERM");
+    next("STOPPING=1");
+    assert_eq!(daemon.wait(), Some(0));
+}
+
+#[test]
+fn a_second_sigterm_stops_at_once() {
+    let mail = SmtpServer::start();
+    let scheme = with_mails("sqlite:paylater.db", &mail);
+    until_mails_are_due(&scheme);
+    jobs(&scheme, &[("send_reminders", EVERY_SECOND, "catch_up = \"none\"")]);
+    mail.hold();
+    let mut daemon = Daemon::start(&scheme);
+    wait_for("mails on the wire", &scheme, || mail.received().len() == 4);
+    daemon.signal("TERM");
+    logged(&scheme, "stopping once the step under way is done");
+    let second = Instant::now();
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait(), Some(0));
+    assert!(second.elapsed() < Duration::from_secs(15), "it took {:?}", second.elapsed());
+    mail.answer_well();
+    scheme.run(&["job", "send_reminders"]);
+    let log = scheme.read("log");
+    assert!(log.contains("were cut off"), "{log}");
+    scheme.run(&["verify"]);
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_is_waited_for() {
+    let mut server = Server::start();
+    let mut scheme = Scheme::shop(POLICY).with_customer(&[]);
+    scheme.env.push(("PAYLATER_STORE_URL".to_owned(), server.database().await));
+    jobs(&scheme, &[("watch_feeds", EVERY_SECOND, ""), ("ingest_files", EVERY_SECOND, "")]);
+    let mut daemon = Daemon::start(&scheme);
+    let done = |scheme: &Scheme| runs(scheme, &["--job", "watch_feeds", "--status", "done"]).len();
+    wait_for("a run", &scheme, || done(&scheme) > 0);
+    for _ in 0..3 {
+        server.restart();
+        let before = done(&scheme);
+        wait_for("a run after the restart", &scheme, || done(&scheme) > before);
+    }
+    daemon.stop();
+    scheme.close("2026-03-01");
+    scheme.run(&["verify"]);
+}

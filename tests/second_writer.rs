@@ -41,11 +41,11 @@ async fn on_postgres_a_lock_that_is_lost_stops_its_holder_before_its_next_write(
     // The other lane is free.
     second.run(&["--wait", "0", "job", "watch_feeds"]);
 
-    // Break the connection with the lock. The first process has other connections and could continue.
+    // Break the connection with the lock of the lane. The first process has other connections and could continue.
     let mut admin = PgConnection::connect(&books).await.unwrap();
     let ended: Vec<bool> = sqlx::query_scalar(
         "SELECT pg_terminate_backend(pid) FROM pg_locks
-         WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+         WHERE locktype = 'advisory' AND granted AND objid = 1818326118 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
     )
     .fetch_all(&mut admin)
     .await

@@ -10,6 +10,7 @@ use super::order_decisions::PAGE;
 use crate::domain::calendar::plus;
 use crate::domain::facts::source::Source;
 use crate::domain::money::Currency;
+use crate::domain::owner::Owner;
 use crate::files::rows::Kind;
 use crate::scheme::{Bill, Feed, Merchant};
 use crate::store::exceptions::NewException;
@@ -53,7 +54,7 @@ pub async fn match_day(tx: &mut Tx, environment: &Environment, merchant: &Mercha
         bills::settle(tx, &merchant.id, today).await?;
         let corrected = bills::corrected_on(tx, &merchant.id, today).await?;
         let corrected: Vec<&str> = corrected.iter().map(String::as_str).collect();
-        exceptions::resolve(tx, &merchant.id, &["CONFLICT"], &corrected, today).await?;
+        exceptions::resolve(tx, Owner::Merchant(&merchant.id), &["CONFLICT"], &corrected, today).await?;
     }
     let answers = Answers::of(environment, merchant);
     let rerouted = answers.look_at_rerouted(tx, today).await?;
@@ -104,7 +105,7 @@ type PaidBy = HashMap<String, Vec<(Option<String>, String)>>;
 impl<'a> Answers<'a> {
     fn of(environment: &'a Environment, merchant: &'a Merchant) -> Answers<'a> {
         let feeds = &environment.scheme.feeds;
-        let theirs = feeds.iter().filter(|feed| feed.merchant.as_ref() == Some(&merchant.id));
+        let theirs = feeds.iter().filter(|feed| feed.owner.merchant() == Some(&merchant.id));
         let bills = theirs.filter_map(|feed| Some((feed, feed.bill.as_ref()?))).collect();
         Answers { merchant, feeds, bills }
     }
@@ -238,10 +239,10 @@ impl Findings {
             expected_in_bill::mark_reported(tx, &merchant.id, event, &late, today).await?;
         }
         let late: Vec<NewException> = self.late.iter().map(|(awaited, delay)| not_in_bill(awaited, *delay)).collect();
-        exceptions::open(tx, &merchant.id, today, &late).await?;
+        exceptions::open(tx, Owner::Merchant(&merchant.id), today, &late).await?;
         let ended: Vec<String> = self.ended.iter().map(row_key).collect();
         let ended: Vec<&str> = ended.iter().map(String::as_str).collect();
-        exceptions::resolve(tx, &merchant.id, &["NOT_IN_BILL"], &ended, today).await?;
+        exceptions::resolve(tx, Owner::Merchant(&merchant.id), &["NOT_IN_BILL"], &ended, today).await?;
         Ok(counted)
     }
 }

@@ -15,6 +15,7 @@ use super::expected_files;
 use crate::domain::bank::instruction::Direction;
 use crate::domain::calendar::plus;
 use crate::domain::decide::credit::News;
+use crate::domain::owner::Owner;
 use crate::scheme::{Feed, WhenMissing};
 use crate::store::held_back::{self, MissingFile};
 use crate::store::{Tx, exceptions, instructions, orders};
@@ -53,12 +54,12 @@ pub async fn missing_at<'s>(
 ) -> Result<MissingOf<'s>> {
     let feeds = || environment.scheme.feeds.iter().filter(|feed| feed.when_missing != WhenMissing::GoOn);
     let mut missing = Vec::new();
-    let mut owners: Vec<&str> = feeds().map(Feed::merchant_id).collect();
+    let mut owners: Vec<Owner<&str>> = feeds().map(|feed| feed.owner.borrowed()).collect();
     owners.sort_unstable();
     owners.dedup();
-    for of in owners {
-        let open = exceptions::files_missing(tx, of).await?;
-        for feed in feeds().filter(|feed| feed.merchant_id() == of) {
+    for owner in owners {
+        let open = exceptions::files_missing(tx, owner).await?;
+        for feed in feeds().filter(|feed| feed.owner.borrowed() == owner) {
             for (key, since) in &open {
                 let date = expected_files::missing_date(&feed.name, key);
                 missing.extend(date.map(|dated_on| Missing { feed, dated_on, since: *since }));

@@ -12,6 +12,7 @@ use super::order_decisions::PAGE;
 use crate::domain::bank::instruction::{Attempt, Direction, Next};
 use crate::domain::calendar::plus;
 use crate::domain::money::Currency;
+use crate::domain::owner::Owner;
 use crate::domain::terms::policy::Terms;
 use crate::files::reports::sha256;
 use crate::scheme::Merchant;
@@ -111,9 +112,9 @@ impl Findings {
         instructions::asked_after(tx, merchant, self.today, &self.asked_after).await?;
         instructions::save_plans(tx, merchant, self.direction, &self.plans).await?;
         for (code, row_key) in &self.settled {
-            exceptions::resolve(tx, merchant, &[code], &[row_key], self.today).await?;
+            exceptions::resolve(tx, Owner::Merchant(merchant), &[code], &[row_key], self.today).await?;
         }
-        exceptions::open(tx, merchant, self.today, &self.opened).await?;
+        exceptions::open(tx, Owner::Merchant(merchant), self.today, &self.opened).await?;
         Ok(i64::try_from(self.instructions.len()).unwrap_or(i64::MAX))
     }
 }

@@ -8,6 +8,7 @@ use chrono::NaiveDate;
 use crate::domain::calendar::days_between;
 use crate::domain::decide::end_of_day::Decision;
 use crate::domain::facts::case::Case;
+use crate::domain::owner::Owner;
 use crate::domain::terms::due_dates::Clock;
 use crate::domain::terms::policy::Terms;
 use crate::store::Tx;
@@ -58,14 +59,14 @@ impl NotFulfilled {
             let keys: Vec<&str> = waiting.iter().map(|exception| exception.row_key.as_str()).collect();
             let reported = exceptions::not_fulfilled_reported(tx, merchant, &keys).await?;
             waiting.retain(|exception| !reported.contains(&exception.row_key));
-            exceptions::open(tx, merchant, today, &waiting).await?;
+            exceptions::open(tx, Owner::Merchant(merchant), today, &waiting).await?;
         }
         if !others.is_empty() {
             let keys: Vec<&str> = others.iter().map(String::as_str).collect();
-            let settled = exceptions::open_about(tx, merchant, NOT_FULFILLED, &keys).await?;
+            let settled = exceptions::open_about(tx, Owner::Merchant(merchant), NOT_FULFILLED, &keys).await?;
             let mut settled: Vec<&str> = settled.iter().map(String::as_str).collect();
             settled.sort_unstable();
-            exceptions::resolve(tx, merchant, &[NOT_FULFILLED], &settled, today).await?;
+            exceptions::resolve(tx, Owner::Merchant(merchant), &[NOT_FULFILLED], &settled, today).await?;
         }
         Ok(())
     }

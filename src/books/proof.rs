@@ -15,6 +15,7 @@ use super::{bill_matching, suspense};
 use crate::domain::bank::instruction::Direction;
 use crate::domain::journal::Account;
 use crate::domain::money::Currency;
+use crate::domain::owner::Owner;
 use crate::scheme::Merchant;
 use crate::store::files::RecordedFile;
 use crate::store::{Tx, file_rows, files, instructions, is_of_store, orders};
@@ -115,9 +116,9 @@ pub async fn nothing_left(tx: &mut Tx, environment: &Environment, today: NaiveDa
         let mut broken = Vec::new();
         rows_accounted_for(tx, &file, &mut broken).await?;
         // Customers and agreements belong to the whole scheme.
-        match file.merchant_id.as_str() {
-            "" => faults.of_day.extend(broken),
-            merchant => faults.add(merchant, broken),
+        match file.owner.borrowed() {
+            Owner::Scheme => faults.of_day.extend(broken),
+            Owner::Merchant(id) => faults.add(id, broken),
         }
     }
     Ok(())

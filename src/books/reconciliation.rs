@@ -18,6 +18,7 @@ use crate::domain::calendar::{days_between, plus};
 use crate::domain::decide::credit_record::StepReason;
 use crate::domain::journal::{Account, Kind};
 use crate::domain::money::Currency;
+use crate::domain::owner::Owner;
 use crate::files::reports::{CreditImpact, Detail, Exception, Report, Settlement, Summary, Written, report};
 use crate::scheme::Merchant;
 use crate::store::credit_record::{self, CreditStepRow};
@@ -155,7 +156,7 @@ pub async fn render_scheme(
     }
     let impact = exported(&steps).map(|step| credit_impact(environment, step)).collect::<Result<Vec<_>>>()?;
     rendered.files.push(report(folder, format!("credit-impact_{day}.csv"), &impact)?);
-    let open = exceptions::open_at(tx, "", day, day).await?;
+    let open = exceptions::open_at(tx, Owner::Scheme, day, day).await?;
     let rows = open.iter().map(|row| exception(row, day)).collect::<Result<Vec<_>>>()?;
     rendered.files.push(report(folder, format!("scheme_{day}_exceptions.csv"), &rows)?);
     rendered.files.sort_by(|a, b| a.name.cmp(&b.name));
@@ -194,7 +195,7 @@ impl DayOf<'_> {
         for direction in Direction::ALL {
             files.extend(self.instructions(tx, direction).await?);
         }
-        let open = exceptions::open_at(tx, id, self.since, self.day).await?;
+        let open = exceptions::open_at(tx, Owner::Merchant(id), self.since, self.day).await?;
         let rows = open.iter().map(|row| exception(row, self.day)).collect::<Result<Vec<_>>>()?;
         files.push(report(self.folder, self.name("exceptions"), &rows)?);
         Ok(sums)
@@ -364,7 +365,7 @@ fn exception(row: &exceptions::ExceptionRow, day: NaiveDate) -> Result<Exception
     Ok(Exception {
         exception_id: super::exceptions::name(row),
         code: &row.code,
-        merchant_id: &row.merchant_id,
+        owner: row.owner.borrowed(),
         order_id: &row.order_id,
         file: row.file.as_deref().unwrap_or_default(),
         line: row.line,

@@ -56,12 +56,12 @@ pub async fn fetch(environment: &Environment, today: NaiveDate) -> Result<Looked
     let mut looked = Looked::default();
     for (feed, inbox) in remote(environment) {
         let outcome = persistently(async || look(environment, feed, inbox, today).await).await;
-        let merchant = feed.merchant_id();
+        let owner = feed.owner.borrowed();
         let mut tx = environment.store.write().await?;
         match outcome {
             Ok(Found { fetched, refused }) => {
                 looked.fetched += fetched;
-                exceptions::resolve(&mut tx, merchant, &[INBOX_UNREACHABLE], &[&feed.name], today).await?;
+                exceptions::resolve(&mut tx, owner, &[INBOX_UNREACHABLE], &[&feed.name], today).await?;
                 leave_word(feed, None)?;
                 tell(&mut looked.refused, feed, inbox, refused);
             }
@@ -374,11 +374,11 @@ fn leave_word(feed: &Feed, words: Option<&str>) -> Result<()> {
 
 /// Opens an exception about an inbox, unless one is open.
 async fn unreachable(tx: &mut Tx, feed: &Feed, inbox: &Inbox, today: NaiveDate) -> Result<()> {
-    let merchant = feed.merchant_id();
-    if exceptions::open_about(tx, merchant, INBOX_UNREACHABLE, &[&feed.name]).await?.is_empty() {
+    let owner = feed.owner.borrowed();
+    if exceptions::open_about(tx, owner, INBOX_UNREACHABLE, &[&feed.name]).await?.is_empty() {
         let message = format!("the inbox {} can't be listed", inbox.place);
         let (code, row_key) = (INBOX_UNREACHABLE.to_owned(), feed.name.clone());
-        exceptions::open(tx, merchant, today, &[NewException { code, row_key, message, ..NewException::default() }])
+        exceptions::open(tx, owner, today, &[NewException { code, row_key, message, ..NewException::default() }])
             .await?;
     }
     Ok(())

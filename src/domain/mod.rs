@@ -11,6 +11,7 @@ pub mod facts;
 pub mod intake;
 pub mod journal;
 pub mod money;
+pub mod owner;
 pub mod terms;
 
 #[cfg(test)]

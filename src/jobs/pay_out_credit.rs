@@ -13,6 +13,7 @@ use crate::books::instruction_plans::{self, Asked, Findings, sooner};
 use crate::domain::bank::instruction::{Attempt, Direction, Next};
 use crate::domain::bank::pay_out::{self, Credit};
 use crate::domain::decide::position::Position;
+use crate::domain::owner::Owner;
 use crate::scheme::Merchant;
 use crate::store::exceptions::NewException;
 use crate::store::instructions::Plan;
@@ -25,8 +26,8 @@ pub async fn run_for(environment: &Environment, merchant: &Merchant, today: Naiv
         let booked = journal::recorded(tx, &merchant.id, &ids, today).await?;
         let positions = positions::of_orders(tx, &merchant.id, &ids).await?;
         let earlier = instructions::of_orders(tx, &merchant.id, Direction::PayOut, &ids).await?;
-        let told_failed = exceptions::open_about(tx, &merchant.id, "PAYOUT_FAILED", &ids).await?;
-        let told_overpaid = exceptions::open_about(tx, &merchant.id, "CREDIT_OVERPAID", &ids).await?;
+        let told_failed = exceptions::open_about(tx, Owner::Merchant(&merchant.id), "PAYOUT_FAILED", &ids).await?;
+        let told_overpaid = exceptions::open_about(tx, Owner::Merchant(&merchant.id), "CREDIT_OVERPAID", &ids).await?;
         let mut findings = Findings::new(Direction::PayOut, today);
         let plans: HashMap<&str, &Plan> = page.iter().map(|plan| (plan.order_id.as_str(), plan)).collect();
         for stored in &known {

@@ -8,13 +8,15 @@ use chrono::NaiveDate;
 use super::bulk::{self, Cell, Table, row};
 use super::corrections::in_books;
 use super::engine::{Tx, key_set, on_engine, sql_for};
+use crate::domain::owner::Owner;
 
 /// A row that was not simply accepted, and its outcome.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct RecordedRow {
     pub file_no: i64,
     pub line: i64,
-    pub merchant_id: String,
+    #[sqlx(rename = "merchant_id")]
+    pub owner: Owner,
     pub kind: String,
     pub row_key: String,
     pub order_id: String,
@@ -83,7 +85,7 @@ fn cells(input: &RecordedRow) -> [Cell<'_>; 18] {
     row![
         input.file_no,
         input.line,
-        input.merchant_id.as_str(),
+        input.owner.borrowed(),
         input.kind.as_str(),
         input.row_key.as_str(),
         input.order_id.as_str(),

@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 
 use super::bulk::{self, Table, row};
 use super::engine::{Tx, on_engine};
+use crate::domain::owner::Owner;
 
 /// A recorded file.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -16,7 +17,8 @@ pub struct RecordedFile {
     pub kind: String,
     /// The provider that reports its money.
     pub provider: String,
-    pub merchant_id: String,
+    #[sqlx(rename = "merchant_id")]
+    pub owner: Owner,
     pub name: String,
     /// Its name in the archive or quarantine, on which its acknowledgement's name is based.
     pub kept_as: String,
@@ -122,7 +124,7 @@ pub async fn save(tx: &mut Tx, file: &RecordedFile) -> Result<()> {
         file.feed.as_str(),
         file.kind.as_str(),
         file.provider.as_str(),
-        file.merchant_id.as_str(),
+        file.owner.borrowed(),
         file.name.as_str(),
         file.kept_as.as_str(),
         file.sha256.as_str(),
@@ -148,14 +150,19 @@ pub async fn save(tx: &mut Tx, file: &RecordedFile) -> Result<()> {
     bulk::upsert(tx, &FILE, cells).await
 }
 
-/// The merchant's file of this kind with these bytes that is taken or being read.
-pub async fn taken_with_bytes(tx: &mut Tx, merchant: &str, kind: &str, sha256: &str) -> Result<Option<RecordedFile>> {
+/// The owner's file of this kind with these bytes that is taken or being read.
+pub async fn taken_with_bytes(
+    tx: &mut Tx,
+    owner: Owner<&str>,
+    kind: &str,
+    sha256: &str,
+) -> Result<Option<RecordedFile>> {
     let sql = format!(
         "SELECT {FILE_COLUMNS} FROM file
          WHERE merchant_id = $1 AND kind = $2 AND sha256 = $3 AND status IN ('reading', 'taken')"
     );
     let sql = sqlx::AssertSqlSafe(sql);
-    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(kind).bind(sha256).fetch_optional(c).await?))
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(owner).bind(kind).bind(sha256).fetch_optional(c).await?))
 }
 
 /// A feed's refused files with these bytes, in order of arrival.

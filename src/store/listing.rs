@@ -7,6 +7,7 @@ use super::engine::{Tx, key_set, on_engine, sql_for};
 use super::exceptions::{ExceptionRow, REPORTED};
 use super::file_rows::{ROW_COLUMNS, RecordedRow};
 use super::files::{FILE_COLUMNS, RecordedFile};
+use crate::domain::owner::Owner;
 
 /// A filter for files. An empty field matches everything.
 #[derive(Debug, Clone)]
@@ -92,11 +93,11 @@ pub async fn rows(tx: &mut Tx, file_no: i64, outcome: &str, after: i64, limit: i
     }))
 }
 
-/// Open exceptions by merchant, oldest first, after the given one; with a code, or any if it is empty.
+/// Open exceptions by owner, oldest first, after the given one; with a code, or any if it is empty.
 pub async fn open_exceptions(
     tx: &mut Tx,
     code: &str,
-    (merchant, number): (&str, i64),
+    (owner, number): (Owner<&str>, i64),
     limit: i64,
 ) -> Result<Vec<ExceptionRow>> {
     let sql = sqlx::AssertSqlSafe(format!(
@@ -105,7 +106,5 @@ pub async fn open_exceptions(
            AND (e.merchant_id > $2 OR (e.merchant_id = $2 AND e.exception_no > $3))
          ORDER BY e.merchant_id, e.exception_no LIMIT $4"
     ));
-    Ok(on_engine!(tx, |c| {
-        sqlx::query_as(sql).bind(code).bind(merchant).bind(number).bind(limit).fetch_all(c).await?
-    }))
+    Ok(on_engine!(tx, |c| { sqlx::query_as(sql).bind(code).bind(owner).bind(number).bind(limit).fetch_all(c).await? }))
 }

@@ -5,6 +5,7 @@
 //! engine. This room has no business rules.
 
 mod address;
+mod as_text;
 mod bulk;
 mod connect;
 mod engine;

@@ -106,11 +106,13 @@ impl Row {
 
 /// Returns, by line, the reason why each row no longer waits for its order, if the order is known.
 async fn causes(tx: &mut Tx, file: &RecordedFile, rows: &[RecordedRow]) -> Result<HashMap<i64, String>> {
+    // Rows of customers and agreements wait for no order.
+    let Some(merchant) = file.owner.merchant() else { return Ok(HashMap::new()) };
     let resolved = || rows.iter().filter_map(|row| Some((row, row.resolved_on?)));
     let mut ids: Vec<&str> = resolved().map(|(row, _)| row.order_id.as_str()).collect();
     ids.sort_unstable();
     ids.dedup();
-    let orders = orders::load(tx, &file.merchant_id, &ids).await?;
+    let orders = orders::load(tx, merchant, &ids).await?;
     let mut numbers: Vec<i64> = orders.iter().map(|stored| stored.order.source.file_no).collect();
     numbers.sort_unstable();
     numbers.dedup();

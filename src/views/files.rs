@@ -9,7 +9,6 @@ use chrono::NaiveDate;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::some;
 use crate::books::environment::Environment;
 use crate::clock;
 use crate::domain::calendar::YEARS;
@@ -141,7 +140,7 @@ impl From<RecordedFile> for File {
             business_date: file.business_date,
             feed: file.feed,
             kind: file.kind,
-            merchant_id: some(file.merchant_id),
+            merchant_id: file.owner.merchant().map(str::to_owned),
             name: file.name,
             kept_as: file.kept_as,
             sha256: file.sha256,

@@ -35,14 +35,14 @@ pub async fn note(tx: &mut Tx, feed: &Feed, file: &RecordedFile, today: NaiveDat
         if let Some(date) = file.dated_on {
             let missing = missing_key(&feed.name, date);
             // Whether the day's file has arrived only matters if an exception says that it is missing.
-            let waits = exceptions::open_about(tx, &file.merchant_id, "FILE_MISSING", &[&missing]).await?;
+            let waits = exceptions::open_about(tx, file.owner.borrowed(), "FILE_MISSING", &[&missing]).await?;
             if !waits.is_empty() && arrivals::has_arrived(tx, &feed.name, date).await? {
-                exceptions::resolve(tx, &file.merchant_id, &["FILE_MISSING"], &[&missing], today).await?;
+                exceptions::resolve(tx, file.owner.borrowed(), &["FILE_MISSING"], &[&missing], today).await?;
             }
         }
     }
     for refused in settled {
-        exceptions::resolve_file(tx, &refused.merchant_id, refused.file_no, today, &why).await?;
+        exceptions::resolve_file(tx, refused.owner.borrowed(), refused.file_no, today, &why).await?;
     }
     Ok(())
 }
@@ -64,7 +64,7 @@ pub async fn judge(tx: &mut Tx, feed: &Feed, file: &mut RecordedFile, today: Nai
     if !feed.reject_limit.is_reached(rejected, rows) {
         let settled = rejected_before(tx, feed, file).await?;
         let settled: Vec<&str> = settled.iter().map(String::as_str).collect();
-        return exceptions::resolve(tx, &file.merchant_id, &[ROWS_REJECTED], &settled, today).await;
+        return exceptions::resolve(tx, file.owner.borrowed(), &[ROWS_REJECTED], &settled, today).await;
     }
     let mostly = match codes.first() {
         Some((code, count)) if *count == rejected => format!(", with {code}"),
@@ -84,7 +84,7 @@ pub async fn judge(tx: &mut Tx, feed: &Feed, file: &mut RecordedFile, today: Nai
         message: message.clone(),
         ..NewException::default()
     };
-    exceptions::open(tx, &file.merchant_id, today, &[exception]).await?;
+    exceptions::open(tx, file.owner.borrowed(), today, &[exception]).await?;
     (file.code, file.message) = (Some(ROWS_REJECTED.to_owned()), Some(message));
     Ok(())
 }
@@ -112,10 +112,10 @@ async fn count(tx: &mut Tx, feed: &Feed, file: &RecordedFile, number: i64, today
             ..NewException::default()
         };
         tracing::warn!(file = file.name, "{}", exception.message);
-        return exceptions::open(tx, &file.merchant_id, today, &[exception]).await;
+        return exceptions::open(tx, file.owner.borrowed(), today, &[exception]).await;
     }
     // This file may be the last one missing from a gap.
-    for key in exceptions::open_keys(tx, &file.merchant_id, "FILE_GAP").await? {
+    for key in exceptions::open_keys(tx, file.owner.borrowed(), "FILE_GAP").await? {
         let Some(numbers) = gap_of(feed, file.dated_on, &key).filter(|numbers| numbers.contains(&number)) else {
             continue;
         };
@@ -130,7 +130,7 @@ async fn count(tx: &mut Tx, feed: &Feed, file: &RecordedFile, number: i64, today
             come += 1;
         }
         if come > to - from {
-            exceptions::resolve(tx, &file.merchant_id, &["FILE_GAP"], &[&key], today).await?;
+            exceptions::resolve(tx, file.owner.borrowed(), &["FILE_GAP"], &[&key], today).await?;
         }
     }
     Ok(())

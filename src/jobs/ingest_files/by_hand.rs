@@ -51,7 +51,7 @@ pub async fn correct(
     by_hand: &ByHand,
     today: NaiveDate,
 ) -> Result<Answer> {
-    let feed = environment.scheme.by_hand.iter().find(|feed| feed.merchant.as_ref() == Some(&merchant.id));
+    let feed = environment.scheme.by_hand.iter().find(|feed| feed.owner.merchant() == Some(&merchant.id));
     let feed = feed.with_context(|| format!("merchant {} has no place for corrections", merchant.id))?;
     fs::create_dir_all(&feed.folder).with_context(|| format!("making the folder {}", feed.folder.display()))?;
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };

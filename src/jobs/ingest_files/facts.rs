@@ -14,6 +14,7 @@ use crate::books::environment::Environment;
 use crate::domain::facts::correction::CorrectionRow;
 use crate::domain::facts::fact::FactRow;
 use crate::domain::facts::source::Source;
+use crate::domain::owner::Owner;
 use crate::files::profile::mapping::SET_ASIDE;
 use crate::files::rows::Kind;
 use crate::scheme::Merchant;
@@ -59,7 +60,7 @@ pub async fn decide_under_keys(
             (Ok(_), None) => unreachable!("a file of facts holds facts"),
         });
     }
-    exceptions::open(tx, &merchant.id, chunk.today, &dated_ahead).await?;
+    exceptions::open(tx, Owner::Merchant(&merchant.id), chunk.today, &dated_ahead).await?;
     let failed = intake.failed(chunk);
     let keys = std::mem::take(&mut intake.other_keys);
     intake.write(tx).await?;

@@ -18,7 +18,10 @@ pub fn feed_of<'s>(environment: &'s Environment, file: &RecordedFile) -> Result<
 
 /// Returns the merchant whose files a feed brings.
 pub fn merchant<'s>(environment: &'s Environment, feed: &Feed) -> Result<&'s Arc<Merchant>> {
-    environment.scheme.merchant(feed.merchant_id()).with_context(|| format!("feed {} has no merchant", feed.name))
+    feed.owner
+        .merchant()
+        .and_then(|id| environment.scheme.merchant(id))
+        .with_context(|| format!("feed {} has no merchant", feed.name))
 }
 
 /// Returns the record of a file that was found and not read yet.
@@ -28,7 +31,7 @@ pub fn new_file(feed: &Feed, found: &Found, today: NaiveDate) -> RecordedFile {
         feed: feed.name.clone(),
         kind: feed.kind.name().to_owned(),
         provider: feed.provider().to_owned(),
-        merchant_id: feed.merchant_id().to_owned(),
+        owner: feed.owner.clone(),
         name: found.name.clone(),
         kept_as: String::new(),
         sha256: String::new(),

@@ -43,7 +43,7 @@ pub async fn give_up(environment: &Environment, mut file: RecordedFile, today: N
     file.status = "interrupted".to_owned();
     (file.code, file.message) = (Some(CHANGED.to_owned()), Some(message.clone()));
     let mut tx = environment.store.write().await?;
-    exceptions::open(&mut tx, &file.merchant_id, today, &[about(&file, message)]).await?;
+    exceptions::open(&mut tx, file.owner.borrowed(), today, &[about(&file, message)]).await?;
     files::save(&mut tx, &file).await?;
     tx.commit().await?;
     file_away(environment, file, None).await
@@ -89,7 +89,7 @@ pub async fn file_away(environment: &Environment, mut file: RecordedFile, found:
     }
     file.filed = true;
     let mut tx = environment.store.write().await?;
-    exceptions::open(&mut tx, &file.merchant_id, file.business_date, &opened).await?;
+    exceptions::open(&mut tx, file.owner.borrowed(), file.business_date, &opened).await?;
     files::save(&mut tx, &file).await?;
     tx.commit().await
 }

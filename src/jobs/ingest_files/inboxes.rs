@@ -11,6 +11,7 @@ use super::staying;
 use crate::books::environment::Environment;
 use crate::books::inboxes::is_gone;
 use crate::clock;
+use crate::domain::owner::Owner;
 use crate::files::inbox::{self, Found, Refused};
 use crate::files::read::source::Seen;
 use crate::scheme::Feed;
@@ -92,16 +93,17 @@ pub async fn report(
     today: NaiveDate,
 ) -> Result<i64> {
     let merchants = environment.scheme.merchants.iter().map(|merchant| merchant.id.as_str());
-    let mut there: BTreeMap<&str, Vec<(String, &Feed, &Refused)>> = merchants.map(|id| (id, Vec::new())).collect();
-    there.insert("", Vec::new());
+    let mut there: BTreeMap<Owner<&str>, Vec<(String, &Feed, &Refused)>> =
+        merchants.map(|id| (Owner::Merchant(id), Vec::new())).collect();
+    there.insert(Owner::Scheme, Vec::new());
     for (feed, refused) in refused {
         let key = format!("{}/{}", feed.name, refused.name);
-        there.entry(feed.merchant_id()).or_default().push((key, feed, refused));
+        there.entry(feed.owner.borrowed()).or_default().push((key, feed, refused));
     }
     let mut count = 0;
-    for (merchant, there) in there {
+    for (owner, there) in there {
         let mut tx = environment.store.read().await?;
-        let known = exceptions::open_keys(&mut tx, merchant, REFUSED).await?;
+        let known = exceptions::open_keys(&mut tx, owner, REFUSED).await?;
         drop(tx);
         let new: Vec<_> = there.iter().filter(|(key, ..)| !known.contains(key)).collect();
         let is_unseen =
@@ -117,8 +119,8 @@ pub async fn report(
         }
         count += opened.len();
         let mut tx = environment.store.write().await?;
-        exceptions::open(&mut tx, merchant, today, &opened).await?;
-        exceptions::resolve(&mut tx, merchant, &[REFUSED], &gone, today).await?;
+        exceptions::open(&mut tx, owner, today, &opened).await?;
+        exceptions::resolve(&mut tx, owner, &[REFUSED], &gone, today).await?;
         tx.commit().await?;
     }
     Ok(i64::try_from(count).unwrap_or(i64::MAX))

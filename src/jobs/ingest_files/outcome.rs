@@ -11,6 +11,7 @@ use super::chunk::Chunk;
 use crate::domain::calendar::day_of;
 use crate::domain::facts::source::Source;
 use crate::domain::money::Currency;
+use crate::domain::owner::Owner;
 use crate::files::profile::mapping::{SET_ASIDE, is_declined};
 use crate::files::read::reader::Line;
 use crate::files::rows::cell::{NO_AMOUNT, Rejection};
@@ -145,12 +146,12 @@ impl Noted {
         noted
     }
 
-    pub async fn write(&self, tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<()> {
+    pub async fn write(&self, tx: &mut Tx, owner: Owner<&str>, today: NaiveDate) -> Result<()> {
         file_rows::add(tx, &self.rows).await?;
-        exceptions::open(tx, merchant, today, &self.opened).await?;
+        exceptions::open(tx, owner, today, &self.opened).await?;
         for (code, keys) in &self.mended {
             let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-            exceptions::resolve(tx, merchant, &[code], &keys, today).await?;
+            exceptions::resolve(tx, owner, &[code], &keys, today).await?;
         }
         Ok(())
     }
@@ -179,7 +180,7 @@ fn input_row(chunk: &Chunk<'_>, of: Kind, line: &Line, outcome: &Outcome) -> Rec
     RecordedRow {
         file_no: file.file_no,
         line: line.number,
-        merchant_id: file.merchant_id.clone(),
+        owner: file.owner.clone(),
         kind: of.name().to_owned(),
         row_key: key(chunk, line).into_owned(),
         order_id,

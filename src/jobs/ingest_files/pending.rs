@@ -13,6 +13,7 @@ use super::waiting_rows::{WAITING_FOR, kind_and_zone, read_fact_again};
 use crate::books::environment::Environment;
 use crate::domain::facts::fact::{FactRow, PARTS};
 use crate::domain::facts::source::Source;
+use crate::domain::owner::Owner;
 use crate::files::rows::Kind;
 use crate::scheme::Merchant;
 use crate::store::file_rows::{self, RecordedRow};
@@ -80,9 +81,9 @@ pub async fn try_again(
     }
     exceptions::resolve_rows(tx, &merchant.id, &WAITING_FOR, &resolved, today).await?;
     for (code, keys) in accepted_now {
-        exceptions::resolve(tx, &merchant.id, &[code], &keys, today).await?;
+        exceptions::resolve(tx, Owner::Merchant(&merchant.id), &[code], &keys, today).await?;
     }
-    exceptions::open(tx, &merchant.id, today, &opened).await?;
+    exceptions::open(tx, Owner::Merchant(&merchant.id), today, &opened).await?;
     file_rows::save(tx, &pending).await?;
     intake.write(tx).await
 }

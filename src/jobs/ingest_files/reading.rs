@@ -213,14 +213,16 @@ impl Books<'_> {
         if let Some(decisions) = decisions {
             decisions.write(&mut tx, environment, merchant(environment, feed)?, *today).await?;
         }
-        noted.write(&mut tx, &file.merchant_id, *today).await?;
+        noted.write(&mut tx, file.owner.borrowed(), *today).await?;
         if !feed.kind.is_of_scheme() && feed.kind != Kind::Corrections {
             corrections::try_again(&mut tx, environment, merchant(environment, feed)?, *today).await?;
         }
         place.note(file);
         (environment.progress)(&format!("{today} {}: {} rows", file.name, file.counts.rows));
         let owed: Vec<(&str, i64)> = owed.iter().map(|(customer, minor)| (customer.as_str(), *minor)).collect();
-        exposure::add(&mut tx, &file.merchant_id, &owed).await?;
+        if let Some(merchant) = file.owner.merchant() {
+            exposure::add(&mut tx, merchant, &owed).await?;
+        }
         if ends == Ends::File {
             ensure!(file.counts.adds_up(), "the outcomes of {} don't add up to its rows: {:?}", file.name, file.counts);
             file.status = "taken".to_owned();

@@ -12,6 +12,7 @@ use super::outcome::Outcome;
 use crate::books::environment::Environment;
 use crate::domain::facts::customer::{AgreementRow, Customer};
 use crate::domain::facts::source::Source;
+use crate::domain::owner::Owner;
 use crate::files::read::reader::Line;
 use crate::files::rows::Row;
 use crate::scheme::Merchant;
@@ -138,7 +139,7 @@ async fn report_owing(
             ..NewException::default()
         });
     }
-    exceptions::open(tx, &merchant.id, today, &opened).await
+    exceptions::open(tx, Owner::Merchant(&merchant.id), today, &opened).await
 }
 
 pub async fn agreements(tx: &mut Tx, environment: &Environment, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
@@ -255,7 +256,7 @@ impl Agreements {
 
         let named: Vec<&str> = changed.values().map(|(opening, _)| opening.customer_id.as_str()).collect();
         let existing = customers::existing(tx, &named).await?;
-        let told_before = exceptions::open_about(tx, &merchant.id, UNKNOWN, &named).await?;
+        let told_before = exceptions::open_about(tx, Owner::Merchant(&merchant.id), UNKNOWN, &named).await?;
         let mut unknown: BTreeMap<&str, NewException> = BTreeMap::new();
         for (id, (opening, source)) in &changed {
             let customer = opening.customer_id.as_str();
@@ -275,7 +276,7 @@ impl Agreements {
             });
         }
         let unknown: Vec<NewException> = unknown.into_values().collect();
-        exceptions::open(tx, &merchant.id, today, &unknown).await
+        exceptions::open(tx, Owner::Merchant(&merchant.id), today, &unknown).await
     }
 }
 

@@ -13,6 +13,7 @@ use crate::domain::bank::instruction::{Answer, Direction};
 use crate::domain::calendar::{day_of, instant_of, plus};
 use crate::domain::facts::fact::{Fact, What};
 use crate::domain::facts::source::Source;
+use crate::domain::owner::Owner;
 use crate::files::read::reader::Line;
 use crate::files::rows::facts::fingerprint_of_money;
 use crate::files::rows::{Kind, ResultRow, Row};
@@ -198,6 +199,6 @@ impl<'a> ResultIntake<'a> {
         let look: Vec<_> = self.answered.into_iter().map(|order_id| (order_id, today)).collect();
         instructions::schedule_reviews(tx, merchant, self.direction, &look).await?;
         let ids: Vec<&str> = self.answers.iter().map(|new| new.instruction_id.as_str()).collect();
-        exceptions::resolve(tx, merchant, &["DEBIT_NO_ANSWER", "PAYOUT_NO_ANSWER"], &ids, today).await
+        exceptions::resolve(tx, Owner::Merchant(merchant), &["DEBIT_NO_ANSWER", "PAYOUT_NO_ANSWER"], &ids, today).await
     }
 }

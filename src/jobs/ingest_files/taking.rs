@@ -39,7 +39,7 @@ pub async fn take(
         }
         return Ok(None);
     }
-    let same = files::taken_with_bytes(&mut tx, feed.merchant_id(), feed.kind.name(), &examined.sha256).await?;
+    let same = files::taken_with_bytes(&mut tx, feed.owner.borrowed(), feed.kind.name(), &examined.sha256).await?;
     if let Some(file) = same.as_ref().filter(|file| file.status == "reading") {
         let theirs = (file.feed.as_str(), file.name.as_str());
         if theirs == (feed.name.as_str(), found.name.as_str()) {
@@ -73,7 +73,7 @@ pub async fn take(
             None
         }
     };
-    exceptions::open(&mut tx, &file.merchant_id, today, opened.as_slice()).await?;
+    exceptions::open(&mut tx, file.owner.borrowed(), today, opened.as_slice()).await?;
     arrival::note(&mut tx, feed, &file, today).await?;
     tx.commit().await?;
     if file.status == "reading" {

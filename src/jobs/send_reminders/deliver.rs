@@ -18,6 +18,7 @@ use crate::domain::calendar::{instant_of, plus};
 use crate::domain::decide::reminders::Template;
 use crate::domain::facts::fact::{Fact, What};
 use crate::domain::facts::source::Source;
+use crate::domain::owner::Owner;
 use crate::mail::compose::ComposeError;
 use crate::mail::transport::SendError;
 use crate::scheme::Clock;
@@ -90,7 +91,7 @@ pub async fn take_up(tx: &mut Tx, environment: &Environment, today: NaiveDate, d
         mails::set_status(tx, &[mail.mail_no], "failed", Some(why)).await?;
         opened.push(about_mail("MAIL_FAILED", &mail, why));
     }
-    exceptions::open(tx, "", today, &opened).await?;
+    exceptions::open(tx, Owner::Scheme, today, &opened).await?;
     Ok(i64::try_from(opened.len()).unwrap_or(i64::MAX))
 }
 
@@ -184,7 +185,7 @@ async fn note(
         opened.push(about_mail(code, mail, &why));
         delivered.failed += 1;
     }
-    exceptions::open(tx, "", today, &opened).await?;
+    exceptions::open(tx, Owner::Scheme, today, &opened).await?;
     let numbers: Vec<i64> = sent.iter().map(|ready| ready.mail.mail_no).collect();
     mails::set_status(tx, &numbers, "sent", None).await?;
     delivered.sent += i64::try_from(sent.len()).unwrap_or(i64::MAX);
@@ -216,7 +217,7 @@ async fn note_delay(environment: &Environment, today: NaiveDate, delivered: &Del
     match &delivered.delayed {
         Some(why) => {
             let message = format!("{} mails wait for the mail server: {why}", delivered.waiting);
-            let is_open = !exceptions::open_keys(&mut tx, "", MAIL_DELAYED).await?.is_empty();
+            let is_open = !exceptions::open_keys(&mut tx, Owner::Scheme, MAIL_DELAYED).await?.is_empty();
             let delay = NewException {
                 code: MAIL_DELAYED.to_owned(),
                 row_key: MAIL_DELAYED.to_owned(),
@@ -224,9 +225,9 @@ async fn note_delay(environment: &Environment, today: NaiveDate, delivered: &Del
                 ..NewException::default()
             };
             let opened: &[NewException] = if is_open { &[] } else { std::slice::from_ref(&delay) };
-            exceptions::open(&mut tx, "", today, opened).await?;
+            exceptions::open(&mut tx, Owner::Scheme, today, opened).await?;
         }
-        None => exceptions::resolve(&mut tx, "", &[MAIL_DELAYED], &[MAIL_DELAYED], today).await?,
+        None => exceptions::resolve(&mut tx, Owner::Scheme, &[MAIL_DELAYED], &[MAIL_DELAYED], today).await?,
     }
     tx.commit().await
 }

@@ -106,5 +106,5 @@ pub async fn open_exceptions(
            AND (e.merchant_id > $2 OR (e.merchant_id = $2 AND e.exception_no > $3))
          ORDER BY e.merchant_id, e.exception_no LIMIT $4"
     ));
-    Ok(on_engine!(tx, |c| { sqlx::query_as(sql).bind(code).bind(owner).bind(number).bind(limit).fetch_all(c).await? }))
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(code).bind(owner).bind(number).bind(limit).fetch_all(c).await?))
 }

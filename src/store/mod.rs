@@ -36,6 +36,7 @@ pub mod listing;
 pub mod mails;
 pub mod orders;
 pub mod positions;
+pub mod reference_rates;
 pub mod runs;
 pub mod scheme;
 

@@ -8,6 +8,7 @@ use super::done::Done;
 use super::environment::Environment;
 use crate::domain::calendar::plus;
 use crate::domain::facts::source::Source;
+use crate::domain::intake::status::FileStatus;
 use crate::domain::owner::Owner;
 use crate::files::rows::Kind;
 use crate::scheme::{Feed, WhenMissing};
@@ -124,7 +125,7 @@ async fn not_there(tx: &mut Tx, feed: &Feed, date: NaiveDate) -> Result<String> 
     let by = feed.expected.as_ref().map(|expected| expected.by.format("%H:%M").to_string()).unwrap_or_default();
     let refused = files::dated(tx, name, date).await?;
     let but = match refused.last() {
-        Some(file) if file.status == "duplicate" => {
+        Some(file) if file.status == FileStatus::Duplicate => {
             format!("; {} came, but repeats the file of another day", file.name)
         }
         Some(file) => format!("; {} came and is in quarantine", file.name),

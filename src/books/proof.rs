@@ -13,6 +13,7 @@ use super::instruction_plans::uses;
 use super::reconciliation::{AccountDay, MerchantSums};
 use super::{bill_matching, suspense};
 use crate::domain::bank::instruction::Direction;
+use crate::domain::intake::status::RowOutcome;
 use crate::domain::journal::Account;
 use crate::domain::money::Currency;
 use crate::domain::owner::Owner;
@@ -167,13 +168,13 @@ pub async fn rows_accounted_for(tx: &mut Tx, file: &RecordedFile, broken: &mut V
     }
     let kept = file_rows::counted(tx, file.file_no).await?;
     let outcomes = [
-        ("declined", counts.declined),
-        ("conflict", counts.conflict),
-        ("pending", counts.pending),
-        ("rejected", counts.rejected),
+        (RowOutcome::Declined, counts.declined),
+        (RowOutcome::Conflict, counts.conflict),
+        (RowOutcome::Pending, counts.pending),
+        (RowOutcome::Rejected, counts.rejected),
     ];
     for (outcome, counted) in outcomes {
-        let kept = kept.get(outcome).copied().unwrap_or(0);
+        let kept = kept.get(&outcome).copied().unwrap_or(0);
         if kept != counted {
             broken.push(format!("file {}: {counted} rows {outcome}, but {kept} are kept", file.name));
         }

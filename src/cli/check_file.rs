@@ -9,6 +9,7 @@ use super::open::At;
 use super::table::show;
 use super::{Ending, Misconfigured, json};
 use crate::config;
+use crate::domain::intake::status::RowOutcome;
 use crate::files::inbox;
 use crate::files::preview::{Preview, preview};
 use crate::files::read::source::Seen;
@@ -55,7 +56,7 @@ fn print(check: &FileCheck) {
     }
     for expected in check.orders.iter().flatten() {
         let ExpectedOutcome { outcome, code, rows, first_line, message } = expected;
-        let as_code = if outcome == "duplicate" { String::new() } else { format!(" as {code}") };
+        let as_code = if *outcome == RowOutcome::Duplicate { String::new() } else { format!(" as {code}") };
         show!("  By the books as they are now, {rows} would be {outcome}{as_code}, first line {first_line}: {message}");
     }
     if let Some(why) = &check.orders_unknown {

@@ -8,8 +8,9 @@ use super::{Ending, Misconfigured, json};
 use crate::clock;
 use crate::domain::calendar::{instant_of, plus};
 use crate::domain::facts::correction::parse_kind;
+use crate::domain::intake::status::RowOutcome;
 use crate::files::reports::sha256;
-use crate::jobs::ingest_files::by_hand::{self, Answer, ByHand};
+use crate::jobs::ingest_files::by_hand::{self, Answer, ByHand, CorrectionOutcome};
 use crate::scheme::{Clock, Merchant, Scheme};
 use crate::views::correction::CorrectionResult;
 use crate::views::instalment::Instalment;
@@ -193,7 +194,7 @@ fn print(result: &CorrectionResult) {
     };
     let would = if result.dry_run { "would be " } else { "" };
     show!("correction {correction_id} of {kind} {fact_id}: {would}{outcome}{why}");
-    let preview = result.preview.as_ref().filter(|_| outcome == "accepted");
+    let preview = result.preview.as_ref().filter(|_| *outcome == CorrectionOutcome::Row(RowOutcome::Accepted));
     for (before, after) in preview.into_iter().flat_map(|preview| preview.before.iter().zip(&preview.after)) {
         show!("  instalment {}, now:  {}", before.instalment, words(before));
         show!("  instalment {}, then: {}", after.instalment, words(after));

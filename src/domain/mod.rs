@@ -20,6 +20,7 @@ mod tests {
     use super::decide::credit_record::CreditStatus;
     use super::decide::reminders::Template;
     use super::facts::fact::{Event, FactKind, HoldReason};
+    use super::intake::status::{FileStatus, RowOutcome};
     use super::journal::{Account, Kind};
 
     /// The store and files keep names and codes: each is read as what it was written for, and nothing else is read.
@@ -31,7 +32,8 @@ mod tests {
                 assert_eq!($kind::parse("something else"), None);
             )*};
         }
-        read_back!(CreditStatus name, FactKind code, HoldReason name, Answer name, Direction name, Kind name, Event name, Template name);
+        read_back!(CreditStatus name, FactKind code, HoldReason name, Answer name, Direction name, Kind name, Event name, Template name,
+            FileStatus name, RowOutcome name);
         assert_eq!(Account::ALL.map(|account| Account::from_code(account.code())), Account::ALL.map(Some));
         assert_eq!(Account::from_code(0), None);
     }

@@ -27,7 +27,7 @@ use crate::domain::decide::reminders::{Template, due_dates};
 use crate::domain::facts::customer::Customer;
 use crate::domain::terms::hold::HoldEffect;
 use crate::scheme::{Clock, Merchant};
-use crate::store::mails::{self, MailRow, PlannedStep, ReminderRow};
+use crate::store::mails::{self, MailRow, MailStatus, PlannedStep, ReminderRow};
 use crate::store::orders::{self, Moved};
 use crate::store::{Tx, customers, files, is_of_store, positions};
 
@@ -219,15 +219,16 @@ impl PlannedStep {
         if self.order_id != item.order_id || self.instalment != position.instalment {
             return false;
         }
-        let on_its_way =
-            matches!(self.mail.as_deref(), Some("queued" | "sending" | "sent")) && self.suppressed.is_none();
+        let on_its_way = self.mail.is_some_and(MailStatus::is_on_its_way) && self.suppressed.is_none();
         match item.template {
             Template::Notice => {
                 let counts = position.credit.since.is_none_or(|since| self.business_date >= since);
-                let is_notice = self.template == Template::Notice.name() && counts;
+                let is_notice = self.template == Template::Notice && counts;
                 is_notice && (on_its_way || self.mail.is_some() && self.business_date == day)
             }
-            _ => self.step == item.step && (self.mail.is_some() || self.business_date != day),
+            Template::Upcoming | Template::DueToday | Template::Overdue => {
+                self.step == item.step && (self.mail.is_some() || self.business_date != day)
+            }
         }
     }
 }
@@ -281,11 +282,11 @@ async fn plan(
             mail_no: next_mail_no,
             customer_id: customer_id.clone(),
             business_date: day,
-            template: template.name().to_owned(),
+            template,
             locale: customer.locale.clone(),
             message_id: message_id(environment, day, next_mail_no),
             send_at,
-            status: "queued".to_owned(),
+            status: MailStatus::Queued,
             attempts: 0,
             error: None,
         });
@@ -376,7 +377,7 @@ impl Item<'_> {
             business_date: day,
             mail_no,
             suppressed,
-            template: self.template.name().to_owned(),
+            template: self.template,
             due_on: self.owed.position.due_on.unwrap_or(day),
             outstanding_minor: 0,
             late_fee_minor: 0,

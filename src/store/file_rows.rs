@@ -8,6 +8,7 @@ use chrono::NaiveDate;
 use super::bulk::{self, Cell, Table, row};
 use super::corrections::in_books;
 use super::engine::{Tx, key_set, on_engine, sql_for};
+use crate::domain::intake::status::RowOutcome;
 use crate::domain::owner::Owner;
 
 /// A row that was not simply accepted, and its outcome.
@@ -20,7 +21,7 @@ pub struct RecordedRow {
     pub kind: String,
     pub row_key: String,
     pub order_id: String,
-    pub outcome: String,
+    pub outcome: RowOutcome,
     pub code: String,
     pub message: String,
     /// The cells of a pending row, as a JSON object by column; otherwise empty.
@@ -89,7 +90,7 @@ fn cells(input: &RecordedRow) -> [Cell<'_>; 18] {
         input.kind.as_str(),
         input.row_key.as_str(),
         input.order_id.as_str(),
-        input.outcome.as_str(),
+        input.outcome,
         input.code.as_str(),
         input.message.as_str(),
         input.content.as_str(),
@@ -280,9 +281,9 @@ pub async fn money_conflicts_on(
 }
 
 /// The number of a file's stored rows by outcome, counted anew.
-pub async fn counted(tx: &mut Tx, file_no: i64) -> Result<HashMap<String, i64>> {
+pub async fn counted(tx: &mut Tx, file_no: i64) -> Result<HashMap<RowOutcome, i64>> {
     let sql = "SELECT outcome, COUNT(*) FROM input_row WHERE file_no = $1 GROUP BY outcome";
-    let rows: Vec<(String, i64)> = on_engine!(tx, |c| sqlx::query_as(sql).bind(file_no).fetch_all(c).await?);
+    let rows: Vec<(RowOutcome, i64)> = on_engine!(tx, |c| sqlx::query_as(sql).bind(file_no).fetch_all(c).await?);
     Ok(rows.into_iter().collect())
 }
 

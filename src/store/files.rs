@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 
 use super::bulk::{self, Table, row};
 use super::engine::{Tx, on_engine};
+use crate::domain::intake::status::{FileStatus, RowOutcome};
 use crate::domain::owner::Owner;
 
 /// A recorded file.
@@ -30,8 +31,7 @@ pub struct RecordedFile {
     pub number: Option<i64>,
     /// The number of the earlier file that it retries.
     pub retry_of: Option<i64>,
-    /// reading, taken, duplicate, quarantined, or interrupted (the sender replaced the file while it was being read).
-    pub status: String,
+    pub status: FileStatus,
     /// Whether it is acknowledged and archived.
     pub filed: bool,
     pub code: Option<String>,
@@ -132,7 +132,7 @@ pub async fn save(tx: &mut Tx, file: &RecordedFile) -> Result<()> {
         file.dated_on,
         file.number,
         file.retry_of,
-        file.status.as_str(),
+        file.status,
         file.filed,
         file.code.as_deref(),
         file.message.as_deref(),
@@ -221,14 +221,9 @@ pub async fn names(tx: &mut Tx, numbers: &[i64]) -> Result<HashMap<i64, String>>
 }
 
 /// Moves a file's counts from pending to another outcome when pending rows are resolved.
-pub async fn move_pending(tx: &mut Tx, file_no: i64, outcome: &str, rows: i64) -> Result<()> {
-    let column = match outcome {
-        "accepted" => "accepted",
-        "declined" => "declined",
-        "duplicate" => "duplicate",
-        "conflict" => "conflict",
-        _ => "rejected",
-    };
+pub async fn move_pending(tx: &mut Tx, file_no: i64, outcome: RowOutcome, rows: i64) -> Result<()> {
+    // Each outcome has a column of its name.
+    let column = outcome.name();
     let sql = format!("UPDATE file SET pending = pending - $2, {column} = {column} + $2 WHERE file_no = $1");
     let sql = sqlx::AssertSqlSafe(sql);
     on_engine!(tx, |c| sqlx::query(sql).bind(file_no).bind(rows).execute(c).await.map(|_| ()))?;

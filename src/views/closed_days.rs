@@ -68,7 +68,7 @@ impl ClosedDays {
         let (Some(first), Some(last)) = (closed.first, closed.last) else { return Ok(closed) };
         let mut by_kind: BTreeMap<String, Counts> = BTreeMap::new();
         for file in files::between(tx, first, last).await? {
-            *closed.files.entry(file.status).or_default() += 1;
+            *closed.files.entry(file.status.name().to_owned()).or_default() += 1;
             by_kind.entry(file.kind).or_default().add(&file.counts);
         }
         let mut all = Counts::default();
@@ -79,7 +79,11 @@ impl ClosedDays {
         let fees = happened.late_fees.into_iter().filter(|(_, minor)| *minor != 0);
         closed.late_fees = fees.map(|(currency, minor)| Amount::new(minor, currency)).collect();
         closed.credit_steps = happened.credit_steps.into_iter().collect();
-        closed.mails = mails::counts(tx, first, last).await?.into_iter().collect();
+        closed.mails = mails::counts(tx, first, last)
+            .await?
+            .into_iter()
+            .map(|(status, count)| (status.name().to_owned(), count))
+            .collect();
         closed.example = example(tx, environment, first, last).await?;
         Ok(closed)
     }

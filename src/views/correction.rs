@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use super::instalment::Instalment;
 use super::some;
-use crate::jobs::ingest_files::by_hand::{Answer, Preview};
+use crate::domain::intake::status::{FileStatus, RowOutcome};
+use crate::jobs::ingest_files::by_hand::{Answer, CorrectionOutcome, Preview};
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct CorrectionResult {
@@ -16,7 +17,7 @@ pub struct CorrectionResult {
     /// The key of the corrected fact.
     pub fact_id: String,
     /// accepted, duplicate, pending, conflict or rejected; quarantined if it could not be read.
-    pub outcome: String,
+    pub outcome: CorrectionOutcome,
     pub code: Option<String>,
     pub message: Option<String>,
     /// Whether nothing was changed: the outcome is what it would be.
@@ -55,7 +56,14 @@ impl CorrectionResult {
 
     /// Whether the correction is in the books, or will be once the fact or order that it names arrives.
     pub fn is_taken(&self) -> bool {
-        matches!(self.outcome.as_str(), "accepted" | "duplicate" | "pending")
+        match self.outcome {
+            CorrectionOutcome::Row(RowOutcome::Accepted | RowOutcome::Duplicate | RowOutcome::Pending)
+            | CorrectionOutcome::File(FileStatus::Duplicate) => true,
+            CorrectionOutcome::Row(RowOutcome::Declined | RowOutcome::Conflict | RowOutcome::Rejected)
+            | CorrectionOutcome::File(
+                FileStatus::Reading | FileStatus::Taken | FileStatus::Quarantined | FileStatus::Interrupted,
+            ) => false,
+        }
     }
 }
 

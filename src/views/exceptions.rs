@@ -68,11 +68,11 @@ impl After {
 }
 
 impl Exception {
-    /// Returns at most `limit` open exceptions with a code (empty: any code) and the start of the next page, or `None`
+    /// Returns at most `limit` open exceptions, with a code or with any, and the start of the next page, or `None`
     /// after the last page.
     pub async fn load(
         tx: &mut Tx,
-        code: &str,
+        code: Option<&str>,
         after: &After,
         limit: i64,
         today: NaiveDate,

@@ -117,7 +117,11 @@ impl Status {
             since,
             files: files.into_iter().map(File::from).collect(),
             rows: rows.into(),
-            mails: mails::counts(tx, since, today).await?.into_iter().collect(),
+            mails: mails::counts(tx, since, today)
+                .await?
+                .into_iter()
+                .map(|(status, count)| (status.name().to_owned(), count))
+                .collect(),
             instructions_without_answer: without_answer(tx, environment).await?,
             open_exceptions: exceptions::count_open(tx).await?.into_iter().collect(),
             urgent_exceptions: urgent.into_iter().map(|row| Exception::of(row, today)).collect(),
@@ -145,7 +149,7 @@ async fn without_answer(tx: &mut Tx, environment: &Environment) -> Result<Tally>
     let mut unanswered = BTreeMap::new();
     for merchant in &environment.scheme.merchants {
         for (direction, count) in instructions::count_open(tx, &merchant.id).await? {
-            *unanswered.entry(direction).or_default() += count;
+            *unanswered.entry(direction.name().to_owned()).or_default() += count;
         }
     }
     Ok(unanswered)

@@ -10,6 +10,7 @@ use crate::books::expected_files::missing_key;
 use crate::domain::facts::source::Source;
 use crate::domain::intake::admission::is_refused_by_terms;
 use crate::domain::intake::arrival::left_out;
+use crate::domain::intake::status::FileStatus;
 use crate::scheme::Feed;
 use crate::store::exceptions::{self, NewException};
 use crate::store::files::RecordedFile;
@@ -30,7 +31,7 @@ pub async fn note(tx: &mut Tx, feed: &Feed, file: &RecordedFile, today: NaiveDat
         None => None,
     };
     let mut settled: Vec<RecordedFile> = first.into_iter().map(|listed| listed.file).collect();
-    if file.status != "quarantined" {
+    if file.status != FileStatus::Quarantined {
         settled.extend(files::refused_with_bytes(tx, &feed.name, &file.sha256).await?);
         if let Some(date) = file.dated_on {
             let missing = missing_key(&feed.name, date);

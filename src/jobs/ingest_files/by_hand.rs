@@ -1,10 +1,12 @@
 //! Corrections that a person makes at the command line. Each is written as a file of one row and read like any other
 //! file, so that the row, its acknowledgement and its effects are reported and stored as usual.
 
-use std::fs;
+use std::{fmt, fs};
 
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::correction_intake::CorrectionIntake;
 use super::outcome::Outcome;
@@ -14,6 +16,7 @@ use crate::domain::decide::end_of_day::decide;
 use crate::domain::decide::position::Position;
 use crate::domain::facts::correction::CorrectionRow;
 use crate::domain::facts::source::Source;
+use crate::domain::intake::status::{FileStatus, RowOutcome};
 use crate::domain::money::Currency;
 use crate::files::atomic;
 use crate::files::inbox::Found;
@@ -28,9 +31,26 @@ pub struct ByHand {
     pub cells: Vec<(&'static str, String)>,
 }
 
+/// What became of a correction: of its row or, if the row was not read, of its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum CorrectionOutcome {
+    Row(RowOutcome),
+    File(FileStatus),
+}
+
+impl fmt::Display for CorrectionOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CorrectionOutcome::Row(outcome) => outcome.fmt(f),
+            CorrectionOutcome::File(status) => status.fmt(f),
+        }
+    }
+}
+
 /// The outcome of a correction, or of a preview.
 pub struct Answer {
-    pub outcome: String,
+    pub outcome: CorrectionOutcome,
     pub code: String,
     pub message: String,
     /// Present if the correction was only previewed.
@@ -67,13 +87,14 @@ pub async fn correct(
     let Some(file) = taken else { anyhow::bail!("{} was taken away before it was read", found.name) };
     if let (Some(code), Some(message)) = (&file.code, &file.message) {
         let (code, message) = (code.clone(), message.clone());
-        return Ok(Answer { outcome: file.status, code, message, preview: None });
+        return Ok(Answer { outcome: CorrectionOutcome::File(file.status), code, message, preview: None });
     }
     let ack = environment.scheme.home.outbox(&feed.name).join(format!("{}.ack.csv", file.kept_as));
     let mut rows = csv::Reader::from_path(&ack).with_context(|| format!("reading {}", ack.display()))?;
     let row = rows.records().next().context("an acknowledgement without a row")??;
     let cell = |at: usize| row.get(at).unwrap_or_default().to_owned();
-    Ok(Answer { outcome: cell(2), code: cell(3), message: cell(4), preview: None })
+    let outcome = RowOutcome::parse(&cell(2)).context("an acknowledgement with an unknown outcome")?;
+    Ok(Answer { outcome: CorrectionOutcome::Row(outcome), code: cell(3), message: cell(4), preview: None })
 }
 
 /// Returns what the outcome of a correction would be, and its effect on the order at the end of the open day. Nothing
@@ -104,7 +125,8 @@ pub async fn preview(
 
 fn told(outcome: &Outcome, preview: Option<Preview>) -> Answer {
     let (code, message) = outcome.code_and_message();
-    Answer { outcome: outcome.name().to_owned(), code: code.to_owned(), message: message.to_owned(), preview }
+    let kind = CorrectionOutcome::Row(outcome.kind());
+    Answer { outcome: kind, code: code.to_owned(), message: message.to_owned(), preview }
 }
 
 fn positions(

@@ -16,6 +16,7 @@ use crate::domain::facts::correction::{Action, Changes, Correction, CorrectionRo
 use crate::domain::facts::fact::{Fact, What};
 use crate::domain::facts::source::Source;
 use crate::domain::intake::admission::{Refusal, admit, admit_given_back, not_before_order};
+use crate::domain::intake::status::RowOutcome;
 use crate::files::rows::Kind;
 use crate::scheme::Merchant;
 use crate::store::corrections::{self, NewCorrection};
@@ -290,7 +291,7 @@ impl<'a> CorrectionIntake<'a> {
         }
         let mut ended = input;
         let what = format!("correction {} of {}: {}", row.id, row.approved_by, row.reason);
-        ended.outcome = "declined".to_owned();
+        ended.outcome = RowOutcome::Declined;
         (ended.code, ended.message) = (CORRECTED.to_owned(), format!("no longer waits; {what}"));
         ended.resolved_on = Some(self.today);
         self.waiting.remove(&key);
@@ -307,7 +308,7 @@ impl<'a> CorrectionIntake<'a> {
             return Ok(());
         }
         for row in &ended {
-            files::move_pending(tx, row.file_no, &row.outcome, 1).await?;
+            files::move_pending(tx, row.file_no, row.outcome, 1).await?;
         }
         let resolved = |row: &'_ RecordedRow| Source { file_no: row.file_no, line: row.line };
         let resolved: Vec<(&str, Source)> = ended.iter().map(|row| (row.row_key.as_str(), resolved(row))).collect();

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
 use crate::books::environment::Environment;
+use crate::domain::intake::status::FileStatus;
 use crate::files::inbox::Found;
 use crate::scheme::{Feed, Merchant};
 use crate::store::files::{Counts, RecordedFile};
@@ -39,7 +40,7 @@ pub fn new_file(feed: &Feed, found: &Found, today: NaiveDate) -> RecordedFile {
         dated_on: found.date,
         number: found.number,
         retry_of: None,
-        status: "reading".to_owned(),
+        status: FileStatus::Reading,
         filed: false,
         code: None,
         message: None,

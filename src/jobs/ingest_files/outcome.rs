@@ -10,6 +10,7 @@ use chrono_tz::Tz;
 use super::chunk::Chunk;
 use crate::domain::calendar::day_of;
 use crate::domain::facts::source::Source;
+use crate::domain::intake::status::RowOutcome;
 use crate::domain::money::Currency;
 use crate::domain::owner::Owner;
 use crate::files::profile::mapping::{SET_ASIDE, is_declined};
@@ -33,14 +34,15 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    pub fn name(&self) -> &'static str {
+    /// Returns the outcome without its code and message.
+    pub fn kind(&self) -> RowOutcome {
         match self {
-            Outcome::Accepted => "accepted",
-            Outcome::Declined { .. } => "declined",
-            Outcome::Duplicate => "duplicate",
-            Outcome::Conflict { .. } => "conflict",
-            Outcome::Pending { .. } => "pending",
-            Outcome::Rejected { .. } => "rejected",
+            Outcome::Accepted => RowOutcome::Accepted,
+            Outcome::Declined { .. } => RowOutcome::Declined,
+            Outcome::Duplicate => RowOutcome::Duplicate,
+            Outcome::Conflict { .. } => RowOutcome::Conflict,
+            Outcome::Pending { .. } => RowOutcome::Pending,
+            Outcome::Rejected { .. } => RowOutcome::Rejected,
         }
     }
 
@@ -184,7 +186,7 @@ fn input_row(chunk: &Chunk<'_>, of: Kind, line: &Line, outcome: &Outcome) -> Rec
         kind: of.name().to_owned(),
         row_key: key(chunk, line).into_owned(),
         order_id,
-        outcome: outcome.name().to_owned(),
+        outcome: outcome.kind(),
         code: code.to_owned(),
         message: message.to_owned(),
         content: if pending { content(header, line) } else { String::new() },

@@ -13,6 +13,7 @@ use super::waiting_rows::{WAITING_FOR, kind_and_zone, read_fact_again};
 use crate::books::environment::Environment;
 use crate::domain::facts::fact::{FactRow, PARTS};
 use crate::domain::facts::source::Source;
+use crate::domain::intake::status::RowOutcome;
 use crate::domain::owner::Owner;
 use crate::files::rows::Kind;
 use crate::scheme::Merchant;
@@ -52,7 +53,7 @@ pub async fn try_again(
     let mut intake = FactIntake::open(tx, environment, merchant, &fact_rows, today).await?;
     let (mut resolved, mut opened) = (Vec::new(), Vec::new());
     let mut accepted_now: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    let mut counts: BTreeMap<(i64, &str), i64> = BTreeMap::new();
+    let mut counts: BTreeMap<(i64, RowOutcome), i64> = BTreeMap::new();
     for (waiting, (kind, row)) in pending.iter_mut().zip(&rows) {
         let source = Source { file_no: waiting.file_no, line: waiting.line };
         let (of_file, _) = files[&waiting.file_no];
@@ -65,9 +66,9 @@ pub async fn try_again(
         }
         (waiting.code, waiting.message) = (code.to_owned(), message.to_owned());
         if !waits_on {
-            waiting.outcome = outcome.name().to_owned();
+            waiting.outcome = outcome.kind();
             waiting.resolved_on = Some(today);
-            *counts.entry((waiting.file_no, outcome.name())).or_default() += 1;
+            *counts.entry((waiting.file_no, outcome.kind())).or_default() += 1;
         }
         // The new outcome can open an exception, as if the row had come now.
         opened.extend(exception_about(of_file, *kind, &outcome, waiting));

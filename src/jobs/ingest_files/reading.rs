@@ -16,6 +16,7 @@ use super::orders::{Decisions, OrderIntake};
 use super::outcome::{Noted, Outcome};
 use super::{arrival, bills, corrections, facts, filing, records, results};
 use crate::books::environment::{Environment, made};
+use crate::domain::intake::status::FileStatus;
 use crate::files::acknowledgement::{Acknowledgement, RejectsForm};
 use crate::files::inbox::Found;
 use crate::files::read::encoding::Encoding;
@@ -45,7 +46,7 @@ pub async fn read(
     let folder = made(environment.scheme.home.outbox(&feed.name))?;
     let mut ack = Acknowledgement::open(&folder, &file.kept_as, file.ack_bytes, file.rejects_bytes, form)?;
     if let (0, Some(code), Some(message)) = (file.ack_bytes, &file.code, &file.message) {
-        ack.row(0, "", "taken", code, message)?;
+        ack.row(0, "", FileStatus::Taken.name(), code, message)?;
     }
     let answers = Answers::new(ack, &file);
     let clerk = Clerk {
@@ -225,7 +226,7 @@ impl Books<'_> {
         }
         if ends == Ends::File {
             ensure!(file.counts.adds_up(), "the outcomes of {} don't add up to its rows: {:?}", file.name, file.counts);
-            file.status = "taken".to_owned();
+            file.status = FileStatus::Taken;
             arrival::judge(&mut tx, feed, file, *today).await?;
         }
         if ends != Ends::Nothing {

@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 use super::feeds::new_file;
 use super::{arrival, filing, reading, staying};
 use crate::books::environment::Environment;
+use crate::domain::intake::status::FileStatus;
 use crate::files::inbox::Found;
 use crate::files::read::{reader, source};
 use crate::scheme::Feed;
@@ -40,7 +41,7 @@ pub async fn take(
         return Ok(None);
     }
     let same = files::taken_with_bytes(&mut tx, feed.owner.borrowed(), feed.kind.name(), &examined.sha256).await?;
-    if let Some(file) = same.as_ref().filter(|file| file.status == "reading") {
+    if let Some(file) = same.as_ref().filter(|file| file.status == FileStatus::Reading) {
         let theirs = (file.feed.as_str(), file.name.as_str());
         if theirs == (feed.name.as_str(), found.name.as_str()) {
             drop(tx);
@@ -52,13 +53,13 @@ pub async fn take(
     file.retry_of = retry_of;
     let opened = match (&same, &examined.trust) {
         (Some(same), _) => {
-            file.status = "duplicate".to_owned();
+            file.status = FileStatus::Duplicate;
             let message = format!("the same bytes as {} of {}; nothing was taken again", same.name, same.business_date);
             (file.code, file.message) = (Some("FILE_DUPLICATE".to_owned()), Some(message));
             None
         }
         (None, Err(distrust)) => {
-            file.status = "quarantined".to_owned();
+            file.status = FileStatus::Quarantined;
             let message = format!("{}: {}; none of its rows count", found.name, distrust.message);
             (file.code, file.message) = (Some(distrust.code.to_owned()), Some(message.clone()));
             Some(exceptions::NewException {
@@ -76,7 +77,7 @@ pub async fn take(
     exceptions::open(&mut tx, file.owner.borrowed(), today, opened.as_slice()).await?;
     arrival::note(&mut tx, feed, &file, today).await?;
     tx.commit().await?;
-    if file.status == "reading" {
+    if file.status == FileStatus::Reading {
         return reading::read(environment, feed, found, file, today).await.map(Some);
     }
     tracing::warn!(file = found.name, code = file.code, "file not taken");
@@ -95,7 +96,7 @@ async fn give_up_exchanged(
     let mut tx = environment.store.read().await?;
     let named = files::named(&mut tx, &feed.name, &found.name).await?;
     drop(tx);
-    for file in named.into_iter().filter(|file| file.status == "reading" && file.sha256 != sha256) {
+    for file in named.into_iter().filter(|file| file.status == FileStatus::Reading && file.sha256 != sha256) {
         filing::give_up(environment, file, today).await?;
     }
     Ok(())
@@ -111,7 +112,7 @@ async fn claim(
 ) -> Result<(RecordedFile, Option<String>)> {
     let earlier = files::named(tx, &feed.name, &found.name).await?;
     let kept_as = free_name(tx, feed, &found.name, earlier.len() + 1).await?;
-    let was_taken = |file: &&RecordedFile| matches!(file.status.as_str(), "taken" | "interrupted");
+    let was_taken = |file: &&RecordedFile| matches!(file.status, FileStatus::Taken | FileStatus::Interrupted);
     let taken = earlier.iter().rev().find(was_taken).filter(|before| before.sha256 != sha256);
     let again = taken.map(|before| {
         let (name, on) = (&found.name, before.business_date);

@@ -24,7 +24,7 @@ use crate::mail::transport::SendError;
 use crate::scheme::Clock;
 use crate::store::exceptions::{self, NewException};
 use crate::store::facts::{self, NewFact};
-use crate::store::mails::{self, MailRow, ReminderRow};
+use crate::store::mails::{self, MailRow, MailStatus, ReminderRow};
 use crate::store::{Tx, customers, orders};
 
 /// Mails that are reviewed together.
@@ -77,18 +77,18 @@ pub async fn run(
 pub async fn take_up(tx: &mut Tx, environment: &Environment, today: NaiveDate, day: NaiveDate) -> Result<i64> {
     let mut opened = Vec::new();
     for mail in mails::cut_off(tx).await? {
-        let repeatable = environment.transport.places().is_none() || mail.template == Template::Notice.name();
+        let repeatable = environment.transport.places().is_none() || mail.template == Template::Notice;
         if repeatable {
-            mails::set_status(tx, &[mail.mail_no], "queued", None).await?;
+            mails::set_status(tx, &[mail.mail_no], MailStatus::Queued, None).await?;
         } else {
             let why = format!("a stop came while it was handed to the server; {}", look_for(&mail));
-            mails::set_status(tx, &[mail.mail_no], "unknown", Some(&why)).await?;
+            mails::set_status(tx, &[mail.mail_no], MailStatus::Unknown, Some(&why)).await?;
             opened.push(about_mail("MAIL_UNKNOWN", &mail, &why));
         }
     }
     for mail in mails::left_over(tx, day).await? {
         let why = "it could not be sent on its day";
-        mails::set_status(tx, &[mail.mail_no], "failed", Some(why)).await?;
+        mails::set_status(tx, &[mail.mail_no], MailStatus::Failed, Some(why)).await?;
         opened.push(about_mail("MAIL_FAILED", &mail, why));
     }
     exceptions::open(tx, Owner::Scheme, today, &opened).await?;
@@ -127,7 +127,7 @@ async fn hand_over(
         let mut tx = environment.store.write().await?;
         note(&mut tx, environment, today, std::mem::take(&mut ended), delivered).await?;
         let numbers: Vec<i64> = leaving.iter().map(|ready| ready.mail.mail_no).collect();
-        mails::set_status(&mut tx, &numbers, "sending", None).await?;
+        mails::set_status(&mut tx, &numbers, MailStatus::Sending, None).await?;
         tx.commit().await?;
         for mut ready in leaving {
             let transport = Arc::clone(&environment.transport);
@@ -166,7 +166,7 @@ async fn note(
                 sent.push(ready);
                 continue;
             }
-            Err(SendError::Unknown(why)) if mail.template == Template::Notice.name() => {
+            Err(SendError::Unknown(why)) if mail.template == Template::Notice => {
                 delivered.wait(tx, mail, why).await?;
                 continue;
             }
@@ -174,11 +174,11 @@ async fn note(
                 delivered.wait(tx, mail, why).await?;
                 continue;
             }
-            Err(SendError::Unknown(why)) => ("MAIL_UNKNOWN", "unknown", format!("{why}; {}", look_for(mail))),
-            Err(SendError::Permanent(why)) => ("MAIL_REFUSED", "failed", why),
+            Err(SendError::Unknown(why)) => ("MAIL_UNKNOWN", MailStatus::Unknown, format!("{why}; {}", look_for(mail))),
+            Err(SendError::Permanent(why)) => ("MAIL_REFUSED", MailStatus::Failed, why),
             Err(SendError::Address(why)) => {
                 customers::mail_failed(tx, &mail.customer_id, today).await?;
-                ("MAIL_REFUSED", "failed", why)
+                ("MAIL_REFUSED", MailStatus::Failed, why)
             }
         };
         mails::set_status(tx, &[mail.mail_no], status, Some(&why)).await?;
@@ -187,7 +187,7 @@ async fn note(
     }
     exceptions::open(tx, Owner::Scheme, today, &opened).await?;
     let numbers: Vec<i64> = sent.iter().map(|ready| ready.mail.mail_no).collect();
-    mails::set_status(tx, &numbers, "sent", None).await?;
+    mails::set_status(tx, &numbers, MailStatus::Sent, None).await?;
     delivered.sent += i64::try_from(sent.len()).unwrap_or(i64::MAX);
     for merchant in &environment.scheme.merchants {
         let notices = notices(environment, &merchant.id, today, &sent);
@@ -204,7 +204,7 @@ impl Delivered {
     /// Keeps the mail queued for the next run of its day.
     async fn wait(&mut self, tx: &mut Tx, mail: &MailRow, why: String) -> Result<()> {
         tracing::warn!(mail = mail.mail_no, why, "mail not sent; it is tried again at the next run of today");
-        mails::set_status(tx, &[mail.mail_no], "queued", Some(&why)).await?;
+        mails::set_status(tx, &[mail.mail_no], MailStatus::Queued, Some(&why)).await?;
         self.waiting += 1;
         self.delayed.get_or_insert(why);
         Ok(())
@@ -236,7 +236,7 @@ fn notices(environment: &Environment, merchant: &str, today: NaiveDate, sent: &[
     let mut notices = Vec::new();
     for Ready { mail, about, .. } in sent {
         let is_notice =
-            |reminder: &&ReminderRow| reminder.template == Template::Notice.name() && reminder.merchant_id == merchant;
+            |reminder: &&ReminderRow| reminder.template == Template::Notice && reminder.merchant_id == merchant;
         for reminder in about.iter().filter(is_notice) {
             let effective_at = match environment.scheme.clock {
                 Clock::Wall => clock::now(),

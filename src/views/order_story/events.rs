@@ -14,6 +14,7 @@ use crate::domain::facts::case::Case;
 use crate::domain::facts::fact::{Fact, What};
 use crate::domain::facts::order::Order;
 use crate::domain::facts::source::Source;
+use crate::domain::intake::status::RowOutcome;
 use crate::domain::journal::{Account, Kind};
 use crate::domain::money::Currency;
 use crate::domain::terms::policy::Terms;
@@ -130,17 +131,17 @@ impl Events<'_> {
                     "chargebacks" => "its order or payment was not known yet",
                     _ => "its order was not known yet",
                 };
-                let why = if row.outcome == "pending" { &row.message } else { not_known };
+                let why = if row.outcome == RowOutcome::Pending { &row.message } else { not_known };
                 let waits = format!("{} {}{amount} waits: {why}", row.kind, row.row_key);
                 self.add(row.opened_on, FROM_FILE, waits, source.clone());
             }
-            match (&row.resolved_on, row.outcome.as_str()) {
-                (_, "accepted" | "declined") if row.kind == "orders" => {}
+            match (&row.resolved_on, row.outcome) {
+                (_, RowOutcome::Accepted | RowOutcome::Declined) if row.kind == "orders" => {}
                 (Some(resolved_on), outcome) => {
                     let what = format!("{} {}: no longer waits, {outcome} {}", row.kind, row.row_key, row.message);
                     self.add(*resolved_on, FROM_FILE, what.trim_end().to_owned(), source);
                 }
-                (None, "pending") => {}
+                (None, RowOutcome::Pending) => {}
                 (None, outcome) => {
                     let what = format!("{} {}{amount} {outcome}, {}: {}", row.kind, row.row_key, row.code, row.message);
                     self.add(row.opened_on, FROM_FILE, what, source);
@@ -267,8 +268,10 @@ impl Events<'_> {
     pub fn mails(&mut self, reminders: &[(ReminderRow, Option<MailRow>)]) {
         for (reminder, mail) in reminders {
             let what = match (mail, &reminder.suppressed) {
-                (_, Some(why)) => format!("mail {} ({}) not sent: {why}", reminder.template, reminder.step),
-                (Some(mail), None) => format!("mail {} ({}) {}", reminder.template, reminder.step, mail.status),
+                (_, Some(why)) => format!("mail {} ({}) not sent: {why}", reminder.template.name(), reminder.step),
+                (Some(mail), None) => {
+                    format!("mail {} ({}) {}", reminder.template.name(), reminder.step, mail.status.name())
+                }
                 (None, None) => continue,
             };
             // A mail that was not sent has no Message-ID to search for.

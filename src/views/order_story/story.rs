@@ -19,6 +19,7 @@ use crate::domain::facts::case::Case;
 use crate::domain::facts::correction::History;
 use crate::domain::facts::fact::Fact;
 use crate::domain::facts::source::Source;
+use crate::domain::intake::status::RowOutcome;
 use crate::domain::money::Currency;
 use crate::scheme::Merchant;
 use crate::store::file_rows::RecordedRow;
@@ -168,7 +169,7 @@ fn now(owed: &[Owed], currency: Currency, next_debit: impl Fn(&Position) -> Opti
 /// Returns the order's money in suspense, in each currency.
 fn suspended(rows: &[(RecordedRow, String)]) -> Vec<Amount> {
     let mut sums: BTreeMap<Currency, i64> = BTreeMap::new();
-    for (row, _) in rows.iter().filter(|(row, _)| row.outcome == "pending") {
+    for (row, _) in rows.iter().filter(|(row, _)| row.outcome == RowOutcome::Pending) {
         let currency = row.currency.as_deref().and_then(Currency::parse);
         if let Some((minor, currency)) = row.amount_minor.zip(currency) {
             *sums.entry(currency).or_default() += minor;

@@ -8,6 +8,7 @@ use chrono::NaiveDate;
 use super::environment::Environment;
 use super::order_decisions::PAGE;
 use crate::domain::calendar::plus;
+use crate::domain::facts::fact::FactKind;
 use crate::domain::facts::source::Source;
 use crate::domain::money::Currency;
 use crate::domain::owner::Owner;
@@ -117,7 +118,7 @@ impl<'a> Answers<'a> {
         }
         let page = expected_in_bill::not_listed(tx, &self.merchant.id, today, (&after.0, &after.1), PAGE).await?;
         let Some(last) = page.last() else { return Ok(None) };
-        *after = Key(last.event.clone(), last.event_key.clone());
+        *after = Key(last.event.name().to_owned(), last.event_key.clone());
         self.await_all(tx, page).await.map(Some)
     }
 
@@ -147,7 +148,7 @@ impl<'a> Answers<'a> {
     async fn look_at_awaited(&self, tx: &mut Tx, today: NaiveDate, after: &mut Key) -> Result<Option<Findings>> {
         let page = expected_in_bill::open(tx, &self.merchant.id, (&after.0, &after.1), PAGE).await?;
         let Some(last) = page.last() else { return Ok(None) };
-        *after = Key(last.booked.event.clone(), last.booked.event_key.clone());
+        *after = Key(last.booked.event.name().to_owned(), last.booked.event_key.clone());
         let paid_by = self.paid_by(tx, page.iter().map(|awaited| &awaited.booked)).await?;
         let mut findings = Findings::default();
         for awaited in page {
@@ -167,8 +168,8 @@ impl<'a> Answers<'a> {
 
     /// Returns the bill that must show a payment or refund.
     fn bill_of(&self, booked: &Booked, paid_by: &PaidBy) -> Option<(&'a Feed, &'a Bill)> {
-        let is_it = |(feed, bill): &&(&'a Feed, &'a Bill)| match booked.event.as_str() {
-            "refund" => {
+        let is_it = |(feed, bill): &&(&'a Feed, &'a Bill)| match booked.event {
+            FactKind::Refund => {
                 let payments = paid_by.get(&booked.order_id).map(Vec::as_slice).unwrap_or_default();
                 let by_this = |(channel, from): &(Option<String>, String)| {
                     *from == feed.name || self.shows_payment(bill, from, channel.as_deref())
@@ -194,7 +195,7 @@ impl<'a> Answers<'a> {
             return Ok(PaidBy::new());
         }
         let order_ids: Vec<&str> =
-            page.filter(|booked| booked.event == "refund").map(|booked| booked.order_id.as_str()).collect();
+            page.filter(|booked| booked.event == FactKind::Refund).map(|booked| booked.order_id.as_str()).collect();
         let mut paid_by = PaidBy::new();
         for (order_id, channel, feed) in expected_in_bill::payments_of(tx, &self.merchant.id, &order_ids).await? {
             paid_by.entry(order_id).or_default().push((channel, feed));
@@ -227,7 +228,7 @@ impl Findings {
     async fn record(self, tx: &mut Tx, merchant: &Merchant, today: NaiveDate) -> Result<Left> {
         let counted = self.counted();
         expected_in_bill::add(tx, &merchant.id, &self.awaited).await?;
-        for event in ["payment", "refund"] {
+        for event in [FactKind::Payment, FactKind::Refund] {
             let keys = |of: &mut dyn Iterator<Item = &Expected>| {
                 let of_event = of.filter(|awaited| awaited.booked.event == event);
                 of_event.map(|awaited| awaited.booked.event_key.clone()).collect::<Vec<_>>()

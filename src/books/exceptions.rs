@@ -53,7 +53,7 @@ pub async fn close(environment: &Environment, today: NaiveDate, which: &str, why
     if let Some(day) = standing.resolved_on {
         bail!("{which} was closed on {day}");
     }
-    if standing.waiting.as_deref().and_then(Kind::parse).is_some_and(Kind::is_money) {
+    if standing.waiting.is_some_and(Kind::is_money) {
         bail!(
             "you cannot close {which}: it is about money in suspense, and closes when the payment is matched: {}",
             standing.message

@@ -10,7 +10,6 @@ use crate::domain::calendar::plus;
 use crate::domain::facts::source::Source;
 use crate::domain::intake::status::FileStatus;
 use crate::domain::owner::Owner;
-use crate::files::rows::Kind;
 use crate::scheme::{Feed, WhenMissing};
 use crate::store::arrivals::{self, WaitingRow};
 use crate::store::exceptions::{self, NewException};
@@ -148,7 +147,7 @@ fn held_up(feed: &Feed) -> String {
 /// Returns the exception about a row that has waited too long. A row about money has had its own exception since it
 /// came.
 fn waits_too_long(row: &WaitingRow) -> Option<NewException> {
-    if Kind::parse(&row.kind).is_some_and(Kind::is_money) {
+    if row.kind.is_money() {
         return None;
     }
     let (kind, order, since) = (&row.kind, &row.order_id, row.opened_on);

@@ -16,7 +16,7 @@ use super::order_decisions::PAGE;
 use crate::domain::bank::instruction::Direction;
 use crate::domain::calendar::{days_between, plus};
 use crate::domain::decide::credit_record::StepReason;
-use crate::domain::journal::{Account, Kind};
+use crate::domain::journal::{Account, EntryKind};
 use crate::domain::money::Currency;
 use crate::domain::owner::Owner;
 use crate::files::reports::{CreditImpact, Detail, Exception, Report, Settlement, Summary, Written, report};
@@ -299,7 +299,7 @@ impl DayOf<'_> {
             source: &row.source,
             source_line: row.line,
             policy_version: row.policy_version,
-            reason: &row.reason,
+            reason: row.reason.name(),
         }
     }
 
@@ -324,9 +324,17 @@ impl Settled {
         // An amount owed to the merchant is a credit; a correction is a debit.
         let owed = if row.movement.credit == Account::MerchantPayable { row.minor } else { -row.minor };
         match row.movement.kind {
-            Kind::ServiceFee => self.service_fee -= owed,
-            Kind::Refund | Kind::Suspense => self.refunds -= owed,
-            _ => self.gross += owed,
+            EntryKind::ServiceFee => self.service_fee -= owed,
+            EntryKind::Refund | EntryKind::Suspense => self.refunds -= owed,
+            EntryKind::Order
+            | EntryKind::Payment
+            | EntryKind::Chargeback
+            | EntryKind::LateFee
+            | EntryKind::Waiver
+            | EntryKind::FeeReturned
+            | EntryKind::WriteOff
+            | EntryKind::Recovery
+            | EntryKind::PayOut => self.gross += owed,
         }
         self.policy_version = self.policy_version.or(row.policy_version);
     }
@@ -346,7 +354,7 @@ fn credit_impact<'r>(environment: &Environment, step: &'r CreditStepRow) -> Resu
         order_id: &step.order_id,
         instalment: step.instalment,
         merchant_id: &step.merchant_id,
-        status: &step.status,
+        status: step.status.name(),
         since: step.since,
         days_past_due: step.days_past_due,
         minor: step.amount_minor,

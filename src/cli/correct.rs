@@ -8,6 +8,7 @@ use super::{Ending, Misconfigured, json};
 use crate::clock;
 use crate::domain::calendar::{instant_of, plus};
 use crate::domain::facts::correction::parse_kind;
+use crate::domain::facts::fact::FactKind;
 use crate::domain::intake::status::RowOutcome;
 use crate::files::reports::sha256;
 use crate::jobs::ingest_files::by_hand::{self, Answer, ByHand, CorrectionOutcome};
@@ -105,7 +106,7 @@ impl Correct {
             let merchant = self.merchant(&environment.scheme).map_err(Misconfigured)?;
             let by_hand = self.by_hand(kind, &environment.scheme, merchant, today);
             let answer = by_hand::preview(&environment, merchant, &by_hand, today).await?;
-            return self.report(at, merchant, by_hand, answer);
+            return self.report(at, merchant, kind, by_hand, answer);
         }
         let work = at.work().await?;
         let today = work.environment.business_date().await?;
@@ -113,15 +114,15 @@ impl Correct {
         let by_hand = self.by_hand(kind, &work.environment.scheme, merchant, today);
         let answer = by_hand::correct(&work.environment, merchant, &by_hand, today).await;
         work.progress.finish();
-        let ending = self.report(at, merchant, by_hand, answer?)?;
+        let ending = self.report(at, merchant, kind, by_hand, answer?)?;
         work.environment.store.close().await;
         Ok(ending)
     }
 
-    fn merchant<'c>(&self, config: &'c Scheme) -> Result<&'c Merchant> {
-        match (&self.merchant, config.merchants.as_slice()) {
+    fn merchant<'c>(&self, scheme: &'c Scheme) -> Result<&'c Merchant> {
+        match (&self.merchant, scheme.merchants.as_slice()) {
             (Some(id), _) => {
-                config.merchant(id).map(AsRef::as_ref).with_context(|| format!("there is no merchant {id:?}"))
+                scheme.merchant(id).map(AsRef::as_ref).with_context(|| format!("there is no merchant {id:?}"))
             }
             (None, [only]) => Ok(only),
             (None, _) => Err(anyhow!("whose fact is it? Say --merchant ID")),
@@ -129,29 +130,29 @@ impl Correct {
     }
 
     /// Returns the correction as a row of a corrections file.
-    fn by_hand(&self, kind: &'static str, config: &Scheme, merchant: &Merchant, today: chrono::NaiveDate) -> ByHand {
+    fn by_hand(&self, kind: FactKind, scheme: &Scheme, merchant: &Merchant, today: chrono::NaiveDate) -> ByHand {
         let time_column = match kind {
-            "fulfilment" | "pay_out" => "occurred_at",
-            "payment" => "paid_at",
-            "refund" => "refunded_at",
-            "chargeback" => "charged_back_at",
-            "extension" => "requested_at",
-            "waiver" => "waived_on",
-            _ => "starts_on",
+            FactKind::Fulfilment | FactKind::PayOut => "occurred_at",
+            FactKind::Payment => "paid_at",
+            FactKind::Refund => "refunded_at",
+            FactKind::Chargeback => "charged_back_at",
+            FactKind::Extension => "requested_at",
+            FactKind::Waiver => "waived_on",
+            FactKind::Hold | FactKind::Notice | FactKind::GivenBack => "starts_on",
         };
         // With the business clock, the correction is made in the last second of the open day, so that it is the latest
         // correction of that day.
-        let corrected_at = match config.clock {
+        let corrected_at = match scheme.clock {
             Clock::Wall => clock::now(),
             Clock::Business => {
-                instant_of(plus(today, 1).and_time(chrono::NaiveTime::MIN), config.zone) - chrono::Duration::seconds(1)
+                instant_of(plus(today, 1).and_time(chrono::NaiveTime::MIN), scheme.zone) - chrono::Duration::seconds(1)
             }
         };
         let usual = merchant.policy.in_force(today).unwrap_or(&merchant.policy.versions[0]).currency;
         let currency = self.currency.clone().unwrap_or_else(|| usual.code().to_owned());
         let given = |text: &Option<String>| text.clone().unwrap_or_default();
         let mut cells = vec![
-            ("kind", kind.to_owned()),
+            ("kind", kind.to_string()),
             ("fact_id", self.fact.clone()),
             ("action", if self.void { "void" } else { "replace" }.to_owned()),
             ("corrected_at", corrected_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)),
@@ -174,8 +175,8 @@ impl Correct {
         ByHand { id, cells }
     }
 
-    fn report(&self, at: &At, merchant: &Merchant, by_hand: ByHand, answer: Answer) -> Result<Ending> {
-        let (merchant, fact) = (merchant.id.clone(), (self.kind.as_str(), self.fact.as_str()));
+    fn report(&self, at: &At, merchant: &Merchant, kind: FactKind, by_hand: ByHand, answer: Answer) -> Result<Ending> {
+        let (merchant, fact) = (merchant.id.clone(), (kind, self.fact.as_str()));
         let result = CorrectionResult::of(by_hand.id, merchant, fact, answer, self.dry_run);
         if at.json {
             json::print(&result)?;

@@ -7,8 +7,12 @@ use sqlx::{Database, Decode, Encode, Type};
 use super::bulk::Cell;
 use super::mails::MailStatus;
 use crate::domain::bank::instruction::{Answer, Direction};
+use crate::domain::decide::credit_record::CreditStatus;
 use crate::domain::decide::reminders::Template;
+use crate::domain::facts::fact::FactKind;
+use crate::domain::intake::kind::Kind;
 use crate::domain::intake::status::{FileStatus, RowOutcome};
+use crate::domain::journal::{EntryKind, Reason};
 use crate::domain::owner::Owner;
 
 /// Columns have the names of these enums' variants.
@@ -53,7 +57,19 @@ macro_rules! kept_by_name {
         }
     )*};
 }
-kept_by_name!(Answer, Direction, FileStatus, MailStatus, RowOutcome, Template);
+kept_by_name!(
+    Answer,
+    CreditStatus,
+    Direction,
+    EntryKind,
+    FactKind,
+    FileStatus,
+    Kind,
+    MailStatus,
+    Reason,
+    RowOutcome,
+    Template
+);
 
 /// An owner's column has the merchant's id, and is empty for the scheme.
 fn owner_text<Id: AsRef<str>>(owner: &Owner<Id>) -> &str {

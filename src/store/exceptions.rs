@@ -8,6 +8,7 @@ use chrono::NaiveDate;
 use super::bulk::{self, Table, row};
 use super::engine::{Tx, key_set, on_engine, sql_for};
 use crate::domain::facts::source::Source;
+use crate::domain::intake::kind::Kind;
 use crate::domain::owner::Owner;
 
 const EXCEPTION: Table = Table {
@@ -150,7 +151,7 @@ pub struct ExceptionState {
     pub message: String,
     pub resolved_on: Option<NaiveDate>,
     /// The kind of the row it concerns, if that row still waits.
-    pub waiting: Option<String>,
+    pub waiting: Option<Kind>,
 }
 
 pub async fn state(tx: &mut Tx, owner: Owner<&str>, number: i64) -> Result<Option<ExceptionState>> {

@@ -8,6 +8,7 @@ use chrono::NaiveDate;
 use super::bulk::{self, Cell, Table, row};
 use super::corrections::in_books;
 use super::engine::{Tx, key_set, on_engine, sql_for};
+use crate::domain::intake::kind::Kind;
 use crate::domain::intake::status::RowOutcome;
 use crate::domain::owner::Owner;
 
@@ -18,7 +19,7 @@ pub struct RecordedRow {
     pub line: i64,
     #[sqlx(rename = "merchant_id")]
     pub owner: Owner,
-    pub kind: String,
+    pub kind: Kind,
     pub row_key: String,
     pub order_id: String,
     pub outcome: RowOutcome,
@@ -87,7 +88,7 @@ fn cells(input: &RecordedRow) -> [Cell<'_>; 18] {
         input.file_no,
         input.line,
         input.owner.borrowed(),
-        input.kind.as_str(),
+        input.kind,
         input.row_key.as_str(),
         input.order_id.as_str(),
         input.outcome,
@@ -144,7 +145,7 @@ pub struct Waiting {
 }
 
 /// Pending rows of a kind with these keys.
-pub async fn pending_known(tx: &mut Tx, merchant: &str, kind: &str, keys: &[&str]) -> Result<Vec<Waiting>> {
+pub async fn pending_known(tx: &mut Tx, merchant: &str, kind: Kind, keys: &[&str]) -> Result<Vec<Waiting>> {
     let sql = sql_for(
         tx,
         "SELECT row_key, order_id, amount_minor, currency, fingerprint, opened_on FROM input_row
@@ -155,7 +156,7 @@ pub async fn pending_known(tx: &mut Tx, merchant: &str, kind: &str, keys: &[&str
 }
 
 /// Pending rows of a kind with these keys, complete.
-pub async fn pending_rows(tx: &mut Tx, merchant: &str, kind: &str, keys: &[&str]) -> Result<Vec<RecordedRow>> {
+pub async fn pending_rows(tx: &mut Tx, merchant: &str, kind: Kind, keys: &[&str]) -> Result<Vec<RecordedRow>> {
     let sql = format!(
         "SELECT {ROW_COLUMNS} FROM input_row
          WHERE merchant_id = $1 AND kind = $2 AND outcome = 'pending' AND row_key IN {{keys $3}} ORDER BY file_no, line"
@@ -166,7 +167,7 @@ pub async fn pending_rows(tx: &mut Tx, merchant: &str, kind: &str, keys: &[&str]
 }
 
 /// All pending rows of a kind, in order of arrival.
-pub async fn pending_of_kind(tx: &mut Tx, merchant: &str, kind: &str) -> Result<Vec<RecordedRow>> {
+pub async fn pending_of_kind(tx: &mut Tx, merchant: &str, kind: Kind) -> Result<Vec<RecordedRow>> {
     let sql = sqlx::AssertSqlSafe(format!(
         "SELECT {ROW_COLUMNS} FROM input_row
          WHERE merchant_id = $1 AND kind = $2 AND outcome = 'pending' ORDER BY file_no, line"

@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 
 use super::bulk::{self, Table, row};
 use super::engine::{Tx, on_engine};
+use crate::domain::intake::kind::Kind;
 use crate::domain::intake::status::{FileStatus, RowOutcome};
 use crate::domain::owner::Owner;
 
@@ -15,7 +16,7 @@ use crate::domain::owner::Owner;
 pub struct RecordedFile {
     pub file_no: i64,
     pub feed: String,
-    pub kind: String,
+    pub kind: Kind,
     /// The provider that reports its money.
     pub provider: String,
     #[sqlx(rename = "merchant_id")]
@@ -122,7 +123,7 @@ pub async fn save(tx: &mut Tx, file: &RecordedFile) -> Result<()> {
     let cells = row![
         file.file_no,
         file.feed.as_str(),
-        file.kind.as_str(),
+        file.kind,
         file.provider.as_str(),
         file.owner.borrowed(),
         file.name.as_str(),
@@ -154,7 +155,7 @@ pub async fn save(tx: &mut Tx, file: &RecordedFile) -> Result<()> {
 pub async fn taken_with_bytes(
     tx: &mut Tx,
     owner: Owner<&str>,
-    kind: &str,
+    kind: Kind,
     sha256: &str,
 ) -> Result<Option<RecordedFile>> {
     let sql = format!(

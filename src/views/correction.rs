@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::instalment::Instalment;
 use super::some;
+use crate::domain::facts::fact::FactKind;
 use crate::domain::intake::status::{FileStatus, RowOutcome};
 use crate::jobs::ingest_files::by_hand::{Answer, CorrectionOutcome, Preview};
 
@@ -36,7 +37,7 @@ impl CorrectionResult {
     pub fn of(
         correction_id: String,
         merchant_id: String,
-        (kind, fact_id): (&str, &str),
+        (kind, fact_id): (FactKind, &str),
         answer: Answer,
         dry_run: bool,
     ) -> CorrectionResult {
@@ -44,7 +45,7 @@ impl CorrectionResult {
         CorrectionResult {
             correction_id,
             merchant_id,
-            kind: kind.to_owned(),
+            kind: kind.to_string(),
             fact_id: fact_id.to_owned(),
             outcome,
             code: some(code),

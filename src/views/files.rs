@@ -164,7 +164,7 @@ impl From<RecordedFile> for File {
             file_no: file.file_no,
             business_date: file.business_date,
             feed: file.feed,
-            kind: file.kind,
+            kind: file.kind.name().to_owned(),
             merchant_id: file.owner.merchant().map(str::to_owned),
             name: file.name,
             kept_as: file.kept_as,

@@ -7,14 +7,15 @@ use chrono::NaiveDate;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Tally;
 use super::exceptions::Exception;
 use super::files::{File, RowCounts};
 use super::runs::{self, JobRuns, Run};
+use super::{Tally, by_name};
 use crate::books::environment::Environment;
 use crate::books::held_back;
 use crate::domain::calendar::plus;
 use crate::store::files::Counts;
+use crate::store::mails::MailStatus;
 use crate::store::{self, Tx, exceptions, files, fingerprints, instructions, mails, scheme};
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -117,11 +118,7 @@ impl Status {
             since,
             files: files.into_iter().map(File::from).collect(),
             rows: rows.into(),
-            mails: mails::counts(tx, since, today)
-                .await?
-                .into_iter()
-                .map(|(status, count)| (status.name().to_owned(), count))
-                .collect(),
+            mails: by_name(mails::counts(tx, since, today).await?, MailStatus::name),
             instructions_without_answer: without_answer(tx, environment).await?,
             open_exceptions: exceptions::count_open(tx).await?.into_iter().collect(),
             urgent_exceptions: urgent.into_iter().map(|row| Exception::of(row, today)).collect(),

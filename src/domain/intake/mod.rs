@@ -5,4 +5,5 @@ pub mod admission;
 pub mod arrival;
 pub mod decline;
 pub mod eligibility;
+pub mod kind;
 pub mod status;

@@ -49,7 +49,7 @@ fn correction(row: &Row) -> Option<&CorrectionRow> {
 
 /// Tries pending corrections again. There are few, and usually none.
 pub async fn try_again(tx: &mut Tx, environment: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<()> {
-    let mut waiting = file_rows::pending_of_kind(tx, &merchant.id, Kind::Corrections.name()).await?;
+    let mut waiting = file_rows::pending_of_kind(tx, &merchant.id, Kind::Corrections).await?;
     if waiting.is_empty() {
         return Ok(());
     }

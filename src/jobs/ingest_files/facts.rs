@@ -12,7 +12,7 @@ use super::pending;
 use super::refused_column::with_column;
 use crate::books::environment::Environment;
 use crate::domain::facts::correction::CorrectionRow;
-use crate::domain::facts::fact::FactRow;
+use crate::domain::facts::fact::{FactKind, FactRow};
 use crate::domain::facts::source::Source;
 use crate::domain::owner::Owner;
 use crate::files::profile::mapping::SET_ASIDE;
@@ -101,5 +101,5 @@ async fn void_failed(
     }
     intake.write(tx).await?;
     let ids: Vec<&str> = failed.iter().map(|(_, row)| row.fact_id.as_str()).collect();
-    bills::fail(tx, &merchant.id, "refund", &ids, chunk.today).await
+    bills::fail(tx, &merchant.id, FactKind::Refund, &ids, chunk.today).await
 }

@@ -30,7 +30,7 @@ pub fn new_file(feed: &Feed, found: &Found, today: NaiveDate) -> RecordedFile {
     RecordedFile {
         file_no: 0,
         feed: feed.name.clone(),
-        kind: feed.kind.name().to_owned(),
+        kind: feed.kind,
         provider: feed.provider().to_owned(),
         owner: feed.owner.clone(),
         name: found.name.clone(),

@@ -122,7 +122,7 @@ pub async fn dry_run(environment: &Environment, today: NaiveDate) -> Result<Vec<
         if staying::is_settled(&mut tx, environment, feed, &found.name, &examined.sha256).await? {
             continue;
         }
-        let taken = files::taken_with_bytes(&mut tx, feed.owner.borrowed(), feed.kind.name(), &examined.sha256).await?;
+        let taken = files::taken_with_bytes(&mut tx, feed.owner.borrowed(), feed.kind, &examined.sha256).await?;
         would.push(match (taken, &examined.trust) {
             (Some(file), _) if file.status == FileStatus::Taken => {
                 format!(

@@ -166,8 +166,17 @@ pub fn rejected_code(kind: Kind, of: Kind) -> Option<&'static str> {
         Kind::Payments => Some("PAYMENT_REJECTED"),
         Kind::Refunds if kind == Kind::Bills => Some("REFUND_REJECTED"),
         Kind::Chargebacks => Some("CHARGEBACK_REJECTED"),
-        of if of.is_result() => Some("RESULT_REJECTED"),
-        _ => None,
+        Kind::DebitResults | Kind::PayoutResults => Some("RESULT_REJECTED"),
+        Kind::Customers
+        | Kind::Agreements
+        | Kind::Orders
+        | Kind::Fulfilments
+        | Kind::Holds
+        | Kind::Extensions
+        | Kind::Refunds
+        | Kind::Bills
+        | Kind::Waivers
+        | Kind::Corrections => None,
     }
 }
 
@@ -183,7 +192,7 @@ fn input_row(chunk: &Chunk<'_>, of: Kind, line: &Line, outcome: &Outcome) -> Rec
         file_no: file.file_no,
         line: line.number,
         owner: file.owner.clone(),
-        kind: of.name().to_owned(),
+        kind: of,
         row_key: key(chunk, line).into_owned(),
         order_id,
         outcome: outcome.kind(),

@@ -3,7 +3,7 @@
 use std::collections::hash_map::Entry as Slot;
 use std::collections::{BTreeMap, HashMap};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use chrono::NaiveDate;
 
 use super::fact_intake::FactIntake;
@@ -41,13 +41,11 @@ pub async fn try_again(
     // A chargeback follows its payment, whichever came first. A refund from a bill is stored under the bill's key, so
     // it comes before the merchant's row, which has another key.
     let is_whole_key = |row: &RecordedRow| files[&row.file_no].0 == Kind::Bills && row.row_key.contains(PARTS);
-    pending.sort_by_key(|waiting| (waiting.kind == Kind::Chargebacks.name(), !is_whole_key(waiting)));
+    pending.sort_by_key(|waiting| (waiting.kind == Kind::Chargebacks, !is_whole_key(waiting)));
     let mut rows = Vec::with_capacity(pending.len());
     for waiting in &pending {
         let (_, zone) = files[&waiting.file_no];
-        let kind = Kind::parse(&waiting.kind);
-        let kind = kind.with_context(|| format!("a pending row of unknown kind {}", waiting.kind))?;
-        rows.push((kind, read_fact_again(waiting, kind, zone)?));
+        rows.push((waiting.kind, read_fact_again(waiting, waiting.kind, zone)?));
     }
     let fact_rows: Vec<&FactRow> = rows.iter().map(|(_, row)| row).collect();
     let mut intake = FactIntake::open(tx, environment, merchant, &fact_rows, today).await?;

@@ -54,12 +54,11 @@ pub async fn read(
         answers,
     };
     let books = Books { environment, feed, today, file };
-    let file = match feed.kind {
-        Kind::Orders => {
-            let intake = OrderIntake::of(environment, merchant(environment, feed)?);
-            take_in_orders(books, chunks, clerk, intake).await?
-        }
-        _ => take_in(books, chunks, clerk).await?,
+    let file = if feed.kind == Kind::Orders {
+        let intake = OrderIntake::of(environment, merchant(environment, feed)?);
+        take_in_orders(books, chunks, clerk, intake).await?
+    } else {
+        take_in(books, chunks, clerk).await?
     };
     filing::file_away(environment, file.clone(), Some(found)).await?;
     tracing::debug!(file = file.name, rows = file.counts.rows, "file taken in");
@@ -248,7 +247,13 @@ async fn decide(tx: &mut Tx, environment: &Environment, feed: &Feed, chunk: &Chu
         }
         Kind::Bills => bills::decide(tx, environment, merchant(environment, feed)?, chunk).await,
         Kind::Corrections => corrections::decide(tx, environment, merchant(environment, feed)?, chunk).await,
-        _ => facts::decide(tx, environment, merchant(environment, feed)?, chunk).await,
+        Kind::Fulfilments
+        | Kind::Holds
+        | Kind::Extensions
+        | Kind::Payments
+        | Kind::Refunds
+        | Kind::Chargebacks
+        | Kind::Waivers => facts::decide(tx, environment, merchant(environment, feed)?, chunk).await,
     }
 }
 

@@ -11,7 +11,7 @@ use super::outcome::Outcome;
 use crate::books::environment::Environment;
 use crate::domain::bank::instruction::{Answer, Direction};
 use crate::domain::calendar::{day_of, instant_of, plus};
-use crate::domain::facts::fact::{Fact, What};
+use crate::domain::facts::fact::{Fact, FactKind, What};
 use crate::domain::facts::source::Source;
 use crate::domain::owner::Owner;
 use crate::files::read::reader::Line;
@@ -83,7 +83,7 @@ impl<'a> ResultIntake<'a> {
         let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
         let out = instructions::out_before(tx, &merchant.id, direction, &ids, chunk.today).await?;
         let mut booked = HashMap::new();
-        if direction == Direction::Debit && !facts::known(tx, &merchant.id, "payment", &ids).await?.is_empty() {
+        if direction == Direction::Debit && !facts::known(tx, &merchant.id, FactKind::Payment, &ids).await?.is_empty() {
             let mut order_ids: Vec<&str> = out.values().map(|stored| stored.order_id.as_str()).collect();
             order_ids.sort_unstable();
             order_ids.dedup();
@@ -157,7 +157,7 @@ impl<'a> ResultIntake<'a> {
                     let (what, fingerprint) = match self.direction {
                         Direction::Debit => {
                             let fingerprint =
-                                fingerprint_of_money("payment", &stored.order_id, minor, Some(stored.currency));
+                                fingerprint_of_money(FactKind::Payment, &stored.order_id, minor, Some(stored.currency));
                             (What::Payment { minor, suspended: false }, fingerprint)
                         }
                         Direction::PayOut => (What::PayOut { minor }, fingerprint),

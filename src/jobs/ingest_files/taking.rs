@@ -40,7 +40,7 @@ pub async fn take(
         }
         return Ok(None);
     }
-    let same = files::taken_with_bytes(&mut tx, feed.owner.borrowed(), feed.kind.name(), &examined.sha256).await?;
+    let same = files::taken_with_bytes(&mut tx, feed.owner.borrowed(), feed.kind, &examined.sha256).await?;
     if let Some(file) = same.as_ref().filter(|file| file.status == FileStatus::Reading) {
         let theirs = (file.feed.as_str(), file.name.as_str());
         if theirs == (feed.name.as_str(), found.name.as_str()) {

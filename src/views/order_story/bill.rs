@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use crate::domain::facts::fact::Fact;
+use crate::domain::facts::fact::{Fact, FactKind};
 use crate::domain::facts::source::Source;
 use crate::domain::money::Currency;
 use crate::store::bills::LineRow;
@@ -44,10 +44,10 @@ impl Bills {
     /// a day.
     pub fn told(&self, facts: &[&Fact], open_day: NaiveDate) -> Result<Vec<Told>> {
         let mut told = Vec::new();
-        let sources: HashMap<(&str, &str), Source> =
-            facts.iter().map(|fact| ((fact.what.kind().code(), fact.id.as_str()), fact.source)).collect();
+        let sources: HashMap<(FactKind, &str), Source> =
+            facts.iter().map(|fact| ((fact.what.kind(), fact.id.as_str()), fact.source)).collect();
         for line in &self.lines {
-            let booked = sources.get(&(line.event.as_str(), line.event_key.as_str()));
+            let booked = sources.get(&(line.event, line.event_key.as_str()));
             if booked.is_some_and(|source| is_from(line, *source)) {
                 continue;
             }

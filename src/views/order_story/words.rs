@@ -8,6 +8,7 @@ use crate::domain::decide::due::{ClockDay, DueDateWorkings};
 use crate::domain::facts::correction::Correction;
 use crate::domain::facts::fact::What;
 use crate::domain::facts::order::Order;
+use crate::domain::journal::Reason;
 use crate::domain::terms::due_dates::{Clock, DueDay, Term};
 use crate::domain::terms::hold::{HoldEffect, HoldRule};
 use crate::domain::terms::policy::Terms;
@@ -124,10 +125,10 @@ pub fn stops(rule: &HoldRule) -> String {
 }
 
 /// Returns in words why an entry was posted on its day.
-pub fn reason(reason: &str) -> &str {
+pub fn reason(reason: Reason) -> &'static str {
     match reason {
-        "corrected" => "what came to light today changed what should have been",
-        other => other,
+        Reason::Corrected => "what became known today changed what should have been",
+        Reason::New | Reason::Accrued => reason.name(),
     }
 }
 

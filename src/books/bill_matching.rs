@@ -12,6 +12,7 @@ use crate::domain::facts::fact::FactKind;
 use crate::domain::facts::source::Source;
 use crate::domain::money::Currency;
 use crate::domain::owner::Owner;
+use crate::domain::words::count;
 use crate::files::rows::Kind;
 use crate::scheme::{Bill, Feed, Merchant};
 use crate::store::exceptions::NewException;
@@ -260,7 +261,7 @@ fn not_in_bill(awaited: &Expected, delay: i64) -> NewException {
         None => booked.currency.clone(),
     };
     let (event, key, on) = (&booked.event, &booked.event_key, booked.effective_on);
-    let days = if delay == 1 { "1 day".to_owned() } else { format!("{delay} days") };
+    let days = count(delay, "day");
     NewException {
         code: "NOT_IN_BILL".to_owned(),
         row_key: row_key(awaited),

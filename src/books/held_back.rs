@@ -118,7 +118,7 @@ pub async fn settle(tx: &mut Tx, environment: &Environment, missing: &MissingOf<
         held_back::set(tx, &merchant.id, today, &found).await?;
         for file in found.iter().filter(|file| !before.contains(file)) {
             let MissingFile { feed, dated_on, .. } = file;
-            tracing::warn!(merchant = merchant.id, feed, %dated_on, "held back: a file with news of money is missing");
+            tracing::warn!(merchant = merchant.id, feed, %dated_on, "held back, because a file that reports payments is missing");
         }
         if found.is_empty() {
             let tomorrow = plus(today, 1);
@@ -144,8 +144,8 @@ pub fn refuse_if_stopped(missing: &MissingOf<'_>, today: NaiveDate) -> Result<()
         return Ok(());
     }
     bail!(
-        "{today} is not closed as long as these files are missing:\n  {}\nask the sender for them; or, if there will be \
-         none, close the exception FILE_MISSING with a reason, or let the feed say when_missing = \"hold\"",
+        "{today} can't be closed while these files are missing:\n  {}\nask the sender for them; or, if there will be \
+         none, close the exception FILE_MISSING with a reason, or set when_missing = \"hold\" for the feed",
         lines.join("\n  ")
     )
 }

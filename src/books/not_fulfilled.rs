@@ -11,6 +11,7 @@ use crate::domain::facts::case::Case;
 use crate::domain::owner::Owner;
 use crate::domain::terms::due_dates::Clock;
 use crate::domain::terms::policy::Terms;
+use crate::domain::words::count;
 use crate::store::Tx;
 use crate::store::exceptions::{self, NewException};
 
@@ -45,9 +46,10 @@ impl NotFulfilled {
             amount_minor: Some(order.amount_minor),
             currency: Some(order.currency.code().to_owned()),
             message: format!(
-                "ordered on {} and not {awaited} after {days} days: it never falls due, and blocks its customer's limit; ask the \
+                "ordered on {} and not {awaited} after {}: it never falls due, and blocks its customer's limit; ask the \
                  merchant to send the fulfilment or to cancel the order",
-                order.ordered_on
+                order.ordered_on,
+                count(days, "day")
             ),
             ..NewException::default()
         });

@@ -63,7 +63,7 @@ pub async fn fetch(environment: &Environment, today: NaiveDate) -> Result<Looked
                 looked.fetched += fetched;
                 exceptions::resolve(&mut tx, owner, &[INBOX_UNREACHABLE], &[&feed.name], today).await?;
                 leave_word(feed, None)?;
-                tell(&mut looked.refused, feed, inbox, refused);
+                add_refused(&mut looked.refused, feed, inbox, refused);
             }
             Err(RemoteError::Disk(why)) => {
                 return Err(why).with_context(|| format!("fetching the files of feed {}", feed.name));
@@ -194,7 +194,7 @@ async fn look(environment: &Environment, feed: &Feed, inbox: &Inbox, today: Naiv
             }
             // The sender is still writing the file, or removed it.
             Err(why @ RemoteError::Changed(_)) => {
-                tracing::warn!(feed = feed.name, "{why}; it is left for the next run")
+                tracing::warn!(feed = feed.name, "{why}; the next run fetches it")
             }
             Err(why) => return Err(why),
         }
@@ -235,7 +235,7 @@ fn wanted(
         if let Some(why) = entry.not_a_file {
             refused.push(Refused { name, why });
         } else if bytes > most {
-            let why = format!("has {bytes} bytes, and {most} are the most that are fetched; have it sent in parts");
+            let why = format!("has {bytes} bytes, but at most {most} are fetched; have it sent in parts");
             refused.push(Refused { name, why });
         } else if in_name.date.is_none_or(|date| date <= today)
             // Another file of the same name waits until this one is taken.
@@ -251,14 +251,14 @@ fn wanted(
 }
 
 /// Adds refused files, except those that another feed of the same folder has reported.
-fn tell<'s>(told: &mut Vec<(&'s Feed, Refused)>, feed: &'s Feed, inbox: &Inbox, refused: Vec<Refused>) {
+fn add_refused<'s>(listed: &mut Vec<(&'s Feed, Refused)>, feed: &'s Feed, inbox: &Inbox, refused: Vec<Refused>) {
     let here = inbox.place.to_string();
     for refused in refused {
-        let is_told = told.iter().any(|(other, told)| {
-            *told == refused && other.remote.as_ref().is_some_and(|other| other.place.to_string() == here)
+        let is_listed = listed.iter().any(|(other, before)| {
+            *before == refused && other.remote.as_ref().is_some_and(|other| other.place.to_string() == here)
         });
-        if !is_told {
-            told.push((feed, refused));
+        if !is_listed {
+            listed.push((feed, refused));
         }
     }
 }

@@ -10,6 +10,7 @@ use super::table::show;
 use super::{Ending, Misconfigured, json};
 use crate::config;
 use crate::domain::intake::status::RowOutcome;
+use crate::domain::words::count;
 use crate::files::inbox;
 use crate::files::preview::{Preview, preview};
 use crate::files::read::source::Seen;
@@ -18,7 +19,6 @@ use crate::jobs::ingest_files::preview::{self as decisions, Foreseen};
 use crate::scheme::Feed;
 use crate::store;
 use crate::views::file_check::{ExpectedOutcome, FileCheck, FirstRow, Found, RefusedRows};
-use crate::views::words::count;
 
 pub async fn run(at: &At, file: &Path, feed: &str) -> Result<Ending> {
     let feed = config::load_feed(at.config_file()?, feed).map_err(Misconfigured)?;
@@ -50,7 +50,11 @@ fn print(check: &FileCheck) {
             show!("  The file would be taken, but every row of it rejected: correct the rows first.");
         }
         (None, Some(found)) if found.rejected > 0 => {
-            show!("  The file would be taken, but {} of its {} rows rejected.", found.rejected, found.rows);
+            show!(
+                "  The file would be taken, but {} of its {} would be rejected.",
+                found.rejected,
+                count(found.rows, "row")
+            );
         }
         (None, _) => show!("  The file would be taken."),
     }

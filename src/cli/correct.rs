@@ -10,43 +10,43 @@ use crate::domain::calendar::{instant_of, plus};
 use crate::domain::facts::correction::parse_kind;
 use crate::domain::facts::fact::FactKind;
 use crate::domain::intake::status::RowOutcome;
+use crate::domain::words::count;
 use crate::files::reports::sha256;
 use crate::jobs::ingest_files::by_hand::{self, Answer, ByHand, CorrectionOutcome};
 use crate::scheme::{Clock, Merchant, Scheme};
 use crate::views::correction::CorrectionResult;
 use crate::views::instalment::Instalment;
-use crate::views::words::count;
 
-/// A wrong fact is voided, or replaced by what happened after all; both stay in the books. Due dates, fees, credit flags and
-/// money that followed from it are corrected with the close of the open day. What is not said stays as it was.
+/// A correction voids a fact, or replaces values of it; the books keep both. The close of the open day corrects the due dates,
+/// fees, credit flags and money that followed from the fact. Values without an option stay as they were.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  paylater correct payment P-17 --void --reason 'sent by mistake' --by wang.li\n  paylater correct hold H-3 --ends-on 2026-03-16 --reason 'dispute settled' --by wang.li\n  paylater correct fulfilment T-9:delivered --at '2026-03-04 10:00:00' --reason 'typed wrong' --by wang.li\n\nA fulfilment's key is its order and event. Correct a fact again to take a correction back: the latest counts.\nFor many at once there are files of kind corrections (docs/file-formats.md)."
+    after_help = "Examples:\n  paylater correct payment P-17 --void --reason 'sent by mistake' --by wang.li\n  paylater correct hold H-3 --ends-on 2026-03-16 --reason 'dispute settled' --by wang.li\n  paylater correct fulfilment T-9:delivered --at '2026-03-04 10:00:00' --reason 'typed wrong' --by wang.li\n\nA fulfilment's key is its order and event. To undo a correction, correct the fact again: the latest correction counts.\nTo correct many facts at once, send a file of corrections (docs/file-formats.md)."
 )]
 pub struct Correct {
     /// fulfilment, payment, refund, chargeback, extension, hold, waiver or pay_out.
     kind: String,
 
-    /// The fact's key, as its file had it; of a fulfilment ORDER:EVENT.
+    /// The fact's key, as in its file; for a fulfilment, ORDER:EVENT.
     fact: String,
 
-    /// Why, for whoever signs the books. Name no customer.
+    /// The reason, for whoever signs the books. Name no customer.
     #[arg(long, value_name = "TEXT")]
     reason: String,
 
-    /// Who says so.
+    /// Who approved the correction.
     #[arg(long, value_name = "NAME")]
     by: String,
 
-    /// It never happened.
+    /// Void the fact: it never happened.
     #[arg(long)]
     void: bool,
 
-    /// When it happened after all: a day, or a day and a time.
+    /// When it really happened: a day, or a day and a time.
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
 
-    /// The right amount of a payment, refund, chargeback or waiver.
+    /// The correct amount of a payment, refund, chargeback or waiver.
     #[arg(long, value_name = "AMOUNT")]
     amount: Option<String>,
 
@@ -54,11 +54,11 @@ pub struct Correct {
     #[arg(long, value_name = "CODE", requires = "amount")]
     currency: Option<String>,
 
-    /// The right days of an extension.
+    /// The correct number of days of an extension.
     #[arg(long, value_name = "N")]
     days: Option<i64>,
 
-    /// The last day of a hold; so a hold ends early, or later.
+    /// The last day of a hold, earlier or later than before.
     #[arg(long, value_name = "DATE")]
     ends_on: Option<String>,
 
@@ -78,15 +78,15 @@ pub struct Correct {
     #[arg(long, value_name = "ORDER")]
     order: Option<String>,
 
-    /// Whose fact it is; not needed where there is one merchant.
+    /// The merchant whose fact it is; not needed if the scheme has only one.
     #[arg(long, value_name = "MERCHANT")]
     merchant: Option<String>,
 
-    /// The correction's own key; without it, one is made from what it says.
+    /// The correction's own key; by default, a key made from its content.
     #[arg(long, value_name = "KEY")]
     id: Option<String>,
 
-    /// Say what would become of it, and of the order, and change nothing.
+    /// Show the outcome and its effect on the order, and change nothing.
     #[arg(long)]
     dry_run: bool,
 }
@@ -125,7 +125,9 @@ impl Correct {
                 scheme.merchant(id).map(AsRef::as_ref).with_context(|| format!("there is no merchant {id:?}"))
             }
             (None, [only]) => Ok(only),
-            (None, _) => Err(anyhow!("whose fact is it? Say --merchant ID")),
+            (None, _) => {
+                Err(anyhow!("the scheme has several merchants; name the one whose fact it is with --merchant ID"))
+            }
         }
     }
 

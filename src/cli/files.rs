@@ -28,7 +28,7 @@ pub struct Files {
 enum Command {
     /// Show the rows of a file that were not simply accepted.
     Show(show::Show),
-    /// Try files again that configuration had kept out: in quarantine, or rows rejected for want of a policy or calendar.
+    /// Retry files after you fixed the configuration: files in quarantine, and rows rejected because a policy or calendar was missing.
     Retry(retry::Retry),
 }
 

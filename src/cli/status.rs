@@ -10,9 +10,9 @@ use super::table::{print_box, print_fields};
 use super::{Ending, json, say};
 use crate::books::environment::Environment;
 use crate::domain::intake::status::FileStatus;
+use crate::domain::words::count;
 use crate::views::Tally;
 use crate::views::status::{self, DAYS_BACK, Proved};
-use crate::views::words::count;
 
 #[derive(clap::Args)]
 pub struct Status {}

@@ -13,6 +13,7 @@ pub mod journal;
 pub mod money;
 pub mod owner;
 pub mod terms;
+pub mod words;
 
 #[cfg(test)]
 mod tests {

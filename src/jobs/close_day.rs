@@ -20,6 +20,7 @@ use crate::clock;
 use crate::domain::bank::instruction::Direction;
 use crate::domain::calendar::plus;
 use crate::domain::owner::Owner;
+use crate::domain::words::count;
 use crate::files::reports::{ManifestFile, MissingMerchant, seal};
 use crate::scheme::Clock;
 use crate::store::exceptions::NewException;
@@ -101,7 +102,7 @@ pub async fn dry_run(environment: &Environment, today: NaiveDate) -> Result<Vec<
     let line = match prove(&mut tx, environment, today, None, Faults::default()).await {
         Ok((mut rendered, faults)) if faults.of_merchants.is_empty() => {
             render_scheme(&mut tx, environment, today, None, &mut rendered).await?;
-            format!("{today} adds up and would be sealed with {} files", rendered.files.len())
+            format!("{today} adds up and would be sealed with {}", count(rendered.files.len(), "file"))
         }
         Ok((_, faults)) => {
             let lines: Vec<&str> = faults.of_merchants.values().flatten().map(String::as_str).collect();
@@ -170,12 +171,12 @@ fn remove_files_of(folder: &Path, merchant: &str, today: NaiveDate) -> Result<()
 /// Opens an exception about each merchant left out of a seal. The instructions of these merchants are not sent with it;
 /// their plans are reviewed on the next day.
 async fn leave_out(tx: &mut Tx, environment: &Environment, faults: &Faults, today: NaiveDate) -> Result<()> {
-    let told = exceptions::open_keys(tx, Owner::Scheme, BROKEN).await?;
+    let reported = exceptions::open_keys(tx, Owner::Scheme, BROKEN).await?;
     for merchant in &environment.scheme.merchants {
-        let is_told = told.contains(&merchant.id);
+        let is_reported = reported.contains(&merchant.id);
         match faults.of_merchants.get(&merchant.id) {
             Some(lines) => {
-                if !is_told {
+                if !is_reported {
                     let short = faults.in_short(&merchant.id);
                     let message =
                         format!("left out of the seal since {today}, because its books {short}: {}", lines.join("; "));
@@ -187,7 +188,7 @@ async fn leave_out(tx: &mut Tx, environment: &Environment, faults: &Faults, toda
                     instructions::put_off(tx, &merchant.id, direction, today, plus(today, 1)).await?;
                 }
             }
-            None if is_told => exceptions::resolve(tx, Owner::Scheme, &[BROKEN], &[&merchant.id], today).await?,
+            None if is_reported => exceptions::resolve(tx, Owner::Scheme, &[BROKEN], &[&merchant.id], today).await?,
             None => {}
         }
     }

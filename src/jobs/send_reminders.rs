@@ -26,6 +26,7 @@ use crate::domain::decide::during_day::Owed;
 use crate::domain::decide::reminders::{Template, due_dates};
 use crate::domain::facts::customer::Customer;
 use crate::domain::terms::hold::HoldEffect;
+use crate::domain::words::count;
 use crate::scheme::{Clock, Merchant};
 use crate::store::mails::{self, MailRow, MailStatus, PlannedStep, ReminderRow};
 use crate::store::orders::{self, Moved};
@@ -48,8 +49,8 @@ pub async fn run(environment: &Environment, today: NaiveDate, now: DateTime<Utc>
     }
     let delivered = deliver::run(environment, today, day, now, &unsure).await?;
     if let Some(why) = &delivered.delayed {
-        let count = delivered.waiting;
-        undelivered(vec![format!("{count} mails could not be handed over and wait for the next run of today: {why}")])?;
+        let waiting = count(delivered.waiting, "mail");
+        undelivered(vec![format!("not handed over, and left for the next run of today: {waiting}: {why}")])?;
     }
     Ok(Done(vec![
         ("mails planned", planned.mails),
@@ -67,12 +68,13 @@ pub async fn dry_run(environment: &Environment, today: NaiveDate, now: DateTime<
     let (due, _) = due_on_day(&mut tx, environment, today, mail_day(environment, today, now)).await?;
     let mut by_template: BTreeMap<Template, (i64, HashSet<&str>)> = BTreeMap::new();
     for item in &due {
-        let (count, who) = by_template.entry(item.template).or_default();
-        *count += 1;
+        let (instalments, who) = by_template.entry(item.template).or_default();
+        *instalments += 1;
         who.insert(&item.customer_id);
     }
-    let line = |(template, (count, who)): (&Template, &(i64, HashSet<&str>))| {
-        format!("{}: {count} instalments of {} customers would be reminded of", template.name(), who.len())
+    let line = |(template, (instalments, who)): (&Template, &(i64, HashSet<&str>))| {
+        let (instalments, customers) = (count(*instalments, "instalment"), count(who.len(), "customer"));
+        format!("{}: {customers} would be reminded of {instalments}", template.name())
     };
     Ok(by_template.iter().map(line).collect())
 }
@@ -118,7 +120,7 @@ async fn due_on_day<'s>(
             Ok(mut items) => due.append(&mut items),
             Err(why) if is_of_store(&why) => return Err(why),
             Err(why) => {
-                tracing::error!(merchant = merchant.id, "nothing is written about its orders: {why:#}");
+                tracing::error!(merchant = merchant.id, "no mails are planned for the merchant's orders: {why:#}");
                 left_out += 1;
             }
         }

@@ -106,7 +106,7 @@ pub enum Afterwards {
     Keep,
 }
 
-/// What is done about a day whose remote inbox could not be looked into.
+/// What is done about a day whose remote inbox could not be listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Unreachable {

@@ -18,6 +18,7 @@ use self::parts::{PARTS, Part};
 use super::bulk::{self, Table, row};
 use super::engine::{Tx, on_engine};
 use crate::domain::owner::Owner;
+use crate::domain::words::count;
 
 /// The most marks in a part. In larger parts, marks are further apart.
 const MOST_MARKS: usize = 512;
@@ -142,7 +143,12 @@ pub async fn differences(
             (Some(first), 1) => format!("the first that differs is {first}"),
             (Some(first), _) => format!("the first that differs is among the {among} from {first} on"),
         };
-        differences.push(format!("{}: {} rows were sealed, {} are there; {first}", part.name, then.rows, now.rows));
+        differences.push(format!(
+            "{}: sealed with {}, now there are {}; {first}",
+            part.name,
+            count(then.rows, "row"),
+            now.rows
+        ));
     }
     Ok(differences)
 }

@@ -24,7 +24,6 @@ pub mod runs;
 pub mod schema;
 pub mod status;
 pub mod verification;
-pub mod words;
 
 use std::collections::BTreeMap;
 

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::files::{File, RowCounts};
-use super::words::count;
 use crate::domain::intake::status::FileStatus;
+use crate::domain::words::count;
 use crate::jobs::ingest_files::retry::Tried;
 use crate::store::files::RecordedFile;
 

@@ -25,7 +25,7 @@ pub struct List {
     #[arg(long, value_parser = one_of(FileState::names(), FileState::parse))]
     status: Option<FileState>,
 
-    /// Every file there ever was, instead of those of the last three days with files.
+    /// All files, instead of those of the last three days with files.
     #[arg(long)]
     all: bool,
 

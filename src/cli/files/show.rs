@@ -9,12 +9,12 @@ use super::super::table::{Table, show};
 use super::super::{Ending, remark, say};
 use super::{find, one_of, status_in_words};
 use crate::domain::intake::status::RowOutcome;
+use crate::domain::words::count;
 use crate::views::file_rows::{FileHead, Row};
-use crate::views::words::count;
 
 #[derive(clap::Args)]
 pub struct Show {
-    /// The file's number, or its name as it came or as it is kept.
+    /// The file's number, or its original or archived name.
     file: String,
 
     /// Only rows with this outcome.

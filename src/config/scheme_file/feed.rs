@@ -80,7 +80,7 @@ pub struct RawFeed {
     reject_limit: Option<RawRejectLimit>,
     /// What becomes of a file in a bucket or on an SFTP server once its bytes are safe here.
     afterwards: Option<Afterwards>,
-    /// What is done about a day on which the bucket or SFTP server can't be looked into.
+    /// What is done about a day on which the bucket or SFTP server can't be listed.
     unreachable: Option<Unreachable>,
     /// Where acknowledgements and rejects are sent as well: a folder, s3://… or sftp://….
     outbox: Option<String>,

@@ -72,9 +72,13 @@ pub async fn judge(tx: &mut Tx, feed: &Feed, file: &mut RecordedFile, today: Nai
         Some((code, count)) => format!(", {count} of them with {code}"),
         None => String::new(),
     };
+    let which = match rows {
+        1 => "its only row was rejected".to_owned(),
+        _ => format!("{rejected} of {rows} rows were rejected"),
+    };
     let RecordedFile { name, kept_as, .. } = &*file;
     let message = format!(
-        "{name}: {rejected} of {rows} rows were rejected{mostly}; {kept_as}.rejects.csv in the outbox has them with their \
+        "{name}: {which}{mostly}; {kept_as}.rejects.csv in the outbox has them with their \
          reasons. Correct them there and drop that file in again, or have {name} sent again"
     );
     tracing::error!(file = name, code = ROWS_REJECTED, rejected, rows, "a file's rows were rejected");

@@ -68,13 +68,13 @@ fn bill_row(line: &Line) -> Option<&BillRow> {
 /// Returns a conflict of fees. The provider's fee is not part of what is booked, but two fees for one payment
 /// contradict each other.
 fn other_fee(row: &BillRow, before: Option<i64>) -> Outcome {
-    let told =
+    let in_words =
         |fee: Option<i64>| fee.map_or("no fee".to_owned(), |minor| format!("a fee of {}", row.currency.plain(minor)));
     let (what, id) = (row.fact.what.kind().name(), &row.fact.id);
     let message = format!(
         "{what} {id} was recorded before with {}, now with {}; nothing was changed",
-        told(before),
-        told(row.fee_minor)
+        in_words(before),
+        in_words(row.fee_minor)
     );
     Outcome::Conflict { message }
 }

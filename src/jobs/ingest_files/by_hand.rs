@@ -84,7 +84,7 @@ pub async fn correct(
     let seen = Seen::of(&fs::metadata(&path)?);
     let found = Found { path, name, date: Some(today), number: None, seen };
     let taken = take(environment, feed, &found, today, None).await?;
-    let Some(file) = taken else { anyhow::bail!("{} was taken away before it was read", found.name) };
+    let Some(file) = taken else { anyhow::bail!("{} was removed before it was read", found.name) };
     if let (Some(code), Some(message)) = (&file.code, &file.message) {
         let (code, message) = (code.clone(), message.clone());
         return Ok(Answer { outcome: CorrectionOutcome::File(file.status), code, message, preview: None });
@@ -110,7 +110,7 @@ pub async fn preview(
     let cells = Cells { header: &header, cells: &cells, zone: environment.scheme.zone, as_sent: None };
     let parsed = match rows::parse(Kind::Corrections, &cells) {
         Ok(parsed) => parsed,
-        Err(rejection) => return Ok(told(&Outcome::from(&rejection), None)),
+        Err(rejection) => return Ok(answer_of(&Outcome::from(&rejection), None)),
     };
     let Row::Correction(row) = &parsed.row else { anyhow::bail!("a correction is read as something else") };
     let mut tx = environment.store.read().await?;
@@ -120,10 +120,10 @@ pub async fn preview(
     let after = positions(environment, merchant, &intake, row, today)?;
     let currency = intake.case_of(row).map(|case| case.order.currency);
     let preview = currency.zip(before.zip(after));
-    Ok(told(&outcome, preview.map(|(currency, (before, after))| Preview { currency, before, after })))
+    Ok(answer_of(&outcome, preview.map(|(currency, (before, after))| Preview { currency, before, after })))
 }
 
-fn told(outcome: &Outcome, preview: Option<Preview>) -> Answer {
+fn answer_of(outcome: &Outcome, preview: Option<Preview>) -> Answer {
     let (code, message) = outcome.code_and_message();
     let kind = CorrectionOutcome::Row(outcome.kind());
     Answer { outcome: kind, code: code.to_owned(), message: message.to_owned(), preview }

@@ -18,6 +18,7 @@ use crate::domain::facts::fact::{Fact, FactKind, FactRow, What};
 use crate::domain::facts::source::Source;
 use crate::domain::intake::admission::{admit, admit_given_back, not_before_order};
 use crate::domain::money::Currency;
+use crate::domain::words::count;
 use crate::files::read::reader::Line;
 use crate::files::rows::facts::{fingerprint_of, fingerprint_of_money};
 use crate::files::rows::{Kind, Row};
@@ -194,10 +195,11 @@ impl<'a> FactIntake<'a> {
             amount_minor: Some(minor),
             currency: row.currency.map(|currency| currency.code().to_owned()),
             message: format!(
-                "{} {} is dated {on}, {days} days ahead; it is not booked until then; if the date is wrong, have the \
+                "{} {} is dated {on}, {} ahead; it is not booked until then; if the date is wrong, have the \
                  sender correct it",
                 row.what.kind().name(),
-                row.id
+                row.id,
+                count(days, "day")
             ),
         })
     }

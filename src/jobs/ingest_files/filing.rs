@@ -10,6 +10,7 @@ use crate::books::environment::{Environment, made};
 use crate::books::remote;
 use crate::domain::facts::source::Source;
 use crate::domain::intake::status::FileStatus;
+use crate::domain::words::count;
 use crate::files::inbox::{self, Filing, Found, Known};
 use crate::files::{acknowledgement, atomic};
 use crate::store::exceptions::{self, NewException};
@@ -36,11 +37,12 @@ pub async fn finish(environment: &Environment, unfiled: Vec<RecordedFile>, today
 pub async fn give_up(environment: &Environment, mut file: RecordedFile, today: NaiveDate) -> Result<()> {
     let rows = file.counts.rows;
     let message = format!(
-        "{} was exchanged or taken away while it was read: its first {rows} rows count, no other was seen; send it \
-         again, rows that count already do nothing twice",
-        file.name
+        "{} was replaced or removed while it was being read: {} counted before that, and no other row was read; send it \
+         again: rows that already count change nothing",
+        file.name,
+        count(rows, "row")
     );
-    tracing::warn!(file = file.name, code = CHANGED, rows, "file not read to its end");
+    tracing::warn!(file = file.name, code = CHANGED, rows, "the file was not read to its end");
     file.status = FileStatus::Interrupted;
     (file.code, file.message) = (Some(CHANGED.to_owned()), Some(message.clone()));
     let mut tx = environment.store.write().await?;
@@ -85,8 +87,11 @@ pub async fn file_away(environment: &Environment, mut file: RecordedFile, found:
         })?;
         if !filed {
             let name = &file.name;
-            let message = format!("{name} was {}, but gone or another before it could be put away", file.status);
-            tracing::warn!(file = file.name, code = CHANGED, "file could not be put away");
+            let message = format!(
+                "{name} was {}, but its sender removed or replaced it before it was moved out of the inbox",
+                file.status
+            );
+            tracing::warn!(file = file.name, code = CHANGED, "the file could not be moved out of the inbox");
             opened.push(about(&file, message));
         }
     }

@@ -51,8 +51,9 @@ pub async fn look(environment: &Environment, today: NaiveDate) -> Result<Arrival
         arrived.files.extend(looked.found.into_iter().filter(is_due).map(|found| (feed, found)));
         for refused in looked.refused {
             // Feeds that share a folder find the same entries.
-            let told = arrived.refused.iter().any(|(other, told)| other.folder == feed.folder && *told == refused);
-            if !told {
+            let is_listed =
+                arrived.refused.iter().any(|(other, listed)| other.folder == feed.folder && *listed == refused);
+            if !is_listed {
                 arrived.refused.push((feed, refused));
             }
         }

@@ -56,7 +56,9 @@ pub async fn run(environment: &Environment, today: NaiveDate) -> Result<Done> {
     filing::finish(environment, unfiled, today).await?;
 
     for file in cut_off {
-        retry::go_on(environment, today, &file).await.with_context(|| format!("going on with {}", file.name))?;
+        retry::go_on(environment, today, &file)
+            .await
+            .with_context(|| format!("continuing with {}, which was partly read", file.name))?;
     }
 
     let mut looked = remote::fetch(environment, today).await?;

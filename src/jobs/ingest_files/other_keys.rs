@@ -66,9 +66,9 @@ impl OtherKeys {
         let trade = row.id.rsplit_once(PARTS).map(|(trade, _)| trade);
         let is_it = |fact: &&Fact| {
             let known_as = key(kind, &fact.id);
-            let told_by_bill = known.get(&known_as).copied() == money(&row.order_id, &fact.what);
+            let is_of_bill = known.get(&known_as).copied() == money(&row.order_id, &fact.what);
             let named = self.trades.get(&known_as).map(String::as_str);
-            match (of_bill, told_by_bill) {
+            match (of_bill, is_of_bill) {
                 (true, false) => named.is_none_or(|named| Some(named) == trade),
                 (true, true) => named.is_some() && named == trade,
                 (false, true) => true,

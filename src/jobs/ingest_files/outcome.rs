@@ -94,14 +94,14 @@ pub fn key<'l>(chunk: &Chunk<'_>, line: &'l Line) -> Cow<'l, str> {
     if let Ok(parsed) = &line.parsed {
         return Cow::Borrowed(parsed.row.key());
     }
-    let (_, key_column) = told(chunk, line);
+    let (_, key_column) = reported_by(chunk, line);
     // If a customer row lacks a cell, its key column may contain a name.
     let may_be_a_name = chunk.kind == Kind::Customers && line.cells.len() != chunk.header.len();
     Cow::Owned(if may_be_a_name { String::new() } else { short(raw(chunk.header, line, key_column)) })
 }
 
 /// Returns the kind of fact that a row reports, and its key column. A bill's row reports a payment or a refund.
-fn told(chunk: &Chunk<'_>, line: &Line) -> (Kind, &'static str) {
+fn reported_by(chunk: &Chunk<'_>, line: &Line) -> (Kind, &'static str) {
     match chunk.kind {
         Kind::Bills => bills::about(|column| raw(chunk.header, line, column)),
         kind => (kind, kind.key_column()),
@@ -124,19 +124,19 @@ pub struct Noted {
     rows: Vec<RecordedRow>,
     opened: Vec<NewException>,
     /// The keys of rows that were rejected before and are accepted now, by the code of their exception.
-    mended: BTreeMap<&'static str, Vec<String>>,
+    accepted_now: BTreeMap<&'static str, Vec<String>>,
 }
 
 impl Noted {
     pub fn of(chunk: &Chunk<'_>, outcomes: &[Outcome]) -> Noted {
         let kind = chunk.kind;
-        let mut noted = Noted { rows: Vec::new(), opened: Vec::new(), mended: BTreeMap::new() };
+        let mut noted = Noted { rows: Vec::new(), opened: Vec::new(), accepted_now: BTreeMap::new() };
         for (line, outcome) in chunk.lines.iter().zip(outcomes) {
-            let (of, _) = told(chunk, line);
+            let (of, _) = reported_by(chunk, line);
             // A row of a bill may already be recorded from another source.
             let is_known = *outcome == Outcome::Duplicate && kind == Kind::Bills;
             if let Some(code) = rejected_code(kind, of).filter(|_| is_known || *outcome == Outcome::Accepted) {
-                noted.mended.entry(code).or_default().push(key(chunk, line).into_owned());
+                noted.accepted_now.entry(code).or_default().push(key(chunk, line).into_owned());
             }
             if matches!(outcome, Outcome::Accepted | Outcome::Duplicate) {
                 continue;
@@ -151,7 +151,7 @@ impl Noted {
     pub async fn write(&self, tx: &mut Tx, owner: Owner<&str>, today: NaiveDate) -> Result<()> {
         file_rows::add(tx, &self.rows).await?;
         exceptions::open(tx, owner, today, &self.opened).await?;
-        for (code, keys) in &self.mended {
+        for (code, keys) in &self.accepted_now {
             let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
             exceptions::resolve(tx, owner, &[code], &keys, today).await?;
         }

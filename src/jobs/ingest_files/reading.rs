@@ -17,6 +17,7 @@ use super::outcome::{Noted, Outcome};
 use super::{arrival, bills, corrections, facts, filing, records, results};
 use crate::books::environment::{Environment, made};
 use crate::domain::intake::status::FileStatus;
+use crate::domain::words::count;
 use crate::files::acknowledgement::{Acknowledgement, RejectsForm};
 use crate::files::inbox::Found;
 use crate::files::read::encoding::Encoding;
@@ -218,7 +219,7 @@ impl Books<'_> {
             corrections::try_again(&mut tx, environment, merchant(environment, feed)?, *today).await?;
         }
         place.note(file);
-        (environment.progress)(&format!("{today} {}: {} rows", file.name, file.counts.rows));
+        (environment.progress)(&format!("{today} {}: {}", file.name, count(file.counts.rows, "row")));
         let owed: Vec<(&str, i64)> = owed.iter().map(|(customer, minor)| (customer.as_str(), *minor)).collect();
         if let Some(merchant) = file.owner.merchant() {
             exposure::add(&mut tx, merchant, &owed).await?;
@@ -265,8 +266,8 @@ fn explained(why: io::Error, name: &str) -> anyhow::Error {
         return why;
     }
     why.context(format!(
-        "{name} must not be written to any more when it lies in the inbox: write it under a name that ends in .part and \
-         rename it; the next run begins with it as it is then"
+        "{name} changed while it was being read: senders must write a file under a name that ends in .part, and rename it \
+         when it is complete; the next run reads the file from its beginning"
     ))
 }
 

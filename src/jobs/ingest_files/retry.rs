@@ -57,7 +57,9 @@ pub async fn retry(
     drop(tx);
     let mut tried = Vec::new();
     for file in cut_off {
-        let done = go_on(environment, today, &file).await.with_context(|| format!("going on with {}", file.name))?;
+        let done = go_on(environment, today, &file)
+            .await
+            .with_context(|| format!("continuing with {}, which was partly read", file.name))?;
         tried.extend(done.map(|done| (file, Tried::As(Box::new(done)))));
     }
     let turn =
@@ -111,7 +113,7 @@ async fn try_again(environment: &Environment, today: NaiveDate, file: &RecordedF
     }
     match take(environment, feed, &found, today, Some(file.file_no)).await? {
         Some(taken) => Ok(Tried::As(Box::new(taken))),
-        None => not("it was dealt with before".to_owned()),
+        None => not("its content was taken or refused before".to_owned()),
     }
 }
 

@@ -24,7 +24,7 @@ pub async fn take(
 ) -> Result<Option<RecordedFile>> {
     let examined = match reader::examine(&feed.delivery(found)) {
         Err(why) if source::is_changed(&why) => {
-            tracing::warn!(file = found.name, "still being written to; left for the next run");
+            tracing::warn!(file = found.name, "the file is still being written; the next run takes it");
             return Ok(None);
         }
         examined => examined?,
@@ -45,7 +45,7 @@ pub async fn take(
         let theirs = (file.feed.as_str(), file.name.as_str());
         if theirs == (feed.name.as_str(), found.name.as_str()) {
             drop(tx);
-            tracing::info!(file = found.name, after_line = file.last_line, "going on with a file");
+            tracing::info!(file = found.name, after_line = file.last_line, "continuing with a partly read file");
             return reading::read(environment, feed, found, file.clone(), today).await.map(Some);
         }
     }
@@ -80,7 +80,7 @@ pub async fn take(
     if file.status == FileStatus::Reading {
         return reading::read(environment, feed, found, file, today).await.map(Some);
     }
-    tracing::warn!(file = found.name, code = file.code, "file not taken");
+    tracing::warn!(file = found.name, code = file.code, "the file was not taken");
     filing::file_away(environment, file.clone(), Some(found)).await?;
     Ok(Some(file))
 }
@@ -117,7 +117,8 @@ async fn claim(
     let again = taken.map(|before| {
         let (name, on) = (&found.name, before.business_date);
         format!(
-            "{name} came before, on {on}, with other bytes; this one is kept as {kept_as}, its rows count by their keys"
+            "a file named {name} with other content was taken on {on}; this one is kept as {kept_as}, and its rows count by their \
+             keys"
         )
     });
     let (file_no, sha256) = (files::next_number(tx).await?, sha256.to_owned());

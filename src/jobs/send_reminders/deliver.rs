@@ -19,6 +19,7 @@ use crate::domain::decide::reminders::Template;
 use crate::domain::facts::fact::{Fact, What};
 use crate::domain::facts::source::Source;
 use crate::domain::owner::Owner;
+use crate::domain::words::count;
 use crate::mail::compose::ComposeError;
 use crate::mail::transport::SendError;
 use crate::scheme::Clock;
@@ -81,7 +82,7 @@ pub async fn take_up(tx: &mut Tx, environment: &Environment, today: NaiveDate, d
         if repeatable {
             mails::set_status(tx, &[mail.mail_no], MailStatus::Queued, None).await?;
         } else {
-            let why = format!("a stop came while it was handed to the server; {}", look_for(&mail));
+            let why = format!("paylater stopped while it was handing the mail to the server; {}", look_for(&mail));
             mails::set_status(tx, &[mail.mail_no], MailStatus::Unknown, Some(&why)).await?;
             opened.push(about_mail("MAIL_UNKNOWN", &mail, &why));
         }
@@ -104,7 +105,7 @@ fn about_mail(code: &str, mail: &MailRow, why: &str) -> NewException {
 }
 
 fn look_for(mail: &MailRow) -> String {
-    format!("look there for the Message-ID {}", mail.message_id)
+    format!("search the mail server's log for the Message-ID {}", mail.message_id)
 }
 
 /// Sends as many mails at once as the transport allows. One transaction records the finished mails and marks the next
@@ -203,7 +204,7 @@ async fn note(
 impl Delivered {
     /// Keeps the mail queued for the next run of its day.
     async fn wait(&mut self, tx: &mut Tx, mail: &MailRow, why: String) -> Result<()> {
-        tracing::warn!(mail = mail.mail_no, why, "mail not sent; it is tried again at the next run of today");
+        tracing::warn!(mail = mail.mail_no, why, "the mail was not sent; the next run of today tries again");
         mails::set_status(tx, &[mail.mail_no], MailStatus::Queued, Some(&why)).await?;
         self.waiting += 1;
         self.delayed.get_or_insert(why);
@@ -216,7 +217,7 @@ async fn note_delay(environment: &Environment, today: NaiveDate, delivered: &Del
     let mut tx = environment.store.write().await?;
     match &delivered.delayed {
         Some(why) => {
-            let message = format!("{} mails wait for the mail server: {why}", delivered.waiting);
+            let message = format!("waiting for the mail server: {}: {why}", count(delivered.waiting, "mail"));
             let is_open = !exceptions::open_keys(&mut tx, Owner::Scheme, MAIL_DELAYED).await?.is_empty();
             let delay = NewException {
                 code: MAIL_DELAYED.to_owned(),

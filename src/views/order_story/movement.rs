@@ -44,12 +44,12 @@ pub fn words(row: &JournalRow) -> Option<String> {
         }
         EntryKind::WriteOff if !usual => {
             let what = if about == Account::ExpensesBadDebt { "the price" } else { "late fee" };
-            return Some(format!("{amount} of {what} is not given up after all ({})", reason(row.reason)));
+            return Some(format!("{amount} of {what} is not written off after all ({})", reason(row.reason)));
         }
         EntryKind::WriteOff if about == Account::ExpensesBadDebt => {
-            format!("{amount} of the price is written off: the customer is not written to any more, but still owes it")
+            format!("{amount} of the price is written off: the customer still owes it, but gets no more mails")
         }
-        EntryKind::WriteOff => format!("{amount} of late fee is given up with it"),
+        EntryKind::WriteOff => format!("{amount} of late fee is written off with it"),
         EntryKind::Recovery => format!("of payment {cause}, {amount} pays what was written off"),
         EntryKind::PayOut => format!("{amount} of the customer's credit is paid out, {cause}"),
         // A pending row goes into suspense with the reason `new`, and leaves it with another reason.

@@ -89,14 +89,14 @@ impl OrderStory {
         events.due_dates(&case, terms, open_day)?;
         let booked_money = journal::of_order(tx, &merchant.id, order_id).await?;
         events.money(&booked_money, &case, terms);
-        for line in bank::told(&case, terms, &asked, open_day) {
+        for line in bank::lines(&case, terms, &asked, open_day) {
             match line.source {
                 Some(source) => events.add(line.on, FROM_FILE, line.what, events.source(source)),
                 None => events.add(line.on, BANK, line.what, format!("policy {}", terms.effective_from)),
             }
         }
         let booked: Vec<&Fact> = facts.iter().map(|(_, fact, _)| fact).collect();
-        for line in bills.told(&booked, open_day)? {
+        for line in bills.lines(&booked, open_day)? {
             let source = line.source.map(|source| events.source(source)).unwrap_or_default();
             events.add(line.on, BANK, line.what, source);
         }
@@ -157,9 +157,9 @@ fn now(owed: &[Owed], currency: Currency, next_debit: impl Fn(&Position) -> Opti
         if position.hold_effects != HoldEffects::default() {
             lines.push(format!("     held, which stops: {}", position.hold_effects.names().replace(' ', ", ")));
         }
-        let next = position
-            .next_action_on
-            .map_or("nothing changes by itself".to_owned(), |day| format!("something changes by itself on {day}"));
+        let next = position.next_action_on.map_or("nothing changes automatically".to_owned(), |day| {
+            format!("something changes automatically on {day}")
+        });
         lines.push(format!("     {next}"));
         lines.extend(next_debit(position).map(|next| format!("     {next}")));
     }

@@ -280,7 +280,7 @@ fn keys_that_contradict_each_other_are_refused() {
         ),
         (
             vec![("bands = ", &parts("{ share = \"1\", term = 3, due_day = { day = 8, month = 1 } }"))],
-            "instalments.due_day: stands beside term",
+            "instalments.due_day: can't be used beside term",
         ),
         (
             vec![(

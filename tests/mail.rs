@@ -56,7 +56,7 @@ fn a_server_that_is_away_costs_no_day() {
     // The days are closed, and the close reports the waiting mails on the same day.
     let told = scheme.run_failing(&["close", "--through", "2026-03-06"], 1);
     assert!(told.contains("every day through 2026-03-06 is closed, but not all was sent"), "{told}");
-    assert!(told.contains("mails could not be handed over"), "{told}");
+    assert!(told.contains("not handed over, and left for the next run of today"), "{told}");
     let exceptions = scheme.read("sample-run/reconciliation/2026-03-06/scheme_2026-03-06_exceptions.csv");
     assert!(exceptions.contains("MAIL_DELAYED"), "{exceptions}");
     assert!(server.received().is_empty());
@@ -192,7 +192,11 @@ fn a_mail_folder_that_cannot_be_written_is_trouble_and_loses_nothing() {
     std::fs::rename(scheme.path("sample-run/mail"), scheme.path("mail")).unwrap();
     std::fs::write(scheme.path("sample-run/mail"), "in the way").unwrap();
     let told = scheme.run_failing(&["job", "send_reminders"], 1);
-    assert!(told.contains("mails could not be handed over") && told.contains("cannot write the mail's file"), "{told}");
+    assert!(
+        told.contains("not handed over, and left for the next run of today")
+            && told.contains("cannot write the mail's file"),
+        "{told}"
+    );
     std::fs::remove_file(scheme.path("sample-run/mail")).unwrap();
     std::fs::rename(scheme.path("mail"), scheme.path("sample-run/mail")).unwrap();
     scheme.run(&["job", "send_reminders"]);

@@ -397,7 +397,7 @@ fn a_mail_is_looked_at_again_when_it_leaves() {
     );
     scheme.close("2026-03-07");
     let told = scheme.run_failing(&["job", "send_reminders"], 1);
-    assert!(told.contains("3 mails could not be handed over"), "{told}");
+    assert!(told.contains("not handed over, and left for the next run of today: 3 mails"), "{told}");
     scheme.write(
         "inbox/payments-2026-03-08.csv",
         format!("{PAYMENTS}P1,PAID,10.00,CNY,2026-03-08 09:00:00\nP2,PART,5.00,CNY,2026-03-08 09:00:00\n"),

@@ -329,7 +329,7 @@ fn hostile_names_are_refused_and_told_and_so_is_what_is_too_large() {
         "has slashes in its name",
         "has a name of 221 bytes; at most 200 are allowed",
         "has a name that is not UTF-8",
-        "big.csv has 2097152 bytes, and 1048576 are the most that are fetched; have it sent in parts",
+        "big.csv has 2097152 bytes, but at most 1048576 are fetched; have it sent in parts",
     ] {
         assert_eq!(told.matches(words).count(), 1, "{words}: {told}");
     }

@@ -142,7 +142,7 @@ fn the_next_close_names_the_row_that_was_changed() {
         (
             "journal",
             "UPDATE journal SET amount_minor = amount_minor + 1 WHERE order_id = 'O1' AND kind = 'order'",
-            "SHOP 2026-03-01: journal: 4 rows were sealed, 4 are there; the first that differs is entry SHOP-1 of order O1",
+            "SHOP 2026-03-01: journal: sealed with 4 rows, now there are 4; the first that differs is entry SHOP-1 of order O1",
         ),
         ("journal", "DELETE FROM journal WHERE order_id = 'O2' AND kind = 'refund'", "SHOP 2026-03-03: journal: "),
         (
@@ -155,29 +155,29 @@ fn the_next_close_names_the_row_that_was_changed() {
         (
             "fact",
             "UPDATE fact SET effective_on = '2026-03-03' WHERE fact_id = 'P1'",
-            "SHOP 2026-03-02: payments and refunds: 1 rows were sealed, 1 are there; the first that differs is payment P1 of \
+            "SHOP 2026-03-02: payments and refunds: sealed with 1 row, now there are 1; the first that differs is payment P1 of \
              order O1",
         ),
         (
             "orders",
             "UPDATE orders SET declined = NULL WHERE order_id = 'O3'",
-            "SHOP 2026-03-01: declined orders: 1 rows were sealed, 1 are there; the first that differs is order O3",
+            "SHOP 2026-03-01: declined orders: sealed with 1 row, now there are 1; the first that differs is order O3",
         ),
         (
             "orders",
             "UPDATE orders SET term = 30 WHERE order_id = 'O2'",
-            "SHOP 2026-03-01: orders: 2 rows were sealed, 2 are there; the first that differs is order O2",
+            "SHOP 2026-03-01: orders: sealed with 2 rows, now there are 2; the first that differs is order O2",
         ),
         (
             "input_row",
             "UPDATE input_row SET outcome = 'declined' WHERE outcome = 'rejected'",
-            "SHOP 2026-03-01: rows of files: 2 rows were sealed, 2 are there; the first that differs is line 5 of file \
+            "SHOP 2026-03-01: rows of files: sealed with 2 rows, now there are 2; the first that differs is line 5 of file \
              orders-2026-03-01.csv",
         ),
         (
             "input_row",
             "DELETE FROM input_row WHERE outcome = 'rejected'",
-            "SHOP 2026-03-01: rows of files: 2 rows were sealed, 1 are there; rows at the end are gone",
+            "SHOP 2026-03-01: rows of files: sealed with 2 rows, now there are 1; rows at the end are gone",
         ),
         ("file", "UPDATE file SET accepted = accepted + 1, read_rows = read_rows + 1 WHERE kind = 'refunds'", "refunds-2026-03-03.csv"),
         ("account_balance", "UPDATE account_balance SET debits_minor = 0 WHERE account = 1 AND business_date = '2026-03-01'", "assets:receivable:principal in CNY"),
@@ -304,7 +304,7 @@ fn with_no_time_for_it_only_the_last_day_is_proved() {
         "UPDATE account_balance SET opening_minor = 1 WHERE account = 1 AND business_date = '2026-03-06'",
     );
     let told = scheme.run_failing(&["close", "--through", "2026-03-07"], 1);
-    assert!(told.contains("SHOP 2026-03-06: balances: 10 rows were sealed, 10 are there"), "{told}");
+    assert!(told.contains("SHOP 2026-03-06: balances: sealed with 10 rows, now there are 10"), "{told}");
 }
 
 /// Citus does not allow triggers. A setting turns them off.

@@ -17,7 +17,7 @@ use paylater::domain::decide::position::Position;
 use paylater::domain::facts::case::Case;
 use paylater::domain::facts::fact::{Fact, What};
 use paylater::domain::facts::source::Source;
-use paylater::domain::journal::{Account, Declared, Entry, Kind, Movement, Recorded, difference};
+use paylater::domain::journal::{Account, Declared, Entry, EntryKind, Movement, Recorded, difference};
 use paylater::domain::money::split;
 use paylater::domain::terms::hold::HoldEffect;
 use paylater::domain::terms::late_fee::{CapScope, Charge, FeeKind};
@@ -469,8 +469,9 @@ fn fees(decision: &Decision) -> Vec<i64> {
 
 /// Returns an instalment's late fee before waivers, as declared to the books.
 fn charged(decision: &Decision, instalment: i64) -> i64 {
-    let of =
-        |declared: &&Declared| (declared.movement.kind, declared.movement.instalment) == (Kind::LateFee, instalment);
+    let of = |declared: &&Declared| {
+        (declared.movement.kind, declared.movement.instalment) == (EntryKind::LateFee, instalment)
+    };
     decision.movements.iter().filter(of).map(|declared| declared.minor).sum()
 }
 

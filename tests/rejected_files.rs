@@ -155,14 +155,14 @@ fn an_inbox_that_is_gone_closes_no_day() {
     scheme.write("paylater.toml", config);
     let told = scheme.run_failing(&["close", "--through", "2026-03-01"], 1);
     assert!(
-        told.contains("feed customers: the inbox ") && told.contains("disk/inbox is not there; mount its disk"),
+        told.contains("feed customers: the inbox ") && told.contains("disk/inbox does not exist; mount its disk"),
         "{told}"
     );
     assert!(told.contains("no day is closed until every inbox can be read"), "{told}");
     // The files of other feeds were taken, and the job `close_day` alone is refused too.
     assert!(scheme.path("run/archive/orders/orders-2026-03-01.csv").exists());
     let told = scheme.run_failing(&["job", "close_day"], 1);
-    assert!(told.contains("disk/inbox is not there"), "{told}");
+    assert!(told.contains("disk/inbox does not exist"), "{told}");
     assert!(!scheme.path("run/reconciliation/2026-03-01").exists());
     fs::create_dir_all(scheme.path("disk/inbox")).unwrap();
     scheme.close("2026-03-01");

@@ -59,7 +59,7 @@ fn a_stray_quote_takes_no_other_row_with_it() {
         checked.contains("1 rejected as BAD_QUOTES, first line 2: column item: a quote that is not closed"),
         "{checked}"
     );
-    assert!(checked.contains("would be taken, but 1 of its 3 rows rejected"), "{checked}");
+    assert!(checked.contains("would be taken, but 1 of its 3 rows would be rejected"), "{checked}");
 
     scheme.close("2026-03-01");
     let orders = answers(&scheme, "orders", "orders-2026-03-01.csv");

@@ -8,8 +8,11 @@ use chrono::NaiveDate;
 use super::environment::Environment;
 use super::order_decisions::PAGE;
 use crate::domain::calendar::plus;
+use crate::domain::facts::fact::FactKind;
 use crate::domain::facts::source::Source;
 use crate::domain::money::Currency;
+use crate::domain::owner::Owner;
+use crate::domain::words::count;
 use crate::files::rows::Kind;
 use crate::scheme::{Bill, Feed, Merchant};
 use crate::store::exceptions::NewException;
@@ -53,7 +56,7 @@ pub async fn match_day(tx: &mut Tx, environment: &Environment, merchant: &Mercha
         bills::settle(tx, &merchant.id, today).await?;
         let corrected = bills::corrected_on(tx, &merchant.id, today).await?;
         let corrected: Vec<&str> = corrected.iter().map(String::as_str).collect();
-        exceptions::resolve(tx, &merchant.id, &["CONFLICT"], &corrected, today).await?;
+        exceptions::resolve(tx, Owner::Merchant(&merchant.id), &["CONFLICT"], &corrected, today).await?;
     }
     let answers = Answers::of(environment, merchant);
     let rerouted = answers.look_at_rerouted(tx, today).await?;
@@ -104,7 +107,7 @@ type PaidBy = HashMap<String, Vec<(Option<String>, String)>>;
 impl<'a> Answers<'a> {
     fn of(environment: &'a Environment, merchant: &'a Merchant) -> Answers<'a> {
         let feeds = &environment.scheme.feeds;
-        let theirs = feeds.iter().filter(|feed| feed.merchant.as_ref() == Some(&merchant.id));
+        let theirs = feeds.iter().filter(|feed| feed.owner.merchant() == Some(&merchant.id));
         let bills = theirs.filter_map(|feed| Some((feed, feed.bill.as_ref()?))).collect();
         Answers { merchant, feeds, bills }
     }
@@ -116,7 +119,7 @@ impl<'a> Answers<'a> {
         }
         let page = expected_in_bill::not_listed(tx, &self.merchant.id, today, (&after.0, &after.1), PAGE).await?;
         let Some(last) = page.last() else { return Ok(None) };
-        *after = Key(last.event.clone(), last.event_key.clone());
+        *after = Key(last.event.name().to_owned(), last.event_key.clone());
         self.await_all(tx, page).await.map(Some)
     }
 
@@ -146,7 +149,7 @@ impl<'a> Answers<'a> {
     async fn look_at_awaited(&self, tx: &mut Tx, today: NaiveDate, after: &mut Key) -> Result<Option<Findings>> {
         let page = expected_in_bill::open(tx, &self.merchant.id, (&after.0, &after.1), PAGE).await?;
         let Some(last) = page.last() else { return Ok(None) };
-        *after = Key(last.booked.event.clone(), last.booked.event_key.clone());
+        *after = Key(last.booked.event.name().to_owned(), last.booked.event_key.clone());
         let paid_by = self.paid_by(tx, page.iter().map(|awaited| &awaited.booked)).await?;
         let mut findings = Findings::default();
         for awaited in page {
@@ -166,8 +169,8 @@ impl<'a> Answers<'a> {
 
     /// Returns the bill that must show a payment or refund.
     fn bill_of(&self, booked: &Booked, paid_by: &PaidBy) -> Option<(&'a Feed, &'a Bill)> {
-        let is_it = |(feed, bill): &&(&'a Feed, &'a Bill)| match booked.event.as_str() {
-            "refund" => {
+        let is_it = |(feed, bill): &&(&'a Feed, &'a Bill)| match booked.event {
+            FactKind::Refund => {
                 let payments = paid_by.get(&booked.order_id).map(Vec::as_slice).unwrap_or_default();
                 let by_this = |(channel, from): &(Option<String>, String)| {
                     *from == feed.name || self.shows_payment(bill, from, channel.as_deref())
@@ -193,7 +196,7 @@ impl<'a> Answers<'a> {
             return Ok(PaidBy::new());
         }
         let order_ids: Vec<&str> =
-            page.filter(|booked| booked.event == "refund").map(|booked| booked.order_id.as_str()).collect();
+            page.filter(|booked| booked.event == FactKind::Refund).map(|booked| booked.order_id.as_str()).collect();
         let mut paid_by = PaidBy::new();
         for (order_id, channel, feed) in expected_in_bill::payments_of(tx, &self.merchant.id, &order_ids).await? {
             paid_by.entry(order_id).or_default().push((channel, feed));
@@ -226,7 +229,7 @@ impl Findings {
     async fn record(self, tx: &mut Tx, merchant: &Merchant, today: NaiveDate) -> Result<Left> {
         let counted = self.counted();
         expected_in_bill::add(tx, &merchant.id, &self.awaited).await?;
-        for event in ["payment", "refund"] {
+        for event in [FactKind::Payment, FactKind::Refund] {
             let keys = |of: &mut dyn Iterator<Item = &Expected>| {
                 let of_event = of.filter(|awaited| awaited.booked.event == event);
                 of_event.map(|awaited| awaited.booked.event_key.clone()).collect::<Vec<_>>()
@@ -238,10 +241,10 @@ impl Findings {
             expected_in_bill::mark_reported(tx, &merchant.id, event, &late, today).await?;
         }
         let late: Vec<NewException> = self.late.iter().map(|(awaited, delay)| not_in_bill(awaited, *delay)).collect();
-        exceptions::open(tx, &merchant.id, today, &late).await?;
+        exceptions::open(tx, Owner::Merchant(&merchant.id), today, &late).await?;
         let ended: Vec<String> = self.ended.iter().map(row_key).collect();
         let ended: Vec<&str> = ended.iter().map(String::as_str).collect();
-        exceptions::resolve(tx, &merchant.id, &["NOT_IN_BILL"], &ended, today).await?;
+        exceptions::resolve(tx, Owner::Merchant(&merchant.id), &["NOT_IN_BILL"], &ended, today).await?;
         Ok(counted)
     }
 }
@@ -258,7 +261,7 @@ fn not_in_bill(awaited: &Expected, delay: i64) -> NewException {
         None => booked.currency.clone(),
     };
     let (event, key, on) = (&booked.event, &booked.event_key, booked.effective_on);
-    let days = if delay == 1 { "1 day".to_owned() } else { format!("{delay} days") };
+    let days = count(delay, "day");
     NewException {
         code: "NOT_IN_BILL".to_owned(),
         row_key: row_key(awaited),

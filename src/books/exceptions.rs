@@ -5,6 +5,7 @@ use anyhow::{Context, Result, bail, ensure};
 use chrono::NaiveDate;
 
 use super::environment::Environment;
+use crate::domain::owner::Owner;
 use crate::files::rows::Kind;
 use crate::store::exceptions::ExceptionRow;
 use crate::store::{Tx, exceptions};
@@ -16,26 +17,26 @@ const LONGEST: usize = 500;
 /// lists yet has an id such as `TEA-N40`. That id stays valid, but the number in the day's report is only known once
 /// the day is complete.
 pub fn name(row: &ExceptionRow) -> String {
-    let merchant = if row.merchant_id.is_empty() { "scheme" } else { &row.merchant_id };
+    let owner = &row.owner;
     match row.report_no {
-        Some(number) => format!("{merchant}-X{number}"),
-        None => format!("{merchant}-N{}", row.exception_no),
+        Some(number) => format!("{owner}-X{number}"),
+        None => format!("{owner}-N{}", row.exception_no),
     }
 }
 
-/// Returns the merchant and the internal number of an exception, from either of its ids.
-async fn find(tx: &mut Tx, name: &str) -> Result<(String, i64)> {
-    let parts = name.rsplit_once('-').map(|(merchant, rest)| {
+/// Returns the owner and the internal number of an exception, from either of its ids.
+async fn find<'n>(tx: &mut Tx, name: &'n str) -> Result<(Owner<&'n str>, i64)> {
+    let parts = name.rsplit_once('-').map(|(owner, rest)| {
         let number = |letter| rest.strip_prefix(letter).and_then(|number| number.parse::<i64>().ok());
-        (merchant, number('X'), number('N'))
+        let owner = if owner == "scheme" { Owner::Scheme } else { Owner::Merchant(owner) };
+        (owner, number('X'), number('N'))
     });
-    let merchant = |merchant: &str| if merchant == "scheme" { String::new() } else { merchant.to_owned() };
     match parts {
-        Some((of, Some(number), _)) => {
-            let number = exceptions::reported_as(tx, &merchant(of), number).await?;
-            Ok((merchant(of), number.with_context(|| format!("there is no exception {name}"))?))
+        Some((owner, Some(number), _)) => {
+            let number = exceptions::reported_as(tx, owner, number).await?;
+            Ok((owner, number.with_context(|| format!("there is no exception {name}"))?))
         }
-        Some((of, None, Some(number))) => Ok((merchant(of), number)),
+        Some((owner, None, Some(number))) => Ok((owner, number)),
         _ => bail!("{name:?} is no exception; write its id as `paylater exceptions` lists it, such as TEA-X12"),
     }
 }
@@ -46,19 +47,19 @@ pub async fn close(environment: &Environment, today: NaiveDate, which: &str, why
     let plain = !why.is_empty() && why.chars().count() <= LONGEST && !why.chars().any(char::is_control);
     ensure!(plain, "the reason is read by whoever signs the books; write 1 to {LONGEST} characters on one line");
     let mut tx = environment.store.write().await?;
-    let (merchant, number) = find(&mut tx, which).await?;
-    let standing = exceptions::state(&mut tx, &merchant, number).await?;
+    let (owner, number) = find(&mut tx, which).await?;
+    let standing = exceptions::state(&mut tx, owner, number).await?;
     let standing = standing.with_context(|| format!("there is no exception {which}"))?;
     if let Some(day) = standing.resolved_on {
         bail!("{which} was closed on {day}");
     }
-    if standing.waiting.as_deref().and_then(Kind::parse).is_some_and(Kind::is_money) {
+    if standing.waiting.is_some_and(Kind::is_money) {
         bail!(
             "you cannot close {which}: it is about money in suspense, and closes when the payment is matched: {}",
             standing.message
         );
     }
-    exceptions::close(&mut tx, &merchant, number, today, why).await?;
+    exceptions::close(&mut tx, owner, number, today, why).await?;
     tx.commit().await?;
     tracing::info!(exception = which, code = standing.code, "closed by hand");
     Ok(format!("{} {}", standing.code, standing.message))

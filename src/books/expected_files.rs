@@ -8,7 +8,8 @@ use super::done::Done;
 use super::environment::Environment;
 use crate::domain::calendar::plus;
 use crate::domain::facts::source::Source;
-use crate::files::rows::Kind;
+use crate::domain::intake::status::FileStatus;
+use crate::domain::owner::Owner;
 use crate::scheme::{Feed, WhenMissing};
 use crate::store::arrivals::{self, WaitingRow};
 use crate::store::exceptions::{self, NewException};
@@ -43,8 +44,8 @@ pub async fn report_at_close(tx: &mut Tx, environment: &Environment, today: Naiv
     for feed in &environment.scheme.feeds {
         let Some(date) = feed.expected_on(today)? else { continue };
         let message = not_there(tx, feed, date).await?;
-        let merchant = feed.merchant_id();
-        exceptions::update_missing(tx, merchant, &missing_key(&feed.name, date), today, &message).await?;
+        let owner = feed.owner.borrowed();
+        exceptions::update_missing(tx, owner, &missing_key(&feed.name, date), today, &message).await?;
     }
     Ok(())
 }
@@ -73,8 +74,8 @@ pub async fn report(
         tracing::warn!(feed = feed.name, date = %date, "a file is missing");
         let row_key = missing_key(&feed.name, *date);
         let exception = NewException { code: "FILE_MISSING".to_owned(), row_key, message, ..NewException::default() };
-        let merchant = feed.merchant_id();
-        exceptions::open(tx, merchant, today, &[exception]).await?;
+        let owner = feed.owner.borrowed();
+        exceptions::open(tx, owner, today, &[exception]).await?;
     }
     let mut waiting = 0;
     let since = plus(today, -environment.scheme.pending_days);
@@ -82,7 +83,7 @@ pub async fn report(
         loop {
             let rows = arrivals::waiting_since(tx, &merchant.id, since, PAGE as i64).await?;
             let opened: Vec<NewException> = rows.iter().filter_map(waits_too_long).collect();
-            exceptions::open(tx, &merchant.id, today, &opened).await?;
+            exceptions::open(tx, Owner::Merchant(&merchant.id), today, &opened).await?;
             arrivals::mark_reported(tx, &rows, today).await?;
             waiting += opened.len();
             if rows.len() < PAGE {
@@ -106,10 +107,10 @@ pub async fn missing<'s>(
     for feed in &environment.scheme.feeds {
         let (Some(date), Some(expected)) = (feed.expected_on(today)?, &feed.expected) else { continue };
         let not_yet = now.is_some_and(|now| now < expected.deadline(today));
-        let merchant = feed.merchant_id();
+        let owner = feed.owner.borrowed();
         if not_yet
             || arrivals::has_arrived(tx, &feed.name, date).await?
-            || exceptions::is_missing_reported(tx, merchant, &missing_key(&feed.name, date)).await?
+            || exceptions::is_missing_reported(tx, owner, &missing_key(&feed.name, date)).await?
         {
             continue;
         }
@@ -123,7 +124,7 @@ async fn not_there(tx: &mut Tx, feed: &Feed, date: NaiveDate) -> Result<String> 
     let by = feed.expected.as_ref().map(|expected| expected.by.format("%H:%M").to_string()).unwrap_or_default();
     let refused = files::dated(tx, name, date).await?;
     let but = match refused.last() {
-        Some(file) if file.status == "duplicate" => {
+        Some(file) if file.status == FileStatus::Duplicate => {
             format!("; {} came, but repeats the file of another day", file.name)
         }
         Some(file) => format!("; {} came and is in quarantine", file.name),
@@ -134,7 +135,7 @@ async fn not_there(tx: &mut Tx, feed: &Feed, date: NaiveDate) -> Result<String> 
 
 /// Returns what a feed's missing file holds back, for the message.
 fn held_up(feed: &Feed) -> String {
-    let whose = feed.merchant.as_deref().map(|id| format!(" of {id}")).unwrap_or_default();
+    let whose = feed.owner.merchant().map(|id| format!(" of {id}")).unwrap_or_default();
     let waits = format!("; overdue mails, notices, credit flags and debits{whose} are held back until it comes");
     match feed.when_missing {
         WhenMissing::GoOn => String::new(),
@@ -146,7 +147,7 @@ fn held_up(feed: &Feed) -> String {
 /// Returns the exception about a row that has waited too long. A row about money has had its own exception since it
 /// came.
 fn waits_too_long(row: &WaitingRow) -> Option<NewException> {
-    if Kind::parse(&row.kind).is_some_and(Kind::is_money) {
+    if row.kind.is_money() {
         return None;
     }
     let (kind, order, since) = (&row.kind, &row.order_id, row.opened_on);

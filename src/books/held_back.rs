@@ -15,6 +15,7 @@ use super::expected_files;
 use crate::domain::bank::instruction::Direction;
 use crate::domain::calendar::plus;
 use crate::domain::decide::credit::News;
+use crate::domain::owner::Owner;
 use crate::scheme::{Feed, WhenMissing};
 use crate::store::held_back::{self, MissingFile};
 use crate::store::{Tx, exceptions, instructions, orders};
@@ -53,12 +54,12 @@ pub async fn missing_at<'s>(
 ) -> Result<MissingOf<'s>> {
     let feeds = || environment.scheme.feeds.iter().filter(|feed| feed.when_missing != WhenMissing::GoOn);
     let mut missing = Vec::new();
-    let mut owners: Vec<&str> = feeds().map(Feed::merchant_id).collect();
+    let mut owners: Vec<Owner<&str>> = feeds().map(|feed| feed.owner.borrowed()).collect();
     owners.sort_unstable();
     owners.dedup();
-    for of in owners {
-        let open = exceptions::files_missing(tx, of).await?;
-        for feed in feeds().filter(|feed| feed.merchant_id() == of) {
+    for owner in owners {
+        let open = exceptions::files_missing(tx, owner).await?;
+        for feed in feeds().filter(|feed| feed.owner.borrowed() == owner) {
             for (key, since) in &open {
                 let date = expected_files::missing_date(&feed.name, key);
                 missing.extend(date.map(|dated_on| Missing { feed, dated_on, since: *since }));
@@ -117,7 +118,7 @@ pub async fn settle(tx: &mut Tx, environment: &Environment, missing: &MissingOf<
         held_back::set(tx, &merchant.id, today, &found).await?;
         for file in found.iter().filter(|file| !before.contains(file)) {
             let MissingFile { feed, dated_on, .. } = file;
-            tracing::warn!(merchant = merchant.id, feed, %dated_on, "held back: a file with news of money is missing");
+            tracing::warn!(merchant = merchant.id, feed, %dated_on, "held back, because a file that reports payments is missing");
         }
         if found.is_empty() {
             let tomorrow = plus(today, 1);
@@ -143,8 +144,8 @@ pub fn refuse_if_stopped(missing: &MissingOf<'_>, today: NaiveDate) -> Result<()
         return Ok(());
     }
     bail!(
-        "{today} is not closed as long as these files are missing:\n  {}\nask the sender for them; or, if there will be \
-         none, close the exception FILE_MISSING with a reason, or let the feed say when_missing = \"hold\"",
+        "{today} can't be closed while these files are missing:\n  {}\nask the sender for them; or, if there will be \
+         none, close the exception FILE_MISSING with a reason, or set when_missing = \"hold\" for the feed",
         lines.join("\n  ")
     )
 }

@@ -13,7 +13,7 @@ pub fn gone(environment: &Environment) -> Vec<String> {
     let gone = environment.scheme.feeds.iter().filter(|feed| is_gone(feed));
     gone.map(|feed| {
         format!(
-            "feed {}: the inbox {} is not there; mount its disk, or make the folder",
+            "feed {}: the inbox {} does not exist; mount its disk, or create the folder",
             feed.name,
             feed.folder.display()
         )

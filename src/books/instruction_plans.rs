@@ -12,7 +12,9 @@ use super::order_decisions::PAGE;
 use crate::domain::bank::instruction::{Attempt, Direction, Next};
 use crate::domain::calendar::plus;
 use crate::domain::money::Currency;
+use crate::domain::owner::Owner;
 use crate::domain::terms::policy::Terms;
+use crate::domain::words::count;
 use crate::files::reports::sha256;
 use crate::scheme::Merchant;
 use crate::store::exceptions::NewException;
@@ -111,9 +113,9 @@ impl Findings {
         instructions::asked_after(tx, merchant, self.today, &self.asked_after).await?;
         instructions::save_plans(tx, merchant, self.direction, &self.plans).await?;
         for (code, row_key) in &self.settled {
-            exceptions::resolve(tx, merchant, &[code], &[row_key], self.today).await?;
+            exceptions::resolve(tx, Owner::Merchant(merchant), &[code], &[row_key], self.today).await?;
         }
-        exceptions::open(tx, merchant, self.today, &self.opened).await?;
+        exceptions::open(tx, Owner::Merchant(merchant), self.today, &self.opened).await?;
         Ok(i64::try_from(self.instructions.len()).unwrap_or(i64::MAX))
     }
 }
@@ -148,7 +150,7 @@ where
         instructions::withdraw(tx, id, direction, &ids, today).await?;
         look(tx, page).await?.write(tx, id).await
     };
-    let (mut looked_at, mut made) = (0, 0);
+    let (mut reviewed, mut made) = (0, 0);
     let mut after = (NaiveDate::default(), String::new());
     loop {
         let mut tx = environment.store.write().await?;
@@ -165,18 +167,18 @@ where
             }
         }
         tx.commit().await?;
-        looked_at += i64::try_from(page.len()).unwrap_or(i64::MAX);
-        (environment.progress)(&format!("{today} {id}: {looked_at} plans looked at"));
+        reviewed += i64::try_from(page.len()).unwrap_or(i64::MAX);
+        (environment.progress)(&format!("{today} {id}: {} reviewed", count(reviewed, "plan")));
     }
-    Ok(Done(vec![("plans looked at", looked_at), ("instructions", made)]))
+    Ok(Done(vec![("plans reviewed", reviewed), ("instructions", made)]))
 }
 
 pub async fn dry_run(environment: &Environment, direction: Direction, today: NaiveDate) -> Result<Vec<String>> {
     let mut tx = environment.store.read().await?;
     let mut would = Vec::new();
     for merchant in environment.scheme.merchants.iter().filter(|merchant| uses(merchant, direction, today)) {
-        let count = instructions::count_to_review(&mut tx, &merchant.id, direction, today).await?;
-        would.push(format!("{}: {count} plans would be looked at for {today}", merchant.id));
+        let orders = instructions::count_to_review(&mut tx, &merchant.id, direction, today).await?;
+        would.push(format!("{}: {} would be reviewed for {today}", merchant.id, count(orders, "plan")));
     }
     Ok(would)
 }

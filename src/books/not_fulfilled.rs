@@ -8,8 +8,10 @@ use chrono::NaiveDate;
 use crate::domain::calendar::days_between;
 use crate::domain::decide::end_of_day::Decision;
 use crate::domain::facts::case::Case;
+use crate::domain::owner::Owner;
 use crate::domain::terms::due_dates::Clock;
 use crate::domain::terms::policy::Terms;
+use crate::domain::words::count;
 use crate::store::Tx;
 use crate::store::exceptions::{self, NewException};
 
@@ -44,9 +46,10 @@ impl NotFulfilled {
             amount_minor: Some(order.amount_minor),
             currency: Some(order.currency.code().to_owned()),
             message: format!(
-                "ordered on {} and not {awaited} after {days} days: it never falls due, and blocks its customer's limit; ask the \
+                "ordered on {} and not {awaited} after {}: it never falls due, and blocks its customer's limit; ask the \
                  merchant to send the fulfilment or to cancel the order",
-                order.ordered_on
+                order.ordered_on,
+                count(days, "day")
             ),
             ..NewException::default()
         });
@@ -58,14 +61,14 @@ impl NotFulfilled {
             let keys: Vec<&str> = waiting.iter().map(|exception| exception.row_key.as_str()).collect();
             let reported = exceptions::not_fulfilled_reported(tx, merchant, &keys).await?;
             waiting.retain(|exception| !reported.contains(&exception.row_key));
-            exceptions::open(tx, merchant, today, &waiting).await?;
+            exceptions::open(tx, Owner::Merchant(merchant), today, &waiting).await?;
         }
         if !others.is_empty() {
             let keys: Vec<&str> = others.iter().map(String::as_str).collect();
-            let settled = exceptions::open_about(tx, merchant, NOT_FULFILLED, &keys).await?;
+            let settled = exceptions::open_about(tx, Owner::Merchant(merchant), NOT_FULFILLED, &keys).await?;
             let mut settled: Vec<&str> = settled.iter().map(String::as_str).collect();
             settled.sort_unstable();
-            exceptions::resolve(tx, merchant, &[NOT_FULFILLED], &settled, today).await?;
+            exceptions::resolve(tx, Owner::Merchant(merchant), &[NOT_FULFILLED], &settled, today).await?;
         }
         Ok(())
     }

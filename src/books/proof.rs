@@ -13,8 +13,11 @@ use super::instruction_plans::uses;
 use super::reconciliation::{AccountDay, MerchantSums};
 use super::{bill_matching, suspense};
 use crate::domain::bank::instruction::Direction;
+use crate::domain::intake::status::RowOutcome;
 use crate::domain::journal::Account;
 use crate::domain::money::Currency;
+use crate::domain::owner::Owner;
+use crate::domain::words::count;
 use crate::scheme::Merchant;
 use crate::store::files::RecordedFile;
 use crate::store::{Tx, file_rows, files, instructions, is_of_store, orders};
@@ -115,9 +118,9 @@ pub async fn nothing_left(tx: &mut Tx, environment: &Environment, today: NaiveDa
         let mut broken = Vec::new();
         rows_accounted_for(tx, &file, &mut broken).await?;
         // Customers and agreements belong to the whole scheme.
-        match file.merchant_id.as_str() {
-            "" => faults.of_day.extend(broken),
-            merchant => faults.add(merchant, broken),
+        match file.owner.borrowed() {
+            Owner::Scheme => faults.of_day.extend(broken),
+            Owner::Merchant(id) => faults.add(id, broken),
         }
     }
     Ok(())
@@ -134,25 +137,28 @@ async fn left_of_merchant(
     let left = suspense::left(tx, id, today).await?;
     if left > 0 {
         broken.push(format!(
-            "{id}: the money of {left} rows is not in suspense yet, or still; `paylater close` books it"
+            "{id}: {} of money to book into or out of suspense; `paylater close` books it",
+            count(left, "row")
         ));
     }
     let left = orders::count_to_decide(tx, id, today).await?;
     if left > 0 {
-        broken.push(format!("{id}: {left} orders are not decided yet; `paylater close` decides them"));
+        broken.push(format!("{id}: {} not decided yet; `paylater close` decides them", count(left, "order")));
     }
     for direction in Direction::ALL {
         let left = instructions::count_to_review(tx, id, direction, today).await?;
         if left > 0 && uses(merchant, direction, today) {
             broken.push(format!(
-                "{id}: {left} plans of instructions are not reviewed yet; `paylater close` reviews them"
+                "{id}: {} of instructions not reviewed yet; `paylater close` reviews them",
+                count(left, "plan")
             ));
         }
     }
     let unmatched = bill_matching::left(tx, environment, merchant, today).await?.all();
     if unmatched > 0 {
         broken.push(format!(
-            "{id}: {unmatched} rows of bills or of ours are not matched yet; `paylater close` matches them"
+            "{id}: {} of bills or of our books not matched yet; `paylater close` matches them",
+            count(unmatched, "row")
         ));
     }
     Ok(broken)
@@ -162,19 +168,19 @@ async fn left_of_merchant(
 pub async fn rows_accounted_for(tx: &mut Tx, file: &RecordedFile, broken: &mut Vec<String>) -> Result<()> {
     let counts = file.counts;
     if !counts.adds_up() {
-        broken.push(format!("file {}: its outcomes don't add up to its {} rows", file.name, counts.rows));
+        broken.push(format!("file {}: its outcomes don't add up to its {}", file.name, count(counts.rows, "row")));
     }
     let kept = file_rows::counted(tx, file.file_no).await?;
     let outcomes = [
-        ("declined", counts.declined),
-        ("conflict", counts.conflict),
-        ("pending", counts.pending),
-        ("rejected", counts.rejected),
+        (RowOutcome::Declined, counts.declined),
+        (RowOutcome::Conflict, counts.conflict),
+        (RowOutcome::Pending, counts.pending),
+        (RowOutcome::Rejected, counts.rejected),
     ];
     for (outcome, counted) in outcomes {
-        let kept = kept.get(outcome).copied().unwrap_or(0);
+        let kept = kept.get(&outcome).copied().unwrap_or(0);
         if kept != counted {
-            broken.push(format!("file {}: {counted} rows {outcome}, but {kept} are kept", file.name));
+            broken.push(format!("file {}: {} {outcome}, but the store has {kept}", file.name, count(counted, "row")));
         }
     }
     Ok(())

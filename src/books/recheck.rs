@@ -18,6 +18,7 @@ use crate::domain::decide::end_of_day::{Decision, decide_with};
 use crate::domain::decide::opening::Opening;
 use crate::domain::decide::position::Position;
 use crate::domain::journal::difference;
+use crate::domain::owner::Owner;
 use crate::store::fingerprints::{self, Round};
 use crate::store::orders::Decided;
 use crate::store::{Tx, bills, credit_record, exposure, facts, instructions, journal, orders, positions};
@@ -35,14 +36,17 @@ pub async fn sums(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<Fin
     let mut findings = Vec::new();
     for customer in exposure::inconsistent(tx, merchant, PAGE).await? {
         let what = format!("customer {customer}: what they owe in all is not the sum of their orders");
-        findings.push(Finding::of(merchant, what));
+        findings.push(Finding::of(Owner::Merchant(merchant), what));
     }
     for id in instructions::paid_but_not_booked(tx, merchant).await? {
-        findings.push(Finding::of(merchant, format!("{id} was answered as paid, but its money is not booked")));
+        findings.push(Finding::of(
+            Owner::Merchant(merchant),
+            format!("{id} was answered as paid, but its money is not booked"),
+        ));
     }
     for (event, key) in bills::inconsistent(tx, merchant, day, PAGE).await? {
         let what = format!("{event} {key}: its matching with the bills does not agree with the books");
-        findings.push(Finding::of(merchant, what));
+        findings.push(Finding::of(Owner::Merchant(merchant), what));
     }
     Ok(findings)
 }
@@ -96,7 +100,8 @@ async fn decide_page(
         let standings = standings_on(&steps, id, day)?;
         let decision =
             decide_with(&case, terms, &standings, day, news).with_context(|| which_order(merchant, &case))?;
-        let mut wrong = |what: String| findings.push(Finding::of(merchant, format!("order {id}: {what}")));
+        let mut wrong =
+            |what: String| findings.push(Finding::of(Owner::Merchant(merchant), format!("order {id}: {what}")));
         let booked = recorded.get(id).map(Vec::as_slice).unwrap_or_default();
         for entry in difference(&decision.movements, booked) {
             let amount = case.order.currency.plain(entry.minor);

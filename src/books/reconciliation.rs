@@ -16,8 +16,9 @@ use super::order_decisions::PAGE;
 use crate::domain::bank::instruction::Direction;
 use crate::domain::calendar::{days_between, plus};
 use crate::domain::decide::credit_record::StepReason;
-use crate::domain::journal::{Account, Kind};
+use crate::domain::journal::{Account, EntryKind};
 use crate::domain::money::Currency;
+use crate::domain::owner::Owner;
 use crate::files::reports::{CreditImpact, Detail, Exception, Report, Settlement, Summary, Written, report};
 use crate::scheme::Merchant;
 use crate::store::credit_record::{self, CreditStepRow};
@@ -155,7 +156,7 @@ pub async fn render_scheme(
     }
     let impact = exported(&steps).map(|step| credit_impact(environment, step)).collect::<Result<Vec<_>>>()?;
     rendered.files.push(report(folder, format!("credit-impact_{day}.csv"), &impact)?);
-    let open = exceptions::open_at(tx, "", day, day).await?;
+    let open = exceptions::open_at(tx, Owner::Scheme, day, day).await?;
     let rows = open.iter().map(|row| exception(row, day)).collect::<Result<Vec<_>>>()?;
     rendered.files.push(report(folder, format!("scheme_{day}_exceptions.csv"), &rows)?);
     rendered.files.sort_by(|a, b| a.name.cmp(&b.name));
@@ -194,7 +195,7 @@ impl DayOf<'_> {
         for direction in Direction::ALL {
             files.extend(self.instructions(tx, direction).await?);
         }
-        let open = exceptions::open_at(tx, id, self.since, self.day).await?;
+        let open = exceptions::open_at(tx, Owner::Merchant(id), self.since, self.day).await?;
         let rows = open.iter().map(|row| exception(row, self.day)).collect::<Result<Vec<_>>>()?;
         files.push(report(self.folder, self.name("exceptions"), &rows)?);
         Ok(sums)
@@ -298,7 +299,7 @@ impl DayOf<'_> {
             source: &row.source,
             source_line: row.line,
             policy_version: row.policy_version,
-            reason: &row.reason,
+            reason: row.reason.name(),
         }
     }
 
@@ -323,9 +324,17 @@ impl Settled {
         // An amount owed to the merchant is a credit; a correction is a debit.
         let owed = if row.movement.credit == Account::MerchantPayable { row.minor } else { -row.minor };
         match row.movement.kind {
-            Kind::ServiceFee => self.service_fee -= owed,
-            Kind::Refund | Kind::Suspense => self.refunds -= owed,
-            _ => self.gross += owed,
+            EntryKind::ServiceFee => self.service_fee -= owed,
+            EntryKind::Refund | EntryKind::Suspense => self.refunds -= owed,
+            EntryKind::Order
+            | EntryKind::Payment
+            | EntryKind::Chargeback
+            | EntryKind::LateFee
+            | EntryKind::Waiver
+            | EntryKind::FeeReturned
+            | EntryKind::WriteOff
+            | EntryKind::Recovery
+            | EntryKind::PayOut => self.gross += owed,
         }
         self.policy_version = self.policy_version.or(row.policy_version);
     }
@@ -345,7 +354,7 @@ fn credit_impact<'r>(environment: &Environment, step: &'r CreditStepRow) -> Resu
         order_id: &step.order_id,
         instalment: step.instalment,
         merchant_id: &step.merchant_id,
-        status: &step.status,
+        status: step.status.name(),
         since: step.since,
         days_past_due: step.days_past_due,
         minor: step.amount_minor,
@@ -364,7 +373,7 @@ fn exception(row: &exceptions::ExceptionRow, day: NaiveDate) -> Result<Exception
     Ok(Exception {
         exception_id: super::exceptions::name(row),
         code: &row.code,
-        merchant_id: &row.merchant_id,
+        owner: row.owner.borrowed(),
         order_id: &row.order_id,
         file: row.file.as_deref().unwrap_or_default(),
         line: row.line,

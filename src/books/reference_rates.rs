@@ -7,13 +7,13 @@ use rust_decimal::Decimal;
 
 use super::environment::Environment;
 use crate::files::reports::sha256;
-use crate::store::{Tx, scheme};
+use crate::store::{Tx, reference_rates, scheme};
 
-/// Records the entries in force on a day that is being closed, in the same way as policy versions.
+/// Records the entries in force on a day that is being closed.
 pub async fn keep(tx: &mut Tx, environment: &Environment, today: NaiveDate) -> Result<()> {
     for (name, table) in &environment.scheme.reference_rates {
         for (from, rate) in table.entries().iter().filter(|(from, _)| *from <= today) {
-            scheme::use_policy_version(tx, &kept_as(name), *from, &fingerprint(*rate), today).await?;
+            reference_rates::record(tx, name, *from, &fingerprint(*rate), today).await?;
         }
     }
     Ok(())
@@ -24,8 +24,8 @@ pub async fn check(tx: &mut Tx, environment: &Environment) -> Result<()> {
     let Some(sealed) = scheme::last_sealed(tx).await? else { return Ok(()) };
     let sealed = sealed.business_date;
     for (name, table) in &environment.scheme.reference_rates {
-        let kept = scheme::policy_versions(tx, &kept_as(name)).await?;
-        for (from, recorded) in &kept {
+        let used = reference_rates::used(tx, name).await?;
+        for (from, recorded) in &used {
             let entry = table.entries().iter().find(|(day, _)| day == from);
             ensure!(
                 entry.is_some_and(|(_, rate)| fingerprint(*rate) == *recorded),
@@ -33,21 +33,16 @@ pub async fn check(tx: &mut Tx, environment: &Environment) -> Result<()> {
                  it back as it was and add a new entry from a day that is still open"
             );
         }
-        let Some((first, _)) = kept.first() else { continue };
+        let Some((first, _)) = used.first() else { continue };
         for (from, _) in table.entries().iter().filter(|(from, _)| first < from && *from <= sealed) {
             ensure!(
-                kept.iter().any(|(day, _)| day == from),
+                used.iter().any(|(day, _)| day == from),
                 "the entry of {from} in reference_rates.{name} is new, but days up to {sealed} are closed; write it with a \
                  later day"
             );
         }
     }
     Ok(())
-}
-
-/// Returns the name under which a table's entries are stored. A merchant's id has no dot, so no policy has this name.
-fn kept_as(name: &str) -> String {
-    format!("reference_rates.{name}")
 }
 
 fn fingerprint(rate: Decimal) -> String {

@@ -55,14 +55,14 @@ pub struct Looked<'s> {
 pub async fn fetch(environment: &Environment, today: NaiveDate) -> Result<Looked<'_>> {
     let mut looked = Looked::default();
     for (feed, inbox, outcome) in look_into_all(environment, today).await {
-        let merchant = feed.merchant_id();
+        let owner = feed.owner.borrowed();
         let mut tx = environment.store.write().await?;
         match outcome {
             Ok(Found { fetched, refused }) => {
                 looked.fetched += fetched;
-                exceptions::resolve(&mut tx, merchant, &[INBOX_UNREACHABLE], &[&feed.name], today).await?;
+                exceptions::resolve(&mut tx, owner, &[INBOX_UNREACHABLE], &[&feed.name], today).await?;
                 leave_word(feed, None)?;
-                tell(&mut looked.refused, feed, inbox, refused);
+                add_refused(&mut looked.refused, feed, inbox, refused);
             }
             Err(RemoteError::Disk(why)) => {
                 return Err(why).with_context(|| format!("fetching the files of feed {}", feed.name));
@@ -227,7 +227,7 @@ async fn look(environment: &Environment, feed: &Feed, inbox: &Inbox, today: Naiv
             }
             // The sender is still writing the file, or removed it.
             Err(why @ RemoteError::Changed(_)) => {
-                tracing::warn!(feed = feed.name, "{why}; it is left for the next run")
+                tracing::warn!(feed = feed.name, "{why}; the next run fetches it")
             }
             Err(why) => return Err(why),
         }
@@ -268,7 +268,7 @@ fn wanted(
         if let Some(why) = entry.not_a_file {
             refused.push(Refused { name, why });
         } else if bytes > most {
-            let why = format!("has {bytes} bytes, and {most} are the most that are fetched; have it sent in parts");
+            let why = format!("has {bytes} bytes, but at most {most} are fetched; have it sent in parts");
             refused.push(Refused { name, why });
         } else if in_name.date.is_none_or(|date| date <= today)
             // Another file of the same name waits until this one is taken.
@@ -284,14 +284,14 @@ fn wanted(
 }
 
 /// Adds refused files, except those that another feed of the same folder has reported.
-fn tell<'s>(told: &mut Vec<(&'s Feed, Refused)>, feed: &'s Feed, inbox: &Inbox, refused: Vec<Refused>) {
+fn add_refused<'s>(listed: &mut Vec<(&'s Feed, Refused)>, feed: &'s Feed, inbox: &Inbox, refused: Vec<Refused>) {
     let here = inbox.place.to_string();
     for refused in refused {
-        let is_told = told.iter().any(|(other, told)| {
-            *told == refused && other.remote.as_ref().is_some_and(|other| other.place.to_string() == here)
+        let is_listed = listed.iter().any(|(other, before)| {
+            *before == refused && other.remote.as_ref().is_some_and(|other| other.place.to_string() == here)
         });
-        if !is_told {
-            told.push((feed, refused));
+        if !is_listed {
+            listed.push((feed, refused));
         }
     }
 }
@@ -407,11 +407,11 @@ fn leave_word(feed: &Feed, words: Option<&str>) -> Result<()> {
 
 /// Opens an exception about an inbox, unless one is open.
 async fn unreachable(tx: &mut Tx, feed: &Feed, inbox: &Inbox, today: NaiveDate) -> Result<()> {
-    let merchant = feed.merchant_id();
-    if exceptions::open_about(tx, merchant, INBOX_UNREACHABLE, &[&feed.name]).await?.is_empty() {
+    let owner = feed.owner.borrowed();
+    if exceptions::open_about(tx, owner, INBOX_UNREACHABLE, &[&feed.name]).await?.is_empty() {
         let message = format!("the inbox {} can't be listed", inbox.place);
         let (code, row_key) = (INBOX_UNREACHABLE.to_owned(), feed.name.clone());
-        exceptions::open(tx, merchant, today, &[NewException { code, row_key, message, ..NewException::default() }])
+        exceptions::open(tx, owner, today, &[NewException { code, row_key, message, ..NewException::default() }])
             .await?;
     }
     Ok(())

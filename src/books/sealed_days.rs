@@ -17,6 +17,7 @@ use super::day_folders::{self, manifest};
 use super::environment::Environment;
 use crate::clock;
 use crate::domain::calendar::plus;
+use crate::domain::owner::Owner;
 use crate::files::reports::{Manifest, seal, sha256_of};
 use crate::store::fingerprints::{self, PartPrint};
 use crate::store::scheme::{Days, SealedDay};
@@ -25,20 +26,23 @@ use crate::store::{Tx, journal, scheme};
 /// A difference from the sealed data, or from the result that follows from the facts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// The merchant whose books differ; empty for the scheme.
-    pub merchant: String,
+    /// Whose books differ.
+    pub owner: Owner,
     pub what: String,
 }
 
 impl Finding {
-    pub fn of(merchant: &str, what: impl Into<String>) -> Finding {
-        Finding { merchant: merchant.to_owned(), what: what.into() }
+    pub fn of(owner: Owner<&str>, what: impl Into<String>) -> Finding {
+        Finding { owner: owner.to_owned(), what: what.into() }
     }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.merchant.is_empty() { f.write_str(&self.what) } else { write!(f, "{} {}", self.merchant, self.what) }
+        match &self.owner {
+            Owner::Scheme => f.write_str(&self.what),
+            Owner::Merchant(id) => write!(f, "{id} {}", self.what),
+        }
     }
 }
 
@@ -83,7 +87,7 @@ pub struct Again {
     pub left: Option<Duration>,
 }
 
-type Prints = Vec<(String, Vec<PartPrint>)>;
+type Prints = Vec<(Owner, Vec<PartPrint>)>;
 
 /// Proves the days that are due at a close. `Again::record` writes the result.
 pub async fn prove_again(tx: &mut Tx, environment: &Environment) -> Result<Again> {
@@ -155,7 +159,7 @@ pub async fn strays(tx: &mut Tx, environment: &Environment, today: NaiveDate) ->
                 "{day}: entry {}-{entry_no} of order {order_id} was put into the journal after the day was sealed",
                 merchant.id
             );
-            findings.push(Finding::of(&merchant.id, what));
+            findings.push(Finding::of(Owner::Merchant(&merchant.id), what));
         }
     }
     Ok(findings)
@@ -165,10 +169,11 @@ pub async fn strays(tx: &mut Tx, environment: &Environment, today: NaiveDate) ->
 /// again.
 pub async fn keep(tx: &mut Tx, day: NaiveDate) -> Result<()> {
     let prints = prints(tx, day).await?;
-    for (merchant, _) in prints.iter().filter(|(merchant, _)| !merchant.is_empty()) {
+    for merchant in prints.iter().filter_map(|(owner, _)| owner.merchant()) {
         let Some(since) = scheme::missing_since(tx, merchant, day).await? else { continue };
         for earlier in since.iter_days().take_while(|earlier| *earlier < day) {
-            let prints = vec![(merchant.clone(), fingerprints::of(tx, merchant, earlier).await?)];
+            let owner = Owner::Merchant(merchant);
+            let prints = vec![(owner.to_owned(), fingerprints::of(tx, owner, earlier).await?)];
             fingerprints::keep(tx, earlier, &prints).await?;
         }
     }
@@ -178,12 +183,12 @@ pub async fn keep(tx: &mut Tx, day: NaiveDate) -> Result<()> {
 
 /// Returns the current fingerprints of a day's rows, for each merchant and for the scheme.
 async fn prints(tx: &mut Tx, day: NaiveDate) -> Result<Prints> {
-    let mut merchants = vec![String::new()];
-    merchants.extend(scheme::merchants_of_day(tx, day).await?);
-    let mut all = Vec::with_capacity(merchants.len());
-    for merchant in merchants {
-        let prints = fingerprints::of(tx, &merchant, day).await?;
-        all.push((merchant, prints));
+    let mut owners = vec![Owner::Scheme];
+    owners.extend(scheme::merchants_of_day(tx, day).await?.into_iter().map(Owner::Merchant));
+    let mut all = Vec::with_capacity(owners.len());
+    for owner in owners {
+        let prints = fingerprints::of(tx, owner.borrowed(), day).await?;
+        all.push((owner, prints));
     }
     Ok(all)
 }
@@ -192,26 +197,32 @@ async fn prints(tx: &mut Tx, day: NaiveDate) -> Result<Prints> {
 /// fingerprints existed has nothing to compare.
 pub async fn rows(tx: &mut Tx, day: NaiveDate, kept: &Prints) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    for (merchant, sealed) in kept {
-        let found = fingerprints::of(tx, merchant, day).await?;
+    for (owner, sealed) in kept {
+        let owner = owner.borrowed();
+        let found = fingerprints::of(tx, owner, day).await?;
         if *sealed != found {
-            let differences = fingerprints::differences(tx, merchant, day, sealed, &found).await?;
-            findings.extend(differences.iter().map(|what| Finding::of(merchant, format!("{day}: {what}"))));
+            let differences = fingerprints::differences(tx, owner, day, sealed, &found).await?;
+            findings.extend(differences.iter().map(|what| Finding::of(owner, format!("{day}: {what}"))));
         }
     }
     let are_gone = match kept.is_empty() {
         true => fingerprints::first_at_seal(tx).await?.is_some_and(|first| day >= first),
         // The scheme has fingerprints for every day.
-        false => kept.iter().all(|(merchant, _)| !merchant.is_empty()),
+        false => kept.iter().all(|(owner, _)| *owner != Owner::Scheme),
     };
     if are_gone {
-        findings.push(Finding::of("", format!("{day}: the fingerprints that it was sealed with are gone")));
+        findings.push(Finding::of(Owner::Scheme, format!("{day}: the fingerprints that it was sealed with are gone")));
     }
     if !kept.is_empty() {
         let merchants = scheme::merchants_of_day(tx, day).await?;
-        let unknown = merchants.iter().filter(|merchant| kept.iter().all(|(known, _)| known != *merchant));
-        findings
-            .extend(unknown.map(|merchant| Finding::of(merchant, format!("{day}: it was not sealed with this day"))));
+        let unknown = merchants
+            .iter()
+            .filter(|merchant| kept.iter().all(|(known, _)| known.merchant() != Some(merchant.as_str())));
+        findings.extend(
+            unknown.map(|merchant| {
+                Finding::of(Owner::Merchant(merchant), format!("{day}: it was not sealed with this day"))
+            }),
+        );
     }
     Ok(findings)
 }
@@ -222,7 +233,10 @@ pub fn files(environment: &Environment, day: &SealedDay, manifest: &Manifest) ->
     let date = day.business_date;
     let mut findings = Vec::new();
     if seal(&day.previous_seal, date, day.sequence, &manifest.files, &manifest.missing) != day.seal {
-        findings.push(Finding::of("", format!("{date}: the seal does not follow from its files and the seal before")));
+        findings.push(Finding::of(
+            Owner::Scheme,
+            format!("{date}: the seal does not follow from its files and the seal before"),
+        ));
     }
     let folder = environment.scheme.home.reports(date);
     // Not published yet, or lost: `write_reconciliation` writes them again.
@@ -235,7 +249,7 @@ pub fn files(environment: &Environment, day: &SealedDay, manifest: &Manifest) ->
             .merchants
             .iter()
             .find(|merchant| file.name.starts_with(&format!("{}_{date}", merchant.id)));
-        let whose = whose.map_or("", |merchant| merchant.id.as_str());
+        let whose = whose.map_or(Owner::Scheme, |merchant| Owner::Merchant(merchant.id.as_str()));
         match sha256_of(&folder.join(&file.name)) {
             Ok(found) if found == file.sha256 => {}
             Ok(_) => {
@@ -246,8 +260,10 @@ pub fn files(environment: &Environment, day: &SealedDay, manifest: &Manifest) ->
     }
     match fs::read(folder.join(MANIFEST)) {
         Ok(bytes) if bytes == manifest.to_bytes() => {}
-        Ok(_) => findings.push(Finding::of("", format!("{date}: {MANIFEST} on the disk is not what was sealed"))),
-        Err(why) => findings.push(Finding::of("", format!("{date}: {MANIFEST} on the disk: {why}"))),
+        Ok(_) => {
+            findings.push(Finding::of(Owner::Scheme, format!("{date}: {MANIFEST} on the disk is not what was sealed")))
+        }
+        Err(why) => findings.push(Finding::of(Owner::Scheme, format!("{date}: {MANIFEST} on the disk: {why}"))),
     }
     let reading = || format!("reading {}", folder.display());
     let mut names: Vec<String> = Vec::new();
@@ -257,7 +273,10 @@ pub fn files(environment: &Environment, day: &SealedDay, manifest: &Manifest) ->
     names.sort();
     let sealed: BTreeSet<&str> = manifest.files.iter().map(|file| file.name.as_str()).chain([MANIFEST]).collect();
     for name in names.iter().filter(|name| !sealed.contains(name.as_str())) {
-        findings.push(Finding::of("", format!("{date}: {name} is in the day's folder, but was not sealed with it")));
+        findings.push(Finding::of(
+            Owner::Scheme,
+            format!("{date}: {name} is in the day's folder, but was not sealed with it"),
+        ));
     }
     Ok(findings)
 }
@@ -277,16 +296,19 @@ pub fn chain(days: Option<&Days>, sealed: &[SealedDay], folders: &BTreeSet<Naive
                 "sealed day no. {sequence} should be {expected}, but the store has no. {} for {date}",
                 day.sequence
             );
-            findings.push(Finding::of("", what));
+            findings.push(Finding::of(Owner::Scheme, what));
         } else if day.previous_seal != previous {
-            findings.push(Finding::of("", format!("{date}: the seal before it is not that of {}", plus(date, -1))));
+            findings.push(Finding::of(
+                Owner::Scheme,
+                format!("{date}: the seal before it is not that of {}", plus(date, -1)),
+            ));
         }
         (expected, sequence, previous) = (plus(date, 1), day.sequence + 1, &day.seal);
     }
     if days.business_date != expected {
         let open = days.business_date;
         findings.push(Finding::of(
-            "",
+            Owner::Scheme,
             format!("the open business date is {open}, but after the last sealed day it is {expected}"),
         ));
     }
@@ -295,7 +317,7 @@ pub fn chain(days: Option<&Days>, sealed: &[SealedDay], folders: &BTreeSet<Naive
         let what = format!(
             "reconciliation/{day} is there, but the store has no sealed day {day}: the store is older than the folder, or a day was deleted from it"
         );
-        findings.push(Finding::of("", what));
+        findings.push(Finding::of(Owner::Scheme, what));
     }
     findings
 }

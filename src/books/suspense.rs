@@ -10,9 +10,9 @@ use chrono::NaiveDate;
 use super::environment::Environment;
 use super::order_decisions::PAGE;
 use crate::domain::facts::source::Source;
-use crate::domain::journal::{Account, Entry, Kind, Movement, Reason};
+use crate::domain::journal::{Account, Entry, EntryKind, Movement, Reason};
 use crate::domain::money::Currency;
-use crate::files::rows;
+use crate::files::rows::Kind;
 use crate::store::file_rows::{self, RecordedRow};
 use crate::store::journal::{self, Posting};
 use crate::store::{Tx, exceptions};
@@ -62,17 +62,27 @@ async fn write(tx: &mut Tx, merchant: &str, today: NaiveDate, page: &[RecordedRo
 
 fn posting(row: &RecordedRow, reason: Reason) -> Result<Posting> {
     let which = || format!("row {} of order {}", row.row_key, row.order_id);
-    let (debit, credit) = match rows::Kind::parse(&row.kind) {
-        Some(rows::Kind::Payments) => (Account::CashClearing, Account::Suspense),
-        Some(rows::Kind::Refunds) => (Account::MerchantPayable, Account::Suspense),
-        Some(rows::Kind::Chargebacks) => (Account::Suspense, Account::CashClearing),
-        _ => anyhow::bail!("{} has no money of its own: {}", which(), row.kind),
+    let (debit, credit) = match row.kind {
+        Kind::Payments => (Account::CashClearing, Account::Suspense),
+        Kind::Refunds => (Account::MerchantPayable, Account::Suspense),
+        Kind::Chargebacks => (Account::Suspense, Account::CashClearing),
+        Kind::Customers
+        | Kind::Agreements
+        | Kind::Orders
+        | Kind::Fulfilments
+        | Kind::Holds
+        | Kind::Extensions
+        | Kind::DebitResults
+        | Kind::Bills
+        | Kind::Waivers
+        | Kind::PayoutResults
+        | Kind::Corrections => anyhow::bail!("{} has no money of its own: {}", which(), row.kind),
     };
     let (debit, credit) = if reason == Reason::New { (debit, credit) } else { (credit, debit) };
     let currency = row.currency.as_deref().and_then(Currency::parse).with_context(which)?;
     let cause = row.row_key.clone();
     let entry = Entry {
-        movement: Movement { kind: Kind::Suspense, instalment: 0, debit, credit, cause },
+        movement: Movement { kind: EntryKind::Suspense, instalment: 0, debit, credit, cause },
         minor: row.amount_minor.with_context(which)?,
         effective_on: row.effective_on.with_context(which)?,
         source: Source { file_no: row.file_no, line: row.line },

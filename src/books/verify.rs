@@ -11,6 +11,7 @@ use super::reconciliation::{Books, render};
 use super::sealed_days::{self, Finding};
 use super::{policy_versions, proof, recheck};
 use crate::domain::calendar::plus;
+use crate::domain::words::count;
 use crate::store::scheme::SealedDay;
 use crate::store::{self, Tx, files, fingerprints, is_of_store, scheme};
 
@@ -83,7 +84,7 @@ async fn verify_orders_of(
         after = page.last;
         verified.orders += page.orders;
         verified.found(findings.drain(..));
-        (environment.progress)(&format!("verifying {id}: {} orders", verified.orders));
+        (environment.progress)(&format!("verifying {id}: {}", count(verified.orders, "order")));
     }
     Ok(())
 }
@@ -125,8 +126,8 @@ async fn verify_day(tx: &mut Tx, environment: &Environment, day: &SealedDay, ver
     }
     if rendered.files.len() != manifest.files.len() {
         problems.push(format!(
-            "{date}: {} files were sealed, {} follow from the books",
-            manifest.files.len(),
+            "{date}: sealed with {}, but {} follow from the books",
+            count(manifest.files.len(), "file"),
             rendered.files.len()
         ));
     }

@@ -12,11 +12,11 @@ use super::{Ending, Misconfigured, check_file, json, say};
 use crate::clock;
 use crate::config::{AllProblems, Loaded, Written, written_out};
 use crate::domain::business_days::years_in_words;
+use crate::domain::words::count;
 use crate::scheme::{Clock, Scheme};
 use crate::views::check::{ConfigCheck, Problem};
 use crate::views::policy::{PolicyTerms, PolicyVersion};
 use crate::views::schema::{VIEWS, View};
-use crate::views::words::count;
 
 #[derive(clap::Args)]
 pub struct Check {

@@ -9,6 +9,8 @@ use super::open::At;
 use super::table::show;
 use super::{Ending, Misconfigured, json};
 use crate::config;
+use crate::domain::intake::status::RowOutcome;
+use crate::domain::words::count;
 use crate::files::inbox;
 use crate::files::preview::{Preview, preview};
 use crate::files::read::source::Seen;
@@ -17,7 +19,6 @@ use crate::jobs::ingest_files::preview::{self as decisions, Foreseen};
 use crate::scheme::Feed;
 use crate::store;
 use crate::views::file_check::{ExpectedOutcome, FileCheck, FirstRow, Found, RefusedRows};
-use crate::views::words::count;
 
 pub async fn run(at: &At, file: &Path, feed: &str) -> Result<Ending> {
     let feed = config::load_feed(at.config_file()?, feed).map_err(Misconfigured)?;
@@ -49,13 +50,17 @@ fn print(check: &FileCheck) {
             show!("  The file would be taken, but every row of it rejected: correct the rows first.");
         }
         (None, Some(found)) if found.rejected > 0 => {
-            show!("  The file would be taken, but {} of its {} rows rejected.", found.rejected, found.rows);
+            show!(
+                "  The file would be taken, but {} of its {} would be rejected.",
+                found.rejected,
+                count(found.rows, "row")
+            );
         }
         (None, _) => show!("  The file would be taken."),
     }
     for expected in check.orders.iter().flatten() {
         let ExpectedOutcome { outcome, code, rows, first_line, message } = expected;
-        let as_code = if outcome == "duplicate" { String::new() } else { format!(" as {code}") };
+        let as_code = if *outcome == RowOutcome::Duplicate { String::new() } else { format!(" as {code}") };
         show!("  By the books as they are now, {rows} would be {outcome}{as_code}, first line {first_line}: {message}");
     }
     if let Some(why) = &check.orders_unknown {

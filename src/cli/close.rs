@@ -8,11 +8,11 @@ use super::status::listed;
 use super::table::print_box;
 use super::{Ending, Misconfigured, json, say};
 use crate::clock;
+use crate::domain::words::count;
 use crate::runner::business_day;
 use crate::scheme::Clock;
 use crate::store::Lane;
 use crate::views::closed_days::{ClosedDays, OrderName};
-use crate::views::words::count;
 
 #[derive(clap::Args)]
 pub struct Close {

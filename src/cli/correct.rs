@@ -8,44 +8,46 @@ use super::{Ending, Misconfigured, json};
 use crate::clock;
 use crate::domain::calendar::{instant_of, plus};
 use crate::domain::facts::correction::parse_kind;
+use crate::domain::facts::fact::FactKind;
+use crate::domain::intake::status::RowOutcome;
+use crate::domain::words::count;
 use crate::files::reports::sha256;
-use crate::jobs::ingest_files::by_hand::{self, Answer, ByHand};
+use crate::jobs::ingest_files::by_hand::{self, Answer, ByHand, CorrectionOutcome};
 use crate::scheme::{Clock, Merchant, Scheme};
 use crate::store::Lane;
 use crate::views::correction::CorrectionResult;
 use crate::views::instalment::Instalment;
-use crate::views::words::count;
 
-/// A wrong fact is voided, or replaced by what happened after all; both stay in the books. Due dates, fees, credit flags and
-/// money that followed from it are corrected with the close of the open day. What is not said stays as it was.
+/// A correction voids a fact, or replaces values of it; the books keep both. The close of the open day corrects the due dates,
+/// fees, credit flags and money that followed from the fact. Values without an option stay as they were.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  paylater correct payment P-17 --void --reason 'sent by mistake' --by wang.li\n  paylater correct hold H-3 --ends-on 2026-03-16 --reason 'dispute settled' --by wang.li\n  paylater correct fulfilment T-9:delivered --at '2026-03-04 10:00:00' --reason 'typed wrong' --by wang.li\n\nA fulfilment's key is its order and event. Correct a fact again to take a correction back: the latest counts.\nFor many at once there are files of kind corrections (docs/file-formats.md)."
+    after_help = "Examples:\n  paylater correct payment P-17 --void --reason 'sent by mistake' --by wang.li\n  paylater correct hold H-3 --ends-on 2026-03-16 --reason 'dispute settled' --by wang.li\n  paylater correct fulfilment T-9:delivered --at '2026-03-04 10:00:00' --reason 'typed wrong' --by wang.li\n\nA fulfilment's key is its order and event. To undo a correction, correct the fact again: the latest correction counts.\nTo correct many facts at once, send a file of corrections (docs/file-formats.md)."
 )]
 pub struct Correct {
     /// fulfilment, payment, refund, chargeback, extension, hold, waiver or pay_out.
     kind: String,
 
-    /// The fact's key, as its file had it; of a fulfilment ORDER:EVENT.
+    /// The fact's key, as in its file; for a fulfilment, ORDER:EVENT.
     fact: String,
 
-    /// Why, for whoever signs the books. Name no customer.
+    /// The reason, for whoever signs the books. Name no customer.
     #[arg(long, value_name = "TEXT")]
     reason: String,
 
-    /// Who says so.
+    /// Who approved the correction.
     #[arg(long, value_name = "NAME")]
     by: String,
 
-    /// It never happened.
+    /// Void the fact: it never happened.
     #[arg(long)]
     void: bool,
 
-    /// When it happened after all: a day, or a day and a time.
+    /// When it really happened: a day, or a day and a time.
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
 
-    /// The right amount of a payment, refund, chargeback or waiver.
+    /// The correct amount of a payment, refund, chargeback or waiver.
     #[arg(long, value_name = "AMOUNT")]
     amount: Option<String>,
 
@@ -53,11 +55,11 @@ pub struct Correct {
     #[arg(long, value_name = "CODE", requires = "amount")]
     currency: Option<String>,
 
-    /// The right days of an extension.
+    /// The correct number of days of an extension.
     #[arg(long, value_name = "N")]
     days: Option<i64>,
 
-    /// The last day of a hold; so a hold ends early, or later.
+    /// The last day of a hold, earlier or later than before.
     #[arg(long, value_name = "DATE")]
     ends_on: Option<String>,
 
@@ -77,15 +79,15 @@ pub struct Correct {
     #[arg(long, value_name = "ORDER")]
     order: Option<String>,
 
-    /// Whose fact it is; not needed where there is one merchant.
+    /// The merchant whose fact it is; not needed if the scheme has only one.
     #[arg(long, value_name = "MERCHANT")]
     merchant: Option<String>,
 
-    /// The correction's own key; without it, one is made from what it says.
+    /// The correction's own key; by default, a key made from its content.
     #[arg(long, value_name = "KEY")]
     id: Option<String>,
 
-    /// Say what would become of it, and of the order, and change nothing.
+    /// Show the outcome and its effect on the order, and change nothing.
     #[arg(long)]
     dry_run: bool,
 }
@@ -105,7 +107,7 @@ impl Correct {
             let merchant = self.merchant(&environment.scheme).map_err(Misconfigured)?;
             let by_hand = self.by_hand(kind, &environment.scheme, merchant, today);
             let answer = by_hand::preview(&environment, merchant, &by_hand, today).await?;
-            return self.report(at, merchant, by_hand, answer);
+            return self.report(at, merchant, kind, by_hand, answer);
         }
         let work = at.work(&[Lane::Books], "correct").await?;
         let today = work.environment.business_date().await?;
@@ -113,45 +115,47 @@ impl Correct {
         let by_hand = self.by_hand(kind, &work.environment.scheme, merchant, today);
         let answer = by_hand::correct(&work.environment, merchant, &by_hand, today).await;
         work.progress.finish();
-        let ending = self.report(at, merchant, by_hand, answer?)?;
+        let ending = self.report(at, merchant, kind, by_hand, answer?)?;
         work.environment.store.close().await;
         Ok(ending)
     }
 
-    fn merchant<'c>(&self, config: &'c Scheme) -> Result<&'c Merchant> {
-        match (&self.merchant, config.merchants.as_slice()) {
+    fn merchant<'c>(&self, scheme: &'c Scheme) -> Result<&'c Merchant> {
+        match (&self.merchant, scheme.merchants.as_slice()) {
             (Some(id), _) => {
-                config.merchant(id).map(AsRef::as_ref).with_context(|| format!("there is no merchant {id:?}"))
+                scheme.merchant(id).map(AsRef::as_ref).with_context(|| format!("there is no merchant {id:?}"))
             }
             (None, [only]) => Ok(only),
-            (None, _) => Err(anyhow!("whose fact is it? Say --merchant ID")),
+            (None, _) => {
+                Err(anyhow!("the scheme has several merchants; name the one whose fact it is with --merchant ID"))
+            }
         }
     }
 
     /// Returns the correction as a row of a corrections file.
-    fn by_hand(&self, kind: &'static str, config: &Scheme, merchant: &Merchant, today: chrono::NaiveDate) -> ByHand {
+    fn by_hand(&self, kind: FactKind, scheme: &Scheme, merchant: &Merchant, today: chrono::NaiveDate) -> ByHand {
         let time_column = match kind {
-            "fulfilment" | "pay_out" => "occurred_at",
-            "payment" => "paid_at",
-            "refund" => "refunded_at",
-            "chargeback" => "charged_back_at",
-            "extension" => "requested_at",
-            "waiver" => "waived_on",
-            _ => "starts_on",
+            FactKind::Fulfilment | FactKind::PayOut => "occurred_at",
+            FactKind::Payment => "paid_at",
+            FactKind::Refund => "refunded_at",
+            FactKind::Chargeback => "charged_back_at",
+            FactKind::Extension => "requested_at",
+            FactKind::Waiver => "waived_on",
+            FactKind::Hold | FactKind::Notice | FactKind::GivenBack => "starts_on",
         };
         // With the business clock, the correction is made in the last second of the open day, so that it is the latest
         // correction of that day.
-        let corrected_at = match config.clock {
+        let corrected_at = match scheme.clock {
             Clock::Wall => clock::now(),
             Clock::Business => {
-                instant_of(plus(today, 1).and_time(chrono::NaiveTime::MIN), config.zone) - chrono::Duration::seconds(1)
+                instant_of(plus(today, 1).and_time(chrono::NaiveTime::MIN), scheme.zone) - chrono::Duration::seconds(1)
             }
         };
         let usual = merchant.policy.in_force(today).unwrap_or(&merchant.policy.versions[0]).currency;
         let currency = self.currency.clone().unwrap_or_else(|| usual.code().to_owned());
         let given = |text: &Option<String>| text.clone().unwrap_or_default();
         let mut cells = vec![
-            ("kind", kind.to_owned()),
+            ("kind", kind.to_string()),
             ("fact_id", self.fact.clone()),
             ("action", if self.void { "void" } else { "replace" }.to_owned()),
             ("corrected_at", corrected_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)),
@@ -174,8 +178,8 @@ impl Correct {
         ByHand { id, cells }
     }
 
-    fn report(&self, at: &At, merchant: &Merchant, by_hand: ByHand, answer: Answer) -> Result<Ending> {
-        let (merchant, fact) = (merchant.id.clone(), (self.kind.as_str(), self.fact.as_str()));
+    fn report(&self, at: &At, merchant: &Merchant, kind: FactKind, by_hand: ByHand, answer: Answer) -> Result<Ending> {
+        let (merchant, fact) = (merchant.id.clone(), (kind, self.fact.as_str()));
         let result = CorrectionResult::of(by_hand.id, merchant, fact, answer, self.dry_run);
         if at.json {
             json::print(&result)?;
@@ -194,7 +198,7 @@ fn print(result: &CorrectionResult) {
     };
     let would = if result.dry_run { "would be " } else { "" };
     show!("correction {correction_id} of {kind} {fact_id}: {would}{outcome}{why}");
-    let preview = result.preview.as_ref().filter(|_| outcome == "accepted");
+    let preview = result.preview.as_ref().filter(|_| *outcome == CorrectionOutcome::Row(RowOutcome::Accepted));
     for (before, after) in preview.into_iter().flat_map(|preview| preview.before.iter().zip(&preview.after)) {
         show!("  instalment {}, now:  {}", before.instalment, words(before));
         show!("  instalment {}, then: {}", after.instalment, words(after));

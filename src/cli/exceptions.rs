@@ -68,7 +68,6 @@ impl Exceptions {
         let mut tx = environment.store.read().await?;
         let business_date =
             scheme::days(&mut tx).await?.map_or(environment.scheme.starts_on, |days| days.business_date);
-        let code = self.code.as_deref().unwrap_or_default();
         let limit = if self.all { i64::MAX } else { SHOWN };
         let mut list = match at.json {
             true => Some(LongList::begin(ExceptionHead { business_date }, "exceptions")?),
@@ -76,7 +75,9 @@ impl Exceptions {
         };
         let mut table = Table::new(["exception", "code", "order", "file", "days", "message"]);
         let (mut shown, mut after, mut more) = (0, After::START, false);
-        'pages: while let Some((page, next)) = Exception::load(&mut tx, code, &after, PAGE, business_date).await? {
+        'pages: while let Some((page, next)) =
+            Exception::load(&mut tx, self.code.as_deref(), &after, PAGE, business_date).await?
+        {
             after = next;
             for exception in page {
                 if shown == limit {

@@ -6,6 +6,7 @@ mod show;
 
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::open::At;
 use super::{Ending, Misconfigured};
@@ -27,7 +28,7 @@ pub struct Files {
 enum Command {
     /// Show the rows of a file that were not simply accepted.
     Show(show::Show),
-    /// Try files again that configuration had kept out: in quarantine, or rows rejected for want of a policy or calendar.
+    /// Retry files after you fixed the configuration: files in quarantine, and rows rejected because a policy or calendar was missing.
     Retry(retry::Retry),
 }
 
@@ -72,10 +73,18 @@ async fn find(tx: &mut Tx, which: &str) -> Result<ListedFile> {
     }
 }
 
+/// Parses one of these names.
+fn one_of<T: Clone + Send + Sync + 'static>(
+    names: impl IntoIterator<Item = &'static str>,
+    parse: fn(&str) -> Option<T>,
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(names).map(move |name| parse(&name).expect("every name is that of a value"))
+}
+
 /// Returns the status with the number of the retry, if there is one: `quarantined`, or `quarantined, then 12`.
 fn status_in_words(file: &File) -> String {
     match file.retried_as {
         Some(again) => format!("{}, then {again}", file.status),
-        None => file.status.clone(),
+        None => file.status.to_string(),
     }
 }

@@ -17,8 +17,8 @@ use chrono::{Duration, NaiveDate};
 use rust_decimal::Decimal;
 
 use super::{json, say};
+use crate::domain::words::count;
 use crate::views::generated::GeneratedScheme;
-use crate::views::words::count;
 use dice::{Dice, Whose};
 use files::{Folder, Kind, Rows, seconds_into, write_text};
 use merchant::{Merchant, paylater_toml};
@@ -104,9 +104,9 @@ impl Generate {
     fn write(&self) -> Result<Rows> {
         ensure!(
             self.customers >= self.merchants,
-            "{} customers are too few for {} merchants: each merchant needs at least one",
-            self.customers,
-            self.merchants
+            "{} can't be shared by {}: each merchant needs at least one",
+            count(self.customers, "customer"),
+            count(self.merchants, "merchant")
         );
         self.refuse_a_used_folder()?;
         let people = People { seed: self.seed, customers: self.customers, merchants: self.merchants };

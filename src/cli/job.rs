@@ -14,7 +14,7 @@ pub struct JobCommand {
     /// Its name, such as ingest_files; `paylater check` lists them.
     name: String,
 
-    /// Say what it would do, and do nothing.
+    /// Show what it would do, and change nothing.
     #[arg(long)]
     dry_run: bool,
 }

@@ -121,7 +121,7 @@ async fn csv(tx: &mut Tx, environment: &Environment, out: &mut impl Write) -> Re
                     source,
                     line,
                     row.policy_version.map(|version| version.to_string()).unwrap_or_default(),
-                    row.reason.clone(),
+                    row.reason.name().to_owned(),
                 ])
                 .map_err(as_it_came)?;
             }

@@ -56,11 +56,11 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Do every job of every open day up to a date, in order, and seal each day. The main job; no daemon needed.
+    /// Run every job of every open day up to a date, and seal each day. This is the main command; it needs no daemon.
     Close(close::Close),
-    /// Run as a daemon: every job at its times, until SIGTERM or Ctrl-C.
+    /// Run as a daemon, which runs each job at its scheduled times until SIGTERM or Ctrl-C.
     Run(run::Run),
-    /// Do one job now, for the open business date.
+    /// Run one job now, for the open business date.
     Job(job::JobCommand),
     /// Show the business date, last and next runs, files, mails and exceptions.
     Status(status::Status),
@@ -72,21 +72,21 @@ enum Command {
     Resume(pause::Resume),
     /// Have the daemon make up for runs of a job that never were.
     Backfill(pause::Backfill),
-    /// List files with their counts and what waits in the inboxes; show a file's rows; try files again.
+    /// List taken files with their row counts, and files that wait in the inboxes; show a file's rows; retry files.
     Files(files::Files),
     /// List open exceptions; close one with a reason.
     Exceptions(exceptions::Exceptions),
-    /// Put a wrong fact right: void a payment, end a hold, mend a delivery date, … with who says so and why.
+    /// Correct a wrong fact: void a payment, end a hold, change a delivery date, … with the reason and who approved it.
     Correct(Box<correct::Correct>),
-    /// Tell an order's story: each date, amount, refusal and mail with its rule, policy version and source line.
+    /// Show an order's history: each date, amount, refusal and mail, with its rule, policy version and source line.
     Explain(explain::Explain),
-    /// Prove the books again from the facts, and every sealed day's files against their seal. Changes nothing.
+    /// Recompute the books from the facts, and compare every sealed day's files with their seal. Changes nothing.
     Verify(verify::Verify),
     /// Check configuration, policies, templates and schedules, and show the next runs of each job.
     Check(check::Check),
     /// Export the journal for other tools.
     Journal(journal::Journal),
-    /// Make up a scheme of any size, repeatable from a seed, for trying out and for measuring.
+    /// Generate an invented scheme of any size from a seed, to try paylater out or to measure it.
     Generate(generate::Generate),
 }
 

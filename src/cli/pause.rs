@@ -8,6 +8,7 @@ use super::runs::job_name;
 use super::{Ending, Misconfigured, json, say};
 use crate::clock;
 use crate::domain::calendar::{instant_of, plus};
+use crate::domain::words::count;
 use crate::jobs::Job;
 use crate::scheme::JobFile;
 use crate::store::runs::{self, NewRun, PausedJob, RunStatus};
@@ -170,11 +171,11 @@ fn print(backfilled: &Backfilled, file: &JobFile) {
         (0, _) => say!("Nothing to make up for: {job} has a run at each of its times."),
         (runs, true) => say!(
             "{job} would run {}, for the open business date.",
-            crate::views::words::count(i64::try_from(runs).unwrap_or(i64::MAX), "time")
+            count(i64::try_from(runs).unwrap_or(i64::MAX), "time")
         ),
         (runs, false) => say!(
             "{} planned; the daemon begins them one after the other.",
-            crate::views::words::count(i64::try_from(runs).unwrap_or(i64::MAX), "run")
+            count(i64::try_from(runs).unwrap_or(i64::MAX), "run")
         ),
     }
 }

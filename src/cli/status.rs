@@ -9,9 +9,10 @@ use super::open::At;
 use super::table::{print_box, print_fields};
 use super::{Ending, json, say};
 use crate::books::environment::Environment;
+use crate::domain::intake::status::FileStatus;
+use crate::domain::words::count;
 use crate::views::Tally;
 use crate::views::status::{self, DAYS_BACK, Proved};
-use crate::views::words::count;
 
 #[derive(clap::Args)]
 pub struct Status {}
@@ -45,12 +46,12 @@ fn print(status: &status::Status, environment: &Environment) {
     field("proved again", proved(&status.proved));
     let mut by_status: BTreeMap<String, i64> = BTreeMap::new();
     for file in &status.files {
-        *by_status.entry(file.status.clone()).or_default() += 1;
+        *by_status.entry(file.status.to_string()).or_default() += 1;
     }
     field(&format!("files in {DAYS_BACK} days"), listed(&by_status));
     field(&format!("rows in {DAYS_BACK} days"), format!("{}: {}", status.rows.rows, status.rows));
-    for file in status.files.iter().filter(|file| file.status != "taken" || file.code.is_some()) {
-        let why = file.message.as_deref().unwrap_or(&file.status);
+    for file in status.files.iter().filter(|file| file.status != FileStatus::Taken || file.code.is_some()) {
+        let why = file.message.as_deref().unwrap_or(file.status.name());
         field("", format!("{} {}: {why}", file.business_date, file.name));
     }
     field(&format!("mails in {DAYS_BACK} days"), listed(&status.mails));

@@ -6,8 +6,8 @@ use super::open::At;
 use super::table::show;
 use super::{Ending, json};
 use crate::books::verify;
+use crate::domain::words::count;
 use crate::views::verification::Verification;
-use crate::views::words::count;
 
 #[derive(clap::Args)]
 pub struct Verify {}

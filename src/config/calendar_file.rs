@@ -179,7 +179,7 @@ impl RawCalendar {
                 let (day, year) = (entry.day, entry.day.year());
                 if !years.contains(&year) {
                     let message =
-                        format!("{}: {day} lies in {year}, which years does not list; add it there", entry.name);
+                        format!("{}: {day} is in {year}, which years does not list; add it there", entry.name);
                     rules.refuse(&at, message);
                     break;
                 }
@@ -285,7 +285,7 @@ mod tests {
             ),
             (
                 &format!("{weekends}years = [2026]\ndays_off = [{{ name = \"X\", first = \"2027-01-01\" }}]"),
-                "own.toml:3: days_off: X: 2027-01-01 lies in 2027, which years does not list",
+                "own.toml:3: days_off: X: 2027-01-01 is in 2027, which years does not list",
             ),
             (
                 &format!(

@@ -64,7 +64,7 @@ impl Account {
 
 /// Why money moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
+pub enum EntryKind {
     Order,
     ServiceFee,
     Payment,
@@ -85,48 +85,48 @@ pub enum Kind {
     PayOut,
 }
 
-impl Kind {
-    pub const ALL: [Kind; 12] = [
-        Kind::Order,
-        Kind::ServiceFee,
-        Kind::Payment,
-        Kind::Refund,
-        Kind::Chargeback,
-        Kind::LateFee,
-        Kind::Waiver,
-        Kind::FeeReturned,
-        Kind::WriteOff,
-        Kind::Recovery,
-        Kind::Suspense,
-        Kind::PayOut,
+impl EntryKind {
+    pub const ALL: [EntryKind; 12] = [
+        EntryKind::Order,
+        EntryKind::ServiceFee,
+        EntryKind::Payment,
+        EntryKind::Refund,
+        EntryKind::Chargeback,
+        EntryKind::LateFee,
+        EntryKind::Waiver,
+        EntryKind::FeeReturned,
+        EntryKind::WriteOff,
+        EntryKind::Recovery,
+        EntryKind::Suspense,
+        EntryKind::PayOut,
     ];
 
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Order => "order",
-            Kind::ServiceFee => "service_fee",
-            Kind::Payment => "payment",
-            Kind::Refund => "refund",
-            Kind::Chargeback => "chargeback",
-            Kind::LateFee => "late_fee",
-            Kind::Waiver => "waiver",
-            Kind::FeeReturned => "fee_returned",
-            Kind::WriteOff => "write_off",
-            Kind::Recovery => "recovery",
-            Kind::Suspense => "suspense",
-            Kind::PayOut => "pay_out",
+            EntryKind::Order => "order",
+            EntryKind::ServiceFee => "service_fee",
+            EntryKind::Payment => "payment",
+            EntryKind::Refund => "refund",
+            EntryKind::Chargeback => "chargeback",
+            EntryKind::LateFee => "late_fee",
+            EntryKind::Waiver => "waiver",
+            EntryKind::FeeReturned => "fee_returned",
+            EntryKind::WriteOff => "write_off",
+            EntryKind::Recovery => "recovery",
+            EntryKind::Suspense => "suspense",
+            EntryKind::PayOut => "pay_out",
         }
     }
 
-    pub fn parse(text: &str) -> Option<Kind> {
-        Kind::ALL.into_iter().find(|kind| kind.name() == text)
+    pub fn parse(text: &str) -> Option<EntryKind> {
+        EntryKind::ALL.into_iter().find(|kind| kind.name() == text)
     }
 }
 
 /// What a movement is: everything but its amount. An order has at most one of each in force.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Movement {
-    pub kind: Kind,
+    pub kind: EntryKind,
     /// 0 when it concerns the order as a whole.
     pub instalment: i64,
     pub debit: Account,
@@ -175,12 +175,18 @@ pub enum Reason {
 }
 
 impl Reason {
+    pub const ALL: [Reason; 3] = [Reason::New, Reason::Accrued, Reason::Corrected];
+
     pub fn name(self) -> &'static str {
         match self {
             Reason::New => "new",
             Reason::Accrued => "accrued",
             Reason::Corrected => "corrected",
         }
+    }
+
+    pub fn parse(text: &str) -> Option<Reason> {
+        Reason::ALL.into_iter().find(|reason| reason.name() == text)
     }
 }
 
@@ -211,7 +217,7 @@ pub fn difference(declared: &[Declared], recorded: &[Recorded]) -> Vec<Entry> {
         let minor = should.minor - before;
         let reason = match (before, minor) {
             (0, _) => Reason::New,
-            (_, 1..) if should.movement.kind == Kind::LateFee => Reason::Accrued,
+            (_, 1..) if should.movement.kind == EntryKind::LateFee => Reason::Accrued,
             _ => Reason::Corrected,
         };
         push(&mut entries, &should.movement, minor, should.effective_on, should.source, reason);
@@ -267,7 +273,7 @@ mod tests {
     fn fee(minor: i64) -> Declared {
         Declared {
             movement: Movement {
-                kind: Kind::LateFee,
+                kind: EntryKind::LateFee,
                 instalment: 1,
                 debit: Account::ReceivableLateFee,
                 credit: Account::IncomeLateFee,
@@ -290,7 +296,7 @@ mod tests {
     }
 
     fn paid(debit: Account, credit: Account, minor: i64) -> Declared {
-        let movement = Movement { kind: Kind::Payment, instalment: 1, debit, credit, cause: "P1".into() };
+        let movement = Movement { kind: EntryKind::Payment, instalment: 1, debit, credit, cause: "P1".into() };
         Declared { movement, ..fee(minor) }
     }
 

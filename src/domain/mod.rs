@@ -11,7 +11,9 @@ pub mod facts;
 pub mod intake;
 pub mod journal;
 pub mod money;
+pub mod owner;
 pub mod terms;
+pub mod words;
 
 #[cfg(test)]
 mod tests {
@@ -19,7 +21,9 @@ mod tests {
     use super::decide::credit_record::CreditStatus;
     use super::decide::reminders::Template;
     use super::facts::fact::{Event, FactKind, HoldReason};
-    use super::journal::{Account, Kind};
+    use super::intake::kind::Kind;
+    use super::intake::status::{FileStatus, RowOutcome};
+    use super::journal::{Account, EntryKind, Reason};
 
     /// The store and files keep names and codes: each is read as what it was written for, and nothing else is read.
     #[test]
@@ -30,7 +34,8 @@ mod tests {
                 assert_eq!($kind::parse("something else"), None);
             )*};
         }
-        read_back!(CreditStatus name, FactKind code, HoldReason name, Answer name, Direction name, Kind name, Event name, Template name);
+        read_back!(CreditStatus name, FactKind name, HoldReason name, Answer name, Direction name, EntryKind name, Event name, Template name,
+            FileStatus name, RowOutcome name, Kind name, Reason name);
         assert_eq!(Account::ALL.map(|account| Account::from_code(account.code())), Account::ALL.map(Some));
         assert_eq!(Account::from_code(0), None);
     }

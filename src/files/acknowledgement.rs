@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::atomic;
 use super::reports::defused;
+use crate::domain::intake::status::FileStatus;
 
 /// An acknowledgement and a rejects file that are being written.
 pub struct Acknowledgement {
@@ -65,7 +66,7 @@ impl Acknowledgement {
                 code = LOST,
                 "the partial answers to the file were removed; the remaining answers are written"
             );
-            both.row(0, "", "taken", LOST, &lost(name))?;
+            both.row(0, "", FileStatus::Taken.name(), LOST, &lost(name))?;
         }
         Ok(both)
     }
@@ -166,7 +167,7 @@ pub fn publish(folder: &Path, name: &str, has_rejects: bool) -> io::Result<()> {
             (false, true) if !path.exists() => {
                 tracing::warn!(file = name, code = LOST, "{} was removed before it was complete", path.display());
                 if suffix == ACK {
-                    publish_refusal(folder, name, "taken", LOST, &lost(name))?;
+                    publish_refusal(folder, name, FileStatus::Taken, LOST, &lost(name))?;
                 }
             }
             (false, _) => {}
@@ -189,17 +190,17 @@ pub fn publish_interrupted(
     // No further row will be rejected, so the form does not matter.
     let form = RejectsForm { header: Vec::new(), delimiter: b',', is_marked: false };
     let mut answer = Acknowledgement::open(folder, name, ack_bytes, rejects_bytes, form)?;
-    answer.row(0, "", "interrupted", code, message)?;
+    answer.row(0, "", FileStatus::Interrupted.name(), code, message)?;
     let (_, rejects_bytes) = answer.checkpoint()?;
     publish(folder, name, rejects_bytes > 0)
 }
 
 /// Publishes an acknowledgement without rows: none counts, or their answers are lost.
-pub fn publish_refusal(folder: &Path, name: &str, outcome: &str, code: &str, message: &str) -> io::Result<()> {
+pub fn publish_refusal(folder: &Path, name: &str, status: FileStatus, code: &str, message: &str) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let mut ack = csv::Writer::from_writer(Vec::new());
     ack.write_record(ACK_HEADER).map_err(io::Error::other)?;
-    ack.write_record(["0", "", outcome, code, &*defused(message)]).map_err(io::Error::other)?;
+    ack.write_record(["0", "", status.name(), code, &*defused(message)]).map_err(io::Error::other)?;
     let bytes = ack.into_inner().map_err(|why| io::Error::other(why.to_string()))?;
     atomic::write(&folder.join(format!("{name}.{ACK}")), &bytes)
 }

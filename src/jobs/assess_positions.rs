@@ -7,6 +7,7 @@ use crate::books::done::Done;
 use crate::books::environment::Environment;
 use crate::books::order_decisions::{Changed, PAGE, decide_orders};
 use crate::books::{culprit, suspense};
+use crate::domain::words::count;
 use crate::scheme::Merchant;
 use crate::store::{exceptions, orders};
 
@@ -39,7 +40,7 @@ pub async fn run_for(environment: &Environment, merchant: &Merchant, today: Naiv
             }
         }
         tx.commit().await?;
-        (environment.progress)(&format!("{today} {}: {} orders decided", merchant.id, changed.decided));
+        (environment.progress)(&format!("{today} {}: {} decided", merchant.id, count(changed.decided, "order")));
         before = page;
     }
     let mut tx = environment.store.write().await?;
@@ -56,8 +57,8 @@ pub async fn dry_run(environment: &Environment, today: NaiveDate) -> Result<Vec<
     let mut tx = environment.store.read().await?;
     let mut would = Vec::new();
     for merchant in &environment.scheme.merchants {
-        let count = orders::count_to_decide(&mut tx, &merchant.id, today).await?;
-        would.push(format!("{}: {count} orders would be decided for {today}", merchant.id));
+        let orders = orders::count_to_decide(&mut tx, &merchant.id, today).await?;
+        would.push(format!("{}: {} would be decided for {today}", merchant.id, count(orders, "order")));
     }
     Ok(would)
 }

@@ -19,6 +19,8 @@ use crate::books::{expected_files, held_back, inboxes, recheck, reference_rates,
 use crate::clock;
 use crate::domain::bank::instruction::Direction;
 use crate::domain::calendar::plus;
+use crate::domain::owner::Owner;
+use crate::domain::words::count;
 use crate::files::reports::{ManifestFile, MissingMerchant, seal};
 use crate::scheme::Clock;
 use crate::store::exceptions::NewException;
@@ -67,12 +69,12 @@ pub async fn seal_books(environment: &Environment, today: NaiveDate, again: Agai
     }
     for merchant in &environment.scheme.merchants {
         let since = scheme::missing_since(&mut tx, &merchant.id, today).await?.unwrap_or(today);
-        exceptions::number(&mut tx, &merchant.id, since, today).await?;
+        exceptions::number(&mut tx, Owner::Merchant(&merchant.id), since, today).await?;
     }
     let (mut rendered, faults) = prove(&mut tx, environment, today, Some(&staged), faults).await?;
     again.record(&mut tx, today).await?;
     leave_out(&mut tx, environment, &faults, today).await?;
-    exceptions::number(&mut tx, "", today, today).await?;
+    exceptions::number(&mut tx, Owner::Scheme, today, today).await?;
     render_scheme(&mut tx, environment, today, Some(&staged), &mut rendered).await?;
     let files = i64::try_from(rendered.files.len()).unwrap_or(i64::MAX);
     let missing = faults.of_merchants.iter().map(|(id, lines)| (id.clone(), lines.join("\n")));
@@ -100,7 +102,7 @@ pub async fn dry_run(environment: &Environment, today: NaiveDate) -> Result<Vec<
     let line = match prove(&mut tx, environment, today, None, Faults::default()).await {
         Ok((mut rendered, faults)) if faults.of_merchants.is_empty() => {
             render_scheme(&mut tx, environment, today, None, &mut rendered).await?;
-            format!("{today} adds up and would be sealed with {} files", rendered.files.len())
+            format!("{today} adds up and would be sealed with {}", count(rendered.files.len(), "file"))
         }
         Ok((_, faults)) => {
             let lines: Vec<&str> = faults.of_merchants.values().flatten().map(String::as_str).collect();
@@ -169,24 +171,24 @@ fn remove_files_of(folder: &Path, merchant: &str, today: NaiveDate) -> Result<()
 /// Opens an exception about each merchant left out of a seal. The instructions of these merchants are not sent with it;
 /// their plans are reviewed on the next day.
 async fn leave_out(tx: &mut Tx, environment: &Environment, faults: &Faults, today: NaiveDate) -> Result<()> {
-    let told = exceptions::open_keys(tx, "", BROKEN).await?;
+    let reported = exceptions::open_keys(tx, Owner::Scheme, BROKEN).await?;
     for merchant in &environment.scheme.merchants {
-        let is_told = told.contains(&merchant.id);
+        let is_reported = reported.contains(&merchant.id);
         match faults.of_merchants.get(&merchant.id) {
             Some(lines) => {
-                if !is_told {
+                if !is_reported {
                     let short = faults.in_short(&merchant.id);
                     let message =
                         format!("left out of the seal since {today}, because its books {short}: {}", lines.join("; "));
                     let code = BROKEN.to_owned();
                     let exception = NewException { code, row_key: merchant.id.clone(), message, ..Default::default() };
-                    exceptions::open(tx, "", today, &[exception]).await?;
+                    exceptions::open(tx, Owner::Scheme, today, &[exception]).await?;
                 }
                 for direction in Direction::ALL {
                     instructions::put_off(tx, &merchant.id, direction, today, plus(today, 1)).await?;
                 }
             }
-            None if is_told => exceptions::resolve(tx, "", &[BROKEN], &[&merchant.id], today).await?,
+            None if is_reported => exceptions::resolve(tx, Owner::Scheme, &[BROKEN], &[&merchant.id], today).await?,
             None => {}
         }
     }

@@ -30,8 +30,8 @@ pub async fn dry_run(environment: &Environment, today: NaiveDate) -> Result<Vec<
         let Left { settled, unsettled, awaited, ended, late } =
             bill_matching::left(&mut tx, environment, merchant, today).await?;
         would.push(format!(
-            "{}: {settled} rows of bills would be matched, {awaited} of ours awaited, {ended} no longer, {late} found late, \
-             {unsettled} no longer matched",
+            "{}: bill rows that would be matched: {settled}, unmatched again: {unsettled}; payments and refunds that would \
+             be expected in a bill: {awaited}, no longer expected: {ended}, reported as late: {late}",
             merchant.id
         ));
     }

@@ -13,6 +13,7 @@ use crate::books::instruction_plans::{self, Asked, Findings, sooner};
 use crate::domain::bank::instruction::{Attempt, Direction, Next};
 use crate::domain::bank::pay_out::{self, Credit};
 use crate::domain::decide::position::Position;
+use crate::domain::owner::Owner;
 use crate::scheme::Merchant;
 use crate::store::exceptions::NewException;
 use crate::store::instructions::Plan;
@@ -25,8 +26,9 @@ pub async fn run_for(environment: &Environment, merchant: &Merchant, today: Naiv
         let booked = journal::recorded(tx, &merchant.id, &ids, today).await?;
         let positions = positions::of_orders(tx, &merchant.id, &ids).await?;
         let earlier = instructions::of_orders(tx, &merchant.id, Direction::PayOut, &ids).await?;
-        let told_failed = exceptions::open_about(tx, &merchant.id, "PAYOUT_FAILED", &ids).await?;
-        let told_overpaid = exceptions::open_about(tx, &merchant.id, "CREDIT_OVERPAID", &ids).await?;
+        let failed_reported = exceptions::open_about(tx, Owner::Merchant(&merchant.id), "PAYOUT_FAILED", &ids).await?;
+        let overpaid_reported =
+            exceptions::open_about(tx, Owner::Merchant(&merchant.id), "CREDIT_OVERPAID", &ids).await?;
         let mut findings = Findings::new(Direction::PayOut, today);
         let plans: HashMap<&str, &Plan> = page.iter().map(|plan| (plan.order_id.as_str(), plan)).collect();
         for stored in &known {
@@ -64,7 +66,7 @@ pub async fn run_for(environment: &Environment, merchant: &Merchant, today: Naiv
                 message,
                 ..NewException::default()
             };
-            match (next == Next::Exhausted, told_failed.contains(id)) {
+            match (next == Next::Exhausted, failed_reported.contains(id)) {
                 (true, false) => findings.open(exception(
                     "PAYOUT_FAILED",
                     minor,
@@ -74,11 +76,11 @@ pub async fn run_for(environment: &Environment, merchant: &Merchant, today: Naiv
                 (false, true) => findings.settled.push(("PAYOUT_FAILED", id.to_owned())),
                 _ => {}
             }
-            match (minor < 0, told_overpaid.contains(id)) {
+            match (minor < 0, overpaid_reported.contains(id)) {
                 (true, false) => findings.open(exception(
                     "CREDIT_OVERPAID",
                     -minor,
-                    "paid out before it came to light that it was not the customer's; later credit of the order is \
+                    "paid out before it became known that it was not the customer's; later credit of the order is \
                      netted with it, or ask for it back"
                         .to_owned(),
                 )),

@@ -26,8 +26,9 @@ use crate::domain::decide::during_day::Owed;
 use crate::domain::decide::reminders::{Template, due_dates};
 use crate::domain::facts::customer::Customer;
 use crate::domain::terms::hold::HoldEffect;
+use crate::domain::words::count;
 use crate::scheme::{Clock, Merchant};
-use crate::store::mails::{self, MailRow, PlannedStep, ReminderRow};
+use crate::store::mails::{self, MailRow, MailStatus, PlannedStep, ReminderRow};
 use crate::store::orders::{self, Moved};
 use crate::store::{Tx, customers, files, is_of_store, positions, scheme};
 
@@ -50,8 +51,8 @@ pub async fn run(environment: &Environment, now: DateTime<Utc>) -> Result<Done> 
     }
     let delivered = deliver::run(environment, day, now, &unsure).await?;
     if let Some(why) = &delivered.delayed {
-        let count = delivered.waiting;
-        undelivered(vec![format!("{count} mails could not be handed over and wait for the next run of today: {why}")])?;
+        let waiting = count(delivered.waiting, "mail");
+        undelivered(vec![format!("not handed over, and left for the next run of today: {waiting}: {why}")])?;
     }
     Ok(Done(vec![
         ("mails planned", planned.mails),
@@ -69,12 +70,13 @@ pub async fn dry_run(environment: &Environment, today: NaiveDate, now: DateTime<
     let (due, _) = due_on_day(&mut tx, environment, today, mail_day(environment, today, now)).await?;
     let mut by_template: BTreeMap<Template, (i64, HashSet<&str>)> = BTreeMap::new();
     for item in &due {
-        let (count, who) = by_template.entry(item.template).or_default();
-        *count += 1;
+        let (instalments, who) = by_template.entry(item.template).or_default();
+        *instalments += 1;
         who.insert(&item.customer_id);
     }
-    let line = |(template, (count, who)): (&Template, &(i64, HashSet<&str>))| {
-        format!("{}: {count} instalments of {} customers would be reminded of", template.name(), who.len())
+    let line = |(template, (instalments, who)): (&Template, &(i64, HashSet<&str>))| {
+        let (instalments, customers) = (count(*instalments, "instalment"), count(who.len(), "customer"));
+        format!("{}: {customers} would be reminded of {instalments}", template.name())
     };
     Ok(by_template.iter().map(line).collect())
 }
@@ -120,7 +122,7 @@ async fn due_on_day<'s>(
             Ok(mut items) => due.append(&mut items),
             Err(why) if is_of_store(&why) => return Err(why),
             Err(why) => {
-                tracing::error!(merchant = merchant.id, "nothing is written about its orders: {why:#}");
+                tracing::error!(merchant = merchant.id, "no mails are planned for the merchant's orders: {why:#}");
                 left_out += 1;
             }
         }
@@ -221,15 +223,16 @@ impl PlannedStep {
         if self.order_id != item.order_id || self.instalment != position.instalment {
             return false;
         }
-        let on_its_way =
-            matches!(self.mail.as_deref(), Some("queued" | "sending" | "sent")) && self.suppressed.is_none();
+        let on_its_way = self.mail.is_some_and(MailStatus::is_on_its_way) && self.suppressed.is_none();
         match item.template {
             Template::Notice => {
                 let counts = position.credit.since.is_none_or(|since| self.business_date >= since);
-                let is_notice = self.template == Template::Notice.name() && counts;
+                let is_notice = self.template == Template::Notice && counts;
                 is_notice && (on_its_way || self.mail.is_some() && self.business_date == day)
             }
-            _ => self.step == item.step && (self.mail.is_some() || self.business_date != day),
+            Template::Upcoming | Template::DueToday | Template::Overdue => {
+                self.step == item.step && (self.mail.is_some() || self.business_date != day)
+            }
         }
     }
 }
@@ -283,11 +286,11 @@ async fn plan(
             mail_no: next_mail_no,
             customer_id: customer_id.clone(),
             business_date: day,
-            template: template.name().to_owned(),
+            template,
             locale: customer.locale.clone(),
             message_id: message_id(environment, day, next_mail_no),
             send_at,
-            status: "queued".to_owned(),
+            status: MailStatus::Queued,
             attempts: 0,
             error: None,
         });
@@ -378,7 +381,7 @@ impl Item<'_> {
             business_date: day,
             mail_no,
             suppressed,
-            template: self.template.name().to_owned(),
+            template: self.template,
             due_on: self.owed.position.due_on.unwrap_or(day),
             outstanding_minor: 0,
             late_fee_minor: 0,

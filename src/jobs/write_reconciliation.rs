@@ -20,7 +20,7 @@ use crate::store::scheme::{self, SealedDay};
 pub async fn run(environment: &Environment) -> Result<Done> {
     let waiting = waiting(environment).await?;
     for day in &waiting {
-        publish(environment, day).await.with_context(|| format!("putting out the files of {}", day.business_date))?;
+        publish(environment, day).await.with_context(|| format!("publishing the files of {}", day.business_date))?;
     }
     let answers = remote::send_answers_left(environment).await;
     remote::send_reports(environment).await?;
@@ -30,7 +30,7 @@ pub async fn run(environment: &Environment) -> Result<Done> {
 
 pub async fn dry_run(environment: &Environment) -> Result<Vec<String>> {
     let waiting = waiting(environment).await?;
-    Ok(waiting.iter().map(|day| format!("{}: its files would be put out", day.business_date)).collect())
+    Ok(waiting.iter().map(|day| format!("{}: its files would be published", day.business_date)).collect())
 }
 
 /// Returns the sealed days whose files are not published yet, or are gone.
@@ -55,7 +55,7 @@ async fn publish(environment: &Environment, day: &SealedDay) -> Result<()> {
         atomic::write(&staged.join("manifest.json"), &manifest.to_bytes())?;
         atomic::rename(&staged, &folder)?;
     }
-    remote::queue_reports(environment, &folder, day.business_date).context("having the reports sent")?;
+    remote::queue_reports(environment, &folder, day.business_date).context("queueing the reports to be sent")?;
     scheme::published(&mut tx, day.business_date).await?;
     tx.commit().await
 }
@@ -74,6 +74,9 @@ async fn render_again(
 ) -> Result<()> {
     fs::create_dir_all(staged)?;
     render(tx, environment, day, Books::Sealed, Some(staged)).await?;
-    ensure!(is_whole(staged, manifest), "made again, the files of {day} are not those that were sealed; run verify");
+    ensure!(
+        is_whole(staged, manifest),
+        "the files of {day}, rendered again, differ from those that were sealed; run `paylater verify`"
+    );
     Ok(())
 }

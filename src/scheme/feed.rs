@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::domain::intake::arrival::{Expected, RejectLimit};
+use crate::domain::owner::Owner;
 use crate::files::inbox::{Found, NamePattern};
 use crate::files::profile::Profile;
 use crate::files::read::container::{Delivery, Packing};
@@ -31,8 +32,8 @@ pub struct Feed {
     pub kind: Kind,
     /// How the files are read.
     pub profile: Arc<Profile>,
-    /// The merchant that owns the files; `None` for customers and agreements.
-    pub merchant: Option<String>,
+    /// Whose the files are: a merchant's, or the scheme's for customers and agreements.
+    pub owner: Owner,
     /// The provider that reports the money in the files, for matching.
     pub provider: Option<String>,
     /// What the bills of this feed must show; `None` for other kinds of files.
@@ -105,7 +106,7 @@ pub enum Afterwards {
     Keep,
 }
 
-/// What is done about a day whose remote inbox could not be looked into.
+/// What is done about a day whose remote inbox could not be listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Unreachable {
@@ -117,14 +118,9 @@ pub enum Unreachable {
 }
 
 impl Feed {
-    /// The id of the merchant that owns the files; empty for the files of the whole scheme.
-    pub fn merchant_id(&self) -> &str {
-        self.merchant.as_deref().unwrap_or_default()
-    }
-
     /// Whether the feed's files concern a merchant. Those of the whole scheme concern every merchant.
     pub fn concerns(&self, merchant_id: &str) -> bool {
-        self.merchant.as_deref().is_none_or(|owner| owner == merchant_id)
+        self.owner.merchant().is_none_or(|owner| owner == merchant_id)
     }
 
     /// A found file of this feed, together with how to read it.

@@ -6,6 +6,7 @@ use anyhow::Result;
 use chrono::NaiveDate;
 
 use super::engine::{Tx, on_engine, sql_for};
+use crate::domain::intake::kind::Kind;
 
 /// Whether a file of a feed with this date in its name has been taken, now or earlier. A duplicate counts if it repeats a file
 /// of this date or has no rows; a repeat of another day's rows does not count.
@@ -59,7 +60,7 @@ pub async fn count_numbers(
 pub struct WaitingRow {
     pub file_no: i64,
     pub line: i64,
-    pub kind: String,
+    pub kind: Kind,
     pub row_key: String,
     pub order_id: String,
     pub code: String,

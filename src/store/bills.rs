@@ -10,6 +10,7 @@ use super::bulk::{self, Table, row};
 use super::corrections::{in_books, in_force, in_force_on};
 use super::engine::{Tx, key_set, on_engine, sql_for};
 use super::fact_columns::BOOKED_DAY;
+use crate::domain::facts::fact::FactKind;
 use crate::domain::facts::source::Source;
 use crate::domain::money::Currency;
 
@@ -36,7 +37,7 @@ const LINE: Table = Table {
 
 /// A line of a bill, about a payment or refund.
 pub struct NewLine<'a> {
-    pub event: &'static str,
+    pub event: FactKind,
     pub key: &'a str,
     pub order_id: &'a str,
     pub minor: i64,
@@ -74,7 +75,7 @@ pub async fn add(tx: &mut Tx, merchant: &str, today: NaiveDate, lines: &[NewLine
 }
 
 /// Marks these lines as failed, as the provider reports.
-pub async fn fail(tx: &mut Tx, merchant: &str, event: &str, keys: &[&str], today: NaiveDate) -> Result<()> {
+pub async fn fail(tx: &mut Tx, merchant: &str, event: FactKind, keys: &[&str], today: NaiveDate) -> Result<()> {
     let sql = sql_for(
         tx,
         "UPDATE provider_line SET failed_on = $4
@@ -107,7 +108,7 @@ pub struct ListedLine {
 pub async fn listed(
     tx: &mut Tx,
     merchant: &str,
-    event: &str,
+    event: FactKind,
     keys: &[&str],
 ) -> Result<HashMap<String, Vec<ListedLine>>> {
     let sql = sql_for(
@@ -127,7 +128,12 @@ pub async fn listed(
 }
 
 /// The provider's transaction ids for these keys; for a refund, the id of its payment.
-pub async fn transactions(tx: &mut Tx, merchant: &str, event: &str, keys: &[&str]) -> Result<HashMap<String, String>> {
+pub async fn transactions(
+    tx: &mut Tx,
+    merchant: &str,
+    event: FactKind,
+    keys: &[&str],
+) -> Result<HashMap<String, String>> {
     let sql = sql_for(
         tx,
         "SELECT event_key, transaction_id FROM provider_line
@@ -143,7 +149,7 @@ pub async fn transactions(tx: &mut Tx, merchant: &str, event: &str, keys: &[&str
 pub async fn expected_since(
     tx: &mut Tx,
     merchant: &str,
-    event: &str,
+    event: FactKind,
     keys: &[&str],
 ) -> Result<HashMap<String, NaiveDate>> {
     let sql = sql_for(
@@ -219,7 +225,7 @@ pub async fn count_to_settle(tx: &mut Tx, merchant: &str, today: NaiveDate) -> R
 
 /// Lines whose settlement at the end of a sealed day contradicts the books: settled although the books did not agree, or not
 /// settled although they did.
-pub async fn inconsistent(tx: &mut Tx, merchant: &str, day: NaiveDate, limit: i64) -> Result<Vec<(String, String)>> {
+pub async fn inconsistent(tx: &mut Tx, merchant: &str, day: NaiveDate, limit: i64) -> Result<Vec<(FactKind, String)>> {
     let (then, by_now) = (agrees_by("l.settled_on"), agrees_by("$2"));
     let sql = format!(
         "SELECT event, event_key FROM provider_line l
@@ -246,7 +252,7 @@ pub async fn corrected_on(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Resu
 /// A line, with the books' entry for the same key.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct LineRow {
-    pub event: String,
+    pub event: FactKind,
     pub event_key: String,
     pub order_id: String,
     pub amount_minor: i64,

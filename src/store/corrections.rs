@@ -10,7 +10,7 @@ use super::engine::{Tx, key_set, on_engine, sql_for};
 use super::fact_columns::{BOOKED_DAY, Columns};
 use crate::domain::calendar::plus;
 use crate::domain::facts::correction::Correction;
-use crate::domain::facts::fact::Fact;
+use crate::domain::facts::fact::{Fact, FactKind};
 use crate::domain::facts::source::Source;
 
 const CORRECTION: Table = Table {
@@ -66,7 +66,7 @@ pub async fn add(tx: &mut Tx, merchant: &str, corrections: &[NewCorrection]) -> 
             merchant,
             correction.id.as_str(),
             order_id.as_str(),
-            correction.kind.as_str(),
+            correction.kind,
             correction.fact_id.as_str(),
             if instead.is_some() { "replace" } else { "void" },
             correction.corrected_at,
@@ -116,7 +116,7 @@ pub async fn of_orders(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Resul
 struct Row {
     correction_id: String,
     order_id: String,
-    kind: String,
+    kind: FactKind,
     fact_id: String,
     corrected_at: DateTime<Utc>,
     booked_on: NaiveDate,
@@ -138,7 +138,7 @@ impl Row {
             None => None,
             Some((effective_at, effective_on)) => {
                 let reading = || format!("stored correction {} of {} {}", self.correction_id, self.kind, self.fact_id);
-                let what = self.columns.read(&self.kind).with_context(reading)?;
+                let what = self.columns.read(self.kind).with_context(reading)?;
                 let (id, booked_on) = (self.fact_id.clone(), self.booked_on);
                 Some(Fact { id, effective_at, effective_on, booked_on, source, what })
             }
@@ -162,7 +162,7 @@ impl Row {
 /// A corrected key and the effect on its booked money.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct MoneyCorrected {
-    pub event: String,
+    pub event: FactKind,
     pub fact_id: String,
     pub order_id: String,
     pub currency: String,

@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::bulk::{self, Table, row};
 use super::engine::{Tx, key_set, on_engine, sql_for};
-use crate::domain::decide::credit_record::CreditStep;
+use crate::domain::decide::credit_record::{CreditStatus, CreditStep};
 
 const CREDIT_STEP: Table = Table {
     name: "credit_step",
@@ -48,7 +48,7 @@ pub async fn add(tx: &mut Tx, merchant: &str, today: NaiveDate, steps: &[(String
             order_id.as_str(),
             step.instalment,
             *step_no,
-            step.status.name(),
+            step.status,
             today,
             step.days_past_due,
             step.minor,
@@ -66,7 +66,7 @@ pub struct CreditStepRow {
     pub order_id: String,
     pub instalment: i64,
     pub step_no: i64,
-    pub status: String,
+    pub status: CreditStatus,
     pub since: NaiveDate,
     pub days_past_due: i64,
     pub amount_minor: i64,

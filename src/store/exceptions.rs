@@ -8,6 +8,8 @@ use chrono::NaiveDate;
 use super::bulk::{self, Table, row};
 use super::engine::{Tx, key_set, on_engine, sql_for};
 use crate::domain::facts::source::Source;
+use crate::domain::intake::kind::Kind;
+use crate::domain::owner::Owner;
 
 const EXCEPTION: Table = Table {
     name: "exception",
@@ -41,17 +43,17 @@ pub struct NewException {
     pub message: String,
 }
 
-/// Opens exceptions of a merchant, or of the scheme if `merchant` is empty.
-pub async fn open(tx: &mut Tx, merchant: &str, today: NaiveDate, exceptions: &[NewException]) -> Result<()> {
+/// Opens exceptions of a merchant or of the scheme.
+pub async fn open(tx: &mut Tx, owner: Owner<&str>, today: NaiveDate, exceptions: &[NewException]) -> Result<()> {
     if exceptions.is_empty() {
         return Ok(());
     }
     let sql = "SELECT COALESCE(MAX(exception_no), 0) FROM exception WHERE merchant_id = $1";
-    let last: i64 = on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).fetch_one(c).await?);
+    let last: i64 = on_engine!(tx, |c| sqlx::query_scalar(sql).bind(owner).fetch_one(c).await?);
     let mut cells = Vec::new();
     for (exception, number) in exceptions.iter().zip(last + 1..) {
         cells.extend(row![
-            merchant,
+            owner,
             number,
             exception.code.as_str(),
             exception.row_key.as_str(),
@@ -69,7 +71,13 @@ pub async fn open(tx: &mut Tx, merchant: &str, today: NaiveDate, exceptions: &[N
 }
 
 /// Resolves open exceptions with these codes about rows with these keys.
-pub async fn resolve(tx: &mut Tx, merchant: &str, codes: &[&str], row_keys: &[&str], today: NaiveDate) -> Result<()> {
+pub async fn resolve(
+    tx: &mut Tx,
+    owner: Owner<&str>,
+    codes: &[&str],
+    row_keys: &[&str],
+    today: NaiveDate,
+) -> Result<()> {
     if row_keys.is_empty() {
         return Ok(());
     }
@@ -81,7 +89,7 @@ pub async fn resolve(tx: &mut Tx, merchant: &str, codes: &[&str], row_keys: &[&s
     let codes = key_set(codes.iter().copied());
     let row_keys = key_set(row_keys.iter().copied());
     on_engine!(tx, |c| {
-        sqlx::query(sql).bind(merchant).bind(codes).bind(row_keys).bind(today).execute(c).await.map(|_| ())
+        sqlx::query(sql).bind(owner).bind(codes).bind(row_keys).bind(today).execute(c).await.map(|_| ())
     })?;
     Ok(())
 }
@@ -96,7 +104,7 @@ pub async fn resolve_if_open(
 ) -> Result<()> {
     let sql = "SELECT EXISTS (SELECT 1 FROM exception WHERE merchant_id = $1 AND resolved_on IS NULL AND code = $2)";
     let any: bool = on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(code).fetch_one(c).await?);
-    if any { resolve(tx, merchant, &[code], row_keys, today).await } else { Ok(()) }
+    if any { resolve(tx, Owner::Merchant(merchant), &[code], row_keys, today).await } else { Ok(()) }
 }
 
 /// Resolves open exceptions with these codes about single rows, because rows of different kinds may share a key.
@@ -127,11 +135,11 @@ pub async fn resolve_rows(
 }
 
 /// Closes the open exceptions about a whole file, with the reason.
-pub async fn resolve_file(tx: &mut Tx, merchant: &str, file_no: i64, today: NaiveDate, why: &str) -> Result<()> {
+pub async fn resolve_file(tx: &mut Tx, owner: Owner<&str>, file_no: i64, today: NaiveDate, why: &str) -> Result<()> {
     let sql = "UPDATE exception SET resolved_on = $3, resolution = $4
                WHERE merchant_id = $1 AND row_key = '' AND resolved_on IS NULL AND file_no = $2";
     on_engine!(tx, |c| {
-        sqlx::query(sql).bind(merchant).bind(file_no).bind(today).bind(why).execute(c).await.map(|_| ())
+        sqlx::query(sql).bind(owner).bind(file_no).bind(today).bind(why).execute(c).await.map(|_| ())
     })?;
     Ok(())
 }
@@ -143,25 +151,25 @@ pub struct ExceptionState {
     pub message: String,
     pub resolved_on: Option<NaiveDate>,
     /// The kind of the row it concerns, if that row still waits.
-    pub waiting: Option<String>,
+    pub waiting: Option<Kind>,
 }
 
-pub async fn state(tx: &mut Tx, merchant: &str, number: i64) -> Result<Option<ExceptionState>> {
+pub async fn state(tx: &mut Tx, owner: Owner<&str>, number: i64) -> Result<Option<ExceptionState>> {
     let sql = "SELECT e.code, e.message, e.resolved_on, r.kind AS waiting FROM exception e
                LEFT JOIN input_row r ON r.file_no = e.file_no AND r.line = e.line AND r.outcome = 'pending'
                WHERE e.merchant_id = $1 AND e.exception_no = $2";
-    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(number).fetch_optional(c).await?))
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(owner).bind(number).fetch_optional(c).await?))
 }
 
 /// The number in the books of an exception that reports name by this one.
-pub async fn reported_as(tx: &mut Tx, merchant: &str, report_no: i64) -> Result<Option<i64>> {
+pub async fn reported_as(tx: &mut Tx, owner: Owner<&str>, report_no: i64) -> Result<Option<i64>> {
     let sql = "SELECT exception_no FROM exception WHERE merchant_id = $1 AND report_no = $2";
-    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(report_no).fetch_optional(c).await?))
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(owner).bind(report_no).fetch_optional(c).await?))
 }
 
 /// Gives numbers to the exceptions that the report of the open day lists for the first time: those opened since..=today and
 /// still open, or closed with a reason. Their order follows from what they say, not from when a job found them.
-pub async fn number(tx: &mut Tx, merchant: &str, since: NaiveDate, today: NaiveDate) -> Result<()> {
+pub async fn number(tx: &mut Tx, owner: Owner<&str>, since: NaiveDate, today: NaiveDate) -> Result<()> {
     let sql = "UPDATE exception SET report_no = fresh.report_no, numbered_on = $3
                FROM (SELECT e.exception_no,
                             (SELECT COALESCE(MAX(report_no), 0) FROM exception WHERE merchant_id = $1)
@@ -172,26 +180,32 @@ pub async fn number(tx: &mut Tx, merchant: &str, since: NaiveDate, today: NaiveD
                      WHERE e.merchant_id = $1 AND e.opened_on BETWEEN $2 AND $3 AND e.report_no IS NULL
                        AND (e.resolved_on IS NULL OR e.resolution IS NOT NULL)) AS fresh
                WHERE exception.merchant_id = $1 AND exception.exception_no = fresh.exception_no";
-    on_engine!(tx, |c| sqlx::query(sql).bind(merchant).bind(since).bind(today).execute(c).await.map(|_| ()))?;
+    on_engine!(tx, |c| sqlx::query(sql).bind(owner).bind(since).bind(today).execute(c).await.map(|_| ()))?;
     Ok(())
 }
 
 /// Updates the message about a file that was missed today with what has become known since.
-pub async fn update_missing(tx: &mut Tx, merchant: &str, row_key: &str, today: NaiveDate, message: &str) -> Result<()> {
+pub async fn update_missing(
+    tx: &mut Tx,
+    owner: Owner<&str>,
+    row_key: &str,
+    today: NaiveDate,
+    message: &str,
+) -> Result<()> {
     let sql = "UPDATE exception SET message = $4
                WHERE merchant_id = $1 AND row_key = $2 AND code = 'FILE_MISSING' AND opened_on = $3 AND message <> $4";
     on_engine!(tx, |c| {
-        sqlx::query(sql).bind(merchant).bind(row_key).bind(today).bind(message).execute(c).await.map(|_| ())
+        sqlx::query(sql).bind(owner).bind(row_key).bind(today).bind(message).execute(c).await.map(|_| ())
     })?;
     Ok(())
 }
 
 /// Closes one exception, with the reason.
-pub async fn close(tx: &mut Tx, merchant: &str, number: i64, today: NaiveDate, why: &str) -> Result<()> {
+pub async fn close(tx: &mut Tx, owner: Owner<&str>, number: i64, today: NaiveDate, why: &str) -> Result<()> {
     let sql = "UPDATE exception SET resolved_on = $3, resolution = $4
                WHERE merchant_id = $1 AND exception_no = $2 AND resolved_on IS NULL";
     on_engine!(tx, |c| {
-        sqlx::query(sql).bind(merchant).bind(number).bind(today).bind(why).execute(c).await.map(|_| ())
+        sqlx::query(sql).bind(owner).bind(number).bind(today).bind(why).execute(c).await.map(|_| ())
     })?;
     Ok(())
 }
@@ -232,16 +246,16 @@ pub async fn resolve_owing(tx: &mut Tx, merchant: &str, today: NaiveDate) -> Res
 }
 
 /// Whether this file has ever been reported as missing.
-pub async fn is_missing_reported(tx: &mut Tx, merchant: &str, row_key: &str) -> Result<bool> {
+pub async fn is_missing_reported(tx: &mut Tx, owner: Owner<&str>, row_key: &str) -> Result<bool> {
     let sql = "SELECT COUNT(*) > 0 FROM exception WHERE merchant_id = $1 AND row_key = $2 AND code = 'FILE_MISSING'";
-    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(row_key).fetch_one(c).await?))
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(owner).bind(row_key).fetch_one(c).await?))
 }
 
-/// A merchant's missing files whose exceptions are open, each with the day on which the exception was opened.
-pub async fn files_missing(tx: &mut Tx, merchant: &str) -> Result<Vec<(String, NaiveDate)>> {
+/// An owner's missing files whose exceptions are open, each with the day on which the exception was opened.
+pub async fn files_missing(tx: &mut Tx, owner: Owner<&str>) -> Result<Vec<(String, NaiveDate)>> {
     let sql = "SELECT row_key, opened_on FROM exception
                WHERE merchant_id = $1 AND code = 'FILE_MISSING' AND resolved_on IS NULL ORDER BY row_key";
-    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).fetch_all(c).await?))
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(owner).fetch_all(c).await?))
 }
 
 /// The orders among these with an exception NOT_FULFILLED that is open, or that a person closed with a reason.
@@ -258,14 +272,14 @@ pub async fn not_fulfilled_reported(tx: &mut Tx, merchant: &str, order_ids: &[&s
 }
 
 /// The row keys of the open exceptions with a code.
-pub async fn open_keys(tx: &mut Tx, merchant: &str, code: &str) -> Result<Vec<String>> {
+pub async fn open_keys(tx: &mut Tx, owner: Owner<&str>, code: &str) -> Result<Vec<String>> {
     let sql = "SELECT row_key FROM exception WHERE merchant_id = $1 AND resolved_on IS NULL AND code = $2
                ORDER BY exception_no";
-    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(code).fetch_all(c).await?))
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(owner).bind(code).fetch_all(c).await?))
 }
 
 /// The keys among these with an open exception of this code.
-pub async fn open_about(tx: &mut Tx, merchant: &str, code: &str, row_keys: &[&str]) -> Result<HashSet<String>> {
+pub async fn open_about(tx: &mut Tx, owner: Owner<&str>, code: &str, row_keys: &[&str]) -> Result<HashSet<String>> {
     let sql = sql_for(
         tx,
         "SELECT row_key FROM exception
@@ -273,14 +287,15 @@ pub async fn open_about(tx: &mut Tx, merchant: &str, code: &str, row_keys: &[&st
     );
     let keys = key_set(row_keys.iter().copied());
     let rows: Vec<String> =
-        on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(code).bind(keys).fetch_all(c).await?);
+        on_engine!(tx, |c| sqlx::query_scalar(sql).bind(owner).bind(code).bind(keys).fetch_all(c).await?);
     Ok(rows.into_iter().collect())
 }
 
 /// An exception, as reported.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct ExceptionRow {
-    pub merchant_id: String,
+    #[sqlx(rename = "merchant_id")]
+    pub owner: Owner,
     /// In the order in which they were opened.
     pub exception_no: i64,
     /// As reports name it, from the first that lists it.
@@ -302,14 +317,14 @@ pub(super) const REPORTED: &str = "e.merchant_id, e.exception_no, e.report_no, e
     e.amount_minor, e.currency, e.opened_on, e.resolved_on, e.message, e.resolution FROM exception e LEFT JOIN file f ON f.file_no = e.file_no";
 
 /// Exceptions that were open at the end of a day, or that a person closed on the days since..=day, oldest first.
-pub async fn open_at(tx: &mut Tx, merchant: &str, since: NaiveDate, day: NaiveDate) -> Result<Vec<ExceptionRow>> {
+pub async fn open_at(tx: &mut Tx, owner: Owner<&str>, since: NaiveDate, day: NaiveDate) -> Result<Vec<ExceptionRow>> {
     let sql = sqlx::AssertSqlSafe(format!(
         "SELECT {REPORTED}
          WHERE e.merchant_id = $1 AND e.opened_on <= $2
            AND (e.resolved_on IS NULL OR e.resolved_on > $2 OR (e.resolved_on >= $3 AND e.resolution IS NOT NULL))
          ORDER BY e.report_no, e.exception_no"
     ));
-    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).bind(since).fetch_all(c).await?))
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(owner).bind(day).bind(since).fetch_all(c).await?))
 }
 
 /// Open exceptions with one of these codes, of all merchants and the scheme, latest first, at most `limit`.

@@ -8,6 +8,7 @@ use super::bulk::{self, Table, row};
 use super::corrections::{in_books, in_force, note_in_force};
 use super::engine::{Tx, key_set, on_engine, sql_for};
 use super::fact_columns::BOOKED_DAY;
+use crate::domain::facts::fact::FactKind;
 
 const EXPECTED: Table = Table {
     name: "awaited_line",
@@ -28,7 +29,7 @@ const EXPECTED: Table = Table {
 /// A booked payment or refund, with its source.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Booked {
-    pub event: String,
+    pub event: FactKind,
     pub event_key: String,
     pub order_id: String,
     pub amount_minor: i64,
@@ -138,7 +139,7 @@ pub async fn add(tx: &mut Tx, merchant: &str, fresh: &[(Booked, String, NaiveDat
     for (booked, provider, late_on) in fresh {
         cells.extend(row![
             merchant,
-            booked.event.as_str(),
+            booked.event,
             booked.event_key.as_str(),
             booked.order_id.as_str(),
             booked.amount_minor,
@@ -152,12 +153,18 @@ pub async fn add(tx: &mut Tx, merchant: &str, fresh: &[(Booked, String, NaiveDat
 }
 
 /// Closes the entries with these keys.
-pub async fn close(tx: &mut Tx, merchant: &str, event: &str, keys: &[&str], today: NaiveDate) -> Result<()> {
+pub async fn close(tx: &mut Tx, merchant: &str, event: FactKind, keys: &[&str], today: NaiveDate) -> Result<()> {
     mark(tx, "closed_on", merchant, event, keys, today).await
 }
 
 /// Marks the entries with these keys as reported to finance.
-pub async fn mark_reported(tx: &mut Tx, merchant: &str, event: &str, keys: &[&str], today: NaiveDate) -> Result<()> {
+pub async fn mark_reported(
+    tx: &mut Tx,
+    merchant: &str,
+    event: FactKind,
+    keys: &[&str],
+    today: NaiveDate,
+) -> Result<()> {
     mark(tx, "told_on", merchant, event, keys, today).await
 }
 
@@ -165,7 +172,7 @@ async fn mark(
     tx: &mut Tx,
     column: &'static str,
     merchant: &str,
-    event: &str,
+    event: FactKind,
     keys: &[&str],
     today: NaiveDate,
 ) -> Result<()> {
@@ -186,7 +193,7 @@ async fn mark(
 /// An entry as it was at the end of a day.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct ExpectedRow {
-    pub event: String,
+    pub event: FactKind,
     pub event_key: String,
     pub order_id: String,
     /// The amount first booked, and the amount now in force.

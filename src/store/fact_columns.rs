@@ -1,9 +1,9 @@
 //! How facts are written in columns, their own and those of corrections.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use crate::domain::facts::fact::{Event, HoldReason, What};
+use crate::domain::facts::fact::{Event, FactKind, HoldReason, What};
 
 /// The day on which the money of fact `f` is booked: the day it came, or its own day if that is later. In the words of the
 /// indexes by that day.
@@ -43,26 +43,25 @@ impl Columns {
     }
 
     /// What a fact of a kind says.
-    pub fn read(&self, kind: &str) -> Result<What> {
+    pub fn read(&self, kind: FactKind) -> Result<What> {
         let detail = self.detail.as_deref().unwrap_or_default();
         let minor = || self.amount_minor.context("no amount");
         Ok(match kind {
-            "fulfilment" => What::Fulfilment(Event::parse(detail).context("unknown event")?),
-            "payment" => What::Payment { minor: minor()?, suspended: self.suspended },
-            "refund" => What::Refund { minor: minor()?, suspended: self.suspended },
-            "chargeback" => {
+            FactKind::Fulfilment => What::Fulfilment(Event::parse(detail).context("unknown event")?),
+            FactKind::Payment => What::Payment { minor: minor()?, suspended: self.suspended },
+            FactKind::Refund => What::Refund { minor: minor()?, suspended: self.suspended },
+            FactKind::Chargeback => {
                 let payment_id = detail.to_owned();
                 What::Chargeback { minor: minor()?, payment_id, suspended: self.suspended }
             }
-            "extension" => What::Extension { days: self.days.context("no days")? },
-            "hold" => {
+            FactKind::Extension => What::Extension { days: self.days.context("no days")? },
+            FactKind::Hold => {
                 What::Hold { reason: HoldReason::parse(detail).context("unknown reason")?, ends_on: self.ends_on }
             }
-            "waiver" => What::Waiver { minor: minor()? },
-            "pay_out" => What::PayOut { minor: minor()? },
-            "given_back" => What::GivenBack,
-            "notice" => What::Notice { instalment: detail.parse().context("no instalment")? },
-            _ => bail!("unknown kind"),
+            FactKind::Waiver => What::Waiver { minor: minor()? },
+            FactKind::PayOut => What::PayOut { minor: minor()? },
+            FactKind::GivenBack => What::GivenBack,
+            FactKind::Notice => What::Notice { instalment: detail.parse().context("no instalment")? },
         })
     }
 }

@@ -10,7 +10,7 @@ use super::corrections;
 use super::engine::{Tx, key_set, on_engine, sql_for};
 use super::fact_columns::{BOOKED_DAY, Columns};
 use crate::domain::facts::correction::History;
-use crate::domain::facts::fact::Fact;
+use crate::domain::facts::fact::{Fact, FactKind};
 use crate::domain::facts::source::Source;
 
 const FACT: Table = Table {
@@ -45,7 +45,7 @@ pub struct NewFact {
 }
 
 /// The fingerprints of the known facts of a kind with these keys.
-pub async fn known(tx: &mut Tx, merchant: &str, kind: &str, ids: &[&str]) -> Result<HashMap<String, i64>> {
+pub async fn known(tx: &mut Tx, merchant: &str, kind: FactKind, ids: &[&str]) -> Result<HashMap<String, i64>> {
     let sql = "SELECT fact_id, content FROM fact WHERE merchant_id = $1 AND kind = $2 AND fact_id IN {keys $3}";
     let sql = sql_for(tx, sql);
     let keys = key_set(ids.iter().copied());
@@ -61,7 +61,7 @@ pub async fn add(tx: &mut Tx, merchant: &str, facts: &[NewFact]) -> Result<()> {
         cells.extend(row![
             merchant,
             order_id.as_str(),
-            fact.what.kind().code(),
+            fact.what.kind(),
             fact.id.as_str(),
             fact.effective_at,
             fact.effective_on,
@@ -95,7 +95,7 @@ pub async fn of_orders(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Resul
 }
 
 /// The orders of the known facts of a kind with these keys.
-pub async fn orders_of(tx: &mut Tx, merchant: &str, kind: &str, ids: &[&str]) -> Result<HashMap<String, String>> {
+pub async fn orders_of(tx: &mut Tx, merchant: &str, kind: FactKind, ids: &[&str]) -> Result<HashMap<String, String>> {
     let sql = "SELECT fact_id, order_id FROM fact WHERE merchant_id = $1 AND kind = $2 AND fact_id IN {keys $3}";
     let sql = sql_for(tx, sql);
     let keys = key_set(ids.iter().copied());
@@ -124,7 +124,7 @@ pub async fn with_notes(
 /// Money booked on a day, for the matching report.
 #[derive(sqlx::FromRow)]
 pub struct BookedPayment {
-    pub event: String,
+    pub event: FactKind,
     pub fact_id: String,
     pub order_id: String,
     pub amount_minor: i64,
@@ -203,7 +203,7 @@ pub async fn sum_booked_on(
 #[derive(sqlx::FromRow)]
 struct FactRow {
     order_id: String,
-    kind: String,
+    kind: FactKind,
     fact_id: String,
     effective_at: DateTime<Utc>,
     effective_on: NaiveDate,
@@ -219,7 +219,7 @@ impl FactRow {
     fn into_fact(self) -> Result<(String, Fact, Option<String>)> {
         let what = self
             .columns
-            .read(&self.kind)
+            .read(self.kind)
             .with_context(|| format!("stored {} {} of {}", self.kind, self.fact_id, self.order_id))?;
         let fact = Fact {
             id: self.fact_id,

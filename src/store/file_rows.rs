@@ -8,17 +8,21 @@ use chrono::NaiveDate;
 use super::bulk::{self, Cell, Table, row};
 use super::corrections::in_books;
 use super::engine::{Tx, key_set, on_engine, sql_for};
+use crate::domain::intake::kind::Kind;
+use crate::domain::intake::status::RowOutcome;
+use crate::domain::owner::Owner;
 
 /// A row that was not simply accepted, and its outcome.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct RecordedRow {
     pub file_no: i64,
     pub line: i64,
-    pub merchant_id: String,
-    pub kind: String,
+    #[sqlx(rename = "merchant_id")]
+    pub owner: Owner,
+    pub kind: Kind,
     pub row_key: String,
     pub order_id: String,
-    pub outcome: String,
+    pub outcome: RowOutcome,
     pub code: String,
     pub message: String,
     /// The cells of a pending row, as a JSON object by column; otherwise empty.
@@ -83,11 +87,11 @@ fn cells(input: &RecordedRow) -> [Cell<'_>; 18] {
     row![
         input.file_no,
         input.line,
-        input.merchant_id.as_str(),
-        input.kind.as_str(),
+        input.owner.borrowed(),
+        input.kind,
         input.row_key.as_str(),
         input.order_id.as_str(),
-        input.outcome.as_str(),
+        input.outcome,
         input.code.as_str(),
         input.message.as_str(),
         input.content.as_str(),
@@ -141,7 +145,7 @@ pub struct Waiting {
 }
 
 /// Pending rows of a kind with these keys.
-pub async fn pending_known(tx: &mut Tx, merchant: &str, kind: &str, keys: &[&str]) -> Result<Vec<Waiting>> {
+pub async fn pending_known(tx: &mut Tx, merchant: &str, kind: Kind, keys: &[&str]) -> Result<Vec<Waiting>> {
     let sql = sql_for(
         tx,
         "SELECT row_key, order_id, amount_minor, currency, fingerprint, opened_on FROM input_row
@@ -152,7 +156,7 @@ pub async fn pending_known(tx: &mut Tx, merchant: &str, kind: &str, keys: &[&str
 }
 
 /// Pending rows of a kind with these keys, complete.
-pub async fn pending_rows(tx: &mut Tx, merchant: &str, kind: &str, keys: &[&str]) -> Result<Vec<RecordedRow>> {
+pub async fn pending_rows(tx: &mut Tx, merchant: &str, kind: Kind, keys: &[&str]) -> Result<Vec<RecordedRow>> {
     let sql = format!(
         "SELECT {ROW_COLUMNS} FROM input_row
          WHERE merchant_id = $1 AND kind = $2 AND outcome = 'pending' AND row_key IN {{keys $3}} ORDER BY file_no, line"
@@ -163,7 +167,7 @@ pub async fn pending_rows(tx: &mut Tx, merchant: &str, kind: &str, keys: &[&str]
 }
 
 /// All pending rows of a kind, in order of arrival.
-pub async fn pending_of_kind(tx: &mut Tx, merchant: &str, kind: &str) -> Result<Vec<RecordedRow>> {
+pub async fn pending_of_kind(tx: &mut Tx, merchant: &str, kind: Kind) -> Result<Vec<RecordedRow>> {
     let sql = sqlx::AssertSqlSafe(format!(
         "SELECT {ROW_COLUMNS} FROM input_row
          WHERE merchant_id = $1 AND kind = $2 AND outcome = 'pending' ORDER BY file_no, line"
@@ -278,9 +282,9 @@ pub async fn money_conflicts_on(
 }
 
 /// The number of a file's stored rows by outcome, counted anew.
-pub async fn counted(tx: &mut Tx, file_no: i64) -> Result<HashMap<String, i64>> {
+pub async fn counted(tx: &mut Tx, file_no: i64) -> Result<HashMap<RowOutcome, i64>> {
     let sql = "SELECT outcome, COUNT(*) FROM input_row WHERE file_no = $1 GROUP BY outcome";
-    let rows: Vec<(String, i64)> = on_engine!(tx, |c| sqlx::query_as(sql).bind(file_no).fetch_all(c).await?);
+    let rows: Vec<(RowOutcome, i64)> = on_engine!(tx, |c| sqlx::query_as(sql).bind(file_no).fetch_all(c).await?);
     Ok(rows.into_iter().collect())
 }
 

@@ -7,16 +7,20 @@ use chrono::NaiveDate;
 
 use super::bulk::{self, Table, row};
 use super::engine::{Tx, on_engine};
+use crate::domain::intake::kind::Kind;
+use crate::domain::intake::status::{FileStatus, RowOutcome};
+use crate::domain::owner::Owner;
 
 /// A recorded file.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct RecordedFile {
     pub file_no: i64,
     pub feed: String,
-    pub kind: String,
+    pub kind: Kind,
     /// The provider that reports its money.
     pub provider: String,
-    pub merchant_id: String,
+    #[sqlx(rename = "merchant_id")]
+    pub owner: Owner,
     pub name: String,
     /// Its name in the archive or quarantine, on which its acknowledgement's name is based.
     pub kept_as: String,
@@ -28,8 +32,7 @@ pub struct RecordedFile {
     pub number: Option<i64>,
     /// The number of the earlier file that it retries.
     pub retry_of: Option<i64>,
-    /// reading, taken, duplicate, quarantined, or interrupted (the sender replaced the file while it was being read).
-    pub status: String,
+    pub status: FileStatus,
     /// Whether it is acknowledged and archived.
     pub filed: bool,
     pub code: Option<String>,
@@ -120,9 +123,9 @@ pub async fn save(tx: &mut Tx, file: &RecordedFile) -> Result<()> {
     let cells = row![
         file.file_no,
         file.feed.as_str(),
-        file.kind.as_str(),
+        file.kind,
         file.provider.as_str(),
-        file.merchant_id.as_str(),
+        file.owner.borrowed(),
         file.name.as_str(),
         file.kept_as.as_str(),
         file.sha256.as_str(),
@@ -130,7 +133,7 @@ pub async fn save(tx: &mut Tx, file: &RecordedFile) -> Result<()> {
         file.dated_on,
         file.number,
         file.retry_of,
-        file.status.as_str(),
+        file.status,
         file.filed,
         file.code.as_deref(),
         file.message.as_deref(),
@@ -148,14 +151,19 @@ pub async fn save(tx: &mut Tx, file: &RecordedFile) -> Result<()> {
     bulk::upsert(tx, &FILE, cells).await
 }
 
-/// The merchant's file of this kind with these bytes that is taken or being read.
-pub async fn taken_with_bytes(tx: &mut Tx, merchant: &str, kind: &str, sha256: &str) -> Result<Option<RecordedFile>> {
+/// The owner's file of this kind with these bytes that is taken or being read.
+pub async fn taken_with_bytes(
+    tx: &mut Tx,
+    owner: Owner<&str>,
+    kind: Kind,
+    sha256: &str,
+) -> Result<Option<RecordedFile>> {
     let sql = format!(
         "SELECT {FILE_COLUMNS} FROM file
          WHERE merchant_id = $1 AND kind = $2 AND sha256 = $3 AND status IN ('reading', 'taken')"
     );
     let sql = sqlx::AssertSqlSafe(sql);
-    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(kind).bind(sha256).fetch_optional(c).await?))
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(owner).bind(kind).bind(sha256).fetch_optional(c).await?))
 }
 
 /// A feed's refused files with these bytes, in order of arrival.
@@ -214,14 +222,9 @@ pub async fn names(tx: &mut Tx, numbers: &[i64]) -> Result<HashMap<i64, String>>
 }
 
 /// Moves a file's counts from pending to another outcome when pending rows are resolved.
-pub async fn move_pending(tx: &mut Tx, file_no: i64, outcome: &str, rows: i64) -> Result<()> {
-    let column = match outcome {
-        "accepted" => "accepted",
-        "declined" => "declined",
-        "duplicate" => "duplicate",
-        "conflict" => "conflict",
-        _ => "rejected",
-    };
+pub async fn move_pending(tx: &mut Tx, file_no: i64, outcome: RowOutcome, rows: i64) -> Result<()> {
+    // Each outcome has a column of its name.
+    let column = outcome.name();
     let sql = format!("UPDATE file SET pending = pending - $2, {column} = {column} + $2 WHERE file_no = $1");
     let sql = sqlx::AssertSqlSafe(sql);
     on_engine!(tx, |c| sqlx::query(sql).bind(file_no).bind(rows).execute(c).await.map(|_| ()))?;

@@ -17,6 +17,8 @@ use sqlx::AssertSqlSafe;
 use self::parts::{PARTS, Part};
 use super::bulk::{self, Table, row};
 use super::engine::{Tx, on_engine};
+use crate::domain::owner::Owner;
+use crate::domain::words::count;
 
 /// The most marks in a part. In larger parts, marks are further apart.
 const MOST_MARKS: usize = 512;
@@ -24,7 +26,7 @@ const MOST_MARKS: usize = 512;
 /// The length of a mark: the first hexadecimal digits of the hash so far.
 const MARK: usize = 8;
 
-/// The fingerprint of a merchant's rows of a day in one table. Its marks show where another state of the rows begins to differ.
+/// The fingerprint of an owner's rows of a day in one table. Its marks show where another state of the rows begins to differ.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartPrint {
     pub part: String,
@@ -91,24 +93,23 @@ impl PartPrint {
     }
 }
 
-/// The present fingerprints of a merchant's rows of a day. Tables without rows are left out. The merchant "" stands for the
-/// scheme.
-pub async fn of(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<PartPrint>> {
+/// The present fingerprints of an owner's rows of a day. Tables without rows are left out.
+pub async fn of(tx: &mut Tx, owner: Owner<&str>, day: NaiveDate) -> Result<Vec<PartPrint>> {
     let mut prints = Vec::new();
     for part in PARTS {
-        let print = print(tx, part, merchant, day).await;
-        let print = print.with_context(|| format!("fingerprint of {} of {day}, {merchant}", part.name))?;
+        let print = print(tx, part, owner, day).await;
+        let print = print.with_context(|| format!("fingerprint of {} of {day}, {owner}", part.name))?;
         prints.extend((print.rows > 0).then_some(print));
     }
     Ok(prints)
 }
 
-async fn print(tx: &mut Tx, part: &Part, merchant: &str, day: NaiveDate) -> Result<PartPrint> {
+async fn print(tx: &mut Tx, part: &Part, owner: Owner<&str>, day: NaiveDate) -> Result<PartPrint> {
     let text = part.columns.iter().map(|column| column.text(tx)).collect::<Vec<_>>().join(" || ',' || ");
     let sql = AssertSqlSafe(format!("SELECT {text} FROM {} ORDER BY {}", part.from, part.key));
     let mut printing = Printing::new();
     on_engine!(tx, |c| {
-        let mut rows = sqlx::query_scalar::<_, String>(sql).bind(merchant).bind(day).fetch(c);
+        let mut rows = sqlx::query_scalar::<_, String>(sql).bind(owner).bind(day).fetch(c);
         while let Some(row) = rows.try_next().await? {
             printing.row(&row);
         }
@@ -116,10 +117,10 @@ async fn print(tx: &mut Tx, part: &Part, merchant: &str, day: NaiveDate) -> Resu
     Ok(printing.finish(part))
 }
 
-/// Describes the differences between a merchant's rows of a day as sealed and as they are now, by table.
+/// Describes the differences between an owner's rows of a day as sealed and as they are now, by table.
 pub async fn differences(
     tx: &mut Tx,
-    merchant: &str,
+    owner: Owner<&str>,
     day: NaiveDate,
     sealed: &[PartPrint],
     found: &[PartPrint],
@@ -136,24 +137,29 @@ pub async fn differences(
             continue;
         }
         let (after, among) = then.differs_after(&now);
-        let first = called(tx, part, merchant, day, after).await?;
+        let first = called(tx, part, owner, day, after).await?;
         let first = match (first, among) {
             (None, _) => "rows at the end are gone".to_owned(),
             (Some(first), 1) => format!("the first that differs is {first}"),
             (Some(first), _) => format!("the first that differs is among the {among} from {first} on"),
         };
-        differences.push(format!("{}: {} rows were sealed, {} are there; {first}", part.name, then.rows, now.rows));
+        differences.push(format!(
+            "{}: sealed with {}, now there are {}; {first}",
+            part.name,
+            count(then.rows, "row"),
+            now.rows
+        ));
     }
     Ok(differences)
 }
 
 /// The name of the row after this many rows.
-async fn called(tx: &mut Tx, part: &Part, merchant: &str, day: NaiveDate, after: usize) -> Result<Option<String>> {
+async fn called(tx: &mut Tx, part: &Part, owner: Owner<&str>, day: NaiveDate, after: usize) -> Result<Option<String>> {
     let sql = format!("SELECT {} FROM {} ORDER BY {} LIMIT 1 OFFSET $3", part.called, part.from, part.key);
     let sql = AssertSqlSafe(sql);
     let after = i64::try_from(after).unwrap_or(i64::MAX);
     let row: Option<Option<String>> =
-        on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(day).bind(after).fetch_optional(c).await?);
+        on_engine!(tx, |c| sqlx::query_scalar(sql).bind(owner).bind(day).bind(after).fetch_optional(c).await?);
     Ok(row.map(|called| called.unwrap_or_else(|| "a row without a name".to_owned())))
 }
 
@@ -161,23 +167,23 @@ const FINGERPRINT: Table =
     Table { name: "day_fingerprint", columns: &["merchant_id", "business_date", "parts"], key: 2 };
 
 /// Stores the fingerprints of a sealed day.
-pub async fn keep(tx: &mut Tx, day: NaiveDate, prints: &[(String, Vec<PartPrint>)]) -> Result<()> {
+pub async fn keep(tx: &mut Tx, day: NaiveDate, prints: &[(Owner, Vec<PartPrint>)]) -> Result<()> {
     let mut cells = Vec::new();
-    for (merchant, prints) in prints {
+    for (owner, prints) in prints {
         let parts = serde_json::to_string(prints).context("fingerprints as JSON")?;
-        cells.extend(row![merchant.as_str(), day, parts]);
+        cells.extend(row![owner.borrowed(), day, parts]);
     }
     bulk::insert(tx, &FINGERPRINT, cells).await
 }
 
-/// The fingerprints of a sealed day, by merchant. Empty if the day was sealed by a version without fingerprints.
-pub async fn kept(tx: &mut Tx, day: NaiveDate) -> Result<Vec<(String, Vec<PartPrint>)>> {
+/// The fingerprints of a sealed day, by owner. Empty if the day was sealed by a version without fingerprints.
+pub async fn kept(tx: &mut Tx, day: NaiveDate) -> Result<Vec<(Owner, Vec<PartPrint>)>> {
     let sql = "SELECT merchant_id, parts FROM day_fingerprint WHERE business_date = $1 ORDER BY merchant_id";
-    let rows: Vec<(String, String)> = on_engine!(tx, |c| sqlx::query_as(sql).bind(day).fetch_all(c).await?);
+    let rows: Vec<(Owner, String)> = on_engine!(tx, |c| sqlx::query_as(sql).bind(day).fetch_all(c).await?);
     rows.into_iter()
-        .map(|(merchant, parts)| {
+        .map(|(owner, parts)| {
             let prints = serde_json::from_str(&parts);
-            Ok((merchant, prints.with_context(|| format!("the fingerprints of {day} cannot be read"))?))
+            Ok((owner, prints.with_context(|| format!("the fingerprints of {day} cannot be read"))?))
         })
         .collect()
 }

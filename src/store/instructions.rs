@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use chrono::NaiveDate;
 
 use super::bulk::{self, Table, row};
@@ -73,7 +73,7 @@ pub async fn schedule_reviews(
 ) -> Result<()> {
     let mut cells = Vec::with_capacity(orders.len() * REVIEW.columns.len());
     for (order_id, next_review_on) in orders {
-        cells.extend(row![merchant, direction.name(), order_id.as_str(), *next_review_on]);
+        cells.extend(row![merchant, direction, order_id.as_str(), *next_review_on]);
     }
     bulk::upsert(tx, &REVIEW, cells).await
 }
@@ -91,7 +91,7 @@ pub async fn to_review(
                WHERE merchant_id = $1 AND direction = $2 AND look_on <= $3 AND (look_on, order_id) > ($4, $5)
                ORDER BY look_on, order_id LIMIT $6";
     let rows: Vec<(String, Option<NaiveDate>, Option<NaiveDate>)> = on_engine!(tx, |c| {
-        let query = sqlx::query_as(sql).bind(merchant).bind(direction.name()).bind(today).bind(after.0).bind(after.1);
+        let query = sqlx::query_as(sql).bind(merchant).bind(direction).bind(today).bind(after.0).bind(after.1);
         query.bind(limit).fetch_all(c).await?
     });
     Ok(rows.into_iter().map(|(order_id, next_review_on, since)| Plan { order_id, next_review_on, since }).collect())
@@ -107,7 +107,7 @@ pub async fn bring_forward(
 ) -> Result<()> {
     let sql = "UPDATE instruction_plan SET look_on = $4 WHERE merchant_id = $1 AND direction = $2 AND look_on = $3";
     on_engine!(tx, |c| {
-        let query = sqlx::query(sql).bind(merchant).bind(direction.name()).bind(next).bind(today);
+        let query = sqlx::query(sql).bind(merchant).bind(direction).bind(next).bind(today);
         query.execute(c).await.map(|_| ())
     })?;
     Ok(())
@@ -116,16 +116,14 @@ pub async fn bring_forward(
 /// The number of orders left to review by the end of `today`.
 pub async fn count_to_review(tx: &mut Tx, merchant: &str, direction: Direction, today: NaiveDate) -> Result<i64> {
     let sql = "SELECT COUNT(*) FROM instruction_plan WHERE merchant_id = $1 AND direction = $2 AND look_on <= $3";
-    Ok(on_engine!(tx, |c| {
-        sqlx::query_scalar(sql).bind(merchant).bind(direction.name()).bind(today).fetch_one(c).await?
-    }))
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(direction).bind(today).fetch_one(c).await?))
 }
 
 /// Saves plans. A plan without a day is deleted.
 pub async fn save_plans(tx: &mut Tx, merchant: &str, direction: Direction, plans: &[Plan]) -> Result<()> {
     let mut cells = Vec::with_capacity(plans.len() * PLAN.columns.len());
     for plan in plans {
-        cells.extend(row![merchant, direction.name(), plan.order_id.as_str(), plan.next_review_on, plan.since]);
+        cells.extend(row![merchant, direction, plan.order_id.as_str(), plan.next_review_on, plan.since]);
     }
     bulk::upsert(tx, &PLAN, cells).await?;
     let sql = sql_for(
@@ -134,9 +132,7 @@ pub async fn save_plans(tx: &mut Tx, merchant: &str, direction: Direction, plans
          WHERE merchant_id = $1 AND direction = $2 AND order_id IN {keys $3} AND look_on IS NULL AND since IS NULL",
     );
     let keys = key_set(plans.iter().map(|plan| plan.order_id.as_str()));
-    on_engine!(tx, |c| {
-        sqlx::query(sql).bind(merchant).bind(direction.name()).bind(keys).execute(c).await.map(|_| ())
-    })?;
+    on_engine!(tx, |c| sqlx::query(sql).bind(merchant).bind(direction).bind(keys).execute(c).await.map(|_| ()))?;
     Ok(())
 }
 
@@ -155,7 +151,7 @@ pub async fn withdraw(
     );
     let keys = key_set(order_ids.iter().copied());
     on_engine!(tx, |c| {
-        let query = sqlx::query(sql).bind(merchant).bind(direction.name()).bind(keys).bind(today);
+        let query = sqlx::query(sql).bind(merchant).bind(direction).bind(keys).bind(today);
         query.execute(c).await.map(|_| ())
     })?;
     Ok(())
@@ -174,13 +170,11 @@ pub async fn put_off(
                  AND order_id IN (SELECT i.order_id FROM instruction i
                                   WHERE i.merchant_id = $1 AND i.direction = $2 AND i.instructed_on = $3)";
     on_engine!(tx, |c| {
-        let query = sqlx::query(sql).bind(merchant).bind(direction.name()).bind(today).bind(next);
+        let query = sqlx::query(sql).bind(merchant).bind(direction).bind(today).bind(next);
         query.execute(c).await.map(|_| ())
     })?;
     let sql = "DELETE FROM instruction WHERE merchant_id = $1 AND direction = $2 AND instructed_on = $3";
-    on_engine!(tx, |c| {
-        sqlx::query(sql).bind(merchant).bind(direction.name()).bind(today).execute(c).await.map(|_| ())
-    })?;
+    on_engine!(tx, |c| sqlx::query(sql).bind(merchant).bind(direction).bind(today).execute(c).await.map(|_| ()))?;
     Ok(())
 }
 
@@ -213,7 +207,7 @@ pub async fn add(
         cells.extend(row![
             merchant,
             attempt.id.as_str(),
-            direction.name(),
+            direction,
             order_id.as_str(),
             attempt.instalment,
             attempt.number,
@@ -244,7 +238,7 @@ pub async fn answer(tx: &mut Tx, merchant: &str, today: NaiveDate, answers: &[Ne
         cells.extend(row![
             merchant,
             new.instruction_id.as_str(),
-            new.answer.name(),
+            new.answer,
             new.note.clone(),
             new.settled_on,
             today,
@@ -280,9 +274,8 @@ pub async fn of_orders(
     );
     let sql = sql_for(tx, &sql);
     let keys = key_set(order_ids.iter().copied());
-    let rows: Vec<InstructionRow> = on_engine!(tx, |c| {
-        sqlx::query_as(sql).bind(merchant).bind(direction.name()).bind(keys).fetch_all(c).await?
-    });
+    let rows: Vec<InstructionRow> =
+        on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(direction).bind(keys).fetch_all(c).await?);
     let mut of_orders: HashMap<String, Vec<StoredInstruction>> = HashMap::new();
     for row in rows {
         let stored = row.into_instruction()?;
@@ -306,7 +299,7 @@ pub async fn out_before(
     let sql = sql_for(tx, &sql);
     let keys = key_set(ids.iter().copied());
     let rows: Vec<InstructionRow> = on_engine!(tx, |c| {
-        sqlx::query_as(sql).bind(merchant).bind(direction.name()).bind(keys).bind(today).fetch_all(c).await?
+        sqlx::query_as(sql).bind(merchant).bind(direction).bind(keys).bind(today).fetch_all(c).await?
     });
     rows.into_iter().map(|row| row.into_instruction().map(|stored| (stored.attempt.id.clone(), stored))).collect()
 }
@@ -327,7 +320,7 @@ pub async fn of_day(
     );
     let sql = sqlx::AssertSqlSafe(sql);
     let rows: Vec<InstructionRow> = on_engine!(tx, |c| {
-        let query = sqlx::query_as(sql).bind(merchant).bind(direction.name()).bind(day).bind(after.0).bind(after.1);
+        let query = sqlx::query_as(sql).bind(merchant).bind(direction).bind(day).bind(after.0).bind(after.1);
         query.bind(limit).fetch_all(c).await?
     });
     rows.into_iter().map(InstructionRow::into_instruction).collect()
@@ -356,7 +349,7 @@ pub async fn paid_but_not_booked(tx: &mut Tx, merchant: &str) -> Result<Vec<Stri
 }
 
 /// The number of a merchant's unanswered instructions, by direction.
-pub async fn count_open(tx: &mut Tx, merchant: &str) -> Result<Vec<(String, i64)>> {
+pub async fn count_open(tx: &mut Tx, merchant: &str) -> Result<Vec<(Direction, i64)>> {
     let sql = "SELECT direction, COUNT(*) FROM instruction WHERE merchant_id = $1 AND answer IS NULL
                GROUP BY direction ORDER BY direction";
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).fetch_all(c).await?))
@@ -365,7 +358,7 @@ pub async fn count_open(tx: &mut Tx, merchant: &str) -> Result<Vec<(String, i64)
 #[derive(sqlx::FromRow)]
 struct InstructionRow {
     instruction_id: String,
-    direction: String,
+    direction: Direction,
     order_id: String,
     customer_id: String,
     policy_version: NaiveDate,
@@ -375,7 +368,7 @@ struct InstructionRow {
     currency: String,
     due_on: Option<NaiveDate>,
     instructed_on: NaiveDate,
-    answer: Option<String>,
+    answer: Option<Answer>,
     note: Option<String>,
     settled_on: Option<NaiveDate>,
     answered_on: Option<NaiveDate>,
@@ -387,10 +380,6 @@ struct InstructionRow {
 
 impl InstructionRow {
     fn into_instruction(self) -> Result<StoredInstruction> {
-        let answer = match self.answer.as_deref().zip(self.settled_on) {
-            Some((word, on)) => Some((Answer::parse(word).context("the store has an unknown answer")?, on)),
-            None => None,
-        };
         let attempt = Attempt {
             id: self.instruction_id,
             instalment: self.instalment,
@@ -398,14 +387,14 @@ impl InstructionRow {
             minor: self.amount_minor,
             due_on: self.due_on,
             instructed_on: self.instructed_on,
-            answer,
+            answer: self.answer.zip(self.settled_on),
             asked_after: self.no_answer_on.is_some(),
         };
         Ok(StoredInstruction {
             order_id: self.order_id,
             customer_id: self.customer_id,
             policy_version: self.policy_version,
-            direction: Direction::parse(&self.direction).context("the store has an unknown direction")?,
+            direction: self.direction,
             currency: currency(&self.currency)?,
             attempt,
             note: self.note,

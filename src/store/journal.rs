@@ -8,7 +8,7 @@ use chrono::NaiveDate;
 use super::bulk::{self, Table, row};
 use super::engine::{Tx, key_set, on_engine, sql_for};
 use crate::domain::facts::source::Source;
-use crate::domain::journal::{Account, Entry, Kind, Movement, Recorded};
+use crate::domain::journal::{Account, Entry, EntryKind, Movement, Reason, Recorded};
 use crate::domain::money::Currency;
 
 const JOURNAL: Table = Table {
@@ -56,7 +56,7 @@ pub async fn post(tx: &mut Tx, merchant: &str, business_date: NaiveDate, posting
             entry_no,
             business_date,
             *effective_on,
-            movement.kind.name(),
+            movement.kind,
             posting.order_id.as_str(),
             movement.instalment,
             posting.currency.code(),
@@ -67,7 +67,7 @@ pub async fn post(tx: &mut Tx, merchant: &str, business_date: NaiveDate, posting
             source.file_no,
             source.line,
             posting.policy_version,
-            reason.name(),
+            *reason,
         ]);
     }
     bulk::insert(tx, &JOURNAL, cells).await
@@ -115,12 +115,12 @@ async fn sums(
     );
     let sql = sql_for(tx, &sql);
     let keys = key_set(order_ids.iter().copied());
-    type Row = (String, String, i64, i16, i16, String, i64, NaiveDate, i64, i64);
+    type Row = (String, EntryKind, i64, i16, i16, String, i64, NaiveDate, i64, i64);
     let rows: Vec<Row> =
         on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(keys).bind(day).fetch_all(c).await?);
     let mut recorded: HashMap<String, Vec<Recorded>> = HashMap::new();
     for (order_id, kind, instalment, debit, credit, cause, minor, effective_on, file_no, line) in rows {
-        let movement = movement(&kind, instalment, debit, credit, cause)?;
+        let movement = movement(kind, instalment, debit, credit, cause)?;
         let source = Source { file_no, line };
         recorded.entry(order_id).or_default().push(Recorded { movement, minor, effective_on, source });
     }
@@ -145,7 +145,7 @@ pub struct JournalRow {
     pub source: String,
     pub line: i64,
     pub policy_version: Option<NaiveDate>,
-    pub reason: String,
+    pub reason: Reason,
 }
 
 /// A merchant's rows with after < entry_no ≤ upto, at most `limit`.
@@ -222,7 +222,7 @@ struct StoredRow {
     entry_no: i64,
     business_date: NaiveDate,
     effective_on: NaiveDate,
-    kind: String,
+    kind: EntryKind,
     order_id: String,
     instalment: i64,
     currency: String,
@@ -232,7 +232,7 @@ struct StoredRow {
     cause: String,
     line: i64,
     policy_version: Option<NaiveDate>,
-    reason: String,
+    reason: Reason,
     name: Option<String>,
 }
 
@@ -245,7 +245,7 @@ impl StoredRow {
             order_id: self.order_id,
             currency: currency(&self.currency)?,
             minor: self.amount_minor,
-            movement: movement(&self.kind, self.instalment, self.debit_account, self.credit_account, self.cause)?,
+            movement: movement(self.kind, self.instalment, self.debit_account, self.credit_account, self.cause)?,
             source: self.name.unwrap_or_default(),
             line: self.line,
             policy_version: self.policy_version,
@@ -254,8 +254,7 @@ impl StoredRow {
     }
 }
 
-fn movement(kind: &str, instalment: i64, debit: i16, credit: i16, cause: String) -> Result<Movement> {
-    let kind = Kind::parse(kind).with_context(|| format!("the journal has an unknown kind {kind}"))?;
+fn movement(kind: EntryKind, instalment: i64, debit: i16, credit: i16, cause: String) -> Result<Movement> {
     Ok(Movement { kind, instalment, debit: stored_account(debit)?, credit: stored_account(credit)?, cause })
 }
 

@@ -7,14 +7,16 @@ use super::engine::{Tx, key_set, on_engine, sql_for};
 use super::exceptions::{ExceptionRow, REPORTED};
 use super::file_rows::{ROW_COLUMNS, RecordedRow};
 use super::files::{FILE_COLUMNS, RecordedFile};
+use crate::domain::intake::status::{FileStatus, RowOutcome};
+use crate::domain::owner::Owner;
 
-/// A filter for files. An empty field matches everything.
+/// A filter for files. `None` matches everything.
 #[derive(Debug, Clone)]
 pub struct FileFilter {
     pub from: NaiveDate,
     pub to: NaiveDate,
-    pub feed: String,
-    pub status: String,
+    pub feed: Option<String>,
+    pub status: Option<FileStatus>,
 }
 
 /// A file, and the file as which it was taken again.
@@ -32,7 +34,7 @@ const RETRIED_AS: &str =
 pub async fn files(tx: &mut Tx, filter: &FileFilter, before: i64, limit: i64) -> Result<Vec<ListedFile>> {
     let sql = sqlx::AssertSqlSafe(format!(
         "SELECT {FILE_COLUMNS}, {RETRIED_AS} FROM file
-         WHERE file_no < $1 AND business_date BETWEEN $2 AND $3 AND ($4 = '' OR feed = $4) AND ($5 = '' OR status = $5)
+         WHERE file_no < $1 AND business_date BETWEEN $2 AND $3 AND ($4 IS NULL OR feed = $4) AND ($5 IS NULL OR status = $5)
          ORDER BY file_no DESC LIMIT $6"
     ));
     let FileFilter { from, to, feed, status } = filter;
@@ -81,31 +83,35 @@ pub async fn to_retry(tx: &mut Tx, codes: &[&str]) -> Result<Vec<ListedFile>> {
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(codes).fetch_all(c).await?))
 }
 
-/// A file's rows that were not simply accepted, after a line, at most `limit`; with one outcome, or any if it is empty.
-pub async fn rows(tx: &mut Tx, file_no: i64, outcome: &str, after: i64, limit: i64) -> Result<Vec<RecordedRow>> {
+/// A file's rows that were not simply accepted, after a line, at most `limit`; with one outcome, or with any.
+pub async fn rows(
+    tx: &mut Tx,
+    file_no: i64,
+    outcome: Option<RowOutcome>,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<RecordedRow>> {
     let sql = sqlx::AssertSqlSafe(format!(
         "SELECT {ROW_COLUMNS} FROM input_row
-         WHERE file_no = $1 AND line > $2 AND ($3 = '' OR outcome = $3) ORDER BY line LIMIT $4"
+         WHERE file_no = $1 AND line > $2 AND ($3 IS NULL OR outcome = $3) ORDER BY line LIMIT $4"
     ));
     Ok(on_engine!(tx, |c| {
         sqlx::query_as(sql).bind(file_no).bind(after).bind(outcome).bind(limit).fetch_all(c).await?
     }))
 }
 
-/// Open exceptions by merchant, oldest first, after the given one; with a code, or any if it is empty.
+/// Open exceptions by owner, oldest first, after the given one; with a code, or with any.
 pub async fn open_exceptions(
     tx: &mut Tx,
-    code: &str,
-    (merchant, number): (&str, i64),
+    code: Option<&str>,
+    (owner, number): (Owner<&str>, i64),
     limit: i64,
 ) -> Result<Vec<ExceptionRow>> {
     let sql = sqlx::AssertSqlSafe(format!(
         "SELECT {REPORTED}
-         WHERE e.resolved_on IS NULL AND ($1 = '' OR e.code = $1)
+         WHERE e.resolved_on IS NULL AND ($1 IS NULL OR e.code = $1)
            AND (e.merchant_id > $2 OR (e.merchant_id = $2 AND e.exception_no > $3))
          ORDER BY e.merchant_id, e.exception_no LIMIT $4"
     ));
-    Ok(on_engine!(tx, |c| {
-        sqlx::query_as(sql).bind(code).bind(merchant).bind(number).bind(limit).fetch_all(c).await?
-    }))
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(code).bind(owner).bind(number).bind(limit).fetch_all(c).await?))
 }

@@ -5,6 +5,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::bulk::{self, Table, row};
 use super::engine::{Tx, key_set, on_engine, sql_for};
+use crate::domain::decide::reminders::Template;
 
 const MAIL: Table = Table {
     name: "mail",
@@ -42,18 +43,64 @@ const REMINDER: Table = Table {
     key: 4,
 };
 
+/// The status of a mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MailStatus {
+    Queued,
+    Sending,
+    Sent,
+    /// Nothing of it was owed any more when it was due to be sent.
+    Withdrawn,
+    Failed,
+    /// Nobody knows whether it was sent.
+    Unknown,
+}
+
+impl MailStatus {
+    pub const ALL: [MailStatus; 6] = [
+        MailStatus::Queued,
+        MailStatus::Sending,
+        MailStatus::Sent,
+        MailStatus::Withdrawn,
+        MailStatus::Failed,
+        MailStatus::Unknown,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            MailStatus::Queued => "queued",
+            MailStatus::Sending => "sending",
+            MailStatus::Sent => "sent",
+            MailStatus::Withdrawn => "withdrawn",
+            MailStatus::Failed => "failed",
+            MailStatus::Unknown => "unknown",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<MailStatus> {
+        MailStatus::ALL.into_iter().find(|status| status.name() == text)
+    }
+
+    /// Whether the mail is sent or will be.
+    pub fn is_on_its_way(self) -> bool {
+        match self {
+            MailStatus::Queued | MailStatus::Sending | MailStatus::Sent => true,
+            MailStatus::Withdrawn | MailStatus::Failed | MailStatus::Unknown => false,
+        }
+    }
+}
+
 /// A mail and its status.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct MailRow {
     pub mail_no: i64,
     pub customer_id: String,
     pub business_date: NaiveDate,
-    pub template: String,
+    pub template: Template,
     pub locale: String,
     pub message_id: String,
     pub send_at: DateTime<Utc>,
-    /// queued, sending, sent, withdrawn (no longer owed when the mail was due to be sent), failed, or unknown.
-    pub status: String,
+    pub status: MailStatus,
     pub attempts: i64,
     pub error: Option<String>,
 }
@@ -68,7 +115,7 @@ pub struct ReminderRow {
     pub business_date: NaiveDate,
     pub mail_no: Option<i64>,
     pub suppressed: Option<String>,
-    pub template: String,
+    pub template: Template,
     pub due_on: NaiveDate,
     pub outstanding_minor: i64,
     pub late_fee_minor: i64,
@@ -94,11 +141,11 @@ pub async fn save(tx: &mut Tx, mails: &[MailRow], reminders: &[ReminderRow]) -> 
             mail.mail_no,
             mail.customer_id.as_str(),
             mail.business_date,
-            mail.template.as_str(),
+            mail.template,
             mail.locale.as_str(),
             mail.message_id.as_str(),
             mail.send_at,
-            mail.status.as_str(),
+            mail.status,
             mail.attempts,
             mail.error.as_deref(),
         ]);
@@ -114,7 +161,7 @@ pub async fn save(tx: &mut Tx, mails: &[MailRow], reminders: &[ReminderRow]) -> 
             reminder.business_date,
             reminder.mail_no,
             reminder.suppressed.as_deref(),
-            reminder.template.as_str(),
+            reminder.template,
             reminder.due_on,
             reminder.outstanding_minor,
             reminder.late_fee_minor,
@@ -131,11 +178,11 @@ pub struct PlannedStep {
     pub order_id: String,
     pub instalment: i64,
     pub step: String,
-    pub template: String,
+    pub template: Template,
     pub business_date: NaiveDate,
     pub suppressed: Option<String>,
     /// The status of its mail; `None` if it is in no mail.
-    pub mail: Option<String>,
+    pub mail: Option<MailStatus>,
 }
 
 /// The steps that these orders have had.
@@ -202,11 +249,11 @@ pub async fn reminders_in(tx: &mut Tx, first_mail: i64, last_mail: i64) -> Resul
 }
 
 /// Sets the status of mails.
-pub async fn set_status(tx: &mut Tx, mails: &[i64], status: &str, error: Option<&str>) -> Result<()> {
+pub async fn set_status(tx: &mut Tx, mails: &[i64], status: MailStatus, error: Option<&str>) -> Result<()> {
     if mails.is_empty() {
         return Ok(());
     }
-    let attempt = i64::from(status == "sending");
+    let attempt = i64::from(status == MailStatus::Sending);
     let sql = "UPDATE mail SET status = $2, error = $3, attempts = attempts + $4 WHERE mail_no IN {numbers $1}";
     let sql = sql_for(tx, sql);
     let keys = serde_json::to_string(mails).context("numbers as JSON")?;
@@ -238,7 +285,7 @@ pub async fn of_order(tx: &mut Tx, merchant: &str, order_id: &str) -> Result<Vec
 }
 
 /// The number of mails by status on the days from..=to.
-pub async fn counts(tx: &mut Tx, from: NaiveDate, to: NaiveDate) -> Result<Vec<(String, i64)>> {
+pub async fn counts(tx: &mut Tx, from: NaiveDate, to: NaiveDate) -> Result<Vec<(MailStatus, i64)>> {
     let sql = "SELECT status, COUNT(*) FROM mail WHERE business_date BETWEEN $1 AND $2 GROUP BY status ORDER BY status";
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(from).bind(to).fetch_all(c).await?))
 }

@@ -5,6 +5,7 @@
 //! engine. This room has no business rules.
 
 mod address;
+mod as_text;
 mod bulk;
 mod connect;
 mod engine;
@@ -36,6 +37,7 @@ pub mod mails;
 pub mod nodes;
 pub mod orders;
 pub mod positions;
+pub mod reference_rates;
 pub mod runs;
 pub mod scheme;
 

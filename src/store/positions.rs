@@ -60,7 +60,7 @@ pub async fn save(tx: &mut Tx, merchant: &str, positions: &[(String, Position)])
             position.late_fee,
             position.late_fee_paid,
             position.days_past_due,
-            position.credit.status.name(),
+            position.credit.status,
             position.credit.since,
             position.credit.flagged_on,
             position.hold.map(|hold| hold.name().to_owned()),
@@ -163,7 +163,7 @@ struct PositionRow {
     late_fee_minor: i64,
     late_fee_paid_minor: i64,
     days_past_due: i64,
-    credit_status: String,
+    credit_status: CreditStatus,
     credit_since: Option<NaiveDate>,
     flagged_on: Option<NaiveDate>,
     hold: Option<String>,
@@ -177,7 +177,6 @@ struct PositionRow {
 
 impl PositionRow {
     fn into_position(self) -> Result<(String, Position)> {
-        let status = CreditStatus::parse(&self.credit_status).context("the store has an unknown credit status")?;
         let position = Position {
             instalment: self.instalment,
             principal: self.principal_minor,
@@ -191,7 +190,7 @@ impl PositionRow {
             late_fee: self.late_fee_minor,
             late_fee_paid: self.late_fee_paid_minor,
             days_past_due: self.days_past_due,
-            credit: CreditRecord { status, since: self.credit_since, flagged_on: self.flagged_on },
+            credit: CreditRecord { status: self.credit_status, since: self.credit_since, flagged_on: self.flagged_on },
             hold: self.hold.as_deref().and_then(HoldReason::parse),
             hold_effects: HoldEffects::parse(&self.stopped).context("the store has an unknown effect of a hold")?,
             decided_on: self.decided_on,

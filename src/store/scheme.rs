@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 use super::bulk::{self, Table, row};
 use super::engine::{Tx, on_engine};
 use super::journal::{currency, stored_account};
+use crate::domain::decide::credit_record::CreditStatus;
 use crate::domain::journal::Account;
 use crate::domain::money::Currency;
 
@@ -280,7 +281,7 @@ pub async fn use_policy_version(
 /// Totals for the days from..=to.
 #[derive(Debug, Clone, Default)]
 pub struct Happened {
-    pub credit_steps: Vec<(String, i64)>,
+    pub credit_steps: Vec<(CreditStatus, i64)>,
     /// Late fees charged less late fees reversed, by currency, on sealed days.
     pub late_fees: Vec<(Currency, i64)>,
 }

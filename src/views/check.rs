@@ -86,7 +86,7 @@ impl ConfigCheck {
         let feed = |feed: &Feed| FeedName {
             feed: feed.name.clone(),
             kind: feed.kind.name().to_owned(),
-            merchant_id: feed.merchant.clone(),
+            merchant_id: feed.owner.merchant().map(str::to_owned),
         };
         let rates = scheme.reference_rates.iter().map(|(name, table)| {
             let latest = table.entries().last();
@@ -177,7 +177,7 @@ fn warnings(scheme: &Scheme, day: NaiveDate) -> Vec<String> {
                 ));
             }
         }
-        if !scheme.feeds.iter().any(|feed| feed.merchant.as_ref() == Some(&merchant.id)) {
+        if !scheme.feeds.iter().any(|feed| feed.owner.merchant() == Some(&merchant.id)) {
             warnings.push(format!("merchant {}: no feed brings its files", merchant.id));
         }
     }
@@ -187,7 +187,7 @@ fn warnings(scheme: &Scheme, day: NaiveDate) -> Vec<String> {
 /// Returns a warning if a merchant's orders wait for fulfilments that no feed brings.
 fn without_fulfilments(scheme: &Scheme, merchant: &Merchant) -> Option<String> {
     let brings =
-        |kind: Kind| scheme.feeds.iter().any(|feed| feed.kind == kind && feed.merchant.as_ref() == Some(&merchant.id));
+        |kind: Kind| scheme.feeds.iter().any(|feed| feed.kind == kind && feed.owner.merchant() == Some(&merchant.id));
     if !brings(Kind::Orders) || brings(Kind::Fulfilments) {
         return None;
     }

@@ -8,9 +8,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::files::RowCounts;
-use super::{Amount, Tally};
+use super::{Amount, Tally, by_name};
 use crate::books::environment::Environment;
+use crate::domain::decide::credit_record::CreditStatus;
 use crate::store::files::Counts;
+use crate::store::mails::MailStatus;
 use crate::store::{Tx, credit_record, exceptions, files, journal, mails, scheme};
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -66,20 +68,20 @@ impl ClosedDays {
             example: None,
         };
         let (Some(first), Some(last)) = (closed.first, closed.last) else { return Ok(closed) };
-        let mut by_kind: BTreeMap<String, Counts> = BTreeMap::new();
+        let mut by_kind: BTreeMap<&str, Counts> = BTreeMap::new();
         for file in files::between(tx, first, last).await? {
-            *closed.files.entry(file.status).or_default() += 1;
-            by_kind.entry(file.kind).or_default().add(&file.counts);
+            *closed.files.entry(file.status.name().to_owned()).or_default() += 1;
+            by_kind.entry(file.kind.name()).or_default().add(&file.counts);
         }
         let mut all = Counts::default();
         by_kind.values().for_each(|counts| all.add(counts));
         closed.rows = all.into();
-        closed.rows_by_kind = by_kind.into_iter().map(|(kind, counts)| (kind, counts.into())).collect();
+        closed.rows_by_kind = by_kind.into_iter().map(|(kind, counts)| (kind.to_owned(), counts.into())).collect();
         let happened = scheme::happened(tx, first, last).await?;
         let fees = happened.late_fees.into_iter().filter(|(_, minor)| *minor != 0);
         closed.late_fees = fees.map(|(currency, minor)| Amount::new(minor, currency)).collect();
-        closed.credit_steps = happened.credit_steps.into_iter().collect();
-        closed.mails = mails::counts(tx, first, last).await?.into_iter().collect();
+        closed.credit_steps = by_name(happened.credit_steps, CreditStatus::name);
+        closed.mails = by_name(mails::counts(tx, first, last).await?, MailStatus::name);
         closed.example = example(tx, environment, first, last).await?;
         Ok(closed)
     }

@@ -5,7 +5,9 @@ use serde::Serialize;
 
 use super::instalment::Instalment;
 use super::some;
-use crate::jobs::ingest_files::by_hand::{Answer, Preview};
+use crate::domain::facts::fact::FactKind;
+use crate::domain::intake::status::{FileStatus, RowOutcome};
+use crate::jobs::ingest_files::by_hand::{Answer, CorrectionOutcome, Preview};
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct CorrectionResult {
@@ -16,7 +18,7 @@ pub struct CorrectionResult {
     /// The key of the corrected fact.
     pub fact_id: String,
     /// accepted, duplicate, pending, conflict or rejected; quarantined if it could not be read.
-    pub outcome: String,
+    pub outcome: CorrectionOutcome,
     pub code: Option<String>,
     pub message: Option<String>,
     /// Whether nothing was changed: the outcome is what it would be.
@@ -35,7 +37,7 @@ impl CorrectionResult {
     pub fn of(
         correction_id: String,
         merchant_id: String,
-        (kind, fact_id): (&str, &str),
+        (kind, fact_id): (FactKind, &str),
         answer: Answer,
         dry_run: bool,
     ) -> CorrectionResult {
@@ -43,7 +45,7 @@ impl CorrectionResult {
         CorrectionResult {
             correction_id,
             merchant_id,
-            kind: kind.to_owned(),
+            kind: kind.to_string(),
             fact_id: fact_id.to_owned(),
             outcome,
             code: some(code),
@@ -55,7 +57,14 @@ impl CorrectionResult {
 
     /// Whether the correction is in the books, or will be once the fact or order that it names arrives.
     pub fn is_taken(&self) -> bool {
-        matches!(self.outcome.as_str(), "accepted" | "duplicate" | "pending")
+        match self.outcome {
+            CorrectionOutcome::Row(RowOutcome::Accepted | RowOutcome::Duplicate | RowOutcome::Pending)
+            | CorrectionOutcome::File(FileStatus::Duplicate) => true,
+            CorrectionOutcome::Row(RowOutcome::Declined | RowOutcome::Conflict | RowOutcome::Rejected)
+            | CorrectionOutcome::File(
+                FileStatus::Reading | FileStatus::Taken | FileStatus::Quarantined | FileStatus::Interrupted,
+            ) => false,
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{Amount, some};
 use crate::books::exceptions::name;
 use crate::domain::calendar::days_between;
+use crate::domain::owner::Owner;
 use crate::store::exceptions::ExceptionRow;
 use crate::store::{Tx, listing};
 
@@ -58,27 +59,27 @@ pub struct ClosedException {
 /// The position in the list at which a page of exceptions begins.
 #[derive(Debug, Clone)]
 pub struct After {
-    merchant_id: String,
+    owner: Owner,
     exception_no: i64,
 }
 
 impl After {
-    pub const START: After = After { merchant_id: String::new(), exception_no: i64::MIN };
+    pub const START: After = After { owner: Owner::Scheme, exception_no: i64::MIN };
 }
 
 impl Exception {
-    /// Returns at most `limit` open exceptions with a code (empty: any code) and the start of the next page, or `None`
+    /// Returns at most `limit` open exceptions, with a code or with any, and the start of the next page, or `None`
     /// after the last page.
     pub async fn load(
         tx: &mut Tx,
-        code: &str,
+        code: Option<&str>,
         after: &After,
         limit: i64,
         today: NaiveDate,
     ) -> Result<Option<(Vec<Exception>, After)>> {
-        let page = listing::open_exceptions(tx, code, (&after.merchant_id, after.exception_no), limit).await?;
+        let page = listing::open_exceptions(tx, code, (after.owner.borrowed(), after.exception_no), limit).await?;
         let Some(last) = page.last() else { return Ok(None) };
-        let next = After { merchant_id: last.merchant_id.clone(), exception_no: last.exception_no };
+        let next = After { owner: last.owner.clone(), exception_no: last.exception_no };
         Ok(Some((page.into_iter().map(|row| Exception::of(row, today)).collect(), next)))
     }
 
@@ -86,7 +87,7 @@ impl Exception {
         Exception {
             exception_id: name(&row),
             code: row.code,
-            merchant_id: some(row.merchant_id),
+            merchant_id: row.owner.merchant().map(str::to_owned),
             order_id: some(row.order_id),
             file: row.file,
             line: Some(row.line).filter(|line| *line > 0),

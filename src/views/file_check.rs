@@ -8,6 +8,7 @@ use anyhow::Result;
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
+use crate::domain::intake::status::RowOutcome;
 use crate::files::preview::{self, Preview};
 use crate::files::profile::mapping::is_declined;
 use crate::jobs::ingest_files::preview::Foreseen;
@@ -97,7 +98,7 @@ pub struct Total {
 /// Orders that would have one outcome and code.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct ExpectedOutcome {
-    pub outcome: String,
+    pub outcome: RowOutcome,
     pub code: String,
     pub rows: i64,
     pub first_line: i64,
@@ -170,7 +171,7 @@ impl From<preview::Found> for Found {
 impl From<Foreseen> for ExpectedOutcome {
     fn from(foreseen: Foreseen) -> ExpectedOutcome {
         let Foreseen { outcome, code, count, line, message } = foreseen;
-        ExpectedOutcome { outcome: outcome.to_owned(), code: code.to_owned(), rows: count, first_line: line, message }
+        ExpectedOutcome { outcome, code: code.to_owned(), rows: count, first_line: line, message }
     }
 }
 

@@ -13,6 +13,7 @@ use super::{Amount, some};
 use crate::books::environment::Environment;
 use crate::domain::calendar::days_between;
 use crate::domain::facts::source::Source;
+use crate::domain::intake::status::RowOutcome;
 use crate::store::file_rows::RecordedRow;
 use crate::store::files::RecordedFile;
 use crate::store::listing::ListedFile;
@@ -42,7 +43,7 @@ pub struct Row {
     pub line: i64,
     /// The row's own key.
     pub key: String,
-    pub outcome: String,
+    pub outcome: RowOutcome,
     pub code: Option<String>,
     pub message: Option<String>,
     pub order_id: Option<String>,
@@ -66,12 +67,12 @@ impl FileHead {
 }
 
 impl Row {
-    /// Returns at most `limit` rows of a file after a line, with one outcome (empty: any outcome).
+    /// Returns at most `limit` rows of a file after a line, with one outcome or any.
     pub async fn load(
         tx: &mut Tx,
         environment: &Environment,
         file: &RecordedFile,
-        outcome: &str,
+        outcome: Option<RowOutcome>,
         after: i64,
         limit: i64,
     ) -> Result<Vec<Row>> {
@@ -85,7 +86,7 @@ impl Row {
     fn of(row: RecordedRow, ended_by: Option<String>, today: NaiveDate) -> Row {
         let days_waited = match row.resolved_on {
             Some(on) => Some(days_between(row.opened_on, on)),
-            None if row.outcome == "pending" => Some(days_between(row.opened_on, today)),
+            None if row.outcome == RowOutcome::Pending => Some(days_between(row.opened_on, today)),
             None => None,
         };
         Row {
@@ -106,11 +107,13 @@ impl Row {
 
 /// Returns, by line, the reason why each row no longer waits for its order, if the order is known.
 async fn causes(tx: &mut Tx, file: &RecordedFile, rows: &[RecordedRow]) -> Result<HashMap<i64, String>> {
+    // Rows of customers and agreements wait for no order.
+    let Some(merchant) = file.owner.merchant() else { return Ok(HashMap::new()) };
     let resolved = || rows.iter().filter_map(|row| Some((row, row.resolved_on?)));
     let mut ids: Vec<&str> = resolved().map(|(row, _)| row.order_id.as_str()).collect();
     ids.sort_unstable();
     ids.dedup();
-    let orders = orders::load(tx, &file.merchant_id, &ids).await?;
+    let orders = orders::load(tx, merchant, &ids).await?;
     let mut numbers: Vec<i64> = orders.iter().map(|stored| stored.order.source.file_no).collect();
     numbers.sort_unstable();
     numbers.dedup();

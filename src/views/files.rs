@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::iter;
 use std::path::Path;
 
 use anyhow::Result;
@@ -9,10 +10,10 @@ use chrono::NaiveDate;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::some;
 use crate::books::environment::Environment;
 use crate::clock;
 use crate::domain::calendar::YEARS;
+use crate::domain::intake::status::{FileStatus, RowOutcome};
 use crate::files::inbox::waiting::{self, Taker, Waiting};
 use crate::store::files::{Counts, RecordedFile};
 use crate::store::listing::{self, FileFilter, ListedFile};
@@ -60,8 +61,7 @@ pub struct File {
     /// Its name in the archive or quarantine, and of its acknowledgement.
     pub kept_as: String,
     pub sha256: String,
-    /// reading, taken, duplicate, quarantined or interrupted.
-    pub status: String,
+    pub status: FileStatus,
     pub code: Option<String>,
     pub message: Option<String>,
     pub rows: RowCounts,
@@ -84,13 +84,34 @@ pub struct RowCounts {
     pub rejected: i64,
 }
 
+/// The state of the files to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileState {
+    /// In an inbox.
+    Waiting,
+    Recorded(FileStatus),
+}
+
+impl FileState {
+    /// `waiting`, or the name of a file's status.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        iter::once(WAITING).chain(FileStatus::ALL.map(FileStatus::name))
+    }
+
+    pub fn parse(text: &str) -> Option<FileState> {
+        if text == WAITING { Some(FileState::Waiting) } else { FileStatus::parse(text).map(FileState::Recorded) }
+    }
+}
+
+const WAITING: &str = "waiting";
+
 /// The files to list.
 #[derive(Debug, Clone, Default)]
 pub struct Which {
     /// The business day on which the files were taken. `None`: the latest days with files.
     pub date: Option<NaiveDate>,
     pub feed: Option<String>,
-    pub status: Option<String>,
+    pub status: Option<FileState>,
     /// Whether to list the files of every day.
     pub all: bool,
 }
@@ -118,8 +139,11 @@ impl Which {
             None if self.all => (first, last),
             None => (listing::since_latest_days(tx, LATEST_DAYS).await?.unwrap_or(first), last),
         };
-        let (feed, status) = (self.feed.clone().unwrap_or_default(), self.status.clone().unwrap_or_default());
-        Ok(FileFilter { from, to, feed, status })
+        let status = match self.status {
+            Some(FileState::Recorded(status)) => Some(status),
+            Some(FileState::Waiting) | None => None,
+        };
+        Ok(FileFilter { from, to, feed: self.feed.clone(), status })
     }
 }
 
@@ -140,8 +164,8 @@ impl From<RecordedFile> for File {
             file_no: file.file_no,
             business_date: file.business_date,
             feed: file.feed,
-            kind: file.kind,
-            merchant_id: some(file.merchant_id),
+            kind: file.kind.name().to_owned(),
+            merchant_id: file.owner.merchant().map(str::to_owned),
             name: file.name,
             kept_as: file.kept_as,
             sha256: file.sha256,
@@ -164,14 +188,14 @@ impl From<Counts> for RowCounts {
 
 impl RowCounts {
     /// Returns the count of each outcome, in the order that every list uses.
-    pub fn outcomes(&self) -> [(&'static str, i64); 6] {
+    pub fn outcomes(&self) -> [(RowOutcome, i64); 6] {
         [
-            ("accepted", self.accepted),
-            ("declined", self.declined),
-            ("duplicate", self.duplicate),
-            ("conflict", self.conflict),
-            ("pending", self.pending),
-            ("rejected", self.rejected),
+            (RowOutcome::Accepted, self.accepted),
+            (RowOutcome::Declined, self.declined),
+            (RowOutcome::Duplicate, self.duplicate),
+            (RowOutcome::Conflict, self.conflict),
+            (RowOutcome::Pending, self.pending),
+            (RowOutcome::Rejected, self.rejected),
         ]
     }
 }
@@ -188,8 +212,8 @@ impl Inboxes {
     /// Returns the files in the feeds' folders that are not taken yet. The list is empty if `which` has a day or a
     /// status other than `waiting`: no waiting file has either.
     pub async fn load(tx: &mut Tx, environment: &Environment, which: &Which) -> Result<Inboxes> {
-        match (which.date, which.status.as_deref()) {
-            (None, None | Some("waiting")) => {
+        match (which.date, which.status) {
+            (None, None | Some(FileState::Waiting)) => {
                 let waiting = waiting_files(tx, environment, which.feed.as_deref()).await?;
                 let shown = |Waiting { feed, name, why }| WaitingFile { feed, name, why };
                 Ok(Inboxes { waiting: waiting.into_iter().map(shown).collect() })

@@ -61,7 +61,7 @@ impl JournalEntry {
             source_line: source.as_ref().map(|_| row.line),
             source,
             policy_version: row.policy_version,
-            reason: row.reason,
+            reason: row.reason.name().to_owned(),
         }
     }
 }

@@ -24,7 +24,6 @@ pub mod runs;
 pub mod schema;
 pub mod status;
 pub mod verification;
-pub mod words;
 
 use std::collections::BTreeMap;
 
@@ -53,6 +52,11 @@ impl<T> Document<T> {
 
 /// The count for each status, code or name.
 pub type Tally = BTreeMap<String, i64>;
+
+/// Returns a tally by the names of statuses.
+fn by_name<S: Copy>(counts: Vec<(S, i64)>, name: fn(S) -> &'static str) -> Tally {
+    counts.into_iter().map(|(status, count)| (name(status).to_owned(), count)).collect()
+}
 
 /// Returns `None` for an empty text: the store keeps a missing text as an empty one.
 fn some(text: String) -> Option<String> {

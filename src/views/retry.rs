@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::files::{File, RowCounts};
-use super::words::count;
+use crate::domain::intake::status::FileStatus;
+use crate::domain::words::count;
 use crate::jobs::ingest_files::retry::Tried;
 use crate::store::files::RecordedFile;
 
@@ -49,7 +50,9 @@ impl Retries {
     /// Whether any file was refused again or could not be tried.
     pub fn has_failures(&self) -> bool {
         self.files.iter().any(|file| match file.result {
-            RetryResult::TriedAgain => file.taken_as.as_ref().is_some_and(|again| again.status == "quarantined"),
+            RetryResult::TriedAgain => {
+                file.taken_as.as_ref().is_some_and(|again| again.status == FileStatus::Quarantined)
+            }
             RetryResult::RefusedAgain | RetryResult::NotTried => true,
             RetryResult::WouldBeTried => false,
         })
@@ -59,7 +62,7 @@ impl Retries {
 impl RetriedFile {
     fn of(file: RecordedFile, tried: Tried) -> RetriedFile {
         let (result, message) = match &tried {
-            Tried::As(again) if again.status == "taken" => {
+            Tried::As(again) if again.status == FileStatus::Taken => {
                 let counts = RowCounts::from(again.counts);
                 let rows = count(counts.rows, "row");
                 (RetryResult::TriedAgain, format!("taken in as file {}; {rows}: {counts}", again.file_no))

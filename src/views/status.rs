@@ -7,14 +7,15 @@ use chrono::NaiveDate;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Tally;
 use super::exceptions::Exception;
 use super::files::{File, RowCounts};
 use super::runs::{self, Daemon, JobRuns, Run};
+use super::{Tally, by_name};
 use crate::books::environment::Environment;
 use crate::books::held_back;
 use crate::domain::calendar::plus;
 use crate::store::files::Counts;
+use crate::store::mails::MailStatus;
 use crate::store::{Tx, exceptions, files, fingerprints, instructions, mails, scheme};
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -118,7 +119,7 @@ impl Status {
             since,
             files: files.into_iter().map(File::from).collect(),
             rows: rows.into(),
-            mails: mails::counts(tx, since, today).await?.into_iter().collect(),
+            mails: by_name(mails::counts(tx, since, today).await?, MailStatus::name),
             instructions_without_answer: without_answer(tx, environment).await?,
             open_exceptions: exceptions::count_open(tx).await?.into_iter().collect(),
             urgent_exceptions: urgent.into_iter().map(|row| Exception::of(row, today)).collect(),
@@ -147,7 +148,7 @@ async fn without_answer(tx: &mut Tx, environment: &Environment) -> Result<Tally>
     let mut unanswered = BTreeMap::new();
     for merchant in &environment.scheme.merchants {
         for (direction, count) in instructions::count_open(tx, &merchant.id).await? {
-            *unanswered.entry(direction).or_default() += count;
+            *unanswered.entry(direction.name().to_owned()).or_default() += count;
         }
     }
     Ok(unanswered)

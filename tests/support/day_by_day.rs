@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use chrono::{Datelike, NaiveDate};
 use paylater::domain::business_days::{Count, Roll};
 use paylater::domain::facts::case::Case;
-use paylater::domain::facts::fact::{Event, Fact, What};
+use paylater::domain::facts::fact::{Event, Fact, FactKind, What};
 use paylater::domain::terms::due_dates::{Clock, Term};
 use paylater::domain::terms::hold::HoldEffect;
 use paylater::domain::terms::late_fee::{CapScope, Charge, FeeKind, LateFee};
@@ -118,7 +118,7 @@ impl<'a> Walk<'a> {
             };
             // A chargeback takes effect no earlier than its payment.
             let paid_at = self.facts().find(|paid| match &fact.what {
-                What::Chargeback { payment_id, .. } => paid.what.kind().code() == "payment" && paid.id == *payment_id,
+                What::Chargeback { payment_id, .. } => paid.what.kind() == FactKind::Payment && paid.id == *payment_id,
                 _ => false,
             });
             let at = paid_at.map_or(fact.effective_at, |paid| paid.effective_at.max(fact.effective_at));

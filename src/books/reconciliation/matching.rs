@@ -2,11 +2,12 @@
 //! otherwise it is the file that brought the payment. The report is computed from dated rows only, so a sealed day
 //! gives the same report at any time.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
 use super::{DayOf, MerchantSums, currency};
 use crate::domain::calendar::days_between;
+use crate::domain::facts::fact::FactKind;
 use crate::domain::money::Currency;
 use crate::files::reports::{Matching, Report, Written};
 use crate::files::rows::Kind;
@@ -29,7 +30,7 @@ impl DayOf<'_> {
         let corrections = corrections::money_on(tx, id, since, day).await?;
         // A fact that was corrected before its day is reported as corrected.
         for earlier in corrections.iter().filter(|corrected| !corrected.is_new) {
-            rows.retain(|row| !row.is_about(&earlier.event, &earlier.fact_id));
+            rows.retain(|row| !row.is_about(earlier.event, &earlier.fact_id));
         }
         for line in bills::settled_on(tx, id, since, day).await? {
             rows.push(self.of_bill(line)?);
@@ -42,7 +43,7 @@ impl DayOf<'_> {
             *sums.suspended.entry(currency).or_default() += minor;
             // The bill's own line reports this money.
             if !in_bill {
-                rows.push(self.suspended(waiting, provider, minor, currency));
+                rows.push(self.suspended(waiting, provider, minor, currency)?);
             }
         }
         for line in bills::open_at(tx, id, day).await? {
@@ -56,9 +57,9 @@ impl DayOf<'_> {
         }
         for (conflict, provider, ours) in file_rows::money_conflicts_on(tx, id, since, day).await? {
             let Some((minor, currency)) = signed_amount(&conflict)? else { continue };
-            rows.push(self.conflict(conflict, provider, (minor, if minor < 0 { -ours } else { ours }), currency));
+            rows.push(self.conflict(conflict, provider, (minor, if minor < 0 { -ours } else { ours }), currency)?);
         }
-        rows.sort_by(|a, b| (a.status, a.event_rank, &a.key).cmp(&(b.status, b.event_rank, &b.key)));
+        rows.sort_by(|a, b| (a.status, a.event, &a.key).cmp(&(b.status, b.event, &b.key)));
         let mut report = Report::begin::<Matching<'_>>(self.folder, self.name("matching"))?;
         for row in &rows {
             if let Some((currency, minor)) = row.booked_today {
@@ -78,7 +79,7 @@ impl DayOf<'_> {
         let currency = currency(&booked.currency)?;
         Ok(Item {
             status: Status::Matched,
-            event_rank: rank(&booked.event),
+            event: booked.event,
             provider: booked.provider,
             key: booked.fact_id,
             order_id: booked.order_id,
@@ -109,7 +110,7 @@ impl DayOf<'_> {
         let first = our_currency.zip(line.first_minor);
         Ok(Item {
             status,
-            event_rank: rank(&line.event),
+            event: line.event,
             provider: line.provider,
             key: line.event_key,
             order_id: line.order_id,
@@ -126,7 +127,7 @@ impl DayOf<'_> {
 
     /// Returns the item of a bill line that was matched before a correction changed or removed the booked amount.
     fn reopened(&self, line: LineRow, rows: &[Item]) -> Result<Option<Item>> {
-        if rows.iter().any(|row| row.is_about(&line.event, &line.event_key)) {
+        if rows.iter().any(|row| row.is_about(line.event, &line.event_key)) {
             return Ok(None);
         }
         let item = self.of_bill(line)?;
@@ -138,7 +139,7 @@ impl DayOf<'_> {
     fn corrected(&self, corrected: MoneyCorrected, rows: &mut Vec<Item>) -> Result<()> {
         let currency = currency(&corrected.currency)?;
         let (booked, ours) = (corrected.booked_minor, corrected.our_minor);
-        if let Some(row) = rows.iter_mut().find(|row| row.is_about(&corrected.event, &corrected.fact_id)) {
+        if let Some(row) = rows.iter_mut().find(|row| row.is_about(corrected.event, &corrected.fact_id)) {
             row.booked_today = Some((currency, booked));
             if row.provider_minor != 0 && row.currency == currency && row.status != Status::Timing {
                 row.our_minor = ours;
@@ -151,7 +152,7 @@ impl DayOf<'_> {
         }
         rows.push(Item {
             status: status_of(corrected.first_minor, ours),
-            event_rank: rank(&corrected.event),
+            event: corrected.event,
             provider: corrected.provider,
             key: corrected.fact_id,
             order_id: corrected.order_id,
@@ -170,7 +171,7 @@ impl DayOf<'_> {
         let currency = currency(&row.currency)?;
         Ok(Item {
             status: if self.day < row.late_on { Status::Timing } else { Status::MissingThere },
-            event_rank: rank(&row.event),
+            event: row.event,
             provider: row.provider,
             key: row.event_key,
             order_id: row.order_id,
@@ -183,10 +184,10 @@ impl DayOf<'_> {
         })
     }
 
-    fn suspended(&self, waiting: RecordedRow, provider: String, minor: i64, currency: Currency) -> Item {
-        Item {
+    fn suspended(&self, waiting: RecordedRow, provider: String, minor: i64, currency: Currency) -> Result<Item> {
+        Ok(Item {
             status: Status::MissingHere,
-            event_rank: rank_of_file(&waiting.kind),
+            event: event_of(&waiting)?,
             provider,
             key: waiting.row_key,
             order_id: waiting.order_id,
@@ -196,14 +197,20 @@ impl DayOf<'_> {
             fee_minor: None,
             booked_today: None,
             days_open: days_between(waiting.opened_on, self.day),
-        }
+        })
     }
 
     /// Returns the item of a row whose amount differs from the booked one. It is reported once, on its day.
-    fn conflict(&self, row: RecordedRow, provider: String, (theirs, ours): (i64, i64), currency: Currency) -> Item {
-        Item {
+    fn conflict(
+        &self,
+        row: RecordedRow,
+        provider: String,
+        (theirs, ours): (i64, i64),
+        currency: Currency,
+    ) -> Result<Item> {
+        Ok(Item {
             status: Status::AmountDiffers,
-            event_rank: rank_of_file(&row.kind),
+            event: event_of(&row)?,
             provider,
             key: row.row_key,
             order_id: row.order_id,
@@ -213,14 +220,15 @@ impl DayOf<'_> {
             fee_minor: None,
             booked_today: None,
             days_open: 0,
-        }
+        })
     }
 }
 
 /// A payment, refund or chargeback on both sides.
 struct Item {
     status: Status,
-    event_rank: i64,
+    /// Payments are listed first, then refunds, then chargebacks.
+    event: FactKind,
     provider: String,
     key: String,
     order_id: String,
@@ -243,8 +251,8 @@ fn status_of(theirs: i64, ours: i64) -> Status {
 }
 
 impl Item {
-    fn is_about(&self, event: &str, key: &str) -> bool {
-        self.event_rank == rank(event) && self.key == key
+    fn is_about(&self, event: FactKind, key: &str) -> bool {
+        self.event == event && self.key == key
     }
 
     fn cells(&self) -> Matching<'_> {
@@ -284,18 +292,14 @@ impl Status {
     }
 }
 
-/// Returns the rank of an event in the report: payments first, then refunds, then chargebacks.
-fn rank(event: &str) -> i64 {
-    ["payment", "refund"].iter().zip(0..).find(|(name, _)| **name == event).map_or(2, |(_, rank)| rank)
-}
-
-fn rank_of_file(kind: &str) -> i64 {
-    rank(kind.strip_suffix('s').unwrap_or(kind))
+/// Returns the kind of fact that a row of money reports.
+fn event_of(row: &RecordedRow) -> Result<FactKind> {
+    row.kind.fact().with_context(|| format!("a row of {} has no money of its own", row.kind))
 }
 
 /// Returns the money of a row. It is negative for a chargeback, which takes money back.
 fn signed_amount(row: &RecordedRow) -> Result<Option<(i64, Currency)>> {
     let Some((minor, code)) = row.amount_minor.zip(row.currency.as_deref()) else { return Ok(None) };
-    let minor = if row.kind == Kind::Chargebacks.name() { -minor } else { minor };
+    let minor = if row.kind == Kind::Chargebacks { -minor } else { minor };
     Ok(Some((minor, currency(code)?)))
 }

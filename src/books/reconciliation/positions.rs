@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use super::super::held_back;
 use super::super::order_decisions::{PAGE, into_cases, which_order};
 use super::{Books, DayOf, MerchantSums};
-use crate::domain::decide::credit_record::{CreditRecord, CreditStatus};
+use crate::domain::decide::credit_record::CreditRecord;
 use crate::domain::decide::end_of_day::decide_with;
 use crate::domain::decide::position::Position;
 use crate::domain::money::Currency;
@@ -101,9 +101,7 @@ pub fn standings_on(steps: &[CreditStepRow], order_id: &str, day: NaiveDate) -> 
         if standings.len() <= at {
             standings.resize(at + 1, CreditRecord::default());
         }
-        let status =
-            CreditStatus::parse(&step.status).with_context(|| format!("unknown credit status {}", step.status))?;
-        standings[at] = standings[at].after(status, step.since);
+        standings[at] = standings[at].after(step.status, step.since);
     }
     Ok(standings)
 }

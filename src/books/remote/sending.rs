@@ -53,7 +53,7 @@ pub(super) async fn send_answers(environment: &Environment) -> Vec<String> {
 /// Sends queued reports day by day, each day's manifest last. The error is an `Undelivered`.
 pub async fn send_reports(environment: &Environment) -> Result<()> {
     let Some(place) = &environment.scheme.reports else { return Ok(()) };
-    for day in send_queue::list(&reports_of(environment), "").context("looking for reports to send")? {
+    for day in send_queue::list(&reports_of(environment), "").context("listing the reports to send")? {
         let folder = reports_of(environment).join(&day);
         let sent = persistently(async || {
             send(place, &folder, &format!("{day}/")).await?;

@@ -7,9 +7,9 @@ use super::super::json::LongList;
 use super::super::open::At;
 use super::super::table::Table;
 use super::super::{Ending, remark};
-use super::status_in_words;
+use super::{one_of, status_in_words};
 use crate::store::Tx;
-use crate::views::files::{File, Inboxes, Which};
+use crate::views::files::{File, FileState, Inboxes, Which};
 
 #[derive(clap::Args)]
 pub struct List {
@@ -21,11 +21,11 @@ pub struct List {
     #[arg(long)]
     feed: Option<String>,
 
-    /// Only files that are reading, taken, duplicate or quarantined; or only those waiting in the inboxes.
-    #[arg(long, value_parser = ["waiting", "reading", "taken", "duplicate", "quarantined"])]
-    status: Option<String>,
+    /// Only files with this status; `waiting` lists only the files in the inboxes.
+    #[arg(long, value_parser = one_of(FileState::names(), FileState::parse))]
+    status: Option<FileState>,
 
-    /// Every file there ever was, instead of those of the last three days with files.
+    /// All files, instead of those of the last three days with files.
     #[arg(long)]
     all: bool,
 
@@ -41,7 +41,7 @@ impl List {
     pub async fn run(self, at: &At) -> Result<Ending> {
         let environment = at.look().await?;
         let mut tx = environment.store.read().await?;
-        let which = Which { date: self.date, feed: self.feed.clone(), status: self.status.clone(), all: self.all };
+        let which = Which { date: self.date, feed: self.feed.clone(), status: self.status, all: self.all };
         let inboxes = Inboxes::load(&mut tx, &environment, &which).await?;
         let mut list = None;
         if at.json {
@@ -53,7 +53,7 @@ impl List {
             }
             table.finish();
         }
-        let waiting_only = self.status.as_deref() == Some("waiting");
+        let waiting_only = self.status == Some(FileState::Waiting);
         let more = if waiting_only { false } else { self.files(&mut tx, &which, list.as_mut()).await? };
         match list {
             Some(list) => list.end(more),

@@ -12,15 +12,15 @@ use crate::views::retry::Retries;
 
 #[derive(clap::Args)]
 pub struct Retry {
-    /// The file's number, or its name as it came or as it is kept.
+    /// The file's number, or its original or archived name.
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     file: Option<String>,
 
-    /// Everything in quarantine that nobody has settled, and all rows that were rejected for want of configuration.
+    /// All files in quarantine whose exception is open, and all rows rejected because a policy or calendar was missing.
     #[arg(long)]
     all: bool,
 
-    /// Say what it would do, and do nothing.
+    /// Show what it would do, and change nothing.
     #[arg(long)]
     dry_run: bool,
 }

@@ -7,18 +7,19 @@ use super::super::json::LongList;
 use super::super::open::At;
 use super::super::table::{Table, show};
 use super::super::{Ending, remark, say};
-use super::{find, status_in_words};
+use super::{find, one_of, status_in_words};
+use crate::domain::intake::status::RowOutcome;
+use crate::domain::words::count;
 use crate::views::file_rows::{FileHead, Row};
-use crate::views::words::count;
 
 #[derive(clap::Args)]
 pub struct Show {
-    /// The file's number, or its name as it came or as it is kept.
+    /// The file's number, or its original or archived name.
     file: String,
 
     /// Only rows with this outcome.
-    #[arg(long, value_parser = ["accepted", "declined", "duplicate", "conflict", "pending", "rejected"])]
-    outcome: Option<String>,
+    #[arg(long, value_parser = one_of(RowOutcome::ALL.map(RowOutcome::name), RowOutcome::parse))]
+    outcome: Option<RowOutcome>,
 
     /// Every row, instead of the first 100.
     #[arg(long)]
@@ -46,11 +47,10 @@ impl Show {
             print_head(&head);
         }
         let limit = if self.all { i64::MAX } else { self.limit.max(0) };
-        let outcome = self.outcome.as_deref().unwrap_or_default();
         let mut table = Table::new(["line", "key", "outcome", "code", "message", "waited"]);
         let (mut shown, mut after, mut more) = (0, i64::MIN, false);
         'pages: loop {
-            let page = Row::load(&mut tx, &environment, &file, outcome, after, PAGE).await?;
+            let page = Row::load(&mut tx, &environment, &file, self.outcome, after, PAGE).await?;
             let Some(last) = page.last() else { break };
             after = last.line;
             for row in page {
@@ -95,7 +95,7 @@ fn print_head(head: &FileHead) {
 fn cells(row: Row) -> [String; 6] {
     let waited = waited(&row);
     let Row { line, key, outcome, code, message, .. } = row;
-    [line.to_string(), key, outcome, code.unwrap_or_default(), message.unwrap_or_default(), waited]
+    [line.to_string(), key, outcome.to_string(), code.unwrap_or_default(), message.unwrap_or_default(), waited]
 }
 
 /// Returns how long a row has waited so far or, if the wait is over, how long it waited and why it ended.

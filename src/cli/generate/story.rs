@@ -211,12 +211,13 @@ impl Story<'_> {
 
     fn payment(&mut self, minor: i64, paid_on: NaiveDate) -> Result<()> {
         // One payment in a hundred is reported some days later, with its original date.
-        let told_on = if self.dice.per_mille(10) { paid_on + Duration::days(1 + self.dice.days(3)) } else { paid_on };
+        let reported_on =
+            if self.dice.per_mille(10) { paid_on + Duration::days(1 + self.dice.days(3)) } else { paid_on };
         let paid_at = instant(paid_on, self.dice).to_string();
         let channel = self.dice.pick(&["alipay", "alipay", "wechat", "unionpay", "bank"]);
-        let key = self.key('P', Kind::Payments, told_on);
+        let key = self.key('P', Kind::Payments, reported_on);
         let cells = [&key, &self.order.id, &plain(minor), CURRENCY, &paid_at, channel];
-        self.folder.row(Kind::Payments, told_on, &cells)
+        self.folder.row(Kind::Payments, reported_on, &cells)
     }
 
     fn refund(&mut self, minor: i64, on: NaiveDate) -> Result<()> {

@@ -123,7 +123,7 @@ pub fn instalments(raw: Vec<RawShare>, counted: Count, rules: &mut Rules) -> Opt
             (Some(days), None) => rules.keep(&at, in_days("term", days, 0)).map(Term::Days),
             (None, Some(due_day)) => rules.keep(&join(&at, "due_day"), due_day.resolve()).map(Term::Until),
             (Some(_), Some(_)) => {
-                rules.refuse(&join(&at, "due_day"), "stands beside term; leave one of them out");
+                rules.refuse(&join(&at, "due_day"), "can't be used beside term; leave one of them out");
                 None
             }
             (None, None) => {

@@ -23,7 +23,7 @@ pub struct RawDebit {
     retry_at_most: Option<i64>,
     /// Without an answer so many days after, it counts as failed; if left out, it is waited for.
     assume_failed_after: Option<i64>,
-    /// Without an answer so many days after, finance is told.
+    /// Without an answer so many days after, an exception is opened.
     #[serde(default = "default_no_answer")]
     no_answer_after: i64,
 }
@@ -39,7 +39,7 @@ pub struct RawPayOut {
     retry_every: Option<i64>,
     /// Of until_success: attempts after the first.
     retry_at_most: Option<i64>,
-    /// Without an answer so many days after, finance is told.
+    /// Without an answer so many days after, an exception is opened.
     #[serde(default = "default_no_answer")]
     no_answer_after: i64,
 }

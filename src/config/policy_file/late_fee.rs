@@ -103,7 +103,7 @@ impl RawLateFee {
         for key in self.rule.given() {
             rules.refuse(
                 &join("late_fee", key),
-                "nothing stands beside tiers; write it in each tier that it is meant for, or leave it out",
+                "can't be used beside tiers; write it in each tier that it is meant for, or leave it out",
             );
         }
         let count = tiers.len();
@@ -309,7 +309,10 @@ fn steps_of(raw: Vec<RawStep>, at: &str, currency: Currency, rules: &mut Rules) 
             (Some(amount), None) => rules.keep(&at, minor("amount", amount, currency)).map(Charge::Amount),
             (None, Some(rate)) => rules.keep(&at, share_of_one("rate", rate)).map(Charge::Rate),
             (Some(_), Some(_)) => {
-                rules.refuse(&join(&at, "rate"), "stands beside amount; a step adds one of them, so leave one out");
+                rules.refuse(
+                    &join(&at, "rate"),
+                    "can't be used beside amount; a step adds one of them, so leave one out",
+                );
                 None
             }
             (None, None) => {

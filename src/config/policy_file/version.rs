@@ -61,7 +61,7 @@ pub struct RawVersion {
     currency: String,
     /// What starts the term.
     clock: RawClock,
-    /// Receipt counts as confirmed by itself; only with clock = "confirmed".
+    /// Receipt counts as confirmed automatically; only with clock = "confirmed".
     auto_confirm: Option<RawAutoConfirm>,
     /// Days after the order from which on it is an exception that its term has not started.
     not_fulfilled_after: Option<i64>,

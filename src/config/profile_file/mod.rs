@@ -287,7 +287,7 @@ fn pattern(key: &str, text: &str, cells: &CellRules) -> Result<Pattern> {
 
 fn asked(raw: RawCondition) -> Result<Condition> {
     if raw.is_empty() {
-        bail!("is empty; write a column and what stands there in such rows");
+        bail!("is empty; write a column and its value in such rows");
     }
     Ok(condition(raw))
 }

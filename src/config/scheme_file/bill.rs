@@ -74,7 +74,7 @@ fn bill(feed: &Feed, raw: RawBill, feeds: &[Feed]) -> Result<Bill> {
         return Err(wrong("usual_delay", format!("{delay} is not from 0 to {most} days")));
     }
     let can = |other: &&Feed| {
-        other.merchant == feed.merchant && matches!(other.kind, Kind::Payments | Kind::Refunds | Kind::DebitResults)
+        other.owner == feed.owner && matches!(other.kind, Kind::Payments | Kind::Refunds | Kind::DebitResults)
     };
     let theirs: Vec<&Feed> = feeds.iter().filter(can).collect();
     let answers_for = match raw.answers_for {
@@ -88,7 +88,7 @@ fn bill(feed: &Feed, raw: RawBill, feeds: &[Feed]) -> Result<Bill> {
                 let meant = shape::nearest(name, &known).map(|meant| format!("; did you mean {meant}?"));
                 let all = || format!("; write {}", shape::listed(&known));
                 let advice = meant.or_else(|| (!known.is_empty()).then(all)).unwrap_or_default();
-                let merchant = feed.merchant.as_deref().context("bills are somebody's")?;
+                let merchant = feed.owner.merchant().context("bills are somebody's")?;
                 let what = format!("{name:?} is no feed of payments, refunds or debit_results of {merchant}{advice}");
                 return Err(wrong("answers_for", what));
             }

@@ -19,6 +19,7 @@ use crate::config::calendar_file::Calendars;
 use crate::config::profiles;
 use crate::config::toml::{Rules, join, shape, time_zone};
 use crate::domain::intake::arrival::RejectLimit;
+use crate::domain::owner::Owner;
 use crate::files::inbox::NamePattern;
 use crate::files::profile::Profile;
 use crate::files::read::container::{Limits, Packing};
@@ -79,7 +80,7 @@ pub struct RawFeed {
     reject_limit: Option<RawRejectLimit>,
     /// What becomes of a file in a bucket or on an SFTP server once its bytes are safe here.
     afterwards: Option<Afterwards>,
-    /// What is done about a day on which the bucket or SFTP server can't be looked into.
+    /// What is done about a day on which the bucket or SFTP server can't be listed.
     unreachable: Option<Unreachable>,
     /// Where acknowledgements and rejects are sent as well: a folder, s3://… or sftp://….
     outbox: Option<String>,
@@ -135,7 +136,7 @@ pub fn by_hand(merchant: &str, scheme: &OfScheme<'_>) -> Feed {
         pattern: NamePattern::parse("correction-{date}-*.csv").expect("a pattern like those of the documentation"),
         kind: Kind::Corrections,
         profile: Arc::new(Profile::canonical()),
-        merchant: Some(merchant.to_owned()),
+        owner: Owner::Merchant(merchant.to_owned()),
         provider: None,
         bill: None,
         zone: scheme.zone,
@@ -222,7 +223,7 @@ impl RawFeed {
             pattern,
             kind: self.kind,
             profile: profile?,
-            merchant: self.merchant,
+            owner: self.merchant.map_or(Owner::Scheme, Owner::Merchant),
             provider: self.provider,
             bill: None,
             zone: zone?,

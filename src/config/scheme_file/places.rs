@@ -117,7 +117,7 @@ impl RawPlace {
         let address = address.map_err(|why| wrong("url", why))?;
         if !address.is_root() {
             let root = address.root();
-            return Err(wrong("url", format!("write {root}, without a folder; folders stand in the feeds")));
+            return Err(wrong("url", format!("write {root}, without a folder; each feed names its folder")));
         }
         let root = address.root();
         let of_s3 = [

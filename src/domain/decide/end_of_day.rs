@@ -19,7 +19,7 @@ use crate::domain::calendar::plus;
 use crate::domain::facts::case::Case;
 use crate::domain::facts::order::Order;
 use crate::domain::facts::source::Source;
-use crate::domain::journal::{Account, Declared, Kind};
+use crate::domain::journal::{Account, Declared, EntryKind};
 use crate::domain::money::rated;
 use crate::domain::terms::policy::Terms;
 
@@ -95,7 +95,7 @@ pub fn decide_with(
     // Each refund returns its part of the service fee.
     let service_fee = (Account::MerchantPayable, Account::IncomeServiceFee);
     let charged = rated(order.amount_minor, terms.service_fee);
-    result.declare_rule(Kind::ServiceFee, 0, service_fee, charged, (order.ordered_on, order.source));
+    result.declare_rule(EntryKind::ServiceFee, 0, service_fee, charged, (order.ordered_on, order.source));
 
     let mut positions = known.positions(&instalments, &fees, records);
     let steps = CreditSteps::of(&known, news, order.amount_minor > result.refunded);
@@ -121,18 +121,18 @@ fn declare_instalment(result: &mut ReplayResult, order: &Order, state: &Instalme
     let by_rule = (today, Source::default());
     let (receivable, late_fee) = (Account::ReceivablePrincipal, Account::ReceivableLateFee);
     let price = (receivable, Account::MerchantPayable);
-    result.declare_rule(Kind::Order, instalment, price, state.due.minor, as_ordered);
+    result.declare_rule(EntryKind::Order, instalment, price, state.due.minor, as_ordered);
     let charged = late_fee_movement(instalment);
-    result.declare_rule(Kind::LateFee, instalment, (charged.debit, charged.credit), fee.total, by_rule);
-    result.declare_rule(Kind::Waiver, instalment, (Account::IncomeLateFee, late_fee), fee.waived, by_rule);
+    result.declare_rule(EntryKind::LateFee, instalment, (charged.debit, charged.credit), fee.total, by_rule);
+    result.declare_rule(EntryKind::Waiver, instalment, (Account::IncomeLateFee, late_fee), fee.waived, by_rule);
     let too_much = state.fee_paid - fee.net();
-    result.declare_rule(Kind::FeeReturned, instalment, (late_fee, Account::CustomerCredit), too_much, by_rule);
+    result.declare_rule(EntryKind::FeeReturned, instalment, (late_fee, Account::CustomerCredit), too_much, by_rule);
     if let Some(written_off) = state.written_off {
         let by_rule = (written_off.on, Source::default());
         let loss = (Account::ExpensesBadDebt, receivable);
-        result.declare_rule(Kind::WriteOff, instalment, loss, written_off.minor, by_rule);
+        result.declare_rule(EntryKind::WriteOff, instalment, loss, written_off.minor, by_rule);
         // A fee that is never paid was never earned.
-        result.declare_rule(Kind::WriteOff, instalment, (Account::IncomeLateFee, late_fee), -too_much, by_rule);
+        result.declare_rule(EntryKind::WriteOff, instalment, (Account::IncomeLateFee, late_fee), -too_much, by_rule);
     }
 }
 

@@ -11,7 +11,7 @@ use crate::domain::business_days::NoYear;
 use crate::domain::calendar::{first_between, plus};
 use crate::domain::facts::case::Case;
 use crate::domain::facts::source::Source;
-use crate::domain::journal::{Account, Declared, Kind, Movement, Recorded, booked};
+use crate::domain::journal::{Account, Declared, EntryKind, Movement, Recorded, booked};
 use crate::domain::terms::policy::Terms;
 
 /// Dates late fees, waivers and returned fees that the books lack. Each gets the day of its cause, which is `today` if
@@ -24,9 +24,17 @@ pub fn date_fees(
     today: NaiveDate,
 ) -> Result<(), NoYear> {
     let by_rule = |declared: &Declared| match declared.movement.kind {
-        Kind::LateFee | Kind::Waiver => true,
-        Kind::FeeReturned => declared.movement.cause.is_empty(),
-        _ => false,
+        EntryKind::LateFee | EntryKind::Waiver => true,
+        EntryKind::FeeReturned => declared.movement.cause.is_empty(),
+        EntryKind::Order
+        | EntryKind::ServiceFee
+        | EntryKind::Payment
+        | EntryKind::Refund
+        | EntryKind::Chargeback
+        | EntryKind::WriteOff
+        | EntryKind::Recovery
+        | EntryKind::Suspense
+        | EntryKind::PayOut => false,
     };
     date_taken_back(decision, case, terms, recorded, today)?;
     let lacks = |declared: &&mut Declared| by_rule(declared) && declared.minor > booked(&declared.movement, recorded);
@@ -41,14 +49,16 @@ pub fn date_fees(
     for declared in lacking {
         let had = booked(&declared.movement, recorded);
         let instalment = declared.movement.instalment;
-        if declared.movement.kind == Kind::FeeReturned {
+        if declared.movement.kind == EntryKind::FeeReturned {
             declared.effective_on = returned_since(case, terms, (instalment, had), today)?;
             continue;
         }
         let at = instalments.iter().position(|state| state.due.instalment == instalment);
         let is_more_on = |day: NaiveDate| {
             let fee = at.and_then(|at| replay.fees(&instalments, day).into_iter().nth(at));
-            fee.is_some_and(|fee| (if declared.movement.kind == Kind::LateFee { fee.total } else { fee.waived }) > had)
+            fee.is_some_and(|fee| {
+                (if declared.movement.kind == EntryKind::LateFee { fee.total } else { fee.waived }) > had
+            })
         };
         let yesterday = plus(today, -1);
         declared.effective_on =
@@ -66,7 +76,7 @@ fn date_taken_back(
     recorded: &[Recorded],
     today: NaiveDate,
 ) -> Result<(), NoYear> {
-    let by_rule = |row: &&Recorded| row.movement.kind == Kind::FeeReturned && row.movement.cause.is_empty();
+    let by_rule = |row: &&Recorded| row.movement.kind == EntryKind::FeeReturned && row.movement.cause.is_empty();
     let mut first_days: BTreeMap<i64, NaiveDate> = BTreeMap::new();
     for row in recorded.iter().filter(by_rule) {
         let first = first_days.entry(row.movement.instalment).or_insert(row.effective_on);
@@ -74,7 +84,7 @@ fn date_taken_back(
     }
     for (instalment, first) in first_days {
         let movement = Movement {
-            kind: Kind::FeeReturned,
+            kind: EntryKind::FeeReturned,
             instalment,
             debit: Account::ReceivableLateFee,
             credit: Account::CustomerCredit,

@@ -7,7 +7,7 @@ use super::holds::HoldEffects;
 use crate::domain::calendar::{days_between, plus};
 use crate::domain::facts::fact::HoldReason;
 use crate::domain::facts::source::Source;
-use crate::domain::journal::{Account, Kind, Movement, Recorded};
+use crate::domain::journal::{Account, EntryKind, Movement, Recorded};
 
 /// The position of an instalment on a day.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl Position {
 /// The movement that books an instalment's late fee.
 pub fn late_fee_movement(instalment: i64) -> Movement {
     Movement {
-        kind: Kind::LateFee,
+        kind: EntryKind::LateFee,
         instalment,
         debit: Account::ReceivableLateFee,
         credit: Account::IncomeLateFee,

@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 
 use super::correction::{Correction, History};
-use super::fact::Fact;
+use super::fact::{Fact, FactKind};
 use super::order::Order;
 
 /// An order with everything known about it.
@@ -52,19 +52,19 @@ impl Case {
     }
 
     /// The fact in force under a key.
-    pub fn fact(&self, kind: &str, id: &str) -> Option<&Fact> {
-        self.facts.iter().find(|fact| fact.id == id && fact.what.kind().code() == kind)
+    pub fn fact(&self, kind: FactKind, id: &str) -> Option<&Fact> {
+        self.facts.iter().find(|fact| fact.id == id && fact.what.kind() == kind)
     }
 
     /// The same case without one fact.
-    pub fn without(&self, kind: &str, id: &str) -> Case {
+    pub fn without(&self, kind: FactKind, id: &str) -> Case {
         let mut rest = self.clone();
-        rest.facts.retain(|fact| fact.id != id || fact.what.kind().code() != kind);
+        rest.facts.retain(|fact| fact.id != id || fact.what.kind() != kind);
         rest
     }
 
     /// The correction of a fact that counts, if there is one.
-    pub fn correction_of(&self, kind: &str, fact_id: &str) -> Option<&Correction> {
+    pub fn correction_of(&self, kind: FactKind, fact_id: &str) -> Option<&Correction> {
         let about =
             self.corrections.iter().filter(|correction| correction.kind == kind && correction.fact_id == fact_id);
         // Of equals, `max_by_key` takes the last.
@@ -108,7 +108,7 @@ mod tests {
             let (booked, corrected) = (booked.parse().unwrap(), corrected.parse().unwrap());
             Correction {
                 id: format!("K{i}"),
-                kind: "payment".into(),
+                kind: FactKind::Payment,
                 fact_id: "P1".into(),
                 instead: amount.parse().ok().map(|minor| payment(minor, booked)),
                 channel: None,

@@ -12,27 +12,27 @@ use crate::domain::money::Currency;
 
 /// The kinds of facts that can be corrected, as `correct` and files name them. Two cannot: a notice, since the program itself
 /// sent it, and a refund paid by the provider, which follows from the provider's bill.
-pub const KINDS: [&str; 8] = [
-    FactKind::Fulfilment.code(),
-    FactKind::Payment.code(),
-    FactKind::Refund.code(),
-    FactKind::Chargeback.code(),
-    FactKind::Extension.code(),
-    FactKind::Hold.code(),
-    FactKind::Waiver.code(),
-    FactKind::PayOut.code(),
+pub const KINDS: [FactKind; 8] = [
+    FactKind::Fulfilment,
+    FactKind::Payment,
+    FactKind::Refund,
+    FactKind::Chargeback,
+    FactKind::Extension,
+    FactKind::Hold,
+    FactKind::Waiver,
+    FactKind::PayOut,
 ];
 
 /// Reads the name of a kind, or of the files that bring it: `payment` or `payments`.
-pub fn parse_kind(text: &str) -> Option<&'static str> {
-    KINDS.into_iter().find(|kind| text == *kind || text.strip_suffix('s') == Some(kind))
+pub fn parse_kind(text: &str) -> Option<FactKind> {
+    KINDS.into_iter().find(|kind| text == kind.name() || text.strip_suffix('s') == Some(kind.name()))
 }
 
 /// A correction as booked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Correction {
     pub id: String,
-    pub kind: String,
+    pub kind: FactKind,
     pub fact_id: String,
     /// The fact that counts from now on, booked with the correction and from its source. None: the fact is void.
     pub instead: Option<Fact>,
@@ -48,7 +48,7 @@ pub struct Correction {
 
 impl Correction {
     pub fn is_about(&self, fact: &Fact) -> bool {
-        self.fact_id == fact.id && self.kind == fact.what.kind().code()
+        self.fact_id == fact.id && self.kind == fact.what.kind()
     }
 }
 
@@ -56,7 +56,7 @@ impl Correction {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CorrectionRow {
     pub id: String,
-    pub kind: &'static str,
+    pub kind: FactKind,
     pub fact_id: String,
     pub action: Action,
     /// The order that the row names, if it does.

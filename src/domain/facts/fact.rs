@@ -84,7 +84,7 @@ impl What {
     }
 }
 
-/// The kind of a fact. The store, files and messages have its code.
+/// The kind of a fact. The store, files and messages have its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FactKind {
     Fulfilment,
@@ -113,7 +113,7 @@ impl FactKind {
         FactKind::GivenBack,
     ];
 
-    pub const fn code(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             FactKind::Fulfilment => "fulfilment",
             FactKind::Payment => "payment",
@@ -128,14 +128,14 @@ impl FactKind {
         }
     }
 
-    pub fn parse(code: &str) -> Option<FactKind> {
-        FactKind::ALL.into_iter().find(|kind| kind.code() == code)
+    pub fn parse(text: &str) -> Option<FactKind> {
+        FactKind::ALL.into_iter().find(|kind| kind.name() == text)
     }
 }
 
 impl fmt::Display for FactKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.code())
+        f.write_str(self.name())
     }
 }
 
@@ -227,7 +227,7 @@ mod tests {
             (What::PayOut { minor }, "pay_out"),
             (What::GivenBack, "given_back"),
         ] {
-            assert_eq!(what.kind().code(), kind);
+            assert_eq!(what.kind().name(), kind);
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::domain::facts::case::Case;
 use crate::domain::facts::fact::{Fact, What};
 use crate::domain::facts::source::Source;
 use crate::domain::terms::policy::Terms;
+use crate::domain::words::count;
 
 /// Why a well-formed row about a known order is rejected. The message states the limit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,7 +25,7 @@ pub enum Refusal {
          before the order"
     )]
     BeforeOrder { on: NaiveDate, order_id: String, ordered_on: NaiveDate, days: i64 },
-    #[error("refunded {days} days after the clock day {clock_on}; the policy takes refunds for {window} days")]
+    #[error("refunded {} after the clock day {clock_on}; the policy takes refunds for {}", count(*days, "day"), count(*window, "day"))]
     RefundTooLate { days: i64, clock_on: NaiveDate, window: i64 },
     #[error("more than the {left} of the order that can still be refunded")]
     RefundTooMuch { left: String },
@@ -36,23 +37,31 @@ pub enum Refusal {
     ChargebackUnknown { payment_id: String },
     #[error("payment {payment_id} was taken back by chargeback {chargeback_id}; correct that first")]
     PaymentChargedBack { payment_id: String, chargeback_id: String },
-    #[error("the policy grants no extensions")]
+    #[error("the policy allows no extensions")]
     ExtensionNotOffered,
-    #[error("nothing of the order was owed on {asked_on}, so there is nothing to put off; nothing was used up")]
+    #[error(
+        "nothing of the order was owed on {asked_on}, so there is nothing to extend; the request does not count as an extension"
+    )]
     ExtensionNotNeeded { asked_on: NaiveDate },
     #[error(
         "with {days} more the due date stays {due_on}, since it is moved to a business day before; ask for more days"
     )]
     ExtensionNoEffect { days: i64, due_on: NaiveDate },
-    #[error("the policy grants {times} extension(s), which the order has had")]
+    #[error("the policy allows {}, and the order has had all of them", count(*times, "extension"))]
     ExtensionLimit { times: i64 },
-    #[error("{days} days asked for; the policy grants 1 to {most}")]
+    #[error("{} requested; the policy allows 1 to {most}", count(*days, "day"))]
     ExtensionTooLong { days: i64, most: i64 },
-    #[error("asked for {before} days before the due date {due_on}; the policy takes requests {within} days before it")]
+    #[error(
+        "requested {} before the due date {due_on}; the policy allows requests from {} before it",
+        count(*before, "day"),
+        count(*within, "day")
+    )]
     ExtensionTooEarly { before: i64, due_on: NaiveDate, within: i64 },
-    #[error("asked for on {asked_on}, after the due date {due_on}; the policy grants none once overdue")]
+    #[error(
+        "requested on {asked_on}, after the due date {due_on}; the policy allows no extension of an overdue instalment"
+    )]
     ExtensionTooLate { asked_on: NaiveDate, due_on: NaiveDate },
-    #[error("asked for on {asked_on}, but instalment {instalment} was written off on {written_off_on}")]
+    #[error("requested on {asked_on}, but instalment {instalment} was written off on {written_off_on}")]
     ExtensionWrittenOff { asked_on: NaiveDate, instalment: i64, written_off_on: NaiveDate },
     #[error("its due date cannot be determined: {0}")]
     NoCalendarYear(#[from] NoYear),

@@ -11,6 +11,7 @@ use super::file_error::FileError;
 use super::row_splitter::{BadQuotes, Width};
 use super::source;
 use super::table::{self, Layout, Table};
+use crate::domain::words::count;
 use crate::files::profile::mapping;
 use crate::files::rows::cell::{AsSent, Cells, Rejection};
 use crate::files::rows::{self, Kind, Parsed};
@@ -193,7 +194,8 @@ impl Rows {
             Ok(())
         } else {
             let (found, expected) = (record.len(), header.len());
-            let message = format!("the row has {found} columns, the header {expected}; check commas and quotes");
+            let message =
+                format!("the row has {}, the header {expected}; check commas and quotes", count(found, "column"));
             Err(Rejection::new("COLUMN_COUNT", message))
         };
         let Some(mapping) = mapping else {

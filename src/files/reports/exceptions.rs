@@ -6,11 +6,12 @@ use chrono::NaiveDate;
 
 use super::{ReportRow, defused};
 use crate::domain::money::Currency;
+use crate::domain::owner::Owner;
 
 pub struct Exception<'a> {
     pub exception_id: String,
     pub code: &'a str,
-    pub merchant_id: &'a str,
+    pub owner: Owner<&'a str>,
     pub order_id: &'a str,
     pub file: &'a str,
     /// 0 if the exception concerns a whole file or a rule.
@@ -40,7 +41,7 @@ impl ReportRow for Exception<'_> {
         vec![
             defused(&self.exception_id).into_owned(),
             self.code.to_owned(),
-            defused(self.merchant_id).into_owned(),
+            defused(self.owner.merchant().unwrap_or_default()).into_owned(),
             defused(self.order_id).into_owned(),
             defused(self.file).into_owned(),
             if self.line == 0 { String::new() } else { self.line.to_string() },

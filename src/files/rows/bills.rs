@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use chrono::SecondsFormat;
 
-use super::facts::fingerprint_of_money;
+use super::facts::{fingerprint_of_money, fingerprint_under};
 use super::{Kind, Parsed, Row};
-use crate::domain::facts::fact::{FactRow, What};
+use crate::domain::facts::fact::{FactKind, FactRow, What};
 use crate::domain::money::Currency;
 use crate::files::rows::cell::{Cells, Rejection};
 
@@ -32,17 +32,15 @@ pub struct BillRow {
 impl BillRow {
     /// The kind of the merchant's file that would contain the same row.
     pub fn kind(&self) -> Kind {
-        match self.fact.what {
-            What::Refund { .. } => Kind::Refunds,
-            _ => Kind::Payments,
-        }
+        if self.fact.what.kind() == FactKind::Refund { Kind::Refunds } else { Kind::Payments }
     }
 
     /// The cells of the same row in the merchant's file. A row that waits is stored and read again in this form.
     pub fn own_cells(&self) -> BTreeMap<&'static str, String> {
-        let (id, at, note) = match self.kind() {
-            Kind::Refunds => ("refund_id", "refunded_at", "reason"),
-            _ => ("payment_id", "paid_at", "channel"),
+        let (id, at, note) = if self.kind() == Kind::Refunds {
+            ("refund_id", "refunded_at", "reason")
+        } else {
+            ("payment_id", "paid_at", "channel")
         };
         BTreeMap::from([
             (id, self.fact.id.clone()),
@@ -76,9 +74,10 @@ pub fn parse(cells: &Cells<'_>) -> Result<Parsed, Rejection> {
     let (kind, failed) = cells.word("event", kind, &["payment", "refund", REFUND_FAILED])?;
     let currency = cells.currency("currency")?;
     let minor = cells.moved("amount", currency)?;
-    let (id, what) = match kind {
-        Kind::Refunds => (cells.key("refund_id")?, What::Refund { minor, suspended: false }),
-        _ => (transaction_id.clone(), What::Payment { minor, suspended: false }),
+    let (id, what) = if kind == Kind::Refunds {
+        (cells.key("refund_id")?, What::Refund { minor, suspended: false })
+    } else {
+        (transaction_id.clone(), What::Payment { minor, suspended: false })
     };
     let fact = FactRow {
         id,
@@ -90,8 +89,11 @@ pub fn parse(cells: &Cells<'_>) -> Result<Parsed, Rejection> {
         failed,
     };
     let fee_minor = cells.optional_signed_amount("fee", currency)?;
-    let what = if failed { REFUND_FAILED } else { fact.what.kind().code() };
-    let fingerprint = fingerprint_of_money(what, &fact.order_id, minor, Some(currency));
+    let fingerprint = if failed {
+        fingerprint_under(REFUND_FAILED, &fact.order_id, minor, Some(currency))
+    } else {
+        fingerprint_of_money(fact.what.kind(), &fact.order_id, minor, Some(currency))
+    };
     let row = BillRow { fact, minor, currency, fee_minor, transaction_id };
     Ok(Parsed { fingerprint, row: Row::Bill(row) })
 }
@@ -137,7 +139,7 @@ mod tests {
         ] {
             let found = match read(row) {
                 Ok(row) => {
-                    format!("{} {} {} fee {:?}", row.fact.what.kind().code(), row.fact.id, row.minor, row.fee_minor)
+                    format!("{} {} {} fee {:?}", row.fact.what.kind().name(), row.fact.id, row.minor, row.fee_minor)
                 }
                 Err(rejection) => format!("{} {}", rejection.code, rejection.message),
             };

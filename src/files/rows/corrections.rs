@@ -5,7 +5,7 @@ use chrono::{DateTime, NaiveTime, Utc};
 use super::{Fingerprint, Parsed, Row};
 use crate::domain::calendar::instant_of;
 use crate::domain::facts::correction::{Action, Changes, CorrectionRow, KINDS, parse_kind};
-use crate::domain::facts::fact::HoldReason;
+use crate::domain::facts::fact::{FactKind, HoldReason};
 use crate::files::rows::cell::{Cells, Rejection};
 
 pub const COLUMNS: &[&str] = &["correction_id", "kind", "fact_id", "action", "corrected_at", "reason", "approved_by"];
@@ -29,22 +29,22 @@ pub const OPTIONAL: &[&str] = &[
 ];
 
 /// The columns that can replace values of a fact of this kind.
-pub fn columns_of(kind: &str) -> &'static [&'static str] {
+pub fn columns_of(kind: FactKind) -> &'static [&'static str] {
     match kind {
-        "fulfilment" => &["occurred_at"],
-        "payment" => &["amount", "currency", "paid_at", "channel"],
-        "refund" => &["amount", "currency", "refunded_at"],
-        "chargeback" => &["amount", "currency", "charged_back_at", "payment_id"],
-        "extension" => &["days", "requested_at"],
-        "hold" => &["hold_reason", "starts_on", "ends_on"],
-        "waiver" => &["amount", "currency", "waived_on"],
-        _ => &[],
+        FactKind::Fulfilment => &["occurred_at"],
+        FactKind::Payment => &["amount", "currency", "paid_at", "channel"],
+        FactKind::Refund => &["amount", "currency", "refunded_at"],
+        FactKind::Chargeback => &["amount", "currency", "charged_back_at", "payment_id"],
+        FactKind::Extension => &["days", "requested_at"],
+        FactKind::Hold => &["hold_reason", "starts_on", "ends_on"],
+        FactKind::Waiver => &["amount", "currency", "waived_on"],
+        FactKind::Notice | FactKind::PayOut | FactKind::GivenBack => &[],
     }
 }
 
 pub fn parse(cells: &Cells<'_>) -> Result<Parsed, Rejection> {
     let id = cells.key("correction_id")?;
-    let kind = cells.word("kind", parse_kind, &KINDS)?;
+    let kind = cells.word("kind", parse_kind, &KINDS.map(FactKind::name))?;
     let fact_id = cells.key("fact_id")?;
     let is_void = |text: &str| match text {
         "void" => Some(true),
@@ -95,7 +95,7 @@ pub fn fingerprint_of(row: &CorrectionRow) -> i64 {
     }
 }
 
-fn changes(kind: &str, cells: &Cells<'_>) -> Result<Changes, Rejection> {
+fn changes(kind: FactKind, cells: &Cells<'_>) -> Result<Changes, Rejection> {
     let is_given = |column: &str| !cells.raw(column).is_empty();
     let money = if is_given("amount") || is_given("currency") {
         let currency = cells.currency("currency")?;
@@ -104,13 +104,16 @@ fn changes(kind: &str, cells: &Cells<'_>) -> Result<Changes, Rejection> {
         None
     };
     let effective_at: Option<DateTime<Utc>> = match kind {
-        "fulfilment" => cells.optional_instant("occurred_at")?,
-        "payment" => cells.optional_instant("paid_at")?,
-        "refund" => cells.optional_instant("refunded_at")?,
-        "chargeback" => cells.optional_instant("charged_back_at")?,
-        "extension" => cells.optional_instant("requested_at")?,
-        "waiver" => cells.optional_instant("waived_on")?,
-        _ => cells.optional_date("starts_on")?.map(|day| instant_of(day.and_time(NaiveTime::MIN), cells.zone)),
+        FactKind::Fulfilment => cells.optional_instant("occurred_at")?,
+        FactKind::Payment => cells.optional_instant("paid_at")?,
+        FactKind::Refund => cells.optional_instant("refunded_at")?,
+        FactKind::Chargeback => cells.optional_instant("charged_back_at")?,
+        FactKind::Extension => cells.optional_instant("requested_at")?,
+        FactKind::Waiver => cells.optional_instant("waived_on")?,
+        FactKind::Hold => {
+            cells.optional_date("starts_on")?.map(|day| instant_of(day.and_time(NaiveTime::MIN), cells.zone))
+        }
+        FactKind::Notice | FactKind::PayOut | FactKind::GivenBack => None,
     };
     let hold_reason = if is_given("hold_reason") {
         Some(cells.word("hold_reason", HoldReason::parse, &HoldReason::ALL.map(HoldReason::name))?)

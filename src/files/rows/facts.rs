@@ -4,7 +4,7 @@ use chrono::NaiveTime;
 
 use super::{Fingerprint, Kind, Parsed, Row};
 use crate::domain::calendar::instant_of;
-use crate::domain::facts::fact::{Event, FactRow, HoldReason, What};
+use crate::domain::facts::fact::{Event, FactKind, FactRow, HoldReason, What};
 use crate::domain::money::Currency;
 use crate::files::rows::cell::{Cells, Rejection};
 
@@ -64,7 +64,7 @@ pub fn fulfilment_id(order_id: &str, event: Event) -> String {
 
 /// The content's fingerprint, equal for a fact from its own file and from an order's row.
 pub fn fingerprint_of(fact: &FactRow) -> i64 {
-    Fingerprint::of(if fact.failed { "failed" } else { fact.what.kind().code() })
+    Fingerprint::of(if fact.failed { "failed" } else { fact.what.kind().name() })
         .and(&fact.order_id)
         .and(fact.effective_at.timestamp_micros())
         .and(format_args!("{:?}", fact.what))
@@ -75,17 +75,19 @@ pub fn fingerprint_of(fact: &FactRow) -> i64 {
 
 /// The fingerprint of a payment or refund that two sources report. It leaves out time and channel, in which the sources may
 /// differ. Rows of bills and answers to debits have this fingerprint only.
-pub fn fingerprint_of_money(what: &str, order_id: &str, minor: i64, currency: Option<Currency>) -> i64 {
-    let what = if what == "payment" { "debit" } else { what };
+pub fn fingerprint_of_money(kind: FactKind, order_id: &str, minor: i64, currency: Option<Currency>) -> i64 {
+    fingerprint_under(if kind == FactKind::Payment { "debit" } else { kind.name() }, order_id, minor, currency)
+}
+
+/// The same for money that is no fact, under a name of its own.
+pub fn fingerprint_under(what: &str, order_id: &str, minor: i64, currency: Option<Currency>) -> i64 {
     Fingerprint::of(what).and(order_id).and(minor).and_maybe(currency).finish()
 }
 
 fn money(kind: Kind, order_id: String, cells: &Cells<'_>) -> Result<FactRow, Rejection> {
     let currency = cells.currency("currency")?;
-    let minor = match kind {
-        Kind::Payments | Kind::Refunds => cells.moved("amount", currency)?,
-        _ => cells.amount("amount", currency)?,
-    };
+    let is_moved = matches!(kind, Kind::Payments | Kind::Refunds);
+    let minor = if is_moved { cells.moved("amount", currency)? } else { cells.amount("amount", currency)? };
     let suspended = false;
     let (id, at, what, note) = match kind {
         Kind::Payments => ("payment_id", "paid_at", What::Payment { minor, suspended }, "channel"),

@@ -18,90 +18,12 @@ use crate::domain::facts::fact::FactRow;
 use crate::domain::facts::order::OrderRow;
 use cell::{Cells, Rejection};
 
+pub use crate::domain::intake::kind::Kind;
 pub use bills::BillRow;
 pub use results::ResultRow;
 
-/// The kind of a file's rows. A day's files are taken in this order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    Customers,
-    Agreements,
-    Orders,
-    Fulfilments,
-    Holds,
-    Extensions,
-    Payments,
-    DebitResults,
-    Refunds,
-    Bills,
-    Chargebacks,
-    Waivers,
-    PayoutResults,
-    Corrections,
-}
-
+/// The columns of each kind.
 impl Kind {
-    pub const ALL: [Kind; 14] = [
-        Kind::Customers,
-        Kind::Agreements,
-        Kind::Orders,
-        Kind::Fulfilments,
-        Kind::Holds,
-        Kind::Extensions,
-        Kind::Payments,
-        Kind::DebitResults,
-        Kind::Refunds,
-        Kind::Bills,
-        Kind::Chargebacks,
-        Kind::Waivers,
-        Kind::PayoutResults,
-        Kind::Corrections,
-    ];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::Customers => "customers",
-            Kind::Agreements => "agreements",
-            Kind::Orders => "orders",
-            Kind::Fulfilments => "fulfilments",
-            Kind::Holds => "holds",
-            Kind::Extensions => "extensions",
-            Kind::Payments => "payments",
-            Kind::DebitResults => "debit_results",
-            Kind::Refunds => "refunds",
-            Kind::Bills => "bills",
-            Kind::Chargebacks => "chargebacks",
-            Kind::Waivers => "waivers",
-            Kind::PayoutResults => "payout_results",
-            Kind::Corrections => "corrections",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Kind> {
-        Kind::ALL.into_iter().find(|kind| kind.name() == text)
-    }
-
-    /// Customers and agreements belong to the scheme, everything else to a merchant.
-    pub fn is_of_scheme(self) -> bool {
-        matches!(self, Kind::Customers | Kind::Agreements)
-    }
-
-    /// Whether rows of this kind move money.
-    pub fn is_money(self) -> bool {
-        matches!(self, Kind::Payments | Kind::Refunds | Kind::Bills | Kind::Chargebacks)
-    }
-
-    /// Whether the books need this kind to know what customers have paid.
-    pub fn reports_payments(self) -> bool {
-        matches!(self, Kind::Payments | Kind::DebitResults | Kind::Refunds | Kind::Bills)
-    }
-
-    /// Whether rows of this kind are a bank's answers to instructions.
-    pub fn is_result(self) -> bool {
-        matches!(self, Kind::DebitResults | Kind::PayoutResults)
-    }
-
     /// The required columns. A file may have more, in any order.
     pub fn required(self) -> &'static [&'static str] {
         match self {
@@ -187,7 +109,13 @@ pub fn parse(kind: Kind, cells: &Cells<'_>) -> Result<Parsed, Rejection> {
         Kind::DebitResults | Kind::PayoutResults => results::parse(kind, cells),
         Kind::Bills => bills::parse(cells),
         Kind::Corrections => corrections::parse(cells),
-        _ => facts::parse(kind, cells),
+        Kind::Fulfilments
+        | Kind::Holds
+        | Kind::Extensions
+        | Kind::Payments
+        | Kind::Refunds
+        | Kind::Chargebacks
+        | Kind::Waivers => facts::parse(kind, cells),
     }
 }
 

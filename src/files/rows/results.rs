@@ -23,10 +23,7 @@ pub struct ResultRow {
 
 pub fn parse(kind: Kind, cells: &Cells<'_>) -> Result<Parsed, Rejection> {
     let id = cells.key(kind.key_column())?;
-    let order_id = match kind {
-        Kind::DebitResults => Some(cells.key("order_id")?),
-        _ => None,
-    };
+    let order_id = if kind == Kind::DebitResults { Some(cells.key("order_id")?) } else { None };
     let row = ResultRow {
         answer: cells.word("result", Answer::parse, &Answer::ALL.map(Answer::name))?,
         at: cells.instant("at")?,

@@ -35,7 +35,7 @@ impl Answers {
         let Answers { ack, place } = self;
         for (line, outcome) in chunk.lines.iter().zip(outcomes) {
             let (code, message) = outcome.code_and_message();
-            ack.row(line.number, &key(chunk, line), outcome.name(), code, message)?;
+            ack.row(line.number, &key(chunk, line), outcome.kind().name(), code, message)?;
             if let Outcome::Rejected { .. } = outcome {
                 ack.reject(&line.cells, code, message)?;
             }

@@ -10,6 +10,7 @@ use crate::books::expected_files::missing_key;
 use crate::domain::facts::source::Source;
 use crate::domain::intake::admission::is_refused_by_terms;
 use crate::domain::intake::arrival::left_out;
+use crate::domain::intake::status::FileStatus;
 use crate::scheme::Feed;
 use crate::store::exceptions::{self, NewException};
 use crate::store::files::RecordedFile;
@@ -30,19 +31,19 @@ pub async fn note(tx: &mut Tx, feed: &Feed, file: &RecordedFile, today: NaiveDat
         None => None,
     };
     let mut settled: Vec<RecordedFile> = first.into_iter().map(|listed| listed.file).collect();
-    if file.status != "quarantined" {
+    if file.status != FileStatus::Quarantined {
         settled.extend(files::refused_with_bytes(tx, &feed.name, &file.sha256).await?);
         if let Some(date) = file.dated_on {
             let missing = missing_key(&feed.name, date);
             // Whether the day's file has arrived only matters if an exception says that it is missing.
-            let waits = exceptions::open_about(tx, &file.merchant_id, "FILE_MISSING", &[&missing]).await?;
+            let waits = exceptions::open_about(tx, file.owner.borrowed(), "FILE_MISSING", &[&missing]).await?;
             if !waits.is_empty() && arrivals::has_arrived(tx, &feed.name, date).await? {
-                exceptions::resolve(tx, &file.merchant_id, &["FILE_MISSING"], &[&missing], today).await?;
+                exceptions::resolve(tx, file.owner.borrowed(), &["FILE_MISSING"], &[&missing], today).await?;
             }
         }
     }
     for refused in settled {
-        exceptions::resolve_file(tx, &refused.merchant_id, refused.file_no, today, &why).await?;
+        exceptions::resolve_file(tx, refused.owner.borrowed(), refused.file_no, today, &why).await?;
     }
     Ok(())
 }
@@ -64,16 +65,20 @@ pub async fn judge(tx: &mut Tx, feed: &Feed, file: &mut RecordedFile, today: Nai
     if !feed.reject_limit.is_reached(rejected, rows) {
         let settled = rejected_before(tx, feed, file).await?;
         let settled: Vec<&str> = settled.iter().map(String::as_str).collect();
-        return exceptions::resolve(tx, &file.merchant_id, &[ROWS_REJECTED], &settled, today).await;
+        return exceptions::resolve(tx, file.owner.borrowed(), &[ROWS_REJECTED], &settled, today).await;
     }
     let mostly = match codes.first() {
         Some((code, count)) if *count == rejected => format!(", with {code}"),
         Some((code, count)) => format!(", {count} of them with {code}"),
         None => String::new(),
     };
+    let which = match rows {
+        1 => "its only row was rejected".to_owned(),
+        _ => format!("{rejected} of {rows} rows were rejected"),
+    };
     let RecordedFile { name, kept_as, .. } = &*file;
     let message = format!(
-        "{name}: {rejected} of {rows} rows were rejected{mostly}; {kept_as}.rejects.csv in the outbox has them with their \
+        "{name}: {which}{mostly}; {kept_as}.rejects.csv in the outbox has them with their \
          reasons. Correct them there and drop that file in again, or have {name} sent again"
     );
     tracing::error!(file = name, code = ROWS_REJECTED, rejected, rows, "a file's rows were rejected");
@@ -84,7 +89,7 @@ pub async fn judge(tx: &mut Tx, feed: &Feed, file: &mut RecordedFile, today: Nai
         message: message.clone(),
         ..NewException::default()
     };
-    exceptions::open(tx, &file.merchant_id, today, &[exception]).await?;
+    exceptions::open(tx, file.owner.borrowed(), today, &[exception]).await?;
     (file.code, file.message) = (Some(ROWS_REJECTED.to_owned()), Some(message));
     Ok(())
 }
@@ -112,10 +117,10 @@ async fn count(tx: &mut Tx, feed: &Feed, file: &RecordedFile, number: i64, today
             ..NewException::default()
         };
         tracing::warn!(file = file.name, "{}", exception.message);
-        return exceptions::open(tx, &file.merchant_id, today, &[exception]).await;
+        return exceptions::open(tx, file.owner.borrowed(), today, &[exception]).await;
     }
     // This file may be the last one missing from a gap.
-    for key in exceptions::open_keys(tx, &file.merchant_id, "FILE_GAP").await? {
+    for key in exceptions::open_keys(tx, file.owner.borrowed(), "FILE_GAP").await? {
         let Some(numbers) = gap_of(feed, file.dated_on, &key).filter(|numbers| numbers.contains(&number)) else {
             continue;
         };
@@ -130,7 +135,7 @@ async fn count(tx: &mut Tx, feed: &Feed, file: &RecordedFile, number: i64, today
             come += 1;
         }
         if come > to - from {
-            exceptions::resolve(tx, &file.merchant_id, &["FILE_GAP"], &[&key], today).await?;
+            exceptions::resolve(tx, file.owner.borrowed(), &["FILE_GAP"], &[&key], today).await?;
         }
     }
     Ok(())

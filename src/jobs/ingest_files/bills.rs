@@ -11,6 +11,7 @@ use super::facts;
 use super::outcome::Outcome;
 use crate::books::environment::Environment;
 use crate::domain::calendar::day_of;
+use crate::domain::facts::fact::FactKind;
 use crate::domain::facts::source::Source;
 use crate::files::read::reader::Line;
 use crate::files::rows::{BillRow, Kind, Row};
@@ -35,7 +36,7 @@ pub async fn decide(
         let key = keys.of(&row.fact);
         match words.take(row, key, chunk.today) {
             Word::New { opened_on } => fresh.push(NewLine {
-                event: row.fact.what.kind().code(),
+                event: row.fact.what.kind(),
                 key,
                 order_id: &row.fact.order_id,
                 minor: row.minor,
@@ -67,13 +68,13 @@ fn bill_row(line: &Line) -> Option<&BillRow> {
 /// Returns a conflict of fees. The provider's fee is not part of what is booked, but two fees for one payment
 /// contradict each other.
 fn other_fee(row: &BillRow, before: Option<i64>) -> Outcome {
-    let told =
+    let in_words =
         |fee: Option<i64>| fee.map_or("no fee".to_owned(), |minor| format!("a fee of {}", row.currency.plain(minor)));
-    let (what, id) = (row.fact.what.kind().code(), &row.fact.id);
+    let (what, id) = (row.fact.what.kind().name(), &row.fact.id);
     let message = format!(
         "{what} {id} was recorded before with {}, now with {}; nothing was changed",
-        told(before),
-        told(row.fee_minor)
+        in_words(before),
+        in_words(row.fee_minor)
     );
     Outcome::Conflict { message }
 }
@@ -87,9 +88,9 @@ enum Word {
 
 /// Earlier bill lines about the payments and refunds of a chunk.
 struct Words<'a> {
-    said: HashMap<(&'static str, &'a str), Vec<ListedLine>>,
+    said: HashMap<(FactKind, &'a str), Vec<ListedLine>>,
     /// The day since which a bill should have shown our money, or since which a row has waited for its order.
-    since: HashMap<(&'static str, &'a str), NaiveDate>,
+    since: HashMap<(FactKind, &'a str), NaiveDate>,
 }
 
 impl<'a> Words<'a> {
@@ -97,11 +98,11 @@ impl<'a> Words<'a> {
         let (mut said, mut since) = (HashMap::new(), HashMap::new());
         for kind in [Kind::Payments, Kind::Refunds] {
             let of_kind: Vec<_> = rows.iter().copied().filter(|(row, _)| row.kind() == kind).collect();
-            let Some(event) = of_kind.first().map(|(row, _)| row.fact.what.kind().code()) else { continue };
+            let Some(event) = of_kind.first().map(|(row, _)| row.fact.what.kind()) else { continue };
             let keys: Vec<&'a str> = of_kind.iter().map(|(_, key)| *key).collect();
             let mut before = bills::listed(tx, &merchant.id, event, &keys).await?;
             let awaited = bills::expected_since(tx, &merchant.id, event, &keys).await?;
-            let waiting = file_rows::pending_known(tx, &merchant.id, kind.name(), &keys).await?;
+            let waiting = file_rows::pending_known(tx, &merchant.id, kind, &keys).await?;
             let waiting: HashMap<String, NaiveDate> =
                 waiting.into_iter().map(|waiting| (waiting.row_key, waiting.opened_on)).collect();
             for key in keys {
@@ -113,7 +114,7 @@ impl<'a> Words<'a> {
     }
 
     fn take(&mut self, row: &'a BillRow, key: &'a str, today: NaiveDate) -> Word {
-        let about = (row.fact.what.kind().code(), key);
+        let about = (row.fact.what.kind(), key);
         let words = self.said.entry(about).or_default();
         let content = (row.fact.order_id.as_str(), row.minor, row.currency.code());
         let same = |said: &&ListedLine| (said.order_id.as_str(), said.amount_minor, said.currency.as_str()) == content;

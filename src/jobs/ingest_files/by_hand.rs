@@ -1,10 +1,12 @@
 //! Corrections that a person makes at the command line. Each is written as a file of one row and read like any other
 //! file, so that the row, its acknowledgement and its effects are reported and stored as usual.
 
-use std::fs;
+use std::{fmt, fs};
 
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::correction_intake::CorrectionIntake;
 use super::outcome::Outcome;
@@ -14,6 +16,7 @@ use crate::domain::decide::end_of_day::decide;
 use crate::domain::decide::position::Position;
 use crate::domain::facts::correction::CorrectionRow;
 use crate::domain::facts::source::Source;
+use crate::domain::intake::status::{FileStatus, RowOutcome};
 use crate::domain::money::Currency;
 use crate::files::atomic;
 use crate::files::inbox::Found;
@@ -28,9 +31,26 @@ pub struct ByHand {
     pub cells: Vec<(&'static str, String)>,
 }
 
+/// What became of a correction: of its row or, if the row was not read, of its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum CorrectionOutcome {
+    Row(RowOutcome),
+    File(FileStatus),
+}
+
+impl fmt::Display for CorrectionOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CorrectionOutcome::Row(outcome) => outcome.fmt(f),
+            CorrectionOutcome::File(status) => status.fmt(f),
+        }
+    }
+}
+
 /// The outcome of a correction, or of a preview.
 pub struct Answer {
-    pub outcome: String,
+    pub outcome: CorrectionOutcome,
     pub code: String,
     pub message: String,
     /// Present if the correction was only previewed.
@@ -51,7 +71,7 @@ pub async fn correct(
     by_hand: &ByHand,
     today: NaiveDate,
 ) -> Result<Answer> {
-    let feed = environment.scheme.by_hand.iter().find(|feed| feed.merchant.as_ref() == Some(&merchant.id));
+    let feed = environment.scheme.by_hand.iter().find(|feed| feed.owner.merchant() == Some(&merchant.id));
     let feed = feed.with_context(|| format!("merchant {} has no place for corrections", merchant.id))?;
     fs::create_dir_all(&feed.folder).with_context(|| format!("making the folder {}", feed.folder.display()))?;
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
@@ -64,16 +84,17 @@ pub async fn correct(
     let seen = Seen::of(&fs::metadata(&path)?);
     let found = Found { path, name, date: Some(today), number: None, seen };
     let taken = take(environment, feed, &found, today, None).await?;
-    let Some(file) = taken else { anyhow::bail!("{} was taken away before it was read", found.name) };
+    let Some(file) = taken else { anyhow::bail!("{} was removed before it was read", found.name) };
     if let (Some(code), Some(message)) = (&file.code, &file.message) {
         let (code, message) = (code.clone(), message.clone());
-        return Ok(Answer { outcome: file.status, code, message, preview: None });
+        return Ok(Answer { outcome: CorrectionOutcome::File(file.status), code, message, preview: None });
     }
     let ack = environment.scheme.home.outbox(&feed.name).join(format!("{}.ack.csv", file.kept_as));
     let mut rows = csv::Reader::from_path(&ack).with_context(|| format!("reading {}", ack.display()))?;
     let row = rows.records().next().context("an acknowledgement without a row")??;
     let cell = |at: usize| row.get(at).unwrap_or_default().to_owned();
-    Ok(Answer { outcome: cell(2), code: cell(3), message: cell(4), preview: None })
+    let outcome = RowOutcome::parse(&cell(2)).context("an acknowledgement with an unknown outcome")?;
+    Ok(Answer { outcome: CorrectionOutcome::Row(outcome), code: cell(3), message: cell(4), preview: None })
 }
 
 /// Returns what the outcome of a correction would be, and its effect on the order at the end of the open day. Nothing
@@ -89,7 +110,7 @@ pub async fn preview(
     let cells = Cells { header: &header, cells: &cells, zone: environment.scheme.zone, as_sent: None };
     let parsed = match rows::parse(Kind::Corrections, &cells) {
         Ok(parsed) => parsed,
-        Err(rejection) => return Ok(told(&Outcome::from(&rejection), None)),
+        Err(rejection) => return Ok(answer_of(&Outcome::from(&rejection), None)),
     };
     let Row::Correction(row) = &parsed.row else { anyhow::bail!("a correction is read as something else") };
     let mut tx = environment.store.read().await?;
@@ -99,12 +120,13 @@ pub async fn preview(
     let after = positions(environment, merchant, &intake, row, today)?;
     let currency = intake.case_of(row).map(|case| case.order.currency);
     let preview = currency.zip(before.zip(after));
-    Ok(told(&outcome, preview.map(|(currency, (before, after))| Preview { currency, before, after })))
+    Ok(answer_of(&outcome, preview.map(|(currency, (before, after))| Preview { currency, before, after })))
 }
 
-fn told(outcome: &Outcome, preview: Option<Preview>) -> Answer {
+fn answer_of(outcome: &Outcome, preview: Option<Preview>) -> Answer {
     let (code, message) = outcome.code_and_message();
-    Answer { outcome: outcome.name().to_owned(), code: code.to_owned(), message: message.to_owned(), preview }
+    let kind = CorrectionOutcome::Row(outcome.kind());
+    Answer { outcome: kind, code: code.to_owned(), message: message.to_owned(), preview }
 }
 
 fn positions(

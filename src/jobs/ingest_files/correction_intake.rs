@@ -13,9 +13,10 @@ use crate::domain::calendar::day_of;
 use crate::domain::decide::due::due_dates_are_known;
 use crate::domain::facts::case::Case;
 use crate::domain::facts::correction::{Action, Changes, Correction, CorrectionRow, History};
-use crate::domain::facts::fact::{Fact, What};
+use crate::domain::facts::fact::{Fact, FactKind, What};
 use crate::domain::facts::source::Source;
 use crate::domain::intake::admission::{Refusal, admit, admit_given_back, not_before_order};
+use crate::domain::intake::status::RowOutcome;
 use crate::files::rows::Kind;
 use crate::scheme::Merchant;
 use crate::store::corrections::{self, NewCorrection};
@@ -35,9 +36,9 @@ pub struct CorrectionIntake<'a> {
     /// Fingerprints of recorded corrections.
     known: HashMap<String, i64>,
     /// The order of each fact, by kind and key.
-    order_of: HashMap<(&'static str, String), String>,
+    order_of: HashMap<(FactKind, String), String>,
     /// Pending rows, by the kind and key of the fact that each would become.
-    waiting: HashMap<(&'static str, String), RecordedRow>,
+    waiting: HashMap<(FactKind, String), RecordedRow>,
     cases: HashMap<String, Case>,
     /// Orders that were declined.
     declined: BTreeSet<String>,
@@ -47,8 +48,8 @@ pub struct CorrectionIntake<'a> {
 }
 
 /// Returns the kind of file that brings facts of this kind.
-fn file_kind(kind: &str) -> Option<Kind> {
-    Kind::ALL.into_iter().find(|file| file.name().strip_suffix('s') == Some(kind))
+fn file_kind(kind: FactKind) -> Option<Kind> {
+    Kind::ALL.into_iter().find(|file| file.fact() == Some(kind))
 }
 
 impl<'a> CorrectionIntake<'a> {
@@ -61,14 +62,14 @@ impl<'a> CorrectionIntake<'a> {
     ) -> Result<CorrectionIntake<'a>> {
         let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
         let known = corrections::known(tx, &merchant.id, &ids).await?;
-        let kinds: BTreeSet<&'static str> = rows.iter().map(|row| row.kind).collect();
+        let kinds: BTreeSet<FactKind> = rows.iter().map(|row| row.kind).collect();
         let (mut order_of, mut waiting) = (HashMap::new(), HashMap::new());
         for kind in kinds {
             let ids: Vec<&str> = rows.iter().filter(|row| row.kind == kind).map(|row| row.fact_id.as_str()).collect();
             let found = facts::orders_of(tx, &merchant.id, kind, &ids).await?;
             order_of.extend(found.into_iter().map(|(id, order_id)| ((kind, id), order_id)));
             if let Some(files) = file_kind(kind) {
-                let rows = file_rows::pending_rows(tx, &merchant.id, files.name(), &ids).await?;
+                let rows = file_rows::pending_rows(tx, &merchant.id, files, &ids).await?;
                 waiting.extend(rows.into_iter().map(|row| ((kind, row.row_key.clone()), row)));
             }
         }
@@ -199,7 +200,7 @@ impl<'a> CorrectionIntake<'a> {
         }
         let correction = Correction {
             id: row.id.clone(),
-            kind: row.kind.to_owned(),
+            kind: row.kind,
             fact_id: row.fact_id.clone(),
             instead,
             channel,
@@ -232,7 +233,7 @@ impl<'a> CorrectionIntake<'a> {
                 fact.effective_at,
                 self.environment.scheme.zone,
             )?;
-            let is_given_back = rest.fact("given_back", &fact.id).is_some();
+            let is_given_back = rest.fact(FactKind::GivenBack, &fact.id).is_some();
             match fact.what {
                 What::Refund { minor, .. } if is_given_back => admit_given_back(rest, terms, minor, fact.effective_on)?,
                 ref what => admit(rest, terms, what, fact.effective_on)?,
@@ -240,7 +241,7 @@ impl<'a> CorrectionIntake<'a> {
         }
         let mut after = rest.clone();
         after.facts.extend(instead.cloned());
-        if row.kind == "payment" {
+        if row.kind == FactKind::Payment {
             chargebacks_have_their_payment(&after, &row.fact_id)?;
         }
         Ok(due_dates_are_known(&after, terms)?)
@@ -248,14 +249,14 @@ impl<'a> CorrectionIntake<'a> {
 
     fn book(&mut self, order_id: String, before: Option<&Fact>, correction: Correction, fingerprint: i64) {
         let Some(former) = self.cases.remove(&order_id) else { return };
-        let (kind, id) = (correction.kind.clone(), correction.fact_id.clone());
+        let (kind, id) = (correction.kind, correction.fact_id.clone());
         let Case { order, facts, superseded, mut corrections } = former;
         let latest = corrections.iter().filter(|other| other.kind == kind && other.fact_id == id);
         let counts =
             latest.map(|other| other.corrected_at).max().is_none_or(|latest| latest <= correction.corrected_at);
         let mut history = History { facts, superseded, corrections: Vec::new() };
         if counts {
-            history.facts.retain(|fact| fact.id != id || fact.what.kind().code() != kind);
+            history.facts.retain(|fact| fact.id != id || fact.what.kind() != kind);
             history.superseded.extend(before.map(|fact| (fact.clone(), self.today)));
             history.facts.extend(correction.instead.clone());
         }
@@ -290,7 +291,7 @@ impl<'a> CorrectionIntake<'a> {
         }
         let mut ended = input;
         let what = format!("correction {} of {}: {}", row.id, row.approved_by, row.reason);
-        ended.outcome = "declined".to_owned();
+        ended.outcome = RowOutcome::Declined;
         (ended.code, ended.message) = (CORRECTED.to_owned(), format!("no longer waits; {what}"));
         ended.resolved_on = Some(self.today);
         self.waiting.remove(&key);
@@ -307,7 +308,7 @@ impl<'a> CorrectionIntake<'a> {
             return Ok(());
         }
         for row in &ended {
-            files::move_pending(tx, row.file_no, &row.outcome, 1).await?;
+            files::move_pending(tx, row.file_no, row.outcome, 1).await?;
         }
         let resolved = |row: &'_ RecordedRow| Source { file_no: row.file_no, line: row.line };
         let resolved: Vec<(&str, Source)> = ended.iter().map(|row| (row.row_key.as_str(), resolved(row))).collect();
@@ -317,8 +318,8 @@ impl<'a> CorrectionIntake<'a> {
 }
 
 /// Returns a fact as it was before it was voided.
-fn last_of<'c>(case: &'c Case, kind: &str, id: &str) -> Option<&'c Fact> {
-    let superseded = case.superseded.iter().filter(|(fact, _)| fact.id == id && fact.what.kind().code() == kind);
+fn last_of<'c>(case: &'c Case, kind: FactKind, id: &str) -> Option<&'c Fact> {
+    let superseded = case.superseded.iter().filter(|(fact, _)| fact.id == id && fact.what.kind() == kind);
     superseded.max_by_key(|(_, until)| *until).map(|(fact, _)| fact)
 }
 
@@ -355,7 +356,7 @@ fn chargebacks_have_their_payment(case: &Case, payment_id: &str) -> Result<(), R
     let of_it = |fact: &&Fact| matches!(&fact.what, What::Chargeback { payment_id: of, .. } if of == payment_id);
     let Some(first) = case.facts.iter().filter(of_it).min_by_key(|fact| fact.effective_on) else { return Ok(()) };
     let taken_back: i64 = case.facts.iter().filter(of_it).map(|fact| -money_of(Some(fact))).sum();
-    let stays = case.fact("payment", payment_id);
+    let stays = case.fact(FactKind::Payment, payment_id);
     let stays = stays.is_some_and(|paid| money_of(Some(paid)) >= taken_back && paid.effective_on <= first.effective_on);
     if stays {
         return Ok(());

@@ -49,7 +49,7 @@ fn correction(row: &Row) -> Option<&CorrectionRow> {
 
 /// Tries pending corrections again. There are few, and usually none.
 pub async fn try_again(tx: &mut Tx, environment: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<()> {
-    let mut waiting = file_rows::pending_of_kind(tx, &merchant.id, Kind::Corrections.name()).await?;
+    let mut waiting = file_rows::pending_of_kind(tx, &merchant.id, Kind::Corrections).await?;
     if waiting.is_empty() {
         return Ok(());
     }
@@ -69,9 +69,9 @@ pub async fn try_again(tx: &mut Tx, environment: &Environment, merchant: &Mercha
         }
         let (code, message) = outcome.code_and_message();
         (input.code, input.message) = (code.to_owned(), message.to_owned());
-        outcome.name().clone_into(&mut input.outcome);
+        input.outcome = outcome.kind();
         input.resolved_on = Some(today);
-        files::move_pending(tx, input.file_no, outcome.name(), 1).await?;
+        files::move_pending(tx, input.file_no, outcome.kind(), 1).await?;
         resolved.push(input.clone());
     }
     let about = |input: &'_ RecordedRow| Source { file_no: input.file_no, line: input.line };

@@ -14,10 +14,11 @@ use crate::books::order_decisions::into_cases;
 use crate::domain::calendar::{day_of, days_between};
 use crate::domain::facts::case::Case;
 use crate::domain::facts::correction::{Action, CorrectionRow};
-use crate::domain::facts::fact::{Fact, FactRow, What};
+use crate::domain::facts::fact::{Fact, FactKind, FactRow, What};
 use crate::domain::facts::source::Source;
 use crate::domain::intake::admission::{admit, admit_given_back, not_before_order};
 use crate::domain::money::Currency;
+use crate::domain::words::count;
 use crate::files::read::reader::Line;
 use crate::files::rows::facts::{fingerprint_of, fingerprint_of_money};
 use crate::files::rows::{Kind, Row};
@@ -64,12 +65,12 @@ impl<'a> FactIntake<'a> {
         let facts_of = facts::of_orders(tx, &merchant.id, &order_ids).await?;
         let cases = into_cases(loaded, facts_of).into_iter();
         let mut known = HashMap::new();
-        let mut kinds: Vec<&str> = rows.iter().map(|row| row.what.kind().code()).collect();
+        let mut kinds: Vec<FactKind> = rows.iter().map(|row| row.what.kind()).collect();
         kinds.sort_unstable();
         kinds.dedup();
         for kind in kinds {
             let keys: Vec<&str> =
-                rows.iter().filter(|row| row.what.kind().code() == kind).map(|row| row.id.as_str()).collect();
+                rows.iter().filter(|row| row.what.kind() == kind).map(|row| row.id.as_str()).collect();
             known.extend(
                 facts::known(tx, &merchant.id, kind, &keys).await?.into_iter().map(|(id, f)| (key(kind, &id), f)),
             );
@@ -97,11 +98,11 @@ impl<'a> FactIntake<'a> {
         let kinds: &[Kind] = if kind == Kind::Bills { &[Kind::Payments, Kind::Refunds] } else { &[kind] };
         for kind in kinds {
             let of_kind =
-                |row: &&&FactRow| kinds.len() == 1 || (row.what.kind().code() == "refund") == (*kind == Kind::Refunds);
+                |row: &&&FactRow| kinds.len() == 1 || (row.what.kind() == FactKind::Refund) == (*kind == Kind::Refunds);
             let of_kind: Vec<&&FactRow> = rows.iter().filter(of_kind).collect();
-            let Some(what) = of_kind.first().map(|row| row.what.kind().code()) else { continue };
+            let Some(what) = of_kind.first().map(|row| row.what.kind()) else { continue };
             let keys: Vec<&str> = of_kind.iter().map(|row| row.id.as_str()).collect();
-            for waiting in file_rows::pending_known(tx, &self.merchant.id, kind.name(), &keys).await? {
+            for waiting in file_rows::pending_known(tx, &self.merchant.id, *kind, &keys).await? {
                 let known_as = key(what, &waiting.row_key);
                 let money = waiting.amount_minor.zip(waiting.currency.as_deref().and_then(Currency::parse));
                 if let Some((minor, currency)) = money {
@@ -116,12 +117,12 @@ impl<'a> FactIntake<'a> {
 
     /// Decides a row. `suspended` says that the row came before its order, and that its money was booked in suspense.
     pub fn decide(&mut self, row: &FactRow, fingerprint: i64, source: Source, suspended: bool) -> Outcome {
-        let known_as = key(row.what.kind().code(), &row.id);
+        let known_as = key(row.what.kind(), &row.id);
         if let Some(known) = self.known.get(&known_as) {
             let outcome = if self.is_same_money(row, *known, fingerprint) {
                 Outcome::Duplicate
             } else {
-                Outcome::of_known(*known, fingerprint, row.what.kind().code(), &row.id)
+                Outcome::of_known(*known, fingerprint, row.what.kind().name(), &row.id)
             };
             if outcome == Outcome::Duplicate {
                 self.note_given_back(row, source);
@@ -148,11 +149,10 @@ impl<'a> FactIntake<'a> {
         let mut failed = Vec::new();
         for (at, row) in rows.filter(|(_, row)| row.failed) {
             let mut row = row.clone();
-            if !self.known.contains_key(&key(row.what.kind().code(), &row.id)) {
+            if !self.known.contains_key(&key(row.what.kind(), &row.id)) {
                 let money = minor_of(&row.what).filter(|_| self.is_bill);
-                let fingerprint = money.map_or(0, |minor| {
-                    fingerprint_of_money(row.what.kind().code(), &row.order_id, minor, row.currency)
-                });
+                let fingerprint =
+                    money.map_or(0, |minor| fingerprint_of_money(row.what.kind(), &row.order_id, minor, row.currency));
                 let case = self.cases.get(&row.order_id);
                 let fact = case.and_then(|case| self.other_keys.fact(&row, fingerprint, case, &self.known));
                 if let Some(fact) = fact {
@@ -195,10 +195,11 @@ impl<'a> FactIntake<'a> {
             amount_minor: Some(minor),
             currency: row.currency.map(|currency| currency.code().to_owned()),
             message: format!(
-                "{} {} is dated {on}, {days} days ahead; it is not booked until then; if the date is wrong, have the \
+                "{} {} is dated {on}, {} ahead; it is not booked until then; if the date is wrong, have the \
                  sender correct it",
-                row.what.kind().code(),
-                row.id
+                row.what.kind().name(),
+                row.id,
+                count(days, "day")
             ),
         })
     }
@@ -220,7 +221,7 @@ impl<'a> FactIntake<'a> {
     /// debit. Only the order and the money must agree.
     fn is_same_money(&self, row: &FactRow, known: i64, fingerprint: i64) -> bool {
         let (What::Payment { minor, .. } | What::Refund { minor, .. }) = row.what else { return false };
-        let money = fingerprint_of_money(row.what.kind().code(), &row.order_id, minor, row.currency);
+        let money = fingerprint_of_money(row.what.kind(), &row.order_id, minor, row.currency);
         if known == money {
             return true;
         }
@@ -232,11 +233,11 @@ impl<'a> FactIntake<'a> {
                     What::Payment { minor, .. } | What::Refund { minor, .. } => minor,
                     _ => return false,
                 };
-                (fact.id.as_str(), fact.what.kind().code(), of_fact) == (row.id.as_str(), row.what.kind().code(), minor)
+                (fact.id.as_str(), fact.what.kind(), of_fact) == (row.id.as_str(), row.what.kind(), minor)
             };
             case.is_some_and(|case| case.facts.iter().any(is_it))
         };
-        let waits = || self.waiting.get(&key(row.what.kind().code(), &row.id)) == Some(&money);
+        let waits = || self.waiting.get(&key(row.what.kind(), &row.id)) == Some(&money);
         is_word_of_another && (waits() || booked())
     }
 
@@ -247,7 +248,7 @@ impl<'a> FactIntake<'a> {
         if minor_of(&fact.what) == minor_of(&row.what) && row.currency == Some(case.order.currency) {
             return Some(Outcome::Duplicate);
         }
-        let (kind, id, before) = (row.what.kind().code(), &row.id, &fact.id);
+        let (kind, id, before) = (row.what.kind().name(), &row.id, &fact.id);
         let message = format!("{kind} {id} was recorded before as {before} with other content; nothing was changed");
         Some(Outcome::Conflict { message })
     }
@@ -343,14 +344,14 @@ async fn said_of_refunds(
 ) -> Result<HashMap<String, Vec<ListedLine>>> {
     let refunds = rows.iter().filter(|row| matches!(row.what, What::Refund { .. }));
     let keys: Vec<&str> = refunds.map(|row| row.id.as_str()).collect();
-    if keys.is_empty() { Ok(HashMap::new()) } else { bills::listed(tx, &merchant.id, "refund", &keys).await }
+    if keys.is_empty() { Ok(HashMap::new()) } else { bills::listed(tx, &merchant.id, FactKind::Refund, &keys).await }
 }
 
 /// Returns the correction that voids a refund whose sender reports that it failed.
 fn of_failed_refund(row: &FactRow) -> CorrectionRow {
     CorrectionRow {
         id: format!("{}:failed", row.id),
-        kind: "refund",
+        kind: FactKind::Refund,
         fact_id: row.id.clone(),
         action: Action::Void,
         order_id: Some(row.order_id.clone()),

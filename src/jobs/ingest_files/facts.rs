@@ -12,8 +12,9 @@ use super::pending;
 use super::refused_column::with_column;
 use crate::books::environment::Environment;
 use crate::domain::facts::correction::CorrectionRow;
-use crate::domain::facts::fact::FactRow;
+use crate::domain::facts::fact::{FactKind, FactRow};
 use crate::domain::facts::source::Source;
+use crate::domain::owner::Owner;
 use crate::files::profile::mapping::SET_ASIDE;
 use crate::files::rows::Kind;
 use crate::scheme::Merchant;
@@ -59,7 +60,7 @@ pub async fn decide_under_keys(
             (Ok(_), None) => unreachable!("a file of facts holds facts"),
         });
     }
-    exceptions::open(tx, &merchant.id, chunk.today, &dated_ahead).await?;
+    exceptions::open(tx, Owner::Merchant(&merchant.id), chunk.today, &dated_ahead).await?;
     let failed = intake.failed(chunk);
     let keys = std::mem::take(&mut intake.other_keys);
     intake.write(tx).await?;
@@ -100,5 +101,5 @@ async fn void_failed(
     }
     intake.write(tx).await?;
     let ids: Vec<&str> = failed.iter().map(|(_, row)| row.fact_id.as_str()).collect();
-    bills::fail(tx, &merchant.id, "refund", &ids, chunk.today).await
+    bills::fail(tx, &merchant.id, FactKind::Refund, &ids, chunk.today).await
 }

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
 use crate::books::environment::Environment;
+use crate::domain::intake::status::FileStatus;
 use crate::files::inbox::Found;
 use crate::scheme::{Feed, Merchant};
 use crate::store::files::{Counts, RecordedFile};
@@ -18,7 +19,10 @@ pub fn feed_of<'s>(environment: &'s Environment, file: &RecordedFile) -> Result<
 
 /// Returns the merchant whose files a feed brings.
 pub fn merchant<'s>(environment: &'s Environment, feed: &Feed) -> Result<&'s Arc<Merchant>> {
-    environment.scheme.merchant(feed.merchant_id()).with_context(|| format!("feed {} has no merchant", feed.name))
+    feed.owner
+        .merchant()
+        .and_then(|id| environment.scheme.merchant(id))
+        .with_context(|| format!("feed {} has no merchant", feed.name))
 }
 
 /// Returns the record of a file that was found and not read yet.
@@ -26,9 +30,9 @@ pub fn new_file(feed: &Feed, found: &Found, today: NaiveDate) -> RecordedFile {
     RecordedFile {
         file_no: 0,
         feed: feed.name.clone(),
-        kind: feed.kind.name().to_owned(),
+        kind: feed.kind,
         provider: feed.provider().to_owned(),
-        merchant_id: feed.merchant_id().to_owned(),
+        owner: feed.owner.clone(),
         name: found.name.clone(),
         kept_as: String::new(),
         sha256: String::new(),
@@ -36,7 +40,7 @@ pub fn new_file(feed: &Feed, found: &Found, today: NaiveDate) -> RecordedFile {
         dated_on: found.date,
         number: found.number,
         retry_of: None,
-        status: "reading".to_owned(),
+        status: FileStatus::Reading,
         filed: false,
         code: None,
         message: None,

@@ -9,6 +9,8 @@ use super::origin;
 use crate::books::environment::{Environment, made};
 use crate::books::remote;
 use crate::domain::facts::source::Source;
+use crate::domain::intake::status::FileStatus;
+use crate::domain::words::count;
 use crate::files::inbox::{self, Filing, Found, Known};
 use crate::files::{acknowledgement, atomic};
 use crate::store::exceptions::{self, NewException};
@@ -20,9 +22,9 @@ const CHANGED: &str = "FILE_CHANGED";
 /// are gone from the inbox.
 pub async fn finish(environment: &Environment, unfiled: Vec<RecordedFile>, today: NaiveDate) -> Result<()> {
     // Retried files are not in the inbox.
-    for file in unfiled.into_iter().filter(|file| file.status != "reading" || file.retry_of.is_none()) {
+    for file in unfiled.into_iter().filter(|file| file.status != FileStatus::Reading || file.retry_of.is_none()) {
         let feed = feed_of(environment, &file)?;
-        if file.status != "reading" {
+        if file.status != FileStatus::Reading {
             file_away(environment, file, None).await?;
         } else if feed.folder.is_dir() && std::fs::symlink_metadata(feed.folder.join(&file.name)).is_err() {
             give_up(environment, file, today).await?;
@@ -35,15 +37,16 @@ pub async fn finish(environment: &Environment, unfiled: Vec<RecordedFile>, today
 pub async fn give_up(environment: &Environment, mut file: RecordedFile, today: NaiveDate) -> Result<()> {
     let rows = file.counts.rows;
     let message = format!(
-        "{} was exchanged or taken away while it was read: its first {rows} rows count, no other was seen; send it \
-         again, rows that count already do nothing twice",
-        file.name
+        "{} was replaced or removed while it was being read: {} counted before that, and no other row was read; send it \
+         again: rows that already count change nothing",
+        file.name,
+        count(rows, "row")
     );
-    tracing::warn!(file = file.name, code = CHANGED, rows, "file not read to its end");
-    file.status = "interrupted".to_owned();
+    tracing::warn!(file = file.name, code = CHANGED, rows, "the file was not read to its end");
+    file.status = FileStatus::Interrupted;
     (file.code, file.message) = (Some(CHANGED.to_owned()), Some(message.clone()));
     let mut tx = environment.store.write().await?;
-    exceptions::open(&mut tx, &file.merchant_id, today, &[about(&file, message)]).await?;
+    exceptions::open(&mut tx, file.owner.borrowed(), today, &[about(&file, message)]).await?;
     files::save(&mut tx, &file).await?;
     tx.commit().await?;
     file_away(environment, file, None).await
@@ -54,24 +57,26 @@ pub async fn file_away(environment: &Environment, mut file: RecordedFile, found:
     let feed = feed_of(environment, &file)?;
     let answers = made(environment.scheme.home.outbox(&feed.name))?;
     let home = &environment.scheme.home;
-    let is_quarantined = file.status == "quarantined";
+    let is_quarantined = file.status == FileStatus::Quarantined;
     let folder = if is_quarantined { home.quarantine(&feed.name) } else { home.archive(&feed.name) };
     let folder = made(folder)?;
     let (code, message) = (file.code.as_deref().unwrap_or_default(), file.message.as_deref().unwrap_or_default());
-    match file.status.as_str() {
-        "taken" => acknowledgement::publish(&answers, &file.kept_as, file.rejects_bytes > 0)?,
-        "interrupted" => {
+    match file.status {
+        FileStatus::Taken => acknowledgement::publish(&answers, &file.kept_as, file.rejects_bytes > 0)?,
+        FileStatus::Interrupted => {
             let lengths = (file.ack_bytes, file.rejects_bytes);
             acknowledgement::publish_interrupted(&answers, &file.kept_as, lengths, code, message)?;
         }
-        status => acknowledgement::publish_refusal(&answers, &file.kept_as, status, code, message)?,
+        status @ (FileStatus::Reading | FileStatus::Duplicate | FileStatus::Quarantined) => {
+            acknowledgement::publish_refusal(&answers, &file.kept_as, status, code, message)?;
+        }
     }
     remote::queue_answers(environment, feed, &answers, &file.kept_as)?;
-    if file.status == "quarantined" {
+    if file.status == FileStatus::Quarantined {
         atomic::write(&folder.join(format!("{}{REASON}", file.kept_as)), reason(&file).as_bytes())?;
     }
     let mut opened = Vec::new();
-    if file.status != "interrupted" {
+    if file.status != FileStatus::Interrupted {
         let (from, keep) = origin::source(environment, feed, &file).await?;
         let done = feed.done.as_deref().filter(|_| file.retry_of.is_none());
         let filing = Filing { from: &from, folder: &folder, name: &file.kept_as, keep, done };
@@ -82,14 +87,17 @@ pub async fn file_away(environment: &Environment, mut file: RecordedFile, found:
         })?;
         if !filed {
             let name = &file.name;
-            let message = format!("{name} was {}, but gone or another before it could be put away", file.status);
-            tracing::warn!(file = file.name, code = CHANGED, "file could not be put away");
+            let message = format!(
+                "{name} was {}, but its sender removed or replaced it before it was moved out of the inbox",
+                file.status
+            );
+            tracing::warn!(file = file.name, code = CHANGED, "the file could not be moved out of the inbox");
             opened.push(about(&file, message));
         }
     }
     file.filed = true;
     let mut tx = environment.store.write().await?;
-    exceptions::open(&mut tx, &file.merchant_id, file.business_date, &opened).await?;
+    exceptions::open(&mut tx, file.owner.borrowed(), file.business_date, &opened).await?;
     files::save(&mut tx, &file).await?;
     tx.commit().await
 }

@@ -11,6 +11,7 @@ use super::staying;
 use crate::books::environment::Environment;
 use crate::books::inboxes::is_gone;
 use crate::clock;
+use crate::domain::owner::Owner;
 use crate::files::inbox::{self, Found, Refused};
 use crate::files::read::source::Seen;
 use crate::scheme::Feed;
@@ -50,8 +51,9 @@ pub async fn look(environment: &Environment, today: NaiveDate) -> Result<Arrival
         arrived.files.extend(looked.found.into_iter().filter(is_due).map(|found| (feed, found)));
         for refused in looked.refused {
             // Feeds that share a folder find the same entries.
-            let told = arrived.refused.iter().any(|(other, told)| other.folder == feed.folder && *told == refused);
-            if !told {
+            let is_listed =
+                arrived.refused.iter().any(|(other, listed)| other.folder == feed.folder && *listed == refused);
+            if !is_listed {
                 arrived.refused.push((feed, refused));
             }
         }
@@ -92,16 +94,17 @@ pub async fn report(
     today: NaiveDate,
 ) -> Result<i64> {
     let merchants = environment.scheme.merchants.iter().map(|merchant| merchant.id.as_str());
-    let mut there: BTreeMap<&str, Vec<(String, &Feed, &Refused)>> = merchants.map(|id| (id, Vec::new())).collect();
-    there.insert("", Vec::new());
+    let mut there: BTreeMap<Owner<&str>, Vec<(String, &Feed, &Refused)>> =
+        merchants.map(|id| (Owner::Merchant(id), Vec::new())).collect();
+    there.insert(Owner::Scheme, Vec::new());
     for (feed, refused) in refused {
         let key = format!("{}/{}", feed.name, refused.name);
-        there.entry(feed.merchant_id()).or_default().push((key, feed, refused));
+        there.entry(feed.owner.borrowed()).or_default().push((key, feed, refused));
     }
     let mut count = 0;
-    for (merchant, there) in there {
+    for (owner, there) in there {
         let mut tx = environment.store.read().await?;
-        let known = exceptions::open_keys(&mut tx, merchant, REFUSED).await?;
+        let known = exceptions::open_keys(&mut tx, owner, REFUSED).await?;
         drop(tx);
         let new: Vec<_> = there.iter().filter(|(key, ..)| !known.contains(key)).collect();
         let is_unseen =
@@ -117,8 +120,8 @@ pub async fn report(
         }
         count += opened.len();
         let mut tx = environment.store.write().await?;
-        exceptions::open(&mut tx, merchant, today, &opened).await?;
-        exceptions::resolve(&mut tx, merchant, &[REFUSED], &gone, today).await?;
+        exceptions::open(&mut tx, owner, today, &opened).await?;
+        exceptions::resolve(&mut tx, owner, &[REFUSED], &gone, today).await?;
         tx.commit().await?;
     }
     Ok(i64::try_from(count).unwrap_or(i64::MAX))

@@ -37,6 +37,7 @@ use crate::books::done::Done;
 use crate::books::environment::Environment;
 use crate::books::remote;
 use crate::books::{self, policy_versions};
+use crate::domain::intake::status::FileStatus;
 use crate::files::read::{reader, source};
 use crate::store::files::{self, Counts};
 
@@ -55,7 +56,9 @@ pub async fn run(environment: &Environment, today: NaiveDate) -> Result<Done> {
     filing::finish(environment, unfiled, today).await?;
 
     for file in cut_off {
-        retry::go_on(environment, today, &file).await.with_context(|| format!("going on with {}", file.name))?;
+        retry::go_on(environment, today, &file)
+            .await
+            .with_context(|| format!("continuing with {}, which was partly read", file.name))?;
     }
 
     let mut looked = remote::fetch(environment, today).await?;
@@ -72,7 +75,7 @@ pub async fn run(environment: &Environment, today: NaiveDate) -> Result<Done> {
         let reading = || format!("reading {} file {}", feed.kind.name(), found.path.display());
         if let Some(file) = take(environment, feed, &found, today, None).await.with_context(reading)? {
             files += 1;
-            quarantined += i64::from(file.status == "quarantined");
+            quarantined += i64::from(file.status == FileStatus::Quarantined);
             counts.add(&file.counts);
             rejected.extend(file.message.filter(|_| file.code.as_deref() == Some(arrival::ROWS_REJECTED)));
         }
@@ -122,9 +125,9 @@ pub async fn dry_run(environment: &Environment, today: NaiveDate) -> Result<Vec<
         if staying::is_settled(&mut tx, environment, feed, &found.name, &examined.sha256).await? {
             continue;
         }
-        let taken = files::taken_with_bytes(&mut tx, feed.merchant_id(), feed.kind.name(), &examined.sha256).await?;
+        let taken = files::taken_with_bytes(&mut tx, feed.owner.borrowed(), feed.kind, &examined.sha256).await?;
         would.push(match (taken, &examined.trust) {
-            (Some(file), _) if file.status == "taken" => {
+            (Some(file), _) if file.status == FileStatus::Taken => {
                 format!(
                     "{}: the same bytes as {}, taken on {}; nothing to do",
                     found.name, file.name, file.business_date

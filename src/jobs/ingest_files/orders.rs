@@ -158,7 +158,7 @@ impl OrderIntake {
             }
             self.prepare(lines);
             let left = self.asked.strangers.len();
-            ensure!(left == 0, "{left} customers were looked up and not found");
+            ensure!(left == 0, "customers that were looked up and not found: {left}");
         }
         Ok(())
     }

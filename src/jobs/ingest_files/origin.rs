@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 
 use super::staying;
 use crate::books::environment::Environment;
+use crate::domain::intake::status::FileStatus;
 use crate::scheme::Feed;
 use crate::store::files::RecordedFile;
 use crate::store::listing;
@@ -22,8 +23,11 @@ pub async fn source(environment: &Environment, feed: &Feed, file: &RecordedFile)
     };
     let mut tx = environment.store.read().await?;
     let first = listing::file(&mut tx, first).await?.with_context(|| format!("file {first} is not there"))?.file;
-    let path_again =
-        if first.status == "quarantined" { in_quarantine(environment, &first) } else { again(environment, &first) };
+    let path_again = if first.status == FileStatus::Quarantined {
+        in_quarantine(environment, &first)
+    } else {
+        again(environment, &first)
+    };
     Ok((path_again, false))
 }
 

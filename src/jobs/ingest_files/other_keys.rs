@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use anyhow::Result;
 
 use crate::domain::facts::case::Case;
-use crate::domain::facts::fact::{Fact, FactRow, PARTS, What};
+use crate::domain::facts::fact::{Fact, FactKind, FactRow, PARTS, What};
 use crate::files::rows::facts::fingerprint_of_money;
 use crate::store::{Tx, bills, facts};
 
@@ -29,11 +29,11 @@ impl OtherKeys {
         cases: &HashMap<String, Case>,
         known: &mut HashMap<String, i64>,
     ) -> Result<OtherKeys> {
-        let mut meant: HashMap<&str, Vec<&str>> = HashMap::new();
+        let mut meant: HashMap<FactKind, Vec<&str>> = HashMap::new();
         for row in rows {
             let Some(case) = cases.get(&row.order_id) else { continue };
             let facts = case.facts.iter().filter(|fact| may_be(fact, row));
-            meant.entry(row.what.kind().code()).or_default().extend(facts.map(|fact| fact.id.as_str()));
+            meant.entry(row.what.kind()).or_default().extend(facts.map(|fact| fact.id.as_str()));
         }
         let mut trades = HashMap::new();
         for (kind, keys) in meant.into_iter().filter(|(_, keys)| !keys.is_empty()) {
@@ -54,7 +54,7 @@ impl OtherKeys {
         case: &'c Case,
         known: &HashMap<String, i64>,
     ) -> Option<&'c Fact> {
-        let kind = row.what.kind().code();
+        let kind = row.what.kind();
         let money = |order_id: &str, what: &What| match what {
             What::Payment { minor, .. } | What::Refund { minor, .. } => {
                 Some(fingerprint_of_money(kind, order_id, *minor, Some(case.order.currency)))
@@ -66,9 +66,9 @@ impl OtherKeys {
         let trade = row.id.rsplit_once(PARTS).map(|(trade, _)| trade);
         let is_it = |fact: &&Fact| {
             let known_as = key(kind, &fact.id);
-            let told_by_bill = known.get(&known_as).copied() == money(&row.order_id, &fact.what);
+            let is_of_bill = known.get(&known_as).copied() == money(&row.order_id, &fact.what);
             let named = self.trades.get(&known_as).map(String::as_str);
-            match (of_bill, told_by_bill) {
+            match (of_bill, is_of_bill) {
                 (true, false) => named.is_none_or(|named| Some(named) == trade),
                 (true, true) => named.is_some() && named == trade,
                 (false, true) => true,
@@ -88,7 +88,7 @@ impl OtherKeys {
         if self.found.is_empty() {
             return &row.id;
         }
-        self.found.get(&key(row.what.kind().code(), &row.id)).unwrap_or(&row.id)
+        self.found.get(&key(row.what.kind(), &row.id)).unwrap_or(&row.id)
     }
 }
 
@@ -104,12 +104,12 @@ pub fn minor_of(what: &What) -> Option<i64> {
 fn may_be(fact: &Fact, row: &FactRow) -> bool {
     let number = |id: &'_ str| id.rfind(PARTS).map_or(0, |at| at + PARTS.len_utf8());
     minor_of(&fact.what).is_some()
-        && fact.what.kind().code() == row.what.kind().code()
+        && fact.what.kind() == row.what.kind()
         && fact.id != row.id
         && fact.id[number(&fact.id)..] == row.id[number(&row.id)..]
 }
 
 /// Returns a map key. Ids are only unique within their kind: a payment and its refund may share one.
-pub fn key(kind: &str, id: &str) -> String {
+pub fn key(kind: FactKind, id: &str) -> String {
     format!("{kind} {id}")
 }

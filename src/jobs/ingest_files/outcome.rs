@@ -10,7 +10,9 @@ use chrono_tz::Tz;
 use super::chunk::Chunk;
 use crate::domain::calendar::day_of;
 use crate::domain::facts::source::Source;
+use crate::domain::intake::status::RowOutcome;
 use crate::domain::money::Currency;
+use crate::domain::owner::Owner;
 use crate::files::profile::mapping::{SET_ASIDE, is_declined};
 use crate::files::read::reader::Line;
 use crate::files::rows::cell::{NO_AMOUNT, Rejection};
@@ -32,14 +34,15 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    pub fn name(&self) -> &'static str {
+    /// Returns the outcome without its code and message.
+    pub fn kind(&self) -> RowOutcome {
         match self {
-            Outcome::Accepted => "accepted",
-            Outcome::Declined { .. } => "declined",
-            Outcome::Duplicate => "duplicate",
-            Outcome::Conflict { .. } => "conflict",
-            Outcome::Pending { .. } => "pending",
-            Outcome::Rejected { .. } => "rejected",
+            Outcome::Accepted => RowOutcome::Accepted,
+            Outcome::Declined { .. } => RowOutcome::Declined,
+            Outcome::Duplicate => RowOutcome::Duplicate,
+            Outcome::Conflict { .. } => RowOutcome::Conflict,
+            Outcome::Pending { .. } => RowOutcome::Pending,
+            Outcome::Rejected { .. } => RowOutcome::Rejected,
         }
     }
 
@@ -91,14 +94,14 @@ pub fn key<'l>(chunk: &Chunk<'_>, line: &'l Line) -> Cow<'l, str> {
     if let Ok(parsed) = &line.parsed {
         return Cow::Borrowed(parsed.row.key());
     }
-    let (_, key_column) = told(chunk, line);
+    let (_, key_column) = reported_by(chunk, line);
     // If a customer row lacks a cell, its key column may contain a name.
     let may_be_a_name = chunk.kind == Kind::Customers && line.cells.len() != chunk.header.len();
     Cow::Owned(if may_be_a_name { String::new() } else { short(raw(chunk.header, line, key_column)) })
 }
 
 /// Returns the kind of fact that a row reports, and its key column. A bill's row reports a payment or a refund.
-fn told(chunk: &Chunk<'_>, line: &Line) -> (Kind, &'static str) {
+fn reported_by(chunk: &Chunk<'_>, line: &Line) -> (Kind, &'static str) {
     match chunk.kind {
         Kind::Bills => bills::about(|column| raw(chunk.header, line, column)),
         kind => (kind, kind.key_column()),
@@ -121,19 +124,19 @@ pub struct Noted {
     rows: Vec<RecordedRow>,
     opened: Vec<NewException>,
     /// The keys of rows that were rejected before and are accepted now, by the code of their exception.
-    mended: BTreeMap<&'static str, Vec<String>>,
+    accepted_now: BTreeMap<&'static str, Vec<String>>,
 }
 
 impl Noted {
     pub fn of(chunk: &Chunk<'_>, outcomes: &[Outcome]) -> Noted {
         let kind = chunk.kind;
-        let mut noted = Noted { rows: Vec::new(), opened: Vec::new(), mended: BTreeMap::new() };
+        let mut noted = Noted { rows: Vec::new(), opened: Vec::new(), accepted_now: BTreeMap::new() };
         for (line, outcome) in chunk.lines.iter().zip(outcomes) {
-            let (of, _) = told(chunk, line);
+            let (of, _) = reported_by(chunk, line);
             // A row of a bill may already be recorded from another source.
             let is_known = *outcome == Outcome::Duplicate && kind == Kind::Bills;
             if let Some(code) = rejected_code(kind, of).filter(|_| is_known || *outcome == Outcome::Accepted) {
-                noted.mended.entry(code).or_default().push(key(chunk, line).into_owned());
+                noted.accepted_now.entry(code).or_default().push(key(chunk, line).into_owned());
             }
             if matches!(outcome, Outcome::Accepted | Outcome::Duplicate) {
                 continue;
@@ -145,12 +148,12 @@ impl Noted {
         noted
     }
 
-    pub async fn write(&self, tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<()> {
+    pub async fn write(&self, tx: &mut Tx, owner: Owner<&str>, today: NaiveDate) -> Result<()> {
         file_rows::add(tx, &self.rows).await?;
-        exceptions::open(tx, merchant, today, &self.opened).await?;
-        for (code, keys) in &self.mended {
+        exceptions::open(tx, owner, today, &self.opened).await?;
+        for (code, keys) in &self.accepted_now {
             let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-            exceptions::resolve(tx, merchant, &[code], &keys, today).await?;
+            exceptions::resolve(tx, owner, &[code], &keys, today).await?;
         }
         Ok(())
     }
@@ -163,8 +166,17 @@ pub fn rejected_code(kind: Kind, of: Kind) -> Option<&'static str> {
         Kind::Payments => Some("PAYMENT_REJECTED"),
         Kind::Refunds if kind == Kind::Bills => Some("REFUND_REJECTED"),
         Kind::Chargebacks => Some("CHARGEBACK_REJECTED"),
-        of if of.is_result() => Some("RESULT_REJECTED"),
-        _ => None,
+        Kind::DebitResults | Kind::PayoutResults => Some("RESULT_REJECTED"),
+        Kind::Customers
+        | Kind::Agreements
+        | Kind::Orders
+        | Kind::Fulfilments
+        | Kind::Holds
+        | Kind::Extensions
+        | Kind::Refunds
+        | Kind::Bills
+        | Kind::Waivers
+        | Kind::Corrections => None,
     }
 }
 
@@ -179,11 +191,11 @@ fn input_row(chunk: &Chunk<'_>, of: Kind, line: &Line, outcome: &Outcome) -> Rec
     RecordedRow {
         file_no: file.file_no,
         line: line.number,
-        merchant_id: file.merchant_id.clone(),
-        kind: of.name().to_owned(),
+        owner: file.owner.clone(),
+        kind: of,
         row_key: key(chunk, line).into_owned(),
         order_id,
-        outcome: outcome.name().to_owned(),
+        outcome: outcome.kind(),
         code: code.to_owned(),
         message: message.to_owned(),
         content: if pending { content(header, line) } else { String::new() },

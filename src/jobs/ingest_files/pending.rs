@@ -3,7 +3,7 @@
 use std::collections::hash_map::Entry as Slot;
 use std::collections::{BTreeMap, HashMap};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use chrono::NaiveDate;
 
 use super::fact_intake::FactIntake;
@@ -13,6 +13,8 @@ use super::waiting_rows::{WAITING_FOR, kind_and_zone, read_fact_again};
 use crate::books::environment::Environment;
 use crate::domain::facts::fact::{FactRow, PARTS};
 use crate::domain::facts::source::Source;
+use crate::domain::intake::status::RowOutcome;
+use crate::domain::owner::Owner;
 use crate::files::rows::Kind;
 use crate::scheme::Merchant;
 use crate::store::file_rows::{self, RecordedRow};
@@ -39,19 +41,17 @@ pub async fn try_again(
     // A chargeback follows its payment, whichever came first. A refund from a bill is stored under the bill's key, so
     // it comes before the merchant's row, which has another key.
     let is_whole_key = |row: &RecordedRow| files[&row.file_no].0 == Kind::Bills && row.row_key.contains(PARTS);
-    pending.sort_by_key(|waiting| (waiting.kind == Kind::Chargebacks.name(), !is_whole_key(waiting)));
+    pending.sort_by_key(|waiting| (waiting.kind == Kind::Chargebacks, !is_whole_key(waiting)));
     let mut rows = Vec::with_capacity(pending.len());
     for waiting in &pending {
         let (_, zone) = files[&waiting.file_no];
-        let kind = Kind::parse(&waiting.kind);
-        let kind = kind.with_context(|| format!("a pending row of unknown kind {}", waiting.kind))?;
-        rows.push((kind, read_fact_again(waiting, kind, zone)?));
+        rows.push((waiting.kind, read_fact_again(waiting, waiting.kind, zone)?));
     }
     let fact_rows: Vec<&FactRow> = rows.iter().map(|(_, row)| row).collect();
     let mut intake = FactIntake::open(tx, environment, merchant, &fact_rows, today).await?;
     let (mut resolved, mut opened) = (Vec::new(), Vec::new());
     let mut accepted_now: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    let mut counts: BTreeMap<(i64, &str), i64> = BTreeMap::new();
+    let mut counts: BTreeMap<(i64, RowOutcome), i64> = BTreeMap::new();
     for (waiting, (kind, row)) in pending.iter_mut().zip(&rows) {
         let source = Source { file_no: waiting.file_no, line: waiting.line };
         let (of_file, _) = files[&waiting.file_no];
@@ -64,9 +64,9 @@ pub async fn try_again(
         }
         (waiting.code, waiting.message) = (code.to_owned(), message.to_owned());
         if !waits_on {
-            waiting.outcome = outcome.name().to_owned();
+            waiting.outcome = outcome.kind();
             waiting.resolved_on = Some(today);
-            *counts.entry((waiting.file_no, outcome.name())).or_default() += 1;
+            *counts.entry((waiting.file_no, outcome.kind())).or_default() += 1;
         }
         // The new outcome can open an exception, as if the row had come now.
         opened.extend(exception_about(of_file, *kind, &outcome, waiting));
@@ -80,9 +80,9 @@ pub async fn try_again(
     }
     exceptions::resolve_rows(tx, &merchant.id, &WAITING_FOR, &resolved, today).await?;
     for (code, keys) in accepted_now {
-        exceptions::resolve(tx, &merchant.id, &[code], &keys, today).await?;
+        exceptions::resolve(tx, Owner::Merchant(&merchant.id), &[code], &keys, today).await?;
     }
-    exceptions::open(tx, &merchant.id, today, &opened).await?;
+    exceptions::open(tx, Owner::Merchant(&merchant.id), today, &opened).await?;
     file_rows::save(tx, &pending).await?;
     intake.write(tx).await
 }

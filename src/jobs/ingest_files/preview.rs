@@ -10,6 +10,7 @@ use super::feeds::{merchant, new_file};
 use super::orders::OrderIntake;
 use super::outcome::Outcome;
 use crate::books::environment::Environment;
+use crate::domain::intake::status::RowOutcome;
 use crate::files::inbox::Found;
 use crate::files::read::reader::Rows;
 use crate::scheme::Feed;
@@ -20,7 +21,7 @@ const CHUNK: usize = 5_000;
 /// The number of orders with the same outcome and code, and the first of them.
 #[derive(Debug)]
 pub struct Foreseen {
-    pub outcome: &'static str,
+    pub outcome: RowOutcome,
     pub code: &'static str,
     pub count: i64,
     pub line: i64,
@@ -58,8 +59,8 @@ pub async fn orders(environment: &Environment, feed: &Feed, found: &Found, today
             }
             let (code, message) = outcome.code_and_message();
             let first =
-                || Foreseen { outcome: outcome.name(), code, count: 0, line: line.number, message: message.to_owned() };
-            foreseen.entry((outcome.name(), code)).or_insert_with(first).count += 1;
+                || Foreseen { outcome: outcome.kind(), code, count: 0, line: line.number, message: message.to_owned() };
+            foreseen.entry((outcome.kind().name(), code)).or_insert_with(first).count += 1;
         }
         rows.give_back(lines);
     }

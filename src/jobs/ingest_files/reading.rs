@@ -16,6 +16,8 @@ use super::orders::{Decisions, OrderIntake};
 use super::outcome::{Noted, Outcome};
 use super::{arrival, bills, corrections, facts, filing, records, results};
 use crate::books::environment::{Environment, made};
+use crate::domain::intake::status::FileStatus;
+use crate::domain::words::count;
 use crate::files::acknowledgement::{Acknowledgement, RejectsForm};
 use crate::files::inbox::Found;
 use crate::files::read::encoding::Encoding;
@@ -45,7 +47,7 @@ pub async fn read(
     let folder = made(environment.scheme.home.outbox(&feed.name))?;
     let mut ack = Acknowledgement::open(&folder, &file.kept_as, file.ack_bytes, file.rejects_bytes, form)?;
     if let (0, Some(code), Some(message)) = (file.ack_bytes, &file.code, &file.message) {
-        ack.row(0, "", "taken", code, message)?;
+        ack.row(0, "", FileStatus::Taken.name(), code, message)?;
     }
     let answers = Answers::new(ack, &file);
     let clerk = Clerk {
@@ -53,12 +55,11 @@ pub async fn read(
         answers,
     };
     let books = Books { environment, feed, today, file };
-    let file = match feed.kind {
-        Kind::Orders => {
-            let intake = OrderIntake::of(environment, merchant(environment, feed)?);
-            take_in_orders(books, chunks, clerk, intake).await?
-        }
-        _ => take_in(books, chunks, clerk).await?,
+    let file = if feed.kind == Kind::Orders {
+        let intake = OrderIntake::of(environment, merchant(environment, feed)?);
+        take_in_orders(books, chunks, clerk, intake).await?
+    } else {
+        take_in(books, chunks, clerk).await?
     };
     filing::file_away(environment, file.clone(), Some(found)).await?;
     tracing::debug!(file = file.name, rows = file.counts.rows, "file taken in");
@@ -213,17 +214,19 @@ impl Books<'_> {
         if let Some(decisions) = decisions {
             decisions.write(&mut tx, environment, merchant(environment, feed)?, *today).await?;
         }
-        noted.write(&mut tx, &file.merchant_id, *today).await?;
+        noted.write(&mut tx, file.owner.borrowed(), *today).await?;
         if !feed.kind.is_of_scheme() && feed.kind != Kind::Corrections {
             corrections::try_again(&mut tx, environment, merchant(environment, feed)?, *today).await?;
         }
         place.note(file);
-        (environment.progress)(&format!("{today} {}: {} rows", file.name, file.counts.rows));
+        (environment.progress)(&format!("{today} {}: {}", file.name, count(file.counts.rows, "row")));
         let owed: Vec<(&str, i64)> = owed.iter().map(|(customer, minor)| (customer.as_str(), *minor)).collect();
-        exposure::add(&mut tx, &file.merchant_id, &owed).await?;
+        if let Some(merchant) = file.owner.merchant() {
+            exposure::add(&mut tx, merchant, &owed).await?;
+        }
         if ends == Ends::File {
             ensure!(file.counts.adds_up(), "the outcomes of {} don't add up to its rows: {:?}", file.name, file.counts);
-            file.status = "taken".to_owned();
+            file.status = FileStatus::Taken;
             arrival::judge(&mut tx, feed, file, *today).await?;
         }
         if ends != Ends::Nothing {
@@ -246,7 +249,13 @@ async fn decide(tx: &mut Tx, environment: &Environment, feed: &Feed, chunk: &Chu
         }
         Kind::Bills => bills::decide(tx, environment, merchant(environment, feed)?, chunk).await,
         Kind::Corrections => corrections::decide(tx, environment, merchant(environment, feed)?, chunk).await,
-        _ => facts::decide(tx, environment, merchant(environment, feed)?, chunk).await,
+        Kind::Fulfilments
+        | Kind::Holds
+        | Kind::Extensions
+        | Kind::Payments
+        | Kind::Refunds
+        | Kind::Chargebacks
+        | Kind::Waivers => facts::decide(tx, environment, merchant(environment, feed)?, chunk).await,
     }
 }
 
@@ -258,8 +267,8 @@ fn explained(why: io::Error, name: &str) -> anyhow::Error {
         return why;
     }
     why.context(format!(
-        "{name} must not be written to any more when it lies in the inbox: write it under a name that ends in .part and \
-         rename it; the next run begins with it as it is then"
+        "{name} changed while it was being read: senders must write a file under a name that ends in .part, and rename it \
+         when it is complete; the next run reads the file from its beginning"
     ))
 }
 

@@ -12,6 +12,7 @@ use super::outcome::Outcome;
 use crate::books::environment::Environment;
 use crate::domain::facts::customer::{AgreementRow, Customer};
 use crate::domain::facts::source::Source;
+use crate::domain::owner::Owner;
 use crate::files::read::reader::Line;
 use crate::files::rows::Row;
 use crate::scheme::Merchant;
@@ -96,26 +97,26 @@ async fn report_cards(
         .collect();
     for merchant in &environment.scheme.merchants {
         exceptions::resolve_if_open(tx, &merchant.id, UNBOUND, &bound, today).await?;
-        let told = |owed: &str, id: &str| {
+        let message_of = |owed: &str, id: &str| {
             format!(
                 "customer {id} no longer has a bank card bound, but owes {owed} to {}; ask them to bind one or to pay by hand",
                 merchant.id
             )
         };
         let unbound: Vec<_> = unbound.iter().map(|(id, source)| (*id, *id, *source)).collect();
-        report_owing(tx, merchant, UNBOUND, &unbound, told, today).await?;
+        report_owing(tx, merchant, UNBOUND, &unbound, message_of, today).await?;
     }
     Ok(())
 }
 
-/// Opens an exception for each of these customers who owes the merchant. `about` has customer, key and source; `told`
+/// Opens an exception for each of these customers who owes the merchant. `about` has customer, key and source; `message_of`
 /// makes the message.
 async fn report_owing(
     tx: &mut Tx,
     merchant: &Merchant,
     code: &str,
     about: &[(&str, &str, Source)],
-    told: impl Fn(&str, &str) -> String,
+    message_of: impl Fn(&str, &str) -> String,
     today: NaiveDate,
 ) -> Result<()> {
     if about.is_empty() {
@@ -134,11 +135,11 @@ async fn report_owing(
             source: *source,
             amount_minor: Some(minor),
             currency: Some(currency.code().to_owned()),
-            message: told(&amount, key),
+            message: message_of(&amount, key),
             ..NewException::default()
         });
     }
-    exceptions::open(tx, &merchant.id, today, &opened).await
+    exceptions::open(tx, Owner::Merchant(&merchant.id), today, &opened).await
 }
 
 pub async fn agreements(tx: &mut Tx, environment: &Environment, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
@@ -167,7 +168,7 @@ pub async fn agreements(tx: &mut Tx, environment: &Environment, chunk: &Chunk<'_
                 None => Outcome::Rejected {
                     code: "UNKNOWN_MERCHANT",
                     message: format!(
-                        "column merchant_id, value {:?}: no such merchant is configured; mend it, or have it configured",
+                        "column merchant_id, value {:?}: no such merchant is configured; correct the id, or configure the merchant",
                         opening.merchant_id
                     ),
                 },
@@ -246,20 +247,20 @@ impl Agreements {
             .filter(|(_, (opening, _))| !opening.agreement.open)
             .map(|(id, (opening, source))| (opening.customer_id.as_str(), *id, *source))
             .collect();
-        let told = |owed: &str, id: &str| {
+        let message_of = |owed: &str, id: &str| {
             format!(
                 "agreement {id} was closed while its customer owes {owed}; what is owed stays owed and is collected"
             )
         };
-        report_owing(tx, merchant, CLOSED, &closed, told, today).await?;
+        report_owing(tx, merchant, CLOSED, &closed, message_of, today).await?;
 
         let named: Vec<&str> = changed.values().map(|(opening, _)| opening.customer_id.as_str()).collect();
         let existing = customers::existing(tx, &named).await?;
-        let told_before = exceptions::open_about(tx, &merchant.id, UNKNOWN, &named).await?;
+        let reported_before = exceptions::open_about(tx, Owner::Merchant(&merchant.id), UNKNOWN, &named).await?;
         let mut unknown: BTreeMap<&str, NewException> = BTreeMap::new();
         for (id, (opening, source)) in &changed {
             let customer = opening.customer_id.as_str();
-            if existing.contains(customer) || told_before.contains(customer) {
+            if existing.contains(customer) || reported_before.contains(customer) {
                 continue;
             }
             let message = format!(
@@ -275,7 +276,7 @@ impl Agreements {
             });
         }
         let unknown: Vec<NewException> = unknown.into_values().collect();
-        exceptions::open(tx, &merchant.id, today, &unknown).await
+        exceptions::open(tx, Owner::Merchant(&merchant.id), today, &unknown).await
     }
 }
 

@@ -39,7 +39,14 @@ fn column_of(code: &str, kind: Kind) -> Option<&'static str> {
         Kind::Holds if code == "BEFORE_ORDER" => "starts_on",
         Kind::Holds => "ends_on",
         Kind::Waivers => "waived_on",
-        _ => "occurred_at",
+        Kind::Customers
+        | Kind::Agreements
+        | Kind::Orders
+        | Kind::Fulfilments
+        | Kind::DebitResults
+        | Kind::Bills
+        | Kind::PayoutResults
+        | Kind::Corrections => "occurred_at",
     };
     Some(match code {
         "BEFORE_ORDER" => day,

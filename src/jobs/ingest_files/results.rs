@@ -11,8 +11,9 @@ use super::outcome::Outcome;
 use crate::books::environment::Environment;
 use crate::domain::bank::instruction::{Answer, Direction};
 use crate::domain::calendar::{day_of, instant_of, plus};
-use crate::domain::facts::fact::{Fact, What};
+use crate::domain::facts::fact::{Fact, FactKind, What};
 use crate::domain::facts::source::Source;
+use crate::domain::owner::Owner;
 use crate::files::read::reader::Line;
 use crate::files::rows::facts::fingerprint_of_money;
 use crate::files::rows::{Kind, ResultRow, Row};
@@ -82,7 +83,7 @@ impl<'a> ResultIntake<'a> {
         let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
         let out = instructions::out_before(tx, &merchant.id, direction, &ids, chunk.today).await?;
         let mut booked = HashMap::new();
-        if direction == Direction::Debit && !facts::known(tx, &merchant.id, "payment", &ids).await?.is_empty() {
+        if direction == Direction::Debit && !facts::known(tx, &merchant.id, FactKind::Payment, &ids).await?.is_empty() {
             let mut order_ids: Vec<&str> = out.values().map(|stored| stored.order_id.as_str()).collect();
             order_ids.sort_unstable();
             order_ids.dedup();
@@ -156,7 +157,7 @@ impl<'a> ResultIntake<'a> {
                     let (what, fingerprint) = match self.direction {
                         Direction::Debit => {
                             let fingerprint =
-                                fingerprint_of_money("payment", &stored.order_id, minor, Some(stored.currency));
+                                fingerprint_of_money(FactKind::Payment, &stored.order_id, minor, Some(stored.currency));
                             (What::Payment { minor, suspended: false }, fingerprint)
                         }
                         Direction::PayOut => (What::PayOut { minor }, fingerprint),
@@ -198,6 +199,6 @@ impl<'a> ResultIntake<'a> {
         let look: Vec<_> = self.answered.into_iter().map(|order_id| (order_id, today)).collect();
         instructions::schedule_reviews(tx, merchant, self.direction, &look).await?;
         let ids: Vec<&str> = self.answers.iter().map(|new| new.instruction_id.as_str()).collect();
-        exceptions::resolve(tx, merchant, &["DEBIT_NO_ANSWER", "PAYOUT_NO_ANSWER"], &ids, today).await
+        exceptions::resolve(tx, Owner::Merchant(merchant), &["DEBIT_NO_ANSWER", "PAYOUT_NO_ANSWER"], &ids, today).await
     }
 }

@@ -13,6 +13,7 @@ use super::origin::{again, in_quarantine, source};
 use super::taking::take;
 use crate::books::environment::Environment;
 use crate::books::policy_versions;
+use crate::domain::intake::status::FileStatus;
 use crate::files::atomic;
 use crate::files::inbox::Found;
 use crate::files::read::reader;
@@ -56,7 +57,9 @@ pub async fn retry(
     drop(tx);
     let mut tried = Vec::new();
     for file in cut_off {
-        let done = go_on(environment, today, &file).await.with_context(|| format!("going on with {}", file.name))?;
+        let done = go_on(environment, today, &file)
+            .await
+            .with_context(|| format!("continuing with {}, which was partly read", file.name))?;
         tried.extend(done.map(|done| (file, Tried::As(Box::new(done)))));
     }
     let turn =
@@ -82,12 +85,14 @@ async fn try_again(environment: &Environment, today: NaiveDate, file: &RecordedF
     let Ok(feed) = feed_of(environment, file) else {
         return not(format!("feed {} is no longer configured", file.feed));
     };
-    let (path, name) = match file.status.as_str() {
-        "quarantined" => (in_quarantine(environment, file), file.name.clone()),
-        "taken" => (again(environment, file), format!("{}.rejects.csv", file.kept_as)),
-        status => return not(format!("it is {status}; only files in quarantine and rejected rows are tried again")),
+    let (path, name) = match file.status {
+        FileStatus::Quarantined => (in_quarantine(environment, file), file.name.clone()),
+        FileStatus::Taken => (again(environment, file), format!("{}.rejects.csv", file.kept_as)),
+        status @ (FileStatus::Reading | FileStatus::Duplicate | FileStatus::Interrupted) => {
+            return not(format!("it is {status}; only files in quarantine and rejected rows are tried again"));
+        }
     };
-    if file.status == "taken" {
+    if file.status == FileStatus::Taken {
         // The rows passed the same header check before.
         match rows_again(environment, feed, file, (!dry_run).then_some(&path)) {
             Ok(0) => return not(format!("none of its rows was rejected with {}", BY_CONFIGURATION.join(", "))),
@@ -108,7 +113,7 @@ async fn try_again(environment: &Environment, today: NaiveDate, file: &RecordedF
     }
     match take(environment, feed, &found, today, Some(file.file_no)).await? {
         Some(taken) => Ok(Tried::As(Box::new(taken))),
-        None => not("it was dealt with before".to_owned()),
+        None => not("its content was taken or refused before".to_owned()),
     }
 }
 
@@ -160,5 +165,5 @@ fn found(feed: &Feed, file: &RecordedFile, path: PathBuf) -> Result<Found> {
 /// Returns the retries that an interruption cut off.
 pub async fn cut_off(tx: &mut Tx) -> Result<Vec<RecordedFile>> {
     let unfiled = files::unfiled(tx).await?;
-    Ok(unfiled.into_iter().filter(|file| file.status == "reading" && file.retry_of.is_some()).collect())
+    Ok(unfiled.into_iter().filter(|file| file.status == FileStatus::Reading && file.retry_of.is_some()).collect())
 }

@@ -30,7 +30,7 @@ pub async fn load(environment: &Environment, feed: &Feed) -> Result<()> {
         return Ok(());
     }
     let mut tx = environment.store.read().await?;
-    let stored = done_in_inbox::of_feed(&mut tx, feed.merchant_id(), &feed.name).await?;
+    let stored = done_in_inbox::of_feed(&mut tx, feed.owner.borrowed(), &feed.name).await?;
     if let Ok(mut kept) = environment.kept.lock() {
         kept.load(&feed.name, stored);
     }
@@ -68,7 +68,7 @@ impl<'s> Fresh<'s> {
         }
         let mut tx = environment.store.write().await?;
         for (_, (feed, notes)) in self.0.drain() {
-            done_in_inbox::save(&mut tx, feed.merchant_id(), &feed.name, &notes).await?;
+            done_in_inbox::save(&mut tx, feed.owner.borrowed(), &feed.name, &notes).await?;
         }
         tx.commit().await
     }

@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 use super::feeds::new_file;
 use super::{arrival, filing, reading, staying};
 use crate::books::environment::Environment;
+use crate::domain::intake::status::FileStatus;
 use crate::files::inbox::Found;
 use crate::files::read::{reader, source};
 use crate::scheme::Feed;
@@ -23,7 +24,7 @@ pub async fn take(
 ) -> Result<Option<RecordedFile>> {
     let examined = match reader::examine(&feed.delivery(found)) {
         Err(why) if source::is_changed(&why) => {
-            tracing::warn!(file = found.name, "still being written to; left for the next run");
+            tracing::warn!(file = found.name, "the file is still being written; the next run takes it");
             return Ok(None);
         }
         examined => examined?,
@@ -39,12 +40,12 @@ pub async fn take(
         }
         return Ok(None);
     }
-    let same = files::taken_with_bytes(&mut tx, feed.merchant_id(), feed.kind.name(), &examined.sha256).await?;
-    if let Some(file) = same.as_ref().filter(|file| file.status == "reading") {
+    let same = files::taken_with_bytes(&mut tx, feed.owner.borrowed(), feed.kind, &examined.sha256).await?;
+    if let Some(file) = same.as_ref().filter(|file| file.status == FileStatus::Reading) {
         let theirs = (file.feed.as_str(), file.name.as_str());
         if theirs == (feed.name.as_str(), found.name.as_str()) {
             drop(tx);
-            tracing::info!(file = found.name, after_line = file.last_line, "going on with a file");
+            tracing::info!(file = found.name, after_line = file.last_line, "continuing with a partly read file");
             return reading::read(environment, feed, found, file.clone(), today).await.map(Some);
         }
     }
@@ -52,13 +53,13 @@ pub async fn take(
     file.retry_of = retry_of;
     let opened = match (&same, &examined.trust) {
         (Some(same), _) => {
-            file.status = "duplicate".to_owned();
+            file.status = FileStatus::Duplicate;
             let message = format!("the same bytes as {} of {}; nothing was taken again", same.name, same.business_date);
             (file.code, file.message) = (Some("FILE_DUPLICATE".to_owned()), Some(message));
             None
         }
         (None, Err(distrust)) => {
-            file.status = "quarantined".to_owned();
+            file.status = FileStatus::Quarantined;
             let message = format!("{}: {}; none of its rows count", found.name, distrust.message);
             (file.code, file.message) = (Some(distrust.code.to_owned()), Some(message.clone()));
             Some(exceptions::NewException {
@@ -73,13 +74,13 @@ pub async fn take(
             None
         }
     };
-    exceptions::open(&mut tx, &file.merchant_id, today, opened.as_slice()).await?;
+    exceptions::open(&mut tx, file.owner.borrowed(), today, opened.as_slice()).await?;
     arrival::note(&mut tx, feed, &file, today).await?;
     tx.commit().await?;
-    if file.status == "reading" {
+    if file.status == FileStatus::Reading {
         return reading::read(environment, feed, found, file, today).await.map(Some);
     }
-    tracing::warn!(file = found.name, code = file.code, "file not taken");
+    tracing::warn!(file = found.name, code = file.code, "the file was not taken");
     filing::file_away(environment, file.clone(), Some(found)).await?;
     Ok(Some(file))
 }
@@ -95,7 +96,7 @@ async fn give_up_exchanged(
     let mut tx = environment.store.read().await?;
     let named = files::named(&mut tx, &feed.name, &found.name).await?;
     drop(tx);
-    for file in named.into_iter().filter(|file| file.status == "reading" && file.sha256 != sha256) {
+    for file in named.into_iter().filter(|file| file.status == FileStatus::Reading && file.sha256 != sha256) {
         filing::give_up(environment, file, today).await?;
     }
     Ok(())
@@ -111,12 +112,13 @@ async fn claim(
 ) -> Result<(RecordedFile, Option<String>)> {
     let earlier = files::named(tx, &feed.name, &found.name).await?;
     let kept_as = free_name(tx, feed, &found.name, earlier.len() + 1).await?;
-    let was_taken = |file: &&RecordedFile| matches!(file.status.as_str(), "taken" | "interrupted");
+    let was_taken = |file: &&RecordedFile| matches!(file.status, FileStatus::Taken | FileStatus::Interrupted);
     let taken = earlier.iter().rev().find(was_taken).filter(|before| before.sha256 != sha256);
     let again = taken.map(|before| {
         let (name, on) = (&found.name, before.business_date);
         format!(
-            "{name} came before, on {on}, with other bytes; this one is kept as {kept_as}, its rows count by their keys"
+            "a file named {name} with other content was taken on {on}; this one is kept as {kept_as}, and its rows count by their \
+             keys"
         )
     });
     let (file_no, sha256) = (files::next_number(tx).await?, sha256.to_owned());

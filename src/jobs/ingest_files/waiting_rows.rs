@@ -21,9 +21,8 @@ pub const WAITING_FOR: [&str; 4] = ["UNKNOWN_ORDER", UNKNOWN_PAYMENT, "CURRENCY"
 /// feed is no longer configured.
 pub async fn kind_and_zone(tx: &mut Tx, environment: &Environment, file_no: i64) -> Result<(Kind, Tz)> {
     let file = listing::file(tx, file_no).await?.context("a pending row of no file")?.file;
-    let kind = Kind::parse(&file.kind).with_context(|| format!("a file of unknown kind {}", file.kind))?;
     let feed = environment.scheme.feed(&file.feed);
-    Ok((kind, feed.map_or(environment.scheme.zone, |feed| feed.zone)))
+    Ok((file.kind, feed.map_or(environment.scheme.zone, |feed| feed.zone)))
 }
 
 /// Parses a pending row about an order again from its stored cells.

@@ -18,12 +18,14 @@ use crate::domain::calendar::{instant_of, plus};
 use crate::domain::decide::reminders::Template;
 use crate::domain::facts::fact::{Fact, What};
 use crate::domain::facts::source::Source;
+use crate::domain::owner::Owner;
+use crate::domain::words::count;
 use crate::mail::compose::ComposeError;
 use crate::mail::transport::SendError;
 use crate::scheme::Clock;
 use crate::store::exceptions::{self, NewException};
 use crate::store::facts::{self, NewFact};
-use crate::store::mails::{self, MailRow, ReminderRow};
+use crate::store::mails::{self, MailRow, MailStatus, ReminderRow};
 use crate::store::{Tx, customers, orders, scheme};
 
 /// Mails that are reviewed together.
@@ -76,21 +78,21 @@ pub async fn run(
 pub async fn take_up(tx: &mut Tx, environment: &Environment, today: NaiveDate, day: NaiveDate) -> Result<i64> {
     let mut opened = Vec::new();
     for mail in mails::cut_off(tx).await? {
-        let repeatable = environment.transport.places().is_none() || mail.template == Template::Notice.name();
+        let repeatable = environment.transport.places().is_none() || mail.template == Template::Notice;
         if repeatable {
-            mails::set_status(tx, &[mail.mail_no], "queued", None).await?;
+            mails::set_status(tx, &[mail.mail_no], MailStatus::Queued, None).await?;
         } else {
-            let why = format!("a stop came while it was handed to the server; {}", look_for(&mail));
-            mails::set_status(tx, &[mail.mail_no], "unknown", Some(&why)).await?;
+            let why = format!("paylater stopped while it was handing the mail to the server; {}", look_for(&mail));
+            mails::set_status(tx, &[mail.mail_no], MailStatus::Unknown, Some(&why)).await?;
             opened.push(about_mail("MAIL_UNKNOWN", &mail, &why));
         }
     }
     for mail in mails::left_over(tx, day).await? {
         let why = "it could not be sent on its day";
-        mails::set_status(tx, &[mail.mail_no], "failed", Some(why)).await?;
+        mails::set_status(tx, &[mail.mail_no], MailStatus::Failed, Some(why)).await?;
         opened.push(about_mail("MAIL_FAILED", &mail, why));
     }
-    exceptions::open(tx, "", today, &opened).await?;
+    exceptions::open(tx, Owner::Scheme, today, &opened).await?;
     Ok(i64::try_from(opened.len()).unwrap_or(i64::MAX))
 }
 
@@ -103,7 +105,7 @@ fn about_mail(code: &str, mail: &MailRow, why: &str) -> NewException {
 }
 
 fn look_for(mail: &MailRow) -> String {
-    format!("look there for the Message-ID {}", mail.message_id)
+    format!("search the mail server's log for the Message-ID {}", mail.message_id)
 }
 
 /// Sends as many mails at once as the transport allows. One transaction records the finished mails and marks the next
@@ -123,7 +125,7 @@ async fn hand_over(environment: &Environment, ready: Vec<Ready>, delivered: &mut
         let mut tx = environment.store.write().await?;
         note(&mut tx, environment, std::mem::take(&mut ended), delivered).await?;
         let numbers: Vec<i64> = leaving.iter().map(|ready| ready.mail.mail_no).collect();
-        mails::set_status(&mut tx, &numbers, "sending", None).await?;
+        mails::set_status(&mut tx, &numbers, MailStatus::Sending, None).await?;
         tx.commit().await?;
         for mut ready in leaving {
             let transport = Arc::clone(&environment.transport);
@@ -166,7 +168,7 @@ async fn note(
                 sent.push(ready);
                 continue;
             }
-            Err(SendError::Unknown(why)) if mail.template == Template::Notice.name() => {
+            Err(SendError::Unknown(why)) if mail.template == Template::Notice => {
                 delivered.wait(tx, mail, why).await?;
                 continue;
             }
@@ -174,20 +176,20 @@ async fn note(
                 delivered.wait(tx, mail, why).await?;
                 continue;
             }
-            Err(SendError::Unknown(why)) => ("MAIL_UNKNOWN", "unknown", format!("{why}; {}", look_for(mail))),
-            Err(SendError::Permanent(why)) => ("MAIL_REFUSED", "failed", why),
+            Err(SendError::Unknown(why)) => ("MAIL_UNKNOWN", MailStatus::Unknown, format!("{why}; {}", look_for(mail))),
+            Err(SendError::Permanent(why)) => ("MAIL_REFUSED", MailStatus::Failed, why),
             Err(SendError::Address(why)) => {
                 customers::mail_failed(tx, &mail.customer_id, today).await?;
-                ("MAIL_REFUSED", "failed", why)
+                ("MAIL_REFUSED", MailStatus::Failed, why)
             }
         };
         mails::set_status(tx, &[mail.mail_no], status, Some(&why)).await?;
         opened.push(about_mail(code, mail, &why));
         delivered.failed += 1;
     }
-    exceptions::open(tx, "", today, &opened).await?;
+    exceptions::open(tx, Owner::Scheme, today, &opened).await?;
     let numbers: Vec<i64> = sent.iter().map(|ready| ready.mail.mail_no).collect();
-    mails::set_status(tx, &numbers, "sent", None).await?;
+    mails::set_status(tx, &numbers, MailStatus::Sent, None).await?;
     delivered.sent += i64::try_from(sent.len()).unwrap_or(i64::MAX);
     for merchant in &environment.scheme.merchants {
         let notices = notices(environment, &merchant.id, today, &sent);
@@ -203,8 +205,8 @@ async fn note(
 impl Delivered {
     /// Keeps the mail queued for the next run of its day.
     async fn wait(&mut self, tx: &mut Tx, mail: &MailRow, why: String) -> Result<()> {
-        tracing::warn!(mail = mail.mail_no, why, "mail not sent; it is tried again at the next run of today");
-        mails::set_status(tx, &[mail.mail_no], "queued", Some(&why)).await?;
+        tracing::warn!(mail = mail.mail_no, why, "the mail was not sent; the next run of today tries again");
+        mails::set_status(tx, &[mail.mail_no], MailStatus::Queued, Some(&why)).await?;
         self.waiting += 1;
         self.delayed.get_or_insert(why);
         Ok(())
@@ -217,8 +219,8 @@ async fn note_delay(environment: &Environment, delivered: &Delivered) -> Result<
     let today = scheme::open_day(&mut tx).await?;
     match &delivered.delayed {
         Some(why) => {
-            let message = format!("{} mails wait for the mail server: {why}", delivered.waiting);
-            let is_open = !exceptions::open_keys(&mut tx, "", MAIL_DELAYED).await?.is_empty();
+            let message = format!("waiting for the mail server: {}: {why}", count(delivered.waiting, "mail"));
+            let is_open = !exceptions::open_keys(&mut tx, Owner::Scheme, MAIL_DELAYED).await?.is_empty();
             let delay = NewException {
                 code: MAIL_DELAYED.to_owned(),
                 row_key: MAIL_DELAYED.to_owned(),
@@ -226,9 +228,9 @@ async fn note_delay(environment: &Environment, delivered: &Delivered) -> Result<
                 ..NewException::default()
             };
             let opened: &[NewException] = if is_open { &[] } else { std::slice::from_ref(&delay) };
-            exceptions::open(&mut tx, "", today, opened).await?;
+            exceptions::open(&mut tx, Owner::Scheme, today, opened).await?;
         }
-        None => exceptions::resolve(&mut tx, "", &[MAIL_DELAYED], &[MAIL_DELAYED], today).await?,
+        None => exceptions::resolve(&mut tx, Owner::Scheme, &[MAIL_DELAYED], &[MAIL_DELAYED], today).await?,
     }
     tx.commit().await
 }
@@ -237,7 +239,7 @@ fn notices(environment: &Environment, merchant: &str, today: NaiveDate, sent: &[
     let mut notices = Vec::new();
     for Ready { mail, about, .. } in sent {
         let is_notice =
-            |reminder: &&ReminderRow| reminder.template == Template::Notice.name() && reminder.merchant_id == merchant;
+            |reminder: &&ReminderRow| reminder.template == Template::Notice && reminder.merchant_id == merchant;
         for reminder in about.iter().filter(is_notice) {
             let effective_at = match environment.scheme.clock {
                 Clock::Wall => clock::now(),

@@ -10,9 +10,8 @@ use super::held_back_by;
 use super::owed::{self, Collected, OwedOrder};
 use crate::books::environment::Environment;
 use crate::domain::decide::during_day::Owed;
-use crate::domain::decide::reminders::Template;
 use crate::mail::compose::{ComposeError, Debited, Language, Letter, Line, Mail, compose};
-use crate::store::mails::{self, MailRow, ReminderRow};
+use crate::store::mails::{self, MailRow, MailStatus, ReminderRow};
 use crate::store::{Tx, customers, is_of_store};
 
 /// A reviewed mail, ready to send.
@@ -51,7 +50,7 @@ pub async fn look_again(
             Ok(owed) => drop(orders.insert(&merchant.id, owed)),
             Err(why) if is_of_store(&why) => return Err(why),
             Err(why) => {
-                tracing::error!(merchant = merchant.id, "mails about its orders wait: {why:#}");
+                tracing::error!(merchant = merchant.id, "mails about the merchant's orders wait: {why:#}");
                 unknown.insert(&merchant.id);
             }
         }
@@ -73,7 +72,7 @@ pub async fn look_again(
             let order = order.context("a reminder of an order that is not known")?;
             let owed = order.instalments.iter().find(|owed| owed.position.instalment == reminder.instalment);
             let owed = owed.context("a reminder of an instalment that is not known")?;
-            let template = Template::parse(&reminder.template).context("a reminder with an unknown template")?;
+            let template = reminder.template;
             let reason = match failed.contains(&mail.customer_id) {
                 true => Some("address failed before"),
                 false => {
@@ -89,15 +88,15 @@ pub async fn look_again(
                 right.push((reminder, (order, owed)));
             }
         }
-        let Some(template) = right.iter().filter_map(|(reminder, ..)| Template::parse(&reminder.template)).max() else {
+        let Some(template) = right.iter().map(|(reminder, ..)| reminder.template).max() else {
             reasons.sort_unstable();
             reasons.dedup();
-            (mail.status, mail.error) = ("withdrawn".to_owned(), Some(reasons.join(", ")));
+            (mail.status, mail.error) = (MailStatus::Withdrawn, Some(reasons.join(", ")));
             withdrawn.push(mail);
             continue;
         };
-        if mail.template != template.name() {
-            mail.template = template.name().to_owned();
+        if mail.template != template {
+            mail.template = template;
             milder.push(mail.clone());
         }
         let customer = people.get(&mail.customer_id).context("a mail to a customer who is not known")?;
@@ -132,7 +131,7 @@ fn one_an_instalment<T>(right: &[(ReminderRow, T)]) -> Vec<&(ReminderRow, T)> {
     let key = |row: &ReminderRow| (row.merchant_id.clone(), row.order_id.clone(), row.instalment);
     for line in right {
         match lines.iter_mut().find(|known| key(&known.0) == key(&line.0)) {
-            Some(known) if Template::parse(&known.0.template) < Template::parse(&line.0.template) => *known = line,
+            Some(known) if known.0.template < line.0.template => *known = line,
             Some(_) => {}
             None => lines.push(line),
         }
@@ -151,7 +150,7 @@ fn line(
     let merchant = environment.scheme.merchant(&reminder.merchant_id).context("a reminder of an unknown merchant")?;
     let chinese = merchant.name_zh.as_ref().filter(|_| language == Language::Zh);
     Ok(Line {
-        template: Template::parse(&reminder.template).context("a reminder with an unknown template")?,
+        template: reminder.template,
         merchant_name: chinese.unwrap_or(&merchant.name).clone(),
         order_id: reminder.order_id.clone(),
         item: order.stored.item.clone(),
@@ -173,6 +172,7 @@ fn line(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::decide::reminders::Template;
 
     #[test]
     fn an_instalment_with_a_step_and_a_notice_on_one_day_is_asked_for_once() {
@@ -184,7 +184,7 @@ mod tests {
             business_date: NaiveDate::MIN,
             mail_no: Some(1),
             suppressed: None,
-            template: template.name().to_owned(),
+            template,
             due_on: NaiveDate::MIN,
             outstanding_minor: 10_000,
             late_fee_minor: 0,
@@ -198,8 +198,7 @@ mod tests {
             row("C", "+1", Template::Overdue),
         ];
         let about = about.map(|row| (row, ()));
-        let lines: Vec<_> =
-            one_an_instalment(&about).iter().map(|(row, ())| (&*row.order_id, &*row.template)).collect();
-        assert_eq!(lines, [("A", "notice"), ("B", "notice"), ("C", "overdue")]);
+        let lines: Vec<_> = one_an_instalment(&about).iter().map(|(row, ())| (&*row.order_id, row.template)).collect();
+        assert_eq!(lines, [("A", Template::Notice), ("B", Template::Notice), ("C", Template::Overdue)]);
     }
 }

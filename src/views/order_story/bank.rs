@@ -3,7 +3,7 @@
 use anyhow::Result;
 use chrono::NaiveDate;
 
-use super::words;
+use super::words::{self, StoryLine};
 use crate::domain::bank::debit;
 use crate::domain::bank::instruction::{Answer, Attempt, Direction, Next};
 use crate::domain::bank::pay_out::{self, Credit};
@@ -11,21 +11,12 @@ use crate::domain::calendar::plus;
 use crate::domain::decide::holds::{HeldDays, holds};
 use crate::domain::decide::position::Position;
 use crate::domain::facts::case::Case;
-use crate::domain::facts::source::Source;
 use crate::domain::terms::hold::HoldEffect;
 use crate::domain::terms::instructions::{DebitRule, PayOutRule, Retry};
 use crate::domain::terms::policy::Terms;
 use crate::store::instructions::StoredInstruction;
 use crate::store::journal::JournalRow;
 use crate::store::{Tx, instructions};
-
-/// An instruction to the bank or an answer of the bank, in words.
-pub struct Told {
-    pub on: NaiveDate,
-    pub what: String,
-    /// The line of the answer. `None` for an instruction, which follows from the policy.
-    pub source: Option<Source>,
-}
 
 /// Returns the instructions of an order with their answers, debits first.
 pub async fn load(tx: &mut Tx, merchant: &str, order_id: &str) -> Result<Vec<StoredInstruction>> {
@@ -37,7 +28,7 @@ pub async fn load(tx: &mut Tx, merchant: &str, order_id: &str) -> Result<Vec<Sto
     Ok(all)
 }
 
-pub fn told(case: &Case, terms: &Terms, all: &[StoredInstruction], open_day: NaiveDate) -> Vec<Told> {
+pub fn lines(case: &Case, terms: &Terms, all: &[StoredInstruction], open_day: NaiveDate) -> Vec<StoryLine> {
     let mut lines = Vec::new();
     for stored in all {
         let Attempt { id, number, minor, due_on, instructed_on, answer, .. } = &stored.attempt;
@@ -53,7 +44,7 @@ pub fn told(case: &Case, terms: &Terms, all: &[StoredInstruction], open_day: Nai
         // If a close could not seal its day, its instructions stay in the store; the next close creates them again.
         let unsealed = if *instructed_on >= open_day { "; it goes out once the day is sealed" } else { "" };
         let what = format!("the bank is asked {asked} (attempt {number}, {id}){unsealed}");
-        lines.push(Told { on: *instructed_on, what, source: None });
+        lines.push(StoryLine { on: *instructed_on, what, source: None });
         if let Some(((answer, _), answered_on)) = answer.zip(stored.answered_on) {
             let result = match (answer, stored.direction) {
                 (Answer::Paid, Direction::Debit) => "collected",
@@ -63,7 +54,7 @@ pub fn told(case: &Case, terms: &Terms, all: &[StoredInstruction], open_day: Nai
             };
             let why = stored.note.as_ref().map(|note| format!(", {note}")).unwrap_or_default();
             let what = format!("the bank answers to {id}: {result}{why}");
-            lines.push(Told { on: answered_on, what, source: Some(stored.answer_source) });
+            lines.push(StoryLine { on: answered_on, what, source: Some(stored.answer_source) });
         }
     }
     lines

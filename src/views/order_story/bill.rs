@@ -5,20 +5,13 @@ use std::collections::HashMap;
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use crate::domain::facts::fact::Fact;
+use super::words::StoryLine;
+use crate::domain::facts::fact::{Fact, FactKind};
 use crate::domain::facts::source::Source;
 use crate::domain::money::Currency;
 use crate::store::bills::LineRow;
 use crate::store::expected_in_bill::ExpectedRow;
 use crate::store::{Tx, bills, expected_in_bill};
-
-/// A bill line or a missing one, in words, on its business date.
-pub struct Told {
-    pub on: NaiveDate,
-    pub what: String,
-    /// The row of the bill. `None` if a bill should have the row and does not.
-    pub source: Option<Source>,
-}
 
 /// The bill lines of an order, and the lines that bills should have.
 pub struct Bills {
@@ -42,12 +35,12 @@ impl Bills {
 
     /// Returns the bill lines about payments and refunds that arrived in other files, and the lines that are missing on
     /// a day.
-    pub fn told(&self, facts: &[&Fact], open_day: NaiveDate) -> Result<Vec<Told>> {
-        let mut told = Vec::new();
-        let sources: HashMap<(&str, &str), Source> =
-            facts.iter().map(|fact| ((fact.what.kind().code(), fact.id.as_str()), fact.source)).collect();
+    pub fn lines(&self, facts: &[&Fact], open_day: NaiveDate) -> Result<Vec<StoryLine>> {
+        let mut lines = Vec::new();
+        let sources: HashMap<(FactKind, &str), Source> =
+            facts.iter().map(|fact| ((fact.what.kind(), fact.id.as_str()), fact.source)).collect();
         for line in &self.lines {
-            let booked = sources.get(&(line.event.as_str(), line.event_key.as_str()));
+            let booked = sources.get(&(line.event, line.event_key.as_str()));
             if booked.is_some_and(|source| is_from(line, *source)) {
                 continue;
             }
@@ -67,17 +60,17 @@ impl Bills {
             let what =
                 format!("the bill of {provider} has {event} {event_key} of {amount}{ours}{}", fee.unwrap_or_default());
             let source = Some(Source { file_no: line.file_no, line: line.line });
-            told.push(Told { on: line.business_date, what, source });
+            lines.push(StoryLine { on: line.business_date, what, source });
         }
         for row in &self.awaited {
             let since = row.late_on.max(row.booked_on);
             if since <= open_day && row.closed_on.is_none_or(|closed_on| closed_on > since) {
                 let ExpectedRow { provider, event, event_key, .. } = row;
                 let what = format!("no bill of {provider} has had {event} {event_key} so far; it should have");
-                told.push(Told { on: since, what, source: None });
+                lines.push(StoryLine { on: since, what, source: None });
             }
         }
-        Ok(told)
+        Ok(lines)
     }
 
     pub fn files(&self) -> impl Iterator<Item = i64> {

@@ -14,9 +14,11 @@ use crate::domain::facts::case::Case;
 use crate::domain::facts::fact::{Fact, What};
 use crate::domain::facts::order::Order;
 use crate::domain::facts::source::Source;
-use crate::domain::journal::{Account, Kind};
+use crate::domain::intake::status::RowOutcome;
+use crate::domain::journal::{Account, EntryKind, Reason};
 use crate::domain::money::Currency;
 use crate::domain::terms::policy::Terms;
+use crate::files::rows::Kind;
 use crate::scheme::Merchant;
 use crate::store::file_rows::RecordedRow;
 use crate::store::journal::JournalRow;
@@ -126,21 +128,22 @@ impl Events<'_> {
                 amount.map(|(minor, currency)| format!(" of {} {currency}", currency.plain(minor))).unwrap_or_default();
             let source = format!("{file}:{}", row.line);
             if !row.content.is_empty() {
-                let not_known = match row.kind.as_str() {
-                    "chargebacks" => "its order or payment was not known yet",
-                    _ => "its order was not known yet",
+                let not_known = if row.kind == Kind::Chargebacks {
+                    "its order or payment was not known yet"
+                } else {
+                    "its order was not known yet"
                 };
-                let why = if row.outcome == "pending" { &row.message } else { not_known };
+                let why = if row.outcome == RowOutcome::Pending { &row.message } else { not_known };
                 let waits = format!("{} {}{amount} waits: {why}", row.kind, row.row_key);
                 self.add(row.opened_on, FROM_FILE, waits, source.clone());
             }
-            match (&row.resolved_on, row.outcome.as_str()) {
-                (_, "accepted" | "declined") if row.kind == "orders" => {}
+            match (&row.resolved_on, row.outcome) {
+                (_, RowOutcome::Accepted | RowOutcome::Declined) if row.kind == Kind::Orders => {}
                 (Some(resolved_on), outcome) => {
                     let what = format!("{} {}: no longer waits, {outcome} {}", row.kind, row.row_key, row.message);
                     self.add(*resolved_on, FROM_FILE, what.trim_end().to_owned(), source);
                 }
-                (None, "pending") => {}
+                (None, RowOutcome::Pending) => {}
                 (None, outcome) => {
                     let what = format!("{} {}{amount} {outcome}, {}: {}", row.kind, row.row_key, row.code, row.message);
                     self.add(row.opened_on, FROM_FILE, what, source);
@@ -228,10 +231,10 @@ impl Events<'_> {
         let mut growing: Option<Growing> = None;
         for row in rows {
             let amount = |minor: i64| format!("{} {}", row.currency.plain(minor), row.currency);
-            if row.movement.kind == Kind::LateFee {
+            if row.movement.kind == EntryKind::LateFee {
                 let charged = row.movement.debit == Account::ReceivableLateFee;
                 fee_total += if charged { row.minor } else { -row.minor };
-                if charged && row.reason != "corrected" {
+                if charged && row.reason != Reason::Corrected {
                     if !grows_by_the_day {
                         self.fee_grew(growing.take(), case, terms);
                     }
@@ -246,7 +249,7 @@ impl Events<'_> {
                     "late fee of {} {direction}, {} in all: {}",
                     amount(row.minor),
                     amount(fee_total),
-                    words::reason(&row.reason)
+                    words::reason(row.reason)
                 );
                 self.add(row.business_date, MONEY, what, format!("policy {}", terms.effective_from));
                 continue;
@@ -267,8 +270,10 @@ impl Events<'_> {
     pub fn mails(&mut self, reminders: &[(ReminderRow, Option<MailRow>)]) {
         for (reminder, mail) in reminders {
             let what = match (mail, &reminder.suppressed) {
-                (_, Some(why)) => format!("mail {} ({}) not sent: {why}", reminder.template, reminder.step),
-                (Some(mail), None) => format!("mail {} ({}) {}", reminder.template, reminder.step, mail.status),
+                (_, Some(why)) => format!("mail {} ({}) not sent: {why}", reminder.template.name(), reminder.step),
+                (Some(mail), None) => {
+                    format!("mail {} ({}) {}", reminder.template.name(), reminder.step, mail.status.name())
+                }
                 (None, None) => continue,
             };
             // A mail that was not sent has no Message-ID to search for.
@@ -280,7 +285,7 @@ impl Events<'_> {
 
     pub fn credit_record(&mut self, steps: &[CreditStepRow], currency: Currency, open_day: NaiveDate) {
         for step in steps {
-            let words = credit_words(CreditStatus::parse(&step.status).unwrap_or_default(), step.since < open_day);
+            let words = credit_words(step.status, step.since < open_day);
             let owed = if step.amount_minor > 0 {
                 let (amount, past_due) = (currency.plain(step.amount_minor), words::days(step.days_past_due));
                 format!(", {amount} {currency} unpaid, {past_due} past due")

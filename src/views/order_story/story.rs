@@ -19,6 +19,7 @@ use crate::domain::facts::case::Case;
 use crate::domain::facts::correction::History;
 use crate::domain::facts::fact::Fact;
 use crate::domain::facts::source::Source;
+use crate::domain::intake::status::RowOutcome;
 use crate::domain::money::Currency;
 use crate::scheme::Merchant;
 use crate::store::file_rows::RecordedRow;
@@ -88,14 +89,14 @@ impl OrderStory {
         events.due_dates(&case, terms, open_day)?;
         let booked_money = journal::of_order(tx, &merchant.id, order_id).await?;
         events.money(&booked_money, &case, terms);
-        for line in bank::told(&case, terms, &asked, open_day) {
+        for line in bank::lines(&case, terms, &asked, open_day) {
             match line.source {
                 Some(source) => events.add(line.on, FROM_FILE, line.what, events.source(source)),
                 None => events.add(line.on, BANK, line.what, format!("policy {}", terms.effective_from)),
             }
         }
         let booked: Vec<&Fact> = facts.iter().map(|(_, fact, _)| fact).collect();
-        for line in bills.told(&booked, open_day)? {
+        for line in bills.lines(&booked, open_day)? {
             let source = line.source.map(|source| events.source(source)).unwrap_or_default();
             events.add(line.on, BANK, line.what, source);
         }
@@ -156,9 +157,9 @@ fn now(owed: &[Owed], currency: Currency, next_debit: impl Fn(&Position) -> Opti
         if position.hold_effects != HoldEffects::default() {
             lines.push(format!("     held, which stops: {}", position.hold_effects.names().replace(' ', ", ")));
         }
-        let next = position
-            .next_action_on
-            .map_or("nothing changes by itself".to_owned(), |day| format!("something changes by itself on {day}"));
+        let next = position.next_action_on.map_or("nothing changes automatically".to_owned(), |day| {
+            format!("something changes automatically on {day}")
+        });
         lines.push(format!("     {next}"));
         lines.extend(next_debit(position).map(|next| format!("     {next}")));
     }
@@ -168,7 +169,7 @@ fn now(owed: &[Owed], currency: Currency, next_debit: impl Fn(&Position) -> Opti
 /// Returns the order's money in suspense, in each currency.
 fn suspended(rows: &[(RecordedRow, String)]) -> Vec<Amount> {
     let mut sums: BTreeMap<Currency, i64> = BTreeMap::new();
-    for (row, _) in rows.iter().filter(|(row, _)| row.outcome == "pending") {
+    for (row, _) in rows.iter().filter(|(row, _)| row.outcome == RowOutcome::Pending) {
         let currency = row.currency.as_deref().and_then(Currency::parse);
         if let Some((minor, currency)) = row.amount_minor.zip(currency) {
             *sums.entry(currency).or_default() += minor;

@@ -8,10 +8,20 @@ use crate::domain::decide::due::{ClockDay, DueDateWorkings};
 use crate::domain::facts::correction::Correction;
 use crate::domain::facts::fact::What;
 use crate::domain::facts::order::Order;
+use crate::domain::facts::source::Source;
+use crate::domain::journal::Reason;
 use crate::domain::terms::due_dates::{Clock, DueDay, Term};
 use crate::domain::terms::hold::{HoldEffect, HoldRule};
 use crate::domain::terms::policy::Terms;
-use crate::views::words::count;
+use crate::domain::words::count;
+
+/// What happened at the bank or in a bill, in words, on its business date.
+pub struct StoryLine {
+    pub on: NaiveDate,
+    pub what: String,
+    /// The row that reports it. `None` for an instruction, which follows from the policy, and for a row that a bill should have.
+    pub source: Option<Source>,
+}
 
 /// Returns a share as a percentage: 0.0005 is 0.05 %.
 pub fn percent(share: Decimal) -> String {
@@ -124,10 +134,10 @@ pub fn stops(rule: &HoldRule) -> String {
 }
 
 /// Returns in words why an entry was posted on its day.
-pub fn reason(reason: &str) -> &str {
+pub fn reason(reason: Reason) -> &'static str {
     match reason {
-        "corrected" => "what came to light today changed what should have been",
-        other => other,
+        Reason::Corrected => "what became known today changed what should have been",
+        Reason::New | Reason::Accrued => reason.name(),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::state::{Replay, ReplayResult, take};
 use crate::domain::calendar::plus;
 use crate::domain::facts::fact::Fact;
-use crate::domain::journal::{Account, Kind};
+use crate::domain::journal::{Account, EntryKind};
 use crate::domain::terms::policy::Allocation;
 
 impl Replay<'_> {
@@ -32,15 +32,15 @@ impl Replay<'_> {
             };
             state.principal.put_back(fact.effective_on, recovered + paid);
             let (instalment, receivable) = (state.due.instalment, state.receivable());
-            result.declare(Kind::Chargeback, instalment, Account::IncomeRecovery, to, recovered, fact);
-            result.declare(Kind::Chargeback, instalment, receivable, to, paid, fact);
-            result.declare(Kind::Chargeback, instalment, Account::ReceivableLateFee, to, fee, fact);
+            result.declare(EntryKind::Chargeback, instalment, Account::IncomeRecovery, to, recovered, fact);
+            result.declare(EntryKind::Chargeback, instalment, receivable, to, paid, fact);
+            result.declare(EntryKind::Chargeback, instalment, Account::ReceivableLateFee, to, fee, fact);
         }
         // The rest was given back before, as credit or by the provider. It overdraws the credit, which finance reviews.
         // Goods that were refunded are not owed again.
         result.credit -= left;
         let from_credit = credit + returned + left;
-        result.declare(Kind::Chargeback, 0, Account::CustomerCredit, to, from_credit, fact);
+        result.declare(EntryKind::Chargeback, 0, Account::CustomerCredit, to, from_credit, fact);
     }
 
     /// Takes paid fees that are no longer owed, which are customer credit as well. A day's fee falls due at its end,
@@ -57,7 +57,7 @@ impl Replay<'_> {
             state.fee_paid -= back;
             returned += back;
             let (instalment, fee) = (state.due.instalment, Account::ReceivableLateFee);
-            result.declare(Kind::FeeReturned, instalment, fee, Account::CustomerCredit, back, fact);
+            result.declare(EntryKind::FeeReturned, instalment, fee, Account::CustomerCredit, back, fact);
         }
         returned
     }

@@ -3,7 +3,7 @@
 use super::state::{Replay, ReplayResult};
 use crate::domain::calendar::plus;
 use crate::domain::facts::fact::Fact;
-use crate::domain::journal::{Account, Kind};
+use crate::domain::journal::{Account, EntryKind};
 use crate::domain::terms::policy::Allocation;
 
 impl Replay<'_> {
@@ -37,15 +37,15 @@ impl Replay<'_> {
             left -= to_fee + to_principal;
             let instalment = state.due.instalment;
             let (kind, account) = if written_off {
-                (Kind::Recovery, Account::IncomeRecovery)
+                (EntryKind::Recovery, Account::IncomeRecovery)
             } else {
-                (Kind::Payment, Account::ReceivablePrincipal)
+                (EntryKind::Payment, Account::ReceivablePrincipal)
             };
-            result.declare(Kind::Payment, instalment, from, Account::ReceivableLateFee, to_fee, fact);
+            result.declare(EntryKind::Payment, instalment, from, Account::ReceivableLateFee, to_fee, fact);
             result.declare(kind, instalment, from, account, to_principal, fact);
         }
         result.credit += left;
-        result.declare(Kind::Payment, 0, from, Account::CustomerCredit, left, fact);
+        result.declare(EntryKind::Payment, 0, from, Account::CustomerCredit, left, fact);
     }
 
     /// Pays out credit first, then paid fees, earlier instalments first. A waiver uses the same order, so fees that are
@@ -61,9 +61,9 @@ impl Replay<'_> {
             state.fee_paid -= back;
             left -= back;
             let (instalment, fee) = (state.due.instalment, Account::ReceivableLateFee);
-            result.declare(Kind::FeeReturned, instalment, fee, Account::CustomerCredit, back, fact);
+            result.declare(EntryKind::FeeReturned, instalment, fee, Account::CustomerCredit, back, fact);
         }
         result.credit -= from_credit + left;
-        result.declare(Kind::PayOut, 0, Account::CustomerCredit, Account::CashClearing, minor, fact);
+        result.declare(EntryKind::PayOut, 0, Account::CustomerCredit, Account::CashClearing, minor, fact);
     }
 }

@@ -3,7 +3,7 @@
 
 use super::state::{Replay, ReplayResult, take};
 use crate::domain::facts::fact::{Fact, What};
-use crate::domain::journal::{Account, Kind};
+use crate::domain::journal::{Account, EntryKind};
 use crate::domain::money::rated;
 
 impl Replay<'_> {
@@ -23,7 +23,7 @@ impl Replay<'_> {
             result.refund_paid(i, fact, &mut left);
         }
         result.credit += credit;
-        result.declare(Kind::Refund, 0, from, Account::CustomerCredit, credit, fact);
+        result.declare(EntryKind::Refund, 0, from, Account::CustomerCredit, credit, fact);
         self.refunded(result, fact, (minor, refunded), suspended);
     }
 
@@ -44,13 +44,13 @@ impl Replay<'_> {
         for i in (0..result.instalments.len()).rev() {
             let given_back = result.refund_paid(i, fact, &mut left);
             let instalment = result.instalments[i].due.instalment;
-            result.declare(Kind::Refund, instalment, from, Account::CashClearing, given_back, fact);
+            result.declare(EntryKind::Refund, instalment, from, Account::CashClearing, given_back, fact);
         }
         let never_paid = left;
         result.refund_principal(fact, from, &mut left);
         let out_of_credit = minor - refunded + never_paid;
         result.credit -= out_of_credit;
-        result.declare(Kind::Refund, 0, Account::CustomerCredit, Account::CashClearing, out_of_credit, fact);
+        result.declare(EntryKind::Refund, 0, Account::CustomerCredit, Account::CashClearing, out_of_credit, fact);
         self.refunded(result, fact, (minor, refunded), suspended);
     }
 
@@ -60,9 +60,9 @@ impl Replay<'_> {
         let returned = fee(result.refunded) - fee(result.refunded + refunded);
         result.refunded += refunded;
         let (income, payable) = (Account::IncomeServiceFee, Account::MerchantPayable);
-        result.declare(Kind::ServiceFee, 0, income, payable, returned, fact);
+        result.declare(EntryKind::ServiceFee, 0, income, payable, returned, fact);
         if suspended {
-            result.declare(Kind::Refund, 0, Account::Suspense, payable, minor - refunded, fact);
+            result.declare(EntryKind::Refund, 0, Account::Suspense, payable, minor - refunded, fact);
         }
     }
 }
@@ -77,7 +77,7 @@ impl ReplayResult {
             state.principal.take(fact.effective_on, taken);
             *left -= taken;
             let (instalment, off) = (state.due.instalment, state.receivable());
-            self.declare(Kind::Refund, instalment, from, off, taken, fact);
+            self.declare(EntryKind::Refund, instalment, from, off, taken, fact);
         }
     }
 
@@ -89,7 +89,7 @@ impl ReplayResult {
         let paid = take(&mut state.paid, left);
         state.refunded += recovered + paid;
         let instalment = state.due.instalment;
-        self.declare(Kind::Refund, instalment, Account::IncomeRecovery, Account::ExpensesBadDebt, recovered, fact);
+        self.declare(EntryKind::Refund, instalment, Account::IncomeRecovery, Account::ExpensesBadDebt, recovered, fact);
         recovered + paid
     }
 }

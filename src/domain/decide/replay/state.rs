@@ -8,7 +8,7 @@ use crate::domain::decide::principal::Principal;
 use crate::domain::facts::fact::Fact;
 use crate::domain::facts::order::Order;
 use crate::domain::facts::source::Source;
-use crate::domain::journal::{Account, Declared, Kind, Movement};
+use crate::domain::journal::{Account, Declared, EntryKind, Movement};
 use crate::domain::terms::policy::Terms;
 
 /// The input of a replay.
@@ -84,7 +84,7 @@ impl ReplayResult {
     /// Declares a movement that a fact makes.
     pub(super) fn declare(
         &mut self,
-        kind: Kind,
+        kind: EntryKind,
         instalment: i64,
         debit: Account,
         credit: Account,
@@ -101,7 +101,7 @@ impl ReplayResult {
     /// Declares a movement that a rule makes, not a fact.
     pub fn declare_rule(
         &mut self,
-        kind: Kind,
+        kind: EntryKind,
         instalment: i64,
         accounts: (Account, Account),
         minor: i64,

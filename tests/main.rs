@@ -25,6 +25,7 @@ mod late_fees;
 mod losses;
 mod mail;
 mod matching;
+mod merchants_apart;
 mod not_fulfilled;
 mod open_day;
 mod outcomes;

@@ -62,6 +62,10 @@ fn print(status: &status::Status, environment: &Environment) {
     for held_back in &status.held_back {
         field("held back", format!("{}: {}", held_back.merchant_id, held_back.message));
     }
+    for failed in &status.failed_intakes {
+        let whose = if failed.merchant_id.is_empty() { "the scheme" } else { &failed.merchant_id };
+        field("files not taken in", format!("{whose}: since {}: {}", failed.since, failed.reason));
+    }
     if let Some(clock) = &status.clock {
         let (at, outcome) = (clock.finished_at.map(time), clock.outcome.as_deref());
         field("clock", format!("{}: {}", at.unwrap_or_default(), outcome.unwrap_or_default()));

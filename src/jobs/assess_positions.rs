@@ -10,7 +10,7 @@ use crate::books::{culprit, suspense};
 use crate::scheme::Merchant;
 use crate::store::{exceptions, orders};
 
-pub async fn run_for(environment: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<Done> {
+pub async fn run(environment: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<Done> {
     let mut changed =
         Changed { entries: suspense::book(environment, &merchant.id, today).await?, ..Changed::default() };
     let mut before: Vec<String> = Vec::new();
@@ -52,12 +52,8 @@ pub async fn run_for(environment: &Environment, merchant: &Merchant, today: Naiv
     ]))
 }
 
-pub async fn dry_run(environment: &Environment, today: NaiveDate) -> Result<Vec<String>> {
+pub async fn dry_run(environment: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<Vec<String>> {
     let mut tx = environment.store.read().await?;
-    let mut would = Vec::new();
-    for merchant in &environment.scheme.merchants {
-        let count = orders::count_to_decide(&mut tx, &merchant.id, today).await?;
-        would.push(format!("{}: {count} orders would be decided for {today}", merchant.id));
-    }
-    Ok(would)
+    let count = orders::count_to_decide(&mut tx, &merchant.id, today).await?;
+    Ok(vec![format!("{}: {count} orders would be decided for {today}", merchant.id)])
 }

@@ -7,7 +7,8 @@ use super::feeds::new_file;
 use super::{arrival, filing, reading, staying};
 use crate::books::environment::Environment;
 use crate::files::inbox::Found;
-use crate::files::read::{reader, source};
+use crate::files::read::reader;
+use crate::files::read::source::{self, Unreadable};
 use crate::scheme::Feed;
 use crate::store::files::{self, RecordedFile};
 use crate::store::{Tx, exceptions};
@@ -26,7 +27,7 @@ pub async fn take(
             tracing::warn!(file = found.name, "still being written to; left for the next run");
             return Ok(None);
         }
-        examined => examined?,
+        examined => examined.map_err(Unreadable::from)?,
     };
     if retry_of.is_none() {
         give_up_exchanged(environment, feed, found, &examined.sha256, today).await?;

@@ -1,8 +1,7 @@
 //! Each merchant is proved separately. A merchant whose books do not add up is left out of the day's seal and does not
 //! stop the others. The next seal that includes the merchant also covers the missing days.
 
-use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
-
+use crate::support::two_merchants::{assert_caught_up, assert_undisturbed, change, two_merchants};
 use crate::support::{POLICY, Scheme, assert_same, files_below};
 
 /// Changes the books in SQLite directly, without the program.
@@ -198,66 +197,6 @@ fn what_a_left_out_merchants_bank_was_to_be_asked_for_is_asked_for_once_it_is_se
     scheme.run(&["verify"]);
 }
 
-/// Two merchants with the same customer. The tests break the books of SHOP; OTHER has an order to decide every day.
-fn two_merchants() -> Scheme {
-    let scheme = Scheme::shop(&format!("{POLICY}[version.pay_out]\nafter = 0\n")).with_customer(&[]);
-    let other = "[[merchant]]\nid = \"OTHER\"\nname = \"Other\"\npolicy = \"policy.toml\"\n\
-        [[feed]]\nname = \"other-orders\"\nfolder = \"other\"\npattern = \"orders-{date}.csv\"\nkind = \"orders\"\n\
-        settle_seconds = 0\nmerchant = \"OTHER\"\n";
-    scheme.write("paylater.toml", scheme.read("paylater.toml") + other);
-    std::fs::create_dir(scheme.path("other")).unwrap();
-    let agreements = "agreement_id,customer_id,merchant_id,status,changed_at,score_authorised\n\
-        A1,C1,SHOP,open,2026-02-01,true\nA2,C1,OTHER,open,2026-02-01,true\n";
-    scheme.write("inbox/agreements-2026-03-01.csv", agreements);
-    let header = "order_id,customer_id,amount,currency,ordered_at\n";
-    scheme.write(
-        "inbox/orders-2026-03-01.csv",
-        format!("{header}O1,C1,10.00,CNY,2026-03-01\nO2,C1,10.00,CNY,2026-03-01\nO3,C1,10.00,CNY,2026-03-01\n"),
-    );
-    for day in 1..=5 {
-        let order = format!("{header}T{day},C1,1.00,CNY,2026-03-0{day}\n");
-        scheme.write(&format!("other/orders-2026-03-0{day}.csv"), order);
-    }
-    let payments = "payment_id,order_id,amount,currency,paid_at\n";
-    scheme.write("inbox/payments-2026-03-02.csv", format!("{payments}P1,O1,15.00,CNY,2026-03-02\n"));
-    let of_the_3rd = "P2,O1,1.00,CNY,2026-03-03\nP3,O2,4.00,CNY,2026-03-03\nP4,NEVER,3.00,CNY,2026-03-03\n";
-    scheme.write("inbox/payments-2026-03-03.csv", format!("{payments}{of_the_3rd}"));
-    let bill =
-        "transaction_id,order_id,event,amount,currency,occurred_at\nT9,O3,payment,2.00,CNY,2026-03-03 10:00:00\n";
-    scheme.write("inbox/bills-2026-03-03.csv", bill);
-    scheme
-}
-
-/// Changes the books directly, without the program, on either engine. Can also change rows that triggers protect.
-async fn change(scheme: &Scheme, sql: &str) {
-    let statement = AssertSqlSafe(sql.to_owned());
-    let changed = match scheme.env.iter().find(|(name, _)| name == "PAYLATER_STORE_URL") {
-        Some((_, url)) => {
-            let mut connection = PgConnection::connect(url).await.unwrap();
-            sqlx::raw_sql("SET session_replication_role = replica").execute(&mut connection).await.unwrap();
-            sqlx::raw_sql(statement).execute(&mut connection).await.unwrap().rows_affected()
-        }
-        None => {
-            let url = format!("sqlite:{}", scheme.path("run/paylater.db").display());
-            let mut connection = SqliteConnection::connect(&url).await.unwrap();
-            sqlx::raw_sql("DROP TRIGGER IF EXISTS input_row_is_not_changed").execute(&mut connection).await.unwrap();
-            let done = sqlx::raw_sql(statement).execute(&mut connection).await.unwrap().rows_affected();
-            connection.close().await.unwrap();
-            done
-        }
-    };
-    assert_eq!(changed, 1, "{sql}");
-}
-
-/// Returns the rows of a merchant's reports of some days, without the header, sorted.
-fn rows_of(scheme: &Scheme, merchant: &str, days: &[&str], kind: &str) -> Vec<String> {
-    let read = |day: &&str| scheme.read(&format!("run/reconciliation/{day}/{merchant}_{day}_{kind}.csv"));
-    let mut rows: Vec<String> =
-        days.iter().flat_map(|day| read(day).lines().skip(1).map(str::to_owned).collect::<Vec<_>>()).collect();
-    rows.sort();
-    rows
-}
-
 /// Checks that an impossible row stops one job of the close for one merchant, on the 3rd.
 async fn a_row_that_can_not_be(scheme: Scheme, plant: &str, repair: &str, reason: &str, (job, did): (&str, &str)) {
     let whole = two_merchants();
@@ -278,40 +217,13 @@ async fn a_row_that_can_not_be(scheme: Scheme, plant: &str, repair: &str, reason
     assert!(status.contains("BOOKS_BROKEN") && status.contains("open business date  2026-03-04"), "{status}");
     let failed = status.lines().find(|line| line.starts_with(&format!("│ {job} ")) && line.contains(did));
     assert!(failed.is_some(), "{job}: {status}");
-    // The day of the other merchant is the same as without the broken books.
-    for kind in ["summary", "detail", "positions", "settlement", "matching", "exceptions"] {
-        let of = |scheme: &Scheme| rows_of(scheme, "OTHER", &["2026-03-03"], kind);
-        assert_eq!(of(&scheme), of(&whole), "{kind}");
-    }
+    assert_undisturbed(&scheme, &whole, "OTHER", "2026-03-03");
     // Every close fails until the repair. Then the next seal covers the missing days, and no row is missing or
     // repeated.
     scheme.run_failing(&["close", "--through", "2026-03-04"], 1);
     change(&scheme, repair).await;
     scheme.close("2026-03-05");
-    for kind in ["positions", "exceptions"] {
-        let of = |scheme: &Scheme| rows_of(scheme, "SHOP", &["2026-03-05"], kind);
-        assert_eq!(of(&scheme).len(), of(&whole).len(), "{kind}");
-    }
-    assert_eq!(
-        rows_of(&scheme, "SHOP", &["2026-03-05"], "positions"),
-        rows_of(&whole, "SHOP", &["2026-03-05"], "positions")
-    );
-    let amounts = |scheme: &Scheme, days: &[&str]| {
-        let cut = |row: String| {
-            row.split(',')
-                .filter(|cell| !cell.starts_with("SHOP-") && !cell.starts_with("2026"))
-                .collect::<Vec<_>>()
-                .join(",")
-        };
-        let mut rows: Vec<String> = rows_of(scheme, "SHOP", days, "detail").into_iter().map(cut).collect();
-        rows.sort();
-        rows
-    };
-    assert_eq!(amounts(&scheme, &["2026-03-05"]), amounts(&whole, &["2026-03-03", "2026-03-04", "2026-03-05"]));
-    let exceptions = scheme.read("run/reconciliation/2026-03-05/scheme_2026-03-05_exceptions.csv");
-    assert!(!exceptions.contains("BOOKS_BROKEN"), "{exceptions}");
-    scheme.run(&["status"]);
-    scheme.run(&["verify"]);
+    assert_caught_up(&scheme, &whole, &["2026-03-03", "2026-03-04", "2026-03-05"]);
 }
 
 #[tokio::test]

@@ -25,6 +25,7 @@ mod late_fees;
 mod losses;
 mod mail;
 mod matching;
+mod merchants_apart;
 mod migrations;
 mod not_fulfilled;
 mod open_day;

@@ -10,10 +10,10 @@ use crate::domain::calendar::plus;
 use crate::domain::facts::source::Source;
 use crate::domain::intake::status::FileStatus;
 use crate::domain::owner::Owner;
-use crate::scheme::{Feed, WhenMissing};
+use crate::scheme::{Feed, Slice, WhenMissing};
 use crate::store::arrivals::{self, WaitingRow};
 use crate::store::exceptions::{self, NewException};
-use crate::store::{Tx, files};
+use crate::store::{Tx, files, scheme};
 
 /// The number of rows reported together. It bounds memory.
 const PAGE: usize = 1_000;
@@ -22,15 +22,16 @@ const PAGE: usize = 1_000;
 pub async fn would_report(
     tx: &mut Tx,
     environment: &Environment,
+    slice: Slice<'_>,
     today: NaiveDate,
     now: DateTime<Utc>,
 ) -> Result<Vec<String>> {
     let mut would = Vec::new();
-    for (feed, date) in missing(tx, environment, today, Some(now)).await? {
+    for (feed, date) in missing_by_now(tx, environment, slice, today, Some(now)).await? {
         would.push(not_there(tx, feed, date).await?);
     }
-    let since = plus(today, -environment.scheme.pending_days);
-    for merchant in &environment.scheme.merchants {
+    if let Some(merchant) = slice.merchant() {
+        let since = plus(today, -environment.scheme.pending_days);
         let rows = arrivals::waiting_since(tx, &merchant.id, since, PAGE as i64).await?;
         would.extend(rows.iter().filter_map(waits_too_long).map(|exception| exception.message));
     }
@@ -39,9 +40,9 @@ pub async fn would_report(
 
 /// Reports at the end of a day, whatever the time is. The messages about missing files are updated to the state at the
 /// end of the day, including those of exceptions opened during the day.
-pub async fn report_at_close(tx: &mut Tx, environment: &Environment, today: NaiveDate) -> Result<()> {
-    report(tx, environment, today, None).await?;
-    for feed in &environment.scheme.feeds {
+pub async fn report_at_close(tx: &mut Tx, environment: &Environment, slice: Slice<'_>, today: NaiveDate) -> Result<()> {
+    report(tx, environment, slice, today, None).await?;
+    for feed in environment.scheme.feeds_of(slice) {
         let Some(date) = feed.expected_on(today)? else { continue };
         let message = not_there(tx, feed, date).await?;
         let owner = feed.owner.borrowed();
@@ -65,10 +66,11 @@ pub fn missing_date(feed: &str, key: &str) -> Option<NaiveDate> {
 pub async fn report(
     tx: &mut Tx,
     environment: &Environment,
+    slice: Slice<'_>,
     today: NaiveDate,
     now: Option<DateTime<Utc>>,
 ) -> Result<Done> {
-    let missing = missing(tx, environment, today, now).await?;
+    let missing = missing_by_now(tx, environment, slice, today, now).await?;
     for (feed, date) in &missing {
         let message = not_there(tx, feed, *date).await?;
         tracing::warn!(feed = feed.name, date = %date, "a file is missing");
@@ -77,34 +79,62 @@ pub async fn report(
         let owner = feed.owner.borrowed();
         exceptions::open(tx, owner, today, &[exception]).await?;
     }
-    let mut waiting = 0;
-    let since = plus(today, -environment.scheme.pending_days);
-    for merchant in &environment.scheme.merchants {
-        loop {
-            let rows = arrivals::waiting_since(tx, &merchant.id, since, PAGE as i64).await?;
-            let opened: Vec<NewException> = rows.iter().filter_map(waits_too_long).collect();
-            exceptions::open(tx, Owner::Merchant(&merchant.id), today, &opened).await?;
-            arrivals::mark_reported(tx, &rows, today).await?;
-            waiting += opened.len();
-            if rows.len() < PAGE {
-                break;
-            }
-        }
-    }
+    let waiting = match slice {
+        // Rows of customers and agreements wait for nothing.
+        Slice::Scheme => 0,
+        Slice::Merchant(merchant) => report_waiting(tx, environment, &merchant.id, today).await?,
+    };
     let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     Ok(Done(vec![("files missing", count(missing.len())), ("rows waiting long", count(waiting))]))
 }
 
-/// Returns the feeds whose file is due and has not come, with the date in its name. Without a `now`, the day is over
-/// and every file is due.
-pub async fn missing<'s>(
+/// Opens an exception for each row of a merchant that has waited too long, and returns their number.
+async fn report_waiting(tx: &mut Tx, environment: &Environment, merchant: &str, today: NaiveDate) -> Result<usize> {
+    let mut waiting = 0;
+    let since = plus(today, -environment.scheme.pending_days);
+    loop {
+        let rows = arrivals::waiting_since(tx, merchant, since, PAGE as i64).await?;
+        let opened: Vec<NewException> = rows.iter().filter_map(waits_too_long).collect();
+        exceptions::open(tx, Owner::Merchant(merchant), today, &opened).await?;
+        arrivals::mark_reported(tx, &rows, today).await?;
+        waiting += opened.len();
+        if rows.len() < PAGE {
+            return Ok(waiting);
+        }
+    }
+}
+
+/// Returns what is missing on the open day. For a merchant that was left out of seals, it also returns what is missing of the
+/// days since: what was not noticed on its day is noticed now.
+async fn missing_by_now<'s>(
     tx: &mut Tx,
     environment: &'s Environment,
+    slice: Slice<'_>,
+    today: NaiveDate,
+    now: Option<DateTime<Utc>>,
+) -> Result<Vec<(&'s Feed, NaiveDate)>> {
+    let since = match slice {
+        Slice::Scheme => None,
+        Slice::Merchant(merchant) => scheme::missing_since(tx, &merchant.id, today).await?,
+    };
+    let mut missing = Vec::new();
+    for day in since.unwrap_or(today).iter_days().take_while(|day| *day <= today) {
+        missing.append(&mut missing_on(tx, environment, slice, day, now.filter(|_| day == today)).await?);
+    }
+    Ok(missing)
+}
+
+/// Returns the feeds of a slice whose file is due and has not come, with the date in its name. Without a `now`, the day is
+/// over and every file is due.
+pub async fn missing_on<'s>(
+    tx: &mut Tx,
+    environment: &'s Environment,
+    slice: Slice<'_>,
     today: NaiveDate,
     now: Option<DateTime<Utc>>,
 ) -> Result<Vec<(&'s Feed, NaiveDate)>> {
     let mut missing = Vec::new();
-    for feed in &environment.scheme.feeds {
+    for feed in environment.scheme.feeds_of(slice) {
         let (Some(date), Some(expected)) = (feed.expected_on(today)?, &feed.expected) else { continue };
         let not_yet = now.is_some_and(|now| now < expected.deadline(today));
         let owner = feed.owner.borrowed();

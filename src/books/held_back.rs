@@ -15,8 +15,7 @@ use super::expected_files;
 use crate::domain::bank::instruction::Direction;
 use crate::domain::calendar::plus;
 use crate::domain::decide::credit::News;
-use crate::domain::owner::Owner;
-use crate::scheme::{Feed, WhenMissing};
+use crate::scheme::{Feed, Merchant, Slice, WhenMissing};
 use crate::store::held_back::{self, MissingFile};
 use crate::store::{Tx, exceptions, instructions, orders};
 
@@ -45,86 +44,60 @@ impl Missing<'_> {
 /// The missing files of each merchant, by feed and date.
 pub type MissingOf<'s> = BTreeMap<&'s str, Vec<Missing<'s>>>;
 
-/// Returns the files that are missing at a moment of the open day, or at its end if `now` is `None`.
+/// Returns a merchant's files that are missing at a moment of the open day, or at its end if `now` is `None`.
 pub async fn missing_at<'s>(
     tx: &mut Tx,
     environment: &'s Environment,
+    merchant: &Merchant,
     today: NaiveDate,
     now: Option<DateTime<Utc>>,
-) -> Result<MissingOf<'s>> {
-    let feeds = || environment.scheme.feeds.iter().filter(|feed| feed.when_missing != WhenMissing::GoOn);
+) -> Result<Vec<Missing<'s>>> {
+    let slice = Slice::Merchant(merchant);
     let mut missing = Vec::new();
-    let mut owners: Vec<Owner<&str>> = feeds().map(|feed| feed.owner.borrowed()).collect();
-    owners.sort_unstable();
-    owners.dedup();
-    for owner in owners {
-        let open = exceptions::files_missing(tx, owner).await?;
-        for feed in feeds().filter(|feed| feed.owner.borrowed() == owner) {
-            for (key, since) in &open {
-                let date = expected_files::missing_date(&feed.name, key);
-                missing.extend(date.map(|dated_on| Missing { feed, dated_on, since: *since }));
-            }
+    let holds = |feed: &&Feed| feed.when_missing != WhenMissing::GoOn;
+    let open = exceptions::files_missing(tx, slice.owner()).await?;
+    for feed in environment.scheme.feeds_of(slice).filter(holds) {
+        for (key, since) in &open {
+            let date = expected_files::missing_date(&feed.name, key);
+            missing.extend(date.map(|dated_on| Missing { feed, dated_on, since: *since }));
         }
     }
-    missing.append(&mut unreported(tx, environment, today, now).await?);
+    missing.append(&mut missing_later(tx, environment, merchant, today, now).await?);
     missing.sort_by(|a, b| (&a.feed.name, a.dated_on).cmp(&(&b.feed.name, b.dated_on)));
-    Ok(by_merchant(environment, &missing))
+    Ok(missing)
 }
 
-/// Returns the missing files, by merchant, of a later day than the open one that should have come by now.
+/// Returns a merchant's files of a day that are missing and for which no exception may be open yet, such as those of a later
+/// day than the open one.
 pub async fn missing_later<'s>(
     tx: &mut Tx,
     environment: &'s Environment,
-    day: NaiveDate,
-    now: DateTime<Utc>,
-) -> Result<MissingOf<'s>> {
-    Ok(by_merchant(environment, &unreported(tx, environment, day, Some(now)).await?))
-}
-
-/// Returns the missing files of a day for which no exception may be open yet.
-async fn unreported<'s>(
-    tx: &mut Tx,
-    environment: &'s Environment,
+    merchant: &Merchant,
     day: NaiveDate,
     now: Option<DateTime<Utc>>,
 ) -> Result<Vec<Missing<'s>>> {
-    let missing = expected_files::missing(tx, environment, day, now).await?;
+    let missing = expected_files::missing_on(tx, environment, Slice::Merchant(merchant), day, now).await?;
     let missing = missing.into_iter().filter(|(feed, _)| feed.when_missing != WhenMissing::GoOn);
     Ok(missing.map(|(feed, dated_on)| Missing { feed, dated_on, since: day }).collect())
 }
 
-fn by_merchant<'s>(environment: &'s Environment, missing: &[Missing<'s>]) -> MissingOf<'s> {
-    let mut by_merchant = MissingOf::new();
-    for merchant in &environment.scheme.merchants {
-        let theirs = missing.iter().filter(|file| file.feed.concerns(&merchant.id));
-        let theirs: Vec<Missing<'_>> = theirs.copied().collect();
-        if !theirs.is_empty() {
-            by_merchant.insert(&merchant.id, theirs);
-        }
+/// Records which files a merchant's open day is decided without. If an earlier run of this day missed files and the last of
+/// them has come, orders and debits that were postponed until tomorrow are decided today.
+pub async fn settle(tx: &mut Tx, merchant: &Merchant, missing: &[Missing<'_>], today: NaiveDate) -> Result<()> {
+    let found: Vec<MissingFile> = missing.iter().map(|file| file.to_row()).collect();
+    let before = held_back::on(tx, &merchant.id, today).await?;
+    if before == found {
+        return Ok(());
     }
-    by_merchant
-}
-
-/// Records which files the open day is decided without. If an earlier run of this day missed files and the last of them
-/// has come, orders and debits that were postponed until tomorrow are decided today.
-pub async fn settle(tx: &mut Tx, environment: &Environment, missing: &MissingOf<'_>, today: NaiveDate) -> Result<()> {
-    for merchant in &environment.scheme.merchants {
-        let found: Vec<MissingFile> =
-            missing.get(merchant.id.as_str()).into_iter().flatten().map(|file| file.to_row()).collect();
-        let before = held_back::on(tx, &merchant.id, today).await?;
-        if before == found {
-            continue;
-        }
-        held_back::set(tx, &merchant.id, today, &found).await?;
-        for file in found.iter().filter(|file| !before.contains(file)) {
-            let MissingFile { feed, dated_on, .. } = file;
-            tracing::warn!(merchant = merchant.id, feed, %dated_on, "held back, because a file that reports payments is missing");
-        }
-        if found.is_empty() {
-            let tomorrow = plus(today, 1);
-            orders::bring_forward(tx, &merchant.id, tomorrow, today).await?;
-            instructions::bring_forward(tx, &merchant.id, Direction::Debit, tomorrow, today).await?;
-        }
+    held_back::set(tx, &merchant.id, today, &found).await?;
+    for file in found.iter().filter(|file| !before.contains(file)) {
+        let MissingFile { feed, dated_on, .. } = file;
+        tracing::warn!(merchant = merchant.id, feed, %dated_on, "held back, because a file that reports payments is missing");
+    }
+    if found.is_empty() {
+        let tomorrow = plus(today, 1);
+        orders::bring_forward(tx, &merchant.id, tomorrow, today).await?;
+        instructions::bring_forward(tx, &merchant.id, Direction::Debit, tomorrow, today).await?;
     }
     Ok(())
 }

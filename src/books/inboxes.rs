@@ -6,11 +6,11 @@ use chrono::NaiveDate;
 
 use super::environment::Environment;
 use super::remote;
-use crate::scheme::Feed;
+use crate::scheme::{Feed, Slice};
 
-/// Returns messages about local inbox folders that are missing. Their files belong to the day too.
-pub fn gone(environment: &Environment) -> Vec<String> {
-    let gone = environment.scheme.feeds.iter().filter(|feed| is_gone(feed));
+/// Returns messages about a slice's local inbox folders that are missing. Their files belong to the day too.
+pub fn gone(environment: &Environment, slice: Slice<'_>) -> Vec<String> {
+    let gone = environment.scheme.feeds_of(slice).filter(|feed| is_gone(feed));
     gone.map(|feed| {
         format!(
             "feed {}: the inbox {} does not exist; mount its disk, or create the folder",

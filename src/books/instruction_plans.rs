@@ -131,7 +131,7 @@ pub struct Asked<'a> {
 }
 
 /// Reviews every plan of a merchant that is due. `look` returns the findings about a page of plans.
-pub async fn run_for<F>(
+pub async fn run<F>(
     environment: &Environment,
     merchant: &Merchant,
     direction: Direction,
@@ -173,14 +173,18 @@ where
     Ok(Done(vec![("plans reviewed", reviewed), ("instructions", made)]))
 }
 
-pub async fn dry_run(environment: &Environment, direction: Direction, today: NaiveDate) -> Result<Vec<String>> {
-    let mut tx = environment.store.read().await?;
-    let mut would = Vec::new();
-    for merchant in environment.scheme.merchants.iter().filter(|merchant| uses(merchant, direction, today)) {
-        let orders = instructions::count_to_review(&mut tx, &merchant.id, direction, today).await?;
-        would.push(format!("{}: {} would be reviewed for {today}", merchant.id, count(orders, "plan")));
+pub async fn dry_run(
+    environment: &Environment,
+    merchant: &Merchant,
+    direction: Direction,
+    today: NaiveDate,
+) -> Result<Vec<String>> {
+    if !uses(merchant, direction, today) {
+        return Ok(Vec::new());
     }
-    Ok(would)
+    let mut tx = environment.store.read().await?;
+    let count = instructions::count_to_review(&mut tx, &merchant.id, direction, today).await?;
+    Ok(vec![format!("{}: {count} plans would be looked at for {today}", merchant.id)])
 }
 
 pub fn sooner(a: Option<NaiveDate>, b: Option<NaiveDate>) -> Option<NaiveDate> {

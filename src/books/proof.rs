@@ -30,8 +30,10 @@ pub struct Faults {
     /// The faults in each merchant's books. Each merchant is proved separately, and left out of the seal if it has
     /// faults.
     pub of_merchants: BTreeMap<String, Vec<String>>,
-    /// The merchants among these whose part of the close failed, so that their day is incomplete.
+    /// The merchants among these whose part of the close or intake failed, so that their day is incomplete.
     stopped: BTreeSet<String>,
+    /// The merchants among these whose files could not be taken in. Nothing is wrong with their books.
+    without_files: BTreeSet<String>,
 }
 
 impl Faults {
@@ -41,17 +43,24 @@ impl Faults {
         }
     }
 
-    /// Leaves out a merchant whose part of the close failed, and returns the message. An error of the store is returned
-    /// instead, and stops the close.
+    /// Leaves out a merchant whose part of a job failed, and returns the message. An error of the store is returned
+    /// instead, and stops the job.
     pub fn stop(&mut self, merchant: &str, why: Error) -> Result<String> {
         if is_of_store(&why) {
             return Err(why);
         }
         let line = format!("{merchant}: {why:#}");
-        tracing::error!(merchant, "left out of the close: {why:#}");
+        tracing::error!(merchant, "left out: {why:#}");
         self.add(merchant, vec![line.clone()]);
         self.stopped.insert(merchant.to_owned());
         Ok(line)
+    }
+
+    /// Leaves out a merchant whose files could not be taken in.
+    pub fn stop_without_files(&mut self, merchant: &str, why: Error) -> Result<()> {
+        self.stop(merchant, why)?;
+        self.without_files.insert(merchant.to_owned());
+        Ok(())
     }
 
     pub fn is_stopped(&self, merchant: &str) -> bool {
@@ -60,7 +69,13 @@ impl Faults {
 
     /// Returns why a merchant is not in a seal, in a few words.
     pub fn in_short(&self, merchant: &str) -> &'static str {
-        if self.is_stopped(merchant) { "could not be worked out" } else { "do not add up" }
+        if self.without_files.contains(merchant) {
+            "files could not be taken in"
+        } else if self.is_stopped(merchant) {
+            "books could not be worked out"
+        } else {
+            "books do not add up"
+        }
     }
 
     pub fn is_whole(&self, merchant: &str) -> bool {
@@ -79,19 +94,25 @@ pub struct BrokenBooks {
 
 impl fmt::Display for BrokenBooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Faults { of_day, of_merchants, .. } = &self.faults;
+        let Faults { of_day, of_merchants, without_files, .. } = &self.faults;
+        let is_about_books = of_merchants.keys().any(|id| !without_files.contains(id));
         if self.is_sealed {
-            let without = |id: &String| format!("{id}, whose books {}", self.faults.in_short(id));
+            let without = |id: &String| format!("{id}, whose {}", self.faults.in_short(id));
             let who: Vec<String> = of_merchants.keys().map(without).collect();
             let who = who.join(", and ");
             write!(f, "{} was sealed without {who}; the next seal that includes them covers this day too:", self.day)?;
-        } else {
+        } else if is_about_books || !of_day.is_empty() {
             write!(f, "the books of {0} do not add up; {0} was not sealed:", self.day)?;
+        } else {
+            write!(f, "{} was not sealed:", self.day)?;
         }
         for line in of_day.iter().chain(of_merchants.values().flatten()) {
             write!(f, "\n  {line}")?;
         }
-        if !of_merchants.is_empty() {
+        if !without_files.is_empty() {
+            f.write_str("\nPut right what is named; the next run takes the files in")?;
+        }
+        if is_about_books {
             f.write_str(
                 "\nKeep a copy of the store, run `paylater verify`, which lists all that differs, and put back what was changed",
             )?;
@@ -111,16 +132,25 @@ pub async fn nothing_left(tx: &mut Tx, environment: &Environment, today: NaiveDa
             Err(why) => drop(faults.stop(&merchant.id, why)?),
         }
     }
+    // Files of a merchant whose intake failed wait for the next run.
     for file in files::unfiled(tx).await? {
-        faults.of_day.push(format!("file {} is {}, not finished; run ingest_files", file.name, file.status));
+        if !file.owner.merchant().is_some_and(|id| faults.is_stopped(id)) {
+            faults.of_day.push(format!("file {} is {}, not finished; run ingest_files", file.name, file.status));
+        }
     }
     for file in files::between(tx, today, today).await? {
-        let mut broken = Vec::new();
-        rows_accounted_for(tx, &file, &mut broken).await?;
+        if file.owner.merchant().is_some_and(|id| faults.is_stopped(id)) {
+            continue;
+        }
+        let checked = tx.part(async |tx| {
+            let mut broken = Vec::new();
+            rows_accounted_for(tx, &file, &mut broken).await.map(|()| broken)
+        });
         // Customers and agreements belong to the whole scheme.
-        match file.owner.borrowed() {
-            Owner::Scheme => faults.of_day.extend(broken),
-            Owner::Merchant(id) => faults.add(id, broken),
+        match (file.owner.borrowed(), checked.await?) {
+            (Owner::Scheme, broken) => faults.of_day.extend(broken?),
+            (Owner::Merchant(merchant), Ok(broken)) => faults.add(merchant, broken),
+            (Owner::Merchant(merchant), Err(why)) => drop(faults.stop(merchant, why)?),
         }
     }
     Ok(())

@@ -23,7 +23,7 @@ use crate::files::atomic;
 use crate::files::inbox::{self, Refused};
 use crate::files::remote::spool::{Note, Spool};
 use crate::files::remote::{Entry, MOST_BYTES, RemoteError, Session};
-use crate::scheme::{Afterwards, Feed, Inbox, Unreachable};
+use crate::scheme::{Afterwards, Feed, Inbox, Scheme, Slice, Unreachable};
 use crate::store::exceptions::{self, NewException};
 use crate::store::{Tx, files};
 
@@ -40,7 +40,7 @@ const UNREACHABLE: &str = ".unreachable";
 #[error("{0}")]
 pub struct Undelivered(String);
 
-/// The result of fetching from all remote inboxes.
+/// The result of fetching from the remote inboxes of a slice.
 #[derive(Debug, Default)]
 pub struct Looked<'s> {
     pub fetched: i64,
@@ -51,10 +51,10 @@ pub struct Looked<'s> {
     pub failed: Vec<String>,
 }
 
-/// Fetches the files of the day from all remote inboxes.
-pub async fn fetch(environment: &Environment, today: NaiveDate) -> Result<Looked<'_>> {
+/// Fetches the files of the day from the remote inboxes of a slice.
+pub async fn fetch<'s>(environment: &'s Environment, slice: Slice<'_>, today: NaiveDate) -> Result<Looked<'s>> {
     let mut looked = Looked::default();
-    for (feed, inbox, outcome) in look_into_all(environment, today).await {
+    for (feed, inbox, outcome) in look_into_all(environment, slice, today).await {
         let owner = feed.owner.borrowed();
         let mut tx = environment.store.write().await?;
         match outcome {
@@ -62,7 +62,9 @@ pub async fn fetch(environment: &Environment, today: NaiveDate) -> Result<Looked
                 looked.fetched += fetched;
                 exceptions::resolve(&mut tx, owner, &[INBOX_UNREACHABLE], &[&feed.name], today).await?;
                 leave_word(feed, None)?;
-                add_refused(&mut looked.refused, feed, inbox, refused);
+                let scheme = &environment.scheme;
+                let new = refused.into_iter().filter(|refused| !is_told_by_another(scheme, feed, inbox, &refused.name));
+                looked.refused.extend(new.map(|refused| (feed, refused)));
             }
             Err(RemoteError::Disk(why)) => {
                 return Err(why).with_context(|| format!("fetching the files of feed {}", feed.name));
@@ -88,14 +90,15 @@ pub async fn fetch(environment: &Environment, today: NaiveDate) -> Result<Looked
     Ok(looked)
 }
 
-/// Looks into all remote inboxes, machine by machine at the same time. A machine that could not be reached for one inbox is not
+/// Looks into the remote inboxes of a slice, machine by machine at the same time. A machine that could not be reached for one inbox is not
 /// tried again for the next: each attempt can take half a minute.
-async fn look_into_all(
-    environment: &Environment,
+async fn look_into_all<'s>(
+    environment: &'s Environment,
+    slice: Slice<'_>,
     today: NaiveDate,
-) -> Vec<(&Feed, &Inbox, Result<Found, RemoteError>)> {
+) -> Vec<(&'s Feed, &'s Inbox, Result<Found, RemoteError>)> {
     let mut by_machine: BTreeMap<String, Vec<(&Feed, &Inbox)>> = BTreeMap::new();
-    for (feed, inbox) in remote(environment) {
+    for (feed, inbox) in remote_of(environment, slice) {
         by_machine.entry(machine(inbox)).or_default().push((feed, inbox));
     }
     let machines = by_machine.into_values().map(async |inboxes| {
@@ -121,9 +124,9 @@ fn machine(inbox: &Inbox) -> String {
 }
 
 /// Returns messages about the files that would be fetched.
-pub async fn would_fetch(environment: &Environment, today: NaiveDate) -> Result<Vec<String>> {
+pub async fn would_fetch(environment: &Environment, slice: Slice<'_>, today: NaiveDate) -> Result<Vec<String>> {
     let mut would = Vec::new();
-    for (feed, inbox) in remote(environment) {
+    for (feed, inbox) in remote_of(environment, slice) {
         let listed = async { inbox.place.open().await?.list().await };
         match listed.await {
             Ok(entries) => {
@@ -142,7 +145,7 @@ pub async fn would_fetch(environment: &Environment, today: NaiveDate) -> Result<
 
 /// The errors of inboxes that could not be reached at the last attempt.
 pub fn not_looked_into(environment: &Environment) -> Vec<String> {
-    remote(environment).filter_map(|(feed, _)| fs::read_to_string(feed.folder.join(UNREACHABLE)).ok()).collect()
+    remote(&environment.scheme).filter_map(|(feed, _)| fs::read_to_string(feed.folder.join(UNREACHABLE)).ok()).collect()
 }
 
 /// Whether a feed's inbox could not be reached at the last attempt.
@@ -150,23 +153,27 @@ pub fn is_unseen(feed: &Feed) -> bool {
     feed.remote.is_some() && feed.folder.join(UNREACHABLE).exists()
 }
 
-/// Moves or deletes the originals of files whose bytes are safe here, and sends waiting files. The error is an
+/// Moves or deletes the originals of a slice's files whose bytes are safe here, and sends waiting files. The error is an
 /// `Undelivered`.
-pub async fn hand_back_and_send(environment: &Environment) -> Result<()> {
+pub async fn hand_back_and_send(environment: &Environment, slice: Slice<'_>) -> Result<()> {
     let mut failed = Vec::new();
-    for (feed, inbox) in remote(environment) {
+    for (feed, inbox) in remote_of(environment, slice) {
         if let Err(why) = persistently(async || hand_back(environment, feed, inbox).await).await {
             let place = &inbox.place;
             failed.push(format!("feed {}: files that were taken are still in the inbox {place}: {why}", feed.name));
         }
     }
-    failed.extend(sending::send_answers(environment).await);
+    failed.extend(sending::send_answers(environment, slice).await);
     undelivered(failed)
 }
 
 /// Sends answers that an interrupted run left behind after all its files were taken.
 pub async fn send_answers_left(environment: &Environment) -> Result<()> {
-    undelivered(sending::send_answers(environment).await)
+    let mut failed = Vec::new();
+    for slice in environment.scheme.slices() {
+        failed.extend(sending::send_answers(environment, slice).await);
+    }
+    undelivered(failed)
 }
 
 pub fn undelivered(failed: Vec<String>) -> Result<()> {
@@ -176,8 +183,12 @@ pub fn undelivered(failed: Vec<String>) -> Result<()> {
     Err(Undelivered(failed.join("\n")).into())
 }
 
-fn remote(environment: &Environment) -> impl Iterator<Item = (&Feed, &Inbox)> {
-    environment.scheme.feeds.iter().filter_map(|feed| Some((feed, feed.remote.as_ref()?)))
+fn remote(scheme: &Scheme) -> impl Iterator<Item = (&Feed, &Inbox)> {
+    scheme.feeds.iter().filter_map(|feed| Some((feed, feed.remote.as_ref()?)))
+}
+
+fn remote_of<'s>(environment: &'s Environment, slice: Slice<'_>) -> impl Iterator<Item = (&'s Feed, &'s Inbox)> {
+    remote(&environment.scheme).filter(move |(feed, _)| slice.has(feed))
 }
 
 /// Repeats an operation while the remote folder is unreachable. The operation must be safe to repeat.
@@ -283,17 +294,16 @@ fn wanted(
     Ok((wanted, refused))
 }
 
-/// Adds refused files, except those that another feed of the same folder has reported.
-fn add_refused<'s>(listed: &mut Vec<(&'s Feed, Refused)>, feed: &'s Feed, inbox: &Inbox, refused: Vec<Refused>) {
+/// Whether a feed that is configured before this one finds the same refused file in the same folder, and reports it.
+fn is_told_by_another(scheme: &Scheme, feed: &Feed, inbox: &Inbox, name: &str) -> bool {
     let here = inbox.place.to_string();
-    for refused in refused {
-        let is_listed = listed.iter().any(|(other, before)| {
-            *before == refused && other.remote.as_ref().is_some_and(|other| other.place.to_string() == here)
-        });
-        if !is_listed {
-            listed.push((feed, refused));
-        }
-    }
+    let mut before = remote(scheme).take_while(|(other, _)| other.name != feed.name);
+    before.any(|(other, at)| {
+        at.place.to_string() == here
+            && at.done == inbox.done
+            && other.packing.limits.bytes <= feed.packing.limits.bytes
+            && other.finds(name)
+    })
 }
 
 /// Moves or deletes the originals of files that were taken. It only touches originals that have not changed since they
@@ -342,7 +352,7 @@ fn is_wanted_elsewhere(
     fetched: &Note,
 ) -> Result<bool, RemoteError> {
     let here = inbox.place.to_string();
-    for (other, at) in remote(environment) {
+    for (other, at) in remote(&environment.scheme) {
         let takes = other.name != feed.name && at.place.to_string() == here && other.pattern.matches(name).is_some();
         if takes
             && (at.afterwards == Afterwards::Keep || Spool::at(&other.folder).note(name)?.as_ref() != Some(fetched))

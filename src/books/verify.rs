@@ -40,8 +40,10 @@ pub async fn run(environment: &Environment) -> Result<Verified> {
     // afterwards.
     let folders = day_folders::days_below(&environment.scheme.home)?;
     let mut tx = environment.store.read().await?;
-    if let Err(changed) = policy_versions::check(&mut tx, environment).await {
-        verified.problems.push(format!("{changed:#}"));
+    for slice in environment.scheme.slices() {
+        if let Err(changed) = policy_versions::check(&mut tx, environment, slice).await {
+            verified.problems.push(format!("{changed:#}"));
+        }
     }
     let days = scheme::days(&mut tx).await?;
     let sealed = scheme::sealed_days(&mut tx).await?;

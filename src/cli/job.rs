@@ -7,12 +7,17 @@ use super::table::show;
 use super::{Ending, Misconfigured, json, say};
 use crate::jobs::Job;
 use crate::runner::{self, business_day};
+use crate::scheme::{Scheme, Slice};
 use crate::views::job::JobResult;
 
 #[derive(clap::Args)]
 pub struct JobCommand {
     /// Its name, such as ingest_files; `paylater check` lists them.
     name: String,
+
+    /// Work for this merchant only. The run is not recorded as a run of the job. Jobs that work for the whole scheme refuse it
+    #[arg(long)]
+    merchant: Option<String>,
 
     /// Show what it would do, and change nothing.
     #[arg(long)]
@@ -26,15 +31,20 @@ impl JobCommand {
             format!("there is no job {:?}; the jobs are {names}", self.name)
         });
         let job = job.map_err(Misconfigured)?;
+        let whose = self.merchant.as_ref().map(|id| format!(" of {id}")).unwrap_or_default();
         if self.dry_run {
             let environment = at.look().await?;
+            let slices = self.slices(job, &environment.scheme).map_err(Misconfigured)?;
             let today = environment.business_date().await?;
-            let would = runner::dry_run(job, &environment, today).await?;
+            let mut would = Vec::new();
+            for slice in slices {
+                would.append(&mut runner::dry_run(job, &environment, slice, today).await?);
+            }
             if at.json {
-                json::print(JobResult::dry_run(job, today, would))?;
+                json::print(JobResult::dry_run(job, today, would).of(self.merchant))?;
                 return Ok(Ending::Done);
             }
-            say!("{} for {today}, without doing it:", job.name());
+            say!("{} for {today}{whose}, without doing it:", job.name());
             if would.is_empty() {
                 say!("  nothing to do");
             }
@@ -44,18 +54,34 @@ impl JobCommand {
             return Ok(Ending::Done);
         }
         let work = at.work(&[job.lane()], job.name()).await?;
+        let slices = self.slices(job, &work.environment.scheme).map_err(Misconfigured)?;
         let today = work.environment.business_date().await?;
-        let done = business_day::run_now(&work.environment, job, today).await;
+        let done = match (&self.merchant, slices.as_slice()) {
+            (Some(_), [slice]) => business_day::run_now_for(&work.environment, job, *slice, today).await,
+            _ => business_day::run_now(&work.environment, job, today).await,
+        };
         work.progress.finish();
         let done = done?;
         if at.json {
-            json::print(JobResult::done(job, today, &done))?;
+            json::print(JobResult::done(job, today, &done).of(self.merchant))?;
         } else if job.is_part_of_close() {
-            say!("{} for {today}: nothing to do now; it is part of the close of the day", job.name());
+            say!("{} for {today}{whose}: nothing to do now; it is part of the close of the day", job.name());
         } else {
-            show!("{} for {today}: {done}", job.name());
+            show!("{} for {today}{whose}: {done}", job.name());
         }
         work.environment.store.close().await;
         Ok(Ending::Done)
+    }
+
+    /// The slices to work for: all of the job's, or the one of `--merchant`.
+    fn slices<'s>(&self, job: Job, scheme: &'s Scheme) -> Result<Vec<Slice<'s>>> {
+        let Some(id) = &self.merchant else { return Ok(job.slices(scheme)) };
+        let merchant = scheme.merchant(id).with_context(|| {
+            let known: Vec<&str> = scheme.merchants.iter().map(|merchant| merchant.id.as_str()).collect();
+            format!("there is no merchant {id:?}; the merchants are {}", known.join(", "))
+        })?;
+        let slice = Slice::Merchant(merchant);
+        job.ensure_has(slice)?;
+        Ok(vec![slice])
     }
 }

@@ -78,6 +78,10 @@ fn print(status: &status::Status, environment: &Environment) {
             field("paused", format!("{} by {} at {at}: {}", job.job, paused.by, paused.reason));
         }
     }
+    for failed in &status.failed_intakes {
+        let whose = failed.merchant_id.as_deref().unwrap_or("the scheme");
+        field("files not taken in", format!("{whose}: since {}: {}", failed.since, failed.reason));
+    }
     if let Some(clock) = &status.clock {
         let (at, outcome) = (clock.finished_at.map(time), clock.outcome.as_deref());
         field("clock", format!("{}: {}", at.unwrap_or_default(), outcome.unwrap_or_default()));

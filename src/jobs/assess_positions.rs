@@ -11,7 +11,7 @@ use crate::domain::words::count;
 use crate::scheme::Merchant;
 use crate::store::{exceptions, orders};
 
-pub async fn run_for(environment: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<Done> {
+pub async fn run(environment: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<Done> {
     let mut changed =
         Changed { entries: suspense::book(environment, &merchant.id, today).await?, ..Changed::default() };
     let mut before: Vec<String> = Vec::new();
@@ -53,12 +53,8 @@ pub async fn run_for(environment: &Environment, merchant: &Merchant, today: Naiv
     ]))
 }
 
-pub async fn dry_run(environment: &Environment, today: NaiveDate) -> Result<Vec<String>> {
+pub async fn dry_run(environment: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<Vec<String>> {
     let mut tx = environment.store.read().await?;
-    let mut would = Vec::new();
-    for merchant in &environment.scheme.merchants {
-        let orders = orders::count_to_decide(&mut tx, &merchant.id, today).await?;
-        would.push(format!("{}: {} would be decided for {today}", merchant.id, count(orders, "order")));
-    }
-    Ok(would)
+    let orders = orders::count_to_decide(&mut tx, &merchant.id, today).await?;
+    Ok(vec![format!("{}: {} would be decided for {today}", merchant.id, count(orders, "order"))])
 }

@@ -1,17 +1,18 @@
-//! Proves the books of the open day, seals it, and opens the next day. A merchant whose books do not add up, or whose
-//! part of the close fails, is left out of the seal, and the seal says so. The next seal that includes the merchant
-//! covers all days since its last one. If work is left undone, or no merchant's books add up, the job stops, reports
-//! where, and seals nothing.
+//! Proves the books of the open day, seals it, and opens the next day. The seal belongs to the scheme and to no merchant: a
+//! day has one. A merchant whose books do not add up, or whose part of the close or intake fails, is left out of the seal,
+//! and the seal says so. The next seal that includes the merchant covers all days since its last one. If work is left
+//! undone, or no merchant's books add up, the job stops, reports where, and seals nothing.
 
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use chrono::NaiveDate;
 
 use crate::books::day_folders::{missing_merchant, staged_folder};
 use crate::books::done::Done;
 use crate::books::environment::{Environment, made};
+use crate::books::held_back::MissingOf;
 use crate::books::proof::{self, BrokenBooks, Faults};
 use crate::books::reconciliation::{Books, Rendered, render_merchant, render_scheme};
 use crate::books::sealed_days::{self, Again, Finding, Tampered};
@@ -22,8 +23,9 @@ use crate::domain::calendar::plus;
 use crate::domain::owner::Owner;
 use crate::domain::words::count;
 use crate::files::reports::{ManifestFile, MissingMerchant, seal};
-use crate::scheme::Clock;
+use crate::scheme::{Clock, Slice};
 use crate::store::exceptions::NewException;
+use crate::store::failed_intakes::{self, FailedIntake};
 use crate::store::scheme::{Missing, SealedDay, SealedFile};
 use crate::store::{Tx, exceptions, fingerprints, instructions, scheme};
 
@@ -35,22 +37,72 @@ fn ensure_over(environment: &Environment, today: NaiveDate) -> Result<()> {
     Ok(())
 }
 
-/// Refuses to start a close on books that were changed, or without files that the day requires.
-pub async fn begin(environment: &Environment, today: NaiveDate) -> Result<Again> {
+/// Refuses to start a close on books that were changed, or without files that the day requires. Returns the merchants that
+/// the close leaves out: their files could not be taken in, or it could not be decided what to hold back for them.
+pub async fn begin(environment: &Environment, today: NaiveDate) -> Result<(Again, Faults)> {
     ensure_over(environment, today)?;
     let mut tx = environment.store.write().await?;
     let again = sealed_days::prove_again(&mut tx, environment).await?;
     ensure_untouched(today, &again.findings)?;
-    expected_files::report_at_close(&mut tx, environment, today).await?;
-    let missing = held_back::missing_at(&mut tx, environment, today, None).await?;
-    let stopped = held_back::refuse_if_stopped(&missing, today);
-    if stopped.is_ok() {
-        held_back::settle(&mut tx, environment, &missing, today).await?;
-    }
+    let mut faults = Faults::default();
+    failed_intakes(&mut tx, environment, &mut faults).await?;
+    let stopped = hold_back(&mut tx, environment, today, &mut faults).await?;
     // The missing files are listed even if the close is refused.
     tx.commit().await?;
-    stopped.map(|()| again)
+    stopped.map(|()| (again, faults))
 }
+
+/// Leaves out the merchants whose files could not be taken in. Without the customers and agreements, nothing is sealed.
+async fn failed_intakes(tx: &mut Tx, environment: &Environment, faults: &mut Faults) -> Result<()> {
+    for FailedIntake { owner, since, reason } in failed_intakes::all(tx).await? {
+        let what = format!("ingest_files has failed since {since}: {reason}");
+        match owner {
+            Owner::Scheme => faults.of_day.push(what),
+            Owner::Merchant(id) if environment.scheme.merchant(&id).is_some() => {
+                faults.stop_without_files(&id, anyhow!(what))?;
+            }
+            // A merchant that was taken out of the configuration.
+            Owner::Merchant(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Reports missing files, and decides for each merchant what is held back because of them. Returns the refusal to close the
+/// day, if a missing file stops the close.
+async fn hold_back(
+    tx: &mut Tx,
+    environment: &Environment,
+    today: NaiveDate,
+    faults: &mut Faults,
+) -> Result<Result<()>> {
+    expected_files::report_at_close(tx, environment, Slice::Scheme, today).await?;
+    let mut missing = MissingOf::new();
+    for merchant in &environment.scheme.merchants {
+        let found = tx.part(async |tx| {
+            expected_files::report_at_close(tx, environment, Slice::Merchant(merchant), today).await?;
+            held_back::missing_at(tx, environment, merchant, today, None).await
+        });
+        match found.await? {
+            Ok(files) => drop(missing.insert(&merchant.id, files)),
+            Err(why) => drop(faults.stop(&merchant.id, why.context(WATCHING))?),
+        }
+    }
+    // A merchant that is left out has no day to wait for.
+    let waited_for = missing.iter().filter(|(id, _)| !faults.is_stopped(id)).map(|(id, files)| (*id, files.clone()));
+    if let Err(refusal) = held_back::refuse_if_stopped(&waited_for.collect(), today) {
+        return Ok(Err(refusal));
+    }
+    for merchant in &environment.scheme.merchants {
+        let Some(files) = missing.get(merchant.id.as_str()) else { continue };
+        if let Err(why) = tx.part(async |tx| held_back::settle(tx, merchant, files, today).await).await? {
+            faults.stop(&merchant.id, why.context(WATCHING))?;
+        }
+    }
+    Ok(Ok(()))
+}
+
+const WATCHING: &str = "deciding what is held back for missing files";
 
 /// Proves the books and seals the day, without the merchants whose part of the close failed.
 pub async fn seal_books(environment: &Environment, today: NaiveDate, again: Again, mut faults: Faults) -> Result<Done> {
@@ -68,8 +120,13 @@ pub async fn seal_books(environment: &Environment, today: NaiveDate, again: Agai
         }
     }
     for merchant in &environment.scheme.merchants {
-        let since = scheme::missing_since(&mut tx, &merchant.id, today).await?.unwrap_or(today);
-        exceptions::number(&mut tx, Owner::Merchant(&merchant.id), since, today).await?;
+        let numbered = tx.part(async |tx| {
+            let since = scheme::missing_since(tx, &merchant.id, today).await?.unwrap_or(today);
+            exceptions::number(tx, Owner::Merchant(&merchant.id), since, today).await
+        });
+        if let Err(why) = numbered.await? {
+            faults.stop(&merchant.id, why.context("numbering its exceptions"))?;
+        }
     }
     let (mut rendered, faults) = prove(&mut tx, environment, today, Some(&staged), faults).await?;
     again.record(&mut tx, today).await?;
@@ -99,7 +156,9 @@ pub async fn dry_run(environment: &Environment, today: NaiveDate) -> Result<Vec<
     if let Err(tampered) = ensure_untouched(today, &again.findings) {
         return Ok(vec![format!("{today} would not be sealed: {tampered:#}")]);
     }
-    let line = match prove(&mut tx, environment, today, None, Faults::default()).await {
+    let mut faults = Faults::default();
+    failed_intakes(&mut tx, environment, &mut faults).await?;
+    let line = match prove(&mut tx, environment, today, None, faults).await {
         Ok((mut rendered, faults)) if faults.of_merchants.is_empty() => {
             render_scheme(&mut tx, environment, today, None, &mut rendered).await?;
             format!("{today} adds up and would be sealed with {}", count(rendered.files.len(), "file"))
@@ -123,7 +182,9 @@ async fn prove(
     mut faults: Faults,
 ) -> Result<(Rendered, Faults)> {
     faults.of_day.extend(remote::not_looked_into(environment));
-    faults.of_day.extend(inboxes::gone(environment));
+    for slice in environment.scheme.slices() {
+        faults.of_day.extend(inboxes::gone(environment, slice));
+    }
     proof::nothing_left(tx, environment, today, &mut faults).await?;
     let mut rendered = Rendered { files: Vec::new(), merchants: Vec::new() };
     for merchant in &environment.scheme.merchants {
@@ -179,7 +240,7 @@ async fn leave_out(tx: &mut Tx, environment: &Environment, faults: &Faults, toda
                 if !is_reported {
                     let short = faults.in_short(&merchant.id);
                     let message =
-                        format!("left out of the seal since {today}, because its books {short}: {}", lines.join("; "));
+                        format!("left out of the seal since {today}, because its {short}: {}", lines.join("; "));
                     let code = BROKEN.to_owned();
                     let exception = NewException { code, row_key: merchant.id.clone(), message, ..Default::default() };
                     exceptions::open(tx, Owner::Scheme, today, &[exception]).await?;

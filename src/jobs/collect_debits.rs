@@ -19,8 +19,8 @@ use crate::scheme::Merchant;
 use crate::store::instructions::Plan;
 use crate::store::{instructions, positions};
 
-pub async fn run_for(environment: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<Done> {
-    instruction_plans::run_for(environment, merchant, Direction::Debit, today, async |tx, page| {
+pub async fn run(environment: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<Done> {
+    instruction_plans::run(environment, merchant, Direction::Debit, today, async |tx, page| {
         let ids: Vec<&str> = page.iter().map(|plan| plan.order_id.as_str()).collect();
         let cases = load_cases(tx, &merchant.id, &ids).await?;
         let positions = positions::of_orders(tx, &merchant.id, &ids).await?;
@@ -58,6 +58,6 @@ pub async fn run_for(environment: &Environment, merchant: &Merchant, today: Naiv
     .await
 }
 
-pub async fn dry_run(environment: &Environment, today: NaiveDate) -> Result<Vec<String>> {
-    instruction_plans::dry_run(environment, Direction::Debit, today).await
+pub async fn dry_run(environment: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<Vec<String>> {
+    instruction_plans::dry_run(environment, merchant, Direction::Debit, today).await
 }

@@ -9,7 +9,7 @@ use crate::books::done::Done;
 use crate::books::environment::Environment;
 use crate::scheme::Merchant;
 
-pub async fn run_for(environment: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<Done> {
+pub async fn run(environment: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<Done> {
     let mut tx = environment.store.write().await?;
     let done = bill_matching::match_day(&mut tx, environment, merchant, today).await?;
     tx.commit().await?;
@@ -23,17 +23,13 @@ pub async fn run_for(environment: &Environment, merchant: &Merchant, today: Naiv
     ]))
 }
 
-pub async fn dry_run(environment: &Environment, today: NaiveDate) -> Result<Vec<String>> {
+pub async fn dry_run(environment: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<Vec<String>> {
     let mut tx = environment.store.read().await?;
-    let mut would = Vec::new();
-    for merchant in &environment.scheme.merchants {
-        let Left { settled, unsettled, awaited, ended, late } =
-            bill_matching::left(&mut tx, environment, merchant, today).await?;
-        would.push(format!(
-            "{}: bill rows that would be matched: {settled}, unmatched again: {unsettled}; payments and refunds that would \
-             be expected in a bill: {awaited}, no longer expected: {ended}, reported as late: {late}",
-            merchant.id
-        ));
-    }
-    Ok(would)
+    let Left { settled, unsettled, awaited, ended, late } =
+        bill_matching::left(&mut tx, environment, merchant, today).await?;
+    Ok(vec![format!(
+        "{}: bill rows that would be matched: {settled}, unmatched again: {unsettled}; payments and refunds that would \
+         be expected in a bill: {awaited}, no longer expected: {ended}, reported as late: {late}",
+        merchant.id
+    )])
 }

@@ -1,6 +1,6 @@
-//! The jobs, one file each. A job has the same name in `jobs/`, on the command line, in logs and in the store. It loads
-//! what may change today, decides, and records the difference. It can run again at any time, and then finds nothing to
-//! do.
+//! The jobs, one file each. A job has the same name in `jobs/`, on the command line, in logs and in the store. It works
+//! for one slice at a time, a merchant or the scheme: it loads what may change today, decides, and records the difference.
+//! It can run again at any time, and then finds nothing to do.
 
 pub mod assess_positions;
 pub mod close_day;
@@ -12,7 +12,9 @@ pub mod send_reminders;
 pub mod watch_feeds;
 pub mod write_reconciliation;
 
-use crate::scheme::is_part_of_close;
+use anyhow::{Result, ensure};
+
+use crate::scheme::{Scheme, Slice, is_part_of_close};
 use crate::store::Lane;
 
 /// A job.
@@ -73,6 +75,38 @@ impl Job {
             | Job::CloseDay
             | Job::WriteReconciliation => Lane::Books,
         }
+    }
+
+    /// Returns the slices that the job's work is cut into, in the order in which they are done.
+    pub fn slices(self, scheme: &Scheme) -> Vec<Slice<'_>> {
+        match self {
+            Job::IngestFiles | Job::WatchFeeds => scheme.slices(),
+            Job::AssessPositions | Job::CollectDebits | Job::PayOutCredit | Job::MatchBills => scheme.merchant_slices(),
+            // A customer gets one mail a day about the orders at all merchants, and a day has one seal and one folder of
+            // reports. Within them, merchants are kept apart: one that fails is left out.
+            Job::SendReminders | Job::CloseDay | Job::WriteReconciliation => vec![Slice::Scheme],
+        }
+    }
+
+    /// Fails if the job has no work in a slice, and says why.
+    pub fn ensure_has(self, slice: Slice<'_>) -> Result<()> {
+        let is_of_merchant = slice.merchant().is_some();
+        let name = self.name();
+        match self {
+            Job::IngestFiles | Job::WatchFeeds => {}
+            Job::AssessPositions | Job::CollectDebits | Job::PayOutCredit | Job::MatchBills => {
+                ensure!(is_of_merchant, "{name} works on the orders of a merchant, and the scheme has none");
+            }
+            Job::SendReminders => ensure!(
+                !is_of_merchant,
+                "{name} works for the whole scheme: a customer gets one mail a day, whichever merchants it is about"
+            ),
+            Job::CloseDay | Job::WriteReconciliation => ensure!(
+                !is_of_merchant,
+                "{name} works for the whole scheme: a day has one seal and one folder of reports"
+            ),
+        }
+        Ok(())
     }
 
     /// Whether the job is part of the close and never runs alone.

@@ -19,8 +19,8 @@ use crate::store::exceptions::NewException;
 use crate::store::instructions::Plan;
 use crate::store::{exceptions, instructions, journal, orders, positions};
 
-pub async fn run_for(environment: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<Done> {
-    instruction_plans::run_for(environment, merchant, Direction::PayOut, today, async |tx, page| {
+pub async fn run(environment: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<Done> {
+    instruction_plans::run(environment, merchant, Direction::PayOut, today, async |tx, page| {
         let ids: Vec<&str> = page.iter().map(|plan| plan.order_id.as_str()).collect();
         let known = orders::load(tx, &merchant.id, &ids).await?;
         let booked = journal::recorded(tx, &merchant.id, &ids, today).await?;
@@ -93,8 +93,8 @@ pub async fn run_for(environment: &Environment, merchant: &Merchant, today: Naiv
     .await
 }
 
-pub async fn dry_run(environment: &Environment, today: NaiveDate) -> Result<Vec<String>> {
-    instruction_plans::dry_run(environment, Direction::PayOut, today).await
+pub async fn dry_run(environment: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<Vec<String>> {
+    instruction_plans::dry_run(environment, merchant, Direction::PayOut, today).await
 }
 
 fn is_late(position: &Position, today: NaiveDate) -> bool {

@@ -1,10 +1,14 @@
 //! Sends customers the reminder step that applies on the day, and notices before a negative report. A customer gets at
 //! most one mail a day, when their contact hours first allow it. Each (instalment, step) is only ever sent once.
 //!
+//! The job works for the whole scheme, because a mail is about a customer's orders at all merchants. A merchant whose
+//! orders cannot be decided is left out, and stops no mail about the others.
+//!
 //! The job plans one calendar day's mails and reviews each before it is sent. It deliberately never catches up on steps
 //! of earlier days, because they no longer apply. A reminder that is not sent is recorded with its reason.
 
 mod deliver;
+mod news;
 mod owed;
 mod review;
 
@@ -13,11 +17,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
 
+use self::news::{held_back_by, without_news};
 use self::owed::OwedOrder;
 use crate::books::done::Done;
 use crate::books::environment::{Environment, PlannedOn};
-use crate::books::held_back;
-use crate::books::inboxes;
 use crate::books::order_decisions::PAGE;
 use crate::books::remote::undelivered;
 use crate::domain::calendar::{days_between, plus};
@@ -318,35 +321,6 @@ struct Reachable<'a> {
     hour_left: bool,
     /// Merchants for which it is unknown who has paid.
     unsure: &'a BTreeSet<&'a str>,
-}
-
-/// Returns the merchants whose customers may have made payments that the daemon does not know of: a file with payments
-/// is missing (also a file of a day that is not open yet), is unread in the inbox, or the inbox cannot be read.
-async fn without_news<'s>(
-    tx: &mut Tx,
-    environment: &'s Environment,
-    today: NaiveDate,
-    day: NaiveDate,
-    now: DateTime<Utc>,
-) -> Result<BTreeSet<&'s str>> {
-    let mut unsure: BTreeSet<&str> =
-        held_back::missing_at(tx, environment, today, Some(now)).await?.into_keys().collect();
-    unsure.extend(inboxes::money_unseen(environment));
-    if day > today {
-        unsure.extend(inboxes::money_to_come(environment, today)?);
-        for later in today.iter_days().skip(1).take_while(|later| *later <= day) {
-            unsure.extend(held_back::missing_later(tx, environment, later, now).await?.into_keys());
-        }
-    }
-    Ok(unsure)
-}
-
-/// Returns why an overdue mail or a notice is held back while it is unknown who has paid. Other mails are sent.
-fn held_back_by(unsure: &BTreeSet<&str>, merchant: &str, template: Template) -> Option<&'static str> {
-    match template {
-        Template::Overdue | Template::Notice if unsure.contains(merchant) => Some("news of payments is missing"),
-        Template::Overdue | Template::Notice | Template::Upcoming | Template::DueToday => None,
-    }
 }
 
 impl Reachable<'_> {

@@ -6,15 +6,21 @@ use chrono::{DateTime, NaiveDate, Utc};
 use crate::books::done::Done;
 use crate::books::environment::Environment;
 use crate::books::expected_files;
+use crate::scheme::Slice;
 
-pub async fn run(environment: &Environment, today: NaiveDate, now: DateTime<Utc>) -> Result<Done> {
+pub async fn run(environment: &Environment, slice: Slice<'_>, today: NaiveDate, now: DateTime<Utc>) -> Result<Done> {
     let mut tx = environment.store.write().await?;
-    let done = expected_files::report(&mut tx, environment, today, Some(now)).await?;
+    let done = expected_files::report(&mut tx, environment, slice, today, Some(now)).await?;
     tx.commit().await?;
     Ok(done)
 }
 
-pub async fn dry_run(environment: &Environment, today: NaiveDate, now: DateTime<Utc>) -> Result<Vec<String>> {
+pub async fn dry_run(
+    environment: &Environment,
+    slice: Slice<'_>,
+    today: NaiveDate,
+    now: DateTime<Utc>,
+) -> Result<Vec<String>> {
     let mut tx = environment.store.read().await?;
-    expected_files::would_report(&mut tx, environment, today, now).await
+    expected_files::would_report(&mut tx, environment, slice, today, now).await
 }

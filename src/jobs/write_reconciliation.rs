@@ -1,4 +1,4 @@
-//! Publishes the files of sealed days. The manifest is written last, and only then does the day's folder get its final
+//! Publishes the files of sealed days: one folder for the whole scheme. The manifest is written last, and only then does the day's folder get its final
 //! name, so that no reader sees an incomplete day.
 
 use std::fs;

@@ -3,19 +3,19 @@
 use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::run::{ClosedBut, Run, run};
-use super::{work, work_for};
+use super::run::{Run, run};
+use super::slices::Shortcomings;
+use super::{work, work_on};
 use crate::books::done::Done;
 use crate::books::environment::Environment;
-use crate::books::proof::{BrokenBooks, Faults};
-use crate::books::remote::Undelivered;
+use crate::books::proof::Faults;
 use crate::clock;
-use crate::jobs::ingest_files::RowsRejected;
 use crate::jobs::{Job, close_day};
-use crate::scheme::Clock;
+use crate::scheme::{Clock, Slice};
 
 /// Runs every job of every open day up to `through`, in order, and returns these days. Files that can't be sent to a
-/// remote place do not delay a day, nor do rejected rows; the error at the end lists them all.
+/// remote place do not delay a day, nor do rejected rows, nor does the trouble of one merchant; the error at the end lists
+/// them all.
 pub async fn close_through(environment: &Environment, through: NaiveDate) -> Result<Vec<NaiveDate>> {
     let mut days = Vec::new();
     let mut shortcomings = Shortcomings::default();
@@ -32,7 +32,7 @@ pub async fn close_through(environment: &Environment, through: NaiveDate) -> Res
             }
             environment.keep_going()?;
             if let Err(why) = run_recorded(environment, job, today).await {
-                shortcomings.take(why)?;
+                shortcomings.add(why)?;
             }
         }
         days.push(today);
@@ -46,50 +46,6 @@ pub async fn close_through(environment: &Environment, through: NaiveDate) -> Res
     Ok(days)
 }
 
-/// The errors of days that were closed nevertheless.
-#[derive(Default)]
-struct Shortcomings {
-    /// Days that were sealed without all merchants.
-    incomplete: Vec<String>,
-    unsent: Vec<String>,
-    rejected: Vec<String>,
-}
-
-impl Shortcomings {
-    /// Keeps an error that does not prevent the close; returns any other.
-    fn take(&mut self, why: anyhow::Error) -> Result<()> {
-        let lines = if why.is::<Undelivered>() {
-            &mut self.unsent
-        } else if why.is::<RowsRejected>() {
-            &mut self.rejected
-        } else if is_sealed_without_some(&why) {
-            &mut self.incomplete
-        } else {
-            return Err(why);
-        };
-        let line = format!("{why:#}");
-        // An unreachable place is unreachable on every day, so it is listed once.
-        if !lines.contains(&line) {
-            lines.push(line);
-        }
-        Ok(())
-    }
-
-    fn ensure_none(&self, last: NaiveDate) -> Result<()> {
-        let kinds = [
-            (&self.incomplete, "without some merchants' books"),
-            (&self.unsent, "not all was sent"),
-            (&self.rejected, "rows were rejected"),
-        ];
-        let said: Vec<String> = kinds
-            .into_iter()
-            .filter(|(lines, _)| !lines.is_empty())
-            .map(|(lines, but)| format!("every day through {last} is closed, but {but}:\n{}", lines.join("\n")))
-            .collect();
-        if said.is_empty() { Ok(()) } else { Err(ClosedBut(said.join("\n")).into()) }
-    }
-}
-
 /// Runs one job now. A part of the close never runs alone: `CloseDay` runs all parts.
 pub async fn run_now(environment: &Environment, job: Job, today: NaiveDate) -> Result<Done> {
     if job.is_part_of_close() {
@@ -99,62 +55,41 @@ pub async fn run_now(environment: &Environment, job: Job, today: NaiveDate) -> R
     run_recorded(environment, job, today).await
 }
 
-/// A part of a close failed for these merchants, and succeeded for the others.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct FailedForSome(String);
+/// Runs one job now, for one slice. It is not recorded as a run of the job, which works for all its slices.
+pub async fn run_now_for(environment: &Environment, job: Job, slice: Slice<'_>, today: NaiveDate) -> Result<Done> {
+    if job.is_part_of_close() {
+        return run_now(environment, job, today).await;
+    }
+    let now = environment.now_of(job.name(), today);
+    work_on(job, environment, &[slice], today, now, &mut Faults::default()).await
+}
 
 /// Closes a day: proves sealed days again, decides the end of the day, proves the books, and seals them.
 pub(super) async fn close(environment: &Environment, today: NaiveDate) -> Result<Done> {
-    let again = close_day::begin(environment, today).await?;
-    let faults = run_parts_of_close(environment, today).await?;
+    let (again, mut faults) = close_day::begin(environment, today).await?;
+    run_parts_of_close(environment, today, &mut faults).await?;
     close_day::seal_books(environment, today, again, faults).await
 }
 
 /// Runs the parts of the close, merchant by merchant. If a part fails for a merchant, the later parts skip that
-/// merchant, and the failure is returned among the faults.
-async fn run_parts_of_close(environment: &Environment, today: NaiveDate) -> Result<Faults> {
-    let mut faults = Faults::default();
+/// merchant, and the failure is added to the faults.
+async fn run_parts_of_close(environment: &Environment, today: NaiveDate, faults: &mut Faults) -> Result<()> {
     for part in jobs(environment).filter(|job| job.is_part_of_close()) {
-        let done = recorded(environment, part, today, async |_| {
-            for_each_merchant(environment, part, today, &mut faults).await
+        let slices = part.slices(&environment.scheme);
+        let done = recorded(environment, part, today, async |now| {
+            work_on(part, environment, &slices, today, now, faults).await
         });
         match done.await {
-            Err(why) if why.is::<FailedForSome>() => {}
+            Err(why) if why.is::<Shortcomings>() => {}
             done => drop(done?),
         }
     }
-    Ok(faults)
-}
-
-async fn for_each_merchant(
-    environment: &Environment,
-    part: Job,
-    today: NaiveDate,
-    faults: &mut Faults,
-) -> Result<Done> {
-    let (mut all, mut failed) = (Done::default(), Vec::new());
-    for merchant in &environment.scheme.merchants {
-        if faults.is_stopped(&merchant.id) {
-            continue;
-        }
-        environment.keep_going()?;
-        match work_for(part, environment, merchant, today).await {
-            Ok(done) => all.add(done),
-            Err(why) => failed.push(faults.stop(&merchant.id, why)?),
-        }
-    }
-    if failed.is_empty() { Ok(all) } else { Err(FailedForSome(failed.join("\n")).into()) }
+    Ok(())
 }
 
 /// The jobs of a business day, in the order in which it runs them.
 fn jobs(environment: &Environment) -> impl Iterator<Item = Job> {
     environment.scheme.jobs.iter().filter_map(|file| Job::parse(&file.name))
-}
-
-/// Whether a day was sealed without merchants whose books do not add up. This does not delay other merchants.
-fn is_sealed_without_some(why: &anyhow::Error) -> bool {
-    why.downcast_ref::<BrokenBooks>().is_some_and(|broken| broken.is_sealed)
 }
 
 /// Runs a job for a business date, at its set time. Repeating a finished job changes nothing.

@@ -6,12 +6,11 @@ use anyhow::{Result, anyhow};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use tracing::Instrument;
 
+use super::slices::{ClosedBut, Shortcomings};
 use crate::books::done::Done;
 use crate::books::environment::{Environment, Stopped};
-use crate::books::proof::BrokenBooks;
 use crate::clock;
 use crate::jobs::Job;
-use crate::jobs::ingest_files::RowsRejected;
 use crate::scheme::Schedule;
 use crate::store::runs::{self, Counts, Ended, NewRun, RunRow, RunStatus};
 
@@ -22,11 +21,6 @@ pub struct Run {
     pub scheduled_for: DateTime<Utc>,
     pub today: NaiveDate,
 }
-
-/// Days were closed, but not all is well.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct ClosedBut(pub String);
 
 /// Does a job's work as a run of its own at a due time. If it was done before, it is repeated, which finds nothing to do; only a
 /// failure is recorded then.
@@ -154,10 +148,9 @@ fn log(done: &Result<Done>) {
 /// Returns how long to wait before a failed run is tried again, or `None` if it is not: there are no retries left, or the next
 /// attempt would find nothing to do and hide the failure.
 fn retry_after(planned: &RunRow, schedule: &Schedule, why: &anyhow::Error) -> Option<TimeDelta> {
-    let is_final = why.is::<RowsRejected>()
+    let is_final = why.is::<Stopped>()
         || why.is::<ClosedBut>()
-        || why.is::<Stopped>()
-        || why.downcast_ref::<BrokenBooks>().is_some_and(|broken| broken.is_sealed);
+        || why.downcast_ref::<Shortcomings>().is_some_and(Shortcomings::is_final);
     let is_left = planned.attempt <= schedule.retries.at_most;
     if is_final || !is_left {
         return None;

@@ -1,5 +1,6 @@
 //! Feeds: where files of a kind arrive, how they are read, when they are expected, and which payments a bill must show.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use serde::Deserialize;
 
 use crate::domain::intake::arrival::{Expected, RejectLimit};
 use crate::domain::owner::Owner;
-use crate::files::inbox::{Found, NamePattern};
+use crate::files::inbox::{Found, NamePattern, valid_name};
 use crate::files::profile::Profile;
 use crate::files::read::container::{Delivery, Packing};
 use crate::files::remote::RemoteFolder;
@@ -121,6 +122,12 @@ impl Feed {
     /// Whether the feed's files concern a merchant. Those of the whole scheme concern every merchant.
     pub fn concerns(&self, merchant_id: &str) -> bool {
         self.owner.merchant().is_none_or(|owner| owner == merchant_id)
+    }
+
+    /// Whether the feed finds an entry of this name in its folder: one that matches its pattern, or one with a name that no
+    /// feed takes.
+    pub fn finds(&self, name: &str) -> bool {
+        self.pattern.matches(name).is_some() || valid_name(OsStr::new(name)).is_err()
     }
 
     /// A found file of this feed, together with how to read it.

@@ -6,18 +6,18 @@ mod home;
 mod mail;
 mod merchant;
 mod schedule;
+mod slice;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::domain::decide::due;
 use crate::domain::terms::reference_rate::RateTable;
 use crate::files::remote::RemoteFolder;
 
@@ -26,6 +26,7 @@ pub use home::Home;
 pub use mail::{Mail, MailTransport};
 pub use merchant::{Changed, Merchant, changed};
 pub use schedule::{CatchUp, JobFile, Retries, Schedule, Times, is_part_of_close};
+pub use slice::Slice;
 
 /// A scheme: everything paylater knows before it starts.
 #[derive(Debug)]
@@ -84,23 +85,30 @@ impl Scheme {
         self.merchants.iter().find(|merchant| merchant.id == id)
     }
 
+    /// Returns all slices. The scheme's own comes first, because orders need customers and agreements.
+    pub fn slices(&self) -> Vec<Slice<'_>> {
+        let mut slices = vec![Slice::Scheme];
+        slices.extend(self.merchant_slices());
+        slices
+    }
+
+    /// Returns the slice of each merchant, for work that has no part that belongs to the scheme.
+    pub fn merchant_slices(&self) -> Vec<Slice<'_>> {
+        self.merchants.iter().map(|merchant| Slice::Merchant(merchant)).collect()
+    }
+
+    /// Returns the feeds whose files belong to a slice, in the order of the configuration.
+    pub fn feeds_of<'s>(&'s self, slice: Slice<'_>) -> impl Iterator<Item = &'s Feed> {
+        self.feeds.iter().filter(move |feed| slice.has(feed))
+    }
+
     pub fn job(&self, name: &str) -> Option<&JobFile> {
         self.jobs.iter().find(|job| job.name == name)
     }
 
     /// Returns an error if an order of `day` could fall due in a year that its policy's calendar does not cover.
     pub fn check_calendars(&self, day: NaiveDate) -> Result<()> {
-        for merchant in &self.merchants {
-            let Some(terms) = merchant.policy.in_force(day) else { continue };
-            due::latest(terms, day, 0).with_context(|| {
-                format!(
-                    "merchant {}, policy version {}: the due date of an order whose term starts on {day} cannot be determined; \
-                     add the year to the calendar: a file of your own under [calendars] takes the place of a built-in one",
-                    merchant.id, terms.effective_from
-                )
-            })?;
-        }
-        Ok(())
+        self.merchants.iter().try_for_each(|merchant| merchant.check_calendar(day))
     }
 
     /// Returns an error if a calendar does not say whether a feed expects a file on `day`.

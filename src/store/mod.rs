@@ -25,6 +25,7 @@ pub mod exceptions;
 pub mod expected_in_bill;
 pub mod exposure;
 pub mod facts;
+pub mod failed_intakes;
 pub mod file_rows;
 pub mod files;
 pub mod fingerprints;

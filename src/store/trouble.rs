@@ -1,5 +1,7 @@
 //! Whom an error concerns: the store as a whole, or the rows that were worked on.
 
+use std::io::{self, ErrorKind};
+
 use anyhow::Error;
 use sqlx::error::DatabaseError;
 
@@ -20,8 +22,29 @@ pub fn is_of_store(why: &Error) -> bool {
         Some(sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::RowNotFound) => false,
         Some(sqlx::Error::Database(refused)) => !is_of_rows(refused.as_ref()),
         Some(_) => true,
-        None => cause.is::<std::io::Error>() || cause.is::<Unavailable>() || cause.is::<Overtaken>(),
+        None => {
+            cause.downcast_ref::<io::Error>().is_some_and(is_of_disk)
+                || cause.is::<Unavailable>()
+                || cause.is::<Overtaken>()
+        }
     })
+}
+
+/// Whether an error of a file may be trouble of the disk or the machine. If not, it is certain to be about the path that was
+/// asked for.
+fn is_of_disk(why: &io::Error) -> bool {
+    !matches!(
+        why.kind(),
+        ErrorKind::NotFound
+            | ErrorKind::PermissionDenied
+            | ErrorKind::AlreadyExists
+            | ErrorKind::NotADirectory
+            | ErrorKind::IsADirectory
+            | ErrorKind::DirectoryNotEmpty
+            | ErrorKind::InvalidInput
+            | ErrorKind::InvalidData
+            | ErrorKind::InvalidFilename
+    )
 }
 
 /// Whether the database refused values: one that is out of range, that breaks a constraint, or a row that is kept for ever.
@@ -63,10 +86,12 @@ mod tests {
             let why = Error::new(done.unwrap_err()).context("reading t");
             assert_eq!(is_of_store(&why), of_store, "{sql}: {why:#}");
         }
-        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let full = io::Error::from(ErrorKind::StorageFull);
         for (why, of_store) in [
             (anyhow!("the store has an unknown currency ZZZ"), false),
             (Error::new(full).context("writing a report"), true),
+            (Error::new(io::Error::from_raw_os_error(5)).context("writing a report"), true),
+            (Error::new(io::Error::from(ErrorKind::NotADirectory)).context("making the folder"), false),
             (Error::new(sqlx::Error::PoolTimedOut).context("working"), true),
             (Err::<(), _>(Overtaken).context("deciding").unwrap_err(), true),
             (Error::from(Unavailable("busy".to_owned())).context("deciding"), true),

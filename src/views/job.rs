@@ -11,6 +11,8 @@ use crate::jobs::Job;
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct JobResult {
     pub job: String,
+    /// The merchant that the job worked for; null if it worked for all.
+    pub merchant_id: Option<String>,
     pub business_date: NaiveDate,
     /// Whether nothing was done: `would_do` says what would be.
     pub dry_run: bool,
@@ -33,8 +35,21 @@ impl JobResult {
         JobResult::would(job, business_date, true, would_do)
     }
 
+    /// The same for one merchant, if one was asked for.
+    pub fn of(self, merchant_id: Option<String>) -> JobResult {
+        JobResult { merchant_id, ..self }
+    }
+
     fn would(job: Job, business_date: NaiveDate, dry_run: bool, would_do: Vec<String>) -> JobResult {
         let part_of_close = job.is_part_of_close();
-        JobResult { job: job.name().to_owned(), business_date, dry_run, part_of_close, done: Tally::new(), would_do }
+        JobResult {
+            job: job.name().to_owned(),
+            merchant_id: None,
+            business_date,
+            dry_run,
+            part_of_close,
+            done: Tally::new(),
+            would_do,
+        }
     }
 }

@@ -16,7 +16,7 @@ use crate::books::held_back;
 use crate::domain::calendar::plus;
 use crate::store::files::Counts;
 use crate::store::mails::MailStatus;
-use crate::store::{Tx, exceptions, files, fingerprints, instructions, mails, scheme};
+use crate::store::{Tx, exceptions, failed_intakes, files, fingerprints, instructions, mails, scheme};
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Status {
@@ -42,6 +42,8 @@ pub struct Status {
     pub urgent_exceptions: Vec<Exception>,
     /// Merchants for whom mails, notices, credit flags and debits are held back.
     pub held_back: Vec<HeldBack>,
+    /// Whose files could not be taken in at the last run. The close leaves these merchants out of the seal.
+    pub failed_intakes: Vec<FailedIntake>,
     /// What the daemon last found wrong with the wall clock.
     pub clock: Option<Run>,
     /// The daemon that was seen last; null if none ever ran.
@@ -92,6 +94,16 @@ pub struct MissingFile {
     pub since: NaiveDate,
 }
 
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct FailedIntake {
+    /// Null if it is about the files of the scheme: customers and agreements.
+    pub merchant_id: Option<String>,
+    /// The business day of the first run in a row that failed.
+    pub since: NaiveDate,
+    /// Why the last run failed.
+    pub reason: String,
+}
+
 /// The number of days over which files and mails are counted, up to the open day.
 pub const DAYS_BACK: i64 = 7;
 
@@ -124,16 +136,24 @@ impl Status {
             open_exceptions: exceptions::count_open(tx).await?.into_iter().collect(),
             urgent_exceptions: urgent.into_iter().map(|row| Exception::of(row, today)).collect(),
             held_back: if days.is_some() { held_back(tx, environment, today).await? } else { Vec::new() },
+            failed_intakes: failed_intakes::all(tx).await?.into_iter().map(FailedIntake::from).collect(),
             clock: runs::last_change_of_clock(tx).await?,
             daemon: Daemon::load(tx, &environment.store).await?,
             jobs: runs::of_jobs(tx, environment).await?,
         })
     }
 
-    /// Whether the latest run of any job failed.
+    /// Whether the latest run of any job failed, or files could not be taken in.
     pub fn has_failures(&self) -> bool {
         let lasts = self.jobs.iter().filter_map(|job| job.last.as_ref()).chain(&self.clock);
-        lasts.into_iter().any(|run| run.status == "failed")
+        !self.failed_intakes.is_empty() || lasts.into_iter().any(|run| run.status == "failed")
+    }
+}
+
+impl From<failed_intakes::FailedIntake> for FailedIntake {
+    fn from(failed: failed_intakes::FailedIntake) -> FailedIntake {
+        let failed_intakes::FailedIntake { owner, since, reason } = failed;
+        FailedIntake { merchant_id: owner.merchant().map(str::to_owned), since, reason }
     }
 }
 
@@ -156,17 +176,18 @@ async fn without_answer(tx: &mut Tx, environment: &Environment) -> Result<Tally>
 
 async fn held_back(tx: &mut Tx, environment: &Environment, today: NaiveDate) -> Result<Vec<HeldBack>> {
     let now = environment.now_of("watch_feeds", today);
-    let missing = held_back::missing_at(tx, environment, today, Some(now)).await?;
-    let of_merchant = |(merchant, files): (&&str, &Vec<held_back::Missing<'_>>)| {
-        let message = held_back::in_words(files)?;
+    let mut held_back = Vec::new();
+    for merchant in &environment.scheme.merchants {
+        let files = held_back::missing_at(tx, environment, merchant, today, Some(now)).await?;
+        let Some(message) = held_back::in_words(&files) else { continue };
         let missing_files = files.iter().map(|file| MissingFile {
             feed: file.feed.name.clone(),
             dated_on: file.dated_on,
             since: file.since,
         });
-        Some(HeldBack { merchant_id: (*merchant).to_owned(), missing_files: missing_files.collect(), message })
-    };
-    Ok(missing.iter().filter_map(of_merchant).collect())
+        held_back.push(HeldBack { merchant_id: merchant.id.clone(), missing_files: missing_files.collect(), message });
+    }
+    Ok(held_back)
 }
 
 impl Proved {

@@ -19,6 +19,7 @@ pub mod sftp;
 pub mod smtp;
 pub mod source;
 pub mod timeline;
+pub mod two_merchants;
 pub mod wall_clock;
 
 /// Simple terms, for tests that are about files.

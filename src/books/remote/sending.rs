@@ -12,7 +12,7 @@ use super::{persistently, undelivered};
 use crate::books::environment::Environment;
 use crate::files::remote::send_queue;
 use crate::files::remote::{RemoteError, RemoteFolder};
-use crate::scheme::Feed;
+use crate::scheme::{Feed, Slice};
 
 /// The last file of a day's reports.
 const MANIFEST: &str = "manifest.json";
@@ -38,10 +38,10 @@ pub fn queue_reports(environment: &Environment, folder: &Path, day: NaiveDate) -
     send_queue::add_folder(&reports_of(environment).join(day.to_string()), &files)
 }
 
-/// Sends queued answers. Returns the errors of those that could not be sent.
-pub(super) async fn send_answers(environment: &Environment) -> Vec<String> {
+/// Sends the queued answers of a slice. Returns the errors of those that could not be sent.
+pub(super) async fn send_answers(environment: &Environment, slice: Slice<'_>) -> Vec<String> {
     let mut failed = Vec::new();
-    for feed in &environment.scheme.feeds {
+    for feed in environment.scheme.feeds_of(slice) {
         let Some(place) = &feed.outbox else { continue };
         if let Err(why) = persistently(async || send(place, &answers_of(environment, feed), "").await).await {
             failed.push(format!("feed {}: acknowledgements can't be sent to {place}: {why}", feed.name));

@@ -52,6 +52,18 @@ impl Seen {
 #[error("the file was changed or replaced while it was being read")]
 pub struct Changed;
 
+/// A file or a folder of an inbox could not be read. It keeps the words of the error and not the error: the disk and the store
+/// are well, and only the files of this inbox wait.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Unreadable(String);
+
+impl From<io::Error> for Unreadable {
+    fn from(why: io::Error) -> Unreadable {
+        Unreadable(why.to_string())
+    }
+}
+
 /// Whether an error of reading means [`Changed`].
 pub fn is_changed(why: &io::Error) -> bool {
     why.get_ref().is_some_and(|inner| inner.is::<Changed>())

@@ -1,7 +1,6 @@
 //! What has arrived in the inboxes: files whose day has come and that are no longer being written. Anything in an inbox
 //! that cannot be taken as a file is reported for as long as it is there.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -11,10 +10,9 @@ use super::staying;
 use crate::books::environment::Environment;
 use crate::books::inboxes::is_gone;
 use crate::clock;
-use crate::domain::owner::Owner;
 use crate::files::inbox::{self, Found, Refused};
-use crate::files::read::source::Seen;
-use crate::scheme::Feed;
+use crate::files::read::source::{Seen, Unreadable};
+use crate::scheme::{Feed, Slice};
 use crate::store::exceptions::{self, NewException};
 
 /// The contents of the inboxes: files to take, and entries that are refused.
@@ -27,11 +25,11 @@ pub struct Arrivals<'s> {
     pub gone: Vec<&'s Feed>,
 }
 
-pub async fn look(environment: &Environment, today: NaiveDate) -> Result<Arrivals<'_>> {
+pub async fn look<'s>(environment: &'s Environment, slice: Slice<'_>, today: NaiveDate) -> Result<Arrivals<'s>> {
     let mut arrived = Arrivals::default();
     // The folders for corrections by hand only contain files that an interruption left behind.
     let by_hand = environment.scheme.by_hand.iter().filter(|feed| feed.folder.is_dir());
-    for feed in environment.scheme.feeds.iter().chain(by_hand) {
+    for feed in environment.scheme.feeds.iter().chain(by_hand).filter(|feed| slice.has(feed)) {
         let folder = feed.folder.display();
         let looking = || {
             format!(
@@ -46,22 +44,24 @@ pub async fn look(environment: &Environment, today: NaiveDate) -> Result<Arrival
         }
         staying::load(environment, feed).await?;
         let is_known = |name: &str, seen: &Seen| staying::is_dealt_with(environment, feed, name, seen);
-        let looked = inbox::list(&feed.folder, &feed.pattern, feed.done.as_deref(), is_known).with_context(looking)?;
+        let looked = inbox::list(&feed.folder, &feed.pattern, feed.done.as_deref(), is_known);
+        let looked = looked.map_err(Unreadable::from).with_context(looking)?;
         let is_due = |found: &Found| found.date.is_none_or(|date| date <= today);
         arrived.files.extend(looked.found.into_iter().filter(is_due).map(|found| (feed, found)));
-        for refused in looked.refused {
-            // Feeds that share a folder find the same entries.
-            let is_listed =
-                arrived.refused.iter().any(|(other, listed)| other.folder == feed.folder && *listed == refused);
-            if !is_listed {
-                arrived.refused.push((feed, refused));
-            }
-        }
+        let new = looked.refused.into_iter().filter(|refused| !is_told_by_another(environment, feed, &refused.name));
+        arrived.refused.extend(new.map(|refused| (feed, refused)));
     }
     // The sort is stable: within a kind, feeds keep the order of the configuration, and files the order of their dates.
     arrived.files.sort_by_key(|(feed, found)| (feed.kind, found.date));
     wait_for_writers(&mut arrived.files).await;
     Ok(arrived)
+}
+
+/// Whether a feed that is configured before this one, perhaps of another merchant, finds the same refused entry in the same
+/// folder, and reports it.
+fn is_told_by_another(environment: &Environment, feed: &Feed, name: &str) -> bool {
+    let mut before = environment.scheme.feeds.iter().take_while(|other| other.name != feed.name);
+    before.any(|other| other.folder == feed.folder && other.done == feed.done && other.finds(name))
 }
 
 /// Waits until recently changed files have been unchanged for the settle time, and leaves out those that still change.
@@ -85,46 +85,37 @@ async fn wait_for_writers(files: &mut Vec<(&Feed, Found)>) {
 
 const REFUSED: &str = "FILE_REFUSED";
 
-/// Opens one exception for each refused entry, and resolves the exceptions about entries that are gone, except for
-/// feeds whose inboxes could not be read. Returns the number of new exceptions.
+/// Opens one exception for each refused entry in the inboxes of a slice, and resolves the exceptions about entries that are
+/// gone, except for feeds whose inboxes could not be read. Returns the number of new exceptions.
 pub async fn report(
     environment: &Environment,
+    slice: Slice<'_>,
     refused: &[(&Feed, Refused)],
     unseen: &[&Feed],
     today: NaiveDate,
 ) -> Result<i64> {
-    let merchants = environment.scheme.merchants.iter().map(|merchant| merchant.id.as_str());
-    let mut there: BTreeMap<Owner<&str>, Vec<(String, &Feed, &Refused)>> =
-        merchants.map(|id| (Owner::Merchant(id), Vec::new())).collect();
-    there.insert(Owner::Scheme, Vec::new());
-    for (feed, refused) in refused {
-        let key = format!("{}/{}", feed.name, refused.name);
-        there.entry(feed.owner.borrowed()).or_default().push((key, feed, refused));
+    let there: Vec<(String, &Feed, &Refused)> =
+        refused.iter().map(|(feed, refused)| (format!("{}/{}", feed.name, refused.name), *feed, refused)).collect();
+    let mut tx = environment.store.read().await?;
+    let known = exceptions::open_keys(&mut tx, slice.owner(), REFUSED).await?;
+    drop(tx);
+    let new: Vec<_> = there.iter().filter(|(key, ..)| !known.contains(key)).collect();
+    let is_unseen =
+        |key: &str| unseen.iter().any(|feed| key.split_once('/').is_some_and(|(name, _)| name == feed.name));
+    let is_gone = |known: &&str| there.iter().all(|(key, ..)| key != known) && !is_unseen(known);
+    let gone: Vec<&str> = known.iter().map(String::as_str).filter(is_gone).collect();
+    if new.is_empty() && gone.is_empty() {
+        return Ok(0);
     }
-    let mut count = 0;
-    for (owner, there) in there {
-        let mut tx = environment.store.read().await?;
-        let known = exceptions::open_keys(&mut tx, owner, REFUSED).await?;
-        drop(tx);
-        let new: Vec<_> = there.iter().filter(|(key, ..)| !known.contains(key)).collect();
-        let is_unseen =
-            |key: &str| unseen.iter().any(|feed| key.split_once('/').is_some_and(|(name, _)| name == feed.name));
-        let is_gone = |known: &&str| there.iter().all(|(key, ..)| key != known) && !is_unseen(known);
-        let gone: Vec<&str> = known.iter().map(String::as_str).filter(is_gone).collect();
-        if new.is_empty() && gone.is_empty() {
-            continue;
-        }
-        let opened: Vec<NewException> = new.iter().map(|(key, feed, refused)| exception(key, feed, refused)).collect();
-        for exception in &opened {
-            tracing::warn!(code = REFUSED, "{}", exception.message);
-        }
-        count += opened.len();
-        let mut tx = environment.store.write().await?;
-        exceptions::open(&mut tx, owner, today, &opened).await?;
-        exceptions::resolve(&mut tx, owner, &[REFUSED], &gone, today).await?;
-        tx.commit().await?;
+    let opened: Vec<NewException> = new.iter().map(|(key, feed, refused)| exception(key, feed, refused)).collect();
+    for exception in &opened {
+        tracing::warn!(code = REFUSED, "{}", exception.message);
     }
-    Ok(i64::try_from(count).unwrap_or(i64::MAX))
+    let mut tx = environment.store.write().await?;
+    exceptions::open(&mut tx, slice.owner(), today, &opened).await?;
+    exceptions::resolve(&mut tx, slice.owner(), &[REFUSED], &gone, today).await?;
+    tx.commit().await?;
+    Ok(i64::try_from(opened.len()).unwrap_or(i64::MAX))
 }
 
 fn exception(key: &str, feed: &Feed, refused: &Refused) -> NewException {

@@ -1,4 +1,4 @@
-//! Takes files in: finds them, checks each as a whole, and records its rows chunk by chunk. The rows, the position in
+//! Takes the files of a slice in: finds them, checks each as a whole, and records its rows chunk by chunk. The rows, the position in
 //! the file and the lengths of the acknowledgement are written in one transaction, so that an interruption neither
 //! loses nor repeats a row.
 
@@ -27,49 +27,93 @@ mod results;
 pub mod retry;
 mod staying;
 mod taking;
+mod terms;
 mod waiting_rows;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
 use self::taking::take;
 use crate::books::done::Done;
 use crate::books::environment::Environment;
-use crate::books::remote;
-use crate::books::{self, policy_versions};
+use crate::books::{self, remote};
 use crate::domain::intake::status::FileStatus;
 use crate::files::read::{reader, source};
+use crate::scheme::Slice;
 use crate::store::files::{self, Counts};
+use crate::store::{failed_intakes, is_of_store};
 
 /// Files in which too many rows were rejected. Their valid rows count, and no day waits for the rejected ones.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct RowsRejected(String);
 
-pub async fn run(environment: &Environment, today: NaiveDate) -> Result<Done> {
-    let mut tx = environment.store.read().await?;
-    let unfiled = files::unfiled(&mut tx).await?;
-    let cut_off = retry::cut_off(&mut tx).await?;
-    policy_versions::check(&mut tx, environment).await?;
-    environment.scheme.check_calendars(today)?;
-    drop(tx);
-    filing::finish(environment, unfiled, today).await?;
+/// Inboxes that could not be looked into. Files of the day may be in them, so no day is closed before they can be.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct InboxesUnseen(String);
 
-    for file in cut_off {
-        retry::go_on(environment, today, &file)
-            .await
-            .with_context(|| format!("continuing with {}, which was partly read", file.name))?;
+/// Takes in the files of a slice. If that fails, files that are not taken stay where they are for the next run, and the failure
+/// is recorded, so that no day is sealed as if they had been taken.
+pub async fn run(environment: &Environment, slice: Slice<'_>, today: NaiveDate) -> Result<Done> {
+    let taken = take_in(environment, slice, today).await;
+    record(environment, slice, today, taken.as_ref().err()).await?;
+    taken?.done()
+}
+
+/// Records that the intake of a slice failed, or that it does not fail any more. An error of the store concerns no slice.
+async fn record(
+    environment: &Environment,
+    slice: Slice<'_>,
+    today: NaiveDate,
+    why: Option<&anyhow::Error>,
+) -> Result<()> {
+    let owner = slice.owner();
+    match why {
+        Some(why) if is_of_store(why) => return Ok(()),
+        Some(why) => {
+            let mut tx = environment.store.write().await?;
+            failed_intakes::save(&mut tx, owner, today, &format!("{why:#}")).await?;
+            tx.commit().await?;
+        }
+        None => {
+            let mut tx = environment.store.read().await?;
+            let has_failed = failed_intakes::has_failed(&mut tx, owner).await?;
+            drop(tx);
+            if has_failed {
+                let mut tx = environment.store.write().await?;
+                failed_intakes::remove(&mut tx, owner).await?;
+                tx.commit().await?;
+            }
+        }
     }
+    Ok(())
+}
 
-    let mut looked = remote::fetch(environment, today).await?;
-    let (mut files, mut quarantined) = (0, 0);
-    let mut rejected = Vec::new();
-    let mut counts = Counts::default();
-    let mut arrived = inboxes::look(environment, today).await?;
+/// What a run took in, and what it could not do for files that were taken.
+struct Taken {
+    counts: Counts,
+    fetched: i64,
+    files: i64,
+    quarantined: i64,
+    refused: i64,
+    /// Why inboxes could not be looked into.
+    unseen: Vec<String>,
+    /// Why files have too many rejected rows.
+    rejected: Vec<String>,
+    sent: Result<()>,
+}
+
+async fn take_in(environment: &Environment, slice: Slice<'_>, today: NaiveDate) -> Result<Taken> {
+    resume(environment, slice, today).await?;
+    let mut looked = remote::fetch(environment, slice, today).await?;
+    let mut arrived = inboxes::look(environment, slice, today).await?;
     arrived.refused.append(&mut looked.refused);
     looked.unseen.append(&mut arrived.gone);
-    let refused = inboxes::report(environment, &arrived.refused, &looked.unseen, today).await?;
-    let mut fresh = staying::Fresh::default();
+    let refused = inboxes::report(environment, slice, &arrived.refused, &looked.unseen, today).await?;
+    let (mut files, mut quarantined) = (0, 0);
+    let (mut counts, mut rejected) = (Counts::default(), Vec::new());
+    let mut fresh = staying::Fresh::of(slice);
     for (feed, found) in arrived.files {
         environment.keep_going()?;
         let reading = || format!("reading {} file {}", feed.kind.name(), found.path.display());
@@ -84,37 +128,56 @@ pub async fn run(environment: &Environment, today: NaiveDate) -> Result<Done> {
         }
     }
     fresh.store(environment).await?;
-    let sent = remote::hand_back_and_send(environment).await;
-    let gone = books::inboxes::gone(environment);
-    if !looked.failed.is_empty() || !gone.is_empty() {
-        let unseen: Vec<String> = looked.failed.into_iter().chain(gone).collect();
-        bail!(
-            "{}\nfiles from the other inboxes were taken; no day is closed until every inbox can be read",
-            unseen.join("\n")
-        );
-    }
-    sent?;
-    if !rejected.is_empty() {
-        return Err(RowsRejected(rejected.join("\n")).into());
-    }
-    Ok(Done(vec![
-        ("fetched", looked.fetched),
-        ("files", files),
-        ("rows", counts.rows),
-        ("accepted", counts.accepted),
-        ("declined", counts.declined),
-        ("duplicate", counts.duplicate),
-        ("conflict", counts.conflict),
-        ("pending", counts.pending),
-        ("rejected", counts.rejected),
-        ("quarantined", quarantined),
-        ("refused", refused),
-    ]))
+    let sent = remote::hand_back_and_send(environment, slice).await;
+    let unseen = looked.failed.into_iter().chain(books::inboxes::gone(environment, slice)).collect();
+    Ok(Taken { counts, fetched: looked.fetched, files, quarantined, refused, unseen, rejected, sent })
 }
 
-pub async fn dry_run(environment: &Environment, today: NaiveDate) -> Result<Vec<String>> {
-    let arrived = inboxes::look(environment, today).await?;
-    let mut would = remote::would_fetch(environment, today).await?;
+/// Checks the slice's terms, and continues what an interruption cut off.
+async fn resume(environment: &Environment, slice: Slice<'_>, today: NaiveDate) -> Result<()> {
+    let mut tx = environment.store.read().await?;
+    terms::check(&mut tx, environment, slice, today).await?;
+    let unfiled =
+        files::unfiled(&mut tx).await?.into_iter().filter(|file| file.owner.borrowed() == slice.owner()).collect();
+    let cut_off = retry::cut_off(&mut tx, slice).await?;
+    drop(tx);
+    filing::finish(environment, unfiled, today).await?;
+    for file in cut_off {
+        retry::go_on(environment, today, &file).await.with_context(|| format!("going on with {}", file.name))?;
+    }
+    Ok(())
+}
+
+impl Taken {
+    /// Returns the counts, or the most important of what could not be done.
+    fn done(self) -> Result<Done> {
+        let Taken { counts, fetched, files, quarantined, refused, unseen, rejected, sent } = self;
+        if !unseen.is_empty() {
+            return Err(InboxesUnseen(unseen.join("\n")).into());
+        }
+        sent?;
+        if !rejected.is_empty() {
+            return Err(RowsRejected(rejected.join("\n")).into());
+        }
+        Ok(Done(vec![
+            ("fetched", fetched),
+            ("files", files),
+            ("rows", counts.rows),
+            ("accepted", counts.accepted),
+            ("declined", counts.declined),
+            ("duplicate", counts.duplicate),
+            ("conflict", counts.conflict),
+            ("pending", counts.pending),
+            ("rejected", counts.rejected),
+            ("quarantined", quarantined),
+            ("refused", refused),
+        ]))
+    }
+}
+
+pub async fn dry_run(environment: &Environment, slice: Slice<'_>, today: NaiveDate) -> Result<Vec<String>> {
+    let arrived = inboxes::look(environment, slice, today).await?;
+    let mut would = remote::would_fetch(environment, slice, today).await?;
     would.extend(arrived.refused.iter().map(|(_, refused)| format!("{}: {}", refused.name, refused.why)));
     for (feed, found) in arrived.files {
         let examined = match reader::examine(&feed.delivery(&found)) {

@@ -22,7 +22,7 @@ use crate::files::acknowledgement::{Acknowledgement, RejectsForm};
 use crate::files::inbox::Found;
 use crate::files::read::encoding::Encoding;
 use crate::files::read::reader::{Line, Rows};
-use crate::files::read::source;
+use crate::files::read::source::{self, Unreadable};
 use crate::files::rows::Kind;
 use crate::scheme::Feed;
 use crate::store::files::{self, RecordedFile};
@@ -36,7 +36,7 @@ pub async fn read(
     file: RecordedFile,
     today: NaiveDate,
 ) -> Result<RecordedFile> {
-    let rows = Rows::open(&feed.delivery(found), file.last_line)?;
+    let rows = Rows::open(&feed.delivery(found), file.last_line).map_err(Unreadable::from)?;
     let header = rows.header().to_vec();
     let form = RejectsForm {
         header: rows.header_as_sent().to_vec(),
@@ -262,7 +262,7 @@ async fn decide(tx: &mut Tx, environment: &Environment, feed: &Feed, chunk: &Chu
 /// Adds advice to the error of a file that changed while it was read.
 fn explained(why: io::Error, name: &str) -> anyhow::Error {
     let changed = source::is_changed(&why);
-    let why = anyhow::Error::new(why);
+    let why = anyhow::Error::new(Unreadable::from(why));
     if !changed {
         return why;
     }

@@ -11,14 +11,14 @@ use chrono::NaiveDate;
 use super::feeds::feed_of;
 use super::origin::{again, in_quarantine, source};
 use super::taking::take;
+use super::terms;
 use crate::books::environment::Environment;
-use crate::books::policy_versions;
 use crate::domain::intake::status::FileStatus;
 use crate::files::atomic;
 use crate::files::inbox::Found;
 use crate::files::read::reader;
-use crate::files::read::source::Seen;
-use crate::scheme::Feed;
+use crate::files::read::source::{Seen, Unreadable};
+use crate::scheme::{Feed, Slice};
 use crate::store::files::{self, RecordedFile};
 use crate::store::{Tx, listing};
 
@@ -51,12 +51,20 @@ pub async fn retry(
     dry_run: bool,
 ) -> Result<Vec<(RecordedFile, Tried)>> {
     let mut tx = environment.store.read().await?;
-    policy_versions::check(&mut tx, environment).await?;
-    environment.scheme.check_calendars(today)?;
-    let cut_off = if dry_run { Vec::new() } else { cut_off(&mut tx).await? };
+    let mut interrupted = Vec::new();
+    for slice in environment.scheme.slices() {
+        let is_of_slice = |file: &RecordedFile| file.owner.borrowed() == slice.owner();
+        // The scheme's reference rates concern everyone.
+        if matches!(slice, Slice::Scheme) || files.iter().any(is_of_slice) {
+            terms::check(&mut tx, environment, slice, today).await?;
+            if !dry_run {
+                interrupted.append(&mut cut_off(&mut tx, slice).await?);
+            }
+        }
+    }
     drop(tx);
     let mut tried = Vec::new();
-    for file in cut_off {
+    for file in interrupted {
         let done = go_on(environment, today, &file)
             .await
             .with_context(|| format!("continuing with {}, which was partly read", file.name))?;
@@ -104,7 +112,7 @@ async fn try_again(environment: &Environment, today: NaiveDate, file: &RecordedF
         return not(format!("{} is not there any more; have it sent again", path.display()));
     }
     let found = found(feed, &RecordedFile { name, ..file.clone() }, path)?;
-    let examined = reader::examine(&feed.delivery(&found))?;
+    let examined = reader::examine(&feed.delivery(&found)).map_err(Unreadable::from)?;
     if let Some(distrust) = examined.trust.err().filter(|distrust| Some(distrust.code) == file.code.as_deref()) {
         return Ok(Tried::Still { message: distrust.message });
     }
@@ -162,8 +170,9 @@ fn found(feed: &Feed, file: &RecordedFile, path: PathBuf) -> Result<Found> {
     Ok(Found { name: file.name.clone(), date: in_name.date, number: in_name.number, seen: Seen::of(&metadata), path })
 }
 
-/// Returns the retries that an interruption cut off.
-pub async fn cut_off(tx: &mut Tx) -> Result<Vec<RecordedFile>> {
+/// Returns the retries of a slice's files that an interruption cut off.
+pub async fn cut_off(tx: &mut Tx, slice: Slice<'_>) -> Result<Vec<RecordedFile>> {
     let unfiled = files::unfiled(tx).await?;
-    Ok(unfiled.into_iter().filter(|file| file.status == FileStatus::Reading && file.retry_of.is_some()).collect())
+    let is_retry = |file: &RecordedFile| file.status == FileStatus::Reading && file.retry_of.is_some();
+    Ok(unfiled.into_iter().filter(|file| file.owner.borrowed() == slice.owner() && is_retry(file)).collect())
 }

@@ -9,13 +9,15 @@ use anyhow::Result;
 use crate::books::environment::Environment;
 use crate::files::inbox::Found;
 use crate::files::read::source::Seen;
-use crate::scheme::Feed;
+use crate::scheme::{Feed, Slice};
 use crate::store::files::{self, RecordedFile};
 use crate::store::{Tx, done_in_inbox};
 
-/// The notes of one run that are not stored yet, by feed.
-#[derive(Default)]
-pub struct Fresh<'s>(HashMap<&'s str, (&'s Feed, Notes)>);
+/// The notes of one run for a slice that are not stored yet, by feed.
+pub struct Fresh<'s> {
+    slice: Slice<'s>,
+    notes: HashMap<&'s str, (&'s Feed, Notes)>,
+}
 
 /// File names, each with the file's state when it was handled.
 type Notes = Vec<(String, String)>;
@@ -43,6 +45,10 @@ pub fn is_dealt_with(environment: &Environment, feed: &Feed, name: &str, seen: &
 }
 
 impl<'s> Fresh<'s> {
+    pub fn of(slice: Slice<'s>) -> Fresh<'s> {
+        Fresh { slice, notes: HashMap::new() }
+    }
+
     /// Notes that a feed has handled a file that stays.
     pub async fn note(&mut self, environment: &Environment, feed: &'s Feed, found: &Found) -> Result<()> {
         let seen = found.seen.to_text();
@@ -52,22 +58,22 @@ impl<'s> Fresh<'s> {
         if !feed.keep {
             return Ok(());
         }
-        let (_, notes) = self.0.entry(&feed.name).or_insert_with(|| (feed, Vec::new()));
+        let (_, notes) = self.notes.entry(&feed.name).or_insert_with(|| (feed, Vec::new()));
         notes.push((found.name.clone(), seen));
         if notes.len() < STORED_AT_ONCE { Ok(()) } else { self.store(environment).await }
     }
 
     pub async fn store(&mut self, environment: &Environment) -> Result<()> {
         if let Ok(mut kept) = environment.kept.lock() {
-            for feed in environment.scheme.feeds.iter().filter(|feed| !feed.keep) {
+            for feed in environment.scheme.feeds_of(self.slice).filter(|feed| !feed.keep) {
                 kept.retain(&feed.name, |name| std::fs::symlink_metadata(feed.folder.join(name)).is_ok());
             }
         }
-        if self.0.is_empty() {
+        if self.notes.is_empty() {
             return Ok(());
         }
         let mut tx = environment.store.write().await?;
-        for (_, (feed, notes)) in self.0.drain() {
+        for (_, (feed, notes)) in self.notes.drain() {
             done_in_inbox::save(&mut tx, feed.owner.borrowed(), &feed.name, &notes).await?;
         }
         tx.commit().await

@@ -8,7 +8,8 @@ use super::{arrival, filing, reading, staying};
 use crate::books::environment::Environment;
 use crate::domain::intake::status::FileStatus;
 use crate::files::inbox::Found;
-use crate::files::read::{reader, source};
+use crate::files::read::reader;
+use crate::files::read::source::{self, Unreadable};
 use crate::scheme::Feed;
 use crate::store::files::{self, RecordedFile};
 use crate::store::{Tx, exceptions};
@@ -27,7 +28,7 @@ pub async fn take(
             tracing::warn!(file = found.name, "the file is still being written; the next run takes it");
             return Ok(None);
         }
-        examined => examined?,
+        examined => examined.map_err(Unreadable::from)?,
     };
     if retry_of.is_none() {
         give_up_exchanged(environment, feed, found, &examined.sha256, today).await?;

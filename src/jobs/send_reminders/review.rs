@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use super::held_back_by;
+use super::news::held_back_by;
 use super::owed::{self, Collected, OwedOrder};
 use crate::books::environment::Environment;
 use crate::domain::decide::during_day::Owed;

@@ -113,8 +113,8 @@ impl OrderStory {
         let in_suspense = suspended(&rows);
         now.extend(in_suspense.iter().map(|amount| format!("     {amount} in suspense")));
         let at = environment.now_of("watch_feeds", open_day);
-        let missing = held_back::missing_at(tx, environment, open_day, Some(at)).await?;
-        let held_back = missing.get(merchant.id.as_str()).and_then(|missing| held_back::in_words(missing));
+        let missing = held_back::missing_at(tx, environment, merchant, open_day, Some(at)).await?;
+        let held_back = held_back::in_words(&missing);
         let is_open = owed.iter().any(|owed| owed.position.is_unpaid());
         let held_back = held_back.filter(|_| is_open);
         now.extend(held_back.iter().map(|why| format!("     {why}")));

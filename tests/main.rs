@@ -11,6 +11,7 @@ mod clock;
 mod containers;
 mod corrections;
 mod crash;
+mod customer;
 mod daemon;
 mod docs;
 mod failed_close;

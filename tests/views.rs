@@ -130,6 +130,13 @@ fn every_command_prints_what_its_schema_says() {
     assert_eq!(scheme.run(&["journal", "--format", "json"]).lines().count(), entries.len());
     printed.document("view-verify", &["verify"]);
 
+    let star = printed.document("view-explain", &["explain", "T-STAR"]);
+    let customer = star["order"]["customer_id"].as_str().unwrap();
+    let what_if = ["--on", "2026-04-30", "--pay-off-on", "2026-04-30", "--extend", "3"];
+    let glance = printed.document("view-customer", &[&["customer", customer], &what_if[..]].concat());
+    let amount = |field: &str| glance[field]["owed"][0]["amount"]["minor"].as_i64();
+    assert!(amount("owed_on").is_some() && amount("owed_on") == amount("pay_off"), "{glance}");
+
     let payment = entries.iter().find(|entry| entry["kind"] == "payment" && entry["merchant_id"] == "TEA").unwrap();
     let void = ["payment", payment["cause"].as_str().unwrap(), "--void", "--reason", "a test", "--by", "wang.li"];
     let correct = [&["correct"], &void[..], &["--merchant", "TEA"]].concat();

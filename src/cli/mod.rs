@@ -5,6 +5,7 @@ mod check;
 mod check_file;
 mod close;
 mod correct;
+mod customer;
 mod exceptions;
 mod explain;
 mod files;
@@ -65,6 +66,8 @@ enum Command {
     Correct(Box<correct::Correct>),
     /// Tell an order's story: each date, amount, refusal and mail with its rule, policy version and source line.
     Explain(explain::Explain),
+    /// Answer a customer who calls: what is owed, until when, and what if; by id, email address or payment.
+    Customer(Box<customer::Customer>),
     /// Prove the books again from the facts, and every sealed day's files against their seal. Changes nothing.
     Verify(verify::Verify),
     /// Check configuration, policies, templates and schedules, and show the next runs of each job.
@@ -121,6 +124,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Ending> {
         Command::Exceptions(command) => command.run(&at).await,
         Command::Correct(command) => command.run(&at).await,
         Command::Explain(command) => command.run(&at).await,
+        Command::Customer(command) => command.run(&at).await,
         Command::Verify(command) => command.run(&at).await,
         Command::Check(command) => command.run(&at).await,
         Command::Journal(command) => command.run(&at).await,

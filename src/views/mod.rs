@@ -6,9 +6,11 @@
 //! can be added. Amounts are [`Amount`]s. Statuses and codes have the spelling of the store.
 
 mod amount;
+pub mod bank_plans;
 pub mod check;
 pub mod closed_days;
 pub mod correction;
+pub mod customer;
 pub mod exceptions;
 pub mod file_check;
 pub mod file_rows;

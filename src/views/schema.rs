@@ -8,6 +8,7 @@ use super::Document;
 use super::check::ConfigCheck;
 use super::closed_days::ClosedDays;
 use super::correction::CorrectionResult;
+use super::customer::CustomerGlance;
 use super::exceptions::{ClosedException, ExceptionList};
 use super::file_check::FileCheck;
 use super::file_rows::FileRows;
@@ -36,6 +37,7 @@ pub const VIEWS: &[View] = &[
     View { name: "view-check-policy", command: "check --policy", schema: of::<PolicyTerms> },
     View { name: "view-close", command: "close", schema: of::<ClosedDays> },
     View { name: "view-correct", command: "correct", schema: of::<CorrectionResult> },
+    View { name: "view-customer", command: "customer", schema: of::<CustomerGlance> },
     View { name: "view-exceptions", command: "exceptions", schema: of::<ExceptionList> },
     View { name: "view-exceptions-close", command: "exceptions close", schema: of::<ClosedException> },
     View { name: "view-explain", command: "explain", schema: of::<OrderStory> },

@@ -95,6 +95,8 @@ fn every_command_prints_what_its_schema_says() {
 
     let status = printed.document("view-status", &["status"]);
     assert_eq!((&status["begun"], &status["last_sealed"]["business_date"]), (&true.into(), &"2026-03-20".into()));
+    let check = printed.documents_of_status("view-status-check", &["status", "--check"], 1);
+    assert_eq!((&check[0]["ok"], &check[0]["last_sealed"]), (&false.into(), &"2026-03-20".into()));
     let files = printed.document("view-files", &["files", "--all"]);
     let has = |outcome: &str| {
         let files = files["files"].as_array().unwrap().iter();
@@ -146,6 +148,8 @@ fn every_command_prints_what_its_schema_says() {
 
     let out = scheme.path("made");
     printed.document("view-generate", &["generate", "--out", out.to_str().unwrap(), "--orders", "20"]);
+    let begun = scheme.path("begun");
+    printed.document("view-init", &["init", begun.to_str().unwrap(), "--starts-on", "2026-03-01"]);
     let row = "customer_id,name,email,locale,time_zone,credit_score,real_name_verified,bank_card_bound\n\
                C1,王芳,c1@example.com,zh-CN,Asia/Shanghai,700,true,true\nC2,李,c2@example.com,zh-CN,Nowhere,1,true,true\n";
     scheme.write("customers.csv", row);

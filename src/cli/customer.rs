@@ -6,10 +6,10 @@ use std::io::Read;
 
 use anyhow::{Context, Result, bail, ensure};
 use chrono::NaiveDate;
-use clap::ValueEnum;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment as Templates, Error, ErrorKind, Value, escape_formatter};
 
+use super::language::Lang;
 use super::open::At;
 use super::output::on_one_line;
 use super::{Ending, Misconfigured, json, say};
@@ -57,18 +57,12 @@ pub struct Customer {
     lang: Option<Lang>,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Lang {
-    En,
-    Zh,
-}
-
 /// How many settled orders, declined orders and mails are listed: the latest.
 const LISTED: usize = 5;
 
 impl Customer {
     pub async fn run(self, at: &At) -> Result<Ending> {
-        let language = self.language();
+        let language = Lang::or_locale(self.lang);
         let search = self.search()?;
         let environment = at.look().await?;
         let merchant = match &self.merchant {
@@ -109,18 +103,6 @@ impl Customer {
             (Some(address), _) => Ok(Search::Email(address.to_owned())),
             (None, Some(id)) => Ok(Search::Id(id.clone())),
             (None, None) => bail!("name a customer, an email address or a payment"),
-        }
-    }
-
-    fn language(&self) -> Language {
-        match self.lang {
-            Some(Lang::En) => Language::En,
-            Some(Lang::Zh) => Language::Zh,
-            None => {
-                let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-                let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(set);
-                Language::of(&locale.unwrap_or_default())
-            }
         }
     }
 }

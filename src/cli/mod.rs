@@ -10,9 +10,12 @@ mod exceptions;
 mod explain;
 mod files;
 pub mod generate;
+mod init;
 mod job;
 mod journal;
 mod json;
+mod language;
+mod new_folder;
 mod open;
 mod output;
 mod run;
@@ -74,6 +77,7 @@ enum Command {
     Check(check::Check),
     /// Export the journal for other tools.
     Journal(journal::Journal),
+    Init(init::Init),
     /// Make up a scheme of any size, repeatable from a seed, for trying out and for measuring.
     Generate(generate::Generate),
 }
@@ -128,6 +132,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Ending> {
         Command::Verify(command) => command.run(&at).await,
         Command::Check(command) => command.run(&at).await,
         Command::Journal(command) => command.run(&at).await,
+        Command::Init(command) => command.run(at.json),
         Command::Generate(command) => command.run(at.json).map(|()| Ending::Done),
     }
 }

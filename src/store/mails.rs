@@ -237,6 +237,12 @@ pub async fn of_order(tx: &mut Tx, merchant: &str, order_id: &str) -> Result<Vec
     Ok(with_mails)
 }
 
+/// The number of mails that could be sent by an instant and were not.
+pub async fn count_waiting(tx: &mut Tx, by: DateTime<Utc>) -> Result<i64> {
+    let sql = "SELECT COUNT(*) FROM mail WHERE status IN ('queued', 'sending') AND send_at <= $1";
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(by).fetch_one(c).await?))
+}
+
 /// A reminder of an order with the state of its mail.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct ReminderState {

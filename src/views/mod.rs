@@ -19,12 +19,14 @@ pub mod generated;
 pub mod instalment;
 pub mod job;
 pub mod journal;
+pub mod new_scheme;
 pub mod order_story;
 pub mod policy;
 pub mod retry;
 pub mod runs;
 pub mod schema;
 pub mod status;
+pub mod status_check;
 pub mod verification;
 pub mod words;
 

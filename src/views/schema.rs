@@ -16,10 +16,12 @@ use super::files::FileList;
 use super::generated::GeneratedScheme;
 use super::job::JobResult;
 use super::journal::JournalEntry;
+use super::new_scheme::NewScheme;
 use super::order_story::OrderStory;
 use super::policy::PolicyTerms;
 use super::retry::Retries;
 use super::status::Status;
+use super::status_check::StatusCheck;
 use super::verification::Verification;
 
 /// A view by its name.
@@ -45,9 +47,11 @@ pub const VIEWS: &[View] = &[
     View { name: "view-files-retry", command: "files retry", schema: of::<Retries> },
     View { name: "view-files-show", command: "files show", schema: of::<FileRows> },
     View { name: "view-generate", command: "generate", schema: of::<GeneratedScheme> },
+    View { name: "view-init", command: "init", schema: of::<NewScheme> },
     View { name: "view-job", command: "job", schema: of::<JobResult> },
     View { name: "view-journal", command: "journal", schema: of::<JournalEntry> },
     View { name: "view-status", command: "status", schema: of::<Status> },
+    View { name: "view-status-check", command: "status --check", schema: of::<StatusCheck> },
     View { name: "view-verify", command: "verify", schema: of::<Verification> },
 ];
 

@@ -106,8 +106,9 @@ fn codes_of_exceptions() -> BTreeSet<String> {
         let rows = page.lines().skip_while(|line| *line != format!("### {table}")).skip(1);
         for row in rows.take_while(|line| !line.starts_with('#')) {
             let cells: Vec<&str> = row.split('|').map(str::trim).collect();
-            if cells.len() > 3 && cells[3].starts_with('X') || cells.get(2).is_some_and(|cell| cell.contains("X (")) {
-                codes.insert(cells[1].trim_matches('`').to_owned());
+            let [_, code, outcome, opens, ..] = cells.as_slice() else { continue };
+            if code.starts_with('`') && (opens.starts_with('X') || outcome.contains("X (")) {
+                codes.insert(code.trim_matches('`').to_owned());
             }
         }
     }

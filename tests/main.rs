@@ -27,6 +27,7 @@ mod late_fees;
 mod losses;
 mod mail;
 mod matching;
+mod modes;
 mod not_fulfilled;
 mod open_day;
 mod outcomes;

@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use paylater::views::status_check::TroubleCode;
+
 use crate::support::Scheme;
 use crate::support::source::{codes_below, quoted, read, root, rust_files, table_below as table_of, without_tests};
 
@@ -22,6 +24,7 @@ const PAGES: &[&str] = &[
     "docs/profiles.md",
     "docs/releasing.md",
     "docs/rules.md",
+    "docs/runbook.md",
     "docs/schemes.md",
     "sample-data/README.md",
 ];
@@ -93,6 +96,37 @@ fn every_code_is_explained() {
     assert!(codes.contains("OVER_LIMIT") && codes.contains("FILE_EMPTY"), "codes are not found any more: {codes:?}");
     let missing: Vec<_> = codes.iter().filter(|code| !page.contains(&format!("`{code}`"))).collect();
     assert!(missing.is_empty(), "docs/file-formats.md does not mention {missing:?}");
+}
+
+/// The codes in `docs/file-formats.md` that open an exception: rows with an X, and the tables of exceptions alone.
+fn codes_of_exceptions() -> BTreeSet<String> {
+    let page = read("docs/file-formats.md");
+    let mut codes = BTreeSet::from(["NOT_FULFILLED".to_owned()]);
+    for table in ["Rows", "Files"] {
+        let rows = page.lines().skip_while(|line| *line != format!("### {table}")).skip(1);
+        for row in rows.take_while(|line| !line.starts_with('#')) {
+            let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+            let [_, code, outcome, opens, ..] = cells.as_slice() else { continue };
+            if code.starts_with('`') && (opens.starts_with('X') || outcome.contains("X (")) {
+                codes.insert(code.trim_matches('`').to_owned());
+            }
+        }
+    }
+    for table in ["Mails", "Instructions"] {
+        codes.extend(table_of(&page, table).into_iter().map(|(code, _)| code));
+    }
+    codes
+}
+
+#[test]
+fn the_runbook_has_every_exception_and_every_alert() {
+    let page = read("docs/runbook.md");
+    let exceptions = codes_of_exceptions();
+    assert!(exceptions.len() > 40, "codes are not found any more: {exceptions:?}");
+    let alerts = TroubleCode::ALL.map(|code| code.name().to_owned());
+    let all = exceptions.into_iter().chain(alerts);
+    let missing: Vec<_> = all.filter(|code| !page.contains(&format!("`{code}`"))).collect();
+    assert!(missing.is_empty(), "docs/runbook.md does not say what to do about {missing:?}");
 }
 
 #[test]

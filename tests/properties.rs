@@ -13,6 +13,7 @@ use paylater::domain::calendar::plus;
 use paylater::domain::decide::credit_record::{CreditRecord, CreditStatus, CreditStep};
 use paylater::domain::decide::end_of_day::{Decision, decide};
 use paylater::domain::decide::holds::holds;
+use paylater::domain::decide::pay_off::{owed_in_all, paid, pay_off};
 use paylater::domain::decide::position::Position;
 use paylater::domain::facts::case::Case;
 use paylater::domain::facts::fact::{Fact, What};
@@ -52,6 +53,32 @@ proptest! {
         let decided: Vec<_> = decision.positions.iter().map(walked_as).collect();
         prop_assert_eq!(decided, walked);
         prop_assert_eq!(-balance(&decision.movements, Account::CustomerCredit), credit);
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(10_000))]
+
+    /// Whoever pays what it takes to be rid of an order owes nothing at the end of the day and later; one minor unit less
+    /// is not enough.
+    #[test]
+    fn what_it_takes_to_be_rid_of_an_order((terms, case) in known_order(), on in any_day()) {
+        // What is known ahead of the day can ask for more later.
+        let case = Case { facts: case.facts.into_iter().filter(|fact| fact.effective_on <= on).collect(), ..case };
+        let minor = pay_off(&case, &terms, on).unwrap();
+        let left = |case: &Case, on| {
+            let positions = decide(case, &terms, &[], on).unwrap().positions;
+            positions.iter().map(owed_in_all).sum::<i64>()
+        };
+        if minor == 0 {
+            prop_assert_eq!(left(&case, on), 0);
+            return Ok(());
+        }
+        let paid_off = paid(&case, minor, on);
+        for later in [on, plus(on, 1), plus(on, 40)] {
+            prop_assert_eq!(left(&paid_off, later), 0, "{} paid on {}, left on {}", minor, on, later);
+        }
+        prop_assert!(minor == 1 || left(&paid(&case, minor - 1, on), on) > 0, "{minor} is more than it takes");
     }
 }
 

@@ -95,6 +95,8 @@ fn every_command_prints_what_its_schema_says() {
 
     let status = printed.document("view-status", &["status"]);
     assert_eq!((&status["begun"], &status["last_sealed"]["business_date"]), (&true.into(), &"2026-03-20".into()));
+    let check = printed.documents_of_status("view-status-check", &["status", "--check"], 1);
+    assert_eq!((&check[0]["ok"], &check[0]["last_sealed"]), (&false.into(), &"2026-03-20".into()));
     let files = printed.document("view-files", &["files", "--all"]);
     let has = |outcome: &str| {
         let files = files["files"].as_array().unwrap().iter();
@@ -130,6 +132,13 @@ fn every_command_prints_what_its_schema_says() {
     assert_eq!(scheme.run(&["journal", "--format", "json"]).lines().count(), entries.len());
     printed.document("view-verify", &["verify"]);
 
+    let star = printed.document("view-explain", &["explain", "T-STAR"]);
+    let customer = star["order"]["customer_id"].as_str().unwrap();
+    let what_if = ["--on", "2026-04-30", "--pay-off-on", "2026-04-30", "--extend", "3"];
+    let glance = printed.document("view-customer", &[&["customer", customer], &what_if[..]].concat());
+    let amount = |field: &str| glance[field]["owed"][0]["amount"]["minor"].as_i64();
+    assert!(amount("owed_on").is_some() && amount("owed_on") == amount("pay_off"), "{glance}");
+
     let payment = entries.iter().find(|entry| entry["kind"] == "payment" && entry["merchant_id"] == "TEA").unwrap();
     let void = ["payment", payment["cause"].as_str().unwrap(), "--void", "--reason", "a test", "--by", "wang.li"];
     let correct = [&["correct"], &void[..], &["--merchant", "TEA"]].concat();
@@ -139,6 +148,8 @@ fn every_command_prints_what_its_schema_says() {
 
     let out = scheme.path("made");
     printed.document("view-generate", &["generate", "--out", out.to_str().unwrap(), "--orders", "20"]);
+    let begun = scheme.path("begun");
+    printed.document("view-init", &["init", begun.to_str().unwrap(), "--starts-on", "2026-03-01"]);
     let row = "customer_id,name,email,locale,time_zone,credit_score,real_name_verified,bank_card_bound\n\
                C1,王芳,c1@example.com,zh-CN,Asia/Shanghai,700,true,true\nC2,李,c2@example.com,zh-CN,Nowhere,1,true,true\n";
     scheme.write("customers.csv", row);

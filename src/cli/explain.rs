@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 
 use super::open::At;
+use super::output::on_one_line;
 use super::table::{print_fields, print_wrapped};
 use super::{Ending, Misconfigured, json, say};
 use crate::books::environment::Environment;
@@ -84,12 +85,4 @@ fn print(story: &OrderStory) {
     for line in &story.now {
         print_wrapped(&on_one_line(line));
     }
-}
-
-/// Escapes control characters, line breaks and direction marks. Text from senders' files must not control the terminal
-/// or look like paylater's own lines.
-fn on_one_line(text: &str) -> String {
-    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let shown = |c: char| if c.is_control() || turns(c) { c.escape_default().to_string() } else { c.to_string() };
-    text.chars().map(shown).collect()
 }

@@ -12,11 +12,11 @@ mod story;
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, ensure};
 use chrono::{Duration, NaiveDate};
 use rust_decimal::Decimal;
 
-use super::{json, say};
+use super::{json, new_folder, say};
 use crate::domain::words::count;
 use crate::views::generated::GeneratedScheme;
 use dice::{Dice, Whose};
@@ -108,7 +108,7 @@ impl Generate {
             count(self.customers, "customer"),
             count(self.merchants, "merchant")
         );
-        self.refuse_a_used_folder()?;
+        new_folder::make(&self.out)?;
         let people = People { seed: self.seed, customers: self.customers, merchants: self.merchants };
         let merchants: Vec<Merchant> =
             (0..self.merchants).map(|number| Merchant::new(number, self.merchants)).collect();
@@ -169,19 +169,6 @@ impl Generate {
     fn last_day(&self) -> NaiveDate {
         let days = if self.orders_only { 1 } else { self.days };
         self.starts_on + Duration::days(i64::from(days) - 1)
-    }
-
-    fn refuse_a_used_folder(&self) -> Result<()> {
-        match std::fs::read_dir(&self.out) {
-            Ok(mut entries) => {
-                ensure!(entries.next().is_none(), "{} is not empty; choose a new folder", self.out.display());
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => {
-                bail!(anyhow::Error::new(error).context(format!("opening the folder {}", self.out.display())))
-            }
-        }
-        std::fs::create_dir_all(&self.out).with_context(|| format!("making the folder {}", self.out.display()))
     }
 }
 

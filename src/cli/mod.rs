@@ -5,13 +5,17 @@ mod check;
 mod check_file;
 mod close;
 mod correct;
+mod customer;
 mod exceptions;
 mod explain;
 mod files;
 pub mod generate;
+mod init;
 mod job;
 mod journal;
 mod json;
+mod language;
+mod new_folder;
 mod open;
 mod output;
 mod pause;
@@ -80,12 +84,15 @@ enum Command {
     Correct(Box<correct::Correct>),
     /// Show an order's history: each date, amount, refusal and mail, with its rule, policy version and source line.
     Explain(explain::Explain),
+    /// Answer a customer who calls: what is owed, until when, and what if; by id, email address or payment.
+    Customer(Box<customer::Customer>),
     /// Recompute the books from the facts, and compare every sealed day's files with their seal. Changes nothing.
     Verify(verify::Verify),
     /// Check configuration, policies, templates and schedules, and show the next runs of each job.
     Check(check::Check),
     /// Export the journal for other tools.
     Journal(journal::Journal),
+    Init(init::Init),
     /// Generate an invented scheme of any size from a seed, to try paylater out or to measure it.
     Generate(generate::Generate),
 }
@@ -144,9 +151,11 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Ending> {
         Command::Exceptions(command) => command.run(&at).await,
         Command::Correct(command) => command.run(&at).await,
         Command::Explain(command) => command.run(&at).await,
+        Command::Customer(command) => command.run(&at).await,
         Command::Verify(command) => command.run(&at).await,
         Command::Check(command) => command.run(&at).await,
         Command::Journal(command) => command.run(&at).await,
+        Command::Init(command) => command.run(at.json),
         Command::Generate(command) => command.run(at.json).map(|()| Ending::Done),
     }
 }

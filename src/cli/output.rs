@@ -27,6 +27,14 @@ macro_rules! remark {
 }
 pub(super) use remark;
 
+/// Escapes control characters, line breaks and direction marks. Text from senders' files must not control the terminal
+/// or look like paylater's own lines.
+pub fn on_one_line(text: &str) -> String {
+    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let shown = |c: char| if c.is_control() || turns(c) { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(shown).collect()
+}
+
 pub fn print_line(line: Arguments<'_>) {
     if CLOSED.load(Ordering::Relaxed) {
         return;

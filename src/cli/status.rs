@@ -6,16 +6,27 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 
 use super::open::At;
+use super::output::on_one_line;
 use super::table::{print_box, print_fields};
 use super::{Ending, json, say};
 use crate::books::environment::Environment;
 use crate::domain::intake::status::FileStatus;
 use crate::domain::words::count;
 use crate::views::Tally;
+use crate::views::runs::DaemonState;
 use crate::views::status::{self, DAYS_BACK, Proved};
+use crate::views::status_check::StatusCheck;
 
 #[derive(clap::Args)]
-pub struct Status {}
+pub struct Status {
+    /// Print one line for cron and Nagios, OK or the reasons to look, and exit with 1 if there is one.
+    #[arg(long)]
+    check: bool,
+
+    /// How many days an exception may be open.
+    #[arg(long, value_name = "DAYS", requires = "check", default_value = "7", value_parser = clap::value_parser!(i64).range(0..=3650))]
+    max_age: i64,
+}
 
 /// The width of the labels.
 const LABELS: u16 = 20;
@@ -24,6 +35,15 @@ impl Status {
     pub async fn run(self, at: &At) -> Result<Ending> {
         let environment = at.look().await?;
         let mut tx = environment.store.read().await?;
+        if self.check {
+            let check = StatusCheck::load(&mut tx, &environment, self.max_age).await?;
+            if at.json {
+                json::print(&check)?;
+            } else {
+                say!("{}", on_a_line(&check));
+            }
+            return Ok(if check.ok { Ending::Done } else { Ending::Failures });
+        }
         let status = status::Status::load(&mut tx, &environment).await?;
         if at.json {
             json::print(&status)?;
@@ -34,6 +54,17 @@ impl Status {
         }
         Ok(if status.has_failures() { Ending::Failures } else { Ending::Done })
     }
+}
+
+/// Returns the check as one line. Nagios takes what follows a `|` as figures.
+fn on_a_line(check: &StatusCheck) -> String {
+    if check.ok {
+        let sealed = check.last_sealed.map_or("no day is sealed yet".to_owned(), |day| format!("{day} is sealed"));
+        return format!("OK: {sealed}, {} is open", check.business_date);
+    }
+    let reasons = check.reasons.iter().map(|reason| format!("{}: {}", reason.code.name(), reason.message));
+    let line = format!("TROUBLE: {}", reasons.collect::<Vec<_>>().join("; "));
+    on_one_line(&line.replace(['\n', '\r', '|'], " "))
 }
 
 fn print(status: &status::Status, environment: &Environment) {
@@ -64,11 +95,13 @@ fn print(status: &status::Status, environment: &Environment) {
         field("held back", format!("{}: {}", held_back.merchant_id, held_back.message));
     }
     if let Some(daemon) = &status.daemon {
-        let text = match daemon.state.as_str() {
-            "running" => format!("running as {} since {}", daemon.node, time(daemon.started_at)),
-            "stopped" => format!("stopped at {}", time(daemon.seen_at)),
-            "silent" => format!("runs as {}, but gives no sign of life since {}", daemon.node, time(daemon.seen_at)),
-            _ => format!("not running: {} was killed after {}", daemon.node, time(daemon.seen_at)),
+        let text = match daemon.state {
+            DaemonState::Running => format!("running as {} since {}", daemon.node, time(daemon.started_at)),
+            DaemonState::Stopped => format!("stopped at {}", time(daemon.seen_at)),
+            DaemonState::Silent => {
+                format!("runs as {}, but gives no sign of life since {}", daemon.node, time(daemon.seen_at))
+            }
+            DaemonState::Killed => format!("not running: {} was killed after {}", daemon.node, time(daemon.seen_at)),
         };
         field("daemon", text);
     }

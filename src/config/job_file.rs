@@ -12,8 +12,8 @@ use serde::Deserialize;
 use super::toml::{Problems, Rules, read, read_as, time_zone};
 use crate::scheme::{CatchUp, JobFile, Retries, Schedule, Times, is_part_of_close};
 
-/// The job files that come with paylater. A folder named in the configuration can replace them.
-const BUILT_IN: &[(&str, &str)] = &[
+/// The job files that come with paylater, by name. A folder named in the configuration can replace them.
+pub const BUILT_IN: &[(&str, &str)] = &[
     ("ingest_files", include_str!("../../jobs/ingest_files.toml")),
     ("watch_feeds", include_str!("../../jobs/watch_feeds.toml")),
     ("assess_positions", include_str!("../../jobs/assess_positions.toml")),

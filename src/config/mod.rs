@@ -17,6 +17,7 @@ mod scheme_file;
 mod toml;
 
 pub use calendar_file::Calendars;
+pub use job_file::BUILT_IN as BUILT_IN_JOBS;
 pub use load::{load, load_feed};
 pub use policy_file::{Parent, Version, written_out};
 pub use schemas::Written;

@@ -26,14 +26,14 @@ impl Language {
         }
     }
 
-    pub(super) fn day(self, day: NaiveDate) -> String {
+    pub fn day(self, day: NaiveDate) -> String {
         match self {
             Language::Zh => day.format("%Y年%-m月%-d日").to_string(),
             Language::En => day.format("%-d %B %Y").to_string(),
         }
     }
 
-    pub(super) fn money(self, currency: Currency, minor: i64) -> String {
+    pub fn money(self, currency: Currency, minor: i64) -> String {
         let symbol = match (self, currency.code()) {
             (Language::Zh, "CNY") => "¥",
             (_, code) => code,

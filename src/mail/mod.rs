@@ -5,7 +5,7 @@
 //! an address.
 
 pub mod compose;
-mod language;
+pub mod language;
 mod send_error;
 mod smtp;
 mod templates;

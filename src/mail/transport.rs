@@ -4,6 +4,7 @@
 //! confirmed a message, only the caller's record shows that the mail may have been sent.
 
 use std::io::{self, Write as _};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -69,7 +70,8 @@ impl Memory {
 
 /// Writes a file atomically. A mail that is sent again replaces its file.
 fn write_file(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    std::fs::create_dir_all(folder)?;
+    // Mails have names and addresses: the folder is the owner's, whatever the umask.
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let part = folder.join(format!(".{name}.part"));
     let mut file = std::fs::File::create(&part)?;
     file.write_all(bytes)?;

@@ -1,6 +1,7 @@
 //! Opens the store: exclusively, to work in it, or to read it. Reading creates nothing, changes nothing and waits for no other
 //! process.
 
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -185,6 +186,7 @@ async fn open_sqlite(path: &Path) -> Result<Pools> {
         .page_size(PAGE_BYTES)
         .pragma("wal_autocheckpoint", PAGES_FOLDED.to_string());
     let opening = || format!("opening the SQLite store {}", path.display());
+    make_private(path).with_context(opening)?;
     let writer = SqlitePoolOptions::new()
         .max_connections(1)
         .acquire_timeout(LONGEST_TRANSACTION)
@@ -193,6 +195,15 @@ async fn open_sqlite(path: &Path) -> Result<Pools> {
     let writer = writer.with_context(opening)?;
     let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options).await.with_context(opening)?;
     Ok(Pools::Sqlite { path: path.to_owned(), writer: Some(writer), readers })
+}
+
+/// Makes the file if it is missing, for its owner only, whatever the umask: the books have names and addresses. SQLite gives
+/// its log the same mode.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(why) if why.kind() != std::io::ErrorKind::AlreadyExists => Err(why),
+        _ => Ok(()),
+    }
 }
 
 async fn read_sqlite(path: &Path) -> Result<Option<Pools>> {

@@ -201,6 +201,12 @@ pub async fn existing(tx: &mut Tx, ids: &[&str]) -> Result<HashSet<String>> {
     Ok(ids.into_iter().collect())
 }
 
+/// The customers with this email address, in whatever case it is written, at most `limit`.
+pub async fn with_email(tx: &mut Tx, email: &str, limit: i64) -> Result<Vec<String>> {
+    let sql = "SELECT customer_id FROM customer WHERE lower(email) = lower($1) ORDER BY customer_id LIMIT $2";
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(email).bind(limit).fetch_all(c).await?))
+}
+
 /// Saves a merchant's new and changed agreements.
 pub async fn save_agreements(
     tx: &mut Tx,
@@ -310,6 +316,12 @@ pub async fn mail_failed(tx: &mut Tx, customer_id: &str, on: NaiveDate) -> Resul
     let sql = "UPDATE customer SET mail_failed_on = $2 WHERE customer_id = $1";
     on_engine!(tx, |c| sqlx::query(sql).bind(customer_id).bind(on).execute(c).await.map(|_| ()))?;
     Ok(())
+}
+
+/// The business date on which the customer's address was refused permanently.
+pub async fn mail_failed_on(tx: &mut Tx, customer_id: &str) -> Result<Option<NaiveDate>> {
+    let sql = "SELECT mail_failed_on FROM customer WHERE customer_id = $1 AND mail_failed_on IS NOT NULL";
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(customer_id).fetch_optional(c).await?))
 }
 
 /// The customers among these whose address was refused permanently.

@@ -338,6 +338,12 @@ pub async fn open_with_code(tx: &mut Tx, codes: &[&str], limit: i64) -> Result<V
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(codes).bind(limit).fetch_all(c).await?))
 }
 
+/// The number of exceptions that were opened before a day and are still open, and the day of the oldest.
+pub async fn open_since_before(tx: &mut Tx, day: NaiveDate) -> Result<(i64, Option<NaiveDate>)> {
+    let sql = "SELECT COUNT(*), MIN(opened_on) FROM exception WHERE resolved_on IS NULL AND opened_on < $1";
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(day).fetch_one(c).await?))
+}
+
 /// The number of open exceptions by code, for all merchants and the scheme.
 pub async fn count_open(tx: &mut Tx) -> Result<Vec<(String, i64)>> {
     let sql = "SELECT code, COUNT(*) FROM exception WHERE resolved_on IS NULL GROUP BY code ORDER BY code";

@@ -284,6 +284,41 @@ pub async fn of_order(tx: &mut Tx, merchant: &str, order_id: &str) -> Result<Vec
     Ok(with_mails)
 }
 
+/// The number of mails that could be sent by an instant and were not.
+pub async fn count_waiting(tx: &mut Tx, by: DateTime<Utc>) -> Result<i64> {
+    let sql = "SELECT COUNT(*) FROM mail WHERE status IN ('queued', 'sending') AND send_at <= $1";
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(by).fetch_one(c).await?))
+}
+
+/// A reminder of an order with the state of its mail.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct ReminderState {
+    pub order_id: String,
+    /// Of its mail, if it is in one.
+    pub template: String,
+    pub business_date: NaiveDate,
+    /// Why it is in no mail.
+    pub suppressed: Option<String>,
+    pub mail_no: Option<i64>,
+    /// The status of its mail, and what went wrong with it.
+    pub mail: Option<String>,
+    pub error: Option<String>,
+}
+
+/// The reminders of these orders, in chronological order.
+pub async fn of_orders(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<Vec<ReminderState>> {
+    let sql = sql_for(
+        tx,
+        "SELECT r.order_id, r.business_date, r.suppressed, r.mail_no, m.status AS mail, m.error,
+                CASE WHEN r.suppressed IS NULL AND m.mail_no IS NOT NULL THEN m.template ELSE r.template END AS template
+         FROM reminder r LEFT JOIN mail m ON m.mail_no = r.mail_no
+         WHERE r.merchant_id = $1 AND r.order_id IN {keys $2}
+         ORDER BY r.business_date, r.mail_no, r.order_id, r.instalment, r.step",
+    );
+    let keys = key_set(order_ids.iter().copied());
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(keys).fetch_all(c).await?))
+}
+
 /// The number of mails by status on the days from..=to.
 pub async fn counts(tx: &mut Tx, from: NaiveDate, to: NaiveDate) -> Result<Vec<(MailStatus, i64)>> {
     let sql = "SELECT status, COUNT(*) FROM mail WHERE business_date BETWEEN $1 AND $2 GROUP BY status ORDER BY status";

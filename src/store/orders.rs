@@ -229,6 +229,16 @@ pub async fn load(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<Vec
     rows.into_iter().map(OrderRow::into_order).collect()
 }
 
+/// All orders of a customer at a merchant, accepted or declined, in the order in which they were placed.
+pub async fn of_customer(tx: &mut Tx, merchant: &str, customer: &str) -> Result<Vec<StoredOrder>> {
+    let sql =
+        format!("{SELECT_ORDER} WHERE merchant_id = $1 AND customer_id = $2 ORDER BY ordered_on, ordered_at, order_id");
+    let sql = sqlx::AssertSqlSafe(sql);
+    let rows: Vec<OrderRow> =
+        on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(customer).fetch_all(c).await?);
+    rows.into_iter().map(OrderRow::into_order).collect()
+}
+
 /// Accepted orders that may have been open at the end of a sealed day, by key, after `after`.
 pub async fn open_at(tx: &mut Tx, merchant: &str, day: NaiveDate, after: &str, limit: i64) -> Result<Vec<StoredOrder>> {
     let sql = format!(

@@ -6,9 +6,11 @@
 //! can be added. Amounts are [`Amount`]s. Statuses and codes have the spelling of the store.
 
 mod amount;
+pub mod bank_plans;
 pub mod check;
 pub mod closed_days;
 pub mod correction;
+pub mod customer;
 pub mod exceptions;
 pub mod file_check;
 pub mod file_rows;
@@ -17,12 +19,14 @@ pub mod generated;
 pub mod instalment;
 pub mod job;
 pub mod journal;
+pub mod new_scheme;
 pub mod order_story;
 pub mod policy;
 pub mod retry;
 pub mod runs;
 pub mod schema;
 pub mod status;
+pub mod status_check;
 pub mod verification;
 
 use std::collections::BTreeMap;

@@ -98,8 +98,19 @@ pub struct Daemon {
     pub started_at: DateTime<Utc>,
     /// Its last sign of life.
     pub seen_at: DateTime<Utc>,
-    /// running; silent (it runs, and has given no sign of life for ten minutes); stopped (as asked); killed.
-    pub state: String,
+    pub state: DaemonState,
+}
+
+/// The state of the daemon that was seen last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DaemonState {
+    Running,
+    /// It runs, and has given no sign of life for ten minutes.
+    Silent,
+    /// It stopped as asked.
+    Stopped,
+    Killed,
 }
 
 /// A daemon gives a sign of life every 15 seconds, except during a long transaction.
@@ -109,13 +120,13 @@ impl Daemon {
     pub async fn load(tx: &mut Tx, store: &Store) -> Result<Option<Daemon>> {
         let Some(node) = nodes::last_seen(tx).await? else { return Ok(None) };
         let state = match (store.has_daemon().await?, node.stopped_at) {
-            (true, _) if clock::now() - node.seen_at > SILENT_AFTER => "silent",
-            (true, _) => "running",
-            (false, Some(_)) => "stopped",
-            (false, None) => "killed",
+            (true, _) if clock::now() - node.seen_at > SILENT_AFTER => DaemonState::Silent,
+            (true, _) => DaemonState::Running,
+            (false, Some(_)) => DaemonState::Stopped,
+            (false, None) => DaemonState::Killed,
         };
         let NodeRow { node, version, started_at, seen_at, .. } = node;
-        Ok(Some(Daemon { node, version, started_at, seen_at, state: state.to_owned() }))
+        Ok(Some(Daemon { node, version, started_at, seen_at, state }))
     }
 }
 

@@ -8,6 +8,7 @@ use super::Document;
 use super::check::ConfigCheck;
 use super::closed_days::ClosedDays;
 use super::correction::CorrectionResult;
+use super::customer::CustomerGlance;
 use super::exceptions::{ClosedException, ExceptionList};
 use super::file_check::FileCheck;
 use super::file_rows::FileRows;
@@ -15,11 +16,13 @@ use super::files::FileList;
 use super::generated::GeneratedScheme;
 use super::job::JobResult;
 use super::journal::JournalEntry;
+use super::new_scheme::NewScheme;
 use super::order_story::OrderStory;
 use super::policy::PolicyTerms;
 use super::retry::Retries;
 use super::runs::{Backfill, JobSwitch, RunAttempts, RunList};
 use super::status::Status;
+use super::status_check::StatusCheck;
 use super::verification::Verification;
 
 /// A view by its name.
@@ -38,6 +41,7 @@ pub const VIEWS: &[View] = &[
     View { name: "view-check-policy", command: "check --policy", schema: of::<PolicyTerms> },
     View { name: "view-close", command: "close", schema: of::<ClosedDays> },
     View { name: "view-correct", command: "correct", schema: of::<CorrectionResult> },
+    View { name: "view-customer", command: "customer", schema: of::<CustomerGlance> },
     View { name: "view-exceptions", command: "exceptions", schema: of::<ExceptionList> },
     View { name: "view-exceptions-close", command: "exceptions close", schema: of::<ClosedException> },
     View { name: "view-explain", command: "explain", schema: of::<OrderStory> },
@@ -45,6 +49,7 @@ pub const VIEWS: &[View] = &[
     View { name: "view-files-retry", command: "files retry", schema: of::<Retries> },
     View { name: "view-files-show", command: "files show", schema: of::<FileRows> },
     View { name: "view-generate", command: "generate", schema: of::<GeneratedScheme> },
+    View { name: "view-init", command: "init", schema: of::<NewScheme> },
     View { name: "view-job", command: "job", schema: of::<JobResult> },
     View { name: "view-journal", command: "journal", schema: of::<JournalEntry> },
     View { name: "view-pause", command: "pause", schema: of::<JobSwitch> },
@@ -52,6 +57,7 @@ pub const VIEWS: &[View] = &[
     View { name: "view-runs", command: "runs", schema: of::<RunList> },
     View { name: "view-runs-show", command: "runs show", schema: of::<RunAttempts> },
     View { name: "view-status", command: "status", schema: of::<Status> },
+    View { name: "view-status-check", command: "status --check", schema: of::<StatusCheck> },
     View { name: "view-verify", command: "verify", schema: of::<Verification> },
 ];
 

@@ -30,6 +30,7 @@ mod known_order;
 pub mod late_fee;
 pub mod opening;
 pub mod order_fees;
+pub mod pay_off;
 pub mod position;
 pub mod principal;
 pub mod reminders;

@@ -1,10 +1,11 @@
 //! A case: an order with its facts and their corrections, as known today or on an earlier day.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 
 use super::correction::{Correction, History};
-use super::fact::{Fact, FactKind};
+use super::fact::{Fact, FactKind, What};
 use super::order::Order;
+use super::source::Source;
 
 /// An order with everything known about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +57,20 @@ impl Case {
         self.facts.iter().find(|fact| fact.id == id && fact.what.kind() == kind)
     }
 
+    /// The same case with one more fact, as if it were known already: what would follow from it?
+    pub fn with(&self, what: &What, effective_at: DateTime<Utc>, effective_on: NaiveDate) -> Case {
+        let mut more = self.clone();
+        more.facts.push(Fact {
+            id: String::new(),
+            effective_at,
+            effective_on,
+            booked_on: effective_on,
+            source: Source::default(),
+            what: what.clone(),
+        });
+        more
+    }
+
     /// The same case without one fact.
     pub fn without(&self, kind: FactKind, id: &str) -> Case {
         let mut rest = self.clone();
@@ -74,11 +89,7 @@ impl Case {
 
 #[cfg(test)]
 mod tests {
-    use chrono::{DateTime, Utc};
-
     use super::*;
-    use crate::domain::facts::fact::What;
-    use crate::domain::facts::source::Source;
     use crate::domain::money::Currency;
 
     fn day(n: u32) -> NaiveDate {

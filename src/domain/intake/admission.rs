@@ -13,7 +13,6 @@ use crate::domain::decide::end_of_day::decide;
 use crate::domain::decide::holds::holds;
 use crate::domain::facts::case::Case;
 use crate::domain::facts::fact::{Fact, What};
-use crate::domain::facts::source::Source;
 use crate::domain::terms::policy::Terms;
 use crate::domain::words::count;
 
@@ -163,21 +162,12 @@ fn admit_due_dates(case: &Case, terms: &Terms, what: &What, effective_on: NaiveD
     if terms.days_off.is_none() {
         return Ok(());
     }
-    Ok(due_dates_are_known(&joined(case, what, effective_on), terms)?)
+    Ok(due_dates_are_known(&case.with(what, midnight(effective_on), effective_on), terms)?)
 }
 
-/// Returns the case with one more fact.
-fn joined(case: &Case, what: &What, effective_on: NaiveDate) -> Case {
-    let mut joined = case.clone();
-    joined.facts.push(Fact {
-        id: String::new(),
-        effective_at: effective_on.and_time(NaiveTime::MIN).and_utc(),
-        effective_on,
-        booked_on: effective_on,
-        source: Source::default(),
-        what: what.clone(),
-    });
-    joined
+/// Returns the instant at which a fact that has only a date happened.
+fn midnight(day: NaiveDate) -> DateTime<Utc> {
+    day.and_time(NaiveTime::MIN).and_utc()
 }
 
 /// Whether a refund that the provider paid to the customer itself is consistent with the known facts of the order. The
@@ -310,7 +300,7 @@ fn admit_effect(case: &Case, terms: &Terms, what: &What, asked_on: NaiveDate) ->
     let last_due = |case: &Case| -> Result<Option<NaiveDate>, NoYear> {
         Ok(due_date_workings(case, terms, asked_on)?.into_iter().flatten().map(|way| way.due_on).max())
     };
-    match (last_due(case)?, last_due(&joined(case, what, asked_on))?) {
+    match (last_due(case)?, last_due(&case.with(what, midnight(asked_on), asked_on))?) {
         (Some(due_on), Some(extended)) if extended <= due_on => Err(Refusal::ExtensionNoEffect { days, due_on }),
         _ => Ok(()),
     }

@@ -1,12 +1,9 @@
 //! An order's debits and pay-outs in words: the instructions to the bank, its answers, and the next instruction.
 
-use anyhow::Result;
 use chrono::NaiveDate;
 
 use super::words::{self, StoryLine};
-use crate::domain::bank::debit;
-use crate::domain::bank::instruction::{Answer, Attempt, Direction, Next};
-use crate::domain::bank::pay_out::{self, Credit};
+use crate::domain::bank::instruction::{Answer, Attempt, Direction};
 use crate::domain::calendar::plus;
 use crate::domain::decide::holds::{HeldDays, holds};
 use crate::domain::decide::position::Position;
@@ -16,17 +13,7 @@ use crate::domain::terms::instructions::{DebitRule, PayOutRule, Retry};
 use crate::domain::terms::policy::Terms;
 use crate::store::instructions::StoredInstruction;
 use crate::store::journal::JournalRow;
-use crate::store::{Tx, instructions};
-
-/// Returns the instructions of an order with their answers, debits first.
-pub async fn load(tx: &mut Tx, merchant: &str, order_id: &str) -> Result<Vec<StoredInstruction>> {
-    let mut all = Vec::new();
-    for direction in Direction::ALL {
-        let mut of_order = instructions::of_orders(tx, merchant, direction, &[order_id]).await?;
-        all.extend(of_order.remove(order_id).unwrap_or_default());
-    }
-    Ok(all)
-}
+use crate::views::bank_plans::{self, NextDebit, PayBack};
 
 pub fn lines(case: &Case, terms: &Terms, all: &[StoredInstruction], open_day: NaiveDate) -> Vec<StoryLine> {
     let mut lines = Vec::new();
@@ -81,21 +68,14 @@ pub fn next_debit(
     all: &[StoredInstruction],
     open_day: NaiveDate,
 ) -> Option<String> {
-    let rule = terms.debit.as_ref()?;
-    let facts = case.effective_by(open_day);
-    let held = HeldDays::by(HoldEffect::Debit, &holds(&facts, terms), terms);
-    let of_instalment = all.iter().filter(|stored| stored.direction == Direction::Debit);
-    let attempts: Vec<&Attempt> = of_instalment
-        .map(|stored| &stored.attempt)
-        .filter(|attempt| attempt.instalment == position.instalment && attempt.instructed_on < open_day)
-        .collect();
-    let by_hold = if held.covers(open_day) { ", as a hold stops debits until then" } else { "" };
-    Some(match debit::next(rule, position, &attempts, &held, open_day) {
-        Next::Now(_) => "the bank is asked for it with today's files".to_owned(),
-        Next::On(day) => format!("the bank is asked for it on {day}{by_hold}"),
-        Next::Nothing if position.is_open() && position.due_on.is_some() => "the bank has not answered yet".to_owned(),
-        Next::Nothing => return None,
-        Next::Exhausted => "the bank is not asked for it again".to_owned(),
+    Some(match bank_plans::next_debit(case, terms, position, all, open_day)? {
+        NextDebit::Today => "the bank is asked for it with today's files".to_owned(),
+        NextDebit::On { day, held: true } => {
+            format!("the bank is asked for it on {day}, as a hold stops debits until then")
+        }
+        NextDebit::On { day, held: false } => format!("the bank is asked for it on {day}"),
+        NextDebit::Asked => "the bank has not answered yet".to_owned(),
+        NextDebit::NotAgain => "the bank is not asked for it again".to_owned(),
     })
 }
 
@@ -107,39 +87,21 @@ pub fn credit(
     in_arrears: bool,
     open_day: NaiveDate,
 ) -> Option<String> {
-    let (mut minor, mut since) = (0, open_day);
-    for row in booked {
-        let more = pay_out::credit_of(&row.movement, row.minor);
-        if minor <= 0 && more > 0 {
-            since = row.business_date;
-        }
-        minor += more;
-    }
     let currency = booked.first()?.currency;
     let amount = |minor: i64| format!("{} {currency}", currency.plain(minor));
-    match minor {
-        0 => None,
-        ..0 => Some(format!("     {} of credit was paid out that is not the customer's", amount(-minor))),
-        _ => {
-            let attempts = all.iter().filter(|stored| stored.direction == Direction::PayOut);
-            let attempts: Vec<&Attempt> = attempts.map(|stored| &stored.attempt).collect();
-            let next = terms
-                .pay_out
-                .as_ref()
-                .map(|rule| pay_out::next(rule, Credit { minor, since, in_arrears }, &attempts, open_day));
-            let when = match next {
-                Some(Next::Now(_)) => "to be paid back with today's files".to_owned(),
-                Some(Next::On(day)) => format!("to be paid back on {day}"),
-                Some(Next::Nothing) if attempts.iter().any(|attempt| attempt.is_open(open_day)) => {
-                    "the bank was asked to pay it back and has not answered yet".to_owned()
-                }
-                Some(Next::Nothing) => "kept while something is overdue".to_owned(),
-                Some(Next::Exhausted) => "the bank could not pay it back".to_owned(),
-                None => "not paid back automatically".to_owned(),
-            };
-            Some(format!("     {} of customer credit: {when}", amount(minor)))
-        }
+    let credit = bank_plans::credit(booked, in_arrears, open_day)?;
+    if credit.minor < 0 {
+        return Some(format!("     {} of credit was paid out that is not the customer's", amount(-credit.minor)));
     }
+    let when = match bank_plans::pay_back(credit, terms, all, open_day) {
+        PayBack::Today => "to be paid back with today's files".to_owned(),
+        PayBack::On(day) => format!("to be paid back on {day}"),
+        PayBack::Asked => "the bank was asked to pay it back and has not answered yet".to_owned(),
+        PayBack::Kept => "kept while something is overdue".to_owned(),
+        PayBack::Failed => "the bank could not pay it back".to_owned(),
+        PayBack::ByHand => "not paid back automatically".to_owned(),
+    };
+    Some(format!("     {} of customer credit: {when}", amount(credit.minor)))
 }
 
 pub fn debit_rule(rule: &DebitRule) -> String {

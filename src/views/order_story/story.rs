@@ -29,6 +29,7 @@ use crate::store::{
     Tx, corrections, credit_record, facts, file_rows, files, journal, mails, orders, positions, scheme,
 };
 use crate::views::Amount;
+use crate::views::bank_plans;
 use crate::views::instalment::Instalment;
 
 impl OrderStory {
@@ -51,7 +52,7 @@ impl OrderStory {
         };
         let facts = facts::with_notes(tx, &merchant.id, &ids).await?;
         let corrections = corrections::of_orders(tx, &merchant.id, &ids).await?.remove(order_id).unwrap_or_default();
-        let asked = bank::load(tx, &merchant.id, order_id).await?;
+        let asked = bank_plans::instructions_of(tx, &merchant.id, &ids).await?.remove(order_id).unwrap_or_default();
         let sources = facts.iter().map(|(_, fact, _)| fact.source.file_no).chain([stored.order.source.file_no]);
         let bills = Bills::load(tx, &merchant.id, order_id).await?;
         let sources = sources.chain(bills.files());

@@ -18,7 +18,7 @@ use super::environment::Environment;
 use crate::clock;
 use crate::domain::calendar::plus;
 use crate::files::reports::{Manifest, seal, sha256_of};
-use crate::store::fingerprints::{self, PartPrint};
+use crate::store::fingerprints::{self, Form, PartPrint};
 use crate::store::scheme::{Days, SealedDay};
 use crate::store::{Tx, journal, scheme};
 
@@ -168,7 +168,7 @@ pub async fn keep(tx: &mut Tx, day: NaiveDate) -> Result<()> {
     for (merchant, _) in prints.iter().filter(|(merchant, _)| !merchant.is_empty()) {
         let Some(since) = scheme::missing_since(tx, merchant, day).await? else { continue };
         for earlier in since.iter_days().take_while(|earlier| *earlier < day) {
-            let prints = vec![(merchant.clone(), fingerprints::of(tx, merchant, earlier).await?)];
+            let prints = vec![(merchant.clone(), fingerprints::of(tx, merchant, earlier, Form::NOW).await?)];
             fingerprints::keep(tx, earlier, &prints).await?;
         }
     }
@@ -182,7 +182,7 @@ async fn prints(tx: &mut Tx, day: NaiveDate) -> Result<Prints> {
     merchants.extend(scheme::merchants_of_day(tx, day).await?);
     let mut all = Vec::with_capacity(merchants.len());
     for merchant in merchants {
-        let prints = fingerprints::of(tx, &merchant, day).await?;
+        let prints = fingerprints::of(tx, &merchant, day, Form::NOW).await?;
         all.push((merchant, prints));
     }
     Ok(all)
@@ -193,7 +193,7 @@ async fn prints(tx: &mut Tx, day: NaiveDate) -> Result<Prints> {
 pub async fn rows(tx: &mut Tx, day: NaiveDate, kept: &Prints) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for (merchant, sealed) in kept {
-        let found = fingerprints::of(tx, merchant, day).await?;
+        let found = fingerprints::of(tx, merchant, day, fingerprints::form_of(sealed)).await?;
         if *sealed != found {
             let differences = fingerprints::differences(tx, merchant, day, sealed, &found).await?;
             findings.extend(differences.iter().map(|what| Finding::of(merchant, format!("{day}: {what}"))));

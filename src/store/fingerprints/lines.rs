@@ -260,3 +260,33 @@ fn as_text(column: &Column, is_sqlite: bool) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{Connection, SqliteConnection};
+
+    /// Lines from PostgreSQL are made here, those from SQLite by SQLite.
+    #[tokio::test]
+    async fn sqlite_writes_json_as_we_do() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        let controls: String = (1..=0x20_u8).chain([0x7f]).map(char::from).collect();
+        for text in [
+            "",
+            "tea",
+            "\"quoted\" \\ 'and' /",
+            "茶 🍵 \u{85}\u{2028}\u{feff}\u{e000}",
+            "a\0b",
+            "[1,2]",
+            "null",
+            &controls,
+        ] {
+            let theirs: String = sqlx::query_scalar("SELECT json_array($1, NULL, $2)")
+                .bind(text)
+                .bind(i64::MIN)
+                .fetch_one(&mut connection)
+                .await
+                .unwrap();
+            assert_eq!(theirs, serde_json::to_string(&(text, None::<i64>, i64::MIN)).unwrap());
+        }
+    }
+}

@@ -8,7 +8,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row, SqliteConnection, ValueRef};
 
 use super::super::engine::{Engine, Tx, on_engine};
-use super::parts::{Column, JOURNAL, JOURNAL_WITH_ORDERS, ORDERS, Part};
+use super::parts::{Column, JOURNAL, JOURNAL_WITH_ORDERS, JOURNAL_WITH_ORDERS_ON_POSTGRES, ORDERS, Part};
 
 /// How a row becomes a line. A day keeps the form that it was sealed with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,7 +140,7 @@ async fn booked_on_postgres(
 ) -> Result<bool> {
     let (entries, orders) = (sql_of(JOURNAL.columns), sql_of(ORDERS.columns));
     let first_of_order = JOURNAL.columns.len();
-    let sql = format!("SELECT {entries}, {orders} FROM {JOURNAL_WITH_ORDERS} ORDER BY j.entry_no");
+    let sql = format!("SELECT {entries}, {orders} FROM {JOURNAL_WITH_ORDERS_ON_POSTGRES} ORDER BY j.entry_no");
     let mut rows = bind!(sqlx::query(AssertSqlSafe(sql)), JOURNAL, range).fetch(connection);
     let (mut of_entries, mut of_orders, mut any) = (Lines::default(), Lines::default(), false);
     while let Some(row) = rows.try_next().await? {

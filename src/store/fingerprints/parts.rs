@@ -121,11 +121,19 @@ pub const ORDERS: Part = Part {
     called: "'order ' || o.order_id",
 };
 
-/// The entries of `JOURNAL`, each with the order of `ORDERS` that it booked, if any.
-pub const JOURNAL_WITH_ORDERS: &str = "journal j LEFT JOIN orders o
-           ON o.merchant_id = j.merchant_id AND o.order_id = j.order_id
-           AND j.kind = 'order' AND j.instalment = 1 AND j.reason = 'new'
-           WHERE j.merchant_id = $1 AND j.entry_no > $3 AND j.entry_no <= $4";
+/// The entries of `JOURNAL`, each with the order of `ORDERS` that it booked, if any. SQLite seeks no order for other entries,
+/// because nothing equals NULL.
+pub const JOURNAL_WITH_ORDERS: &str = "journal j LEFT JOIN orders o ON o.merchant_id = j.merchant_id
+    AND o.order_id = CASE WHEN j.kind = 'order' AND j.instalment = 1 AND j.reason = 'new' THEN j.order_id END
+    WHERE j.merchant_id = $1 AND j.entry_no > $3 AND j.entry_no <= $4";
+
+/// The same for PostgreSQL. OFFSET keeps it from joining all orders with each range of entries: it plans once for ranges of
+/// any size.
+pub const JOURNAL_WITH_ORDERS_ON_POSTGRES: &str = "journal j LEFT JOIN LATERAL (
+        SELECT * FROM orders o WHERE o.merchant_id = j.merchant_id AND o.order_id = j.order_id
+        AND j.kind = 'order' AND j.instalment = 1 AND j.reason = 'new' OFFSET 0
+    ) o ON TRUE
+    WHERE j.merchant_id = $1 AND j.entry_no > $3 AND j.entry_no <= $4";
 
 pub const PARTS: &[Part] = &[
     JOURNAL,

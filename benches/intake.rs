@@ -1,16 +1,22 @@
-//! Compares the intake of a file of a million orders with the engines' own raw load of the same file, in the same run.
+//! Compares the intake of a file of a million orders with the engines' own raw load of the same file, in the same run. Then
+//! closes the day and the next one, and says what share of that fingerprints and proofs have.
 //!
 //!     cargo bench --bench intake
 //!
 //! PAYLATER_BENCH_ORDERS and PAYLATER_BENCH_RUNS set the size (1000000) and the number of runs (5). Needs Debian's
-//! sqlite3 and postgresql. Times are of whole processes; quote the ratios, which stay the same when a machine's speed
-//! changes.
+//! sqlite3 and postgresql, and Linux. Times are of whole processes; quote the ratios, which stay the same when a machine's
+//! speed changes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use chrono::NaiveDate;
+use paylater::domain::calendar::plus;
+use paylater::files::reports::sha256_of;
+use paylater::store::Store;
+use paylater::store::fingerprints::{self, Form};
 use tempfile::TempDir;
 
 #[path = "../tests/support/postgres.rs"]
@@ -32,15 +38,15 @@ fn main() {
 
     let file = fs::read_dir(made.join("inbox/m01")).expect("the inbox").flatten().map(|entry| entry.path());
     let file = file.filter(|path| path.to_string_lossy().contains("orders")).collect::<Vec<PathBuf>>().remove(0);
-    let mut closing = None;
-    compare(runs, "SQLite", || raw_sqlite(&file), || intake(&made, None, &mut closing), "sqlite3 .import");
-    println!("SQLite: the day with its {orders} orders closed in {:.1?}", closing.take().unwrap_or_default());
+    let mut proving = None;
+    compare(runs, "SQLite", || raw_sqlite(&file), || intake(&made, None, &mut proving), "sqlite3 .import");
+    println!("SQLite: {}", proving.take().unwrap_or_default());
     postgres::as_installed();
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let fresh = || runtime.block_on(postgres::database());
-    let ours = || intake(&made, Some(fresh()), &mut closing);
+    let ours = || intake(&made, Some(fresh()), &mut proving);
     compare(runs, "PostgreSQL", || raw_postgres(&file, &fresh()), ours, "psql \\copy");
-    println!("PostgreSQL: the day with its {orders} orders closed in {:.1?}", closing.unwrap_or_default());
+    println!("PostgreSQL: {}", proving.unwrap_or_default());
 }
 
 fn setting(name: &str, usual: u64) -> u64 {
@@ -119,8 +125,8 @@ fn raw_postgres(file: &Path, url: &str) -> Duration {
 }
 
 /// Takes in customers and agreements, then the orders, and decides and acknowledges each order. Returns how long the
-/// orders took. Closes the day in the first run only and stores that time in `closing`.
-fn intake(made: &Path, postgres: Option<String>, closing: &mut Option<Duration>) -> Duration {
+/// orders took. In the first run it also closes the day and the next one, and stores the cost of proofs in `proving`.
+fn intake(made: &Path, postgres: Option<String>, proving: &mut Option<String>) -> Duration {
     let folder = copy_of(made);
     let orders: Vec<PathBuf> =
         fs::read_dir(folder.path().join("inbox/m01")).expect("the inbox").flatten().map(|entry| entry.path()).collect();
@@ -139,25 +145,92 @@ fn intake(made: &Path, postgres: Option<String>, closing: &mut Option<Duration>)
     for path in &orders {
         fs::rename(aside.join(path.file_name().expect("a name")), path).expect("moving back");
     }
-    let took = timed(&mut run(&["job", "ingest_files"]));
-    closing.get_or_insert_with(|| timed(&mut run(&["close", "--through", &first_day(folder.path())])));
+    if proving.is_some() {
+        return timed(&mut run(&["job", "ingest_files"]));
+    }
+    let mut took = Duration::ZERO;
+    let intake = spent(postgres.as_deref(), || took = timed(&mut run(&["job", "ingest_files"])));
+    let day = first_day(folder.path());
+    let [closing, next] = [day, plus(day, 1)].map(|day| {
+        spent(postgres.as_deref(), || {
+            timed(&mut run(&["close", "--through", &day.to_string()]));
+        })
+    });
+    *proving = Some(share_of_proofs(&folder, postgres.as_deref(), day, [intake, closing, next]));
     took
 }
 
-/// Returns the first day of a scheme's books.
-fn first_day(scheme: &Path) -> String {
-    let text = fs::read_to_string(scheme.join("paylater.toml")).expect("the configuration");
-    let day = text.lines().find_map(|line| line.strip_prefix("starts_on = "));
-    day.expect("a first day").trim_matches('"').to_owned()
+/// Says what the proofs of the day cost. Its rows are fingerprinted twice, at its seal and when the next close proves it
+/// again. That close hashes its files as well.
+fn share_of_proofs(folder: &TempDir, postgres: Option<&str>, day: NaiveDate, spent_on: [u128; 3]) -> String {
+    let [intake, closing, next] = spent_on;
+    let rows = spent(postgres, || {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        runtime.block_on(async {
+            let url = postgres.unwrap_or("sqlite:paylater.db");
+            let store = Store::open_to_read(url, &folder.path().join("run")).await.expect("the store").expect("books");
+            let mut tx = store.read().await.expect("a transaction");
+            let prints = fingerprints::of(&mut tx, "M01", day, Form::NOW).await.expect("fingerprints");
+            assert!(prints.iter().any(|print| print.part == "journal"), "the day has a journal");
+        });
+    });
+    let reports = folder.path().join("run/reconciliation").join(day.to_string());
+    let files = spent(None, || {
+        for file in fs::read_dir(&reports).expect("the reports").flatten() {
+            sha256_of(&file.path()).expect("a report");
+        }
+    });
+    let proofs = 2 * rows + files;
+    let share = proofs * 1_000 / (intake + closing - rows).max(1);
+    format!(
+        "processor time in ms, the server's included: intake {intake}, closing the day {closing}, closing the next {next}. \
+         Of this {rows} twice for fingerprints of its rows and {files} for its files: proofs add {}.{} % to intake and \
+         close",
+        share / 10,
+        share % 10
+    )
 }
 
-/// Copies a scheme and sets the settle time of its files to 0, because they are complete.
+/// The processor time in ms that this process, its children and the server spend on some work.
+fn spent(postgres: Option<&str>, work: impl FnOnce()) -> u128 {
+    let now = || processor_time("self", 4) + postgres.map_or(0, server_time);
+    let before = now();
+    work();
+    now() - before
+}
+
+/// Adds up fields of a process in /proc, which counts in hundredths of a second: its own time and that of ended children.
+fn processor_time(process: &str, fields: usize) -> u128 {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    let after_name = stat.rsplit(") ").next().unwrap_or_default();
+    after_name.split(' ').skip(11).take(fields).filter_map(|field| field.parse::<u128>().ok()).sum::<u128>() * 10
+}
+
+/// The processor time of the server that the tests' support started, from the folder of its socket.
+fn server_time(url: &str) -> u128 {
+    let folder = url.rsplit_once("host=").expect("a socket").1;
+    let pid = fs::read_to_string(format!("{folder}/data/postmaster.pid")).expect("a running server");
+    let server = pid.lines().next().expect("its process");
+    let sessions = fs::read_to_string(format!("/proc/{server}/task/{server}/children")).unwrap_or_default();
+    processor_time(server, 4) + sessions.split_whitespace().map(|session| processor_time(session, 2)).sum::<u128>()
+}
+
+/// Returns the first day of a scheme's books.
+fn first_day(scheme: &Path) -> NaiveDate {
+    let text = fs::read_to_string(scheme.join("paylater.toml")).expect("the configuration");
+    let day = text.lines().find_map(|line| line.strip_prefix("starts_on = "));
+    day.expect("a first day").trim_matches('"').parse().expect("a day")
+}
+
+/// Copies a scheme. Its files need no time to settle, because they are complete. Its closes prove the last day only, not
+/// others for a set time.
 fn copy_of(made: &Path) -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let done = Command::new("cp").arg("-a").arg(made.join(".")).arg(folder.path()).status().expect("cp");
     assert!(done.success(), "copying the scheme");
     let config = folder.path().join("paylater.toml");
     let text = fs::read_to_string(&config).expect("the configuration");
-    fs::write(&config, text.replace("kind = \"", "settle_seconds = 0\nkind = \"")).expect("the configuration");
+    let text = text.replace("kind = \"", "settle_seconds = 0\nkind = \"");
+    fs::write(&config, text + "\n[close]\nprove_seconds = 0\n").expect("the configuration");
     folder
 }

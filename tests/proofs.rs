@@ -197,6 +197,11 @@ fn the_next_close_names_the_row_that_was_changed() {
             "DELETE FROM day_fingerprint WHERE merchant_id = '' AND business_date = '2026-03-04'",
             "2026-03-04: the fingerprints that it was sealed with are gone",
         ),
+        (
+            "merchant_day",
+            "UPDATE merchant_day SET last_entry_no = 9000000000000000000 WHERE business_date = '2026-03-05'",
+            "SHOP 2026-03-05: end of the journal: 1 rows were sealed, 1 are there",
+        ),
         ("exposure", "UPDATE exposure SET owed_minor = 1", "SHOP customer C1: what they owe in all"),
     ] {
         let scheme = books();
@@ -289,6 +294,38 @@ fn days_sealed_before_there_were_fingerprints_get_them_at_the_next_close() {
     forged(&scheme, "fact", "UPDATE fact SET note = 'card' WHERE fact_id = 'P1'");
     let told = scheme.run_failing(&["close", "--through", "2026-03-07"], 1);
     assert!(told.contains("the first that differs is payment P1 of order O1"), "{told}");
+}
+
+/// The fingerprints that the shop's 3rd of March was sealed with before they named their form.
+const FIRST_FORM: &str = r#"[{"part":"journal","rows":2,
+"sha256":"2fa991c17947f4dc8146b0101a2bd38627f84ef446a090ea6f51f3a29a558167",
+"every":1,"marks":"492df81c2fa991c1"},
+{"part":"payments and refunds","rows":1,
+"sha256":"88edce4da187cac2fc6f3aceba76be561bfb24d171993d6a69cb5fc7d50f33e1",
+"every":1,"marks":"88edce4d"},
+{"part":"balances","rows":10,
+"sha256":"281ca2f845cb38eb0e8b857757acb27e1fea961102f91065dfd04e3450a37375",
+"every":1,"marks":"d519e6cf2074ed715e06a91cab2b171bb8c2906181c1790159cadc0a0cd828a016393436281ca2f8"},
+{"part":"end of the journal","rows":1,
+"sha256":"aa67a169b0bba217aa0aa88a65346920c84c42447c36ba5f7ea65f422c1fe5d8",
+"every":1,"marks":"aa67a169"},
+{"part":"files","rows":1,
+"sha256":"d27ac05b9fc78917ee959d7cb250afaca8cafb883f3b34ca86ea15f37a585e31",
+"every":1,"marks":"d27ac05b"}]"#;
+
+#[test]
+fn days_with_fingerprints_of_the_first_form_are_still_proved() {
+    let scheme = books();
+    let seal = "UPDATE day_fingerprint SET parts = ";
+    let of_day = "WHERE merchant_id = 'SHOP' AND business_date = '2026-03-03'";
+    forged(&scheme, "day_fingerprint", &format!("{seal} '{FIRST_FORM}' {of_day}"));
+    scheme.close("2026-03-06");
+    scheme.run(&["verify"]);
+    forged(&scheme, "fact", "UPDATE fact SET note = 'worn' WHERE fact_id = 'R1'");
+    let told = scheme.run_failing(&["close", "--through", "2026-03-07"], 1);
+    let named =
+        "SHOP 2026-03-03: payments and refunds: 1 rows were sealed, 1 are there; the first that differs is refund R1";
+    assert!(told.contains(named), "{told}");
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::clock;
 use crate::domain::calendar::plus;
 use crate::domain::owner::Owner;
 use crate::files::reports::{Manifest, seal, sha256_of};
-use crate::store::fingerprints::{self, PartPrint};
+use crate::store::fingerprints::{self, Form, PartPrint};
 use crate::store::scheme::{Days, SealedDay};
 use crate::store::{Tx, journal, scheme};
 
@@ -173,7 +173,7 @@ pub async fn keep(tx: &mut Tx, day: NaiveDate) -> Result<()> {
         let Some(since) = scheme::missing_since(tx, merchant, day).await? else { continue };
         for earlier in since.iter_days().take_while(|earlier| *earlier < day) {
             let owner = Owner::Merchant(merchant);
-            let prints = vec![(owner.to_owned(), fingerprints::of(tx, owner, earlier).await?)];
+            let prints = vec![(owner.to_owned(), fingerprints::of(tx, owner, earlier, Form::NOW).await?)];
             fingerprints::keep(tx, earlier, &prints).await?;
         }
     }
@@ -187,7 +187,7 @@ async fn prints(tx: &mut Tx, day: NaiveDate) -> Result<Prints> {
     owners.extend(scheme::merchants_of_day(tx, day).await?.into_iter().map(Owner::Merchant));
     let mut all = Vec::with_capacity(owners.len());
     for owner in owners {
-        let prints = fingerprints::of(tx, owner.borrowed(), day).await?;
+        let prints = fingerprints::of(tx, owner.borrowed(), day, Form::NOW).await?;
         all.push((owner, prints));
     }
     Ok(all)
@@ -199,7 +199,7 @@ pub async fn rows(tx: &mut Tx, day: NaiveDate, kept: &Prints) -> Result<Vec<Find
     let mut findings = Vec::new();
     for (owner, sealed) in kept {
         let owner = owner.borrowed();
-        let found = fingerprints::of(tx, owner, day).await?;
+        let found = fingerprints::of(tx, owner, day, fingerprints::form_of(sealed)).await?;
         if *sealed != found {
             let differences = fingerprints::differences(tx, owner, day, sealed, &found).await?;
             findings.extend(differences.iter().map(|what| Finding::of(owner, format!("{day}: {what}"))));

@@ -1,20 +1,22 @@
 //! The part of the store that a seal covers: for each merchant and day, the rows from which reports and proofs are computed, as
 //! one SHA-256 per table; and when these rows were last proved to be unchanged.
 //!
-//! Both engines write a row as the same text, so the same books have the same fingerprint on either. Columns that may change
+//! A row is the same text on both engines, so the same books have the same fingerprint on either. Columns that may change
 //! later, such as the amount still owed or the day on which a row stopped waiting, are left out of the row's own day; they
 //! belong to the day on which they changed.
 
+mod lines;
 mod parts;
 
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
-use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sqlx::AssertSqlSafe;
 
-use self::parts::{PARTS, Part};
+pub use self::lines::Form;
+use self::lines::{Of, bind, booked, each};
+use self::parts::{JOURNAL, ORDERS, PARTS, Part};
 use super::bulk::{self, Table, row};
 use super::engine::{Tx, on_engine};
 use crate::domain::owner::Owner;
@@ -32,6 +34,8 @@ pub struct PartPrint {
     pub part: String,
     pub rows: usize,
     pub sha256: String,
+    #[serde(default)]
+    pub form: Form,
     /// The number of rows between marks.
     every: usize,
     marks: String,
@@ -66,9 +70,10 @@ impl Printing {
         }
     }
 
-    fn finish(self, part: &Part) -> PartPrint {
+    fn finish(self, part: &Part, form: Form) -> PartPrint {
         let Printing { hash, rows, every, marks } = self;
-        PartPrint { part: part.name.to_owned(), rows, sha256: hex(&hash.finalize()), every, marks: marks.concat() }
+        let (part, sha256) = (part.name.to_owned(), hex(&hash.finalize()));
+        PartPrint { part, rows, sha256, form, every, marks: marks.concat() }
     }
 }
 
@@ -93,28 +98,32 @@ impl PartPrint {
     }
 }
 
-/// The present fingerprints of an owner's rows of a day. Tables without rows are left out.
-pub async fn of(tx: &mut Tx, owner: Owner<&str>, day: NaiveDate) -> Result<Vec<PartPrint>> {
+/// The present fingerprints of an owner's rows of a day, in the form that is compared with. Tables without rows are left
+/// out.
+pub async fn of(tx: &mut Tx, owner: Owner<&str>, day: NaiveDate, form: Form) -> Result<Vec<PartPrint>> {
+    let of = Of::day(tx, owner, day).await?;
     let mut prints = Vec::new();
-    for part in PARTS {
-        let print = print(tx, part, owner, day).await;
-        let print = print.with_context(|| format!("fingerprint of {} of {day}, {owner}", part.name))?;
-        prints.extend((print.rows > 0).then_some(print));
+    let mut parts = PARTS;
+    if form == Form::Json {
+        let (mut journal, mut orders) = (Printing::new(), Printing::new());
+        let reading = booked(tx, of, |line| journal.row(line), |line| orders.row(line)).await;
+        reading.with_context(|| format!("fingerprint of the journal of {day}, {owner}"))?;
+        prints.extend([journal.finish(&JOURNAL, form), orders.finish(&ORDERS, form)]);
+        parts = &PARTS[2..];
     }
+    for part in parts {
+        let mut printing = Printing::new();
+        let reading = each(tx, part, of, form, |line| printing.row(line)).await;
+        reading.with_context(|| format!("fingerprint of {} of {day}, {owner}", part.name))?;
+        prints.push(printing.finish(part, form));
+    }
+    prints.retain(|print| print.rows > 0);
     Ok(prints)
 }
 
-async fn print(tx: &mut Tx, part: &Part, owner: Owner<&str>, day: NaiveDate) -> Result<PartPrint> {
-    let text = part.columns.iter().map(|column| column.text(tx)).collect::<Vec<_>>().join(" || ',' || ");
-    let sql = AssertSqlSafe(format!("SELECT {text} FROM {} ORDER BY {}", part.from, part.key));
-    let mut printing = Printing::new();
-    on_engine!(tx, |c| {
-        let mut rows = sqlx::query_scalar::<_, String>(sql).bind(owner).bind(day).fetch(c);
-        while let Some(row) = rows.try_next().await? {
-            printing.row(&row);
-        }
-    });
-    Ok(printing.finish(part))
+/// The form of a merchant's fingerprints of a day. All parts have the same.
+pub fn form_of(prints: &[PartPrint]) -> Form {
+    prints.first().map_or(Form::NOW, |print| print.form)
 }
 
 /// Describes the differences between an owner's rows of a day as sealed and as they are now, by table.
@@ -125,10 +134,11 @@ pub async fn differences(
     sealed: &[PartPrint],
     found: &[PartPrint],
 ) -> Result<Vec<String>> {
+    let (at, form) = (Of::day(tx, owner, day).await?, form_of(sealed));
     let mut differences = Vec::new();
     for part in PARTS {
         let of = |prints: &[PartPrint]| prints.iter().find(|print| print.part == part.name).cloned();
-        let none = || Printing::new().finish(part);
+        let none = || Printing::new().finish(part, form);
         let (then, now) = match (of(sealed), of(found)) {
             (None, None) => continue,
             (then, now) => (then.unwrap_or_else(none), now.unwrap_or_else(none)),
@@ -137,7 +147,7 @@ pub async fn differences(
             continue;
         }
         let (after, among) = then.differs_after(&now);
-        let first = called(tx, part, owner, day, after).await?;
+        let first = called(tx, part, at, after).await?;
         let first = match (first, among) {
             (None, _) => "rows at the end are gone".to_owned(),
             (Some(first), 1) => format!("the first that differs is {first}"),
@@ -154,12 +164,11 @@ pub async fn differences(
 }
 
 /// The name of the row after this many rows.
-async fn called(tx: &mut Tx, part: &Part, owner: Owner<&str>, day: NaiveDate, after: usize) -> Result<Option<String>> {
-    let sql = format!("SELECT {} FROM {} ORDER BY {} LIMIT 1 OFFSET $3", part.called, part.from, part.key);
+async fn called(tx: &mut Tx, part: &Part, of: Of<'_>, after: usize) -> Result<Option<String>> {
+    let sql = format!("SELECT {} FROM {} ORDER BY {} LIMIT 1 OFFSET {after}", part.called, part.from, part.key);
     let sql = AssertSqlSafe(sql);
-    let after = i64::try_from(after).unwrap_or(i64::MAX);
     let row: Option<Option<String>> =
-        on_engine!(tx, |c| sqlx::query_scalar(sql).bind(owner).bind(day).bind(after).fetch_optional(c).await?);
+        on_engine!(tx, |c| bind!(sqlx::query_scalar(sql), part, of).fetch_optional(c).await?);
     Ok(row.map(|called| called.unwrap_or_else(|| "a row without a name".to_owned())))
 }
 
@@ -249,7 +258,7 @@ mod tests {
     fn of_rows(rows: &[String]) -> PartPrint {
         let mut printing = Printing::new();
         rows.iter().for_each(|row| printing.row(row));
-        printing.finish(&PARTS[0])
+        printing.finish(&PARTS[0], Form::NOW)
     }
 
     #[test]

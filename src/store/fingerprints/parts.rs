@@ -1,8 +1,6 @@
 //! The tables that a seal covers: which rows belong to a day, and which columns never change after that day.
 
-use super::super::engine::{Engine, Tx};
-
-/// A column and how to write it as text.
+/// A column, by what it holds.
 pub enum Column {
     Text(&'static str),
     Number(&'static str),
@@ -13,28 +11,15 @@ pub enum Column {
 use Column::{Day, Flag, Instant, Number, Text};
 
 impl Column {
-    /// The column as unambiguous text: NULL is `-`, and text is preceded by its length.
-    pub fn text(&self, tx: &Tx) -> String {
-        let is_sqlite = matches!(tx.engine, Engine::Sqlite(_));
+    pub fn sql(&self) -> &'static str {
         match *self {
-            Text(column) => format!("COALESCE(length({column}) || ':' || ({column}), '-')"),
-            Number(column) => format!("COALESCE(CAST({column} AS TEXT), '-')"),
-            Flag(column) => format!("CASE WHEN {column} THEN '1' ELSE '0' END"),
-            Day(column) if is_sqlite => format!("COALESCE({column}, '-')"),
-            Day(column) => format!("COALESCE(to_char({column}, 'YYYY-MM-DD'), '-')"),
-            // SQLite keeps the decimals of seconds as written; PostgreSQL always has six.
-            Instant(column) if is_sqlite => format!(
-                "COALESCE(substr({column}, 1, 19) || '.' || CASE substr({column}, 20, 1) WHEN '.'
-                 THEN substr(substr({column}, 21, instr({column}, '+') - 21) || '000000', 1, 6) ELSE '000000' END, '-')"
-            ),
-            Instant(column) => {
-                format!("COALESCE(to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US'), '-')")
-            }
+            Text(sql) | Number(sql) | Flag(sql) | Day(sql) | Instant(sql) => sql,
         }
     }
 }
 
-/// A merchant's rows of a day in one table. `$1` is the merchant, `$2` the day.
+/// A merchant's rows of a day in one table. `$1` is the merchant, `$2` the day; the entries of the day are those after
+/// `$3`, through `$4`.
 pub struct Part {
     pub name: &'static str,
     pub from: &'static str,
@@ -43,6 +28,13 @@ pub struct Part {
     pub key: &'static str,
     /// The name of a row, as SQL.
     pub called: &'static str,
+}
+
+impl Part {
+    /// Whether the rows are found through the day's entries, so that a range of entries can be read at a time.
+    pub fn is_by_entry(&self) -> bool {
+        self.from.contains("$3")
+    }
 }
 
 const ORDER: &[Column] = &[
@@ -94,48 +86,58 @@ macro_rules! then {
     };
 }
 
+pub const JOURNAL: Part = Part {
+    name: "journal",
+    from: "journal j WHERE j.merchant_id = $1 AND j.entry_no > $3 AND j.entry_no <= $4",
+    columns: &[
+        Number("j.entry_no"),
+        Day("j.business_date"),
+        Day("j.effective_on"),
+        Text("j.kind"),
+        Text("j.order_id"),
+        Number("j.instalment"),
+        Text("j.currency"),
+        Number("j.debit_account"),
+        Number("j.credit_account"),
+        Number("j.amount_minor"),
+        Text("j.cause"),
+        Number("j.file_no"),
+        Number("j.line"),
+        Day("j.policy_version"),
+        Text("j.reason"),
+    ],
+    key: "entry_no",
+    called: "'entry ' || merchant_id || '-' || entry_no || ' of order ' || order_id",
+};
+
+/// Orders are found through the journal entry that booked them.
+pub const ORDERS: Part = Part {
+    name: "orders",
+    from: "journal j JOIN orders o ON o.merchant_id = j.merchant_id AND o.order_id = j.order_id
+           WHERE j.merchant_id = $1 AND j.entry_no > $3 AND j.entry_no <= $4
+           AND j.kind = 'order' AND j.instalment = 1 AND j.reason = 'new'",
+    columns: ORDER,
+    key: "j.entry_no",
+    called: "'order ' || o.order_id",
+};
+
+/// The entries of `JOURNAL`, each with the order of `ORDERS` that it booked, if any. SQLite seeks no order for other entries,
+/// because nothing equals NULL.
+pub const JOURNAL_WITH_ORDERS: &str = "journal j LEFT JOIN orders o ON o.merchant_id = j.merchant_id
+    AND o.order_id = CASE WHEN j.kind = 'order' AND j.instalment = 1 AND j.reason = 'new' THEN j.order_id END
+    WHERE j.merchant_id = $1 AND j.entry_no > $3 AND j.entry_no <= $4";
+
+/// The same for PostgreSQL. OFFSET keeps it from joining all orders with each range of entries: it plans once for ranges of
+/// any size.
+pub const JOURNAL_WITH_ORDERS_ON_POSTGRES: &str = "journal j LEFT JOIN LATERAL (
+        SELECT * FROM orders o WHERE o.merchant_id = j.merchant_id AND o.order_id = j.order_id
+        AND j.kind = 'order' AND j.instalment = 1 AND j.reason = 'new' OFFSET 0
+    ) o ON TRUE
+    WHERE j.merchant_id = $1 AND j.entry_no > $3 AND j.entry_no <= $4";
+
 pub const PARTS: &[Part] = &[
-    Part {
-        name: "journal",
-        from: "journal WHERE merchant_id = $1
-               AND entry_no > (SELECT COALESCE(MAX(last_entry_no), 0) FROM merchant_day
-                               WHERE merchant_id = $1 AND business_date < $2)
-               AND entry_no <= (SELECT COALESCE(MAX(last_entry_no), 0) FROM merchant_day
-                                WHERE merchant_id = $1 AND business_date = $2)",
-        columns: &[
-            Number("entry_no"),
-            Day("business_date"),
-            Day("effective_on"),
-            Text("kind"),
-            Text("order_id"),
-            Number("instalment"),
-            Text("currency"),
-            Number("debit_account"),
-            Number("credit_account"),
-            Number("amount_minor"),
-            Text("cause"),
-            Number("file_no"),
-            Number("line"),
-            Day("policy_version"),
-            Text("reason"),
-        ],
-        key: "entry_no",
-        called: "'entry ' || merchant_id || '-' || entry_no || ' of order ' || order_id",
-    },
-    // Orders are found through the journal entry that booked them.
-    Part {
-        name: "orders",
-        from: "journal j JOIN orders o ON o.merchant_id = j.merchant_id AND o.order_id = j.order_id
-               WHERE j.merchant_id = $1
-               AND j.entry_no > (SELECT COALESCE(MAX(last_entry_no), 0) FROM merchant_day
-                                 WHERE merchant_id = $1 AND business_date < $2)
-               AND j.entry_no <= (SELECT COALESCE(MAX(last_entry_no), 0) FROM merchant_day
-                                  WHERE merchant_id = $1 AND business_date = $2)
-               AND j.kind = 'order' AND j.instalment = 1 AND j.reason = 'new'",
-        columns: ORDER,
-        key: "j.entry_no",
-        called: "'order ' || o.order_id",
-    },
+    JOURNAL,
+    ORDERS,
     Part {
         name: "declined orders",
         from: "input_row r JOIN orders o ON o.merchant_id = r.merchant_id AND o.order_id = r.order_id

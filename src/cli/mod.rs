@@ -4,6 +4,7 @@
 mod check;
 mod check_file;
 mod close;
+mod console;
 mod correct;
 mod exceptions;
 mod explain;
@@ -53,6 +54,8 @@ enum Command {
     Close(close::Close),
     /// Run as a daemon: every job at its times, until SIGTERM or Ctrl-C.
     Run(run::Run),
+    /// Serve the console: pages that show the day, money, orders, files and exceptions, and endpoints for monitoring.
+    Console(console::Console),
     /// Do one job now, for the open business date.
     Job(job::JobCommand),
     /// Show the business date, last and next runs, files, mails and exceptions.
@@ -89,7 +92,7 @@ pub struct Misconfigured(pub anyhow::Error);
 
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    log_to_stderr(matches!(cli.command, Command::Run(_)));
+    log_to_stderr(matches!(cli.command, Command::Run(_) | Command::Console(_)));
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(why) => {
@@ -115,6 +118,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Ending> {
     match cli.command {
         Command::Close(command) => command.run(&at).await,
         Command::Run(command) => command.run(&at).await,
+        Command::Console(command) => command.run(&at).await,
         Command::Job(command) => command.run(&at).await,
         Command::Status(command) => command.run(&at).await,
         Command::Files(command) => command.run(&at).await,
@@ -128,7 +132,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Ending> {
     }
 }
 
-/// Sends the log to standard error. A daemon or a pipe gets the level `info`; a terminal, where a person watches the
+/// Sends the log to standard error. A daemon, the console or a pipe gets the level `info`; a terminal, where a person watches the
 /// progress, gets only warnings and errors. `PAYLATER_LOG` sets another filter.
 fn log_to_stderr(daemon: bool) {
     let usual =

@@ -3,7 +3,7 @@
 use anyhow::{Result, anyhow};
 
 use super::open::At;
-use super::{Ending, Misconfigured};
+use super::{Ending, Misconfigured, console};
 use crate::runner::daemon;
 
 #[derive(clap::Args)]
@@ -16,7 +16,10 @@ impl Run {
             return Err(Misconfigured(why).into());
         }
         let work = at.work().await?;
-        daemon::run(&work.environment).await?;
+        let console = console::beside(at, &work.environment.scheme).await?;
+        let ended = daemon::run(&work.environment).await;
+        console.stop().await;
+        ended?;
         work.progress.finish();
         work.environment.store.close().await;
         Ok(Ending::Done)

@@ -34,11 +34,12 @@ pub mod journal;
 pub mod listing;
 pub mod mails;
 pub mod orders;
+pub mod overview;
 pub mod positions;
 pub mod runs;
 pub mod scheme;
 
-pub use connect::damage;
+pub use connect::{damage, is_ready};
 pub use engine::Tx;
 pub use fence::Overtaken;
 pub use pools::Store;

@@ -55,13 +55,6 @@ pub async fn finish(
     Ok(())
 }
 
-/// The latest run of each job.
-pub async fn latest(tx: &mut Tx) -> Result<Vec<RunRow>> {
-    let sql = "SELECT job, scheduled_for, business_date, status, started_at, finished_at, outcome FROM run r
-               WHERE scheduled_for = (SELECT MAX(scheduled_for) FROM run WHERE job = r.job) ORDER BY job";
-    Ok(on_engine!(tx, |c| sqlx::query_as(sql).fetch_all(c).await?))
-}
-
 /// The latest due time up to `now` for which a job ended, with success or failure. An interrupted run is due again. A run due
 /// after `now` was started by a clock that was ahead, and must not delay the job.
 pub async fn last_scheduled(tx: &mut Tx, job: &str, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {

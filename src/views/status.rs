@@ -15,7 +15,8 @@ use crate::books::environment::Environment;
 use crate::books::held_back;
 use crate::domain::calendar::plus;
 use crate::store::files::Counts;
-use crate::store::{self, Tx, exceptions, files, fingerprints, instructions, mails, scheme};
+use crate::store::runs::RunRow;
+use crate::store::{Tx, exceptions, files, fingerprints, instructions, mails, overview, scheme};
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Status {
@@ -103,7 +104,7 @@ impl Status {
         let days = scheme::days(tx).await?;
         let today = days.as_ref().map_or(environment.scheme.starts_on, |days| days.business_date);
         let since = plus(today, 1 - DAYS_BACK);
-        let latest = store::runs::latest(tx).await?;
+        let latest = latest_runs(tx, environment).await?;
         let files = files::between(tx, since, today).await?;
         let mut rows = Counts::default();
         files.iter().for_each(|file| rows.add(&file.counts));
@@ -139,6 +140,15 @@ impl From<scheme::SealedDay> for SealedDay {
         let scheme::SealedDay { business_date, sequence, seal, published, .. } = day;
         SealedDay { business_date, sequence, seal, published }
     }
+}
+
+/// Returns the latest run of each job, and what the daemon last found wrong with the clock.
+async fn latest_runs(tx: &mut Tx, environment: &Environment) -> Result<Vec<RunRow>> {
+    let mut latest = Vec::new();
+    for name in environment.scheme.jobs.iter().map(|job| job.name.as_str()).chain(["clock"]) {
+        latest.extend(overview::last_run(tx, name).await?);
+    }
+    Ok(latest)
 }
 
 async fn without_answer(tx: &mut Tx, environment: &Environment) -> Result<Tally> {

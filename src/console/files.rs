@@ -49,15 +49,16 @@ async fn list(page: &Page, of: OfFiles) -> Result<(Arc<Environment>, Value), Fai
     let which = Which { date: of.day, feed: text(&of.feed), status: text(&of.status), all: true };
     let mut tx = environment.store.read().await?;
     let filter = which.filter(&mut tx).await?;
-    let is_first_page = of.before.is_none();
     let files = File::load(&mut tx, &filter, of.before.unwrap_or(i64::MAX), FILES).await?;
-    let waiting = if is_first_page { Inboxes::load(&mut tx, &environment, &which).await? } else { Inboxes::default() };
+    // Folders are only looked into when somebody asks for them: an inbox can have very many files.
+    let shows_inboxes = of.status == "waiting";
+    let waiting = if shows_inboxes { Inboxes::load(&mut tx, &environment, &which).await? } else { Inboxes::default() };
     let is_full = i64::try_from(files.len()).is_ok_and(|count| count == FILES);
     let next = files.last().filter(|_| is_full).map(|file| file.file_no);
     let feeds: Vec<Value> = environment.scheme.feeds.iter().map(|feed| Value::from(feed.name.as_str())).collect();
     let value = context! {
         day => of.day.map(|day| day.to_string()),
-        feed => of.feed, status => of.status, feeds, next,
+        feed => of.feed, status => of.status, feeds, next, shows_inboxes,
         waiting => Serde(waiting.waiting),
         files => Serde(files),
     };

@@ -65,7 +65,15 @@ fn currencies(money: &Money, unpaid: Option<&Unpaid>, open: NaiveDate) -> Vec<Va
         let currency = Currency::parse(&total.currency)?;
         let amount = |minor| Amount::new(minor, currency);
         let owed = total.closing(Account::ReceivablePrincipal);
+        let dated: i64 = unpaid.map_or(0, |unpaid| {
+            let of_currency = unpaid.buckets.iter().filter(|sum| sum.outstanding.currency == currency);
+            of_currency.map(|sum| sum.outstanding.minor).sum()
+        });
+        let is_same_day = unpaid.is_some_and(|unpaid| Some(plus(unpaid.business_date, -1)) == money.last_sealed);
+        let undated = (owed - dated).max(0);
         let value = context! {
+            has_owed => owed != 0 || dated != 0,
+            undated => (is_same_day && undated > 0).then(|| Value::from(Serde(amount(undated)))),
             currency => total.currency.as_str(),
             owed => Serde(amount(owed)),
             late_fees => Serde(amount(total.closing(Account::ReceivableLateFee))),

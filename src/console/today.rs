@@ -12,7 +12,7 @@ use super::charts;
 use super::failure::Failure;
 use super::page::Page;
 use crate::books::environment::Environment;
-use crate::views::today::{FeedState, Timeline, Today};
+use crate::views::today::{FeedState, FeedToday, Timeline, Today};
 
 pub async fn page(page: Page) -> Response {
     let made = make(&page).await;
@@ -33,7 +33,6 @@ async fn make(page: &Page) -> Result<(Arc<Environment>, Value), Failure> {
         .map(|job| Value::from(job.job.as_str()))
         .collect();
     let open: i64 = today.exceptions.iter().map(|ages| ages.count).sum();
-    let old: i64 = today.exceptions.iter().map(|ages| ages.days_8_30 + ages.days_31).sum();
     let broken = today.status.open_exceptions.get("BOOKS_BROKEN").copied().unwrap_or_default();
     let closes_at =
         today.status.jobs.iter().find(|job| job.job == "close_day").and_then(|job| job.next).map(|at| at.to_rfc3339());
@@ -41,12 +40,30 @@ async fn make(page: &Page) -> Result<(Arc<Environment>, Value), Failure> {
     let steps = steps(&today);
     let lines = line(&today.timeline);
     let value = context! {
-        missing, refused, open, old, broken, closes_at, mails, steps,
+        missing, refused, open, broken, closes_at, mails, steps,
+        board => board(&today.feeds),
         failed => failed,
         line => Serde(lines),
         today => Serde(&today),
     };
     Ok((environment.clone(), value))
+}
+
+/// Returns the feeds by merchant, those of the whole scheme first, in the order of the configuration.
+fn board(feeds: &[FeedToday]) -> Vec<Value> {
+    let mut owners: Vec<Option<&str>> = vec![None];
+    for feed in feeds {
+        if !owners.contains(&feed.merchant_id.as_deref()) {
+            owners.push(feed.merchant_id.as_deref());
+        }
+    }
+    let group = |owner: Option<&str>| {
+        let of_owner = || feeds.iter().filter(|feed| feed.merchant_id.as_deref() == owner);
+        let feeds: Vec<Value> = of_owner().map(|feed| Value::from(Serde(feed))).collect();
+        let quiet = of_owner().filter(|feed| feed.state == FeedState::Quiet).count();
+        (!feeds.is_empty()).then(|| context! { merchant => owner, feeds, quiet })
+    };
+    owners.into_iter().filter_map(group).collect()
 }
 
 /// A status with its count and the length of its bar.

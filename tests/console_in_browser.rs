@@ -27,10 +27,15 @@ fn violations(browser: &Browser) -> Vec<String> {
 }
 
 #[test]
-fn every_page_looks_right_to_everybody() {
+fn the_console_in_a_browser() {
     let scheme = sample();
     let console = Console::start(&scheme);
     let browser = Browser::start();
+    a_keyboard_is_enough(&console, &browser);
+    every_page_looks_right_to_everybody(&console, &browser);
+}
+
+fn every_page_looks_right_to_everybody(console: &Console, browser: &Browser) {
     let axe = axe();
     let url = |path: &str| format!("http://{}{path}", console.address);
     browser.open(&url("/money"));
@@ -51,7 +56,7 @@ fn every_page_looks_right_to_everybody() {
                 wrong.push(format!("{at}: scrolls sideways, {room}"));
             }
             browser.run(&axe);
-            wrong.extend(violations(&browser).into_iter().map(|violation| format!("{at}: {violation}")));
+            wrong.extend(violations(browser).into_iter().map(|violation| format!("{at}: {violation}")));
             wrong.extend(browser.log().into_iter().map(|line| format!("{at}: {line}")));
         }
     }
@@ -66,17 +71,13 @@ fn focused(browser: &Browser) -> (String, bool) {
     (answer[0].as_str().unwrap_or_default().to_owned(), answer[1] == Json::Bool(true))
 }
 
-#[test]
-fn a_keyboard_is_enough() {
-    let scheme = sample();
-    let console = Console::start(&scheme);
-    let browser = Browser::start();
+fn a_keyboard_is_enough(console: &Console, browser: &Browser) {
     browser.resize(1280, 900);
     browser.open(&format!("http://{}/", console.address));
     let mut order = Vec::new();
     for _ in 0..8 {
         browser.press(TAB);
-        let (what, is_visible) = focused(&browser);
+        let (what, is_visible) = focused(browser);
         assert!(is_visible, "nobody sees that {what} has the focus");
         order.push(what);
     }
@@ -88,7 +89,7 @@ fn a_keyboard_is_enough() {
     browser.press(TAB);
     browser.press(ENTER);
     browser.press(TAB);
-    assert_eq!(focused(&browser).0, "q");
+    assert_eq!(focused(browser).0, "q");
     // A search is typed and sent without a mouse.
     browser.press("T-STAR");
     browser.press(ENTER);

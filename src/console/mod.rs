@@ -33,6 +33,7 @@ use self::state::State;
 
 pub use self::state::Loader;
 use crate::scheme::Console;
+use crate::store::scheme;
 
 /// How long requests under way may go on once the console is to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(3);
@@ -47,6 +48,7 @@ pub async fn serve(
 ) -> Result<()> {
     settings.refuse_strangers()?;
     let state = Arc::new(State::new(settings, load)?);
+    tokio::spawn(warm_up(state.clone()));
     let (stopping, mut stopped) = tokio::sync::watch::channel(false);
     let stop = async move {
         shutdown.await;
@@ -61,6 +63,21 @@ pub async fn serve(
     tokio::select! {
         served = served.into_future() => served.context("serving the console"),
         () = cut_off => Ok(()),
+    }
+}
+
+/// Opens the scheme and begins to add up what is unpaid, so that the first person who looks waits for neither.
+async fn warm_up(state: Arc<State>) {
+    let opened = async {
+        let Some(environment) = state.environment().await? else { return Ok(()) };
+        let mut tx = environment.store.read().await?;
+        if let Some(days) = scheme::days(&mut tx).await? {
+            state.unpaid.get(&environment, days.business_date);
+        }
+        anyhow::Ok(())
+    };
+    if let Err(why) = opened.await {
+        tracing::warn!("the console can't open the scheme yet: {why:#}");
     }
 }
 

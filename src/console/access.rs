@@ -11,19 +11,13 @@ use axum::response::{IntoResponse, Redirect, Response};
 use minijinja::context;
 use serde::Deserialize;
 
+use super::cookies::{cookie, own_path};
 use super::failure::Failure;
 use super::language::Language;
-use super::page::Page;
+use super::page::{Page, failed};
 use super::state;
+use super::visitor::Visitor;
 use crate::clock;
-
-/// The person or program that makes a request, for the log and the head of the page.
-#[derive(Debug, Clone)]
-pub struct Visitor {
-    pub name: String,
-    /// Whether there is a session to end.
-    pub has_session: bool,
-}
 
 const SESSION: &str = "session";
 
@@ -42,19 +36,19 @@ pub async fn guard(State(console): State<Arc<state::State>>, mut request: Reques
     let language = Language::of(request.headers());
     let visitor = visitor(&console, request.headers());
     let response = match visitor {
-        Err(Refused::Host) => Failure::refused_host().into_page(&console, language),
+        Err(Refused::Host) => failed(&console, language, Failure::refused_host()),
         Ok(visitor) => {
             request.extensions_mut().insert(visitor);
             request.extensions_mut().insert(language);
             answer(next, request).await
         }
         Err(Refused::Unknown) if OPEN_PATHS.contains(&path.as_str()) => {
-            request.extensions_mut().insert(Visitor { name: String::new(), has_session: false });
+            request.extensions_mut().insert(Visitor::nobody());
             request.extensions_mut().insert(language);
             answer(next, request).await
         }
         Err(Refused::Unknown) if console.settings.token.is_none() || path == "/metrics" => {
-            Failure::unknown_visitor().into_page(&console, language)
+            failed(&console, language, Failure::unknown_visitor())
         }
         Err(Refused::Unknown) => {
             let back = request.uri().path_and_query().map_or("/", |path| path.as_str());
@@ -110,17 +104,6 @@ fn is_loopback(host: &str) -> bool {
         || address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// Returns the value of a cookie.
-pub fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    cookies.flat_map(|line| line.split(';')).find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
-}
-
-/// Returns a path of this console to go back to: never another site.
-pub fn own_path(path: Option<&str>) -> &str {
-    path.filter(|path| path.starts_with('/') && !path.starts_with("//") && !path.contains('\\')).unwrap_or("/")
-}
-
 fn with_headers(mut response: Response) -> Response {
     const HEADERS: [(HeaderName, &str); 6] = [
         (
@@ -168,7 +151,7 @@ pub async fn login(page: Page, headers: HeaderMap, Form(login): Form<Login>) -> 
     }
     let id = match console.sessions.begin(clock::monotonic()) {
         Ok(id) => id,
-        Err(why) => return Failure::from(why).into_page(console, page.language),
+        Err(why) => return failed(console, page.language, why.into()),
     };
     tracing::info!("a login to the console");
     let seconds = console.settings.session.as_secs();
@@ -208,19 +191,6 @@ mod tests {
             ("10.0.0.1:8340", false),
         ] {
             assert_eq!(is_loopback(host), expected, "{host}");
-        }
-    }
-
-    #[test]
-    fn nobody_is_led_to_another_site() {
-        for (path, expected) in [
-            (Some("/money?month=2026-03"), "/money?month=2026-03"),
-            (Some("//example.com"), "/"),
-            (Some("/\\example.com"), "/"),
-            (Some("https://example.com"), "/"),
-            (None, "/"),
-        ] {
-            assert_eq!(own_path(path), expected, "{path:?}");
         }
     }
 }

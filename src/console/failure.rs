@@ -1,24 +1,15 @@
-//! Requests that can't be answered, as pages: what happened, and what to do.
-
-use std::sync::Arc;
+//! Why a request can't be answered. `page` shows it, with what to do.
 
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use minijinja::context;
-
-use super::access::Visitor;
-use super::language::Language;
-use super::page::Page;
-use super::state::State;
 
 /// Why a page can't be shown. The words are in the page's language, under `failures`.
 #[derive(Debug)]
 pub struct Failure {
-    status: StatusCode,
+    pub status: StatusCode,
     /// The key of the words.
-    why: &'static str,
+    pub why: &'static str,
     /// For the log.
-    cause: Option<anyhow::Error>,
+    pub cause: Option<anyhow::Error>,
 }
 
 impl Failure {
@@ -42,23 +33,10 @@ impl Failure {
     pub fn refused_host() -> Failure {
         Failure { status: StatusCode::MISDIRECTED_REQUEST, why: "refused_host", cause: None }
     }
-
-    pub fn into_page(self, console: &Arc<State>, language: Language) -> Response {
-        if let Some(cause) = &self.cause {
-            tracing::error!("a page of the console: {cause:#}");
-        }
-        let visitor = Visitor { name: String::new(), has_session: false };
-        let page = Page { console: console.clone(), language, visitor, path: "/".to_owned() };
-        (self.status, page.html("failure", context! { why => self.why })).into_response()
-    }
 }
 
 impl From<anyhow::Error> for Failure {
     fn from(cause: anyhow::Error) -> Failure {
         Failure { status: StatusCode::INTERNAL_SERVER_ERROR, why: "trouble", cause: Some(cause) }
     }
-}
-
-pub async fn nothing_there(page: Page) -> Response {
-    Failure::not_found().into_page(&page.console, page.language)
 }

@@ -111,7 +111,7 @@ fn rejects_path(environment: &Environment, feed: &str, kept_as: &str) -> PathBuf
 pub async fn rejects(page: Page, Path(file_no): Path<i64>) -> Response {
     match find_rejects(&page, file_no).await {
         Ok(path) => download(&page, path, &format!("file-{file_no}.rejects.csv")).await,
-        Err(why) => why.into_page(&page.console, page.language),
+        Err(why) => page.fail(why),
     }
 }
 
@@ -152,7 +152,7 @@ async fn list_reports(page: &Page, day: NaiveDate) -> Result<(Arc<Environment>, 
 pub async fn report(page: Page, Path((day, name)): Path<(NaiveDate, String)>) -> Response {
     match find_report(&page, day, &name).await {
         Ok(path) => download(&page, path, &name).await,
-        Err(why) => why.into_page(&page.console, page.language),
+        Err(why) => page.fail(why),
     }
 }
 
@@ -173,11 +173,11 @@ async fn download(page: &Page, path: PathBuf, name: &str) -> Response {
     let file = match OpenFile::open(&path).await {
         Ok(file) => file,
         Err(why) if why.kind() == std::io::ErrorKind::NotFound => {
-            return Failure::not_found().into_page(&page.console, page.language);
+            return page.fail(Failure::not_found());
         }
         Err(why) => {
             let why = anyhow::Error::from(why).context(format!("opening {}", path.display()));
-            return Failure::from(why).into_page(&page.console, page.language);
+            return page.fail(why.into());
         }
     };
     let chunks = stream::try_unfold(file, |mut file| async move {
@@ -195,6 +195,6 @@ async fn download(page: &Page, path: PathBuf, name: &str) -> Response {
             ];
             (headers, Body::from_stream(chunks)).into_response()
         }
-        Err(why) => Failure::from(why).into_page(&page.console, page.language),
+        Err(why) => page.fail(why.into()),
     }
 }

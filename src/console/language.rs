@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::access::{cookie, own_path};
+use super::cookies::{cookie, own_path};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Language {

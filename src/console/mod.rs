@@ -7,6 +7,7 @@
 
 mod access;
 mod charts;
+mod cookies;
 mod endpoints;
 mod exceptions;
 mod failure;
@@ -18,7 +19,9 @@ mod orders;
 mod page;
 mod sessions;
 mod state;
+mod templates;
 mod today;
+mod visitor;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -112,7 +115,7 @@ fn router(state: Arc<State>) -> Router {
         .route("/healthz", get(endpoints::healthz))
         .route("/readyz", get(endpoints::readyz))
         .route("/metrics", get(endpoints::metrics))
-        .fallback(failure::nothing_there)
+        .fallback(page::nothing_there)
         .layer(from_fn_with_state(state.clone(), access::guard))
         .with_state(state)
 }

@@ -8,8 +8,8 @@ use anyhow::Result;
 use tokio::sync::Mutex;
 
 use super::kept::KeptUnpaid;
-use super::page::Pages;
 use super::sessions::Sessions;
+use super::templates::Pages;
 use crate::books::environment::Environment;
 use crate::clock;
 use crate::scheme::Console;

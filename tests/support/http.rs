@@ -35,8 +35,24 @@ pub fn request(address: SocketAddr, method: &str, path: &str, headers: &[(&str, 
     }
     stream.write_all(format!("{text}\r\n{body}").as_bytes()).unwrap();
     let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).unwrap();
+    let mut some = [0; 16 << 10];
+    // Not every server closes the connection when it is asked to.
+    while !is_whole(&bytes) {
+        let read = stream.read(&mut some).unwrap();
+        if read == 0 {
+            break;
+        }
+        bytes.extend(&some[..read]);
+    }
     parse(&bytes)
+}
+
+/// Whether an answer whose length is said in its head is complete.
+fn is_whole(bytes: &[u8]) -> bool {
+    let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
+    let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+    length.is_some_and(|length| bytes.len() >= end + 4 + length)
 }
 
 fn parse(bytes: &[u8]) -> Response {

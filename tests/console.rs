@@ -1,12 +1,18 @@
 //! The console over real HTTP, on real stores: every page in both languages, who may look, what is never shown, and what
 //! text from files can't do to a page.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use paylater::domain::journal::{Account, Kind as Movement};
+use paylater::files::rows::Kind;
+use paylater::jobs::Job;
+
 use crate::support::http::{self, Response, get, request};
+use crate::support::source::read;
 use crate::support::{POLICY, Scheme};
 
 /// A console that was started on a free port. It is stopped when it is dropped.
@@ -66,7 +72,7 @@ pub const PAGES: [(&str, &str, &str); 17] = [
     ("/reports/2026-03-10", "Reports of 10 March 2026", "报表 2026年3月10日"),
     ("/orders", "Order, payment, customer or merchant", "订单、付款、客户或商户"),
     ("/orders?q=T-S", "T-STAR", "T-STAR"),
-    ("/orders?merchant=TEA", "Orders of TEA", "订单： TEA"),
+    ("/orders?merchant=TEA", "Orders of Tea Corner", "订单： 茶里小铺"),
     ("/order?merchant=TEA&id=T-STAR", "Day by day", "逐日经过"),
     ("/customer?id=U0001", "Left of the limit", "剩余额度"),
     ("/files", "In quarantine", "已隔离"),
@@ -440,4 +446,54 @@ async fn pages_are_the_same_on_postgresql() {
     for path in ["/", "/readyz", "/metrics"] {
         assert_eq!(on_postgres.get(path).status, 200, "{path}");
     }
+}
+
+/// The words of a language.
+fn words(language: &str) -> toml::Table {
+    read(format!("src/console/words/{language}.toml")).parse().unwrap()
+}
+
+/// Returns every key with its group, such as `nav.today`.
+fn keys(table: &toml::Table, group: &str) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    for (key, value) in table {
+        let path = format!("{group}{key}");
+        match value {
+            toml::Value::Table(inner) => all.extend(keys(inner, &format!("{path}."))),
+            _ => assert!(all.insert(path)),
+        }
+    }
+    all
+}
+
+#[test]
+fn both_languages_have_the_same_words_and_one_for_every_name_in_the_books() {
+    let (english, chinese) = (keys(&words("en"), ""), keys(&words("zh"), ""));
+    let other: Vec<_> = english.symmetric_difference(&chinese).collect();
+    assert!(other.is_empty(), "in one language only: {other:?}");
+
+    let mut needed: Vec<String> = Vec::new();
+    needed.extend(Job::ALL.map(|job| format!("jobs.{}", job.name())));
+    needed.extend(Kind::ALL.map(|kind| format!("kinds.{}", kind.name())));
+    needed.extend(Account::ALL.map(|account| format!("accounts.{}", account.name())));
+    needed.extend(Movement::ALL.map(|kind| format!("movements.{}", kind.name())));
+    // Codes that open an exception have an X in the tables of codes; those about mails and instructions always do.
+    let page = read("docs/file-formats.md");
+    let (_, codes) = page.split_once("## Codes").unwrap();
+    let (tables, _) = codes.split_once("### What closes an exception").unwrap();
+    let (rows, others) = tables.split_once("### Mails").unwrap();
+    let first_cell = |line: &str| line.split('`').nth(1).map(str::to_owned);
+    let opens = |line: &&str| line.split('|').nth(3).is_some_and(|cell| cell.trim().starts_with('X'));
+    let mut exceptions: Vec<String> =
+        rows.lines().filter(|line| line.starts_with("| `")).filter(opens).filter_map(first_cell).collect();
+    for line in others.lines().filter(|line| line.starts_with("| `")) {
+        exceptions.extend(line.split('|').nth(1).unwrap().split('`').skip(1).step_by(2).map(str::to_owned));
+    }
+    // Its exception is PAYMENT_REJECTED or REFUND_REJECTED.
+    exceptions.retain(|code| code != "NO_AMOUNT");
+    exceptions.push("NOT_FULFILLED".to_owned());
+    assert!(exceptions.len() > 35, "codes are not found any more: {exceptions:?}");
+    needed.extend(exceptions.iter().flat_map(|code| [format!("codes.{code}"), format!("advice.{code}")]));
+    let missing: Vec<_> = needed.iter().filter(|key| !english.contains(*key)).collect();
+    assert!(missing.is_empty(), "no words for {missing:?}");
 }

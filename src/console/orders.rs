@@ -60,8 +60,7 @@ async fn find(page: &Page, search: &Search) -> Result<Answer, Failure> {
     let is_full = i64::try_from(orders.len()).is_ok_and(|count| count == ROWS);
     let next = orders.last().filter(|_| is_full).map(|line| line.order_id.clone());
     let merchants = environment.scheme.merchants.iter();
-    let merchants: Vec<Value> =
-        merchants.map(|merchant| context! { id => merchant.id.as_str(), name => merchant.name.as_str() }).collect();
+    let merchants: Vec<Value> = merchants.map(|merchant| context! { id => merchant.id.as_str() }).collect();
     let value = context! {
         q => search.q.as_str(), merchant => search.merchant.as_str(), merchants, next,
         orders => Serde(orders),

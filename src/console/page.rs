@@ -15,6 +15,7 @@ use super::language::Language;
 use super::state::State;
 use super::visitor::Visitor;
 use crate::books::environment::Environment;
+use crate::scheme::Merchant;
 
 const STYLE: &str = include_str!("style.css");
 const ICON: &str = include_str!("icon.svg");
@@ -52,7 +53,7 @@ impl Page {
         match made {
             Ok((environment, value)) => {
                 let (scheme, zone) = (environment.scheme.name.as_str(), environment.scheme.zone.name());
-                self.html(name, context! { scheme, zone, ..value })
+                self.html(name, context! { scheme, zone, names => names(&environment, self.language), ..value })
             }
             Err(why) => self.fail(why),
         }
@@ -90,6 +91,16 @@ impl Page {
             }
         }
     }
+}
+
+/// The names of merchants by id, in a language.
+fn names(environment: &Environment, language: Language) -> Value {
+    let name = |merchant: &Merchant| match (language, &merchant.name_zh) {
+        (Language::Zh, Some(name)) => name.clone(),
+        (Language::Zh, None) | (Language::En, _) => merchant.name.clone(),
+    };
+    let merchants = environment.scheme.merchants.iter();
+    merchants.map(|merchant| (merchant.id.clone(), Value::from(name(merchant)))).collect()
 }
 
 /// The page that says why there is no other.

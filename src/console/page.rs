@@ -1,5 +1,6 @@
 //! A request for a page, and its answer: a page of the books, or one that says why there is none.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
+use minijinja::value::Serde;
 use minijinja::{Value, context};
 
 use super::failure::Failure;
@@ -100,7 +102,8 @@ fn names(environment: &Environment, language: Language) -> Value {
         (Language::Zh, None) | (Language::En, _) => merchant.name.clone(),
     };
     let merchants = environment.scheme.merchants.iter();
-    merchants.map(|merchant| (merchant.id.clone(), Value::from(name(merchant)))).collect()
+    let names: BTreeMap<String, String> = merchants.map(|merchant| (merchant.id.clone(), name(merchant))).collect();
+    Value::from(Serde(names))
 }
 
 /// The page that says why there is no other.

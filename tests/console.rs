@@ -326,20 +326,26 @@ fn names_are_shown_where_it_is_allowed_and_each_look_is_logged() {
     let file = std::fs::File::create(&log).unwrap();
     let command = ["console", "--listen", "127.0.0.1:0"];
     let mut process = scheme.command(&command).stdout(Stdio::null()).stderr(file).spawn().unwrap();
-    let started = Instant::now();
-    let address: SocketAddr = loop {
-        let said = std::fs::read_to_string(&log).unwrap();
-        if let Some((_, rest)) = said.split_once("http://") {
-            break rest.split('/').next().unwrap().parse().unwrap();
+    // The log is written in the background: what is waited for comes soon.
+    let said_by = |what: &str| {
+        let started = Instant::now();
+        loop {
+            let said = std::fs::read_to_string(&log).unwrap();
+            if said.lines().any(|line| line.contains(what)) {
+                return said;
+            }
+            assert!(started.elapsed() < Duration::from_secs(20), "{said}");
+            std::thread::sleep(Duration::from_millis(20));
         }
-        assert!(started.elapsed() < Duration::from_secs(20), "{said}");
-        std::thread::sleep(Duration::from_millis(20));
     };
+    let said = said_by("Ctrl-C");
+    let (_, rest) = said.split_once("http://").unwrap();
+    let address: SocketAddr = rest.split('/').next().unwrap().parse().unwrap();
     let page = get(address, "/customer?id=C1", &[("X-Forwarded-User", "wang.li")]);
+    let said = said_by("name and address were shown");
     process.kill().unwrap();
     process.wait().unwrap();
     assert!(page.body.contains("王芳") && page.body.contains("c1@example.com"), "{}", page.body);
-    let said = std::fs::read_to_string(&log).unwrap();
     let audited =
         said.lines().find(|line| line.contains("name and address were shown")).unwrap_or_else(|| panic!("{said}"));
     assert!(audited.contains("who=\"wang.li\"") && audited.contains("customer=\"C1\""), "{audited}");

@@ -22,7 +22,14 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("jobs", &["books", "clock", "domain", "files", "mail", "scheme", "store"]),
     ("runner", &["books", "clock", "domain", "jobs", "scheme", "store"]),
     ("views", &["books", "clock", "config", "domain", "files", "jobs", "scheme", "store"]),
-    ("cli", &["books", "clock", "config", "domain", "files", "jobs", "mail", "runner", "scheme", "store", "views"]),
+    ("console", &["books", "clock", "domain", "scheme", "store", "views"]),
+    (
+        "cli",
+        &[
+            "books", "clock", "config", "console", "domain", "files", "jobs", "mail", "runner", "scheme", "store",
+            "views",
+        ],
+    ),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -110,7 +117,7 @@ fn what_belongs_in_one_place_is_only_there() {
         ("tokio_cron_scheduler::", &["runner"]),
         ("object_store::", &["files"]),
         ("russh_sftp::", &["files"]),
-        ("async fn", &["files", "store", "mail", "books", "jobs", "runner", "views", "cli"]),
+        ("async fn", &["files", "store", "mail", "books", "jobs", "runner", "views", "console", "cli"]),
         ("f64", &[]),
         ("f32", &[]),
         (".unwrap()", &[]),

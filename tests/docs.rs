@@ -15,6 +15,7 @@ const PAGES: &[&str] = &[
     "CONTRIBUTING.md",
     "SECURITY.md",
     "docs/configuration.md",
+    "docs/console.md",
     "docs/file-formats.md",
     "docs/for-finance.md",
     "docs/glossary.md",

@@ -8,6 +8,8 @@ mod booking_days;
 mod broken_books;
 mod calendars;
 mod clock;
+mod console;
+mod console_in_browser;
 mod containers;
 mod corrections;
 mod crash;

@@ -164,12 +164,16 @@ fn every_command_prints_what_its_schema_says() {
 
     let views: BTreeSet<&str> = VIEWS.iter().map(|view| view.name).collect();
     assert_eq!(printed.seen, views);
-    // Every command that prints to standard output has a view. The daemon has none and refuses `--json`.
+    // Every command that prints to standard output has a view. The daemon and the console have none and refuse `--json`.
     let commands: BTreeSet<&str> = VIEWS.iter().filter_map(|view| view.command.split(' ').next()).collect();
     for command in commands_of_help(&scheme.run(&["--help"])) {
-        assert!(commands.contains(command.as_str()) || ["run", "help"].contains(&command.as_str()), "{command}");
+        assert!(
+            commands.contains(command.as_str()) || ["run", "console", "help"].contains(&command.as_str()),
+            "{command}"
+        );
     }
     scheme.run_failing(&["--json", "run"], 2);
+    scheme.run_failing(&["--json", "console"], 2);
     scheme.run_failing(&["--json", "journal", "--format", "csv"], 2);
 }
 

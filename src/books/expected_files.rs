@@ -106,7 +106,7 @@ async fn report_waiting(tx: &mut Tx, environment: &Environment, merchant: &str, 
 
 /// Returns what is missing on the open day. For a merchant that was left out of seals, it also returns what is missing of the
 /// days since: what was not noticed on its day is noticed now.
-async fn missing_by_now<'s>(
+pub async fn missing_by_now<'s>(
     tx: &mut Tx,
     environment: &'s Environment,
     slice: Slice<'_>,

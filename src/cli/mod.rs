@@ -4,6 +4,7 @@
 mod check;
 mod check_file;
 mod close;
+mod console;
 mod correct;
 mod customer;
 mod exceptions;
@@ -64,6 +65,8 @@ enum Command {
     Close(close::Close),
     /// Run as a daemon, which runs each job at its scheduled times until SIGTERM or Ctrl-C.
     Run(run::Run),
+    /// Serve the console: pages that show the day, money, orders, files and exceptions, and endpoints for monitoring.
+    Console(console::Console),
     /// Run one job now, for the open business date.
     Job(job::JobCommand),
     /// Show the business date, last and next runs, files, mails and exceptions.
@@ -111,7 +114,7 @@ pub struct Misconfigured(pub anyhow::Error);
 
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    log_to_stderr(matches!(cli.command, Command::Run(_)));
+    log_to_stderr(matches!(cli.command, Command::Run(_) | Command::Console(_)));
     // A close is one deep future, which a thread's usual 2 MiB don't hold in a debug build.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(16 << 20).build();
     let runtime = match runtime {
@@ -141,6 +144,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Ending> {
     match cli.command {
         Command::Close(command) => command.run(&at).await,
         Command::Run(command) => command.run(&at).await,
+        Command::Console(command) => command.run(&at).await,
         Command::Job(command) => command.run(&at).await,
         Command::Status(command) => command.run(&at).await,
         Command::Runs(command) => command.run(&at).await,
@@ -160,7 +164,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Ending> {
     }
 }
 
-/// Sends the log to standard error. A daemon or a pipe gets the level `info`; a terminal, where a person watches the
+/// Sends the log to standard error. A daemon, the console or a pipe gets the level `info`; a terminal, where a person watches the
 /// progress, gets only warnings and errors. `PAYLATER_LOG` sets another filter.
 fn log_to_stderr(daemon: bool) {
     let usual =

@@ -3,7 +3,7 @@
 use anyhow::{Result, anyhow};
 
 use super::open::{At, reloaded};
-use super::{Ending, Misconfigured};
+use super::{Ending, Misconfigured, console};
 use crate::runner::daemon;
 
 #[derive(clap::Args)]
@@ -17,7 +17,10 @@ impl Run {
         }
         let work = at.serve().await?;
         let environment = work.environment.clone();
-        daemon::run(environment.clone(), || reloaded(at, &environment)).await?;
+        let console = console::beside(at, &environment.scheme).await?;
+        let ended = daemon::run(environment.clone(), || reloaded(at, &environment)).await;
+        console.stop().await;
+        ended?;
         work.progress.finish();
         Ok(Ending::Done)
     }

@@ -1,6 +1,7 @@
 //! The model of a scheme that jobs work with: merchants with their terms, feeds, mail, and when jobs run. Deliberately
 //! absent: the file format, which `config` reads, and everything that the books record.
 
+pub mod console;
 mod feed;
 mod home;
 mod mail;
@@ -21,6 +22,7 @@ use serde::Deserialize;
 use crate::domain::terms::reference_rate::RateTable;
 use crate::files::remote::RemoteFolder;
 
+pub use console::Console;
 pub use feed::{Afterwards, Bill, Feed, Inbox, Unreachable, WhenMissing};
 pub use home::Home;
 pub use mail::{Mail, MailTransport};
@@ -63,6 +65,10 @@ pub struct Scheme {
     /// Money dated more days ahead than this is an exception immediately.
     pub dated_ahead_days: i64,
     pub jobs: Vec<JobFile>,
+    /// The console as `[console]` sets it up, or as usual.
+    pub console: Console,
+    /// Whether the daemon serves the console too: there is a `[console]`.
+    pub console_beside_daemon: bool,
 }
 
 /// What "now" is.

@@ -298,6 +298,14 @@ fn is_current(applied: i64, migrations: &Migrator) -> Result<()> {
     Ok(())
 }
 
+/// Whether the store answers and has the tables that this paylater knows. The error says what is wrong.
+pub async fn is_ready(store: &Store) -> Result<()> {
+    match &store.pools {
+        Pools::Sqlite { readers, .. } => is_current(sqlx::query_scalar(APPLIED).fetch_one(readers).await?, &SQLITE),
+        Pools::Postgres { pool } => is_current(sqlx::query_scalar(APPLIED).fetch_one(pool).await?, &POSTGRES),
+    }
+}
+
 /// Runs SQLite's full integrity check. PostgreSQL needs none, because it verifies pages as it reads them.
 pub async fn damage(store: &Store) -> Result<Vec<String>> {
     let Pools::Sqlite { readers, .. } = &store.pools else { return Ok(Vec::new()) };

@@ -127,7 +127,7 @@ async fn sums(
     Ok(recorded)
 }
 
-const SELECT_ROW: &str = "SELECT j.entry_no, j.business_date, j.effective_on, j.kind, j.order_id, j.instalment,
+pub(super) const SELECT_ROW: &str = "SELECT j.entry_no, j.business_date, j.effective_on, j.kind, j.order_id, j.instalment,
         j.currency, j.debit_account, j.credit_account, j.amount_minor, j.cause, j.line, j.policy_version, j.reason, f.name
     FROM journal j LEFT JOIN file f ON f.file_no = j.file_no";
 
@@ -218,7 +218,7 @@ pub async fn turnover(tx: &mut Tx, merchant: &str, after: i64, upto: i64) -> Res
 }
 
 #[derive(sqlx::FromRow)]
-struct StoredRow {
+pub(super) struct StoredRow {
     entry_no: i64,
     business_date: NaiveDate,
     effective_on: NaiveDate,
@@ -237,7 +237,7 @@ struct StoredRow {
 }
 
 impl StoredRow {
-    fn into_row(self) -> Result<JournalRow> {
+    pub(super) fn into_row(self) -> Result<JournalRow> {
         Ok(JournalRow {
             entry_no: self.entry_no,
             business_date: self.business_date,

@@ -37,12 +37,13 @@ pub mod listing;
 pub mod mails;
 pub mod nodes;
 pub mod orders;
+pub mod overview;
 pub mod positions;
 pub mod reference_rates;
 pub mod runs;
 pub mod scheme;
 
-pub use connect::damage;
+pub use connect::{damage, is_ready};
 pub use engine::Tx;
 pub use lanes::{Lane, Overtaken};
 pub use pools::{OnlyDaemon, Store};

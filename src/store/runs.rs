@@ -124,7 +124,7 @@ pub struct Filter<'a> {
     pub business_date: Option<NaiveDate>,
 }
 
-const COLUMNS: &str = "run_no, job, scheduled_for, attempt, business_date, status, not_before, missed, started_at, \
+pub(super) const COLUMNS: &str = "run_no, job, scheduled_for, attempt, business_date, status, not_before, missed, started_at, \
                        finished_at, outcome, counts, node, asked_by";
 
 /// Records a run. Returns its number, or `None` if this attempt at this time is recorded already.

@@ -7,10 +7,12 @@ use serde::Serialize;
 
 use super::{Amount, some};
 use crate::books::exceptions::name;
-use crate::domain::calendar::days_between;
+use crate::domain::calendar::{days_between, plus};
 use crate::domain::owner::Owner;
+use crate::scheme::Scheme;
 use crate::store::exceptions::ExceptionRow;
-use crate::store::{Tx, listing};
+use crate::store::overview::ExceptionFilter;
+use crate::store::{Tx, listing, overview};
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct ExceptionList {
@@ -98,3 +100,54 @@ impl Exception {
         }
     }
 }
+
+/// The exceptions to list, the oldest first. An empty text matches everything.
+#[derive(Debug, Clone, Default)]
+pub struct WhichExceptions {
+    pub code: String,
+    pub merchant_id: String,
+    /// Open for at least so many days.
+    pub days: i64,
+}
+
+/// The position after which a page of the oldest exceptions begins.
+#[derive(Debug, Clone)]
+pub struct Oldest {
+    pub opened_on: NaiveDate,
+    pub merchant_id: String,
+    pub number: i64,
+}
+
+impl Oldest {
+    /// Before the first exception that there can be.
+    pub fn first(scheme: &Scheme) -> Oldest {
+        Oldest { opened_on: plus(scheme.starts_on, -1), merchant_id: String::new(), number: 0 }
+    }
+}
+
+impl Exception {
+    /// Returns at most `limit` open exceptions after a position, the oldest first, and the position after which there may
+    /// be more.
+    pub async fn oldest(
+        tx: &mut Tx,
+        which: &WhichExceptions,
+        after: &Oldest,
+        limit: i64,
+        today: NaiveDate,
+    ) -> Result<(Vec<Exception>, Option<Oldest>)> {
+        let opened_by = plus(today, -which.days.clamp(0, LONGEST_AGE));
+        let filter = ExceptionFilter { code: which.code.clone(), merchant: which.merchant_id.clone(), opened_by };
+        let key = (after.opened_on, after.merchant_id.as_str(), after.number);
+        let rows = overview::open_exceptions(tx, &filter, key, limit).await?;
+        let is_full = i64::try_from(rows.len()).is_ok_and(|count| count == limit);
+        let next = rows.last().filter(|_| is_full).map(|row| Oldest {
+            opened_on: row.opened_on,
+            merchant_id: row.owner.merchant().unwrap_or_default().to_owned(),
+            number: row.exception_no,
+        });
+        Ok((rows.into_iter().map(|row| Exception::of(row, today)).collect(), next))
+    }
+}
+
+/// The highest age that can be asked for, in days.
+const LONGEST_AGE: i64 = 36_500;

@@ -43,7 +43,7 @@ impl JournalEntry {
         Ok(rows.into_iter().map(|row| JournalEntry::of(merchant, row)).collect())
     }
 
-    fn of(merchant: &str, row: JournalRow) -> JournalEntry {
+    pub fn of(merchant: &str, row: JournalRow) -> JournalEntry {
         let source = some(row.source);
         JournalEntry {
             entry_id: format!("{merchant}-{}", row.entry_no),

@@ -1,6 +1,5 @@
 //! The output of commands, as structs that serialise. Each file has the structs of one view and the functions that load
-//! them. `--json` prints exactly these structs; without it, a command prints them as text. A console could show them as
-//! pages.
+//! them. `--json` prints exactly these structs; without it, a command prints them as text. The console shows them as pages.
 //!
 //! Nothing here prints or knows a terminal. A field keeps its name and meaning while [`VERSION`] stays the same; fields
 //! can be added. Amounts are [`Amount`]s. Statuses and codes have the spelling of the store.
@@ -16,17 +15,23 @@ pub mod file_check;
 pub mod file_rows;
 pub mod files;
 pub mod generated;
+pub mod glance;
 pub mod instalment;
 pub mod job;
 pub mod journal;
+pub mod money;
+pub mod monitoring;
 pub mod new_scheme;
 pub mod order_story;
 pub mod policy;
 pub mod retry;
 pub mod runs;
 pub mod schema;
+pub mod search;
 pub mod status;
 pub mod status_check;
+pub mod today;
+pub mod unpaid;
 pub mod verification;
 
 use std::collections::BTreeMap;

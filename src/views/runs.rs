@@ -163,7 +163,7 @@ pub async fn attempts(tx: &mut Tx, run_no: i64) -> Result<Vec<Run>> {
 }
 
 impl Run {
-    fn of(run: &RunRow) -> Result<Run> {
+    pub fn of(run: &RunRow) -> Result<Run> {
         Ok(Run {
             run_no: run.run_no,
             job: run.job.clone(),

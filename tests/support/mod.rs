@@ -7,7 +7,9 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
+pub mod browser;
 pub mod day_by_day;
+pub mod http;
 pub mod imports;
 pub mod postgres;
 pub mod random_orders;

@@ -1,6 +1,7 @@
 //! `paylater.toml`: its keys, and whether they are consistent. Other modules read the files that it names.
 
 mod bill;
+mod console;
 mod expected;
 pub mod feed;
 mod mail;
@@ -18,6 +19,7 @@ use chrono_tz::Tz;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use self::console::RawConsole;
 use self::feed::{OfScheme, RawFeed};
 use self::mail::RawMail;
 use self::packing::RawLimits;
@@ -90,6 +92,8 @@ pub struct RawConfig {
     /// How large files may be, for feeds that don't say otherwise.
     #[serde(default)]
     limits: RawLimits,
+    /// The console: its pages, and its endpoints for monitoring. With this table, the daemon serves it.
+    console: Option<RawConsole>,
     /// When jobs run, if not as built in.
     #[expect(dead_code, reason = "read before, so that everything is looked at whatever else is wrong")]
     #[serde(default)]
@@ -232,6 +236,8 @@ impl RawConfig {
         let store_url = rules.keep("store.url", store_url(self.store.url));
         let commit_rows = rules.keep("store.commit_rows", commit_rows(self.store.commit_rows));
         let mail = self.mail.resolve(base, rules);
+        let console_beside_daemon = self.console.is_some();
+        let console = self.console.unwrap_or_default().resolve(base, rules);
         let prove_within = rules.keep("close.prove_seconds", prove_within(self.close.prove_seconds));
         let ids: Vec<String> = self.merchants.iter().map(|merchant| merchant.id.clone()).collect();
         rules.keep("merchant", ensure_any(&ids));
@@ -282,6 +288,8 @@ impl RawConfig {
             clock_wait: clock_wait?,
             dated_ahead_days: dated_ahead_days?,
             jobs: read.jobs?,
+            console: console?,
+            console_beside_daemon,
         };
         Some(Loaded { scheme, policies, calendars: read.calendars })
     }

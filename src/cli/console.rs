@@ -1,0 +1,89 @@
+//! `paylater console`: serves the console on its own, beside a daemon or without one.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::open::At;
+use super::{Ending, Misconfigured, remark};
+use crate::console::{self, Loader};
+use crate::scheme::Scheme;
+
+#[derive(clap::Args)]
+pub struct Console {
+    /// Address and port, instead of those of [console].
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+}
+
+impl Console {
+    pub async fn run(self, at: &At) -> Result<Ending> {
+        if at.json {
+            let why = anyhow!(
+                "the console prints nothing, so it has no --json; ask its /metrics, or `paylater --json status`"
+            );
+            return Err(Misconfigured(why).into());
+        }
+        let mut settings = at.load_config()?.console;
+        settings.listen = self.listen.unwrap_or(settings.listen);
+        settings.refuse_strangers().map_err(Misconfigured)?;
+        let listener = console::listen(&settings).await?;
+        remark!("The console is at http://{}/ — stop it with Ctrl-C.", listener.local_addr().context("its address")?);
+        let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+        let stop = async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        console::serve(settings, loader(at.config_file()?.to_owned()), listener, stop).await?;
+        Ok(Ending::Done)
+    }
+}
+
+/// The console beside the daemon.
+pub struct Beside(Option<(oneshot::Sender<()>, JoinHandle<Result<()>>)>);
+
+/// Begins to serve the console if there is a `[console]`. It reads the store through connections of its own, so that
+/// people who look never hold up the daemon.
+pub async fn beside(at: &At, scheme: &Scheme) -> Result<Beside> {
+    if !scheme.console_beside_daemon {
+        return Ok(Beside(None));
+    }
+    let settings = scheme.console.clone();
+    let listener = console::listen(&settings).await?;
+    tracing::info!(address = %settings.listen, "the console listens");
+    let (stop, stopped) = oneshot::channel();
+    let stopped = async move {
+        // An error means that the daemon has gone away, which also ends the console.
+        let _ = stopped.await;
+    };
+    let served = tokio::spawn(console::serve(settings, loader(at.config_file()?.to_owned()), listener, stopped));
+    Ok(Beside(Some((stop, served))))
+}
+
+impl Beside {
+    pub async fn stop(self) {
+        let Some((stop, served)) = self.0 else { return };
+        // An error means that the console has ended already; the log says why.
+        let _ = stop.send(());
+        match served.await {
+            Ok(Ok(())) => {}
+            Ok(Err(why)) => tracing::error!("{why:#}"),
+            Err(why) => tracing::error!("the console: {why}"),
+        }
+    }
+}
+
+fn loader(config: PathBuf) -> Loader {
+    Box::new(move || {
+        let at = At { config: Some(config.clone()), json: false, wait: Duration::ZERO };
+        Box::pin(async move { at.look_at_books().await })
+    })
+}

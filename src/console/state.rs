@@ -1,0 +1,61 @@
+//! What the console holds between requests: the scheme opened to read, the pages, sessions, and sums that are kept.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use tokio::sync::Mutex;
+
+use super::kept::KeptUnpaid;
+use super::sessions::Sessions;
+use super::templates::Pages;
+use crate::books::environment::Environment;
+use crate::clock;
+use crate::scheme::Console;
+
+/// Opens the scheme to read it; `None` if there are no books yet.
+pub type Loader = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Option<Environment>>> + Send>> + Send + Sync>;
+
+pub struct State {
+    pub settings: Console,
+    pub pages: Pages,
+    pub sessions: Sessions,
+    pub unpaid: KeptUnpaid,
+    load: Loader,
+    opened: Mutex<Option<(Arc<Environment>, Instant)>>,
+}
+
+/// After this time the configuration is read again, so that new terms and merchants are known.
+const READ_AGAIN_AFTER: Duration = Duration::from_secs(600);
+
+impl State {
+    pub fn new(settings: Console, load: Loader) -> Result<State> {
+        let sessions = Sessions::new(settings.session);
+        let (pages, unpaid) = (Pages::load()?, KeptUnpaid::default());
+        Ok(State { settings, pages, sessions, unpaid, load, opened: Mutex::default() })
+    }
+
+    /// Returns the scheme, or `None` if there are no books yet.
+    pub async fn environment(&self) -> Result<Option<Arc<Environment>>> {
+        let mut opened = self.opened.lock().await;
+        let now = clock::monotonic();
+        if let Some((environment, since)) = opened.as_ref()
+            && now - *since < READ_AGAIN_AFTER
+        {
+            return Ok(Some(environment.clone()));
+        }
+        let before = opened.as_ref().map(|(environment, _)| environment.clone());
+        let environment = match ((self.load)().await, before) {
+            (Ok(Some(environment)), _) => Arc::new(environment),
+            (Ok(None), _) => return Ok(None),
+            (Err(why), Some(before)) => {
+                tracing::warn!("the console goes on with the configuration that it has: {why:#}");
+                before
+            }
+            (Err(why), None) => return Err(why),
+        };
+        *opened = Some((environment.clone(), now));
+        Ok(Some(environment))
+    }
+}

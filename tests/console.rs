@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use paylater::domain::journal::{Account, Kind as Movement};
+use paylater::domain::journal::{Account, EntryKind as Movement};
 use paylater::files::rows::Kind;
 use paylater::jobs::Job;
 

@@ -152,7 +152,7 @@ fn a_day_may_be_stopped_for_it() {
     let scheme = shop(POLICY, "when_missing = \"stop\"");
     payments(&scheme, 1..=6);
     let told = scheme.run_failing(&["close", "--through", "2026-03-08"], 1);
-    assert!(told.contains("2026-03-07 is not closed as long as these files are missing"), "{told}");
+    assert!(told.contains("2026-03-07 can't be closed while these files are missing"), "{told}");
     assert!(told.contains("no file of payments for 2026-03-07 has come (feed payments)"), "{told}");
     assert!(!Path::new(&scheme.path("run/reconciliation/2026-03-07")).exists());
     assert!(scheme.run(&["exceptions"]).contains("FILE_MISSING"));

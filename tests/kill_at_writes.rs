@@ -146,8 +146,8 @@ async fn tables(folder: &Path) -> BTreeMap<String, String> {
         "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '_sqlx%'";
     let mut tables = BTreeMap::new();
     for table in sqlx::query_scalar::<_, String>(names).fetch_all(&mut books).await.unwrap() {
-        // Leave out two tables: runs have times of the wall clock, and `writer` counts the writers.
-        if matches!(table.as_str(), "run" | "writer") {
+        // Leave out three tables: runs have times of the wall clock, `lane` counts who took a lane, and `node` has daemons.
+        if matches!(table.as_str(), "run" | "lane" | "node") {
             continue;
         }
         let columns = format!(

@@ -200,7 +200,7 @@ fn the_next_close_names_the_row_that_was_changed() {
         (
             "merchant_day",
             "UPDATE merchant_day SET last_entry_no = 9000000000000000000 WHERE business_date = '2026-03-05'",
-            "SHOP 2026-03-05: end of the journal: 1 rows were sealed, 1 are there",
+            "SHOP 2026-03-05: end of the journal: sealed with 1 row, now there are 1",
         ),
         ("exposure", "UPDATE exposure SET owed_minor = 1", "SHOP customer C1: what they owe in all"),
     ] {
@@ -323,8 +323,7 @@ fn days_with_fingerprints_of_the_first_form_are_still_proved() {
     scheme.run(&["verify"]);
     forged(&scheme, "fact", "UPDATE fact SET note = 'worn' WHERE fact_id = 'R1'");
     let told = scheme.run_failing(&["close", "--through", "2026-03-07"], 1);
-    let named =
-        "SHOP 2026-03-03: payments and refunds: 1 rows were sealed, 1 are there; the first that differs is refund R1";
+    let named = "SHOP 2026-03-03: payments and refunds: sealed with 1 row, now there are 1; the first that differs is refund R1";
     assert!(told.contains(named), "{told}");
 }
 

@@ -146,6 +146,19 @@ fn every_command_prints_what_its_schema_says() {
     assert_eq!((&dry_run["outcome"], dry_run["preview"].is_object()), (&"accepted".into(), true), "{dry_run}");
     printed.document("view-correct", &correct);
 
+    let runs = printed.document("view-runs", &["runs", "--last", "3"]);
+    assert_eq!(runs["runs"].as_array().unwrap().len(), 3, "{runs}");
+    let number = runs["runs"][0]["run_no"].to_string();
+    let shown = printed.document("view-runs-show", &["runs", "show", &number]);
+    assert_eq!(shown["attempts"][0]["run_no"].to_string(), number);
+    let paused = printed.document("view-pause", &["pause", "send_reminders", "--why", "a test"]);
+    assert_eq!((&paused["paused"], &paused["changed"]), (&true.into(), &true.into()));
+    let resumed = printed.document("view-resume", &["resume", "send_reminders"]);
+    assert_eq!((&resumed["paused"], &resumed["changed"]), (&false.into(), &true.into()));
+    let days = ["--from", "2025-01-01", "--to", "2025-01-01"];
+    let backfill = printed.document("view-backfill", &[&["backfill", "close_day"], &days[..]].concat());
+    assert_eq!(backfill["due"].as_array().unwrap().len(), 1, "{backfill}");
+
     let out = scheme.path("made");
     printed.document("view-generate", &["generate", "--out", out.to_str().unwrap(), "--orders", "20"]);
     let begun = scheme.path("begun");

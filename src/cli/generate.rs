@@ -395,7 +395,7 @@ mod tests {
         assert!(refused.ends_with("is not empty; choose a new folder"), "{refused}");
         let few = Generate { customers: 2, out: temporary.path().join("few"), ..command };
         let refused = few.write().unwrap_err().to_string();
-        assert_eq!(refused, "2 customers are too few for 3 merchants: each merchant needs at least one");
+        assert_eq!(refused, "2 customers can't be shared by 3 merchants: each merchant needs at least one");
     }
 
     #[test]

@@ -15,6 +15,13 @@ use crate::domain::intake::status::{FileStatus, RowOutcome};
 use crate::domain::journal::{EntryKind, Reason};
 use crate::domain::owner::Owner;
 
+/// Says that a column has no value of this type, whose name is written as words.
+fn unknown(kind: &str, text: &str) -> String {
+    let words: String =
+        kind.chars().flat_map(|c| c.is_uppercase().then_some(' ').into_iter().chain(c.to_lowercase())).collect();
+    format!("the store has an unknown{words}: {text:?}")
+}
+
 /// Columns have the names of these enums' variants.
 macro_rules! kept_by_name {
     ($($kind:ident),*) => {$(
@@ -52,7 +59,7 @@ macro_rules! kept_by_name {
         {
             fn decode(value: DB::ValueRef<'r>) -> Result<Self, BoxDynError> {
                 let text = <&str>::decode(value)?;
-                $kind::parse(text).ok_or_else(|| format!("the store has {text:?}, which is no {}", stringify!($kind)).into())
+                $kind::parse(text).ok_or_else(|| unknown(stringify!($kind), text).into())
             }
         }
     )*};

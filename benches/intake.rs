@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use chrono::NaiveDate;
 use paylater::domain::calendar::plus;
+use paylater::domain::owner::Owner;
 use paylater::files::reports::sha256_of;
 use paylater::store::Store;
 use paylater::store::fingerprints::{self, Form};
@@ -170,7 +171,7 @@ fn share_of_proofs(folder: &TempDir, postgres: Option<&str>, day: NaiveDate, spe
             let url = postgres.unwrap_or("sqlite:paylater.db");
             let store = Store::open_to_read(url, &folder.path().join("run")).await.expect("the store").expect("books");
             let mut tx = store.read().await.expect("a transaction");
-            let prints = fingerprints::of(&mut tx, "M01", day, Form::NOW).await.expect("fingerprints");
+            let prints = fingerprints::of(&mut tx, Owner::Merchant("M01"), day, Form::NOW).await.expect("fingerprints");
             assert!(prints.iter().any(|print| print.part == "journal"), "the day has a journal");
         });
     });

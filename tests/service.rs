@@ -5,6 +5,8 @@ use std::io::Read;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use sqlx::Connection;
+
 use crate::second_writer::{until_mails_are_due, with_mails};
 use crate::support::postgres::Server;
 use crate::support::smtp::SmtpServer;
@@ -256,6 +258,45 @@ fn a_second_sigterm_stops_at_once() {
     scheme.run(&["verify"]);
 }
 
+/// Kills the daemon again and again while it closes a week of the sample. It works for a second or two each time, and each day
+/// takes it about as long.
+#[test]
+fn killed_at_any_moment_the_daemon_seals_the_same_days() {
+    const LAST: &str = "2026-03-08";
+    let undisturbed = Scheme::sample();
+    undisturbed.close(LAST);
+    let scheme = Scheme::sample();
+    fs::create_dir(scheme.path("sample-data/jobs")).unwrap();
+    let order = ["ingest_files", "watch_feeds", "send_reminders", "close_day", "write_reconciliation"];
+    for (i, name) in order.iter().enumerate() {
+        let after = if i == 0 { String::new() } else { format!("{:?}", order[i - 1]) };
+        let job = format!("about = \"{name}\"\ncron = \"{EVERY_SECOND}\"\ncatch_up = \"last\"\nafter = [{after}]\n");
+        scheme.write(&format!("sample-data/jobs/{name}.toml"), job);
+    }
+    let config = scheme.read("sample-data/paylater.toml");
+    scheme.write("sample-data/paylater.toml", format!("{config}\n[jobs]\nfolder = \"jobs\"\n"));
+    let manifest = |scheme: &Scheme, day: &str| scheme.path(&format!("sample-run/reconciliation/{day}/manifest.json"));
+    let (started, mut kills) = (Instant::now(), 0_u64);
+    while !manifest(&scheme, LAST).exists() {
+        assert!(started.elapsed() < Duration::from_secs(300), "it does not come to an end after {kills} kills");
+        let mut daemon = Daemon::start(&scheme);
+        // Moments that are spread evenly, and not the same in every run of a step.
+        std::thread::sleep(Duration::from_millis(300 + kills * 617 % 1_900));
+        daemon.0.take().map(|mut child| (child.kill().unwrap(), child.wait().unwrap()));
+        kills += 1;
+    }
+    assert!(kills > 5, "only {kills}");
+    scheme.run(&["verify"]);
+    for day in 1..=8 {
+        let seal = |scheme: &Scheme| {
+            let text = fs::read_to_string(manifest(scheme, &format!("2026-03-0{day}"))).unwrap();
+            serde_json::from_str::<serde_json::Value>(&text).unwrap()["seal"].clone()
+        };
+        assert!(seal(&undisturbed).is_string());
+        assert_eq!(seal(&scheme), seal(&undisturbed), "the seal of day {day}");
+    }
+}
+
 #[tokio::test]
 async fn a_store_that_is_away_is_waited_for() {
     let mut server = Server::start();
@@ -271,6 +312,19 @@ async fn a_store_that_is_away_is_waited_for() {
         let before = done(&scheme);
         wait_for("a run after the restart", &scheme, || done(&scheme) > before);
     }
+    // Only the connection with the daemon's lock breaks: it takes the lock again.
+    let mut admin = sqlx::PgConnection::connect(&scheme.env[0].1).await.unwrap();
+    let broken: Vec<bool> = sqlx::query_scalar(
+        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 1818326119",
+    )
+    .fetch_all(&mut admin)
+    .await
+    .unwrap();
+    assert_eq!(broken, [true]);
+    let before = done(&scheme);
+    wait_for("a run after that", &scheme, || done(&scheme) > before + 1);
+    let told = scheme.run_failing(&["run"], 1);
+    assert!(told.contains("another paylater daemon runs on these books"), "{told}");
     daemon.stop();
     scheme.close("2026-03-01");
     scheme.run(&["verify"]);

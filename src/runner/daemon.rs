@@ -174,14 +174,7 @@ impl Daemon {
     }
 
     async fn work_off(&mut self) -> Result<()> {
-        if self.away.is_some() {
-            // The lock may have been lost with the connection.
-            self.only = None;
-            self.only = self.environment.store.be_daemon().await?;
-            if self.only.is_none() {
-                bail!("another paylater daemon took over these books while the store was away; this one stops");
-            }
-        }
+        self.stay_the_only_one().await?;
         self.watch.look(&self.environment).await?;
         let today = self.environment.business_date().await?;
         self.sign_of_life().await?;
@@ -191,6 +184,22 @@ impl Daemon {
         let now = clock::now();
         self.plan(today, now).await?;
         self.begin_runs(today, now).await
+    }
+
+    /// Takes the daemon's lock again if it was lost with its connection.
+    async fn stay_the_only_one(&mut self) -> Result<()> {
+        let is_kept = match &mut self.only {
+            Some(only) if self.away.is_none() => only.is_kept().await,
+            _ => false,
+        };
+        if !is_kept {
+            self.only = None;
+            self.only = self.environment.store.be_daemon().await?;
+            if self.only.is_none() {
+                bail!("another paylater daemon took over these books while the store was away; this one stops");
+            }
+        }
+        Ok(())
     }
 
     async fn sign_of_life(&mut self) -> Result<()> {

@@ -138,6 +138,14 @@ impl Lock {
         Ok(sqlx::query_scalar(sql).bind(guarded.key()).fetch_one(pool).await?)
     }
 
+    /// Whether the lock is still held. A session's lock is lost with its connection.
+    pub async fn is_kept(&mut self) -> bool {
+        match self {
+            Lock::File(_) => true,
+            Lock::Session(connection) => connection.ping().await.is_ok(),
+        }
+    }
+
     async fn release(self) {
         if let Lock::Session(connection) = self {
             // Dropped only, the connection would keep its lock until the server notices.

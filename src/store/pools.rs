@@ -24,7 +24,14 @@ pub struct Store {
 }
 
 /// Held for as long as a process is the only daemon on these books.
-pub struct OnlyDaemon(#[expect(dead_code, reason = "held")] Lock);
+pub struct OnlyDaemon(Lock);
+
+impl OnlyDaemon {
+    /// Whether this process is still the only daemon, as far as it knows.
+    pub async fn is_kept(&mut self) -> bool {
+        self.0.is_kept().await
+    }
+}
 
 #[derive(Clone)]
 pub(super) enum Pools {

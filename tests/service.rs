@@ -237,6 +237,25 @@ fn systemd_is_told_how_the_daemon_is() {
 }
 
 #[test]
+fn each_line_of_the_log_says_which_run_it_is_about() {
+    let mut scheme = Scheme::shop(POLICY).with_customer(&[]);
+    scheme.env.push(("PAYLATER_LOG_FORMAT".to_owned(), "json".to_owned()));
+    jobs(&scheme, &[("watch_feeds", EVERY_SECOND, "")]);
+    let mut daemon = Daemon::start(&scheme);
+    logged(&scheme, "job run");
+    daemon.stop();
+    let lines: Vec<serde_json::Value> = scheme
+        .read("log")
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|why| panic!("{line}: {why}")))
+        .collect();
+    let begin = lines.iter().find(|line| line["message"] == "running").unwrap();
+    assert!(begin["version"].is_string() && begin["store"].as_str().unwrap().ends_with("paylater.db"), "{begin}");
+    let run = lines.iter().find(|line| line["message"] == "job run").unwrap();
+    assert!(run["span"]["no"].is_i64() && run["span"]["day"] == "2026-03-01", "{run}");
+}
+
+#[test]
 fn a_second_sigterm_stops_at_once() {
     let mail = SmtpServer::start();
     let scheme = with_mails("sqlite:paylater.db", &mail);

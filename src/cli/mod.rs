@@ -165,7 +165,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Ending> {
 }
 
 /// Sends the log to standard error. A daemon, the console or a pipe gets the level `info`; a terminal, where a person watches the
-/// progress, gets only warnings and errors. `PAYLATER_LOG` sets another filter.
+/// progress, gets only warnings and errors. `PAYLATER_LOG` sets another filter; `PAYLATER_LOG_FORMAT=json` makes each line a
+/// JSON object.
 fn log_to_stderr(daemon: bool) {
     let usual =
         if daemon || !std::io::stderr().is_terminal() { "info,sqlx=warn,tokio_cron_scheduler=warn" } else { "warn" };
@@ -175,5 +176,9 @@ fn log_to_stderr(daemon: bool) {
         .with_env_filter(filter)
         .with_writer(output::Log::begin)
         .with_target(false);
-    log.with_ansi(std::io::stderr().is_terminal()).init();
+    if std::env::var("PAYLATER_LOG_FORMAT").is_ok_and(|format| format == "json") {
+        log.json().flatten_event(true).init();
+    } else {
+        log.with_ansi(std::io::stderr().is_terminal()).init();
+    }
 }

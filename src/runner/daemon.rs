@@ -28,7 +28,7 @@ use crate::jobs::Job;
 use crate::scheme::{Clock, JobFile, Schedule};
 use crate::store::lanes::Taker;
 use crate::store::runs::{self, NewRun, RunRow};
-use crate::store::{Lane, OnlyDaemon, Tx, is_of_store, nodes};
+use crate::store::{Lane, OnlyDaemon, Store, Tx, is_of_store, nodes};
 
 /// How long the jobs under way may continue after SIGTERM. Interrupting them at any time is safe; the wait only saves their work.
 const STOP_WITHIN: Duration = Duration::from_secs(20);
@@ -139,7 +139,9 @@ impl Daemon {
         nodes::started(&mut tx, &environment.node, version, clock::now()).await?;
         tx.commit().await?;
         let watch = Watch::begin(&environment).await?;
-        tracing::info!(version, node = environment.node, scheme = environment.scheme.name, day = %today, "running");
+        let scheme = &environment.scheme;
+        let store = Store::place(&scheme.store_url, scheme.home.path())?;
+        tracing::info!(version, node = environment.node, scheme = scheme.name, store, day = %today, "running");
         Ok(Daemon {
             environment,
             watch,
@@ -410,7 +412,7 @@ fn log_skipped(run: &NewRun) {
 }
 
 /// Marks what an earlier process left running in these lanes, which this one has taken.
-pub async fn interrupt_left(store: &crate::store::Store, lanes: &[Lane], now: DateTime<Utc>) -> Result<()> {
+pub async fn interrupt_left(store: &Store, lanes: &[Lane], now: DateTime<Utc>) -> Result<()> {
     let jobs: Vec<&str> = Job::ALL.into_iter().filter(|job| lanes.contains(&job.lane())).map(Job::name).collect();
     let mut tx = store.write().await?;
     runs::interrupt(&mut tx, &jobs, now).await?;

@@ -37,7 +37,10 @@ async fn on_postgres_a_lock_that_is_lost_stops_its_holder_before_its_next_write(
     let overtaken = sending(&first, &here);
     let second = with_mails(&books, &there);
     let told = second.run_failing(&["--wait", "0", "job", "send_reminders"], 1);
-    assert!(told.contains("another paylater is working") && told.contains("is at send_reminders since"), "{told}");
+    assert!(
+        told.contains("another paylater is working") && told.contains("has been running send_reminders since"),
+        "{told}"
+    );
     // The other lane is free.
     second.run(&["--wait", "0", "job", "watch_feeds"]);
 

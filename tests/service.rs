@@ -197,7 +197,7 @@ fn sighup_takes_a_right_configuration_and_refuses_a_wrong_one() {
     logged(&scheme, "running version");
     jobs(&scheme, &[("watch_feeds", "every second", "")]);
     daemon.signal("HUP");
-    logged(&scheme, "the old one stays");
+    logged(&scheme, "the old one stays in force");
     assert!(scheme.read("log").contains("every second"), "{}", scheme.read("log"));
     jobs(&scheme, &[("watch_feeds", EVERY_SECOND, "")]);
     daemon.signal("HUP");

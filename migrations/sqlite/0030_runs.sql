@@ -23,6 +23,7 @@ FROM run ORDER BY started_at, job;
 DROP TABLE run;
 ALTER TABLE attempt RENAME TO run;
 CREATE INDEX run_by_job ON run (job, run_no);
+CREATE INDEX run_by_end ON run (job, finished_at);
 CREATE INDEX run_open ON run (status) WHERE status IN ('due', 'running');
 
 CREATE TABLE paused_job (

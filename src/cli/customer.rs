@@ -20,7 +20,7 @@ use crate::views::customer::{CustomerGlance, Questions, Search};
 #[derive(clap::Args)]
 #[command(group(clap::ArgGroup::new("who").required(true)))]
 pub struct Customer {
-    /// The customer's id, as the customers file has it.
+    /// The customer's id, as in the customers file.
     #[arg(group = "who", value_name = "ID")]
     customer: Option<String>,
 
@@ -40,7 +40,7 @@ pub struct Customer {
     #[arg(long, value_name = "DATE")]
     on: Option<NaiveDate>,
 
-    /// Also show what to pay on this day to be rid of everything.
+    /// Also show what to pay on this day so that nothing is owed any more.
     #[arg(long, value_name = "DATE")]
     pay_off_on: Option<NaiveDate>,
 

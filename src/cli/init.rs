@@ -89,7 +89,7 @@ impl Init {
         say!("  paylater check");
         say!("  paylater close --through {}", made.first);
         say!("  paylater explain O1");
-        say!("README.md in the folder says how to go on.");
+        say!("README.md in the folder lists the next steps.");
         Ok(Ending::Done)
     }
 

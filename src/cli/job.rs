@@ -12,7 +12,7 @@ use crate::views::job::JobResult;
 
 #[derive(clap::Args)]
 pub struct JobCommand {
-    /// Its name, such as ingest_files; `paylater check` lists them.
+    /// The job's name, such as ingest_files; `paylater check` lists them.
     name: String,
 
     /// Work for this merchant only. The run is not recorded as a run of the job. Jobs that work for the whole scheme refuse it

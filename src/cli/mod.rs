@@ -47,11 +47,12 @@ struct Cli {
     #[arg(long, env = "PAYLATER_CONFIG", global = true, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// Print for programs: JSON on standard output, described in docs/json.md. The daemon prints nothing, and has none.
+    /// Print for programs: JSON on standard output, described in docs/json.md. The daemon and the console print nothing, and refuse it.
     #[arg(long, global = true)]
     json: bool,
 
-    /// How long a command waits while the daemon, or another command, works on the same books.
+    /// How long a command that changes something waits for its turn, while the daemon or another command works on the same
+    /// part of the books.
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 60)]
     wait: u64,
 
@@ -77,7 +78,7 @@ enum Command {
     Pause(pause::Pause),
     /// Let the daemon run a paused job again.
     Resume(pause::Resume),
-    /// Have the daemon make up for runs of a job that never were.
+    /// Plan runs for due times of a job that have no run; the daemon begins them.
     Backfill(pause::Backfill),
     /// List taken files with their row counts, and files that wait in the inboxes; show a file's rows; retry files.
     Files(files::Files),

@@ -118,8 +118,8 @@ impl At {
         let scheme = self.load_config()?;
         let place = Store::place(&scheme.store_url, scheme.home.path())?;
         let why = anyhow!(
-            "there are no books yet in {place}: if this is a new scheme, its first `paylater close`, `run` or `job` makes \
-             them; else scheme.home or store.url of {} names the wrong place",
+            "there are no books yet in {place}: if this is a new scheme, the first command that works, such as \
+             `paylater close`, makes them; else scheme.home or store.url of {} names the wrong place",
             self.config_file()?.display()
         );
         Err(Misconfigured(why).into())
@@ -188,9 +188,12 @@ async fn who_works(environment: &Environment, lanes: &[Lane]) -> Result<String> 
     let mut tx = environment.store.read().await?;
     let mut busy = Vec::new();
     for lane in lanes {
+        if !environment.store.is_taken(*lane).await? {
+            continue;
+        }
         if let Some(Taker { node, doing, since }) = lanes::taker(&mut tx, *lane).await? {
             let since = since.with_timezone(&environment.scheme.zone).format("%Y-%m-%d %H:%M:%S");
-            busy.push(format!("{node} is at {doing} since {since}"));
+            busy.push(format!("{node} has been running {doing} since {since}"));
         }
     }
     busy.dedup();

@@ -69,7 +69,7 @@ impl Pause {
             json::print(JobSwitch { job: self.job, paused: true, changed: is_new })?;
         } else if is_new {
             say!(
-                "{} is paused. A run under way ends; the daemon begins no other. Go on with `paylater resume {0}`.",
+                "{} is paused. A run under way is completed; the daemon begins no other. To run it again: `paylater resume {0}`.",
                 self.job
             );
         } else {
@@ -88,7 +88,7 @@ impl Resume {
         if at.json {
             json::print(JobSwitch { job: self.job, paused: false, changed: was_paused })?;
         } else if was_paused {
-            say!("{} runs again at its times. What it missed, its next run makes up for.", self.job);
+            say!("{} runs again at its times.", self.job);
         } else {
             say!("{} was not paused.", self.job);
         }
@@ -168,7 +168,7 @@ fn print(backfilled: &Backfilled, file: &JobFile) {
         say!("{}", time.with_timezone(&file.zone).format("%Y-%m-%d %H:%M:%S"));
     }
     match (backfilled.due.len(), backfilled.dry_run) {
-        (0, _) => say!("Nothing to make up for: {job} has a run at each of its times."),
+        (0, _) => say!("Nothing to make up for: {job} has a run, or a skipped one, at each of these times."),
         (runs, true) => say!(
             "{job} would run {}, for the open business date.",
             count(i64::try_from(runs).unwrap_or(i64::MAX), "time")

@@ -19,11 +19,11 @@ use crate::views::status_check::StatusCheck;
 
 #[derive(clap::Args)]
 pub struct Status {
-    /// Print one line for cron and Nagios, OK or the reasons to look, and exit with 1 if there is one.
+    /// Print one line for cron and Nagios, OK, or TROUBLE with the reasons; exit with 1 if there is a reason.
     #[arg(long)]
     check: bool,
 
-    /// How many days an exception may be open.
+    /// With --check: report exceptions that have been open for more than this many days.
     #[arg(long, value_name = "DAYS", requires = "check", default_value = "7", value_parser = clap::value_parser!(i64).range(0..=3650))]
     max_age: i64,
 }
@@ -99,7 +99,7 @@ fn print(status: &status::Status, environment: &Environment) {
             DaemonState::Running => format!("running as {} since {}", daemon.node, time(daemon.started_at)),
             DaemonState::Stopped => format!("stopped at {}", time(daemon.seen_at)),
             DaemonState::Silent => {
-                format!("runs as {}, but gives no sign of life since {}", daemon.node, time(daemon.seen_at))
+                format!("runs as {}, but has given no sign of life since {}", daemon.node, time(daemon.seen_at))
             }
             DaemonState::Killed => format!("not running: {} was killed after {}", daemon.node, time(daemon.seen_at)),
         };

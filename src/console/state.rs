@@ -50,7 +50,7 @@ impl State {
             (Ok(Some(environment)), _) => Arc::new(environment),
             (Ok(None), _) => return Ok(None),
             (Err(why), Some(before)) => {
-                tracing::warn!("the console goes on with the configuration that it has: {why:#}");
+                tracing::warn!("the console keeps the configuration that it has: {why:#}");
                 before
             }
             (Err(why), None) => return Err(why),

@@ -181,7 +181,7 @@ impl Daemon {
         let today = self.environment.business_date().await?;
         self.sign_of_life().await?;
         if self.away.take().is_some() {
-            tracing::warn!("the store is back; work goes on");
+            tracing::warn!("the store is back; work continues");
         }
         let now = clock::now();
         self.plan(today, now).await?;
@@ -365,7 +365,7 @@ impl Daemon {
                 tracing::info!("the configuration was read again and is in force; runs under way end with the old one");
             }
             Err(why) => {
-                tracing::error!("the configuration was read again, is not right, and the old one stays: {why:#}")
+                tracing::error!("the configuration was read again and has errors; the old one stays in force: {why:#}")
             }
         }
     }

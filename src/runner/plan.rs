@@ -122,7 +122,7 @@ pub fn hindrance(
     let late = (now - at).to_std().unwrap_or_default();
     (late > deadline).then(|| {
         let minutes = deadline.as_secs() / 60;
-        format!("it could not begin within {minutes} minutes of its time; its next time will do")
+        format!("it could not begin within {minutes} minutes of its time; its next time takes its place")
     })
 }
 

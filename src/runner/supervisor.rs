@@ -23,6 +23,6 @@ pub fn stopping() {
 
 fn notify(state: &[NotifyState<'_>]) {
     if let Err(why) = sd_notify::notify(state) {
-        tracing::debug!("systemd was not told: {why}");
+        tracing::debug!("systemd could not be notified: {why}");
     }
 }

@@ -292,7 +292,7 @@ fn is_current(applied: i64, migrations: &Migrator) -> Result<()> {
     let known = known(migrations);
     ensure!(
         applied >= known,
-        "the tables of the store are those of an older paylater; `paylater close` or `run` brings them up to date"
+        "the tables of the store are those of an older paylater; `paylater close`, `run` or `job` brings them up to date"
     );
     ensure!(applied == known, "the tables of the store are those of a newer paylater than this one");
     Ok(())

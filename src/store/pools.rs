@@ -84,9 +84,18 @@ impl Store {
 
     /// Whether a daemon runs on these books.
     pub async fn has_daemon(&self) -> Result<bool> {
+        self.is_held(Guarded::Daemon).await
+    }
+
+    /// Whether somebody works in a lane.
+    pub async fn is_taken(&self, lane: Lane) -> Result<bool> {
+        self.is_held(Guarded::Lane(lane)).await
+    }
+
+    async fn is_held(&self, guarded: Guarded) -> Result<bool> {
         match &self.pools {
-            Pools::Sqlite { path, .. } => Ok(Lock::is_held_beside(path, Guarded::Daemon)),
-            Pools::Postgres { pool } => Lock::is_held_in(pool, Guarded::Daemon).await,
+            Pools::Sqlite { path, .. } => Ok(Lock::is_held_beside(path, guarded)),
+            Pools::Postgres { pool } => Lock::is_held_in(pool, guarded).await,
         }
     }
 

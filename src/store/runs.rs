@@ -240,13 +240,17 @@ pub async fn list(tx: &mut Tx, filter: &Filter<'_>, at_most: i64) -> Result<Vec<
     }))
 }
 
-/// The latest run of a job that has begun, by its due time. Runs due after `now` were begun by a clock that was ahead, and only
-/// count if there is no other.
+/// The latest run of a job: the one under way, or else the one that ended last, whoever asked for it. Runs after `now` were begun
+/// by a clock that was ahead, and only count if there is no other.
 pub async fn latest(tx: &mut Tx, job: &str, now: DateTime<Utc>) -> Result<Option<RunRow>> {
-    for up_to_now in ["AND scheduled_for <= $2", "AND scheduled_for > $2"] {
+    for (condition, order) in [
+        ("status = 'running' AND started_at <= $2", "run_no DESC"),
+        ("finished_at <= $2", "finished_at DESC, run_no DESC"),
+        ("started_at > $2", "started_at DESC, run_no DESC"),
+    ] {
         let sql = format!(
-            "SELECT {COLUMNS} FROM run WHERE job = $1 {up_to_now} AND status NOT IN ('due', 'skipped')
-             ORDER BY scheduled_for DESC, attempt DESC LIMIT 1"
+            "SELECT {COLUMNS} FROM run WHERE job = $1 AND {condition} AND status NOT IN ('due', 'skipped')
+             ORDER BY {order} LIMIT 1"
         );
         let sql = sqlx::AssertSqlSafe(sql);
         let row: Option<RunRow> = on_engine!(tx, |c| sqlx::query_as(sql).bind(job).bind(now).fetch_optional(c).await?);

@@ -98,6 +98,7 @@ impl StatusCheck {
         for job in &environment.scheme.jobs {
             latest.extend(runs::latest(tx, &job.name, now).await?);
         }
+        latest.extend(runs::last_recorded(tx, runs::CLOCK).await?);
         let mut found = Found(Vec::new());
         // With the business clock, days end when they are closed, whatever the wall clock says.
         if environment.scheme.clock == Clock::Wall {

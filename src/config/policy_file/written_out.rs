@@ -7,7 +7,7 @@ use crate::config::toml::{Location, Node, Value};
 
 /// Writes a policy's versions with everything they inherit.
 pub fn written_out(versions: &[Version]) -> String {
-    let mut out = "base = false  # nothing is inherited: everything stands here\n".to_owned();
+    let mut out = "base = false  # nothing is inherited: everything is listed here\n".to_owned();
     for version in versions {
         out.push_str("\n[[version]]");
         note(&mut out, &version.own.location);

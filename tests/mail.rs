@@ -148,10 +148,13 @@ fn a_stop_while_mails_are_sent_leaves_only_those_on_the_wire_in_doubt() {
     server.answer(Answer::silence("."));
     let mut sending = scheme.command(&["job", "send_reminders"]).spawn().unwrap();
     let started = std::time::Instant::now();
-    while statuses(&scheme, "2026-03-09").get("sending").copied().unwrap_or(0) < 4 {
+    let on_the_wire = || statuses(&scheme, "2026-03-09").get("sending").copied().unwrap_or(0);
+    while on_the_wire() < 4 {
         assert!(started.elapsed() < std::time::Duration::from_secs(30), "{:?}", statuses(&scheme, "2026-03-09"));
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
+    // The mails are marked before they are on the wire; the server must have them whole before it answers again.
+    std::thread::sleep(std::time::Duration::from_secs(2));
     let planned = statuses(&scheme, "2026-03-09");
     assert_eq!(planned["sending"], 4, "{planned:?}");
     assert!(planned["queued"] > 4, "{planned:?}");

@@ -189,6 +189,45 @@ fn jobs_are_paused_resumed_and_backfilled_beside_the_daemon() {
     assert_eq!(times.len(), all);
 }
 
+/// A person closes day after day beside a daemon that takes files in all the time: no file gets into a day that is sealed.
+#[test]
+fn files_never_get_into_a_day_that_a_person_has_closed() {
+    let scheme = Scheme::shop(POLICY).with_customer(&[]);
+    jobs(&scheme, &[("ingest_files", EVERY_SECOND, ""), ("watch_feeds", EVERY_SECOND, "after = [\"ingest_files\"]")]);
+    scheme.close("2026-03-01");
+    let mut daemon = Daemon::start(&scheme);
+    logged(&scheme, "running version");
+    let mut day: chrono::NaiveDate = "2026-03-02".parse().unwrap();
+    for number in 0..40 {
+        let order = format!("order_id,customer_id,amount,currency,ordered_at\nN{number},C1,5.00,CNY,{day}\n");
+        scheme.write(&format!("inbox/orders-{day}.csv"), order);
+        scheme.close(&day.to_string());
+        day = day.succ_opt().unwrap();
+    }
+    daemon.stop();
+    scheme.close(&day.to_string());
+    scheme.run(&["verify"]);
+}
+
+#[test]
+fn a_paused_job_is_not_tried_again() {
+    let scheme = Scheme::shop(POLICY).with_customer(&[]);
+    scheme.close("2026-03-01");
+    jobs(&scheme, &[("close_day", NEXT_TO_NEVER, "retries = 100\nretry_seconds = 2")]);
+    fs::rename(scheme.path("inbox"), scheme.path("unmounted")).unwrap();
+    let mut daemon = Daemon::start(&scheme);
+    logged(&scheme, "it is tried again in 2 seconds");
+    scheme.run(&["pause", "close_day", "--why", "the disk is gone"]);
+    std::thread::sleep(Duration::from_secs(1));
+    let failed = || runs(&scheme, &["--job", "close_day", "--status", "failed"]).len();
+    let before = failed();
+    std::thread::sleep(Duration::from_secs(6));
+    assert_eq!(failed(), before);
+    scheme.run(&["resume", "close_day"]);
+    wait_for("a further attempt", &scheme, || failed() > before);
+    daemon.stop();
+}
+
 #[test]
 fn sighup_takes_a_right_configuration_and_refuses_a_wrong_one() {
     let scheme = Scheme::shop(POLICY).with_customer(&[]);

@@ -51,6 +51,8 @@ pub struct Stopped;
 #[derive(Debug, PartialEq, Eq)]
 pub struct PlannedOn {
     pub day: NaiveDate,
+    /// The open business date: a close makes notices due.
+    pub open: NaiveDate,
     pub next_file_no: i64,
     /// Merchants with missing payment files.
     pub without: Vec<String>,

@@ -29,6 +29,9 @@ pub struct At {
     pub wait: Duration,
 }
 
+/// The least time for an attempt to take a lane.
+const SHORTEST_ATTEMPT: Duration = Duration::from_secs(2);
+
 /// A scheme opened for changes.
 pub struct AtWork {
     pub environment: Environment,
@@ -79,7 +82,11 @@ impl At {
         let began = clock::monotonic();
         let mut is_told = false;
         loop {
-            if let Some(store) = environment.store.take(lanes, taker).await? {
+            // A transaction of another process can hold up even the attempt.
+            let attempt = environment.store.take(lanes, taker);
+            if let Ok(taken) = tokio::time::timeout(self.wait.max(SHORTEST_ATTEMPT), attempt).await
+                && let Some(store) = taken?
+            {
                 return Ok(store);
             }
             let waited = clock::monotonic() - began;

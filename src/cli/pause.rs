@@ -56,6 +56,7 @@ const MOST_RUNS: usize = 1_000;
 
 impl Pause {
     pub async fn run(self, at: &At) -> Result<Ending> {
+        at.look().await?;
         let environment = at.serve().await?.environment;
         if environment.scheme.job(&self.job).is_none_or(|file| file.schedule.is_none()) {
             let why = anyhow::anyhow!("{} is part of the close; pause close_day instead", self.job);
@@ -81,6 +82,7 @@ impl Pause {
 
 impl Resume {
     pub async fn run(self, at: &At) -> Result<Ending> {
+        at.look().await?;
         let environment = at.serve().await?.environment;
         let mut tx = environment.store.write().await?;
         let was_paused = runs::resume(&mut tx, &self.job).await?;
@@ -115,6 +117,7 @@ impl Backfill {
                 }
             }
         } else {
+            at.look().await?;
             let environment = at.serve().await?.environment;
             let today = environment.business_date().await?;
             let mut tx = environment.store.write().await?;

@@ -44,7 +44,7 @@ pub async fn run(environment: &Environment, now: DateTime<Utc>) -> Result<Done> 
     let given_up = deliver::take_up(&mut tx, environment, today, day).await?;
     let unsure = without_news(&mut tx, environment, today, day, now).await?;
     let without = unsure.iter().map(|merchant| (*merchant).to_owned()).collect();
-    let news = Some(PlannedOn { day, next_file_no: files::next_number(&mut tx).await?, without });
+    let news = Some(PlannedOn { day, open: today, next_file_no: files::next_number(&mut tx).await?, without });
     if !environment.mails_planned.lock().is_ok_and(|planned| *planned == news) {
         planned = plan(&mut tx, environment, today, day, now, &unsure).await?;
     }

@@ -105,6 +105,9 @@ async fn recorded(
     work: impl AsyncFnOnce(DateTime<Utc>) -> Result<Done>,
 ) -> Result<Done> {
     let Some(file) = environment.scheme.job(job.name()) else { return work(clock::now()).await };
-    let due = Run { job, scheduled_for: file.set_time_on(today), today };
+    // A person's run has a time of its own, so that it never stands for one of the daemon's.
+    let is_by_hand = environment.asked_by.is_some() && environment.scheme.clock == Clock::Wall;
+    let scheduled_for = if is_by_hand { clock::now() } else { file.set_time_on(today) };
+    let due = Run { job, scheduled_for, today };
     run(environment, due, work(environment.now(file, today))).await
 }

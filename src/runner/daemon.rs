@@ -36,6 +36,9 @@ const STOP_WITHIN: Duration = Duration::from_secs(20);
 /// How long the store may take to answer between runs.
 const STORE_ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 
+/// How long the connection with the daemon's lock may take to answer.
+const LOCK_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+
 /// The longest wait between two attempts to reach a store that is away.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
@@ -51,7 +54,10 @@ pub async fn run(environment: Environment, reload: impl Fn() -> Result<Environme
     let (mut heart, mut beats) = heartbeat().await?;
     // The heartbeat pauses when the wall clock is set back; a monotonic interval does not.
     let mut interval = tokio::time::interval(Duration::from_secs(30));
-    let mut daemon = Daemon::begin(environment).await?;
+    let mut daemon = tokio::select! {
+        daemon = Daemon::begin(environment) => daemon?,
+        Some(Request::Stop) = requests.recv() => return Ok(()),
+    };
     supervisor::ready();
     loop {
         let request = tokio::select! {
@@ -135,10 +141,10 @@ impl Daemon {
         };
         let today = environment.business_date().await?;
         let version = env!("CARGO_PKG_VERSION");
+        let watch = Watch::begin(&environment).await?;
         let mut tx = environment.store.write().await?;
         nodes::started(&mut tx, &environment.node, version, clock::now()).await?;
         tx.commit().await?;
-        let watch = Watch::begin(&environment).await?;
         let scheme = &environment.scheme;
         let store = Store::place(&scheme.store_url, scheme.home.path())?;
         tracing::info!(version, node = environment.node, scheme = scheme.name, store, day = %today, "running");
@@ -185,23 +191,31 @@ impl Daemon {
         }
         let now = clock::now();
         self.plan(today, now).await?;
-        self.begin_runs(today, now).await
+        self.begin_runs(now).await
     }
 
     /// Takes the daemon's lock again if it was lost with its connection.
     async fn stay_the_only_one(&mut self) -> Result<()> {
         let is_kept = match &mut self.only {
-            Some(only) if self.away.is_none() => only.is_kept().await,
-            _ => false,
+            Some(only) => tokio::time::timeout(LOCK_ANSWERS_WITHIN, only.is_kept()).await.unwrap_or(false),
+            None => false,
         };
-        if !is_kept {
-            self.only = None;
-            self.only = self.environment.store.be_daemon().await?;
-            if self.only.is_none() {
-                bail!("another paylater daemon took over these books while the store was away; this one stops");
-            }
+        if is_kept {
+            return Ok(());
         }
-        Ok(())
+        self.only = None;
+        self.only = self.environment.store.be_daemon().await?;
+        if self.only.is_some() {
+            return Ok(());
+        }
+        let mut tx = self.environment.store.read().await?;
+        let last = nodes::last_seen(&mut tx).await?;
+        if last.is_some_and(|last| last.node == self.environment.node) {
+            // The server has not noticed yet that the old connection is gone.
+            let why = "the lock of this daemon's lost connection is still held";
+            return Err(std::io::Error::other(why).into());
+        }
+        bail!("another paylater daemon took over these books while the store was away; this one stops")
     }
 
     async fn sign_of_life(&mut self) -> Result<()> {
@@ -252,42 +266,55 @@ impl Daemon {
         self.environment.scheme.jobs.iter().filter(|file| file.schedule.is_some())
     }
 
-    /// Begins a run in each lane that is free.
-    async fn begin_runs(&mut self, today: NaiveDate, now: DateTime<Utc>) -> Result<()> {
+    /// Begins a run in each lane that is free: the one that has been due for longest, scheduled runs before those asked for.
+    async fn begin_runs(&mut self, now: DateTime<Utc>) -> Result<()> {
         let mut tx = self.environment.store.read().await?;
         let due = runs::due(&mut tx, now).await?;
+        let paused = runs::paused(&mut tx).await?;
         drop(tx);
         let scheme = self.environment.scheme.clone();
         for lane in Lane::ALL {
             if self.jobs.values().any(|job| job.lane() == lane) {
                 continue;
             }
+            let mut first: Option<(Job, &JobFile, &Schedule, &RunRow)> = None;
             for file in &scheme.jobs {
                 let Some(job) = Job::parse(&file.name).filter(|job| job.lane() == lane) else { continue };
-                let Some(schedule) = &file.schedule else { continue };
-                let Some(first) = due.iter().filter(|run| run.job == file.name).min_by_key(|run| run.scheduled_for)
-                else {
-                    continue;
-                };
-                if !self.watch.lets(job) || self.waits(file, first, &due, now) {
-                    continue;
-                }
-                if let Some(why) =
-                    hindrance(schedule, None, first.scheduled_for, now).filter(|_| first.asked_by.is_none())
+                let Some(schedule) = file.schedule.as_ref().filter(|schedule| schedule.enabled) else { continue };
+                let of_job = due.iter().filter(|run| run.job == file.name);
+                let Some(run) = of_job.min_by_key(|run| (run.asked_by.is_some(), run.scheduled_for)) else { continue };
+                let is_paused = paused.iter().any(|paused| paused.job == file.name);
+                if is_paused
+                    || !self.watch.lets(job)
+                    || self.waits(file, run, &due, now)
+                    || self.is_too_late(schedule, run, now).await?
                 {
-                    let Some(mut tx) = self.environment.store.try_write().await? else { continue };
-                    runs::skip(&mut tx, &file.name, first.scheduled_for + TimeDelta::milliseconds(1), &why, now)
-                        .await?;
-                    tx.commit().await?;
                     continue;
                 }
-                if !self.begin_run(lane, job, file, schedule, first, today, now).await? {
-                    tracing::debug!(lane = lane.name(), job = file.name, "the lane is taken; waiting for it");
+                let rank = |run: &RunRow| (run.asked_by.is_some(), run.not_before);
+                // The jobs are in the order of a business day, which decides among runs due at the same time.
+                if first.is_none_or(|(_, _, _, earlier)| rank(run) < rank(earlier)) {
+                    first = Some((job, file, schedule, run));
                 }
-                break;
+            }
+            if let Some((job, file, schedule, run)) = first
+                && !self.begin_run(lane, job, file, schedule, run, now).await?
+            {
+                tracing::debug!(lane = lane.name(), job = file.name, "the lane is taken; waiting for it");
             }
         }
         Ok(())
+    }
+
+    /// Whether the deadline of a run has passed. If so, it is skipped.
+    async fn is_too_late(&self, schedule: &Schedule, run: &RunRow, now: DateTime<Utc>) -> Result<bool> {
+        let why = hindrance(schedule, None, run.scheduled_for, now).filter(|_| run.asked_by.is_none());
+        let Some(why) = why else { return Ok(false) };
+        if let Some(mut tx) = self.environment.store.try_write().await? {
+            runs::skip(&mut tx, &run.job, run.scheduled_for + TimeDelta::milliseconds(1), &why, now).await?;
+            tx.commit().await?;
+        }
+        Ok(true)
     }
 
     /// Whether a run waits for a job that comes before it and is due or under way.
@@ -299,7 +326,6 @@ impl Daemon {
     }
 
     /// Begins a run. Returns false if another process works in its lane.
-    #[expect(clippy::too_many_arguments, reason = "all of them are about one run")]
     async fn begin_run(
         &mut self,
         lane: Lane,
@@ -307,13 +333,14 @@ impl Daemon {
         file: &JobFile,
         schedule: &Schedule,
         run: &RunRow,
-        today: NaiveDate,
         now: DateTime<Utc>,
     ) -> Result<bool> {
         let taker = Taker { node: self.environment.node.clone(), doing: file.name.clone(), since: now };
         let Some(store) = self.environment.store.take(&[lane], &taker).await? else { return Ok(false) };
         interrupt_left(&store, &[lane], now).await?;
         let environment = self.environment.with_store(store);
+        // Another process may have closed the day until this one got the lane.
+        let today = environment.business_date().await?;
         let (file, schedule, run) = (file.clone(), schedule.clone(), run.clone());
         let mut cut_off = self.cut_off.subscribe();
         // Deciding a chunk of orders takes a processor for a while, so each run has a thread of its own.

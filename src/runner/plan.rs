@@ -35,7 +35,11 @@ pub fn plan(
     let came = came(file, schedule, last, now);
     let Some(latest) = came.last().copied() else {
         return Plan {
-            new: newest.and_then(|newest| again(newest, schedule, today, now)).into_iter().collect(),
+            new: newest
+                .filter(|_| paused.is_none())
+                .and_then(|newest| again(newest, schedule, today, now))
+                .into_iter()
+                .collect(),
             skip_before: None,
         };
     };

@@ -10,6 +10,7 @@ use crate::books::environment::Environment;
 use crate::clock;
 use crate::jobs::Job;
 use crate::scheme::Clock;
+use crate::store::nodes;
 use crate::store::runs::{self, Counts, Ended, NewRun, RunStatus};
 
 /// Watches the wall clock. The business clock does not depend on it.
@@ -24,7 +25,8 @@ impl Watch {
         let mut watch = Watch { began, clock: None };
         if environment.scheme.clock == Clock::Wall {
             let mut tx = environment.store.read().await?;
-            let last_known = runs::last_known(&mut tx).await?;
+            let seen = nodes::last_seen(&mut tx).await?.map(|node| node.seen_at);
+            let last_known = runs::last_known(&mut tx).await?.max(seen);
             watch.clock = Some(WallClock::new(watch.both(), last_known, environment.scheme.clock_wait));
         }
         Ok(watch)

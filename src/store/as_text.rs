@@ -145,6 +145,6 @@ mod tests {
             assert_eq!((read.borrowed(), same), (owner, true));
         }
         let lost: Result<FileStatus, _> = sqlx::query_scalar("SELECT 'lost'").fetch_one(&mut connection).await;
-        assert!(lost.unwrap_err().to_string().contains("the store has \"lost\", which is no FileStatus"));
+        assert!(lost.unwrap_err().to_string().contains("the store has an unknown file status: \"lost\""));
     }
 }

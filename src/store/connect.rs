@@ -33,6 +33,16 @@ const STATEMENTS_KEPT: usize = 32;
 /// A SQLite store up to this size is checked for damage whenever it is opened to work in. `verify` checks any size.
 const CHECKED_AT_START: u64 = 256 << 20;
 
+/// PostgreSQL JIT-compiles queries that it expects to be long; these queries end before compiling pays. A connection that has gone
+/// silent is given up after some 35 seconds, with the locks that it holds.
+const PG_OPTIONS: [(&str, &str); 5] = [
+    ("jit", "off"),
+    ("tcp_keepalives_idle", "20"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+    ("tcp_user_timeout", "35000"),
+];
+
 /// The time limit for connecting to PostgreSQL.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
@@ -155,8 +165,7 @@ fn kind_of(url: &str, home: &Path) -> Result<Kind> {
     );
     // Errors leave out the URL, because it may contain a password.
     let options = PgConnectOptions::from_str(url).ok().context("the store's postgres:// url does not parse")?;
-    // PostgreSQL JIT-compiles queries that it expects to be long; these queries end before compiling pays.
-    Ok(Kind::Postgres(Box::new(options.application_name("paylater").options([("jit", "off")]))))
+    Ok(Kind::Postgres(Box::new(options.application_name("paylater").options(PG_OPTIONS))))
 }
 
 fn tuned(path: &Path) -> SqliteConnectOptions {

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Error, Result};
 use sqlx::postgres::Postgres;
 use sqlx::sqlite::Sqlite;
 use sqlx::{Connection, PgConnection, PgPool, SqlitePool, Transaction};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::address::{address, unreachable};
 use super::engine::{Engine, Tx};
@@ -22,6 +23,9 @@ pub struct Store {
     /// The writing transactions of a process follow one another.
     turn: Arc<Mutex<()>>,
 }
+
+/// How long to wait for the turn to write where it can also be done later.
+const SOON: Duration = Duration::from_secs(1);
 
 /// Held for as long as a process is the only daemon on these books.
 pub struct OnlyDaemon(Lock);
@@ -64,15 +68,13 @@ impl Store {
 
     /// Takes lanes to work in, and returns the store to work with. `None` if somebody works in one of them.
     pub async fn take(&self, lanes: &[Lane], taker: &Taker) -> Result<Option<Store>> {
-        if self.turn.try_lock().is_err() {
-            return Ok(None);
-        }
+        let Some(turn) = self.turn_soon().await else { return Ok(None) };
         let mut taken = Vec::new();
         for lane in lanes {
             let Some(lock) = self.lock(Guarded::Lane(*lane)).await? else { return Ok(None) };
             taken.push((*lane, lock));
         }
-        let fence = lanes::raise(self.begin_writing().await?, taken, taker).await?;
+        let fence = lanes::raise(self.begin_in(turn).await?, taken, taker).await?;
         let access = Access::Lanes(Arc::new(fence));
         Ok(Some(Store { pools: self.pools.clone(), access, turn: Arc::clone(&self.turn) }))
     }
@@ -131,7 +133,11 @@ impl Store {
 
     /// Begins a writing transaction. Fails if another paylater has taken over the lane.
     pub async fn write(&self) -> Result<Tx> {
-        let mut tx = self.begin_writing().await?;
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        self.held(self.begin_in(turn).await?).await
+    }
+
+    async fn held(&self, mut tx: Tx) -> Result<Tx> {
         match &self.access {
             Access::Read => return Err(read_only()),
             Access::Shared => {}
@@ -140,16 +146,18 @@ impl Store {
         Ok(tx)
     }
 
-    /// Begins a writing transaction, unless another one of this process is under way.
-    pub async fn try_write(&self) -> Result<Option<Tx>> {
-        if self.turn.try_lock().is_err() {
-            return Ok(None);
-        }
-        self.write().await.map(Some)
+    /// The turn to write, if it comes soon.
+    async fn turn_soon(&self) -> Option<OwnedMutexGuard<()>> {
+        tokio::time::timeout(SOON, Arc::clone(&self.turn).lock_owned()).await.ok()
     }
 
-    async fn begin_writing(&self) -> Result<Tx> {
-        let turn = Arc::clone(&self.turn).lock_owned().await;
+    /// Begins a writing transaction, unless a long one of this process is under way.
+    pub async fn try_write(&self) -> Result<Option<Tx>> {
+        let Some(turn) = self.turn_soon().await else { return Ok(None) };
+        self.held(self.begin_in(turn).await?).await.map(Some)
+    }
+
+    async fn begin_in(&self, turn: OwnedMutexGuard<()>) -> Result<Tx> {
         let engine = match &self.pools {
             Pools::Sqlite { writer: Some(writer), .. } => Engine::Sqlite(begin_immediate(writer).await?),
             Pools::Sqlite { writer: None, .. } => return Err(read_only()),

@@ -188,16 +188,16 @@ pub async fn interrupt(tx: &mut Tx, jobs: &[&str], now: DateTime<Utc>) -> Result
 /// The due runs that may begin by an instant, the earliest first.
 pub async fn due(tx: &mut Tx, by: DateTime<Utc>) -> Result<Vec<RunRow>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM run WHERE status = 'due' AND not_before <= $1 ORDER BY not_before, run_no LIMIT 1000"
+        "SELECT {COLUMNS} FROM run WHERE status = 'due' AND not_before <= $1 ORDER BY not_before, run_no LIMIT 10000"
     );
     Ok(on_engine!(tx, |c| sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(by).fetch_all(c).await?))
 }
 
-/// The latest attempt of a job at its latest time up to an instant. A run due later was planned by a clock that was ahead, and
+/// The latest attempt of a job at its latest time up to an instant, of the runs that nobody asked for. A run due later was planned by a clock that was ahead, and
 /// must not delay the job.
 pub async fn newest(tx: &mut Tx, job: &str, by: DateTime<Utc>) -> Result<Option<RunRow>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM run WHERE job = $1 AND scheduled_for <= $2
+        "SELECT {COLUMNS} FROM run WHERE job = $1 AND scheduled_for <= $2 AND asked_by IS NULL
          ORDER BY scheduled_for DESC, attempt DESC LIMIT 1"
     );
     Ok(on_engine!(tx, |c| sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(job).bind(by).fetch_optional(c).await?))

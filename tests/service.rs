@@ -189,23 +189,45 @@ fn jobs_are_paused_resumed_and_backfilled_beside_the_daemon() {
     assert_eq!(times.len(), all);
 }
 
-/// A person closes day after day beside a daemon that takes files in all the time: no file gets into a day that is sealed.
-#[test]
-fn files_never_get_into_a_day_that_a_person_has_closed() {
+/// A day is closed by hand while the daemon has read the day and waits to write: the next file belongs to the day after.
+#[tokio::test]
+async fn a_file_never_gets_into_a_day_that_was_closed_meanwhile() {
     let scheme = Scheme::shop(POLICY).with_customer(&[]);
-    jobs(&scheme, &[("ingest_files", EVERY_SECOND, ""), ("watch_feeds", EVERY_SECOND, "after = [\"ingest_files\"]")]);
+    jobs(&scheme, &[("ingest_files", "*/3 * * * * *", "")]);
     scheme.close("2026-03-01");
     let mut daemon = Daemon::start(&scheme);
-    logged(&scheme, "running version");
+    let done = || runs(&scheme, &["--job", "ingest_files", "--status", "done"]).len();
+    let store = format!("sqlite:{}", scheme.path("run/paylater.db").display());
     let mut day: chrono::NaiveDate = "2026-03-02".parse().unwrap();
-    for number in 0..40 {
-        let order = format!("order_id,customer_id,amount,currency,ordered_at\nN{number},C1,5.00,CNY,{day}\n");
-        scheme.write(&format!("inbox/orders-{day}.csv"), order);
-        scheme.close(&day.to_string());
-        day = day.succ_opt().unwrap();
+    let mut closed = 0;
+    for _ in 0..6 {
+        let mut other = sqlx::SqliteConnection::connect(&store).await.unwrap();
+        let before = done();
+        wait_for("a run", &scheme, || done() > before);
+        // The daemon has no run now. It reads the day, and waits for this transaction to record the next run.
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+        std::thread::sleep(Duration::from_millis(4_500));
+        daemon.signal("STOP");
+        sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+        // If the daemon was in a run just then, it has the lane, and this try shows nothing.
+        let close = scheme.command(&["--wait", "0", "close", "--through", &day.to_string()]).output().unwrap();
+        let late = format!("orders-{day}-late.csv");
+        if close.status.success() {
+            let order = format!("order_id,customer_id,amount,currency,ordered_at\nL{day},C1,5.00,CNY,{day}\n");
+            scheme.write(&format!("inbox/{late}"), order);
+        }
+        daemon.signal("CONT");
+        if close.status.success() {
+            wait_for("the late file", &scheme, || scheme.run(&["files", "--all"]).contains(&late));
+            day = day.succ_opt().unwrap();
+            closed += 1;
+        }
+        if closed == 2 {
+            break;
+        }
     }
+    assert_eq!(closed, 2, "the daemon was always in a run");
     daemon.stop();
-    scheme.close(&day.to_string());
     scheme.run(&["verify"]);
 }
 

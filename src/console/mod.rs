@@ -3,7 +3,7 @@
 //! It shows views and changes nothing: every request but the login is a GET, the store is opened to read, and there is
 //! no SQL and no rule here. Pages are rendered on the server and work without scripts; nothing is fetched from elsewhere.
 //! Every page is read by index or in bounded lists. What can't be (the sums over all unpaid instalments) is computed in the
-//! background and kept ([`kept`]).
+//! background and kept (`kept`).
 
 mod access;
 mod charts;

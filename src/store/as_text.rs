@@ -6,6 +6,7 @@ use sqlx::{Database, Decode, Encode, Type};
 
 use super::bulk::Cell;
 use super::mails::MailStatus;
+use super::runs::RunStatus;
 use crate::domain::bank::instruction::{Answer, Direction};
 use crate::domain::decide::credit_record::CreditStatus;
 use crate::domain::decide::reminders::Template;
@@ -73,6 +74,7 @@ kept_by_name!(
     FileStatus,
     Kind,
     MailStatus,
+    RunStatus,
     Reason,
     RowOutcome,
     Template

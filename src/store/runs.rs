@@ -53,14 +53,6 @@ pub const CLOCK: &str = "clock";
 /// What a run did, as numbers.
 pub type Counts = BTreeMap<String, i64>;
 
-impl TryFrom<String> for RunStatus {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<RunStatus, String> {
-        RunStatus::parse(&name).ok_or_else(|| format!("a run has the unknown status {name:?}"))
-    }
-}
-
 /// An attempt at a run.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct RunRow {
@@ -69,7 +61,6 @@ pub struct RunRow {
     pub scheduled_for: DateTime<Utc>,
     pub attempt: i64,
     pub business_date: NaiveDate,
-    #[sqlx(try_from = "String")]
     pub status: RunStatus,
     /// When it may begin.
     pub not_before: DateTime<Utc>,
@@ -135,7 +126,7 @@ pub async fn add(tx: &mut Tx, run: &NewRun) -> Result<Option<i64>> {
                ON CONFLICT (job, scheduled_for, attempt) DO NOTHING RETURNING run_no";
     Ok(on_engine!(tx, |c| {
         let query = sqlx::query_scalar(sql).bind(&run.job).bind(run.scheduled_for).bind(run.attempt);
-        let query = query.bind(run.business_date).bind(run.status.name()).bind(run.not_before).bind(run.missed);
+        let query = query.bind(run.business_date).bind(run.status).bind(run.not_before).bind(run.missed);
         query.bind(&run.outcome).bind(&run.asked_by).fetch_optional(c).await?
     }))
 }
@@ -156,7 +147,7 @@ pub async fn finish(tx: &mut Tx, run_no: i64, ended: &Ended<'_>, now: DateTime<U
     let counts = serde_json::to_string(ended.counts).context("counts as JSON")?;
     let sql = "UPDATE run SET status = $2, outcome = $3, counts = $4, finished_at = $5 WHERE run_no = $1";
     on_engine!(tx, |c| {
-        let query = sqlx::query(sql).bind(run_no).bind(ended.status.name()).bind(ended.outcome).bind(counts);
+        let query = sqlx::query(sql).bind(run_no).bind(ended.status).bind(ended.outcome).bind(counts);
         query.bind(now).execute(c).await.map(|_| ())
     })?;
     Ok(())
@@ -233,9 +224,9 @@ pub async fn list(tx: &mut Tx, filter: &Filter<'_>, at_most: i64) -> Result<Vec<
            AND (CAST($3 AS DATE) IS NULL OR business_date = $3)
          ORDER BY run_no DESC LIMIT $4"
     );
-    let status = filter.status.map(RunStatus::name);
     Ok(on_engine!(tx, |c| {
-        let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(filter.job).bind(status).bind(filter.business_date);
+        let query =
+            sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(filter.job).bind(filter.status).bind(filter.business_date);
         query.bind(at_most).fetch_all(c).await?
     }))
 }

@@ -5,12 +5,14 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::monitoring::days_behind;
 use super::runs::{Daemon, DaemonState};
 use super::status::DAYS_BACK;
 use crate::books::environment::Environment;
 use crate::books::held_back;
 use crate::clock;
 use crate::domain::calendar::{days_between, plus};
+use crate::domain::words;
 use crate::scheme::Clock;
 use crate::store::mails::MailStatus;
 use crate::store::runs::{RunRow, RunStatus};
@@ -133,10 +135,7 @@ impl Found {
 
     /// A day is to be closed at the first time of `close_day` after its end.
     fn behind(&mut self, environment: &Environment, today: NaiveDate, now: DateTime<Utc>) {
-        let close = environment.scheme.job("close_day").and_then(|job| job.latest_by(now - CLOSED_WITHIN));
-        let Some(close) = close else { return };
-        let should_be_open = close.with_timezone(&environment.scheme.zone).date_naive();
-        let behind = days_between(today, should_be_open);
+        let behind = days_behind(environment, today, now - CLOSED_WITHIN).unwrap_or(0);
         if behind > 0 {
             let days = if behind == 1 { "1 day is".to_owned() } else { format!("{behind} days are") };
             self.add(TroubleCode::Behind, format!("{days} over and not closed, the first is {today}"));
@@ -200,7 +199,7 @@ impl Found {
 
     async fn mails(&mut self, tx: &mut Tx, environment: &Environment, today: NaiveDate) -> Result<()> {
         for (status, count) in mails::counts(tx, plus(today, 1 - DAYS_BACK), today).await? {
-            let mails = if count == 1 { "1 mail".to_owned() } else { format!("{count} mails") };
+            let mails = words::count(count, "mail");
             match status {
                 MailStatus::Failed => self.add(TroubleCode::MailTrouble, format!("{mails} of {DAYS_BACK} days failed")),
                 MailStatus::Unknown => {

@@ -52,6 +52,20 @@ fn a_new_scheme_closes_its_first_day() {
     }
 }
 
+#[test]
+fn in_its_folder_a_scheme_need_not_be_named() {
+    let scheme = begun(&["--starts-on", "2026-03-02"]);
+    let check_in = |folder: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_paylater"));
+        command.env_remove("PAYLATER_CONFIG").current_dir(folder).arg("check").output().unwrap()
+    };
+    assert!(check_in(scheme.config.parent().unwrap()).status.success());
+    let elsewhere = check_in(scheme.folder.path());
+    assert_eq!(elsewhere.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&elsewhere.stderr);
+    assert!(said.contains("--config FILE or PAYLATER_CONFIG, or change to the folder of its paylater.toml"), "{said}");
+}
+
 #[tokio::test]
 async fn a_new_scheme_closes_its_first_day_on_postgres() {
     let scheme = begun(&["--starts-on", "2026-03-02"]).on_postgres().await;

@@ -85,7 +85,7 @@ impl Init {
             return Ok(Ending::Done);
         }
         say!("{} is ready. Next:", self.folder.display());
-        say!("  export PAYLATER_CONFIG={}", made.config);
+        say!("  cd {}", self.folder.display());
         say!("  paylater check");
         say!("  paylater close --through {}", made.first);
         say!("  paylater explain O1");

@@ -43,7 +43,7 @@ use output::{remark, say};
     after_help = "Begin with the sample:\n  paylater --config sample-data/paylater.toml close --through 2026-03-31\n  paylater --config sample-data/paylater.toml explain T-STAR\n\nExit status: 0 done, 1 done with failures, 2 usage or configuration."
 )]
 struct Cli {
-    /// The scheme's configuration file.
+    /// The scheme's configuration file; by default, `paylater.toml` in the current folder.
     #[arg(long, env = "PAYLATER_CONFIG", global = true, value_name = "FILE")]
     config: Option<PathBuf>,
 

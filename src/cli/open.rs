@@ -29,6 +29,9 @@ pub struct At {
     pub wait: Duration,
 }
 
+/// The configuration file that commands find in the current folder.
+const CONFIG_HERE: &str = "paylater.toml";
+
 /// The least time for an attempt to take a lane.
 const SHORTEST_ATTEMPT: Duration = Duration::from_secs(2);
 
@@ -48,9 +51,17 @@ impl At {
         config::load(self.config_file()?).map_err(|why| Misconfigured(why).into())
     }
 
+    /// The configuration file that was named, or else the one in the current folder.
     pub fn config_file(&self) -> Result<&Path> {
-        let missing = || anyhow!("which scheme? Name its file with --config FILE or PAYLATER_CONFIG");
-        self.config.as_deref().ok_or_else(|| Misconfigured(missing()).into())
+        let here = Path::new(CONFIG_HERE);
+        match &self.config {
+            Some(file) => Ok(file),
+            None if here.is_file() => Ok(here),
+            None => Err(Misconfigured(anyhow!(
+                "which scheme? Name its file with --config FILE or PAYLATER_CONFIG, or change to the folder of its {CONFIG_HERE}"
+            ))
+            .into()),
+        }
     }
 
     /// Opens the scheme to change it for the daemon, which takes lanes for each run.

@@ -10,6 +10,7 @@ use super::order_decisions::PAGE;
 use crate::domain::calendar::plus;
 use crate::domain::facts::fact::FactKind;
 use crate::domain::facts::source::Source;
+use crate::domain::intake::code::{ExceptionCode, RowCode};
 use crate::domain::money::Currency;
 use crate::domain::owner::Owner;
 use crate::domain::words::count;
@@ -56,7 +57,7 @@ pub async fn match_day(tx: &mut Tx, environment: &Environment, merchant: &Mercha
         bills::settle(tx, &merchant.id, today).await?;
         let corrected = bills::corrected_on(tx, &merchant.id, today).await?;
         let corrected: Vec<&str> = corrected.iter().map(String::as_str).collect();
-        exceptions::resolve(tx, Owner::Merchant(&merchant.id), &["CONFLICT"], &corrected, today).await?;
+        exceptions::resolve(tx, Owner::Merchant(&merchant.id), &[RowCode::Conflict.into()], &corrected, today).await?;
     }
     let answers = Answers::of(environment, merchant);
     let rerouted = answers.look_at_rerouted(tx, today).await?;
@@ -244,7 +245,7 @@ impl Findings {
         exceptions::open(tx, Owner::Merchant(&merchant.id), today, &late).await?;
         let ended: Vec<String> = self.ended.iter().map(row_key).collect();
         let ended: Vec<&str> = ended.iter().map(String::as_str).collect();
-        exceptions::resolve(tx, Owner::Merchant(&merchant.id), &["NOT_IN_BILL"], &ended, today).await?;
+        exceptions::resolve(tx, Owner::Merchant(&merchant.id), &[ExceptionCode::NotInBill], &ended, today).await?;
         Ok(counted)
     }
 }
@@ -263,7 +264,7 @@ fn not_in_bill(awaited: &Expected, delay: i64) -> NewException {
     let (event, key, on) = (&booked.event, &booked.event_key, booked.effective_on);
     let days = count(delay, "day");
     NewException {
-        code: "NOT_IN_BILL".to_owned(),
+        code: ExceptionCode::NotInBill,
         row_key: row_key(awaited),
         order_id: booked.order_id.clone(),
         source: Source { file_no: booked.file_no, line: booked.line },

@@ -61,6 +61,6 @@ pub async fn close(environment: &Environment, today: NaiveDate, which: &str, why
     }
     exceptions::close(&mut tx, owner, number, today, why).await?;
     tx.commit().await?;
-    tracing::info!(exception = which, code = standing.code, "closed by hand");
+    tracing::info!(exception = which, code = standing.code.name(), "closed by hand");
     Ok(format!("{} {}", standing.code, standing.message))
 }

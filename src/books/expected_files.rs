@@ -8,6 +8,7 @@ use super::done::Done;
 use super::environment::Environment;
 use crate::domain::calendar::plus;
 use crate::domain::facts::source::Source;
+use crate::domain::intake::code::ExceptionCode;
 use crate::domain::intake::status::FileStatus;
 use crate::domain::owner::Owner;
 use crate::scheme::{Feed, Slice, WhenMissing};
@@ -75,7 +76,7 @@ pub async fn report(
         let message = not_there(tx, feed, *date).await?;
         tracing::warn!(feed = feed.name, date = %date, "a file is missing");
         let row_key = missing_key(&feed.name, *date);
-        let exception = NewException { code: "FILE_MISSING".to_owned(), row_key, message, ..NewException::default() };
+        let exception = NewException { row_key, ..NewException::new(ExceptionCode::FileMissing, message) };
         let owner = feed.owner.borrowed();
         exceptions::open(tx, owner, today, &[exception]).await?;
     }
@@ -181,12 +182,11 @@ fn waits_too_long(row: &WaitingRow) -> Option<NewException> {
         return None;
     }
     let (kind, order, since) = (&row.kind, &row.order_id, row.opened_on);
+    let message = format!("order {order} has not been seen; the row of {kind} has waited for it since {since}");
     Some(NewException {
-        code: row.code.clone(),
         row_key: row.row_key.clone(),
         order_id: row.order_id.clone(),
         source: Source { file_no: row.file_no, line: row.line },
-        message: format!("order {order} has not been seen; the row of {kind} has waited for it since {since}"),
-        ..NewException::default()
+        ..NewException::new(row.code, message)
     })
 }

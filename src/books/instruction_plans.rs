@@ -11,6 +11,7 @@ use super::environment::Environment;
 use super::order_decisions::PAGE;
 use crate::domain::bank::instruction::{Attempt, Direction, Next};
 use crate::domain::calendar::plus;
+use crate::domain::intake::code::ExceptionCode;
 use crate::domain::money::Currency;
 use crate::domain::owner::Owner;
 use crate::domain::terms::policy::Terms;
@@ -39,7 +40,7 @@ pub struct Findings {
     asked_after: Vec<String>,
     opened: Vec<NewException>,
     /// The codes and keys of exceptions to resolve.
-    pub settled: Vec<(&'static str, String)>,
+    pub settled: Vec<(ExceptionCode, String)>,
 }
 
 impl Findings {
@@ -113,7 +114,7 @@ impl Findings {
         instructions::asked_after(tx, merchant, self.today, &self.asked_after).await?;
         instructions::save_plans(tx, merchant, self.direction, &self.plans).await?;
         for (code, row_key) in &self.settled {
-            exceptions::resolve(tx, Owner::Merchant(merchant), &[code], &[row_key], self.today).await?;
+            exceptions::resolve(tx, Owner::Merchant(merchant), &[*code], &[row_key], self.today).await?;
         }
         exceptions::open(tx, Owner::Merchant(merchant), self.today, &self.opened).await?;
         Ok(i64::try_from(self.instructions.len()).unwrap_or(i64::MAX))
@@ -205,17 +206,16 @@ fn instruction_id(direction: Direction, order: &Asked<'_>, number: i64) -> Strin
 fn no_answer(stored: &StoredInstruction) -> NewException {
     let Attempt { id, minor, instructed_on, .. } = &stored.attempt;
     let (code, what) = match stored.direction {
-        Direction::Debit => ("DEBIT_NO_ANSWER", "debit"),
-        Direction::PayOut => ("PAYOUT_NO_ANSWER", "pay-out"),
+        Direction::Debit => (ExceptionCode::DebitNoAnswer, "debit"),
+        Direction::PayOut => (ExceptionCode::PayoutNoAnswer, "pay-out"),
     };
     let out = plus(*instructed_on, 1);
+    let message = format!("{what} {id} of {instructed_on}, out since {out}, has no answer yet; ask the bank");
     NewException {
-        code: code.to_owned(),
         row_key: id.clone(),
         order_id: stored.order_id.clone(),
         amount_minor: Some(*minor),
         currency: Some(stored.currency.code().to_owned()),
-        message: format!("{what} {id} of {instructed_on}, out since {out}, has no answer yet; ask the bank"),
-        ..NewException::default()
+        ..NewException::new(code, message)
     }
 }

@@ -8,14 +8,13 @@ use chrono::NaiveDate;
 use crate::domain::calendar::days_between;
 use crate::domain::decide::end_of_day::Decision;
 use crate::domain::facts::case::Case;
+use crate::domain::intake::code::ExceptionCode;
 use crate::domain::owner::Owner;
 use crate::domain::terms::due_dates::Clock;
 use crate::domain::terms::policy::Terms;
 use crate::domain::words::count;
 use crate::store::Tx;
 use crate::store::exceptions::{self, NewException};
-
-const NOT_FULFILLED: &str = "NOT_FULFILLED";
 
 /// Findings about a page of orders.
 #[derive(Default)]
@@ -39,19 +38,18 @@ impl NotFulfilled {
             Clock::Delivered => "delivered",
             Clock::Confirmed { .. } | Clock::Ordered => "confirmed",
         };
+        let message = format!(
+            "ordered on {} and not {awaited} after {}: it never falls due, and blocks its customer's limit; ask the \
+             merchant to send the fulfilment or to cancel the order",
+            order.ordered_on,
+            count(days, "day")
+        );
         self.waiting.push(NewException {
-            code: NOT_FULFILLED.to_owned(),
             row_key: order.order_id.clone(),
             order_id: order.order_id.clone(),
             amount_minor: Some(order.amount_minor),
             currency: Some(order.currency.code().to_owned()),
-            message: format!(
-                "ordered on {} and not {awaited} after {}: it never falls due, and blocks its customer's limit; ask the \
-                 merchant to send the fulfilment or to cancel the order",
-                order.ordered_on,
-                count(days, "day")
-            ),
-            ..NewException::default()
+            ..NewException::new(ExceptionCode::NotFulfilled, message)
         });
     }
 
@@ -65,10 +63,11 @@ impl NotFulfilled {
         }
         if !others.is_empty() {
             let keys: Vec<&str> = others.iter().map(String::as_str).collect();
-            let settled = exceptions::open_about(tx, Owner::Merchant(merchant), NOT_FULFILLED, &keys).await?;
+            let settled =
+                exceptions::open_about(tx, Owner::Merchant(merchant), ExceptionCode::NotFulfilled, &keys).await?;
             let mut settled: Vec<&str> = settled.iter().map(String::as_str).collect();
             settled.sort_unstable();
-            exceptions::resolve(tx, Owner::Merchant(merchant), &[NOT_FULFILLED], &settled, today).await?;
+            exceptions::resolve(tx, Owner::Merchant(merchant), &[ExceptionCode::NotFulfilled], &settled, today).await?;
         }
         Ok(())
     }

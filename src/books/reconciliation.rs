@@ -372,7 +372,7 @@ fn exception(row: &exceptions::ExceptionRow, day: NaiveDate) -> Result<Exception
     };
     Ok(Exception {
         exception_id: super::exceptions::name(row),
-        code: &row.code,
+        code: row.code.name(),
         owner: row.owner.borrowed(),
         order_id: &row.order_id,
         file: row.file.as_deref().unwrap_or_default(),

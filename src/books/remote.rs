@@ -19,6 +19,7 @@ use chrono::NaiveDate;
 
 pub use self::sending::{queue_answers, queue_reports, send_reports};
 use super::environment::Environment;
+use crate::domain::intake::code::ExceptionCode;
 use crate::files::atomic;
 use crate::files::inbox::{self, Refused};
 use crate::files::remote::spool::{Note, Spool};
@@ -29,8 +30,6 @@ use crate::store::{Tx, files};
 
 /// The waits between attempts when a folder can't be reached.
 const TRY_AGAIN_AFTER: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(3)];
-
-const INBOX_UNREACHABLE: &str = "INBOX_UNREACHABLE";
 
 /// The marker file in the spool of an inbox that could not be reached.
 const UNREACHABLE: &str = ".unreachable";
@@ -60,7 +59,7 @@ pub async fn fetch<'s>(environment: &'s Environment, slice: Slice<'_>, today: Na
         match outcome {
             Ok(Found { fetched, refused }) => {
                 looked.fetched += fetched;
-                exceptions::resolve(&mut tx, owner, &[INBOX_UNREACHABLE], &[&feed.name], today).await?;
+                exceptions::resolve(&mut tx, owner, &[ExceptionCode::InboxUnreachable], &[&feed.name], today).await?;
                 leave_word(feed, None)?;
                 let scheme = &environment.scheme;
                 let new = refused.into_iter().filter(|refused| !is_told_by_another(scheme, feed, inbox, &refused.name));
@@ -418,11 +417,11 @@ fn leave_word(feed: &Feed, words: Option<&str>) -> Result<()> {
 /// Opens an exception about an inbox, unless one is open.
 async fn unreachable(tx: &mut Tx, feed: &Feed, inbox: &Inbox, today: NaiveDate) -> Result<()> {
     let owner = feed.owner.borrowed();
-    if exceptions::open_about(tx, owner, INBOX_UNREACHABLE, &[&feed.name]).await?.is_empty() {
+    if exceptions::open_about(tx, owner, ExceptionCode::InboxUnreachable, &[&feed.name]).await?.is_empty() {
         let message = format!("the inbox {} can't be listed", inbox.place);
-        let (code, row_key) = (INBOX_UNREACHABLE.to_owned(), feed.name.clone());
-        exceptions::open(tx, owner, today, &[NewException { code, row_key, message, ..NewException::default() }])
-            .await?;
+        let row_key = feed.name.clone();
+        let exception = NewException { row_key, ..NewException::new(ExceptionCode::InboxUnreachable, message) };
+        exceptions::open(tx, owner, today, &[exception]).await?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use super::open::At;
 use super::table::{Table, show};
 use super::{Ending, remark, say};
 use crate::books::exceptions;
+use crate::domain::intake::code::ExceptionCode;
 use crate::store::Lane;
 use crate::store::scheme;
 use crate::views::exceptions::{After, ClosedException, Exception, ExceptionHead};
@@ -20,8 +21,8 @@ pub struct Exceptions {
     command: Option<Command>,
 
     /// Only those with this code.
-    #[arg(long, value_name = "CODE")]
-    code: Option<String>,
+    #[arg(long, value_name = "CODE", value_parser = known_code)]
+    code: Option<ExceptionCode>,
 
     /// All, instead of the first 100.
     #[arg(long)]
@@ -39,6 +40,10 @@ enum Command {
         #[arg(long, value_name = "TEXT")]
         reason: String,
     },
+}
+
+fn known_code(text: &str) -> Result<ExceptionCode, String> {
+    ExceptionCode::parse(text).ok_or_else(|| "no exception has this code; docs/file-formats.md lists all".to_owned())
 }
 
 /// How many exceptions are read at a time.
@@ -75,9 +80,7 @@ impl Exceptions {
         };
         let mut table = Table::new(["exception", "code", "order", "file", "days", "message"]);
         let (mut shown, mut after, mut more) = (0, After::START, false);
-        'pages: while let Some((page, next)) =
-            Exception::load(&mut tx, self.code.as_deref(), &after, PAGE, business_date).await?
-        {
+        'pages: while let Some((page, next)) = Exception::load(&mut tx, self.code, &after, PAGE, business_date).await? {
             after = next;
             for exception in page {
                 if shown == limit {
@@ -108,5 +111,5 @@ fn cells(exception: Exception) -> [String; 6] {
         (Some(file), Some(line)) => format!("{file}:{line}"),
         (file, _) => file.unwrap_or_default(),
     };
-    [exception_id, code, order_id.unwrap_or_default(), place, days_open.to_string(), message]
+    [exception_id, code.to_string(), order_id.unwrap_or_default(), place, days_open.to_string(), message]
 }

@@ -150,11 +150,11 @@ fn work(out: &mut Exposition, monitoring: &Monitoring) {
     }
     out.gauge("exceptions_open", "Open exceptions, by code; a code without one has no line.");
     for open in &monitoring.exceptions {
-        out.sample("exceptions_open", &[("code", &open.code)], open.count);
+        out.sample("exceptions_open", &[("code", open.code.name())], open.count);
     }
     out.gauge("exceptions_oldest_age_days", "Business days since the oldest open exception was opened, by code.");
     for open in &monitoring.exceptions {
-        out.sample("exceptions_oldest_age_days", &[("code", &open.code)], open.oldest_days);
+        out.sample("exceptions_oldest_age_days", &[("code", open.code.name())], open.oldest_days);
     }
     out.gauge("feed_overdue", "1 if a file of the feed should be there by now and is not.");
     for (feed, is_overdue) in &monitoring.feeds {

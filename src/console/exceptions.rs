@@ -51,7 +51,7 @@ async fn list(page: &Page, of: OfExceptions) -> Result<(Arc<Environment>, Value)
     let (rows, next) = Exception::oldest(&mut tx, &which, &after, ROWS, today).await?;
     let codes = exceptions::count_open(&mut tx).await?;
     let codes: Vec<Value> =
-        codes.iter().map(|(code, count)| context! { code => code.as_str(), count => *count }).collect();
+        codes.iter().map(|(code, count)| context! { code => code.name(), count => *count }).collect();
     let merchants = environment.scheme.merchants.iter();
     let merchants: Vec<Value> = merchants.map(|merchant| Value::from(merchant.id.as_str())).collect();
     let value = context! {

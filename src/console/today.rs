@@ -12,6 +12,7 @@ use super::charts;
 use super::failure::Failure;
 use super::page::Page;
 use crate::books::environment::Environment;
+use crate::domain::intake::code::ExceptionCode;
 use crate::views::today::{FeedState, FeedToday, Timeline, Today};
 
 pub async fn page(page: Page) -> Response {
@@ -33,7 +34,7 @@ async fn make(page: &Page) -> Result<(Arc<Environment>, Value), Failure> {
         .map(|job| Value::from(job.job.as_str()))
         .collect();
     let open: i64 = today.exceptions.iter().map(|ages| ages.count).sum();
-    let broken = today.status.open_exceptions.get("BOOKS_BROKEN").copied().unwrap_or_default();
+    let broken = today.status.open_exceptions.get(ExceptionCode::BooksBroken.name()).copied().unwrap_or_default();
     let closes_at =
         today.status.jobs.iter().find(|job| job.job == "close_day").and_then(|job| job.next).map(|at| at.to_rfc3339());
     let mails = tally(&today.status.mails);

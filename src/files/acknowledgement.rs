@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 
 use super::atomic;
 use super::reports::defused;
-use crate::domain::intake::status::FileStatus;
+use crate::domain::intake::code::{FileCode, RowCode};
+use crate::domain::intake::status::{FileStatus, RowOutcome};
 
 /// An acknowledgement and a rejects file that are being written.
 pub struct Acknowledgement {
@@ -31,7 +32,6 @@ struct Answer {
 const ACK: &str = "ack.csv";
 const REJECTS: &str = "rejects.csv";
 const ACK_HEADER: [&str; 5] = ["line", "key", "outcome", "code", "message"];
-const LOST: &str = "ANSWERS_LOST";
 
 /// How rejected rows are written, so that the file can go back into its feed unchanged: always as UTF-8.
 #[derive(Debug, Clone)]
@@ -63,28 +63,44 @@ impl Acknowledgement {
         if is_lost {
             tracing::warn!(
                 file = name,
-                code = LOST,
+                code = FileCode::AnswersLost.name(),
                 "the partial answers to the file were removed; the remaining answers are written"
             );
-            both.row(0, "", FileStatus::Taken.name(), LOST, &lost(name))?;
+            both.about_file(FileStatus::Taken, Some(FileCode::AnswersLost), &lost(name))?;
         }
         Ok(both)
     }
 
-    pub fn row(&mut self, line: i64, key: &str, outcome: &str, code: &str, message: &str) -> io::Result<()> {
-        let cells = [&line.to_string(), key, outcome, code, &*defused(message)];
+    /// Writes the outcome of a row.
+    pub fn row(
+        &mut self,
+        line: i64,
+        key: &str,
+        outcome: RowOutcome,
+        code: Option<RowCode>,
+        message: &str,
+    ) -> io::Result<()> {
+        let code = code.map_or("", RowCode::name);
+        let cells = [&line.to_string(), key, outcome.name(), code, &*defused(message)];
         self.ack.csv.write_record(cells).map_err(io::Error::other)
     }
 
+    /// Writes what is to be said about the whole file.
+    pub fn about_file(&mut self, status: FileStatus, code: Option<FileCode>, message: &str) -> io::Result<()> {
+        self.ack.csv.write_record(about_file(status, code, &defused(message))).map_err(io::Error::other)
+    }
+
     /// Writes a rejected row as it came, with the reason.
-    pub fn reject(&mut self, cells: &csv::StringRecord, code: &str, message: &str) -> io::Result<()> {
+    pub fn reject(&mut self, cells: &csv::StringRecord, code: RowCode, message: &str) -> io::Result<()> {
         // A row that was rejected before already has a code and a message; they are replaced.
         let header = &self.form.header;
         let why_before = if header.ends_with(&["code".to_owned(), "message".to_owned()]) { 2 } else { 0 };
         let width = header.len() - why_before;
         let is_full = cells.len() >= header.len() && cells.iter().skip(header.len()).all(|cell| cell.trim().is_empty());
         let code_before = cells.get(cells.len().wrapping_sub(2));
-        let has_old_reason = || why_before > 0 && matches!(code_before, Some("COLUMN_COUNT" | "BAD_QUOTES"));
+        let code_before = code_before.and_then(RowCode::parse);
+        let is_of_wrong_length = matches!(code_before, Some(RowCode::ColumnCount | RowCode::BadQuotes));
+        let has_old_reason = || why_before > 0 && is_of_wrong_length;
         let kept = match is_full {
             true => width,
             false if has_old_reason() => cells.len() - why_before,
@@ -103,7 +119,7 @@ impl Acknowledgement {
         }
         // A row of the wrong length keeps its length. Padded with empty cells it would be accepted, although cells may be
         // missing.
-        let row = cells.iter().take(kept).chain([code, message]);
+        let row = cells.iter().take(kept).chain([code.name(), message]);
         csv.write_record(row).map_err(io::Error::other)
     }
 
@@ -165,9 +181,14 @@ pub fn publish(folder: &Path, name: &str, has_rejects: bool) -> io::Result<()> {
             (true, false) => fs::remove_file(&part)?,
             // Published before an interruption, unless the published file is missing as well.
             (false, true) if !path.exists() => {
-                tracing::warn!(file = name, code = LOST, "{} was removed before it was complete", path.display());
+                tracing::warn!(
+                    file = name,
+                    code = FileCode::AnswersLost.name(),
+                    "{} was removed before it was complete",
+                    path.display()
+                );
                 if suffix == ACK {
-                    publish_refusal(folder, name, FileStatus::Taken, LOST, &lost(name))?;
+                    publish_refusal(folder, name, FileStatus::Taken, Some(FileCode::AnswersLost), &lost(name))?;
                 }
             }
             (false, _) => {}
@@ -181,7 +202,7 @@ pub fn publish_interrupted(
     folder: &Path,
     name: &str,
     (ack_bytes, rejects_bytes): (i64, i64),
-    code: &str,
+    code: Option<FileCode>,
     message: &str,
 ) -> io::Result<()> {
     if folder.join(format!("{name}.{ACK}")).exists() {
@@ -190,17 +211,28 @@ pub fn publish_interrupted(
     // No further row will be rejected, so the form does not matter.
     let form = RejectsForm { header: Vec::new(), delimiter: b',', is_marked: false };
     let mut answer = Acknowledgement::open(folder, name, ack_bytes, rejects_bytes, form)?;
-    answer.row(0, "", FileStatus::Interrupted.name(), code, message)?;
+    answer.about_file(FileStatus::Interrupted, code, message)?;
     let (_, rejects_bytes) = answer.checkpoint()?;
     publish(folder, name, rejects_bytes > 0)
 }
 
+/// The cells of a line about the whole file. Such a line has the number 0.
+fn about_file<'m>(status: FileStatus, code: Option<FileCode>, message: &'m str) -> [&'m str; 5] {
+    ["0", "", status.name(), code.map_or("", FileCode::name), message]
+}
+
 /// Publishes an acknowledgement without rows: none counts, or their answers are lost.
-pub fn publish_refusal(folder: &Path, name: &str, status: FileStatus, code: &str, message: &str) -> io::Result<()> {
+pub fn publish_refusal(
+    folder: &Path,
+    name: &str,
+    status: FileStatus,
+    code: Option<FileCode>,
+    message: &str,
+) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let mut ack = csv::Writer::from_writer(Vec::new());
     ack.write_record(ACK_HEADER).map_err(io::Error::other)?;
-    ack.write_record(["0", "", status.name(), code, &*defused(message)]).map_err(io::Error::other)?;
+    ack.write_record(about_file(status, code, &defused(message))).map_err(io::Error::other)?;
     let bytes = ack.into_inner().map_err(|why| io::Error::other(why.to_string()))?;
     atomic::write(&folder.join(format!("{name}.{ACK}")), &bytes)
 }
@@ -214,9 +246,9 @@ mod tests {
     /// Partial answers with one accepted and one rejected row, and their lengths.
     fn begun(folder: &Path) -> (i64, i64) {
         let mut answers = continued(folder, (0, 0));
-        answers.row(2, "O1", "accepted", "", "").unwrap();
-        answers.row(3, "O2", "rejected", "BAD_AMOUNT", "why").unwrap();
-        answers.reject(&csv::StringRecord::from(vec!["O2", "x"]), "BAD_AMOUNT", "why").unwrap();
+        answers.row(2, "O1", RowOutcome::Accepted, None, "").unwrap();
+        answers.row(3, "O2", RowOutcome::Rejected, Some(RowCode::BadAmount), "why").unwrap();
+        answers.reject(&csv::StringRecord::from(vec!["O2", "x"]), RowCode::BadAmount, "why").unwrap();
         answers.checkpoint().unwrap()
     }
 
@@ -236,12 +268,12 @@ mod tests {
         let folder = folder.path();
         let older = begun(folder);
         let mut answers = continued(folder, older);
-        answers.row(4, "O3", "accepted", "", "").unwrap();
+        answers.row(4, "O3", RowOutcome::Accepted, None, "").unwrap();
         answers.checkpoint().unwrap();
         publish(folder, NAME, true).unwrap();
         let (ack, rejects) = (read(folder, ACK), read(folder, REJECTS));
         let mut answers = continued(folder, older);
-        answers.row(4, "O3", "accepted", "", "").unwrap();
+        answers.row(4, "O3", RowOutcome::Accepted, None, "").unwrap();
         answers.checkpoint().unwrap();
         publish(folder, NAME, true).unwrap();
         assert_eq!((read(folder, ACK), read(folder, REJECTS)), (ack, rejects));
@@ -259,7 +291,7 @@ mod tests {
 
         // Everything is lost of a file that was not read to its end.
         fs::remove_file(folder.join(format!("{NAME}.{ACK}"))).unwrap();
-        publish_interrupted(folder, NAME, lengths, "FILE_CHANGED", "gone").unwrap();
+        publish_interrupted(folder, NAME, lengths, Some(FileCode::Changed), "gone").unwrap();
         let ack = read(folder, ACK).unwrap();
         assert!(
             ack.contains("\n0,,taken,ANSWERS_LOST,") && ack.ends_with("0,,interrupted,FILE_CHANGED,gone\n"),
@@ -280,7 +312,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut answers = continued(folder.path(), begun(folder.path()));
         fs::remove_file(folder.path().join(format!("{NAME}.{ACK}.part"))).unwrap();
-        answers.row(4, "O3", "accepted", "", "").unwrap();
+        answers.row(4, "O3", RowOutcome::Accepted, None, "").unwrap();
         assert!(answers.checkpoint().unwrap_err().to_string().contains("was removed while it was being written"));
     }
 }

@@ -6,13 +6,14 @@ use std::io;
 
 use csv::StringRecord;
 
-use super::profile::mapping::{SET_ASIDE, is_amount, is_declined, is_time};
+use super::profile::mapping::{is_amount, is_time};
 use super::profile::totals::Compared;
 use super::read::container::Delivery;
 use super::read::file_error::FileError;
 use super::read::reader::{Rows, examine};
 use super::read::table::{Layout, Table};
 use super::rows::cell::Cells;
+use crate::domain::intake::code::{FileCode, RowCode};
 use crate::domain::money::Currency;
 
 /// How many rows the preview shows.
@@ -44,7 +45,7 @@ pub struct Found {
     pub rows: i64,
     pub readable: i64,
     /// Unreadable rows by code. Rows that the profile sets aside are listed by reason as well.
-    pub refused: BTreeMap<(&'static str, String), Refused>,
+    pub refused: BTreeMap<(RowCode, String), Refused>,
     /// The first rows, with their line numbers and values.
     pub first: Vec<(i64, Vec<(String, String)>)>,
     pub totals: Vec<Compared>,
@@ -67,7 +68,11 @@ impl Found {
     }
 
     pub fn set_aside(&self) -> i64 {
-        self.refused.iter().filter(|((code, _), _)| is_declined(code)).map(|(_, refused)| refused.count).sum()
+        self.refused
+            .iter()
+            .filter(|((code, _), _)| code.has_nothing_to_record())
+            .map(|(_, refused)| refused.count)
+            .sum()
     }
 
     /// Reads a file to its end.
@@ -95,7 +100,7 @@ impl Found {
                     }
                     Err(why) => {
                         let first = || Refused { count: 0, line: line.number, message: why.message.clone() };
-                        let reason = if why.code == SET_ASIDE { why.message.clone() } else { String::new() };
+                        let reason = if why.code == RowCode::SetAside { why.message.clone() } else { String::new() };
                         self.refused.entry((why.code, reason)).or_insert_with(first).count += 1;
                     }
                 }
@@ -136,7 +141,7 @@ pub fn preview(delivery: &Delivery<'_>) -> io::Result<Preview> {
         ended: None,
     };
     // A file that is not text cannot be read further; `trust` says so.
-    if trust.as_ref().is_err_and(|error| !["FILE_TOTALS", "FILE_TRUNCATED"].contains(&error.code)) {
+    if trust.as_ref().is_err_and(|error| ![FileCode::Totals, FileCode::Truncated].contains(&error.code)) {
         return Ok(Preview { trust, found: Some(found) });
     }
     // Reading stops at the fault that `trust` reports.

@@ -20,6 +20,7 @@ use crate::books::{expected_files, held_back, inboxes, recheck, reference_rates,
 use crate::clock;
 use crate::domain::bank::instruction::Direction;
 use crate::domain::calendar::plus;
+use crate::domain::intake::code::ExceptionCode;
 use crate::domain::owner::Owner;
 use crate::domain::words::count;
 use crate::files::reports::{ManifestFile, MissingMerchant, seal};
@@ -232,7 +233,7 @@ fn remove_files_of(folder: &Path, merchant: &str, today: NaiveDate) -> Result<()
 /// Opens an exception about each merchant left out of a seal. The instructions of these merchants are not sent with it;
 /// their plans are reviewed on the next day.
 async fn leave_out(tx: &mut Tx, environment: &Environment, faults: &Faults, today: NaiveDate) -> Result<()> {
-    let reported = exceptions::open_keys(tx, Owner::Scheme, BROKEN).await?;
+    let reported = exceptions::open_keys(tx, Owner::Scheme, ExceptionCode::BooksBroken).await?;
     for merchant in &environment.scheme.merchants {
         let is_reported = reported.contains(&merchant.id);
         match faults.of_merchants.get(&merchant.id) {
@@ -241,23 +242,22 @@ async fn leave_out(tx: &mut Tx, environment: &Environment, faults: &Faults, toda
                     let short = faults.in_short(&merchant.id);
                     let message =
                         format!("left out of the seal since {today}, because its {short}: {}", lines.join("; "));
-                    let code = BROKEN.to_owned();
-                    let exception = NewException { code, row_key: merchant.id.clone(), message, ..Default::default() };
+                    let row_key = merchant.id.clone();
+                    let exception = NewException { row_key, ..NewException::new(ExceptionCode::BooksBroken, message) };
                     exceptions::open(tx, Owner::Scheme, today, &[exception]).await?;
                 }
                 for direction in Direction::ALL {
                     instructions::put_off(tx, &merchant.id, direction, today, plus(today, 1)).await?;
                 }
             }
-            None if is_reported => exceptions::resolve(tx, Owner::Scheme, &[BROKEN], &[&merchant.id], today).await?,
+            None if is_reported => {
+                exceptions::resolve(tx, Owner::Scheme, &[ExceptionCode::BooksBroken], &[&merchant.id], today).await?
+            }
             None => {}
         }
     }
     Ok(())
 }
-
-/// The code of the exception about a merchant whose books do not add up or could not be computed.
-const BROKEN: &str = "BOOKS_BROKEN";
 
 async fn seal_day(
     tx: &mut Tx,

@@ -13,6 +13,7 @@ use crate::books::instruction_plans::{self, Asked, Findings, sooner};
 use crate::domain::bank::instruction::{Attempt, Direction, Next};
 use crate::domain::bank::pay_out::{self, Credit};
 use crate::domain::decide::position::Position;
+use crate::domain::intake::code::ExceptionCode;
 use crate::domain::owner::Owner;
 use crate::scheme::Merchant;
 use crate::store::exceptions::NewException;
@@ -26,9 +27,10 @@ pub async fn run(environment: &Environment, merchant: &Merchant, today: NaiveDat
         let booked = journal::recorded(tx, &merchant.id, &ids, today).await?;
         let positions = positions::of_orders(tx, &merchant.id, &ids).await?;
         let earlier = instructions::of_orders(tx, &merchant.id, Direction::PayOut, &ids).await?;
-        let failed_reported = exceptions::open_about(tx, Owner::Merchant(&merchant.id), "PAYOUT_FAILED", &ids).await?;
+        let failed_reported =
+            exceptions::open_about(tx, Owner::Merchant(&merchant.id), ExceptionCode::PayoutFailed, &ids).await?;
         let overpaid_reported =
-            exceptions::open_about(tx, Owner::Merchant(&merchant.id), "CREDIT_OVERPAID", &ids).await?;
+            exceptions::open_about(tx, Owner::Merchant(&merchant.id), ExceptionCode::CreditOverpaid, &ids).await?;
         let mut findings = Findings::new(Direction::PayOut, today);
         let plans: HashMap<&str, &Plan> = page.iter().map(|plan| (plan.order_id.as_str(), plan)).collect();
         for stored in &known {
@@ -57,34 +59,30 @@ pub async fn run(environment: &Environment, merchant: &Merchant, today: NaiveDat
                 sooner(findings.ask_after(earlier, rule.no_answer_after), findings.take(&asked, next, &attempts, None));
             findings.plan(Plan { order_id: id.to_owned(), next_review_on, since });
 
-            let exception = |code: &str, minor: i64, message: String| NewException {
-                code: code.to_owned(),
+            let exception = |code: ExceptionCode, minor: i64, message: &str| NewException {
                 row_key: id.to_owned(),
                 order_id: id.to_owned(),
                 amount_minor: Some(minor),
                 currency: Some(order.currency.code().to_owned()),
-                message,
-                ..NewException::default()
+                ..NewException::new(code, message)
             };
             match (next == Next::Exhausted, failed_reported.contains(id)) {
                 (true, false) => findings.open(exception(
-                    "PAYOUT_FAILED",
+                    ExceptionCode::PayoutFailed,
                     minor,
-                    "the bank did not pay it out, and the policy has no further attempt; settle it with the customer"
-                        .to_owned(),
+                    "the bank did not pay it out, and the policy has no further attempt; settle it with the customer",
                 )),
-                (false, true) => findings.settled.push(("PAYOUT_FAILED", id.to_owned())),
+                (false, true) => findings.settled.push((ExceptionCode::PayoutFailed, id.to_owned())),
                 _ => {}
             }
             match (minor < 0, overpaid_reported.contains(id)) {
                 (true, false) => findings.open(exception(
-                    "CREDIT_OVERPAID",
+                    ExceptionCode::CreditOverpaid,
                     -minor,
                     "paid out before it became known that it was not the customer's; later credit of the order is \
-                     netted with it, or ask for it back"
-                        .to_owned(),
+                     netted with it, or ask for it back",
                 )),
-                (false, true) => findings.settled.push(("CREDIT_OVERPAID", id.to_owned())),
+                (false, true) => findings.settled.push((ExceptionCode::CreditOverpaid, id.to_owned())),
                 _ => {}
             }
         }

@@ -6,6 +6,7 @@ use anyhow::Result;
 use chrono::NaiveDate;
 
 use super::engine::{Tx, on_engine, sql_for};
+use crate::domain::intake::code::RowCode;
 use crate::domain::intake::kind::Kind;
 
 /// Whether a file of a feed with this date in its name has been taken, now or earlier. A duplicate counts if it repeats a file
@@ -63,7 +64,7 @@ pub struct WaitingRow {
     pub kind: Kind,
     pub row_key: String,
     pub order_id: String,
-    pub code: String,
+    pub code: RowCode,
     pub opened_on: NaiveDate,
 }
 

@@ -11,6 +11,7 @@ use crate::domain::bank::instruction::{Answer, Direction};
 use crate::domain::decide::credit_record::CreditStatus;
 use crate::domain::decide::reminders::Template;
 use crate::domain::facts::fact::FactKind;
+use crate::domain::intake::code::{DeclineCode, ExceptionCode, FileCode, RowCode};
 use crate::domain::intake::kind::Kind;
 use crate::domain::intake::status::{FileStatus, RowOutcome};
 use crate::domain::journal::{EntryKind, Reason};
@@ -68,14 +69,18 @@ macro_rules! kept_by_name {
 kept_by_name!(
     Answer,
     CreditStatus,
+    DeclineCode,
     Direction,
     EntryKind,
+    ExceptionCode,
     FactKind,
+    FileCode,
     FileStatus,
     Kind,
     MailStatus,
     RunStatus,
     Reason,
+    RowCode,
     RowOutcome,
     Template
 );

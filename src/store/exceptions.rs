@@ -8,6 +8,7 @@ use chrono::NaiveDate;
 use super::bulk::{self, Table, row};
 use super::engine::{Tx, key_set, on_engine, sql_for};
 use crate::domain::facts::source::Source;
+use crate::domain::intake::code::ExceptionCode;
 use crate::domain::intake::kind::Kind;
 use crate::domain::owner::Owner;
 
@@ -31,9 +32,9 @@ const EXCEPTION: Table = Table {
 };
 
 /// An exception to open.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct NewException {
-    pub code: String,
+    pub code: ExceptionCode,
     /// The key of the row it concerns; empty for a whole file.
     pub row_key: String,
     pub order_id: String,
@@ -41,6 +42,21 @@ pub struct NewException {
     pub amount_minor: Option<i64>,
     pub currency: Option<String>,
     pub message: String,
+}
+
+impl NewException {
+    /// With a code and a message, and nothing else.
+    pub fn new(code: impl Into<ExceptionCode>, message: impl Into<String>) -> NewException {
+        NewException {
+            code: code.into(),
+            row_key: String::new(),
+            order_id: String::new(),
+            source: Source::default(),
+            amount_minor: None,
+            currency: None,
+            message: message.into(),
+        }
+    }
 }
 
 /// Opens exceptions of a merchant or of the scheme.
@@ -55,7 +71,7 @@ pub async fn open(tx: &mut Tx, owner: Owner<&str>, today: NaiveDate, exceptions:
         cells.extend(row![
             owner,
             number,
-            exception.code.as_str(),
+            exception.code,
             exception.row_key.as_str(),
             exception.order_id.as_str(),
             exception.source.file_no,
@@ -74,7 +90,7 @@ pub async fn open(tx: &mut Tx, owner: Owner<&str>, today: NaiveDate, exceptions:
 pub async fn resolve(
     tx: &mut Tx,
     owner: Owner<&str>,
-    codes: &[&str],
+    codes: &[ExceptionCode],
     row_keys: &[&str],
     today: NaiveDate,
 ) -> Result<()> {
@@ -86,7 +102,7 @@ pub async fn resolve(
         "UPDATE exception SET resolved_on = $4
          WHERE merchant_id = $1 AND resolved_on IS NULL AND code IN {keys $2} AND row_key IN {keys $3}",
     );
-    let codes = key_set(codes.iter().copied());
+    let codes = key_set(codes.iter().map(|code| code.name()));
     let row_keys = key_set(row_keys.iter().copied());
     on_engine!(tx, |c| {
         sqlx::query(sql).bind(owner).bind(codes).bind(row_keys).bind(today).execute(c).await.map(|_| ())
@@ -98,7 +114,7 @@ pub async fn resolve(
 pub async fn resolve_if_open(
     tx: &mut Tx,
     merchant: &str,
-    code: &str,
+    code: ExceptionCode,
     row_keys: &[&str],
     today: NaiveDate,
 ) -> Result<()> {
@@ -111,7 +127,7 @@ pub async fn resolve_if_open(
 pub async fn resolve_rows(
     tx: &mut Tx,
     merchant: &str,
-    codes: &[&str],
+    codes: &[ExceptionCode],
     rows: &[(&str, Source)],
     today: NaiveDate,
 ) -> Result<()> {
@@ -126,7 +142,7 @@ pub async fn resolve_rows(
     );
     let places: Vec<String> = rows.iter().map(|(_, source)| format!("{}:{}", source.file_no, source.line)).collect();
     let places = key_set(places.iter().map(String::as_str));
-    let (codes, row_keys) = (key_set(codes.iter().copied()), key_set(rows.iter().map(|(key, _)| *key)));
+    let (codes, row_keys) = (key_set(codes.iter().map(|code| code.name())), key_set(rows.iter().map(|(key, _)| *key)));
     on_engine!(tx, |c| {
         let query = sqlx::query(sql).bind(merchant).bind(codes).bind(row_keys).bind(places).bind(today);
         query.execute(c).await.map(|_| ())
@@ -147,7 +163,7 @@ pub async fn resolve_file(tx: &mut Tx, owner: Owner<&str>, file_no: i64, today: 
 /// The state of an exception, which decides whether a person may close it.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct ExceptionState {
-    pub code: String,
+    pub code: ExceptionCode,
     pub message: String,
     pub resolved_on: Option<NaiveDate>,
     /// The kind of the row it concerns, if that row still waits.
@@ -272,14 +288,19 @@ pub async fn not_fulfilled_reported(tx: &mut Tx, merchant: &str, order_ids: &[&s
 }
 
 /// The row keys of the open exceptions with a code.
-pub async fn open_keys(tx: &mut Tx, owner: Owner<&str>, code: &str) -> Result<Vec<String>> {
+pub async fn open_keys(tx: &mut Tx, owner: Owner<&str>, code: ExceptionCode) -> Result<Vec<String>> {
     let sql = "SELECT row_key FROM exception WHERE merchant_id = $1 AND resolved_on IS NULL AND code = $2
                ORDER BY exception_no";
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(owner).bind(code).fetch_all(c).await?))
 }
 
 /// The keys among these with an open exception of this code.
-pub async fn open_about(tx: &mut Tx, owner: Owner<&str>, code: &str, row_keys: &[&str]) -> Result<HashSet<String>> {
+pub async fn open_about(
+    tx: &mut Tx,
+    owner: Owner<&str>,
+    code: ExceptionCode,
+    row_keys: &[&str],
+) -> Result<HashSet<String>> {
     let sql = sql_for(
         tx,
         "SELECT row_key FROM exception
@@ -300,7 +321,7 @@ pub struct ExceptionRow {
     pub exception_no: i64,
     /// As reports name it, from the first that lists it.
     pub report_no: Option<i64>,
-    pub code: String,
+    pub code: ExceptionCode,
     pub order_id: String,
     pub file: Option<String>,
     pub line: i64,
@@ -328,13 +349,13 @@ pub async fn open_at(tx: &mut Tx, owner: Owner<&str>, since: NaiveDate, day: Nai
 }
 
 /// Open exceptions with one of these codes, of all merchants and the scheme, latest first, at most `limit`.
-pub async fn open_with_code(tx: &mut Tx, codes: &[&str], limit: i64) -> Result<Vec<ExceptionRow>> {
+pub async fn open_with_code(tx: &mut Tx, codes: &[ExceptionCode], limit: i64) -> Result<Vec<ExceptionRow>> {
     let sql = format!(
         "SELECT {REPORTED} WHERE e.resolved_on IS NULL AND e.code IN {{keys $1}}
          ORDER BY e.opened_on DESC, e.merchant_id, e.exception_no LIMIT $2"
     );
     let sql = sql_for(tx, &sql);
-    let codes = key_set(codes.iter().copied());
+    let codes = key_set(codes.iter().map(|code| code.name()));
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(codes).bind(limit).fetch_all(c).await?))
 }
 
@@ -345,7 +366,7 @@ pub async fn open_since_before(tx: &mut Tx, day: NaiveDate) -> Result<(i64, Opti
 }
 
 /// The number of open exceptions by code, for all merchants and the scheme.
-pub async fn count_open(tx: &mut Tx) -> Result<Vec<(String, i64)>> {
+pub async fn count_open(tx: &mut Tx) -> Result<Vec<(ExceptionCode, i64)>> {
     let sql = "SELECT code, COUNT(*) FROM exception WHERE resolved_on IS NULL GROUP BY code ORDER BY code";
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).fetch_all(c).await?))
 }

@@ -8,6 +8,7 @@ use chrono::NaiveDate;
 use super::bulk::{self, Cell, Table, row};
 use super::corrections::in_books;
 use super::engine::{Tx, key_set, on_engine, sql_for};
+use crate::domain::intake::code::RowCode;
 use crate::domain::intake::kind::Kind;
 use crate::domain::intake::status::RowOutcome;
 use crate::domain::owner::Owner;
@@ -23,7 +24,8 @@ pub struct RecordedRow {
     pub row_key: String,
     pub order_id: String,
     pub outcome: RowOutcome,
-    pub code: String,
+    /// `None` if it was accepted after it had waited.
+    pub code: Option<RowCode>,
     pub message: String,
     /// The cells of a pending row, as a JSON object by column; otherwise empty.
     pub content: String,
@@ -65,11 +67,12 @@ const ROW: Table = Table {
 };
 
 pub(super) const ROW_COLUMNS: &str =
-    "file_no, line, merchant_id, kind, row_key, order_id, outcome, code, message, content,
+    "file_no, line, merchant_id, kind, row_key, order_id, outcome, NULLIF(code, '') AS code, message, content,
     fingerprint, amount_minor, currency, opened_on, resolved_on, effective_on, suspended_on, released_on";
 
 /// The same columns for queries that join other tables.
-const JOINED: &str = "r.file_no, r.line, r.merchant_id, r.kind, r.row_key, r.order_id, r.outcome, r.code, r.message,
+const JOINED: &str =
+    "r.file_no, r.line, r.merchant_id, r.kind, r.row_key, r.order_id, r.outcome, NULLIF(r.code, '') AS code, r.message,
     r.content, r.fingerprint, r.amount_minor, r.currency, r.opened_on, r.resolved_on,
     r.effective_on, r.suspended_on, r.released_on";
 
@@ -92,7 +95,7 @@ fn cells(input: &RecordedRow) -> [Cell<'_>; 18] {
         input.row_key.as_str(),
         input.order_id.as_str(),
         input.outcome,
-        input.code.as_str(),
+        input.code.map_or("", RowCode::name),
         input.message.as_str(),
         input.content.as_str(),
         input.fingerprint,
@@ -107,7 +110,7 @@ fn cells(input: &RecordedRow) -> [Cell<'_>; 18] {
 }
 
 /// The number of a file's rejected rows by code, most frequent first.
-pub async fn rejected_by_code(tx: &mut Tx, file_no: i64) -> Result<Vec<(String, i64)>> {
+pub async fn rejected_by_code(tx: &mut Tx, file_no: i64) -> Result<Vec<(RowCode, i64)>> {
     let sql = "SELECT code, COUNT(*) FROM input_row WHERE file_no = $1 AND outcome = 'rejected'
                GROUP BY code ORDER BY COUNT(*) DESC, code";
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(file_no).fetch_all(c).await?))

@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 
 use super::bulk::{self, Table, row};
 use super::engine::{Tx, on_engine};
+use crate::domain::intake::code::FileCode;
 use crate::domain::intake::kind::Kind;
 use crate::domain::intake::status::{FileStatus, RowOutcome};
 use crate::domain::owner::Owner;
@@ -35,7 +36,7 @@ pub struct RecordedFile {
     pub status: FileStatus,
     /// Whether it is acknowledged and archived.
     pub filed: bool,
-    pub code: Option<String>,
+    pub code: Option<FileCode>,
     pub message: Option<String>,
     pub last_line: i64,
     pub ack_bytes: i64,
@@ -135,7 +136,7 @@ pub async fn save(tx: &mut Tx, file: &RecordedFile) -> Result<()> {
         file.retry_of,
         file.status,
         file.filed,
-        file.code.as_deref(),
+        file.code,
         file.message.as_deref(),
         file.last_line,
         file.ack_bytes,

@@ -7,6 +7,7 @@ use super::engine::{Tx, key_set, on_engine, sql_for};
 use super::exceptions::{ExceptionRow, REPORTED};
 use super::file_rows::{ROW_COLUMNS, RecordedRow};
 use super::files::{FILE_COLUMNS, RecordedFile};
+use crate::domain::intake::code::{ExceptionCode, RowCode};
 use crate::domain::intake::status::{FileStatus, RowOutcome};
 use crate::domain::owner::Owner;
 
@@ -66,7 +67,7 @@ pub async fn file(tx: &mut Tx, file_no: i64) -> Result<Option<ListedFile>> {
 
 /// The files that can be retried: refused files whose exception is still open, and files with rows that were rejected with one
 /// of these codes. A file is retried only once.
-pub async fn to_retry(tx: &mut Tx, codes: &[&str]) -> Result<Vec<ListedFile>> {
+pub async fn to_retry(tx: &mut Tx, codes: &[RowCode]) -> Result<Vec<ListedFile>> {
     let sql = format!(
         "SELECT {FILE_COLUMNS}, {RETRIED_AS} FROM file
          WHERE NOT EXISTS (SELECT 1 FROM file again WHERE again.retry_of = file.file_no)
@@ -79,7 +80,7 @@ pub async fn to_retry(tx: &mut Tx, codes: &[&str]) -> Result<Vec<ListedFile>> {
          ORDER BY file_no"
     );
     let sql = sql_for(tx, &sql);
-    let codes = key_set(codes.iter().copied());
+    let codes = key_set(codes.iter().map(|code| code.name()));
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(codes).fetch_all(c).await?))
 }
 
@@ -103,7 +104,7 @@ pub async fn rows(
 /// Open exceptions by owner, oldest first, after the given one; with a code, or with any.
 pub async fn open_exceptions(
     tx: &mut Tx,
-    code: Option<&str>,
+    code: Option<ExceptionCode>,
     (owner, number): (Owner<&str>, i64),
     limit: i64,
 ) -> Result<Vec<ExceptionRow>> {

@@ -10,6 +10,7 @@ use super::engine::{Tx, as_one, held_in, key_set, on_engine, sql_for};
 use super::journal::currency;
 use crate::domain::facts::order::Order;
 use crate::domain::facts::source::Source;
+use crate::domain::intake::code::DeclineCode;
 
 const ORDERS: Table = Table {
     name: "orders",
@@ -51,7 +52,7 @@ pub struct StoredOrder {
     pub order: Order,
     pub item: Option<String>,
     /// Why it was declined; `None` if it was accepted.
-    pub declined: Option<String>,
+    pub declined: Option<DeclineCode>,
     pub credit_score: Option<i64>,
     pub agreement_id: Option<String>,
     /// The principal outstanding at the last decision.
@@ -91,7 +92,7 @@ fn cells<'a>(merchant: &'a str, (stored, fingerprint, outcome): &'a NewOrder) ->
         order.ordered_at,
         order.ordered_on,
         item.as_deref(),
-        declined.as_deref(),
+        *declined,
         *credit_score,
         agreement_id.as_deref(),
         order.term,
@@ -275,7 +276,7 @@ struct OrderRow {
     ordered_at: DateTime<Utc>,
     ordered_on: NaiveDate,
     item: Option<String>,
-    declined: Option<String>,
+    declined: Option<DeclineCode>,
     credit_score: Option<i64>,
     agreement_id: Option<String>,
     term: i64,

@@ -9,6 +9,7 @@ use super::exceptions::{ExceptionRow, REPORTED};
 use super::files::Counts;
 use super::journal::{JournalRow, SELECT_ROW, StoredRow, currency, stored_account};
 use super::runs::{COLUMNS as RUN_COLUMNS, RunRow};
+use crate::domain::intake::code::ExceptionCode;
 use crate::domain::journal::Account;
 use crate::domain::money::Currency;
 
@@ -70,7 +71,7 @@ const SUMS: &str = "CAST(SUM(read_rows) AS BIGINT) AS read_rows, CAST(SUM(accept
     CAST(SUM(rejected) AS BIGINT) AS rejected";
 
 /// Open exceptions by code and the day they were opened on.
-pub async fn open_exceptions_by_day(tx: &mut Tx) -> Result<Vec<(String, NaiveDate, i64)>> {
+pub async fn open_exceptions_by_day(tx: &mut Tx) -> Result<Vec<(ExceptionCode, NaiveDate, i64)>> {
     let sql = "SELECT code, opened_on, COUNT(*) FROM exception WHERE resolved_on IS NULL
                GROUP BY code, opened_on ORDER BY code, opened_on";
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).fetch_all(c).await?))
@@ -79,6 +80,7 @@ pub async fn open_exceptions_by_day(tx: &mut Tx) -> Result<Vec<(String, NaiveDat
 /// Which open exceptions to list. An empty field matches everything.
 #[derive(Debug, Clone)]
 pub struct ExceptionFilter {
+    /// As somebody typed it, so it may be no code.
     pub code: String,
     pub merchant: String,
     /// Only those opened on this day or before it.

@@ -8,6 +8,7 @@ use super::policy::PolicyFile;
 use crate::clock;
 use crate::config::{self, Loaded};
 use crate::domain::decide::due;
+use crate::domain::intake::code::DeclineCode;
 use crate::domain::terms::due_dates::Clock as TermClock;
 use crate::files::rows::Kind;
 use crate::scheme::{Feed, JobFile, Merchant, Scheme};
@@ -155,7 +156,7 @@ fn warnings(scheme: &Scheme, day: NaiveDate) -> Vec<String> {
             ));
         }
     }
-    for (kind, code) in [(Kind::Customers, "NO_CUSTOMER"), (Kind::Agreements, "NO_AGREEMENT")] {
+    for (kind, code) in [(Kind::Customers, DeclineCode::NoCustomer), (Kind::Agreements, DeclineCode::NoAgreement)] {
         if !scheme.feeds.iter().any(|feed| feed.kind == kind) {
             warnings.push(format!("no feed brings {}: every order will be declined with {code}", kind.name()));
         }

@@ -11,6 +11,7 @@ use super::files::RowCounts;
 use super::{Amount, Tally, by_name};
 use crate::books::environment::Environment;
 use crate::domain::decide::credit_record::CreditStatus;
+use crate::domain::intake::code::ExceptionCode;
 use crate::store::files::Counts;
 use crate::store::mails::MailStatus;
 use crate::store::{Tx, credit_record, exceptions, files, journal, mails, scheme};
@@ -63,7 +64,7 @@ impl ClosedDays {
             late_fees: Vec::new(),
             credit_steps: Tally::new(),
             mails: Tally::new(),
-            open_exceptions: exceptions::count_open(tx).await?.into_iter().collect(),
+            open_exceptions: by_name(exceptions::count_open(tx).await?, ExceptionCode::name),
             reconciliation: environment.scheme.home.reconciliation().display().to_string(),
             example: None,
         };

@@ -48,7 +48,7 @@ impl CorrectionResult {
             kind: kind.to_string(),
             fact_id: fact_id.to_owned(),
             outcome,
-            code: some(code),
+            code: code.map(str::to_owned),
             message: some(message),
             dry_run,
             preview: preview.map(CorrectionPreview::from),

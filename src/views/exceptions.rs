@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{Amount, some};
 use crate::books::exceptions::name;
 use crate::domain::calendar::{days_between, plus};
+use crate::domain::intake::code::ExceptionCode;
 use crate::domain::owner::Owner;
 use crate::scheme::Scheme;
 use crate::store::exceptions::ExceptionRow;
@@ -34,7 +35,7 @@ pub struct ExceptionHead {
 pub struct Exception {
     /// As in reports: TEA-X12, or scheme-X3 of no merchant.
     pub exception_id: String,
-    pub code: String,
+    pub code: ExceptionCode,
     /// Null if it is about the whole scheme.
     pub merchant_id: Option<String>,
     pub order_id: Option<String>,
@@ -74,7 +75,7 @@ impl Exception {
     /// after the last page.
     pub async fn load(
         tx: &mut Tx,
-        code: Option<&str>,
+        code: Option<ExceptionCode>,
         after: &After,
         limit: i64,
         today: NaiveDate,
@@ -104,6 +105,7 @@ impl Exception {
 /// The exceptions to list, the oldest first. An empty text matches everything.
 #[derive(Debug, Clone, Default)]
 pub struct WhichExceptions {
+    /// As somebody typed it, so it may be no code.
     pub code: String,
     pub merchant_id: String,
     /// Open for at least so many days.

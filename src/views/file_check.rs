@@ -8,9 +8,9 @@ use anyhow::Result;
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
+use crate::domain::intake::code::{FileCode, RowCode};
 use crate::domain::intake::status::RowOutcome;
 use crate::files::preview::{self, Preview};
-use crate::files::profile::mapping::is_declined;
 use crate::jobs::ingest_files::preview::Foreseen;
 use crate::scheme::Feed;
 
@@ -33,7 +33,7 @@ pub struct FileCheck {
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Reason {
-    pub code: String,
+    pub code: FileCode,
     pub message: String,
 }
 
@@ -69,7 +69,7 @@ pub struct Found {
 /// Rows that are set aside or rejected with one code.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct RefusedRows {
-    pub code: String,
+    pub code: RowCode,
     /// Whether the profile sets them aside; if not, they are rejected.
     pub set_aside: bool,
     pub rows: i64,
@@ -99,7 +99,7 @@ pub struct Total {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct ExpectedOutcome {
     pub outcome: RowOutcome,
-    pub code: String,
+    pub code: RowCode,
     pub rows: i64,
     pub first_line: i64,
     /// Of the first row.
@@ -118,7 +118,7 @@ impl FileCheck {
             feed: feed.name.clone(),
             kind: feed.kind.name().to_owned(),
             profile: feed.profile.name.clone(),
-            quarantined: preview.trust.err().map(|why| Reason { code: why.code.to_owned(), message: why.message }),
+            quarantined: preview.trust.err().map(|why| Reason { code: why.code, message: why.message }),
             found: preview.found.map(Found::from),
             orders,
             orders_unknown,
@@ -134,9 +134,9 @@ impl FileCheck {
 impl From<preview::Found> for Found {
     fn from(found: preview::Found) -> Found {
         let (set_aside, rejected) = (found.set_aside(), found.rejected());
-        let reason = |((code, _), refused): ((&str, String), preview::Refused)| RefusedRows {
-            code: code.to_owned(),
-            set_aside: is_declined(code),
+        let reason = |((code, _), refused): ((RowCode, String), preview::Refused)| RefusedRows {
+            code,
+            set_aside: code.has_nothing_to_record(),
             rows: refused.count,
             first_line: refused.line,
             message: refused.message,
@@ -171,7 +171,7 @@ impl From<preview::Found> for Found {
 impl From<Foreseen> for ExpectedOutcome {
     fn from(foreseen: Foreseen) -> ExpectedOutcome {
         let Foreseen { outcome, code, count, line, message } = foreseen;
-        ExpectedOutcome { outcome, code: code.to_owned(), rows: count, first_line: line, message }
+        ExpectedOutcome { outcome, code, rows: count, first_line: line, message }
     }
 }
 

@@ -13,6 +13,7 @@ use super::{Amount, some};
 use crate::books::environment::Environment;
 use crate::domain::calendar::days_between;
 use crate::domain::facts::source::Source;
+use crate::domain::intake::code::RowCode;
 use crate::domain::intake::status::RowOutcome;
 use crate::store::file_rows::RecordedRow;
 use crate::store::files::RecordedFile;
@@ -44,7 +45,7 @@ pub struct Row {
     /// The row's own key.
     pub key: String,
     pub outcome: RowOutcome,
-    pub code: Option<String>,
+    pub code: Option<RowCode>,
     pub message: Option<String>,
     pub order_id: Option<String>,
     pub amount: Option<Amount>,
@@ -93,7 +94,7 @@ impl Row {
             line: row.line,
             key: row.row_key,
             outcome: row.outcome,
-            code: some(row.code),
+            code: row.code,
             message: some(row.message),
             order_id: some(row.order_id),
             amount: Amount::stored(row.amount_minor, row.currency.as_deref()),

@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::books::environment::Environment;
 use crate::clock;
 use crate::domain::calendar::YEARS;
+use crate::domain::intake::code::FileCode;
 use crate::domain::intake::status::{FileStatus, RowOutcome};
 use crate::files::inbox::waiting::{self, Taker, Waiting};
 use crate::store::files::{Counts, RecordedFile};
@@ -62,7 +63,7 @@ pub struct File {
     pub kept_as: String,
     pub sha256: String,
     pub status: FileStatus,
-    pub code: Option<String>,
+    pub code: Option<FileCode>,
     pub message: Option<String>,
     pub rows: RowCounts,
     /// The number of the file that this one is, tried again.

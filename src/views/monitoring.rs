@@ -14,6 +14,7 @@ use crate::books::environment::Environment;
 use crate::books::expected_files;
 use crate::clock;
 use crate::domain::calendar::{days_between, plus};
+use crate::domain::intake::code::ExceptionCode;
 use crate::scheme::Clock;
 use crate::store::files::Counts;
 use crate::store::mails::MailStatus;
@@ -55,7 +56,7 @@ pub struct MonitoredJob {
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct OpenExceptions {
-    pub code: String,
+    pub code: ExceptionCode,
     pub count: i64,
     /// How many business days ago the oldest was opened.
     pub oldest_days: i64,

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::Amount;
 use crate::books::environment::Environment;
+use crate::domain::intake::code::DeclineCode;
 use crate::scheme::Merchant;
 use crate::store::orders::{self, StoredOrder};
 use crate::store::{Tx, customers, file_rows, overview};
@@ -60,7 +61,7 @@ pub struct KnownOrder {
     /// Principal that was owed as the open day began.
     pub owed: Amount,
     /// The code with which it was declined; null if it was accepted.
-    pub declined: Option<String>,
+    pub declined: Option<DeclineCode>,
     pub closed_on: Option<NaiveDate>,
 }
 
@@ -161,7 +162,7 @@ impl KnownOrder {
             amount: Amount::new(order.amount_minor, order.currency),
             ordered_on: order.ordered_on,
             owed: Amount::new(stored.owed_minor, order.currency),
-            declined: stored.declined.clone(),
+            declined: stored.declined,
             closed_on: stored.closed_on,
         }
     }

@@ -14,6 +14,7 @@ use super::{Tally, by_name};
 use crate::books::environment::Environment;
 use crate::books::held_back;
 use crate::domain::calendar::plus;
+use crate::domain::intake::code::ExceptionCode;
 use crate::store::files::Counts;
 use crate::store::mails::MailStatus;
 use crate::store::{Tx, exceptions, failed_intakes, files, fingerprints, instructions, mails, scheme};
@@ -111,7 +112,7 @@ pub const DAYS_BACK: i64 = 7;
 const URGENT_SHOWN: i64 = 20;
 
 /// The codes of exceptions that operations must handle today.
-const URGENT: [&str; 3] = ["BOOKS_BROKEN", "FILE_GAP", "FILE_MISSING"];
+const URGENT: [ExceptionCode; 3] = [ExceptionCode::BooksBroken, ExceptionCode::FileGap, ExceptionCode::FileMissing];
 
 impl Status {
     pub async fn load(tx: &mut Tx, environment: &Environment) -> Result<Status> {
@@ -133,7 +134,7 @@ impl Status {
             rows: rows.into(),
             mails: by_name(mails::counts(tx, since, today).await?, MailStatus::name),
             instructions_without_answer: without_answer(tx, environment).await?,
-            open_exceptions: exceptions::count_open(tx).await?.into_iter().collect(),
+            open_exceptions: by_name(exceptions::count_open(tx).await?, ExceptionCode::name),
             urgent_exceptions: urgent.into_iter().map(|row| Exception::of(row, today)).collect(),
             held_back: if days.is_some() { held_back(tx, environment, today).await? } else { Vec::new() },
             failed_intakes: failed_intakes::all(tx).await?.into_iter().map(FailedIntake::from).collect(),

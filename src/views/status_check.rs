@@ -12,6 +12,7 @@ use crate::books::environment::Environment;
 use crate::books::held_back;
 use crate::clock;
 use crate::domain::calendar::{days_between, plus};
+use crate::domain::intake::code::ExceptionCode;
 use crate::domain::words;
 use crate::scheme::Clock;
 use crate::store::mails::MailStatus;
@@ -78,6 +79,9 @@ impl TroubleCode {
         }
     }
 }
+
+/// The codes of exceptions about files that have not come.
+const NOT_THERE: [ExceptionCode; 2] = [ExceptionCode::FileGap, ExceptionCode::FileMissing];
 
 /// How long after the time of its job a day may be closed.
 const CLOSED_WITHIN: TimeDelta = TimeDelta::hours(2);
@@ -171,7 +175,7 @@ impl Found {
             let held_back = held_back::missing_at(tx, environment, merchant, today, Some(now)).await?;
             missing.extend(held_back.iter().map(held_back::Missing::words));
         }
-        for reported in exceptions::open_with_code(tx, &["FILE_GAP", "FILE_MISSING"], i64::MAX).await? {
+        for reported in exceptions::open_with_code(tx, &NOT_THERE, i64::MAX).await? {
             missing.push(reported.message);
         }
         missing.sort_unstable();

@@ -13,6 +13,7 @@ use super::status::Status;
 use crate::books::environment::Environment;
 use crate::clock;
 use crate::domain::calendar::days_between;
+use crate::domain::intake::code::ExceptionCode;
 use crate::scheme::{Clock, Feed};
 use crate::store::overview::FeedFiles;
 use crate::store::{Tx, overview};
@@ -84,9 +85,9 @@ pub struct JobLine {
 }
 
 /// Open exceptions with a code, by the days since they were opened.
-#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ExceptionAges {
-    pub code: String,
+    pub code: ExceptionCode,
     pub count: i64,
     pub oldest_days: i64,
     /// Opened today or yesterday.
@@ -186,12 +187,19 @@ impl Timeline {
     }
 }
 
-fn ages(open: &[(String, NaiveDate, i64)], today: NaiveDate) -> Vec<ExceptionAges> {
-    let mut ages: BTreeMap<&str, ExceptionAges> = BTreeMap::new();
+fn ages(open: &[(ExceptionCode, NaiveDate, i64)], today: NaiveDate) -> Vec<ExceptionAges> {
+    let mut ages: BTreeMap<ExceptionCode, ExceptionAges> = BTreeMap::new();
     for (code, opened_on, count) in open {
         let days = days_between(*opened_on, today);
-        let of_code =
-            ages.entry(code).or_insert_with(|| ExceptionAges { code: code.clone(), ..ExceptionAges::default() });
+        let of_code = ages.entry(*code).or_insert(ExceptionAges {
+            code: *code,
+            count: 0,
+            oldest_days: 0,
+            days_0_1: 0,
+            days_2_7: 0,
+            days_8_30: 0,
+            days_31: 0,
+        });
         of_code.count += count;
         of_code.oldest_days = of_code.oldest_days.max(days);
         let bucket = match days {

@@ -37,21 +37,6 @@ pub fn quoted(source: &str) -> Vec<String> {
     source.lines().flat_map(|line| line.split('"').skip(1).step_by(2)).map(str::to_owned).collect()
 }
 
-/// Whether a text is a code: `OVER_LIMIT` is one, `CNY` is not.
-fn is_code(text: &str) -> bool {
-    text.len() > 3
-        && text.starts_with(|c: char| c.is_ascii_uppercase())
-        && text.chars().all(|c| c.is_ascii_uppercase() || c == '_')
-}
-
-/// Returns the quoted codes in a source file, or in all source files below a folder.
-pub fn codes_below(part: &str) -> Vec<String> {
-    let part = Path::new(part);
-    let files = if root().join(part).is_dir() { rust_files(part) } else { vec![part.to_owned()] };
-    let codes = |path: PathBuf| quoted(&without_tests(&read(path))).into_iter().filter(|text| is_code(text));
-    files.into_iter().flat_map(codes).collect()
-}
-
 /// Returns the first two cells of each row of the table under the heading `### name`. The first cell has no back-ticks.
 pub fn table_below(page: &str, name: &str) -> Vec<(String, String)> {
     let heading = format!("### {name}");

@@ -113,7 +113,7 @@ pub fn fee_workings(terms: &str, story: &str, on: &str) -> Vec<String> {
 pub fn asked(terms: &str, story: &str, fact: &str) -> &'static str {
     let (terms, case) = read(terms, story);
     let fact = read_fact(fact, &terms, case.facts.len() + 1);
-    admit(&case, &terms, &fact.what, fact.effective_on).map_or_else(|refusal| refusal.code(), |()| "ok")
+    admit(&case, &terms, &fact.what, fact.effective_on).map_or_else(|refusal| refusal.code().name(), |()| "ok")
 }
 
 /// Decides every day from the day of the order on, as the closes do, each with the facts known by then.

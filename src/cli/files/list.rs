@@ -114,6 +114,7 @@ fn cells(file: &File) -> [String; 13] {
     let [accepted, declined, duplicate, conflict, pending, rejected] =
         file.rows.outcomes().map(|(_, count)| count.to_string());
     let rows = file.rows.rows.to_string();
-    let (name, status, code) = (file.kept_as.clone(), status_in_words(file), file.code.clone().unwrap_or_default());
+    let (name, status, code) =
+        (file.kept_as.clone(), status_in_words(file), file.code.map(|code| code.to_string()).unwrap_or_default());
     [no, date, file.feed.clone(), name, status, rows, accepted, declined, duplicate, conflict, pending, rejected, code]
 }

@@ -8,6 +8,7 @@ use super::super::open::At;
 use super::super::table::{Table, show};
 use super::super::{Ending, remark, say};
 use super::{find, one_of, status_in_words};
+use crate::domain::intake::code::FileCode;
 use crate::domain::intake::status::RowOutcome;
 use crate::domain::words::count;
 use crate::views::file_rows::{FileHead, Row};
@@ -83,7 +84,7 @@ fn print_head(head: &FileHead) {
     let status = status_in_words(file);
     show!("file {}: {} of feed {}, {status} on {}", file.file_no, file.kept_as, file.feed, file.business_date);
     if let Some(message) = &file.message {
-        show!("  {}: {message}", file.code.as_deref().unwrap_or_default());
+        show!("  {}: {message}", file.code.map_or("", FileCode::name));
     }
     if let Some(first) = file.retry_of {
         show!("  file {first}, tried again");
@@ -95,7 +96,14 @@ fn print_head(head: &FileHead) {
 fn cells(row: Row) -> [String; 6] {
     let waited = waited(&row);
     let Row { line, key, outcome, code, message, .. } = row;
-    [line.to_string(), key, outcome.to_string(), code.unwrap_or_default(), message.unwrap_or_default(), waited]
+    [
+        line.to_string(),
+        key,
+        outcome.to_string(),
+        code.map(|code| code.to_string()).unwrap_or_default(),
+        message.unwrap_or_default(),
+        waited,
+    ]
 }
 
 /// Returns how long a row has waited so far or, if the wait is over, how long it waited and why it ended.

@@ -4,6 +4,7 @@
 use chrono::{DateTime, Duration, NaiveDate, NaiveTime, Utc};
 use chrono_tz::Tz;
 
+use super::code::RowCode;
 use crate::domain::business_days::NoYear;
 use crate::domain::calendar::{day_of, days_between, plus};
 use crate::domain::decide::cancellation::is_cancelled;
@@ -67,24 +68,24 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> RowCode {
         match self {
-            Refusal::BeforeOrder { .. } => "BEFORE_ORDER",
-            Refusal::RefundTooLate { .. } => "REFUND_TOO_LATE",
-            Refusal::RefundTooMuch { .. } => "REFUND_TOO_MUCH",
-            Refusal::ChargebackTooEarly { .. } => "CHARGEBACK_TOO_EARLY",
-            Refusal::ChargebackTooMuch { .. } => "CHARGEBACK_TOO_MUCH",
-            Refusal::ChargebackUnknown { .. } => UNKNOWN_PAYMENT,
-            Refusal::PaymentChargedBack { .. } => "PAYMENT_CHARGED_BACK",
-            Refusal::ExtensionNotOffered => "EXTENSION_NOT_OFFERED",
-            Refusal::ExtensionNotNeeded { .. } => "EXTENSION_NOT_NEEDED",
-            Refusal::ExtensionNoEffect { .. } => "EXTENSION_NO_EFFECT",
-            Refusal::ExtensionLimit { .. } => "EXTENSION_LIMIT",
-            Refusal::ExtensionTooLong { .. } => "EXTENSION_TOO_LONG",
-            Refusal::ExtensionTooEarly { .. } => "EXTENSION_TOO_EARLY",
-            Refusal::ExtensionTooLate { .. } => "EXTENSION_TOO_LATE",
-            Refusal::ExtensionWrittenOff { .. } => "EXTENSION_WRITTEN_OFF",
-            Refusal::NoCalendarYear(_) => "NO_CALENDAR_YEAR",
+            Refusal::BeforeOrder { .. } => RowCode::BeforeOrder,
+            Refusal::RefundTooLate { .. } => RowCode::RefundTooLate,
+            Refusal::RefundTooMuch { .. } => RowCode::RefundTooMuch,
+            Refusal::ChargebackTooEarly { .. } => RowCode::ChargebackTooEarly,
+            Refusal::ChargebackTooMuch { .. } => RowCode::ChargebackTooMuch,
+            Refusal::ChargebackUnknown { .. } => RowCode::UnknownPayment,
+            Refusal::PaymentChargedBack { .. } => RowCode::PaymentChargedBack,
+            Refusal::ExtensionNotOffered => RowCode::ExtensionNotOffered,
+            Refusal::ExtensionNotNeeded { .. } => RowCode::ExtensionNotNeeded,
+            Refusal::ExtensionNoEffect { .. } => RowCode::ExtensionNoEffect,
+            Refusal::ExtensionLimit { .. } => RowCode::ExtensionLimit,
+            Refusal::ExtensionTooLong { .. } => RowCode::ExtensionTooLong,
+            Refusal::ExtensionTooEarly { .. } => RowCode::ExtensionTooEarly,
+            Refusal::ExtensionTooLate { .. } => RowCode::ExtensionTooLate,
+            Refusal::ExtensionWrittenOff { .. } => RowCode::ExtensionWrittenOff,
+            Refusal::NoCalendarYear(_) => RowCode::NoCalendarYear,
         }
     }
 
@@ -93,28 +94,6 @@ impl Refusal {
         matches!(self, Refusal::ChargebackUnknown { .. })
     }
 }
-
-/// Whether a code means that the row was well formed, but the terms of its order refuse it.
-pub fn is_refused_by_terms(code: &str) -> bool {
-    const BY_TERMS: [&str; 12] = [
-        "REFUND_TOO_LATE",
-        "REFUND_TOO_MUCH",
-        "CHARGEBACK_TOO_EARLY",
-        "CHARGEBACK_TOO_MUCH",
-        "EXTENSION_NOT_OFFERED",
-        "EXTENSION_NOT_NEEDED",
-        "EXTENSION_NO_EFFECT",
-        "EXTENSION_LIMIT",
-        "EXTENSION_TOO_LONG",
-        "EXTENSION_TOO_EARLY",
-        "EXTENSION_TOO_LATE",
-        "EXTENSION_WRITTEN_OFF",
-    ];
-    BY_TERMS.contains(&code)
-}
-
-/// The code of a chargeback whose payment is unknown.
-pub const UNKNOWN_PAYMENT: &str = "UNKNOWN_PAYMENT";
 
 /// Checks that a fact does not happen before its order, within the tolerance of the terms. A fact at midnight has only
 /// a date, and is compared by days.

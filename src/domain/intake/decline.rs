@@ -5,6 +5,7 @@ use std::fmt;
 
 use chrono::{NaiveDate, NaiveDateTime};
 
+use super::code::DeclineCode;
 use crate::domain::money::Currency;
 
 /// A reason to decline an order. Times are in the scheme's zone.
@@ -34,18 +35,18 @@ pub struct OverLimit {
 }
 
 impl Decline {
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> DeclineCode {
         match self {
-            Decline::Currency { .. } => "CURRENCY",
-            Decline::NoCustomer => "NO_CUSTOMER",
-            Decline::NoAgreement { .. } => "NO_AGREEMENT",
-            Decline::AgreementClosed { .. } => "AGREEMENT_CLOSED",
-            Decline::ScoreNotAuthorised { .. } => "SCORE_NOT_AUTHORISED",
-            Decline::NotVerified => "NOT_VERIFIED",
-            Decline::NoBankCard => "NO_BANK_CARD",
-            Decline::ScoreTooLow { .. } => "SCORE_TOO_LOW",
-            Decline::AccountOverdue { .. } => "ACCOUNT_OVERDUE",
-            Decline::OverLimit(_) => "OVER_LIMIT",
+            Decline::Currency { .. } => DeclineCode::Currency,
+            Decline::NoCustomer => DeclineCode::NoCustomer,
+            Decline::NoAgreement { .. } => DeclineCode::NoAgreement,
+            Decline::AgreementClosed { .. } => DeclineCode::AgreementClosed,
+            Decline::ScoreNotAuthorised { .. } => DeclineCode::ScoreNotAuthorised,
+            Decline::NotVerified => DeclineCode::NotVerified,
+            Decline::NoBankCard => DeclineCode::NoBankCard,
+            Decline::ScoreTooLow { .. } => DeclineCode::ScoreTooLow,
+            Decline::AccountOverdue { .. } => DeclineCode::AccountOverdue,
+            Decline::OverLimit(_) => DeclineCode::OverLimit,
         }
     }
 }

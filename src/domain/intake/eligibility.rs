@@ -121,7 +121,7 @@ mod tests {
         change(&mut request, &mut applicant, &mut agreement, &mut exposure);
         let terms = terms();
         let found = decide(&request, Some(&applicant), &[agreement], exposure, &terms);
-        assert_eq!(found.map(|band| band.term).map_err(|decline| decline.code()), expect);
+        assert_eq!(found.map(|band| band.term).map_err(|decline| decline.code().name()), expect);
     }
 
     #[test]
@@ -211,7 +211,7 @@ mod tests {
             zone: chrono_tz::Asia::Shanghai,
         };
         let terms = terms();
-        let code = |applicant| decide(&request, applicant, &[], Exposure::default(), &terms).unwrap_err().code();
+        let code = |applicant| decide(&request, applicant, &[], Exposure::default(), &terms).unwrap_err().code().name();
         assert_eq!(code(None), "NO_CUSTOMER");
         let applicant = Applicant { credit_score: 0, real_name_verified: false, bank_card_bound: false };
         assert_eq!(code(Some(&applicant)), "NO_AGREEMENT");

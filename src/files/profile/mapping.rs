@@ -8,16 +8,9 @@ use csv::StringRecord;
 
 use super::{ANY, Column, Condition, Profile, Rule, Sign};
 use crate::domain::facts::fact::PARTS;
+use crate::domain::intake::code::RowCode;
 use crate::files::rows::Kind;
 use crate::files::rows::cell::{self, Rejection};
-
-/// The code of rows that a profile sets aside.
-pub const SET_ASIDE: &str = "SET_ASIDE";
-
-/// Whether rows with this code are correct, but have nothing to record.
-pub fn is_declined(code: &str) -> bool {
-    matches!(code, SET_ASIDE | cell::NO_AMOUNT)
-}
 
 /// How the rows of a file are read.
 #[derive(Debug)]
@@ -192,7 +185,7 @@ impl Mapping {
         for (when, unless, why) in &self.set_aside {
             if self.fits(when, row) && (unless.0.is_empty() || !self.fits(unless, row)) {
                 let message = format!("{why}; the profile {} sets such rows aside", self.profile.name);
-                return Err(Rejection::new(SET_ASIDE, message));
+                return Err(Rejection::new(RowCode::SetAside, message));
             }
         }
         refused.map_or(Ok(()), Err)
@@ -205,7 +198,7 @@ impl Mapping {
         bound: &Bound,
         row: &StringRecord,
         key: Cow<'r, str>,
-    ) -> Result<Cow<'r, str>, (&'static str, String)> {
+    ) -> Result<Cow<'r, str>, (RowCode, String)> {
         if bound.within.is_empty() || key.is_empty() {
             return Ok(key);
         }
@@ -214,14 +207,14 @@ impl Mapping {
             let (value, column) = (self.profile.cells.clean(row.get(*at).unwrap_or_default()), &self.header[*at]);
             if value.is_empty() {
                 return Err((
-                    "MISSING_VALUE",
+                    RowCode::MissingValue,
                     format!("is unique only within {column}, which is empty; {column} is required"),
                 ));
             }
             if value.contains(PARTS) {
                 let value = cell::quoted(value);
                 return Err((
-                    "BAD_KEY",
+                    RowCode::BadKey,
                     format!("is unique only within {column}, whose value {value} contains {PARTS}; remove it"),
                 ));
             }
@@ -246,7 +239,7 @@ impl Mapping {
     }
 
     /// A cell's meaning in canonical form, or the code and message of its rejection.
-    fn meant<'r>(&self, name: &str, rule: &'r Rule, value: &'r str) -> Result<Cow<'r, str>, (&'static str, String)> {
+    fn meant<'r>(&self, name: &str, rule: &'r Rule, value: &'r str) -> Result<Cow<'r, str>, (RowCode, String)> {
         if value.is_empty() || rule.constant.is_some() {
             return Ok(Cow::Borrowed(value));
         }
@@ -264,7 +257,7 @@ impl Mapping {
                 None => {
                     let known: Vec<&str> = rule.words.iter().map(|(written, _)| written.as_str()).collect();
                     Err((
-                        "BAD_VALUE",
+                        RowCode::BadValue,
                         format!("not a known word; the profile {} knows {}", self.profile.name, known.join(", ")),
                     ))
                 }
@@ -273,15 +266,16 @@ impl Mapping {
         if is_amount(name) {
             let cells = &self.profile.cells;
             let Some(number) = cells.number(&value) else {
-                return Err(("BAD_AMOUNT", format!("not an amount in this format, such as {}", cells.example())));
+                return Err((RowCode::BadAmount, format!("not an amount in this format, such as {}", cells.example())));
             };
             let number = self.without_zeros(rule, number);
             let is_zero = number.chars().all(|c| matches!(c, '0' | '.'));
             return match (rule.sign, number.strip_prefix('-')) {
                 (Sign::Turned | Sign::Dropped | Sign::Reversed, Some(positive)) => Ok(Cow::Owned(positive.to_owned())),
-                (Sign::Turned, None) if !is_zero => {
-                    Err(("BAD_AMOUNT", "this format writes these amounts with a minus, which is missing".to_owned()))
-                }
+                (Sign::Turned, None) if !is_zero => Err((
+                    RowCode::BadAmount,
+                    "this format writes these amounts with a minus, which is missing".to_owned(),
+                )),
                 (Sign::Reversed, None) if !is_zero => Ok(Cow::Owned(format!("-{number}"))),
                 _ => Ok(Cow::Owned(number)),
             };
@@ -293,7 +287,7 @@ impl Mapping {
                 None if cell::is_canonical_time(&value) => Ok(value),
                 None => {
                     let forms: Vec<String> = self.profile.times.iter().filter_map(|form| example_of(form)).collect();
-                    Err(("BAD_TIME", format!("write it like {}, with a date that exists", forms.join(" or "))))
+                    Err((RowCode::BadTime, format!("write it like {}, with a date that exists", forms.join(" or "))))
                 }
             };
         }

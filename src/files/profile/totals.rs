@@ -6,6 +6,7 @@ use csv::StringRecord;
 use rust_decimal::Decimal;
 
 use super::{ANY, Condition, Profile, Total, TotalSource};
+use crate::domain::intake::code::FileCode;
 use crate::files::read::file_error::FileError;
 use crate::files::rows::cell::quoted;
 
@@ -102,7 +103,7 @@ impl Audit {
             Some(before) if self.value_of(before) != self.value_of(&statement) => {
                 let (first, second) = (before.line, statement.line);
                 let why = format!("lines {first} and {second} contradict each other; create the file again");
-                self.contradiction.get_or_insert(FileError::new("FILE_TOTALS", &why));
+                self.contradiction.get_or_insert(FileError::new(FileCode::Totals, &why));
             }
             Some(_) => {}
             None => self.stated[i] = Some(statement),
@@ -120,7 +121,7 @@ impl Audit {
         if after_end || self.ended {
             let why =
                 format!("line {number} is a row after the end of the file; if two files were joined, send each alone");
-            self.contradiction.get_or_insert(FileError::new("FILE_TOTALS", &why));
+            self.contradiction.get_or_insert(FileError::new(FileCode::Totals, &why));
         }
         let cells = &self.profile.cells;
         for (sum, total) in self.found.iter_mut().zip(&self.profile.totals) {
@@ -142,7 +143,7 @@ impl Audit {
                     let why = format!(
                         "line {number}, column {column}, value {value}: not an amount, so the file's totals cannot be compared"
                     );
-                    self.contradiction.get_or_insert(FileError::new("FILE_TOTALS", &why));
+                    self.contradiction.get_or_insert(FileError::new(FileCode::Totals, &why));
                 }
             }
         }
@@ -156,7 +157,7 @@ impl Audit {
         if let Some(marker) = self.profile.end_marker.as_ref().filter(|_| !self.ended) {
             let why =
                 format!("the end line {} is missing: the file is incomplete; send it again", quoted(marker.text()));
-            return Err(FileError::new("FILE_TRUNCATED", &why));
+            return Err(FileError::new(FileCode::Truncated, &why));
         }
         let mut differing = Vec::new();
         for (i, total) in self.profile.totals.iter().enumerate() {
@@ -169,13 +170,13 @@ impl Audit {
                     TotalSource::Column(names) => format!("the total {}", names.join(" or ")),
                 };
                 let why = format!("{what} is missing: the file is incomplete; send it again");
-                return Err(FileError::new("FILE_TRUNCATED", &why));
+                return Err(FileError::new(FileCode::Truncated, &why));
             };
             differing.extend(self.difference(total, stated, &self.found[i]));
         }
         match differing.is_empty() {
             true => Ok(()),
-            false => Err(FileError::new("FILE_TOTALS", format!("{}; create the file again", differing.join("; ")))),
+            false => Err(FileError::new(FileCode::Totals, format!("{}; create the file again", differing.join("; ")))),
         }
     }
 

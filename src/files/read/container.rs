@@ -13,6 +13,7 @@ use flate2::read::MultiGzDecoder;
 
 use super::file_error::FileError;
 use super::source::{self, Seen};
+use crate::domain::intake::code::FileCode;
 use crate::files::inbox::{Found, NamePattern};
 use crate::files::profile::Profile;
 use crate::files::rows::Kind;
@@ -128,7 +129,7 @@ impl Read for Text {
                 let message = format!(
                     "unpacks to more than {ratio} times its packed size; send it plain, or raise ratio in the feed's limits"
                 );
-                return Err(FileError::new("FILE_TOO_LARGE", message).into_io());
+                return Err(FileError::new(FileCode::TooLarge, message).into_io());
             }
         }
         Ok(read)
@@ -142,7 +143,7 @@ fn check_bytes(bytes: u64, limits: &Limits) -> io::Result<()> {
     let most = limits.bytes >> 20;
     let message =
         format!("holds more than {most} MiB of text; send it in parts, or raise file_mib in the feed's limits");
-    Err(FileError::new("FILE_TOO_LARGE", message).into_io())
+    Err(FileError::new(FileCode::TooLarge, message).into_io())
 }
 
 /// How a file is packed.
@@ -173,7 +174,7 @@ fn form(first: &[u8]) -> io::Result<Form> {
     let tar = is_tar(first).then_some("a tar archive");
     if let Some(what) = tar.or(OTHERS.iter().find(|(magic, _)| first.starts_with(magic)).map(|(_, what)| *what)) {
         let message = format!("is {what}; send the rows as CSV, plain or packed with gzip, zstd or zip");
-        return Err(FileError::new("FILE_ARCHIVE", message).into_io());
+        return Err(FileError::new(FileCode::Archive, message).into_io());
     }
     Ok(match first {
         [0x1f, 0x8b, ..] => Form::Gzip,
@@ -210,7 +211,7 @@ fn inner(mut unpacked: impl Read + Send + 'static) -> io::Result<Box<dyn Read + 
         Form::Plain => Ok(Box::new(io::Cursor::new(first).chain(unpacked))),
         Form::Gzip | Form::Zstd | Form::Zip => {
             let message = "is packed twice; pack the rows once, with gzip, zstd or zip";
-            Err(FileError::new("FILE_ARCHIVE", message).into_io())
+            Err(FileError::new(FileCode::Archive, message).into_io())
         }
     }
 }
@@ -224,8 +225,8 @@ fn damaged(why: io::Error) -> io::Error {
     // zstd says this if the window exceeds the limit.
     if text.contains("too much memory") {
         let message = "is packed with a window of more than 8 MiB; pack it with zstd -19 or less, without --long";
-        return FileError::new("FILE_TOO_LARGE", message).into_io();
+        return FileError::new(FileCode::TooLarge, message).into_io();
     }
     let message = format!("cannot be unpacked to its end: {text}; it is truncated or damaged, send it again");
-    FileError::new("FILE_UNREADABLE", message).into_io()
+    FileError::new(FileCode::Unreadable, message).into_io()
 }

@@ -3,16 +3,18 @@
 
 use std::io;
 
+use crate::domain::intake::code::FileCode;
+
 /// Why none of a file's rows are taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct FileError {
-    pub code: &'static str,
+    pub code: FileCode,
     pub message: String,
 }
 
 impl FileError {
-    pub fn new(code: &'static str, message: impl Into<String>) -> FileError {
+    pub fn new(code: FileCode, message: impl Into<String>) -> FileError {
         FileError { code, message: message.into() }
     }
 

@@ -11,6 +11,7 @@ use super::file_error::FileError;
 use super::row_splitter::{BadQuotes, Width};
 use super::source;
 use super::table::{self, Layout, Table};
+use crate::domain::intake::code::{FileCode, RowCode};
 use crate::domain::words::count;
 use crate::files::profile::mapping;
 use crate::files::rows::cell::{AsSent, Cells, Rejection};
@@ -40,7 +41,7 @@ pub fn examine(delivery: &Delivery<'_>) -> io::Result<Examined> {
 fn is_whole(delivery: &Delivery<'_>) -> io::Result<()> {
     if delivery.found.seen.bytes == 0 || container::open(delivery)?.read(&mut [0])? == 0 {
         let empty = "the file is empty; a file without rows still needs a header";
-        return Err(FileError::new("FILE_EMPTY", empty).into_io());
+        return Err(FileError::new(FileCode::Empty, empty).into_io());
     }
     let opened = Table::open(delivery);
     let layout = match &opened {
@@ -196,7 +197,7 @@ impl Rows {
             let (found, expected) = (record.len(), header.len());
             let message =
                 format!("the row has {}, the header {expected}; check commas and quotes", count(found, "column"));
-            Err(Rejection::new("COLUMN_COUNT", message))
+            Err(Rejection::new(RowCode::ColumnCount, message))
         };
         let Some(mapping) = mapping else {
             let cells = Cells { header, cells: record, zone: self.zone, as_sent: None };
@@ -223,7 +224,7 @@ fn bad_quotes(BadQuotes { fault, cell, .. }: BadQuotes, header: &[String]) -> Re
     let column = header.get(cell).map_or_else(|| format!("cell {}", cell + 1), |name| format!("column {name}"));
     let what = table::describe(fault);
     let how = "put the whole cell in quotes and write each quote in it twice, or leave the quotes out";
-    Rejection::new("BAD_QUOTES", format!("{column}: {what}; {how}"))
+    Rejection::new(RowCode::BadQuotes, format!("{column}: {what}; {how}"))
 }
 
 fn number(line: u64) -> i64 {
@@ -257,14 +258,14 @@ mod tests {
         assert_eq!(examined(good.as_bytes()), Ok(()));
         assert_eq!(examined(format!("\u{feff}{good}").as_bytes()), Ok(()));
         let code = |bytes: &[u8]| examined(bytes).unwrap_err().code;
-        assert_eq!(code(b""), "FILE_EMPTY");
-        assert_eq!(code(b"payment_id,order_id,amount,paid_at\n"), "FILE_COLUMN_MISSING");
-        assert_eq!(code(b"payment_id,order_id,amount,amount,currency,paid_at\n"), "FILE_COLUMN_TWICE");
-        assert_eq!(code(&[good.as_bytes(), b"P2,\xd6\xd0,1.00,CNY,2026-03-01\n"].concat()), "FILE_ENCODING");
-        assert_eq!(code(&[good.as_bytes(), b"P2,\xe4\xb8"].concat()), "FILE_ENCODING");
-        assert_eq!(code(good.replacen("paid_at", "paid_at,channel,channel", 1).as_bytes()), "FILE_COLUMN_TWICE");
+        assert_eq!(code(b""), FileCode::Empty);
+        assert_eq!(code(b"payment_id,order_id,amount,paid_at\n"), FileCode::ColumnMissing);
+        assert_eq!(code(b"payment_id,order_id,amount,amount,currency,paid_at\n"), FileCode::ColumnTwice);
+        assert_eq!(code(&[good.as_bytes(), b"P2,\xd6\xd0,1.00,CNY,2026-03-01\n"].concat()), FileCode::Encoding);
+        assert_eq!(code(&[good.as_bytes(), b"P2,\xe4\xb8"].concat()), FileCode::Encoding);
+        assert_eq!(code(good.replacen("paid_at", "paid_at,channel,channel", 1).as_bytes()), FileCode::ColumnTwice);
         let utf16: Vec<u8> = good.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        assert_eq!(code(&utf16), "FILE_ENCODING");
+        assert_eq!(code(&utf16), FileCode::Encoding);
     }
 
     #[test]
@@ -272,7 +273,7 @@ mod tests {
         let good = "payment_id,order_id,amount,currency,paid_at,channel\nP1,O1,1.00,CNY,2026-03-01,alipay\n";
         assert_eq!(examined(good.replace('\n', "\r\n").as_bytes()), Ok(()));
         let error = examined(good.replace('\n', "\r").as_bytes()).unwrap_err();
-        assert_eq!(error.code, "FILE_UNREADABLE");
+        assert_eq!(error.code, FileCode::Unreadable);
         assert!(error.message.contains("its lines end with CR alone"), "{error}");
     }
 

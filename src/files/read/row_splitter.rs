@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::io::{self, Read};
 
 use super::file_error::FileError;
+use crate::domain::intake::code::FileCode;
 
 /// The bytes read at once.
 const PIECE: usize = 1 << 17;
@@ -268,7 +269,7 @@ impl<R: Read> RowSplitter<R> {
              correct the file and send it again",
             self.row_line
         );
-        Err(FileError::new("FILE_TRUNCATED", message))
+        Err(FileError::new(FileCode::Truncated, message))
     }
 
     /// Hands out a line as a single quoted cell and continues after it.
@@ -344,7 +345,7 @@ impl<R: Read> RowSplitter<R> {
             "line {} is longer than the limit of {longest} bytes; correct it, or raise line_kib in the feed's limits",
             self.row_line
         );
-        Err(FileError::new("FILE_LINE_TOO_LONG", message))
+        Err(FileError::new(FileCode::LineTooLong, message))
     }
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::intake::code::FileCode;
 
 /// The rows of a text as the CSV reader gets them; a faulty row with its fault and cell.
 fn rows(text: &str, width: Option<usize>, longest: u64) -> Result<Vec<String>, FileError> {
@@ -110,7 +111,7 @@ fn a_line_that_is_too_long_is_refused() {
     for text in ["a,b\n1,23\n", "a,b\n1,23", "a,b\n1,\"2\n", "a,b\n1,2\"3\n"] {
         let (code, message) = refused(text, 3).unwrap_err();
         assert!(
-            code == "FILE_LINE_TOO_LONG" && message.starts_with("line 2 is longer than the limit of 3 bytes"),
+            code == FileCode::LineTooLong && message.starts_with("line 2 is longer than the limit of 3 bytes"),
             "{message}"
         );
     }
@@ -122,7 +123,7 @@ fn a_line_that_is_too_long_is_refused() {
 fn a_file_that_ends_inside_a_quote_is_incomplete() {
     for text in ["1,2\n3,\"4", "1,2\n3,\"4\"\"", "\"1\n2,\"3"] {
         let why = rows(text, None, 1_000).unwrap_err();
-        assert_eq!(why.code, "FILE_TRUNCATED", "{text:?}");
+        assert_eq!(why.code, FileCode::Truncated, "{text:?}");
         assert!(why.message.contains("in its last line, 2: "), "{why}");
     }
 }
@@ -137,7 +138,7 @@ fn every_line_is_accounted_for_and_good_text_is_left_as_it_is() {
         let mut splitter = RowSplitter::with_width(&text[..], signs, None);
         let mut split = Vec::new();
         if let Err(why) = splitter.read_to_end(&mut split) {
-            assert_eq!(FileError::of(why).unwrap().code, "FILE_TRUNCATED");
+            assert_eq!(FileError::of(why).unwrap().code, FileCode::Truncated);
             continue;
         }
         let lines =

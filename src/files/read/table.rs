@@ -10,6 +10,7 @@ use super::container::{self, Delivery};
 use super::encoding::{self, Malformed, Script};
 use super::file_error::FileError;
 use super::row_splitter::{BadQuotes, Fault, RowSplitter, Signs, Width};
+use crate::domain::intake::code::FileCode;
 use crate::files::profile::mapping::Mapping;
 use crate::files::profile::totals::Audit;
 use crate::files::profile::{Header, Profile};
@@ -74,7 +75,7 @@ impl Table {
                         Err(Err(io_error)) => return Err(io_error),
                         Err(Ok(_)) if is_rejects => {}
                         // A missing column says more than an encoding that does not fit.
-                        Err(Ok(error)) if why.as_ref().is_none_or(|why: &FileError| why.code == "FILE_ENCODING") => {
+                        Err(Ok(error)) if why.as_ref().is_none_or(|why: &FileError| why.code == FileCode::Encoding) => {
                             why = Some(error);
                         }
                         Err(Ok(_)) => {}
@@ -82,7 +83,7 @@ impl Table {
                 }
             }
         }
-        let none = || FileError::new("FILE_UNREADABLE", "the profile names no encoding or no delimiter");
+        let none = || FileError::new(FileCode::Unreadable, "the profile names no encoding or no delimiter");
         Err(why.unwrap_or_else(none).into_io())
     }
 
@@ -141,7 +142,7 @@ impl Table {
             {
                 let why =
                     format!("the header, line {line}, has {}; correct it and send the file again", describe(fault));
-                return Err(FileError::new("FILE_UNREADABLE", why).into_io());
+                return Err(FileError::new(FileCode::Unreadable, why).into_io());
             }
             let header: Vec<String> = record.iter().map(|name| self.profile.cells.clean(name).to_owned()).collect();
             if self.layout.is_rejects && !header.ends_with(&ADDED.map(str::to_owned)) {
@@ -175,7 +176,7 @@ impl Table {
         let name = &self.profile.name;
         let wrong = match nearest {
             Some((line, missing)) if missing.len() < all.len() => FileError::new(
-                "FILE_COLUMN_MISSING",
+                FileCode::ColumnMissing,
                 format!(
                     "none of the first {BEFORE_HEADER} lines is the header that the profile {name} looks for; nearest is line {line}, \
                      which lacks the column(s) {}",
@@ -183,7 +184,7 @@ impl Table {
                 ),
             ),
             Some(_) if self.profile.header == Header::Found => FileError::new(
-                "FILE_COLUMN_MISSING",
+                FileCode::ColumnMissing,
                 format!(
                     "none of the first {BEFORE_HEADER} lines has any of the columns that the profile {name} needs: {}",
                     all.join(", ")
@@ -332,7 +333,7 @@ pub fn possible(delivery: &Delivery<'_>) -> io::Result<Vec<Script>> {
     }
     let is_marked = matches!(beginning.as_slice(), [0xff, 0xfe, ..] | [0xfe, 0xff, ..]);
     let wrong = FileError::new(
-        "FILE_ENCODING",
+        FileCode::Encoding,
         if is_marked {
             "the file begins with a UTF-16 byte order mark, but this feed is not UTF-16; save the file as UTF-8 and send it again"
         } else {
@@ -367,12 +368,12 @@ fn join_unmarked(record: &mut StringRecord, mark: &str, delimiter: u8) {
 fn check_is_text(record: &StringRecord) -> Result<(), FileError> {
     if record.as_slice().contains('\0') {
         let why = "its header has NUL characters: the file is UTF-16 without a byte order mark, or not text; save it as UTF-8 and send it again";
-        return Err(FileError::new("FILE_ENCODING", why));
+        return Err(FileError::new(FileCode::Encoding, why));
     }
     // The CR before the line's LF was removed.
     if record.as_slice().split('\r').skip(1).any(|after| !after.starts_with('\n')) {
         let why = "its lines end with CR alone; save the file with LF or CR LF line ends and send it again";
-        return Err(FileError::new("FILE_UNREADABLE", why));
+        return Err(FileError::new(FileCode::Unreadable, why));
     }
     Ok(())
 }
@@ -383,7 +384,7 @@ fn check_no_duplicate(mapping: &Mapping, kind: Kind, header: &[String], is_plain
     let needed = |name: &str| if is_plain { known(name) } else { mapping.uses(name) };
     match header.iter().enumerate().find(|(i, name)| needed(name) && header[..*i].contains(name)) {
         Some((_, name)) => Err(FileError::new(
-            "FILE_COLUMN_TWICE",
+            FileCode::ColumnTwice,
             format!("the header has the column {name} more than once; remove one"),
         )),
         None => Ok(()),
@@ -406,13 +407,13 @@ fn lacks(header: &[String], kind: Kind, missing: &[String], needed: usize) -> Fi
         "no line with any of these columns was found where the header should be".to_owned()
     };
     let message = format!("a file of {} needs the column(s) {}; {found}", kind.name(), missing.join(", "));
-    FileError::new("FILE_COLUMN_MISSING", &message)
+    FileError::new(FileCode::ColumnMissing, &message)
 }
 
 pub fn encoding_error(malformed: Malformed) -> FileError {
     let name = malformed.script.name();
     FileError::new(
-        "FILE_ENCODING",
+        FileCode::Encoding,
         format!("byte {} is not {name}; save the file as {name} and send it again", malformed.at),
     )
 }

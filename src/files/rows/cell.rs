@@ -6,6 +6,7 @@ use chrono_tz::Tz;
 use super::{email, key};
 use crate::domain::calendar::{self, instant_of};
 use crate::domain::facts::fact::PARTS;
+use crate::domain::intake::code::RowCode;
 use crate::domain::money::Currency;
 
 /// The longest key and the longest other text, in characters.
@@ -15,19 +16,16 @@ const TEXT_LENGTH: usize = 500;
 /// The most parts of a joined key. Each part may be as long as a key.
 const KEY_PARTS: usize = 4;
 
-/// The code of rows that move no money.
-pub const NO_AMOUNT: &str = "NO_AMOUNT";
-
 /// Why a row is rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
-    pub code: &'static str,
+    pub code: RowCode,
     /// Names the column, the value and what to write instead. Contains no personal data.
     pub message: String,
 }
 
 impl Rejection {
-    pub fn new(code: &'static str, message: impl Into<String>) -> Rejection {
+    pub fn new(code: RowCode, message: impl Into<String>) -> Rejection {
         Rejection { code, message: message.into() }
     }
 }
@@ -67,13 +65,13 @@ impl<'a> Cells<'a> {
         self.required(column)?;
         let value = self.cell(column).trim_matches([' ', '\t']);
         if let Some(why) = key::wrong(value) {
-            return Err(self.wrong("BAD_KEY", column, &why));
+            return Err(self.wrong(RowCode::BadKey, column, &why));
         }
         // A key that is unique only within other columns has their values in front.
         let mut parts = value.split(PARTS);
         let is_joined = parts.clone().count() <= KEY_PARTS && parts.all(|part| too_long(part, KEY_LENGTH).is_none());
         if let Some(why) = too_long(value, KEY_LENGTH).filter(|_| !is_joined) {
-            return Err(self.wrong("BAD_TEXT", column, &why));
+            return Err(self.wrong(RowCode::BadText, column, &why));
         }
         Ok(value.to_owned())
     }
@@ -82,7 +80,7 @@ impl<'a> Cells<'a> {
     pub fn text(&self, column: &str) -> Result<Option<String>, Rejection> {
         let value = self.raw(column);
         match wrong_text(value) {
-            Some(why) => Err(self.wrong("BAD_TEXT", column, &why)),
+            Some(why) => Err(self.wrong(RowCode::BadText, column, &why)),
             None => Ok((!value.is_empty()).then(|| value.to_owned())),
         }
     }
@@ -94,16 +92,16 @@ impl<'a> Cells<'a> {
             let is_hidden = |c: char| c.is_control() || key::turns_text(c) || matches!(c, '\u{2028}' | '\u{2029}');
             value.contains(is_hidden).then(|| "has control characters; remove them and write one line".to_owned())
         };
-        self.personal("BAD_TEXT", column, too_long(value, TEXT_LENGTH).or_else(hidden))
+        self.personal(RowCode::BadText, column, too_long(value, TEXT_LENGTH).or_else(hidden))
     }
 
     /// An e-mail address; never quoted in a message.
     pub fn email(&self, column: &str) -> Result<String, Rejection> {
         let value = self.required(column)?;
-        self.personal("BAD_EMAIL", column, email::wrong(value).map(str::to_owned))
+        self.personal(RowCode::BadEmail, column, email::wrong(value).map(str::to_owned))
     }
 
-    fn personal(&self, code: &'static str, column: &str, wrong: Option<String>) -> Result<String, Rejection> {
+    fn personal(&self, code: RowCode, column: &str, wrong: Option<String>) -> Result<String, Rejection> {
         match wrong {
             Some(why) => Err(Rejection::new(code, format!("column {}: {why}", self.as_sent(column).0))),
             None => Ok(self.raw(column).to_owned()),
@@ -112,7 +110,7 @@ impl<'a> Cells<'a> {
 
     pub fn currency(&self, column: &str) -> Result<Currency, Rejection> {
         let value = self.required(column)?;
-        let unknown = || self.wrong("BAD_CURRENCY", column, "not an ISO 4217 code in capitals such as CNY");
+        let unknown = || self.wrong(RowCode::BadCurrency, column, "not an ISO 4217 code in capitals such as CNY");
         Currency::parse(value).ok_or_else(unknown)
     }
 
@@ -121,8 +119,8 @@ impl<'a> Cells<'a> {
         let value = self.required(column)?;
         match currency.parse_minor(value) {
             Ok(minor) if minor > 0 => Ok(minor),
-            Ok(_) => Err(self.wrong("BAD_AMOUNT", column, "must be more than 0")),
-            Err(why) => Err(self.wrong("BAD_AMOUNT", column, &why.to_string())),
+            Ok(_) => Err(self.wrong(RowCode::BadAmount, column, "must be more than 0")),
+            Err(why) => Err(self.wrong(RowCode::BadAmount, column, &why.to_string())),
         }
     }
 
@@ -130,7 +128,7 @@ impl<'a> Cells<'a> {
     pub fn moved(&self, column: &str, currency: Currency) -> Result<i64, Rejection> {
         if currency.parse_minor(self.raw(column)) == Ok(0) {
             let why = "no money moved, and the order still owes the same; send a discount as a refund";
-            return Err(self.wrong(NO_AMOUNT, column, why));
+            return Err(self.wrong(RowCode::NoAmount, column, why));
         }
         self.amount(column, currency)
     }
@@ -142,14 +140,14 @@ impl<'a> Cells<'a> {
             return Ok(None);
         }
         let minor = currency.parse_minor(value);
-        minor.map(Some).map_err(|why| self.wrong("BAD_AMOUNT", column, &why.to_string()))
+        minor.map(Some).map_err(|why| self.wrong(RowCode::BadAmount, column, &why.to_string()))
     }
 
     pub fn integer(&self, column: &str, range: std::ops::RangeInclusive<i64>) -> Result<i64, Rejection> {
         let value = self.required(column)?;
         let wrong = || {
             let (from, to) = (range.start(), range.end());
-            self.wrong("BAD_NUMBER", column, &format!("not a whole number from {from} to {to}"))
+            self.wrong(RowCode::BadNumber, column, &format!("not a whole number from {from} to {to}"))
         };
         value.parse().ok().filter(|number| range.contains(number)).ok_or_else(wrong)
     }
@@ -158,7 +156,7 @@ impl<'a> Cells<'a> {
         match self.required(column)? {
             yes if yes.eq_ignore_ascii_case("true") => Ok(true),
             no if no.eq_ignore_ascii_case("false") => Ok(false),
-            _ => Err(self.wrong("BAD_VALUE", column, "write true or false")),
+            _ => Err(self.wrong(RowCode::BadValue, column, "write true or false")),
         }
     }
 
@@ -166,7 +164,7 @@ impl<'a> Cells<'a> {
     pub fn word<T>(&self, column: &str, parse: impl Fn(&str) -> Option<T>, words: &[&str]) -> Result<T, Rejection> {
         let value = self.required(column)?;
         let one_of = if words.len() == 1 { "" } else { "one of " };
-        let unknown = || self.wrong("BAD_VALUE", column, &format!("write {one_of}{}", words.join(", ")));
+        let unknown = || self.wrong(RowCode::BadValue, column, &format!("write {one_of}{}", words.join(", ")));
         parse(value).ok_or_else(unknown)
     }
 
@@ -176,7 +174,7 @@ impl<'a> Cells<'a> {
         let wrong = || {
             let how =
                 "write it like 2026-03-09 14:30:00, 2026-03-09 or 2026-03-09T14:30:00+08:00, with a date that exists";
-            self.wrong("BAD_TIME", column, how)
+            self.wrong(RowCode::BadTime, column, how)
         };
         parse_instant(value, self.zone).ok_or_else(wrong)
     }
@@ -187,7 +185,7 @@ impl<'a> Cells<'a> {
 
     pub fn date(&self, column: &str) -> Result<NaiveDate, Rejection> {
         let value = self.required(column)?;
-        let wrong = || self.wrong("BAD_TIME", column, "write a date that exists like 2026-03-09");
+        let wrong = || self.wrong(RowCode::BadTime, column, "write a date that exists like 2026-03-09");
         parse_date(value.as_bytes()).ok_or_else(wrong)
     }
 
@@ -200,7 +198,7 @@ impl<'a> Cells<'a> {
         if value.is_empty() { Err(self.missing(column)) } else { Ok(value) }
     }
 
-    fn wrong(&self, code: &'static str, column: &str, why: &str) -> Rejection {
+    fn wrong(&self, code: RowCode, column: &str, why: &str) -> Rejection {
         let (column, value) = self.as_sent(column);
         Rejection::new(code, format!("column {column}, value {}: {why}", quoted(value)))
     }
@@ -215,7 +213,7 @@ impl<'a> Cells<'a> {
                 quoted(word)
             ),
         };
-        Rejection::new("MISSING_VALUE", message)
+        Rejection::new(RowCode::MissingValue, message)
     }
 
     /// The sender's name for a column, and the sender's text in it.
@@ -373,6 +371,6 @@ mod tests {
         assert!(with("name", " 李 \u{202e}雷", |cells| cells.person("name")).is_err());
         assert_eq!(with("name", " 李 雷 ", |cells| cells.person("name")).as_deref(), Ok("李 雷"));
         let refused = with("email", "zhang@例え.jp", |cells| cells.email("email")).unwrap_err();
-        assert!(refused.code == "BAD_EMAIL" && !refused.message.contains("zhang"), "{refused:?}");
+        assert!(refused.code == RowCode::BadEmail && !refused.message.contains("zhang"), "{refused:?}");
     }
 }

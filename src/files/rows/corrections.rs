@@ -6,6 +6,7 @@ use super::{Fingerprint, Parsed, Row};
 use crate::domain::calendar::instant_of;
 use crate::domain::facts::correction::{Action, Changes, CorrectionRow, KINDS, parse_kind};
 use crate::domain::facts::fact::{FactKind, HoldReason};
+use crate::domain::intake::code::RowCode;
 use crate::files::rows::cell::{Cells, Rejection};
 
 pub const COLUMNS: &[&str] = &["correction_id", "kind", "fact_id", "action", "corrected_at", "reason", "approved_by"];
@@ -60,7 +61,7 @@ pub fn parse(cells: &Cells<'_>) -> Result<Parsed, Rejection> {
         } else {
             format!("column {column}: a {kind} has no such column; {} can be replaced", listed(of_kind))
         };
-        return Err(Rejection::new("BAD_VALUE", message));
+        return Err(Rejection::new(RowCode::BadValue, message));
     }
     let order_id = if cells.raw("order_id").is_empty() { None } else { Some(cells.key("order_id")?) };
     let action = if is_void {
@@ -68,7 +69,7 @@ pub fn parse(cells: &Cells<'_>) -> Result<Parsed, Rejection> {
     } else if given.is_empty() && order_id.is_none() {
         let what =
             if of_kind.is_empty() { "write void as action".to_owned() } else { format!("fill in {}", listed(of_kind)) };
-        return Err(Rejection::new("MISSING_VALUE", format!("the row replaces nothing of the {kind}; {what}")));
+        return Err(Rejection::new(RowCode::MissingValue, format!("the row replaces nothing of the {kind}; {what}")));
     } else {
         Action::Replace(changes(kind, cells)?)
     };
@@ -132,7 +133,7 @@ fn changes(kind: FactKind, cells: &Cells<'_>) -> Result<Changes, Rejection> {
 
 /// A required text.
 fn required_text(cells: &Cells<'_>, column: &str) -> Result<String, Rejection> {
-    let missing = || Rejection::new("MISSING_VALUE", format!("column {column} is empty; it is required"));
+    let missing = || Rejection::new(RowCode::MissingValue, format!("column {column} is empty; it is required"));
     cells.text(column)?.ok_or_else(missing)
 }
 

@@ -5,6 +5,7 @@ use chrono::NaiveTime;
 use super::{Fingerprint, Kind, Parsed, Row};
 use crate::domain::calendar::instant_of;
 use crate::domain::facts::fact::{Event, FactKind, FactRow, HoldReason, What};
+use crate::domain::intake::code::RowCode;
 use crate::domain::money::Currency;
 use crate::files::rows::cell::{Cells, Rejection};
 
@@ -50,7 +51,7 @@ pub fn parse(kind: Kind, cells: &Cells<'_>) -> Result<Parsed, Rejection> {
         | Kind::Bills
         | Kind::PayoutResults
         | Kind::Corrections => {
-            return Err(Rejection::new("BAD_VALUE", format!("{} are not facts of an order", kind.name())));
+            return Err(Rejection::new(RowCode::BadValue, format!("{} are not facts of an order", kind.name())));
         }
     };
     let fingerprint = fingerprint_of(&fact);
@@ -114,7 +115,7 @@ fn hold(order_id: String, cells: &Cells<'_>) -> Result<FactRow, Rejection> {
     let ends_on = cells.optional_date("ends_on")?;
     if ends_on.is_some_and(|ends_on| ends_on < starts_on) {
         let message = format!("column ends_on, value \"{}\": before starts_on {starts_on}", cells.raw("ends_on"));
-        return Err(Rejection::new("BAD_TIME", message));
+        return Err(Rejection::new(RowCode::BadTime, message));
     }
     Ok(FactRow {
         id: cells.key("hold_id")?,

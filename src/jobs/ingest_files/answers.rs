@@ -35,9 +35,9 @@ impl Answers {
         let Answers { ack, place } = self;
         for (line, outcome) in chunk.lines.iter().zip(outcomes) {
             let (code, message) = outcome.code_and_message();
-            ack.row(line.number, &key(chunk, line), outcome.kind().name(), code, message)?;
-            if let Outcome::Rejected { .. } = outcome {
-                ack.reject(&line.cells, code, message)?;
+            ack.row(line.number, &key(chunk, line), outcome.kind(), code, message)?;
+            if let Outcome::Rejected { code, message } = outcome {
+                ack.reject(&line.cells, *code, message)?;
             }
             outcome.count(&mut place.counts);
             place.last_line = line.number;

@@ -8,8 +8,8 @@ use chrono::NaiveDate;
 
 use crate::books::expected_files::missing_key;
 use crate::domain::facts::source::Source;
-use crate::domain::intake::admission::is_refused_by_terms;
 use crate::domain::intake::arrival::left_out;
+use crate::domain::intake::code::{ExceptionCode, FileCode};
 use crate::domain::intake::status::FileStatus;
 use crate::scheme::Feed;
 use crate::store::exceptions::{self, NewException};
@@ -36,9 +36,11 @@ pub async fn note(tx: &mut Tx, feed: &Feed, file: &RecordedFile, today: NaiveDat
         if let Some(date) = file.dated_on {
             let missing = missing_key(&feed.name, date);
             // Whether the day's file has arrived only matters if an exception says that it is missing.
-            let waits = exceptions::open_about(tx, file.owner.borrowed(), "FILE_MISSING", &[&missing]).await?;
+            let waits =
+                exceptions::open_about(tx, file.owner.borrowed(), ExceptionCode::FileMissing, &[&missing]).await?;
             if !waits.is_empty() && arrivals::has_arrived(tx, &feed.name, date).await? {
-                exceptions::resolve(tx, file.owner.borrowed(), &["FILE_MISSING"], &[&missing], today).await?;
+                exceptions::resolve(tx, file.owner.borrowed(), &[ExceptionCode::FileMissing], &[&missing], today)
+                    .await?;
             }
         }
     }
@@ -48,9 +50,6 @@ pub async fn note(tx: &mut Tx, feed: &Feed, file: &RecordedFile, today: NaiveDat
     Ok(())
 }
 
-/// The code of a file with all or too many rows rejected.
-pub const ROWS_REJECTED: &str = "ROWS_REJECTED";
-
 /// Checks the rejected rows of a completely read file. If there are too many, an exception stays open until the file
 /// arrives again, under its own name or as its `.rejects.csv`, and most of its rows can be taken.
 pub async fn judge(tx: &mut Tx, feed: &Feed, file: &mut RecordedFile, today: NaiveDate) -> Result<()> {
@@ -59,13 +58,13 @@ pub async fn judge(tx: &mut Tx, feed: &Feed, file: &mut RecordedFile, today: Nai
     if feed.reject_limit.is_reached(rejected, rows) {
         // Rows refused by the terms do not count: they were read correctly, and the terms exist to refuse them.
         codes = file_rows::rejected_by_code(tx, file.file_no).await?;
-        codes.retain(|(code, _)| !is_refused_by_terms(code));
+        codes.retain(|(code, _)| !code.is_refused_by_terms());
         rejected = codes.iter().map(|(_, count)| count).sum();
     }
     if !feed.reject_limit.is_reached(rejected, rows) {
         let settled = rejected_before(tx, feed, file).await?;
         let settled: Vec<&str> = settled.iter().map(String::as_str).collect();
-        return exceptions::resolve(tx, file.owner.borrowed(), &[ROWS_REJECTED], &settled, today).await;
+        return exceptions::resolve(tx, file.owner.borrowed(), &[FileCode::RowsRejected.into()], &settled, today).await;
     }
     let mostly = match codes.first() {
         Some((code, count)) if *count == rejected => format!(", with {code}"),
@@ -81,16 +80,14 @@ pub async fn judge(tx: &mut Tx, feed: &Feed, file: &mut RecordedFile, today: Nai
         "{name}: {which}{mostly}; {kept_as}.rejects.csv in the outbox has them with their \
          reasons. Correct them there and drop that file in again, or have {name} sent again"
     );
-    tracing::error!(file = name, code = ROWS_REJECTED, rejected, rows, "a file's rows were rejected");
+    tracing::error!(file = name, code = FileCode::RowsRejected.name(), rejected, rows, "a file's rows were rejected");
     let exception = NewException {
-        code: ROWS_REJECTED.to_owned(),
         row_key: rejected_key(feed, kept_as),
         source: Source { file_no: file.file_no, line: 0 },
-        message: message.clone(),
-        ..NewException::default()
+        ..NewException::new(FileCode::RowsRejected, message.clone())
     };
     exceptions::open(tx, file.owner.borrowed(), today, &[exception]).await?;
-    (file.code, file.message) = (Some(ROWS_REJECTED.to_owned()), Some(message));
+    (file.code, file.message) = (Some(FileCode::RowsRejected), Some(message));
     Ok(())
 }
 
@@ -110,17 +107,15 @@ async fn count(tx: &mut Tx, feed: &Feed, file: &RecordedFile, number: i64, today
     let highest = arrivals::highest_number(tx, &feed.name, file.dated_on).await?;
     if let Some(numbers) = left_out(number, highest, feed.first_number) {
         let exception = NewException {
-            code: "FILE_GAP".to_owned(),
             row_key: gap_key(feed, file.dated_on, &numbers),
             source: Source { file_no: file.file_no, line: 0 },
-            message: not_there(feed, file, &numbers),
-            ..NewException::default()
+            ..NewException::new(ExceptionCode::FileGap, not_there(feed, file, &numbers))
         };
         tracing::warn!(file = file.name, "{}", exception.message);
         return exceptions::open(tx, file.owner.borrowed(), today, &[exception]).await;
     }
     // This file may be the last one missing from a gap.
-    for key in exceptions::open_keys(tx, file.owner.borrowed(), "FILE_GAP").await? {
+    for key in exceptions::open_keys(tx, file.owner.borrowed(), ExceptionCode::FileGap).await? {
         let Some(numbers) = gap_of(feed, file.dated_on, &key).filter(|numbers| numbers.contains(&number)) else {
             continue;
         };
@@ -135,7 +130,7 @@ async fn count(tx: &mut Tx, feed: &Feed, file: &RecordedFile, number: i64, today
             come += 1;
         }
         if come > to - from {
-            exceptions::resolve(tx, file.owner.borrowed(), &["FILE_GAP"], &[&key], today).await?;
+            exceptions::resolve(tx, file.owner.borrowed(), &[ExceptionCode::FileGap], &[&key], today).await?;
         }
     }
     Ok(())

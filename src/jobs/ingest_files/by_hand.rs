@@ -16,6 +16,7 @@ use crate::domain::decide::end_of_day::decide;
 use crate::domain::decide::position::Position;
 use crate::domain::facts::correction::CorrectionRow;
 use crate::domain::facts::source::Source;
+use crate::domain::intake::code::RowCode;
 use crate::domain::intake::status::{FileStatus, RowOutcome};
 use crate::domain::money::Currency;
 use crate::files::atomic;
@@ -51,7 +52,8 @@ impl fmt::Display for CorrectionOutcome {
 /// The outcome of a correction, or of a preview.
 pub struct Answer {
     pub outcome: CorrectionOutcome,
-    pub code: String,
+    /// The name of the code of the row or the file; `None` if the row was accepted.
+    pub code: Option<&'static str>,
     pub message: String,
     /// Present if the correction was only previewed.
     pub preview: Option<Preview>,
@@ -85,16 +87,20 @@ pub async fn correct(
     let found = Found { path, name, date: Some(today), number: None, seen };
     let taken = take(environment, feed, &found, today, None).await?;
     let Some(file) = taken else { anyhow::bail!("{} was removed before it was read", found.name) };
-    if let (Some(code), Some(message)) = (&file.code, &file.message) {
-        let (code, message) = (code.clone(), message.clone());
-        return Ok(Answer { outcome: CorrectionOutcome::File(file.status), code, message, preview: None });
+    if let (Some(code), Some(message)) = (file.code, file.message) {
+        let (code, outcome) = (Some(code.name()), CorrectionOutcome::File(file.status));
+        return Ok(Answer { outcome, code, message, preview: None });
     }
     let ack = environment.scheme.home.outbox(&feed.name).join(format!("{}.ack.csv", file.kept_as));
     let mut rows = csv::Reader::from_path(&ack).with_context(|| format!("reading {}", ack.display()))?;
     let row = rows.records().next().context("an acknowledgement without a row")??;
     let cell = |at: usize| row.get(at).unwrap_or_default().to_owned();
     let outcome = RowOutcome::parse(&cell(2)).context("an acknowledgement with an unknown outcome")?;
-    Ok(Answer { outcome: CorrectionOutcome::Row(outcome), code: cell(3), message: cell(4), preview: None })
+    let code = match cell(3).as_str() {
+        "" => None,
+        code => Some(RowCode::parse(code).context("an acknowledgement with an unknown code")?.name()),
+    };
+    Ok(Answer { outcome: CorrectionOutcome::Row(outcome), code, message: cell(4), preview: None })
 }
 
 /// Returns what the outcome of a correction would be, and its effect on the order at the end of the open day. Nothing
@@ -126,7 +132,7 @@ pub async fn preview(
 fn answer_of(outcome: &Outcome, preview: Option<Preview>) -> Answer {
     let (code, message) = outcome.code_and_message();
     let kind = CorrectionOutcome::Row(outcome.kind());
-    Answer { outcome: kind, code: code.to_owned(), message: message.to_owned(), preview }
+    Answer { outcome: kind, code: code.map(RowCode::name), message: message.to_owned(), preview }
 }
 
 fn positions(

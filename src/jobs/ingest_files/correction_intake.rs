@@ -16,17 +16,13 @@ use crate::domain::facts::correction::{Action, Changes, Correction, CorrectionRo
 use crate::domain::facts::fact::{Fact, FactKind, What};
 use crate::domain::facts::source::Source;
 use crate::domain::intake::admission::{Refusal, admit, admit_given_back, not_before_order};
+use crate::domain::intake::code::RowCode;
 use crate::domain::intake::status::RowOutcome;
 use crate::files::rows::Kind;
 use crate::scheme::Merchant;
 use crate::store::corrections::{self, NewCorrection};
 use crate::store::file_rows::{self, RecordedRow};
 use crate::store::{Tx, exceptions, facts, files, orders};
-
-/// The code of a correction whose fact is unknown.
-pub const UNKNOWN_FACT: &str = "UNKNOWN_FACT";
-/// The code of a pending row that was corrected.
-const CORRECTED: &str = "CORRECTED";
 
 /// The loaded data for deciding corrections, and the accepted corrections.
 pub struct CorrectionIntake<'a> {
@@ -115,10 +111,10 @@ impl<'a> CorrectionIntake<'a> {
             self.end_waiting(tx, row, source).await?
         } else if row.order_id.as_ref().is_some_and(|order_id| self.declined.contains(order_id)) {
             let order_id = row.order_id.as_deref().unwrap_or_default();
-            Outcome::Declined { code: "ORDER_DECLINED", message: format!("order {order_id} was declined") }
+            Outcome::Declined { code: RowCode::OrderDeclined, message: format!("order {order_id} was declined") }
         } else {
             let message = format!("{} {} has not been seen yet; the correction waits for it", row.kind, row.fact_id);
-            Outcome::Pending { code: UNKNOWN_FACT, message }
+            Outcome::Pending { code: RowCode::UnknownFact, message }
         };
         if !matches!(outcome, Outcome::Rejected { .. } | Outcome::Declined { .. }) {
             self.known.insert(row.id.clone(), fingerprint);
@@ -140,7 +136,7 @@ impl<'a> CorrectionIntake<'a> {
         } else {
             let message =
                 format!("{} {} has not been seen yet; the correction would wait for it", row.kind, row.fact_id);
-            Outcome::Pending { code: UNKNOWN_FACT, message }
+            Outcome::Pending { code: RowCode::UnknownFact, message }
         }
     }
 
@@ -154,7 +150,7 @@ impl<'a> CorrectionIntake<'a> {
         let order_id = &self.order_of[&(row.kind, row.fact_id.clone())];
         let Some(case) = self.cases.get(order_id) else {
             let message = format!("order {order_id} was declined");
-            return Outcome::Declined { code: "ORDER_DECLINED", message };
+            return Outcome::Declined { code: RowCode::OrderDeclined, message };
         };
         if let Some(other) = row.order_id.as_ref().filter(|other| *other != order_id) {
             let message = format!(
@@ -162,12 +158,12 @@ impl<'a> CorrectionIntake<'a> {
                  under a key of its own",
                 row.kind, row.fact_id
             );
-            return Outcome::Rejected { code: "WRONG_ORDER", message };
+            return Outcome::Rejected { code: RowCode::WrongOrder, message };
         }
         let Some(terms) = self.merchant.policy.version(case.order.policy_version) else {
             let version = case.order.policy_version;
             let message = format!("version {version} of the policy, which order {order_id} keeps, is gone");
-            return Outcome::Rejected { code: "NO_POLICY", message };
+            return Outcome::Rejected { code: RowCode::NoPolicy, message };
         };
         let before = case.fact(row.kind, &row.fact_id);
         let rest = case.without(row.kind, &row.fact_id);
@@ -181,7 +177,7 @@ impl<'a> CorrectionIntake<'a> {
                 let last = before.or_else(|| last_of(case, row.kind, &row.fact_id));
                 let Some(last) = last else {
                     let message = format!("{} {} was void from the beginning; send it anew", row.kind, row.fact_id);
-                    return Outcome::Rejected { code: UNKNOWN_FACT, message };
+                    return Outcome::Rejected { code: RowCode::UnknownFact, message };
                 };
                 replaced(last, changes, &case.order.currency.to_string()).map(|(effective_at, what)| {
                     let effective_on = day_of(effective_at, zone, terms.cut_off).max(case.order.ordered_on);
@@ -292,7 +288,7 @@ impl<'a> CorrectionIntake<'a> {
         let mut ended = input;
         let what = format!("correction {} of {}: {}", row.id, row.approved_by, row.reason);
         ended.outcome = RowOutcome::Declined;
-        (ended.code, ended.message) = (CORRECTED.to_owned(), format!("no longer waits; {what}"));
+        (ended.code, ended.message) = (Some(RowCode::Corrected), format!("no longer waits; {what}"));
         ended.resolved_on = Some(self.today);
         self.waiting.remove(&key);
         self.ended.push(ended);
@@ -327,7 +323,7 @@ fn last_of<'c>(case: &'c Case, kind: FactKind, id: &str) -> Option<&'c Fact> {
 fn replaced(last: &Fact, changes: &Changes, currency: &str) -> Result<(chrono::DateTime<chrono::Utc>, What), Outcome> {
     if let Some((_, other)) = changes.money.filter(|(_, other)| other.to_string() != currency) {
         let message = format!("column currency, value {other:?}: the order is in {currency}; write that");
-        return Err(Outcome::Rejected { code: "CURRENCY", message });
+        return Err(Outcome::Rejected { code: RowCode::Currency, message });
     }
     let (effective_at, what) = (changes.effective_at.unwrap_or(last.effective_at), changes.apply(&last.what));
     let ends = match what {
@@ -337,7 +333,7 @@ fn replaced(last: &Fact, changes: &Changes, currency: &str) -> Result<(chrono::D
     let starts_on = if changes.effective_at.is_some() { effective_at.date_naive() } else { last.effective_on };
     if let Some(ends_on) = ends.filter(|ends_on| *ends_on < starts_on) {
         let message = format!("column ends_on, value \"{ends_on}\": before the hold starts; void it if it never began");
-        return Err(Outcome::Rejected { code: "BAD_TIME", message });
+        return Err(Outcome::Rejected { code: RowCode::BadTime, message });
     }
     Ok((effective_at, what))
 }

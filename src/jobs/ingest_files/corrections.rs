@@ -5,12 +5,13 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
 use super::chunk::Chunk;
-use super::correction_intake::{CorrectionIntake, UNKNOWN_FACT};
+use super::correction_intake::CorrectionIntake;
 use super::outcome::Outcome;
 use super::waiting_rows;
 use crate::books::environment::Environment;
 use crate::domain::facts::correction::CorrectionRow;
 use crate::domain::facts::source::Source;
+use crate::domain::intake::code::RowCode;
 use crate::files::rows::{Kind, Row};
 use crate::scheme::Merchant;
 use crate::store::file_rows::{self, RecordedRow};
@@ -68,7 +69,7 @@ pub async fn try_again(tx: &mut Tx, environment: &Environment, merchant: &Mercha
             continue;
         }
         let (code, message) = outcome.code_and_message();
-        (input.code, input.message) = (code.to_owned(), message.to_owned());
+        (input.code, input.message) = (code, message.to_owned());
         input.outcome = outcome.kind();
         input.resolved_on = Some(today);
         files::move_pending(tx, input.file_no, outcome.kind(), 1).await?;
@@ -76,7 +77,7 @@ pub async fn try_again(tx: &mut Tx, environment: &Environment, merchant: &Mercha
     }
     let about = |input: &'_ RecordedRow| Source { file_no: input.file_no, line: input.line };
     let about: Vec<(&str, Source)> = resolved.iter().map(|input| (input.row_key.as_str(), about(input))).collect();
-    exceptions::resolve_rows(tx, &merchant.id, &[UNKNOWN_FACT], &about, today).await?;
+    exceptions::resolve_rows(tx, &merchant.id, &[RowCode::UnknownFact.into()], &about, today).await?;
     file_rows::save(tx, &resolved).await?;
     intake.write(tx).await
 }

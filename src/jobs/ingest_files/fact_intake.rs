@@ -17,6 +17,7 @@ use crate::domain::facts::correction::{Action, CorrectionRow};
 use crate::domain::facts::fact::{Fact, FactKind, FactRow, What};
 use crate::domain::facts::source::Source;
 use crate::domain::intake::admission::{admit, admit_given_back, not_before_order};
+use crate::domain::intake::code::{ExceptionCode, RowCode};
 use crate::domain::money::Currency;
 use crate::domain::words::count;
 use crate::files::read::reader::Line;
@@ -188,7 +189,7 @@ impl<'a> FactIntake<'a> {
         let on = day_of(row.effective_at, self.environment.scheme.zone, None);
         let days = days_between(self.today, on);
         (days > self.environment.scheme.dated_ahead_days).then(|| NewException {
-            code: "DATED_AHEAD".to_owned(),
+            code: ExceptionCode::DatedAhead,
             row_key: row.id.clone(),
             order_id: row.order_id.clone(),
             source,
@@ -261,29 +262,32 @@ impl<'a> FactIntake<'a> {
             let message = format!("order {} was declined", row.order_id);
             // The money was paid regardless, so it is in suspense until a person decides about it.
             return if is_payment {
-                Outcome::Pending { code: "ORDER_DECLINED", message: format!("{message}; the money is in suspense") }
+                Outcome::Pending {
+                    code: RowCode::OrderDeclined,
+                    message: format!("{message}; the money is in suspense"),
+                }
             } else {
-                Outcome::Declined { code: "ORDER_DECLINED", message }
+                Outcome::Declined { code: RowCode::OrderDeclined, message }
             };
         }
         let Some(case) = self.cases.get_mut(&row.order_id) else {
             let lies = if is_money { "; its money is in suspense" } else { "" };
             let message = format!("order {} has not been seen yet; the row waits for it{lies}", row.order_id);
-            return Outcome::Pending { code: "UNKNOWN_ORDER", message };
+            return Outcome::Pending { code: RowCode::UnknownOrder, message };
         };
         if let Some(currency) = row.currency.filter(|currency| *currency != case.order.currency) {
             let message = format!("in {currency}, but order {} is in {}", row.order_id, case.order.currency);
             return if is_money {
-                Outcome::Pending { code: "CURRENCY", message: format!("{message}; its money is in suspense") }
+                Outcome::Pending { code: RowCode::Currency, message: format!("{message}; its money is in suspense") }
             } else {
                 let message = format!("order {} is in {}; write that", row.order_id, case.order.currency);
-                Outcome::Rejected { code: "CURRENCY", message }
+                Outcome::Rejected { code: RowCode::Currency, message }
             };
         }
         let Some(terms) = self.merchant.policy.version(case.order.policy_version) else {
             let version = case.order.policy_version;
             let message = format!("version {version} of the policy, which order {} keeps, is gone", row.order_id);
-            return Outcome::Rejected { code: "NO_POLICY", message };
+            return Outcome::Rejected { code: RowCode::NoPolicy, message };
         };
         let zone = self.environment.scheme.zone;
         // A fact dated slightly before its order, because of another clock or a date without a time, counts from the

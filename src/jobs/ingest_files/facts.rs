@@ -14,8 +14,8 @@ use crate::books::environment::Environment;
 use crate::domain::facts::correction::CorrectionRow;
 use crate::domain::facts::fact::{FactKind, FactRow};
 use crate::domain::facts::source::Source;
+use crate::domain::intake::code::RowCode;
 use crate::domain::owner::Owner;
-use crate::files::profile::mapping::SET_ASIDE;
 use crate::files::rows::Kind;
 use crate::scheme::Merchant;
 use crate::store::bills::{self};
@@ -94,7 +94,7 @@ async fn void_failed(
             // The refund was never booked, and never will be.
             Outcome::Pending { .. } => {
                 let message = "the refund failed and was never booked".to_owned();
-                Outcome::Declined { code: SET_ASIDE, message }
+                Outcome::Declined { code: RowCode::SetAside, message }
             }
             outcome => outcome,
         };

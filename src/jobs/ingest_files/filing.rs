@@ -9,14 +9,13 @@ use super::origin;
 use crate::books::environment::{Environment, made};
 use crate::books::remote;
 use crate::domain::facts::source::Source;
+use crate::domain::intake::code::FileCode;
 use crate::domain::intake::status::FileStatus;
 use crate::domain::words::count;
 use crate::files::inbox::{self, Filing, Found, Known};
 use crate::files::{acknowledgement, atomic};
 use crate::store::exceptions::{self, NewException};
 use crate::store::files::{self, RecordedFile};
-
-const CHANGED: &str = "FILE_CHANGED";
 
 /// Continues after an interruption between recording files and putting them away, and gives up partly read files that
 /// are gone from the inbox.
@@ -42,9 +41,9 @@ pub async fn give_up(environment: &Environment, mut file: RecordedFile, today: N
         file.name,
         count(rows, "row")
     );
-    tracing::warn!(file = file.name, code = CHANGED, rows, "the file was not read to its end");
+    tracing::warn!(file = file.name, code = FileCode::Changed.name(), rows, "the file was not read to its end");
     file.status = FileStatus::Interrupted;
-    (file.code, file.message) = (Some(CHANGED.to_owned()), Some(message.clone()));
+    (file.code, file.message) = (Some(FileCode::Changed), Some(message.clone()));
     let mut tx = environment.store.write().await?;
     exceptions::open(&mut tx, file.owner.borrowed(), today, &[about(&file, message)]).await?;
     files::save(&mut tx, &file).await?;
@@ -60,7 +59,7 @@ pub async fn file_away(environment: &Environment, mut file: RecordedFile, found:
     let is_quarantined = file.status == FileStatus::Quarantined;
     let folder = if is_quarantined { home.quarantine(&feed.name) } else { home.archive(&feed.name) };
     let folder = made(folder)?;
-    let (code, message) = (file.code.as_deref().unwrap_or_default(), file.message.as_deref().unwrap_or_default());
+    let (code, message) = (file.code, file.message.as_deref().unwrap_or_default());
     match file.status {
         FileStatus::Taken => acknowledgement::publish(&answers, &file.kept_as, file.rejects_bytes > 0)?,
         FileStatus::Interrupted => {
@@ -91,7 +90,11 @@ pub async fn file_away(environment: &Environment, mut file: RecordedFile, found:
                 "{name} was {}, but its sender removed or replaced it before it was moved out of the inbox",
                 file.status
             );
-            tracing::warn!(file = file.name, code = CHANGED, "the file could not be moved out of the inbox");
+            tracing::warn!(
+                file = file.name,
+                code = FileCode::Changed.name(),
+                "the file could not be moved out of the inbox"
+            );
             opened.push(about(&file, message));
         }
     }
@@ -107,7 +110,7 @@ pub const REASON: &str = ".reason.txt";
 
 /// Returns the text of the reason file beside a quarantined file, which says why the file is there.
 fn reason(file: &RecordedFile) -> String {
-    let (code, message) = (file.code.as_deref().unwrap_or_default(), file.message.as_deref().unwrap_or_default());
+    let (code, message) = (file.code.map_or("", FileCode::name), file.message.as_deref().unwrap_or_default());
     let RecordedFile { name, feed, sha256, business_date, .. } = file;
     format!(
         "file: {name}\nfeed: {feed}\nbusiness date: {business_date}\nsha256: {sha256}\ncode: {code}\nreason: {message}\n\
@@ -117,5 +120,5 @@ fn reason(file: &RecordedFile) -> String {
 
 fn about(file: &RecordedFile, message: String) -> NewException {
     let source = Source { file_no: file.file_no, line: 0 };
-    NewException { code: CHANGED.to_owned(), source, message, ..NewException::default() }
+    NewException { source, ..NewException::new(FileCode::Changed, message) }
 }

@@ -10,6 +10,7 @@ use super::staying;
 use crate::books::environment::Environment;
 use crate::books::inboxes::is_gone;
 use crate::clock;
+use crate::domain::intake::code::ExceptionCode;
 use crate::files::inbox::{self, Found, Refused};
 use crate::files::read::source::{Seen, Unreadable};
 use crate::scheme::{Feed, Slice};
@@ -83,8 +84,6 @@ async fn wait_for_writers(files: &mut Vec<(&Feed, Found)>) {
     files.retain(|(feed, found)| inbox::is_settled(found, settle(feed), age(found), waited));
 }
 
-const REFUSED: &str = "FILE_REFUSED";
-
 /// Opens one exception for each refused entry in the inboxes of a slice, and resolves the exceptions about entries that are
 /// gone, except for feeds whose inboxes could not be read. Returns the number of new exceptions.
 pub async fn report(
@@ -97,7 +96,7 @@ pub async fn report(
     let there: Vec<(String, &Feed, &Refused)> =
         refused.iter().map(|(feed, refused)| (format!("{}/{}", feed.name, refused.name), *feed, refused)).collect();
     let mut tx = environment.store.read().await?;
-    let known = exceptions::open_keys(&mut tx, slice.owner(), REFUSED).await?;
+    let known = exceptions::open_keys(&mut tx, slice.owner(), ExceptionCode::FileRefused).await?;
     drop(tx);
     let new: Vec<_> = there.iter().filter(|(key, ..)| !known.contains(key)).collect();
     let is_unseen =
@@ -109,16 +108,16 @@ pub async fn report(
     }
     let opened: Vec<NewException> = new.iter().map(|(key, feed, refused)| exception(key, feed, refused)).collect();
     for exception in &opened {
-        tracing::warn!(code = REFUSED, "{}", exception.message);
+        tracing::warn!(code = ExceptionCode::FileRefused.name(), "{}", exception.message);
     }
     let mut tx = environment.store.write().await?;
     exceptions::open(&mut tx, slice.owner(), today, &opened).await?;
-    exceptions::resolve(&mut tx, slice.owner(), &[REFUSED], &gone, today).await?;
+    exceptions::resolve(&mut tx, slice.owner(), &[ExceptionCode::FileRefused], &gone, today).await?;
     tx.commit().await?;
     Ok(i64::try_from(opened.len()).unwrap_or(i64::MAX))
 }
 
 fn exception(key: &str, feed: &Feed, refused: &Refused) -> NewException {
     let message = format!("in the inbox of feed {}: {} {}", feed.name, refused.name, refused.why);
-    NewException { code: REFUSED.to_owned(), row_key: key.to_owned(), message, ..NewException::default() }
+    NewException { row_key: key.to_owned(), ..NewException::new(ExceptionCode::FileRefused, message) }
 }

@@ -37,6 +37,7 @@ use self::taking::take;
 use crate::books::done::Done;
 use crate::books::environment::Environment;
 use crate::books::{self, remote};
+use crate::domain::intake::code::FileCode;
 use crate::domain::intake::status::FileStatus;
 use crate::files::read::{reader, source};
 use crate::scheme::Slice;
@@ -121,7 +122,7 @@ async fn take_in(environment: &Environment, slice: Slice<'_>, today: NaiveDate) 
             files += 1;
             quarantined += i64::from(file.status == FileStatus::Quarantined);
             counts.add(&file.counts);
-            rejected.extend(file.message.filter(|_| file.code.as_deref() == Some(arrival::ROWS_REJECTED)));
+            rejected.extend(file.message.filter(|_| file.code == Some(FileCode::RowsRejected)));
         }
         if staying::may_stay(environment, feed, &found.name) {
             fresh.note(environment, feed, &found).await?;

@@ -22,6 +22,7 @@ use crate::domain::facts::fact::{Event, Fact, FactRow, What};
 use crate::domain::facts::order::{Order, OrderRow};
 use crate::domain::facts::source::Source;
 use crate::domain::intake::admission::not_before_order;
+use crate::domain::intake::code::RowCode;
 use crate::domain::intake::eligibility::{self, Request};
 use crate::domain::terms::policy::Terms;
 use crate::files::read::reader::Line;
@@ -227,7 +228,7 @@ impl OrderIntake {
             let first = merchant.policy.versions[0].effective_from;
             let message =
                 format!("column ordered_at: no policy was in force on {ordered}; the first begins on {first}");
-            return Outcome::Rejected { code: "NO_POLICY", message };
+            return Outcome::Rejected { code: RowCode::NoPolicy, message };
         };
         if let Err(rejected) = events_not_before_order(row, terms, zone) {
             return rejected;
@@ -253,7 +254,7 @@ impl OrderIntake {
         let stored = StoredOrder {
             order,
             item: row.item.clone(),
-            declined: answer.as_ref().err().map(|decline| decline.code().to_owned()),
+            declined: answer.as_ref().err().map(|decline| decline.code()),
             credit_score: applicant.as_ref().map(|applicant| applicant.credit_score),
             agreement_id: agreement.map(|agreement| agreement.agreement_id.clone()),
             owed_minor: 0,
@@ -267,7 +268,7 @@ impl OrderIntake {
                     let on = day_of(at, zone, None);
                     let message =
                         format!("column {column}, value \"{on}\": its due date cannot be determined: {no_year}");
-                    return Outcome::Rejected { code: "NO_CALENDAR_YEAR", message };
+                    return Outcome::Rejected { code: RowCode::NoCalendarYear, message };
                 }
                 decisions.events.extend(events);
                 customer.standing.exposure.minor += row.amount_minor;
@@ -281,7 +282,7 @@ impl OrderIntake {
             Err(decline) => {
                 let closed = Decided { closed_on: Some(today), ..Decided::default() };
                 decisions.orders.push((stored, fingerprint, closed));
-                Outcome::Declined { code: decline.code(), message: decline.to_string() }
+                Outcome::Declined { code: decline.code().into(), message: decline.to_string() }
             }
         }
     }

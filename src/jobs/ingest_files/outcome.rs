@@ -10,12 +10,12 @@ use chrono_tz::Tz;
 use super::chunk::Chunk;
 use crate::domain::calendar::day_of;
 use crate::domain::facts::source::Source;
+use crate::domain::intake::code::{ExceptionCode, RowCode};
 use crate::domain::intake::status::RowOutcome;
 use crate::domain::money::Currency;
 use crate::domain::owner::Owner;
-use crate::files::profile::mapping::{SET_ASIDE, is_declined};
 use crate::files::read::reader::Line;
-use crate::files::rows::cell::{NO_AMOUNT, Rejection};
+use crate::files::rows::cell::Rejection;
 use crate::files::rows::{Kind, Parsed, Row, bills};
 use crate::store::Tx;
 use crate::store::exceptions::{self, NewException};
@@ -26,11 +26,11 @@ use crate::store::files::Counts;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     Accepted,
-    Declined { code: &'static str, message: String },
+    Declined { code: RowCode, message: String },
     Duplicate,
     Conflict { message: String },
-    Pending { code: &'static str, message: String },
-    Rejected { code: &'static str, message: String },
+    Pending { code: RowCode, message: String },
+    Rejected { code: RowCode, message: String },
 }
 
 impl Outcome {
@@ -46,14 +46,14 @@ impl Outcome {
         }
     }
 
-    pub fn code_and_message(&self) -> (&'static str, &str) {
+    pub fn code_and_message(&self) -> (Option<RowCode>, &str) {
         match self {
-            Outcome::Accepted => ("", ""),
-            Outcome::Duplicate => ("DUPLICATE", "recorded before with the same content"),
-            Outcome::Conflict { message } => ("CONFLICT", message),
+            Outcome::Accepted => (None, ""),
+            Outcome::Duplicate => (Some(RowCode::Duplicate), "recorded before with the same content"),
+            Outcome::Conflict { message } => (Some(RowCode::Conflict), message),
             Outcome::Declined { code, message }
             | Outcome::Pending { code, message }
-            | Outcome::Rejected { code, message } => (code, message),
+            | Outcome::Rejected { code, message } => (Some(*code), message),
         }
     }
 
@@ -82,9 +82,10 @@ impl Outcome {
 impl From<&Rejection> for Outcome {
     fn from(rejection: &Rejection) -> Outcome {
         let (code, message) = (rejection.code, rejection.message.clone());
-        match code {
-            code if is_declined(code) => Outcome::Declined { code, message },
-            _ => Outcome::Rejected { code, message },
+        if code.has_nothing_to_record() {
+            Outcome::Declined { code, message }
+        } else {
+            Outcome::Rejected { code, message }
         }
     }
 }
@@ -124,7 +125,7 @@ pub struct Noted {
     rows: Vec<RecordedRow>,
     opened: Vec<NewException>,
     /// The keys of rows that were rejected before and are accepted now, by the code of their exception.
-    accepted_now: BTreeMap<&'static str, Vec<String>>,
+    accepted_now: BTreeMap<ExceptionCode, Vec<String>>,
 }
 
 impl Noted {
@@ -153,7 +154,7 @@ impl Noted {
         exceptions::open(tx, owner, today, &self.opened).await?;
         for (code, keys) in &self.accepted_now {
             let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-            exceptions::resolve(tx, owner, &[code], &keys, today).await?;
+            exceptions::resolve(tx, owner, &[*code], &keys, today).await?;
         }
         Ok(())
     }
@@ -161,12 +162,12 @@ impl Noted {
 
 /// Returns the code of the exception that a rejected row opens, by the file's kind and the kind of fact it reports:
 /// money may have moved without being recorded.
-pub fn rejected_code(kind: Kind, of: Kind) -> Option<&'static str> {
+pub fn rejected_code(kind: Kind, of: Kind) -> Option<ExceptionCode> {
     match of {
-        Kind::Payments => Some("PAYMENT_REJECTED"),
-        Kind::Refunds if kind == Kind::Bills => Some("REFUND_REJECTED"),
-        Kind::Chargebacks => Some("CHARGEBACK_REJECTED"),
-        Kind::DebitResults | Kind::PayoutResults => Some("RESULT_REJECTED"),
+        Kind::Payments => Some(ExceptionCode::PaymentRejected),
+        Kind::Refunds if kind == Kind::Bills => Some(ExceptionCode::RefundRejected),
+        Kind::Chargebacks => Some(ExceptionCode::ChargebackRejected),
+        Kind::DebitResults | Kind::PayoutResults => Some(ExceptionCode::ResultRejected),
         Kind::Customers
         | Kind::Agreements
         | Kind::Orders
@@ -196,7 +197,7 @@ fn input_row(chunk: &Chunk<'_>, of: Kind, line: &Line, outcome: &Outcome) -> Rec
         row_key: key(chunk, line).into_owned(),
         order_id,
         outcome: outcome.kind(),
-        code: code.to_owned(),
+        code,
         message: message.to_owned(),
         content: if pending { content(header, line) } else { String::new() },
         fingerprint: line.parsed.as_ref().map_or(0, |parsed| parsed.fingerprint),
@@ -255,17 +256,17 @@ fn content(header: &[String], line: &Line) -> String {
 /// not be read.
 pub fn exception_about(kind: Kind, of: Kind, outcome: &Outcome, row: &RecordedRow) -> Option<NewException> {
     let code = match outcome {
-        Outcome::Conflict { .. } => "CONFLICT",
-        Outcome::Pending { code, .. } if kind.is_money() => code,
+        Outcome::Conflict { .. } => RowCode::Conflict.into(),
+        Outcome::Pending { code, .. } if kind.is_money() => (*code).into(),
         Outcome::Rejected { .. } => rejected_code(kind, of)?,
         // The provider has given the money back regardless. Rows that a profile sets aside need no review.
-        Outcome::Declined { code, .. } if kind == Kind::Bills && *code != SET_ASIDE => rejected_code(kind, of)?,
+        Outcome::Declined { code, .. } if kind == Kind::Bills && *code != RowCode::SetAside => rejected_code(kind, of)?,
         // The order was settled in a way that has not been reported.
-        Outcome::Declined { code: NO_AMOUNT, .. } => rejected_code(kind, of)?,
-        _ => return None,
+        Outcome::Declined { code: RowCode::NoAmount, .. } => rejected_code(kind, of)?,
+        Outcome::Accepted | Outcome::Declined { .. } | Outcome::Duplicate | Outcome::Pending { .. } => return None,
     };
     Some(NewException {
-        code: code.to_owned(),
+        code,
         row_key: row.row_key.clone(),
         order_id: row.order_id.clone(),
         source: Source { file_no: row.file_no, line: row.line },

@@ -13,6 +13,7 @@ use super::waiting_rows::{WAITING_FOR, kind_and_zone, read_fact_again};
 use crate::books::environment::Environment;
 use crate::domain::facts::fact::{FactRow, PARTS};
 use crate::domain::facts::source::Source;
+use crate::domain::intake::code::ExceptionCode;
 use crate::domain::intake::status::RowOutcome;
 use crate::domain::owner::Owner;
 use crate::files::rows::Kind;
@@ -50,7 +51,7 @@ pub async fn try_again(
     let fact_rows: Vec<&FactRow> = rows.iter().map(|(_, row)| row).collect();
     let mut intake = FactIntake::open(tx, environment, merchant, &fact_rows, today).await?;
     let (mut resolved, mut opened) = (Vec::new(), Vec::new());
-    let mut accepted_now: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut accepted_now: BTreeMap<ExceptionCode, Vec<&str>> = BTreeMap::new();
     let mut counts: BTreeMap<(i64, RowOutcome), i64> = BTreeMap::new();
     for (waiting, (kind, row)) in pending.iter_mut().zip(&rows) {
         let source = Source { file_no: waiting.file_no, line: waiting.line };
@@ -62,7 +63,7 @@ pub async fn try_again(
         if waits_on && waiting.code == code {
             continue;
         }
-        (waiting.code, waiting.message) = (code.to_owned(), message.to_owned());
+        (waiting.code, waiting.message) = (code, message.to_owned());
         if !waits_on {
             waiting.outcome = outcome.kind();
             waiting.resolved_on = Some(today);

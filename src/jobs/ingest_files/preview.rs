@@ -8,8 +8,8 @@ use chrono::NaiveDate;
 use super::chunk::Chunk;
 use super::feeds::{merchant, new_file};
 use super::orders::OrderIntake;
-use super::outcome::Outcome;
 use crate::books::environment::Environment;
+use crate::domain::intake::code::RowCode;
 use crate::domain::intake::status::RowOutcome;
 use crate::files::inbox::Found;
 use crate::files::read::reader::Rows;
@@ -22,7 +22,7 @@ const CHUNK: usize = 5_000;
 #[derive(Debug)]
 pub struct Foreseen {
     pub outcome: RowOutcome,
-    pub code: &'static str,
+    pub code: RowCode,
     pub count: i64,
     pub line: i64,
     pub message: String,
@@ -35,7 +35,7 @@ pub async fn orders(environment: &Environment, feed: &Feed, found: &Found, today
     let header = rows.header().to_vec();
     let mut intake = OrderIntake::of(environment, merchant(environment, feed)?);
     let mut tx = environment.store.read().await?;
-    let mut foreseen: BTreeMap<(&'static str, &'static str), Foreseen> = BTreeMap::new();
+    let mut foreseen: BTreeMap<(&'static str, RowCode), Foreseen> = BTreeMap::new();
     while !rows.is_finished() {
         let lines = rows.take(CHUNK)?;
         if intake.is_full() {
@@ -54,10 +54,8 @@ pub async fn orders(environment: &Environment, feed: &Feed, found: &Found, today
         };
         let (outcomes, _) = intake.decide(&chunk)?;
         for (line, outcome) in lines.iter().zip(&outcomes).filter(|(line, _)| line.parsed.is_ok()) {
-            if *outcome == Outcome::Accepted {
-                continue;
-            }
-            let (code, message) = outcome.code_and_message();
+            // An accepted order has no code.
+            let (Some(code), message) = outcome.code_and_message() else { continue };
             let first =
                 || Foreseen { outcome: outcome.kind(), code, count: 0, line: line.number, message: message.to_owned() };
             foreseen.entry((outcome.kind().name(), code)).or_insert_with(first).count += 1;

@@ -46,8 +46,8 @@ pub async fn read(
     let chunks = read_ahead(rows, &found.name, environment.store.rows_at_once(), environment.scheme.commit_rows);
     let folder = made(environment.scheme.home.outbox(&feed.name))?;
     let mut ack = Acknowledgement::open(&folder, &file.kept_as, file.ack_bytes, file.rejects_bytes, form)?;
-    if let (0, Some(code), Some(message)) = (file.ack_bytes, &file.code, &file.message) {
-        ack.row(0, "", FileStatus::Taken.name(), code, message)?;
+    if let (0, Some(code), Some(message)) = (file.ack_bytes, file.code, &file.message) {
+        ack.about_file(FileStatus::Taken, Some(code), message)?;
     }
     let answers = Answers::new(ack, &file);
     let clerk = Clerk {

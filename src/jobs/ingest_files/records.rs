@@ -12,6 +12,7 @@ use super::outcome::Outcome;
 use crate::books::environment::Environment;
 use crate::domain::facts::customer::{AgreementRow, Customer};
 use crate::domain::facts::source::Source;
+use crate::domain::intake::code::{ExceptionCode, RowCode};
 use crate::domain::owner::Owner;
 use crate::files::read::reader::Line;
 use crate::files::rows::Row;
@@ -19,13 +20,6 @@ use crate::scheme::Merchant;
 use crate::store::customers::{self, Delivered};
 use crate::store::exceptions::{self, NewException};
 use crate::store::{Tx, exposure};
-
-/// An agreement was closed while its customer owes the merchant.
-const CLOSED: &str = "CLOSED_WHILE_OWING";
-/// A customer owes a merchant and no longer has a bank card bound.
-const UNBOUND: &str = "CARD_UNBOUND_WHILE_OWING";
-/// An agreement names a customer who is in no file yet.
-const UNKNOWN: &str = "UNKNOWN_CUSTOMER";
 
 pub async fn customers(tx: &mut Tx, environment: &Environment, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
     let Chunk { file, lines, today, .. } = *chunk;
@@ -60,7 +54,7 @@ pub async fn customers(tx: &mut Tx, environment: &Environment, chunk: &Chunk<'_>
     }
     report_cards(tx, environment, &waves, &bound_before, today).await?;
     for merchant in &environment.scheme.merchants {
-        exceptions::resolve_if_open(tx, &merchant.id, UNKNOWN, &ids, today).await?;
+        exceptions::resolve_if_open(tx, &merchant.id, ExceptionCode::UnknownCustomer, &ids, today).await?;
     }
     Ok(outcomes)
 }
@@ -96,7 +90,7 @@ async fn report_cards(
         .map(|(id, (_, source))| (*id, *source))
         .collect();
     for merchant in &environment.scheme.merchants {
-        exceptions::resolve_if_open(tx, &merchant.id, UNBOUND, &bound, today).await?;
+        exceptions::resolve_if_open(tx, &merchant.id, ExceptionCode::CardUnboundWhileOwing, &bound, today).await?;
         let message_of = |owed: &str, id: &str| {
             format!(
                 "customer {id} no longer has a bank card bound, but owes {owed} to {}; ask them to bind one or to pay by hand",
@@ -104,7 +98,7 @@ async fn report_cards(
             )
         };
         let unbound: Vec<_> = unbound.iter().map(|(id, source)| (*id, *id, *source)).collect();
-        report_owing(tx, merchant, UNBOUND, &unbound, message_of, today).await?;
+        report_owing(tx, merchant, ExceptionCode::CardUnboundWhileOwing, &unbound, message_of, today).await?;
     }
     Ok(())
 }
@@ -114,7 +108,7 @@ async fn report_cards(
 async fn report_owing(
     tx: &mut Tx,
     merchant: &Merchant,
-    code: &str,
+    code: ExceptionCode,
     about: &[(&str, &str, Source)],
     message_of: impl Fn(&str, &str) -> String,
     today: NaiveDate,
@@ -130,13 +124,11 @@ async fn report_owing(
         let Some(minor) = owed.get(*customer).map(|owed| owed.minor).filter(|minor| *minor > 0) else { continue };
         let amount = format!("{} {currency}", currency.plain(minor));
         opened.push(NewException {
-            code: code.to_owned(),
             row_key: (*key).to_owned(),
             source: *source,
             amount_minor: Some(minor),
             currency: Some(currency.code().to_owned()),
-            message: message_of(&amount, key),
-            ..NewException::default()
+            ..NewException::new(code, message_of(&amount, key))
         });
     }
     exceptions::open(tx, Owner::Merchant(&merchant.id), today, &opened).await
@@ -166,7 +158,7 @@ pub async fn agreements(tx: &mut Tx, environment: &Environment, chunk: &Chunk<'_
                     agreements.take(parsed.fingerprint, source, opening)
                 }
                 None => Outcome::Rejected {
-                    code: "UNKNOWN_MERCHANT",
+                    code: RowCode::UnknownMerchant,
                     message: format!(
                         "column merchant_id, value {:?}: no such merchant is configured; correct the id, or configure the merchant",
                         opening.merchant_id
@@ -241,7 +233,7 @@ impl Agreements {
         }
         let is_open = |(_, (opening, _)): &(&&str, &(&AgreementRow, Source))| opening.agreement.open;
         let open: Vec<&str> = changed.iter().filter(is_open).map(|(id, _)| *id).collect();
-        exceptions::resolve_if_open(tx, &merchant.id, CLOSED, &open, today).await?;
+        exceptions::resolve_if_open(tx, &merchant.id, ExceptionCode::ClosedWhileOwing, &open, today).await?;
         let closed: Vec<(&str, &str, Source)> = changed
             .iter()
             .filter(|(_, (opening, _))| !opening.agreement.open)
@@ -252,11 +244,12 @@ impl Agreements {
                 "agreement {id} was closed while its customer owes {owed}; what is owed stays owed and is collected"
             )
         };
-        report_owing(tx, merchant, CLOSED, &closed, message_of, today).await?;
+        report_owing(tx, merchant, ExceptionCode::ClosedWhileOwing, &closed, message_of, today).await?;
 
         let named: Vec<&str> = changed.values().map(|(opening, _)| opening.customer_id.as_str()).collect();
         let existing = customers::existing(tx, &named).await?;
-        let reported_before = exceptions::open_about(tx, Owner::Merchant(&merchant.id), UNKNOWN, &named).await?;
+        let reported_before =
+            exceptions::open_about(tx, Owner::Merchant(&merchant.id), ExceptionCode::UnknownCustomer, &named).await?;
         let mut unknown: BTreeMap<&str, NewException> = BTreeMap::new();
         for (id, (opening, source)) in &changed {
             let customer = opening.customer_id.as_str();
@@ -268,11 +261,9 @@ impl Agreements {
                  a file of customers has them"
             );
             unknown.entry(customer).or_insert_with(|| NewException {
-                code: UNKNOWN.to_owned(),
                 row_key: customer.to_owned(),
                 source: *source,
-                message,
-                ..NewException::default()
+                ..NewException::new(ExceptionCode::UnknownCustomer, message)
             });
         }
         let unknown: Vec<NewException> = unknown.into_values().collect();

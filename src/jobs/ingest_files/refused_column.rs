@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use anyhow::{Context, Result};
 
 use super::outcome::Outcome;
+use crate::domain::intake::code::RowCode;
 use crate::files::rows::Kind;
 use crate::files::rows::cell::quoted;
 
@@ -30,13 +31,13 @@ pub fn with_kept_column(outcome: Outcome, of_file: Kind, content: &str) -> Resul
     Ok(with_column(outcome, of_file, |_| cell))
 }
 
-fn column_of(code: &str, kind: Kind) -> Option<&'static str> {
+fn column_of(code: RowCode, kind: Kind) -> Option<&'static str> {
     let day = match kind {
         Kind::Payments => "paid_at",
         Kind::Refunds => "refunded_at",
         Kind::Chargebacks => "charged_back_at",
         Kind::Extensions => "requested_at",
-        Kind::Holds if code == "BEFORE_ORDER" => "starts_on",
+        Kind::Holds if code == RowCode::BeforeOrder => "starts_on",
         Kind::Holds => "ends_on",
         Kind::Waivers => "waived_on",
         Kind::Customers
@@ -48,14 +49,51 @@ fn column_of(code: &str, kind: Kind) -> Option<&'static str> {
         | Kind::PayoutResults
         | Kind::Corrections => "occurred_at",
     };
-    Some(match code {
-        "BEFORE_ORDER" => day,
-        "REFUND_TOO_MUCH" | "CHARGEBACK_TOO_MUCH" => "amount",
-        "REFUND_TOO_LATE" | "CHARGEBACK_TOO_EARLY" => day,
-        "EXTENSION_NOT_OFFERED" | "EXTENSION_NOT_NEEDED" | "EXTENSION_LIMIT" | "NO_POLICY" => "order_id",
-        "EXTENSION_TOO_LONG" | "EXTENSION_NO_EFFECT" => "days",
-        "EXTENSION_TOO_EARLY" | "EXTENSION_TOO_LATE" | "EXTENSION_WRITTEN_OFF" | "NO_CALENDAR_YEAR" => day,
-        "CURRENCY" => "currency",
-        _ => return None,
-    })
+    match code {
+        RowCode::BeforeOrder => Some(day),
+        RowCode::RefundTooMuch | RowCode::ChargebackTooMuch => Some("amount"),
+        RowCode::RefundTooLate | RowCode::ChargebackTooEarly => Some(day),
+        RowCode::ExtensionNotOffered | RowCode::ExtensionNotNeeded | RowCode::ExtensionLimit | RowCode::NoPolicy => {
+            Some("order_id")
+        }
+        RowCode::ExtensionTooLong | RowCode::ExtensionNoEffect => Some("days"),
+        RowCode::ExtensionTooEarly
+        | RowCode::ExtensionTooLate
+        | RowCode::ExtensionWrittenOff
+        | RowCode::NoCalendarYear => Some(day),
+        RowCode::Currency => Some("currency"),
+        RowCode::Duplicate
+        | RowCode::Conflict
+        | RowCode::MissingValue
+        | RowCode::BadText
+        | RowCode::BadKey
+        | RowCode::BadEmail
+        | RowCode::BadQuotes
+        | RowCode::BadAmount
+        | RowCode::BadCurrency
+        | RowCode::BadNumber
+        | RowCode::BadValue
+        | RowCode::BadTime
+        | RowCode::ColumnCount
+        | RowCode::SetAside
+        | RowCode::NoAmount
+        | RowCode::Corrected
+        | RowCode::UnknownMerchant
+        | RowCode::UnknownOrder
+        | RowCode::UnknownPayment
+        | RowCode::UnknownFact
+        | RowCode::UnknownInstruction
+        | RowCode::WrongOrder
+        | RowCode::OrderDeclined
+        | RowCode::PaymentChargedBack
+        | RowCode::NoCustomer
+        | RowCode::NoAgreement
+        | RowCode::AgreementClosed
+        | RowCode::ScoreNotAuthorised
+        | RowCode::NotVerified
+        | RowCode::NoBankCard
+        | RowCode::ScoreTooLow
+        | RowCode::AccountOverdue
+        | RowCode::OverLimit => None,
+    }
 }

@@ -13,6 +13,7 @@ use crate::domain::bank::instruction::{Answer, Direction};
 use crate::domain::calendar::{day_of, instant_of, plus};
 use crate::domain::facts::fact::{Fact, FactKind, What};
 use crate::domain::facts::source::Source;
+use crate::domain::intake::code::{ExceptionCode, RowCode};
 use crate::domain::owner::Owner;
 use crate::files::read::reader::Line;
 use crate::files::rows::facts::fingerprint_of_money;
@@ -112,7 +113,7 @@ impl<'a> ResultIntake<'a> {
         };
         let Some(stored) = self.out.get_mut(&row.id) else {
             let message = format!("no {what} {} has gone out to the bank; send the id as it is in our file", row.id);
-            return Outcome::Rejected { code: "UNKNOWN_INSTRUCTION", message };
+            return Outcome::Rejected { code: RowCode::UnknownInstruction, message };
         };
         if let Some(known) = stored.content {
             return Outcome::of_known(known, fingerprint, "answer to", &row.id);
@@ -122,19 +123,19 @@ impl<'a> ResultIntake<'a> {
                 "column order_id, value {order_id:?}: {what} {} is of order {}; write that",
                 row.id, stored.order_id
             );
-            return Outcome::Rejected { code: "WRONG_ORDER", message };
+            return Outcome::Rejected { code: RowCode::WrongOrder, message };
         }
         let instructed_on = stored.attempt.instructed_on;
         let Some(terms) = self.merchant.policy.version(stored.policy_version) else {
             let version = stored.policy_version;
             let message = format!("version {version} of the policy, which order {} keeps, is gone", stored.order_id);
-            return Outcome::Rejected { code: "NO_POLICY", message };
+            return Outcome::Rejected { code: RowCode::NoPolicy, message };
         };
         let zone = self.environment.scheme.zone;
         let said_on = day_of(row.at, zone, terms.cut_off);
         if said_on < instructed_on {
             let message = format!("column at: {said_on} is before the day of the instruction, {instructed_on}");
-            return Outcome::Rejected { code: "BAD_TIME", message };
+            return Outcome::Rejected { code: RowCode::BadTime, message };
         }
         // Credit is counted at the end of the instruction's day, so it cannot be paid out earlier.
         let at = match self.direction {
@@ -199,6 +200,13 @@ impl<'a> ResultIntake<'a> {
         let look: Vec<_> = self.answered.into_iter().map(|order_id| (order_id, today)).collect();
         instructions::schedule_reviews(tx, merchant, self.direction, &look).await?;
         let ids: Vec<&str> = self.answers.iter().map(|new| new.instruction_id.as_str()).collect();
-        exceptions::resolve(tx, Owner::Merchant(merchant), &["DEBIT_NO_ANSWER", "PAYOUT_NO_ANSWER"], &ids, today).await
+        exceptions::resolve(
+            tx,
+            Owner::Merchant(merchant),
+            &[ExceptionCode::DebitNoAnswer, ExceptionCode::PayoutNoAnswer],
+            &ids,
+            today,
+        )
+        .await
     }
 }

@@ -13,6 +13,7 @@ use super::origin::{again, in_quarantine, source};
 use super::taking::take;
 use super::terms;
 use crate::books::environment::Environment;
+use crate::domain::intake::code::RowCode;
 use crate::domain::intake::status::FileStatus;
 use crate::files::atomic;
 use crate::files::inbox::Found;
@@ -24,7 +25,7 @@ use crate::store::{Tx, listing};
 
 /// Codes of rows that are rejected because of configuration. The same rows may be accepted after the configuration is
 /// corrected.
-pub const BY_CONFIGURATION: [&str; 3] = ["NO_CALENDAR_YEAR", "NO_POLICY", "UNKNOWN_MERCHANT"];
+pub const BY_CONFIGURATION: [RowCode; 3] = [RowCode::NoCalendarYear, RowCode::NoPolicy, RowCode::UnknownMerchant];
 
 /// The result of a retry.
 pub enum Tried {
@@ -103,7 +104,12 @@ async fn try_again(environment: &Environment, today: NaiveDate, file: &RecordedF
     if file.status == FileStatus::Taken {
         // The rows passed the same header check before.
         match rows_again(environment, feed, file, (!dry_run).then_some(&path)) {
-            Ok(0) => return not(format!("none of its rows was rejected with {}", BY_CONFIGURATION.join(", "))),
+            Ok(0) => {
+                return not(format!(
+                    "none of its rows was rejected with {}",
+                    BY_CONFIGURATION.map(RowCode::name).join(", ")
+                ));
+            }
             Ok(_) if dry_run => return Ok(Tried::Would),
             Ok(_) => {}
             Err(why) => return not(format!("its rejected rows cannot be read: {why:#}")),
@@ -113,7 +119,7 @@ async fn try_again(environment: &Environment, today: NaiveDate, file: &RecordedF
     }
     let found = found(feed, &RecordedFile { name, ..file.clone() }, path)?;
     let examined = reader::examine(&feed.delivery(&found)).map_err(Unreadable::from)?;
-    if let Some(distrust) = examined.trust.err().filter(|distrust| Some(distrust.code) == file.code.as_deref()) {
+    if let Some(distrust) = examined.trust.err().filter(|distrust| Some(distrust.code) == file.code) {
         return Ok(Tried::Still { message: distrust.message });
     }
     if dry_run {
@@ -151,7 +157,7 @@ fn rows_again(environment: &Environment, feed: &Feed, file: &RecordedFile, to: O
         let row = row?;
         // The last two cells are code and message.
         let code = row.len().checked_sub(2).and_then(|at| row.get(at)).unwrap_or_default();
-        if BY_CONFIGURATION.contains(&code) {
+        if RowCode::parse(code).is_some_and(|code| BY_CONFIGURATION.contains(&code)) {
             again.write_record(row.iter().take(row.len() - 1).chain([tried.as_str()]))?;
             count += 1;
         }

@@ -6,13 +6,16 @@ use chrono::NaiveDate;
 use super::feeds::new_file;
 use super::{arrival, filing, reading, staying};
 use crate::books::environment::Environment;
+use crate::domain::facts::source::Source;
+use crate::domain::intake::code::FileCode;
 use crate::domain::intake::status::FileStatus;
 use crate::files::inbox::Found;
 use crate::files::read::reader;
 use crate::files::read::source::{self, Unreadable};
 use crate::scheme::Feed;
+use crate::store::Tx;
+use crate::store::exceptions::{self, NewException};
 use crate::store::files::{self, RecordedFile};
-use crate::store::{Tx, exceptions};
 
 /// Takes a file in, or continues it. `retry_of` is the number of the file that is retried. Returns `None` if nothing is
 /// recorded: the file is still being written, or the feed has taken it before.
@@ -56,22 +59,20 @@ pub async fn take(
         (Some(same), _) => {
             file.status = FileStatus::Duplicate;
             let message = format!("the same bytes as {} of {}; nothing was taken again", same.name, same.business_date);
-            (file.code, file.message) = (Some("FILE_DUPLICATE".to_owned()), Some(message));
+            (file.code, file.message) = (Some(FileCode::Duplicate), Some(message));
             None
         }
         (None, Err(distrust)) => {
             file.status = FileStatus::Quarantined;
             let message = format!("{}: {}; none of its rows count", found.name, distrust.message);
-            (file.code, file.message) = (Some(distrust.code.to_owned()), Some(message.clone()));
-            Some(exceptions::NewException {
-                code: distrust.code.to_owned(),
-                source: crate::domain::facts::source::Source { file_no: file.file_no, line: 0 },
-                message,
-                ..exceptions::NewException::default()
+            (file.code, file.message) = (Some(distrust.code), Some(message.clone()));
+            Some(NewException {
+                source: Source { file_no: file.file_no, line: 0 },
+                ..NewException::new(distrust.code, message)
             })
         }
         (None, Ok(())) => {
-            (file.code, file.message) = again.map(|message| ("FILE_NAME_AGAIN".to_owned(), message)).unzip();
+            (file.code, file.message) = again.map(|message| (FileCode::NameAgain, message)).unzip();
             None
         }
     };
@@ -81,7 +82,7 @@ pub async fn take(
     if file.status == FileStatus::Reading {
         return reading::read(environment, feed, found, file, today).await.map(Some);
     }
-    tracing::warn!(file = found.name, code = file.code, "the file was not taken");
+    tracing::warn!(file = found.name, code = file.code.map(FileCode::name), "the file was not taken");
     filing::file_away(environment, file.clone(), Some(found)).await?;
     Ok(Some(file))
 }

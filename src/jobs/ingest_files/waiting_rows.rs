@@ -8,14 +8,19 @@ use chrono_tz::Tz;
 use crate::books::environment::Environment;
 use crate::domain::facts::correction::CorrectionRow;
 use crate::domain::facts::fact::FactRow;
-use crate::domain::intake::admission::UNKNOWN_PAYMENT;
+use crate::domain::intake::code::{ExceptionCode, RowCode};
 use crate::files::rows::cell::Cells;
 use crate::files::rows::{self, Kind, Row};
 use crate::store::file_rows::RecordedRow;
 use crate::store::{Tx, listing};
 
 /// The codes of exceptions about pending money rows.
-pub const WAITING_FOR: [&str; 4] = ["UNKNOWN_ORDER", UNKNOWN_PAYMENT, "CURRENCY", "ORDER_DECLINED"];
+pub const WAITING_FOR: [ExceptionCode; 4] = [
+    ExceptionCode::Row(RowCode::UnknownOrder),
+    ExceptionCode::Row(RowCode::UnknownPayment),
+    ExceptionCode::Row(RowCode::Currency),
+    ExceptionCode::Row(RowCode::OrderDeclined),
+];
 
 /// Returns a file's kind and the time zone for times without an offset: the zone of its feed, or of the scheme if the
 /// feed is no longer configured.

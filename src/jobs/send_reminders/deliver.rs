@@ -18,6 +18,7 @@ use crate::domain::calendar::{instant_of, plus};
 use crate::domain::decide::reminders::Template;
 use crate::domain::facts::fact::{Fact, What};
 use crate::domain::facts::source::Source;
+use crate::domain::intake::code::ExceptionCode;
 use crate::domain::owner::Owner;
 use crate::domain::words::count;
 use crate::mail::compose::ComposeError;
@@ -30,9 +31,6 @@ use crate::store::{Tx, customers, orders, scheme};
 
 /// Mails that are reviewed together.
 const PAGE: i64 = 200;
-
-/// The code of the exception about mails that wait for the mail server.
-const MAIL_DELAYED: &str = "MAIL_DELAYED";
 
 #[derive(Default)]
 pub struct Delivered {
@@ -84,13 +82,13 @@ pub async fn take_up(tx: &mut Tx, environment: &Environment, today: NaiveDate, d
         } else {
             let why = format!("paylater stopped while it was handing the mail to the server; {}", look_for(&mail));
             mails::set_status(tx, &[mail.mail_no], MailStatus::Unknown, Some(&why)).await?;
-            opened.push(about_mail("MAIL_UNKNOWN", &mail, &why));
+            opened.push(about_mail(ExceptionCode::MailUnknown, &mail, &why));
         }
     }
     for mail in mails::left_over(tx, day).await? {
         let why = "it could not be sent on its day";
         mails::set_status(tx, &[mail.mail_no], MailStatus::Failed, Some(why)).await?;
-        opened.push(about_mail("MAIL_FAILED", &mail, why));
+        opened.push(about_mail(ExceptionCode::MailFailed, &mail, why));
     }
     exceptions::open(tx, Owner::Scheme, today, &opened).await?;
     Ok(i64::try_from(opened.len()).unwrap_or(i64::MAX))
@@ -98,10 +96,10 @@ pub async fn take_up(tx: &mut Tx, environment: &Environment, today: NaiveDate, d
 
 /// Returns an exception about a mail. The mail number depends on the runs that planned the mail, so the exception names
 /// the customer and the day instead: a customer gets one mail a day.
-fn about_mail(code: &str, mail: &MailRow, why: &str) -> NewException {
+fn about_mail(code: ExceptionCode, mail: &MailRow, why: &str) -> NewException {
     let (day, customer) = (mail.business_date, &mail.customer_id);
     let message = format!("mail of {day} to customer {customer}: {why}");
-    NewException { code: code.to_owned(), row_key: format!("{day} {customer}"), message, ..NewException::default() }
+    NewException { row_key: format!("{day} {customer}"), ..NewException::new(code, message) }
 }
 
 fn look_for(mail: &MailRow) -> String {
@@ -176,11 +174,13 @@ async fn note(
                 delivered.wait(tx, mail, why).await?;
                 continue;
             }
-            Err(SendError::Unknown(why)) => ("MAIL_UNKNOWN", MailStatus::Unknown, format!("{why}; {}", look_for(mail))),
-            Err(SendError::Permanent(why)) => ("MAIL_REFUSED", MailStatus::Failed, why),
+            Err(SendError::Unknown(why)) => {
+                (ExceptionCode::MailUnknown, MailStatus::Unknown, format!("{why}; {}", look_for(mail)))
+            }
+            Err(SendError::Permanent(why)) => (ExceptionCode::MailRefused, MailStatus::Failed, why),
             Err(SendError::Address(why)) => {
                 customers::mail_failed(tx, &mail.customer_id, today).await?;
-                ("MAIL_REFUSED", MailStatus::Failed, why)
+                (ExceptionCode::MailRefused, MailStatus::Failed, why)
             }
         };
         mails::set_status(tx, &[mail.mail_no], status, Some(&why)).await?;
@@ -217,20 +217,18 @@ impl Delivered {
 async fn note_delay(environment: &Environment, delivered: &Delivered) -> Result<()> {
     let mut tx = environment.store.write().await?;
     let today = scheme::open_day(&mut tx).await?;
+    // There is at most one for the scheme.
+    let code = ExceptionCode::MailDelayed;
     match &delivered.delayed {
         Some(why) => {
             let message = format!("waiting for the mail server: {}: {why}", count(delivered.waiting, "mail"));
-            let is_open = !exceptions::open_keys(&mut tx, Owner::Scheme, MAIL_DELAYED).await?.is_empty();
-            let delay = NewException {
-                code: MAIL_DELAYED.to_owned(),
-                row_key: MAIL_DELAYED.to_owned(),
-                message,
-                ..NewException::default()
-            };
+            let is_open = !exceptions::open_keys(&mut tx, Owner::Scheme, code).await?.is_empty();
+            let row_key = code.name().to_owned();
+            let delay = NewException { row_key, ..NewException::new(code, message) };
             let opened: &[NewException] = if is_open { &[] } else { std::slice::from_ref(&delay) };
             exceptions::open(&mut tx, Owner::Scheme, today, opened).await?;
         }
-        None => exceptions::resolve(&mut tx, Owner::Scheme, &[MAIL_DELAYED], &[MAIL_DELAYED], today).await?,
+        None => exceptions::resolve(&mut tx, Owner::Scheme, &[code], &[code.name()], today).await?,
     }
     tx.commit().await
 }

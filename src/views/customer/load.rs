@@ -146,7 +146,7 @@ impl AtMerchant {
         };
         let (applicant, exposure) = (standing.applicant.as_ref(), standing.exposure);
         if let Err(decline) = eligibility::decide(&request, applicant, &standing.agreements, exposure, terms) {
-            self.no_new_orders = Some(Reason { code: decline.code().to_owned(), message: decline.to_string() });
+            self.no_new_orders = Some(Reason { code: decline.code().into(), message: decline.to_string() });
         }
         if let Some(band) = applicant.and_then(|applicant| terms.band(applicant.credit_score)) {
             self.limit = Some(Amount::new(band.limit_minor, terms.currency));
@@ -202,7 +202,7 @@ impl DeclinedOrder {
             order_id: order.order_id.clone(),
             ordered_on: order.ordered_on,
             amount: Amount::new(order.amount_minor, order.currency),
-            code: declined.clone()?,
+            code: (*declined)?,
         })
     }
 }

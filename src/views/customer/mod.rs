@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::Amount;
 use super::instalment::Instalment;
+use crate::domain::intake::code::{DeclineCode, RowCode};
 
 pub use find::{NotFound, Search};
 
@@ -98,7 +99,7 @@ pub struct AgreementNow {
 /// A reason with its code.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Reason {
-    pub code: String,
+    pub code: RowCode,
     /// In words.
     pub message: String,
 }
@@ -108,7 +109,7 @@ pub struct DeclinedOrder {
     pub order_id: String,
     pub ordered_on: NaiveDate,
     pub amount: Amount,
-    pub code: String,
+    pub code: DeclineCode,
 }
 
 /// An accepted order.

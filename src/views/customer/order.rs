@@ -146,7 +146,7 @@ impl OrderBooks<'_> {
     fn extension(&self, days: i64) -> Result<Extension> {
         let what = What::Extension { days };
         if let Err(refusal) = admit(self.case, self.terms, &what, self.today) {
-            let refused = Reason { code: refusal.code().to_owned(), message: refusal.to_string() };
+            let refused = Reason { code: refusal.code(), message: refusal.to_string() };
             return Ok(Extension { days, refused: Some(refused), changes: Vec::new() });
         }
         let extended = self.case.with(&what, self.today.and_time(NaiveTime::MIN).and_utc(), self.today);

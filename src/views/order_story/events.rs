@@ -14,6 +14,7 @@ use crate::domain::facts::case::Case;
 use crate::domain::facts::fact::{Fact, What};
 use crate::domain::facts::order::Order;
 use crate::domain::facts::source::Source;
+use crate::domain::intake::code::RowCode;
 use crate::domain::intake::status::RowOutcome;
 use crate::domain::journal::{Account, EntryKind, Reason};
 use crate::domain::money::Currency;
@@ -145,7 +146,8 @@ impl Events<'_> {
                 }
                 (None, RowOutcome::Pending) => {}
                 (None, outcome) => {
-                    let what = format!("{} {}{amount} {outcome}, {}: {}", row.kind, row.row_key, row.code, row.message);
+                    let code = row.code.map_or("", RowCode::name);
+                    let what = format!("{} {}{amount} {outcome}, {code}: {}", row.kind, row.row_key, row.message);
                     self.add(row.opened_on, FROM_FILE, what, source);
                 }
             }

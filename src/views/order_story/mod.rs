@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::Amount;
 use super::instalment::Instalment;
+use crate::domain::intake::code::DeclineCode;
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct OrderStory {
@@ -49,7 +50,7 @@ pub struct StoryOrder {
     pub booked_on: NaiveDate,
     pub policy_version: NaiveDate,
     /// The code with which it was declined; null if it was accepted.
-    pub declined: Option<String>,
+    pub declined: Option<DeclineCode>,
     /// The score on which it was decided.
     pub credit_score: Option<i64>,
     pub agreement_id: Option<String>,

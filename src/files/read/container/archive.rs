@@ -12,6 +12,7 @@ use zip::unstable::read::ZipIterable;
 use zip::{CompressionMethod, ZipReadOptions};
 
 use super::Packing;
+use crate::domain::intake::code::FileCode;
 use crate::files::read::file_error::FileError;
 
 /// The unpacked bytes of an entry. The checksum is verified at the end.
@@ -106,7 +107,7 @@ fn check_ends(file: &mut (impl Read + Seek)) -> io::Result<()> {
             return Err(refused("has something after its end, such as another file; send the zip alone".to_owned()));
         }
         let message = "is not a complete zip file: its end is missing; it is truncated or damaged, send it again";
-        return Err(FileError::new("FILE_UNREADABLE", message).into_io());
+        return Err(FileError::new(FileCode::Unreadable, message).into_io());
     };
     let (size, start) = (number(end + 12, 4), number(end + 16, 4));
     // Archives of more than 4 GiB have these values elsewhere.
@@ -192,7 +193,7 @@ fn shown(name: &str) -> String {
 }
 
 fn refused(message: String) -> io::Error {
-    FileError::new("FILE_ARCHIVE", message).into_io()
+    FileError::new(FileCode::Archive, message).into_io()
 }
 
 fn broken(why: ZipError) -> io::Error {
@@ -200,7 +201,7 @@ fn broken(why: ZipError) -> io::Error {
         ZipError::Io(why) if why.raw_os_error().is_some() => why,
         why => {
             let message = format!("is not a complete zip file: {why}; it is truncated or damaged, send it again");
-            FileError::new("FILE_UNREADABLE", message).into_io()
+            FileError::new(FileCode::Unreadable, message).into_io()
         }
     }
 }

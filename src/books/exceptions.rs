@@ -55,7 +55,7 @@ pub async fn close(environment: &Environment, today: NaiveDate, which: &str, why
     let standing = exceptions::state(&mut tx, owner, number).await?;
     let standing = standing.with_context(|| unknown(which))?;
     if let Some(day) = standing.resolved_on {
-        bail!("{which} is closed already, since {day}");
+        bail!("{which} was closed on {day}; nothing was changed");
     }
     if standing.waiting.is_some_and(Kind::is_money) {
         bail!(

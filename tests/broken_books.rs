@@ -1,7 +1,7 @@
 //! Each merchant is proved separately. A merchant whose books do not add up is left out of the day's seal and does not
 //! stop the others. The next seal that includes the merchant also covers the missing days.
 
-use crate::support::two_merchants::{assert_caught_up, assert_undisturbed, change, two_merchants};
+use crate::support::two_merchants::{OTHER, assert_caught_up, assert_undisturbed, change, two_merchants};
 use crate::support::{POLICY, Scheme, assert_same, files_below};
 
 /// Changes the books in SQLite directly, without the program.
@@ -166,10 +166,7 @@ fn where_nobodys_books_add_up_nothing_is_sealed() {
 #[test]
 fn what_a_left_out_merchants_bank_was_to_be_asked_for_is_asked_for_once_it_is_sealed() {
     let policy = format!("{POLICY}[version.pay_out]\nafter = 0\n");
-    let scheme = Scheme::shop(&policy).with_customer(&[]);
-    let config = scheme.read("paylater.toml");
-    let other = "[[merchant]]\nid = \"OTHER\"\nname = \"Other\"\npolicy = \"policy.toml\"\n";
-    scheme.write("paylater.toml", format!("{config}{other}"));
+    let scheme = Scheme::shop(&policy).with_customer(&[]).with_merchant("OTHER", OTHER, &[]);
     let orders =
         "order_id,customer_id,amount,currency,ordered_at\nO1,C1,10.00,CNY,2026-03-01\nO2,C1,10.00,CNY,2026-03-01\n";
     scheme.write("inbox/orders-2026-03-01.csv", orders);
@@ -233,7 +230,7 @@ async fn an_order_that_can_not_be_decided_leaves_its_merchant_out_and_stops_nobo
             scheme,
             "UPDATE instalment SET credit_status = 'impossible' WHERE merchant_id = 'SHOP' AND order_id = 'O2'",
             "UPDATE instalment SET credit_status = 'clear' WHERE merchant_id = 'SHOP' AND order_id = 'O2'",
-            "order O2 of SHOP: error occurred while decoding column",
+            "order O2 of SHOP: column credit_status: the store has an unknown credit status",
             ("assess_positions", " SHOP: "),
         )
         .await;
@@ -261,7 +258,7 @@ async fn an_answer_that_no_bank_gives_leaves_its_merchant_out_and_stops_nobody()
             scheme,
             "UPDATE instruction SET answer = 'impossible', settled_on = '2026-03-02' WHERE order_id = 'O1'",
             "UPDATE instruction SET answer = NULL, settled_on = NULL WHERE order_id = 'O1'",
-            "order O1 of SHOP: error occurred while decoding column",
+            "order O1 of SHOP: column answer: the store has an unknown answer",
             ("pay_out_credit", " SHOP: "),
         )
         .await;

@@ -94,16 +94,10 @@ DONE,C1,30.00,CNY,2026-03-01 10:00:00
 
 /// Two merchants with their files of the first days.
 fn two_merchants() -> Scheme {
-    let scheme = Scheme::shop(SHOP);
-    let mut config = scheme.read("paylater.toml");
-    config.push_str("[[merchant]]\nid = \"KIOSK\"\nname = \"Kiosk\"\nname_zh = \"小店\"\npolicy = \"kiosk.toml\"\n");
-    for kind in ["orders", "payments"] {
-        config.push_str(&format!(
-            "[[feed]]\nname = \"kiosk-{kind}\"\nfolder = \"inbox\"\npattern = \"kiosk-{kind}-{{date}}.csv\"\n\
-             kind = \"{kind}\"\nsettle_seconds = 0\nmerchant = \"KIOSK\"\n"
-        ));
-    }
-    scheme.write("paylater.toml", config);
+    let keys = "name = \"Kiosk\"\nname_zh = \"小店\"\npolicy = \"kiosk.toml\"\n";
+    let feeds = ["orders", "payments"].map(|kind| (kind, "inbox", format!("kiosk-{kind}-{{date}}.csv")));
+    let feeds = feeds.each_ref().map(|(kind, folder, pattern)| (*kind, *folder, pattern.as_str()));
+    let scheme = Scheme::shop(SHOP).with_merchant("KIOSK", keys, &feeds);
     scheme.write("kiosk.toml", KIOSK);
     for (name, text) in FILES {
         scheme.write(&format!("inbox/{name}"), text);

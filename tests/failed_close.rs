@@ -139,14 +139,20 @@ fn close_fails(scheme: &Scheme, why: &str) {
     assert!(scheme.run_failing(&["status"], 1).contains("open business date  2026-03-08"));
 }
 
-#[tokio::test]
-async fn a_seal_that_failed_costs_no_mail_of_the_next_day() {
-    let expected = undisturbed("");
+/// A shop on the 9th, whose 8th could not be sealed in the night.
+async fn in_the_morning_after_a_failed_seal() -> Scheme {
     let scheme = shop("wall", "");
     paid(&scheme, 8);
     break_seals(&scheme).await;
     close_fails(&scheme, "no seal today");
     set(&scheme, "2026-03-09T10:00:05+08:00");
+    scheme
+}
+
+#[tokio::test]
+async fn a_seal_that_failed_costs_no_mail_of_the_next_day() {
+    let expected = undisturbed("");
+    let scheme = in_the_morning_after_a_failed_seal().await;
     let daemon = Daemon::start(&scheme);
     let started = Instant::now();
     while mails(&scheme, "09").len() < 4 {
@@ -198,11 +204,7 @@ fn without_a_file_of_payments_only_what_is_overdue_waits() {
 #[tokio::test]
 async fn payments_that_lie_unread_in_the_inbox_are_waited_for() {
     let expected = undisturbed("");
-    let scheme = shop("wall", "");
-    paid(&scheme, 8);
-    break_seals(&scheme).await;
-    close_fails(&scheme, "no seal today");
-    set(&scheme, "2026-03-09T10:00:05+08:00");
+    let scheme = in_the_morning_after_a_failed_seal().await;
     // LATE has paid, but the file with the payment cannot be read yet.
     scheme.write("paid/payments-2026-03-09.csv", format!("{PAYMENTS}P1,LATE,100.00,CNY,2026-03-08 12:00:00\n"));
     scheme.run(&["job", "ingest_files"]);

@@ -2,7 +2,9 @@
 //! not while it is decided what is held back. Its own day is not sealed as if it were whole. Runs the real program.
 
 use crate::support::Scheme;
-use crate::support::two_merchants::{accept_rows, assert_caught_up, assert_undisturbed, refuse_rows, two_merchants};
+use crate::support::two_merchants::{
+    accept_rows, assert_caught_up, assert_undisturbed, on_both_engines, refuse_rows, two_merchants,
+};
 
 /// As `two_merchants`, with a payments file of SHOP expected every day. Those of the 1st, the 4th and the 5th are missing.
 fn expecting() -> Scheme {
@@ -59,10 +61,7 @@ const FROM_THE_3RD: [&str; 3] = ["2026-03-03", "2026-03-04", "2026-03-05"];
 
 #[tokio::test]
 async fn a_row_that_the_store_refuses_fails_the_intake_of_its_merchant_only() {
-    for scheme in [two_merchants(), two_merchants().on_postgres().await] {
-        let whole = two_merchants();
-        whole.close("2026-03-05");
-        scheme.close("2026-03-02");
+    for (scheme, whole) in on_both_engines(two_merchants, "2026-03-02").await {
         refuse_rows(&scheme, "fact", "NEW.order_id = 'O2'").await;
         let reason = "reading payments file";
         assert_sealed_without_shop(&scheme, &whole, "2026-03-03", "ingest_files", reason);
@@ -80,10 +79,7 @@ async fn a_row_that_the_store_refuses_fails_the_intake_of_its_merchant_only() {
 
 #[tokio::test]
 async fn a_folder_that_cannot_be_made_fails_the_intake_of_its_merchant_only() {
-    for scheme in [two_merchants(), two_merchants().on_postgres().await] {
-        let whole = two_merchants();
-        whole.close("2026-03-05");
-        scheme.close("2026-03-02");
+    for (scheme, whole) in on_both_engines(two_merchants, "2026-03-02").await {
         std::fs::rename(scheme.path("run/outbox/payments"), scheme.path("payments-before")).unwrap();
         scheme.write("run/outbox/payments", "a file in the place of a folder");
         assert_sealed_without_shop(&scheme, &whole, "2026-03-03", "ingest_files", "making the folder");
@@ -97,10 +93,7 @@ async fn a_folder_that_cannot_be_made_fails_the_intake_of_its_merchant_only() {
 
 #[tokio::test]
 async fn changed_terms_fail_the_intake_of_their_merchant_only() {
-    for scheme in [own_terms(), own_terms().on_postgres().await] {
-        let whole = own_terms();
-        whole.close("2026-03-05");
-        scheme.close("2026-03-02");
+    for (scheme, whole) in on_both_engines(own_terms, "2026-03-02").await {
         let terms = scheme.read("policy-of-shop.toml");
         scheme.write("policy-of-shop.toml", terms.replace("2026-01-01", "2026-01-02"));
         let reason = "version 2026-01-01 of the policy of SHOP was changed";
@@ -137,10 +130,7 @@ fn a_feed_that_keeps_the_day_open_does_not_for_a_merchant_that_is_left_out() {
 
 #[tokio::test]
 async fn a_watch_that_fails_is_of_its_merchant_only_and_what_it_missed_is_reported_later() {
-    for scheme in [expecting(), expecting().on_postgres().await] {
-        let whole = expecting();
-        whole.close("2026-03-05");
-        scheme.close("2026-03-03");
+    for (scheme, whole) in on_both_engines(expecting, "2026-03-03").await {
         refuse_rows(&scheme, "exception", "NEW.code = 'FILE_MISSING'").await;
         let reason = "SHOP: deciding what is held back for missing files";
         assert_sealed_without_shop(&scheme, &whole, "2026-03-04", "watch_feeds", reason);
@@ -157,10 +147,7 @@ async fn a_watch_that_fails_is_of_its_merchant_only_and_what_it_missed_is_report
 
 #[tokio::test]
 async fn what_is_held_back_is_decided_merchant_by_merchant() {
-    for scheme in [expecting(), expecting().on_postgres().await] {
-        let whole = expecting();
-        whole.close("2026-03-05");
-        scheme.close("2026-03-03");
+    for (scheme, whole) in on_both_engines(expecting, "2026-03-03").await {
         refuse_rows(&scheme, "held_back", "NEW.feed = 'payments'").await;
         let reason = "SHOP: deciding what is held back for missing files";
         assert_sealed_without_shop(&scheme, &whole, "2026-03-04", "close_day", reason);

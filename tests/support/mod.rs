@@ -140,6 +140,21 @@ impl Scheme {
         self.run(&["close", "--through", through])
     }
 
+    /// Adds a merchant with these keys, and its feeds, each with its kind, folder and pattern.
+    pub fn with_merchant(self, id: &str, keys: &str, feeds: &[(&str, &str, &str)]) -> Scheme {
+        let mut config = self.read("paylater.toml");
+        config.push_str(&format!("[[merchant]]\nid = \"{id}\"\n{keys}"));
+        for (kind, folder, pattern) in feeds {
+            config.push_str(&format!(
+                "[[feed]]\nname = \"{}-{kind}\"\nfolder = \"{folder}\"\npattern = \"{pattern}\"\nkind = \"{kind}\"\n\
+                 settle_seconds = 0\nmerchant = \"{id}\"\n",
+                id.to_lowercase()
+            ));
+        }
+        self.write("paylater.toml", config);
+        self
+    }
+
     /// Puts files into the inbox, together with the shop's customer and agreement of 1 March.
     pub fn with_customer(self, files: &[(&str, &str)]) -> Scheme {
         let customer = [("customers-2026-03-01.csv", CUSTOMERS), ("agreements-2026-03-01.csv", AGREEMENTS)];

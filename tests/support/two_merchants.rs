@@ -5,13 +5,13 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
 use crate::support::{POLICY, Scheme};
 
+/// The keys of the second merchant.
+pub const OTHER: &str = "name = \"Other\"\npolicy = \"policy.toml\"\n";
+
 /// Two merchants with the same customer. The tests break the books of SHOP; OTHER has an order to decide every day.
 pub fn two_merchants() -> Scheme {
     let scheme = Scheme::shop(&format!("{POLICY}[version.pay_out]\nafter = 0\n")).with_customer(&[]);
-    let other = "[[merchant]]\nid = \"OTHER\"\nname = \"Other\"\npolicy = \"policy.toml\"\n\
-        [[feed]]\nname = \"other-orders\"\nfolder = \"other\"\npattern = \"orders-{date}.csv\"\nkind = \"orders\"\n\
-        settle_seconds = 0\nmerchant = \"OTHER\"\n";
-    scheme.write("paylater.toml", scheme.read("paylater.toml") + other);
+    let scheme = scheme.with_merchant("OTHER", OTHER, &[("orders", "other", "orders-{date}.csv")]);
     std::fs::create_dir(scheme.path("other")).unwrap();
     let agreements = "agreement_id,customer_id,merchant_id,status,changed_at,score_authorised\n\
         A1,C1,SHOP,open,2026-02-01,true\nA2,C1,OTHER,open,2026-02-01,true\n";
@@ -33,6 +33,16 @@ pub fn two_merchants() -> Scheme {
         "transaction_id,order_id,event,amount,currency,occurred_at\nT9,O3,payment,2.00,CNY,2026-03-03 10:00:00\n";
     scheme.write("inbox/bills-2026-03-03.csv", bill);
     scheme
+}
+
+/// Returns the scheme on each engine, closed through a day, and beside it the same scheme whose days nothing breaks.
+pub async fn on_both_engines(scheme: fn() -> Scheme, through: &str) -> [(Scheme, Scheme); 2] {
+    [scheme(), scheme().on_postgres().await].map(|broken| {
+        let whole = scheme();
+        whole.close("2026-03-05");
+        broken.close(through);
+        (broken, whole)
+    })
 }
 
 /// Changes the books directly, without the program, on either engine. Can also change rows that triggers protect.

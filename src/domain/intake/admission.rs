@@ -21,8 +21,8 @@ use crate::domain::words::count;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     #[error(
-        "dated {on}, but order {order_id} was placed on {ordered_on}; the policy takes what is dated at most {days} day(s) \
-         before the order"
+        "dated {on}, but order {order_id} was placed on {ordered_on}; the policy takes what is dated at most {} before the order",
+        count(*days, "day")
     )]
     BeforeOrder { on: NaiveDate, order_id: String, ordered_on: NaiveDate, days: i64 },
     #[error("refunded {} after the clock day {clock_on}; the policy takes refunds for {}", count(*days, "day"), count(*window, "day"))]
@@ -44,7 +44,8 @@ pub enum Refusal {
     )]
     ExtensionNotNeeded { asked_on: NaiveDate },
     #[error(
-        "with {days} more the due date stays {due_on}, since it is moved to a business day before; ask for more days"
+        "with {} more, the due date would still be {due_on}, because it is moved back to a business day; ask for more days",
+        count(*days, "day")
     )]
     ExtensionNoEffect { days: i64, due_on: NaiveDate },
     #[error("the policy allows {}, and the order has had all of them", count(*times, "extension"))]

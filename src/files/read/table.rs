@@ -11,6 +11,7 @@ use super::encoding::{self, Malformed, Script};
 use super::file_error::FileError;
 use super::row_splitter::{BadQuotes, Fault, RowSplitter, Signs, Width};
 use crate::domain::intake::code::FileCode;
+use crate::domain::words::noun_for;
 use crate::files::profile::mapping::Mapping;
 use crate::files::profile::totals::Audit;
 use crate::files::profile::{Header, Profile};
@@ -179,7 +180,8 @@ impl Table {
                 FileCode::ColumnMissing,
                 format!(
                     "none of the first {BEFORE_HEADER} lines is the header that the profile {name} looks for; nearest is line {line}, \
-                     which lacks the column(s) {}",
+                     which lacks the {} {}",
+                    noun_for(missing.len(), "column"),
                     missing.join(", ")
                 ),
             ),
@@ -406,7 +408,8 @@ fn lacks(header: &[String], kind: Kind, missing: &[String], needed: usize) -> Fi
     } else {
         "no line with any of these columns was found where the header should be".to_owned()
     };
-    let message = format!("a file of {} needs the column(s) {}; {found}", kind.name(), missing.join(", "));
+    let columns = noun_for(missing.len(), "column");
+    let message = format!("a file of {} needs the {columns} {}; {found}", kind.name(), missing.join(", "));
     FileError::new(FileCode::ColumnMissing, &message)
 }
 

@@ -22,6 +22,7 @@ mod output;
 mod pause;
 mod run;
 mod runs;
+mod shells;
 mod status;
 mod table;
 mod verify;
@@ -99,6 +100,11 @@ enum Command {
     Init(init::Init),
     /// Generate an invented scheme of any size from a seed, to try paylater out or to measure it.
     Generate(generate::Generate),
+    /// Print a shell's completion script for paylater.
+    Completions(shells::Completions),
+    /// Write manual pages: one for paylater and one for each command.
+    #[command(hide = true)]
+    Man(shells::Man),
 }
 
 /// How a command ended.
@@ -162,6 +168,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Ending> {
         Command::Journal(command) => command.run(&at).await,
         Command::Init(command) => command.run(at.json),
         Command::Generate(command) => command.run(at.json).map(|()| Ending::Done),
+        Command::Completions(command) => command.run(at.json),
+        Command::Man(command) => command.run(at.json),
     }
 }
 

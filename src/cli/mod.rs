@@ -1,6 +1,7 @@
 //! The command line. Each command has one file: it opens the scheme, calls a job or loads a view, and prints the
 //! result.
 
+mod alerts;
 mod check;
 mod check_file;
 mod close;
@@ -73,6 +74,8 @@ enum Command {
     Job(job::JobCommand),
     /// Show the business date, last and next runs, files, mails and exceptions.
     Status(status::Status),
+    /// List alerts that are open, and who gets them; send each receiver a test.
+    Alerts(alerts::AlertsCommand),
     /// List runs of jobs; show one: what it did, why it failed, or why it did nothing.
     Runs(runs::Runs),
     /// Stop the daemon from running a job until it is resumed.
@@ -154,6 +157,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Ending> {
         Command::Console(command) => command.run(&at).await,
         Command::Job(command) => command.run(&at).await,
         Command::Status(command) => command.run(&at).await,
+        Command::Alerts(command) => command.run(&at).await,
         Command::Runs(command) => command.run(&at).await,
         Command::Pause(command) => command.run(&at).await,
         Command::Resume(command) => command.run(&at).await,

@@ -29,6 +29,16 @@ pub struct At {
     pub wait: Duration,
 }
 
+impl AtWork {
+    /// Gives the lanes back. The books can still be read.
+    pub async fn give_back(self) -> Environment {
+        let store = self.environment.store.without_lanes();
+        let environment = self.environment.with_store(store);
+        self.environment.store.give_back().await;
+        environment
+    }
+}
+
 /// The least time for an attempt to take a lane.
 const SHORTEST_ATTEMPT: Duration = Duration::from_secs(2);
 

@@ -13,6 +13,7 @@ mod fact_columns;
 mod pools;
 mod trouble;
 
+pub mod alerts;
 pub mod arrivals;
 
 pub mod bills;

@@ -14,7 +14,9 @@
 //! `CONTRIBUTING.md` has the map of the house. Nothing points up: `domain` < `files`, `store`, `mail` < `scheme` < `books` <
 //! `jobs` < `runner`, `views` < `console` < `cli`; `config` is beside `cli`.
 
+pub mod alerts;
 pub mod books;
+pub mod calls;
 pub mod cli;
 pub mod clock;
 pub mod config;

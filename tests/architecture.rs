@@ -13,6 +13,7 @@ use sqlx::{Connection, PgConnection};
 const ROOMS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("clock", &[]),
+    ("calls", &[]),
     ("files", &["domain"]),
     ("store", &["domain"]),
     ("mail", &["domain"]),
@@ -20,14 +21,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("config", &["domain", "files", "scheme"]),
     ("books", &["clock", "domain", "files", "mail", "scheme", "store"]),
     ("jobs", &["books", "clock", "domain", "files", "mail", "scheme", "store"]),
-    ("runner", &["books", "clock", "domain", "jobs", "scheme", "store"]),
+    ("runner", &["books", "calls", "clock", "domain", "jobs", "scheme", "store"]),
     ("views", &["books", "clock", "config", "domain", "files", "jobs", "scheme", "store"]),
+    ("alerts", &["books", "calls", "clock", "domain", "mail", "scheme", "store", "views"]),
     ("console", &["books", "clock", "domain", "scheme", "store", "views"]),
     (
         "cli",
         &[
-            "books", "clock", "config", "console", "domain", "files", "jobs", "mail", "runner", "scheme", "store",
-            "views",
+            "alerts", "books", "clock", "config", "console", "domain", "files", "jobs", "mail", "runner", "scheme",
+            "store", "views",
         ],
     ),
 ];
@@ -117,7 +119,11 @@ fn what_belongs_in_one_place_is_only_there() {
         ("tokio_cron_scheduler::", &["runner"]),
         ("object_store::", &["files"]),
         ("russh_sftp::", &["files"]),
-        ("async fn", &["files", "store", "mail", "books", "jobs", "runner", "views", "console", "cli"]),
+        ("reqwest::", &["calls"]),
+        (
+            "async fn",
+            &["alerts", "calls", "files", "store", "mail", "books", "jobs", "runner", "views", "console", "cli"],
+        ),
         ("f64", &[]),
         ("f32", &[]),
         (".unwrap()", &[]),

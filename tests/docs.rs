@@ -156,6 +156,15 @@ fn the_runbook_has_every_exception_and_every_alert() {
 }
 
 #[test]
+fn alerts_say_what_to_do_in_the_runbooks_words() {
+    let page = read("docs/runbook.md");
+    for code in TroubleCode::ALL {
+        let row = format!("| `{}` | {} |", code.name(), code.remedy());
+        assert!(page.contains(&row), "docs/runbook.md has no row that begins: {row}");
+    }
+}
+
+#[test]
 fn every_report_column_is_described_in_its_place() {
     let page = read("docs/file-formats.md");
     for report in [

@@ -2,6 +2,8 @@
 
 mod support;
 
+#[cfg(feature = "remote")]
+mod alerts;
 mod architecture;
 mod before_order;
 mod booking_days;

@@ -13,10 +13,10 @@ use crate::support::smtp::SmtpServer;
 use crate::support::{POLICY, Scheme};
 
 /// A daemon whose log can be read when it has ended.
-struct Daemon(Option<Child>);
+pub struct Daemon(Option<Child>);
 
 impl Daemon {
-    fn start(scheme: &Scheme) -> Daemon {
+    pub fn start(scheme: &Scheme) -> Daemon {
         let log = fs::File::create(scheme.path("log")).unwrap();
         Daemon(Some(scheme.command(&["run"]).stdout(Stdio::null()).stderr(log).spawn().unwrap()))
     }
@@ -31,7 +31,7 @@ impl Daemon {
         self.0.take().unwrap().wait().unwrap().code()
     }
 
-    fn stop(&mut self) {
+    pub fn stop(&mut self) {
         self.signal("TERM");
         assert_eq!(self.wait(), Some(0));
     }
@@ -46,7 +46,7 @@ impl Drop for Daemon {
     }
 }
 
-fn wait_for(what: &str, scheme: &Scheme, mut is_there: impl FnMut() -> bool) {
+pub fn wait_for(what: &str, scheme: &Scheme, mut is_there: impl FnMut() -> bool) {
     let started = Instant::now();
     while !is_there() {
         let mut log = String::new();
@@ -63,7 +63,7 @@ fn logged(scheme: &Scheme, words: &str) {
 }
 
 /// Gives the scheme job files of its own: each with its times and further keys.
-fn jobs(scheme: &Scheme, files: &[(&str, &str, &str)]) {
+pub fn jobs(scheme: &Scheme, files: &[(&str, &str, &str)]) {
     fs::create_dir_all(scheme.path("jobs")).unwrap();
     let never = "0 0 0 1 1 *";
     for name in ["ingest_files", "watch_feeds", "send_reminders", "close_day", "write_reconciliation"] {
@@ -79,7 +79,7 @@ fn jobs(scheme: &Scheme, files: &[(&str, &str, &str)]) {
     }
 }
 
-const EVERY_SECOND: &str = "* * * * * *";
+pub const EVERY_SECOND: &str = "* * * * * *";
 const NEXT_TO_NEVER: &str = "0 0 0 1 1 *";
 
 fn sealed(scheme: &Scheme, day: &str) -> bool {

@@ -97,6 +97,8 @@ fn every_command_prints_what_its_schema_says() {
     assert_eq!((&status["begun"], &status["last_sealed"]["business_date"]), (&true.into(), &"2026-03-20".into()));
     let check = printed.documents_of_status("view-status-check", &["status", "--check"], 1);
     assert_eq!((&check[0]["ok"], &check[0]["last_sealed"]), (&false.into(), &"2026-03-20".into()));
+    let alerts = printed.document("view-alerts", &["alerts"]);
+    assert_eq!((&alerts["alerts"], &alerts["receivers"]), (&json!([]), &json!([])));
     let files = printed.document("view-files", &["files", "--all"]);
     let has = |outcome: &str| {
         let files = files["files"].as_array().unwrap().iter();
@@ -181,7 +183,8 @@ fn every_command_prints_what_its_schema_says() {
     let commands: BTreeSet<&str> = VIEWS.iter().filter_map(|view| view.command.split(' ').next()).collect();
     for command in commands_of_help(&scheme.run(&["--help"])) {
         assert!(
-            commands.contains(command.as_str()) || ["run", "console", "help"].contains(&command.as_str()),
+            commands.contains(command.as_str())
+                || ["run", "console", "completions", "help"].contains(&command.as_str()),
             "{command}"
         );
     }

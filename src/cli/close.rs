@@ -3,12 +3,14 @@
 use anyhow::{Result, anyhow};
 use chrono::NaiveDate;
 
+use super::alerts::Told;
 use super::open::At;
 use super::status::listed;
 use super::table::print_box;
 use super::{Ending, Misconfigured, json, say};
 use crate::clock;
 use crate::domain::words::count;
+use crate::jobs::Job;
 use crate::runner::business_day;
 use crate::scheme::Clock;
 use crate::store::Lane;
@@ -37,11 +39,14 @@ impl Close {
             );
             return Err(Misconfigured(why).into());
         }
+        let told = Told::begin(&work.environment, Some(Job::CloseDay));
         let closed = business_day::close_through(&work.environment, self.through).await;
         work.progress.finish();
+        let environment = work.give_back().await;
+        told.end(closed.is_ok()).await;
         let days = closed?;
-        let mut tx = work.environment.store.read().await?;
-        let closed = ClosedDays::load(&mut tx, &work.environment, &days).await?;
+        let mut tx = environment.store.read().await?;
+        let closed = ClosedDays::load(&mut tx, &environment, &days).await?;
         drop(tx);
         if at.json {
             json::print(&closed)?;
@@ -52,7 +57,7 @@ impl Close {
             print(&closed);
             print_next(at, closed.example.as_ref());
         }
-        work.environment.store.close().await;
+        environment.store.close().await;
         Ok(Ending::Done)
     }
 }

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 
+use super::alerts::Told;
 use super::open::At;
 use super::table::show;
 use super::{Ending, Misconfigured, json, say};
@@ -56,11 +57,16 @@ impl JobCommand {
         let work = at.work(&[job.lane()], job.name()).await?;
         let slices = self.slices(job, &work.environment.scheme).map_err(Misconfigured)?;
         let today = work.environment.business_date().await?;
+        // A merchant's part is not the job's work.
+        let whole = self.merchant.is_none().then_some(job);
+        let told = Told::begin(&work.environment, whole);
         let done = match (&self.merchant, slices.as_slice()) {
             (Some(_), [slice]) => business_day::run_now_for(&work.environment, job, *slice, today).await,
             _ => business_day::run_now(&work.environment, job, today).await,
         };
         work.progress.finish();
+        let environment = work.give_back().await;
+        told.end(done.is_ok()).await;
         let done = done?;
         if at.json {
             json::print(JobResult::done(job, today, &done).of(self.merchant))?;
@@ -69,7 +75,7 @@ impl JobCommand {
         } else {
             show!("{} for {today}{whose}: {done}", job.name());
         }
-        work.environment.store.close().await;
+        environment.store.close().await;
         Ok(Ending::Done)
     }
 

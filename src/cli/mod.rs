@@ -1,6 +1,7 @@
 //! The command line. Each command has one file: it opens the scheme, calls a job or loads a view, and prints the
 //! result.
 
+mod alerts;
 mod check;
 mod check_file;
 mod close;
@@ -22,6 +23,7 @@ mod output;
 mod pause;
 mod run;
 mod runs;
+mod shells;
 mod status;
 mod table;
 mod verify;
@@ -74,6 +76,8 @@ enum Command {
     Job(job::JobCommand),
     /// Show the business date, last and next runs, files, mails and exceptions.
     Status(status::Status),
+    /// List alerts that are open, and who gets them; send each receiver a test.
+    Alerts(alerts::AlertsCommand),
     /// List runs of jobs; show one: what it did, why it failed, or why it did nothing.
     Runs(runs::Runs),
     /// Stop the daemon from running a job until it is resumed.
@@ -101,6 +105,11 @@ enum Command {
     Init(init::Init),
     /// Generate an invented scheme of any size from a seed, to try paylater out or to measure it.
     Generate(generate::Generate),
+    /// Print a shell's completion script for paylater.
+    Completions(shells::Completions),
+    /// Write manual pages: one for paylater and one for each command.
+    #[command(hide = true)]
+    Man(shells::Man),
 }
 
 /// How a command ended.
@@ -151,6 +160,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Ending> {
         Command::Console(command) => command.run(&at).await,
         Command::Job(command) => command.run(&at).await,
         Command::Status(command) => command.run(&at).await,
+        Command::Alerts(command) => command.run(&at).await,
         Command::Runs(command) => command.run(&at).await,
         Command::Pause(command) => command.run(&at).await,
         Command::Resume(command) => command.run(&at).await,
@@ -165,6 +175,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Ending> {
         Command::Journal(command) => command.run(&at).await,
         Command::Init(command) => command.run(at.json),
         Command::Generate(command) => command.run(at.json).map(|()| Ending::Done),
+        Command::Completions(command) => command.run(at.json),
+        Command::Man(command) => command.run(at.json),
     }
 }
 

@@ -29,6 +29,16 @@ pub struct At {
     pub wait: Duration,
 }
 
+impl AtWork {
+    /// Gives the lanes back. The books can still be read.
+    pub async fn give_back(self) -> Environment {
+        let store = self.environment.store.without_lanes();
+        let environment = self.environment.with_store(store);
+        self.environment.store.give_back().await;
+        environment
+    }
+}
+
 /// The configuration file that commands find in the current folder.
 const CONFIG_HERE: &str = "paylater.toml";
 

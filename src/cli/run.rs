@@ -3,7 +3,7 @@
 use anyhow::{Result, anyhow};
 
 use super::open::{At, reloaded};
-use super::{Ending, Misconfigured, console};
+use super::{Ending, Misconfigured, alerts, console};
 use crate::runner::daemon;
 
 #[derive(clap::Args)]
@@ -18,7 +18,14 @@ impl Run {
         let work = at.serve().await?;
         let environment = work.environment.clone();
         let console = console::beside(at, &environment.scheme).await?;
-        let ended = daemon::run(environment.clone(), || reloaded(at, &environment)).await;
+        let alerts = alerts::Beside::begin(&environment)?;
+        let reload = || {
+            let environment = reloaded(at, &environment)?;
+            alerts.reload(&environment)?;
+            Ok(environment)
+        };
+        let ended = daemon::run(environment.clone(), reload).await;
+        drop(alerts);
         console.stop().await;
         ended?;
         work.progress.finish();

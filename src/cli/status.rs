@@ -115,6 +115,11 @@ fn print(status: &status::Status, environment: &Environment) {
         let whose = failed.merchant_id.as_deref().unwrap_or("the scheme");
         field("files not taken in", format!("{whose}: since {}: {}", failed.since, failed.reason));
     }
+    for silent in &status.silent_receivers {
+        let since = silent.silent_since.map(time).unwrap_or_default();
+        let why = silent.reason.as_deref().unwrap_or_default();
+        field("alerts not taken", format!("{}: since {since}: {why}", silent.receiver));
+    }
     if let Some(clock) = &status.clock {
         let (at, outcome) = (clock.finished_at.map(time), clock.outcome.as_deref());
         field("clock", format!("{}: {}", at.unwrap_or_default(), outcome.unwrap_or_default()));

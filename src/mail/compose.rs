@@ -22,7 +22,7 @@ use crate::domain::money::Currency;
 /// Longer names and items are shortened in mails: readers need to recognise them, not to see them in full.
 const LONGEST_NAME: usize = 60;
 const LONGEST_ITEM: usize = 120;
-const LONGEST_SUBJECT: usize = 150;
+pub(super) const LONGEST_SUBJECT: usize = 150;
 
 /// A letter to one customer on one day.
 #[derive(Clone, PartialEq, Eq)]
@@ -93,6 +93,11 @@ pub struct Mail {
 }
 
 impl Mail {
+    /// A mail without HTML.
+    pub(super) fn of_text(message_id: String, subject: String, text: String, message: Message) -> Mail {
+        Mail { message_id, subject, text, html: String::new(), message }
+    }
+
     /// The bytes of the message.
     pub fn bytes(&self) -> Vec<u8> {
         self.message.formatted()
@@ -235,7 +240,7 @@ fn sum(language: Language, lines: &[&Line]) -> String {
 
 /// Cleans a text: one line, at most `longest` characters, without control characters (a line break in a display name would
 /// start a header) and without characters that change the direction of writing.
-fn cleaned(text: &str, longest: usize) -> String {
+pub(super) fn cleaned(text: &str, longest: usize) -> String {
     let turns_direction = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let breaks_line = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}');
     let text: String = text.chars().filter(|c| !turns_direction(*c)).collect();
@@ -250,7 +255,7 @@ fn cleaned(text: &str, longest: usize) -> String {
     cut + "…"
 }
 
-fn mailbox(name: &str, address: &str) -> Option<Mailbox> {
+pub(super) fn mailbox(name: &str, address: &str) -> Option<Mailbox> {
     let address = address.trim();
     if address.contains(|c: char| c.is_control() || c.is_whitespace()) {
         return None;
@@ -261,7 +266,7 @@ fn mailbox(name: &str, address: &str) -> Option<Mailbox> {
 }
 
 /// A message id is used in a header and as a file name, so only characters that are safe in both are allowed.
-fn is_message_id(id: &str) -> bool {
+pub(super) fn is_message_id(id: &str) -> bool {
     let plain = |part: &str| {
         !part.is_empty()
             && !part.starts_with('.')
@@ -286,7 +291,7 @@ fn part(content_type: ContentType, language: Language, text: &str) -> SinglePart
 }
 
 /// The time for the date header, which allows the years 1970 to 9999.
-fn date_header(at: DateTime<Utc>) -> SystemTime {
+pub(super) fn date_header(at: DateTime<Utc>) -> SystemTime {
     let seconds = at.timestamp().clamp(0, 253_402_300_799);
     SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds.unsigned_abs())
 }

@@ -6,6 +6,7 @@
 
 pub mod compose;
 pub mod language;
+pub mod notice;
 mod send_error;
 mod smtp;
 mod templates;

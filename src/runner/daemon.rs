@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
 use tokio_cron_scheduler::{Job as Heartbeat, JobScheduler};
 
+use super::pings::{Calls, Pings, SignsOfLife};
 use super::plan::{self, hindrance};
 use super::signals::{self, Request};
 use super::wall_clock::Watch;
@@ -41,6 +42,9 @@ const LOCK_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 
 /// The longest wait between two attempts to reach a store that is away.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// How long the last pings may take when the daemon ends.
+const PINGS_WITHIN: Duration = Duration::from_secs(5);
 
 /// How often the daemon records a sign of life.
 pub const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
@@ -73,6 +77,9 @@ pub async fn run(environment: Environment, reload: impl Fn() -> Result<Environme
             None => tokio::select! {
                 request = requests.recv() => request,
                 beaten = daemon.beat() => {
+                    if beaten.is_err() {
+                        daemon.say_it_fails().await;
+                    }
                     beaten?;
                     supervisor::alive(&daemon.in_words());
                     None
@@ -126,6 +133,9 @@ struct Daemon {
     cut_off: watch::Sender<bool>,
     seen: Option<Instant>,
     away: Option<Away>,
+    pings: Pings,
+    calls: Calls,
+    signs_of_life: SignsOfLife,
 }
 
 /// The store could not be reached.
@@ -148,6 +158,8 @@ impl Daemon {
         let scheme = &environment.scheme;
         let store = Store::place(&scheme.store_url, scheme.home.path())?;
         tracing::info!(version, node = environment.node, scheme = scheme.name, store, day = %today, "running");
+        let mut calls = Calls::default();
+        let pings = calls.begin(&scheme.pings, &environment.store);
         Ok(Daemon {
             environment,
             watch,
@@ -157,6 +169,9 @@ impl Daemon {
             cut_off: watch::Sender::new(false),
             seen: None,
             away: None,
+            pings,
+            calls,
+            signs_of_life: SignsOfLife::default(),
         })
     }
 
@@ -191,7 +206,9 @@ impl Daemon {
         }
         let now = clock::now();
         self.plan(today, now).await?;
-        self.begin_runs(now).await
+        self.begin_runs(now).await?;
+        self.signs_of_life.works(&self.pings);
+        Ok(())
     }
 
     /// Takes the daemon's lock again if it was lost with its connection.
@@ -342,14 +359,14 @@ impl Daemon {
         // Another process may have closed the day until this one got the lane.
         let today = environment.business_date().await?;
         let (file, schedule, run) = (file.clone(), schedule.clone(), run.clone());
-        let mut cut_off = self.cut_off.subscribe();
+        let (mut cut_off, pings) = (self.cut_off.subscribe(), self.pings.clone());
         // Deciding a chunk of orders takes a processor for a while, so each run has a thread of its own.
         let runtime = tokio::runtime::Handle::current();
         let task = self.under_way.spawn_blocking(move || {
             runtime.block_on(async move {
                 let work = work_of(&environment, &file, job, today, now);
                 let ended = tokio::select! {
-                    ended = run::run_planned(&environment, &run, &schedule, today, work) => ended,
+                    ended = run::run_planned(&environment, &pings, &run, &schedule, today, work) => ended,
                     _ = cut_off.wait_for(|is_cut_off| *is_cut_off) => Ok(None),
                 };
                 environment.store.give_back().await;
@@ -374,6 +391,13 @@ impl Daemon {
         }
     }
 
+    /// Tells the daemon's ping that it ends with an error.
+    async fn say_it_fails(&mut self) {
+        SignsOfLife::fails(&self.pings);
+        self.pings = Pings::default();
+        std::mem::take(&mut self.calls).finish(PINGS_WITHIN).await;
+    }
+
     /// What it is doing, in words.
     fn in_words(&self) -> String {
         if self.away.is_some() {
@@ -388,6 +412,8 @@ impl Daemon {
     fn reload(&mut self, loaded: Result<Environment>) {
         match loaded {
             Ok(environment) => {
+                // Runs under way keep the old pings, and end them.
+                self.pings = self.calls.begin(&environment.scheme.pings, &environment.store);
                 self.environment = environment;
                 tracing::info!("the configuration was read again and is in force; runs under way end with the old one");
             }
@@ -423,6 +449,8 @@ impl Daemon {
             nodes::stopped(&mut tx, &self.environment.node, clock::now()).await?;
             tx.commit().await
         };
+        drop(self.pings);
+        self.calls.finish(PINGS_WITHIN).await;
         // A store that is away or frozen must not keep the daemon from stopping.
         match tokio::time::timeout(Duration::from_secs(2), farewell).await {
             Ok(Err(why)) => tracing::warn!(why = format!("{why:#}"), "the stop could not be recorded"),

@@ -3,6 +3,7 @@
 
 pub mod business_day;
 pub mod daemon;
+pub mod pings;
 mod plan;
 mod plausible;
 mod run;

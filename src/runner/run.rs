@@ -6,6 +6,7 @@ use anyhow::{Result, anyhow};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use tracing::Instrument;
 
+use super::pings::Pings;
 use super::slices::{ClosedBut, Shortcomings};
 use crate::books::done::Done;
 use crate::books::environment::{Environment, Stopped};
@@ -75,6 +76,7 @@ pub async fn run(environment: &Environment, run: Run, work: impl Future<Output =
 /// longer due. The outer error is from the store, the inner error from the work.
 pub async fn run_planned(
     environment: &Environment,
+    pings: &Pings,
     planned: &RunRow,
     schedule: &Schedule,
     today: NaiveDate,
@@ -86,6 +88,8 @@ pub async fn run_planned(
     if !begun {
         return Ok(None);
     }
+    let job = Job::parse(&planned.job);
+    job.into_iter().for_each(|job| pings.began(job));
     let span = tracing::info_span!("run", no = planned.run_no, job = planned.job, day = %today);
     let done = within(schedule.time_limit, work).instrument(span.clone()).await.map_err(in_words);
     let mut tx = environment.store.write().await?;
@@ -95,6 +99,11 @@ pub async fn run_planned(
         runs::add(&mut tx, &next_attempt(planned, today, clock::now() + wait)).await?;
     }
     tx.commit().await?;
+    let is_early = wait.is_some() && schedule.retries.waited(planned.attempt) < environment.scheme.alerts.patience;
+    let is_cut_off = done.as_ref().is_err_and(|why| why.is::<Stopped>());
+    if !is_early && !is_cut_off {
+        job.into_iter().for_each(|job| pings.ended(job, done.is_ok()));
+    }
     span.in_scope(|| {
         log(&done);
         if let Some(wait) = wait {

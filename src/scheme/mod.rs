@@ -1,6 +1,7 @@
 //! The model of a scheme that jobs work with: merchants with their terms, feeds, mail, and when jobs run. Deliberately
 //! absent: the file format, which `config` reads, and everything that the books record.
 
+pub mod alerts;
 pub mod console;
 mod feed;
 mod home;
@@ -22,6 +23,7 @@ use serde::Deserialize;
 use crate::domain::terms::reference_rate::RateTable;
 use crate::files::remote::RemoteFolder;
 
+pub use alerts::Alerts;
 pub use console::Console;
 pub use feed::{Afterwards, Bill, Feed, Inbox, Unreachable, WhenMissing};
 pub use home::Home;
@@ -69,6 +71,10 @@ pub struct Scheme {
     pub console: Console,
     /// Whether the daemon serves the console too: there is a `[console]`.
     pub console_beside_daemon: bool,
+    /// Who hears that something is wrong.
+    pub alerts: Alerts,
+    /// URLs that hear of each run of a job, and that the daemon works.
+    pub pings: Vec<alerts::Ping>,
 }
 
 /// What "now" is.

@@ -87,11 +87,19 @@ impl Times {
     }
 }
 
+/// Waits are summed for this many attempts at most; by then, they are longer than any patience.
+const MOST_SUMMED: i64 = 1_000;
+
 impl Retries {
     /// Returns the wait after an attempt (1, 2, …) that failed.
     pub fn wait_after(&self, attempt: i64) -> Duration {
         let doublings = u32::try_from(attempt - 1).unwrap_or(0).min(20);
         self.first_wait.saturating_mul(1 << doublings).min(self.longest_wait)
+    }
+
+    /// Returns how long earlier attempts made this one (1, 2, …) wait.
+    pub fn waited(&self, attempt: i64) -> Duration {
+        (1..attempt.min(MOST_SUMMED)).map(|earlier| self.wait_after(earlier)).sum()
     }
 }
 

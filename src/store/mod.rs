@@ -14,6 +14,7 @@ mod impossible;
 mod pools;
 mod trouble;
 
+pub mod alerts;
 pub mod arrivals;
 
 pub mod bills;

@@ -108,6 +108,11 @@ impl Store {
         }
     }
 
+    /// The same store for what is not work on the books, such as alerts.
+    pub fn without_lanes(&self) -> Store {
+        Store { pools: self.pools.clone(), access: Access::Shared, turn: Arc::clone(&self.turn) }
+    }
+
     /// Gives the lanes back.
     pub async fn give_back(self) {
         if let Access::Lanes(fence) = self.access

@@ -252,6 +252,26 @@ pub async fn latest(tx: &mut Tx, job: &str, now: DateTime<Utc>) -> Result<Option
     Ok(None)
 }
 
+/// The run of a job that ended last, whoever asked for it. A run that was cut off does not count: it says nothing about the job.
+pub async fn last_ended(tx: &mut Tx, job: &str, now: DateTime<Utc>) -> Result<Option<RunRow>> {
+    for (condition, order) in [
+        ("finished_at <= $2", "finished_at DESC, run_no DESC"),
+        // Begun by a clock that was ahead.
+        ("started_at > $2", "started_at DESC, run_no DESC"),
+    ] {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM run WHERE job = $1 AND {condition} AND status IN ('done', 'failed')
+             ORDER BY {order} LIMIT 1"
+        );
+        let sql = sqlx::AssertSqlSafe(sql);
+        let row: Option<RunRow> = on_engine!(tx, |c| sqlx::query_as(sql).bind(job).bind(now).fetch_optional(c).await?);
+        if row.is_some() {
+            return Ok(row);
+        }
+    }
+    Ok(None)
+}
+
 /// The run of a job that was recorded last, whatever the clock showed.
 pub async fn last_recorded(tx: &mut Tx, job: &str) -> Result<Option<RunRow>> {
     let sql = format!("SELECT {COLUMNS} FROM run WHERE job = $1 ORDER BY run_no DESC LIMIT 1");

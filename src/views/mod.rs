@@ -4,6 +4,7 @@
 //! Nothing here prints or knows a terminal. A field keeps its name and meaning while [`VERSION`] stays the same; fields
 //! can be added. Amounts are [`Amount`]s. Statuses and codes have the spelling of the store.
 
+pub mod alerts;
 mod amount;
 pub mod bank_plans;
 pub mod check;

@@ -5,6 +5,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Value as Json, json};
 
 use super::Document;
+use super::alerts::AlertList;
 use super::check::ConfigCheck;
 use super::closed_days::ClosedDays;
 use super::correction::CorrectionResult;
@@ -35,6 +36,7 @@ pub struct View {
 }
 
 pub const VIEWS: &[View] = &[
+    View { name: "view-alerts", command: "alerts", schema: of::<AlertList> },
     View { name: "view-backfill", command: "backfill", schema: of::<Backfill> },
     View { name: "view-check", command: "check", schema: of::<ConfigCheck> },
     View { name: "view-check-file", command: "check --file", schema: of::<FileCheck> },

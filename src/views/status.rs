@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::alerts::{self, ReceiverState};
 use super::exceptions::Exception;
 use super::files::{File, RowCounts};
 use super::runs::{self, Daemon, JobRuns, Run};
@@ -45,6 +46,8 @@ pub struct Status {
     pub held_back: Vec<HeldBack>,
     /// Whose files could not be taken in at the last run. The close leaves these merchants out of the seal.
     pub failed_intakes: Vec<FailedIntake>,
+    /// Receivers of alerts and pings that did not take what they were sent last.
+    pub silent_receivers: Vec<ReceiverState>,
     /// What the daemon last found wrong with the wall clock.
     pub clock: Option<Run>,
     /// The daemon that was seen last; null if none ever ran.
@@ -138,6 +141,7 @@ impl Status {
             urgent_exceptions: urgent.into_iter().map(|row| Exception::of(row, today)).collect(),
             held_back: if days.is_some() { held_back(tx, environment, today).await? } else { Vec::new() },
             failed_intakes: failed_intakes::all(tx).await?.into_iter().map(FailedIntake::from).collect(),
+            silent_receivers: silent_receivers(tx, environment).await?,
             clock: runs::last_change_of_clock(tx).await?,
             daemon: Daemon::load(tx, &environment.store).await?,
             jobs: runs::of_jobs(tx, environment).await?,
@@ -163,6 +167,12 @@ impl From<scheme::SealedDay> for SealedDay {
         let scheme::SealedDay { business_date, sequence, seal, published, .. } = day;
         SealedDay { business_date, sequence, seal, published }
     }
+}
+
+async fn silent_receivers(tx: &mut Tx, environment: &Environment) -> Result<Vec<ReceiverState>> {
+    let mut receivers = alerts::receivers(tx, &environment.scheme).await?;
+    receivers.retain(|receiver| receiver.silent_since.is_some());
+    Ok(receivers)
 }
 
 async fn without_answer(tx: &mut Tx, environment: &Environment) -> Result<Tally> {

@@ -14,6 +14,8 @@ pub mod imports;
 pub mod postgres;
 pub mod random_orders;
 #[cfg(feature = "remote")]
+pub mod receiver;
+#[cfg(feature = "remote")]
 pub mod s3;
 #[cfg(feature = "remote")]
 pub mod sftp;

@@ -1,5 +1,6 @@
 //! `paylater.toml`: its keys, and whether they are consistent. Other modules read the files that it names.
 
+mod alerts;
 mod bill;
 mod console;
 mod expected;
@@ -19,6 +20,7 @@ use chrono_tz::Tz;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use self::alerts::{RawAlerts, RawPing};
 use self::console::RawConsole;
 use self::feed::{OfScheme, RawFeed};
 use self::mail::RawMail;
@@ -30,7 +32,7 @@ use super::reference_rates::{Rates, RawLegal, RawTable};
 use super::toml::{Rules, in_days, is_name, time_zone, without_detours};
 use crate::files::profile::Profile;
 use crate::files::read::container::Limits;
-use crate::scheme::{Clock, Home, JobFile, Merchant, Scheme};
+use crate::scheme::{Alerts, Clock, Home, JobFile, Merchant, Scheme};
 
 /// The files that the configuration names, read before the configuration itself.
 pub struct Read {
@@ -94,6 +96,11 @@ pub struct RawConfig {
     limits: RawLimits,
     /// The console: its pages, and its endpoints for monitoring. With this table, the daemon serves it.
     console: Option<RawConsole>,
+    /// Who hears that something is wrong.
+    alerts: Option<RawAlerts>,
+    /// URLs that hear when a job's run begins, succeeds and fails, one table each.
+    #[serde(default, rename = "ping")]
+    pings: Vec<RawPing>,
     /// When jobs run, if not as built in.
     #[expect(dead_code, reason = "read before, so that everything is looked at whatever else is wrong")]
     #[serde(default)]
@@ -238,6 +245,8 @@ impl RawConfig {
         let mail = self.mail.resolve(base, rules);
         let console_beside_daemon = self.console.is_some();
         let console = self.console.unwrap_or_default().resolve(base, rules);
+        let alerts = self.alerts.map_or_else(|| Some(Alerts::default()), |alerts| alerts.resolve(base, rules));
+        let pings = alerts::pings(self.pings, read.jobs.as_deref(), base, rules);
         let prove_within = rules.keep("close.prove_seconds", prove_within(self.close.prove_seconds));
         let ids: Vec<String> = self.merchants.iter().map(|merchant| merchant.id.clone()).collect();
         rules.keep("merchant", ensure_any(&ids));
@@ -290,6 +299,8 @@ impl RawConfig {
             jobs: read.jobs?,
             console: console?,
             console_beside_daemon,
+            alerts: alerts?,
+            pings,
         };
         Some(Loaded { scheme, policies, calendars: read.calendars })
     }

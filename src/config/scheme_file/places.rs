@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow, bail, ensure};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::toml::{Rules, join, wrong};
+use crate::config::toml::{Rules, is_variable, join, wrong};
 use crate::files::remote::{Address, NOT_BUILT_IN, RemoteFolder, S3Folder, Secret, SftpFolder};
 use crate::scheme::{Afterwards, Unreachable};
 
@@ -187,11 +187,6 @@ fn secret(key: &str, env: Option<String>, file: Option<PathBuf>, base: &Path) ->
             Err(wrong(format!("{key}_env"), advice))
         }
     }
-}
-
-fn is_variable(name: &str) -> bool {
-    let fits = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
-    name.starts_with(|c: char| !c.is_ascii_digit()) && name.chars().all(fits)
 }
 
 /// Checks the path of a file that is passed to ssh. ssh would interpret some characters in the path.

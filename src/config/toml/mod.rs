@@ -14,4 +14,6 @@ pub use document::{Node, Table, Value, parse};
 pub use problems::{AllProblems, Location, Problem, Problems, join, wrong};
 pub use read::{read, read_as, without_detours};
 pub use rules::Rules;
-pub use values::{days_within, in_days, is_name, maybe_days, minor, share_of_one, time_of_day, time_zone, weekdays};
+pub use values::{
+    days_within, in_days, is_name, is_variable, maybe_days, minor, share_of_one, time_of_day, time_zone, weekdays,
+};

@@ -69,3 +69,9 @@ pub fn weekdays(names: &[String]) -> Result<Vec<Weekday>> {
     days.sort_by_key(Weekday::num_days_from_monday);
     Ok(days)
 }
+
+/// Whether a text is the name of an environment variable.
+pub fn is_variable(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    name.starts_with(|c: char| !c.is_ascii_digit()) && name.chars().all(fits)
+}

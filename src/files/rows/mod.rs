@@ -4,7 +4,7 @@ pub mod bills;
 pub mod cell;
 pub mod corrections;
 mod customers;
-mod email;
+pub mod email;
 pub mod facts;
 mod key;
 mod orders;

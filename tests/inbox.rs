@@ -177,7 +177,7 @@ fn a_quarantined_file_has_its_reason_beside_it() {
     let expected = format!(
         "file: payments-2026-03-01.csv\nfeed: payments\nbusiness date: 2026-03-01\n\
          sha256: {sha256}\n\
-         code: FILE_COLUMN_MISSING\nreason: payments-2026-03-01.csv: a file of payments needs the columns \
+         code: FILE_COLUMN_MISSING\nreason: payments-2026-03-01.csv: a file of payments needs the column(s) \
          order_id, amount, currency, paid_at; the header has: payment_id; none of its rows count\n\
          what to do: have it corrected and send it again, under the same name or another\n"
     );

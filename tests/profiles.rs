@@ -152,13 +152,13 @@ fn a_file_that_contradicts_itself_is_refused_with_both_figures() {
             "wechat",
             wechat.replace("交易状态", "状态").into_bytes(),
             "FILE_COLUMN_MISSING: none of the first 200 lines is the header that the profile wechat-trade-bill looks for; nearest \
-             is line 1, which lacks the column 交易状态 (event)",
+             is line 1, which lacks the column(s) 交易状态 (event)",
         ),
         (
             "wechat",
             sample("jd.csv").into_bytes(),
             "FILE_COLUMN_MISSING: none of the first 200 lines is the header that the profile wechat-trade-bill looks for; \
-             nearest is line 8, which lacks the columns 微信订单号 (transaction_id), 商户订单号 (order_id), 应结订单金额 or \
+             nearest is line 8, which lacks the column(s) 微信订单号 (transaction_id), 商户订单号 (order_id), 应结订单金额 or \
              总金额 or 订单金额 (amount), 货币种类 (currency)",
         ),
         (
@@ -326,7 +326,7 @@ fn a_column_that_tells_rows_apart_must_be_there() {
     let renamed = file("id,order,sum,at,Status");
     let (told, status) = check(&scheme, "excel", renamed.as_bytes());
     assert!(
-        status == Some(1) && told.contains("FILE_COLUMN_MISSING: a file of payments needs the column status;"),
+        status == Some(1) && told.contains("FILE_COLUMN_MISSING: a file of payments needs the column(s) status;"),
         "{told}"
     );
     scheme.write("excel.toml", STATUS.replace("why = ", "optional = true\nwhy = "));
@@ -335,7 +335,7 @@ fn a_column_that_tells_rows_apart_must_be_there() {
     let total = "[[total]]\nline = \"sum {sum}\"\nsum = \"amuont\"\n";
     scheme.write("excel.toml", format!("{STATUS}{total}"));
     let (told, status) = check(&scheme, "excel", file("id,order,sum,at,status").as_bytes());
-    assert!(status == Some(1) && told.contains("needs the column amuont;"), "{told}");
+    assert!(status == Some(1) && told.contains("needs the column(s) amuont;"), "{told}");
 }
 
 #[test]

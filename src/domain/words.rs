@@ -3,13 +3,8 @@
 /// Returns a number with its noun: `1 merchant`, `2 merchants`.
 pub fn count(number: impl TryInto<i64>, noun: &str) -> String {
     let number = number.try_into().unwrap_or(i64::MAX);
-    format!("{number} {}", noun_for(number, noun))
-}
-
-/// Returns a noun in the form for a number, without the number: `column`, `columns`.
-pub fn noun_for(number: impl TryInto<i64>, noun: &str) -> String {
-    let plural = if number.try_into().is_ok_and(|number| number == 1) { "" } else { "s" };
-    format!("{noun}{plural}")
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
 }
 
 /// Returns a number with its noun and a verb, which is given in the plural: `1 day is`, `2 days are`; `1 mail waits`.
@@ -33,7 +28,6 @@ mod tests {
     fn numbers_and_nouns_agree() {
         assert_eq!([0_i64, 1, 2].map(|n| count(n, "merchant")), ["0 merchants", "1 merchant", "2 merchants"]);
         assert_eq!(count(2_usize, "business day"), "2 business days");
-        assert_eq!([0_usize, 1, 2].map(|n| noun_for(n, "column")), ["columns", "column", "columns"]);
         assert_eq!([0_i64, 1, 2].map(|n| count_with(n, "day", "are")), ["0 days are", "1 day is", "2 days are"]);
         assert_eq!([1, 2].map(|n| count_with(n, "mail", "wait")), ["1 mail waits", "2 mails wait"]);
         assert_eq!([1, 2].map(|n| count_with(n, "row", "have")), ["1 row has", "2 rows have"]);

@@ -21,8 +21,8 @@ use crate::domain::words::count;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     #[error(
-        "dated {on}, but order {order_id} was placed on {ordered_on}; the policy takes what is dated at most {} before the order",
-        count(*days, "day")
+        "dated {on}, but order {order_id} was placed on {ordered_on}; the policy takes what is dated at most {days} day(s) \
+         before the order"
     )]
     BeforeOrder { on: NaiveDate, order_id: String, ordered_on: NaiveDate, days: i64 },
     #[error("refunded {} after the clock day {clock_on}; the policy takes refunds for {}", count(*days, "day"), count(*window, "day"))]

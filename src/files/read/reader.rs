@@ -285,6 +285,6 @@ mod tests {
         let glued = why("payment_id;order_id;amount;currency;paid_at\n");
         assert!(glued.ends_with("the file uses another delimiter than the feed"), "{glued}");
         let other = why("payment_id,order_id,sum,currency,paid_at\n");
-        assert!(other.contains("needs the column amount; the header has: payment_id, order_id, sum"), "{other}");
+        assert!(other.contains("needs the column(s) amount; the header has: payment_id, order_id, sum"), "{other}");
     }
 }

@@ -11,7 +11,6 @@ use super::encoding::{self, Malformed, Script};
 use super::file_error::FileError;
 use super::row_splitter::{BadQuotes, Fault, RowSplitter, Signs, Width};
 use crate::domain::intake::code::FileCode;
-use crate::domain::words::noun_for;
 use crate::files::profile::mapping::Mapping;
 use crate::files::profile::totals::Audit;
 use crate::files::profile::{Header, Profile};
@@ -180,8 +179,7 @@ impl Table {
                 FileCode::ColumnMissing,
                 format!(
                     "none of the first {BEFORE_HEADER} lines is the header that the profile {name} looks for; nearest is line {line}, \
-                     which lacks the {} {}",
-                    noun_for(missing.len(), "column"),
+                     which lacks the column(s) {}",
                     missing.join(", ")
                 ),
             ),
@@ -408,8 +406,7 @@ fn lacks(header: &[String], kind: Kind, missing: &[String], needed: usize) -> Fi
     } else {
         "no line with any of these columns was found where the header should be".to_owned()
     };
-    let columns = noun_for(missing.len(), "column");
-    let message = format!("a file of {} needs the {columns} {}; {found}", kind.name(), missing.join(", "));
+    let message = format!("a file of {} needs the column(s) {}; {found}", kind.name(), missing.join(", "));
     FileError::new(FileCode::ColumnMissing, &message)
 }
 

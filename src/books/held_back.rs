@@ -15,6 +15,7 @@ use super::expected_files;
 use crate::domain::bank::instruction::Direction;
 use crate::domain::calendar::plus;
 use crate::domain::decide::credit::News;
+use crate::domain::words::count_with;
 use crate::scheme::{Feed, Merchant, Slice, WhenMissing};
 use crate::store::held_back::{self, MissingFile};
 use crate::store::{Tx, exceptions, instructions, orders};
@@ -130,8 +131,7 @@ pub fn in_words(missing: &[Missing<'_>]) -> Option<String> {
     let first = missing.iter().min_by_key(|file| (file.since, file.dated_on))?;
     let others = match missing.len() - 1 {
         0 => String::new(),
-        1 => ", and 1 other file is missing".to_owned(),
-        others => format!(", and {others} other files are missing"),
+        others => format!(", and {} missing", count_with(others, "other file", "are")),
     };
     Some(format!(
         "overdue mails, notices, credit flags and debits are held back since {since}: {}{others}",

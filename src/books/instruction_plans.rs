@@ -15,6 +15,7 @@ use crate::domain::intake::code::ExceptionCode;
 use crate::domain::money::Currency;
 use crate::domain::owner::Owner;
 use crate::domain::terms::policy::Terms;
+use crate::domain::words;
 use crate::domain::words::count;
 use crate::files::reports::sha256;
 use crate::scheme::Merchant;
@@ -185,7 +186,7 @@ pub async fn dry_run(
     }
     let mut tx = environment.store.read().await?;
     let count = instructions::count_to_review(&mut tx, &merchant.id, direction, today).await?;
-    Ok(vec![format!("{}: {count} plans would be looked at for {today}", merchant.id)])
+    Ok(vec![format!("{}: {} would be reviewed for {today}", merchant.id, words::count(count, "plan"))])
 }
 
 pub fn sooner(a: Option<NaiveDate>, b: Option<NaiveDate>) -> Option<NaiveDate> {

@@ -11,7 +11,7 @@ use super::table::{print_box, print_fields};
 use super::{Ending, json, say};
 use crate::books::environment::Environment;
 use crate::domain::intake::status::FileStatus;
-use crate::domain::words::count;
+use crate::domain::words::{count, count_with};
 use crate::views::Tally;
 use crate::views::runs::DaemonState;
 use crate::views::status::{self, DAYS_BACK, Proved};
@@ -152,8 +152,10 @@ fn proved(proved: &Proved) -> String {
     }
     match proved.days_fingerprinted_late {
         0 => {}
-        1 => words.push_str("; 1 day was sealed before paylater kept fingerprints"),
-        late => words.push_str(&format!("; {late} days were sealed before paylater kept fingerprints")),
+        late => {
+            let were = count_with(late, "day", "were");
+            words.push_str(&format!("; {were} sealed before paylater kept fingerprints"));
+        }
     }
     words
 }

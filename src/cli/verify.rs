@@ -6,7 +6,7 @@ use super::open::At;
 use super::table::show;
 use super::{Ending, json};
 use crate::books::verify;
-use crate::domain::words::count;
+use crate::domain::words::{count, count_with};
 use crate::views::verification::Verification;
 
 #[derive(clap::Args)]
@@ -41,7 +41,9 @@ fn print(verified: &Verification) {
     }
     match verified.days_without_fingerprint {
         0 => {}
-        1 => show!("1 day was sealed before paylater kept fingerprints; a later close adds them."),
-        days => show!("{days} days were sealed before paylater kept fingerprints; a later close adds them."),
+        days => {
+            let were = count_with(days, "day", "were");
+            show!("{were} sealed before paylater kept fingerprints; a later close adds the fingerprints.");
+        }
     }
 }

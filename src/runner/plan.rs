@@ -7,6 +7,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 
 use super::run::next_attempt;
+use crate::domain::words::count;
 use crate::scheme::{CatchUp, JobFile, Schedule};
 use crate::store::runs::{NewRun, PausedJob, RunRow, RunStatus};
 
@@ -125,8 +126,8 @@ pub fn hindrance(
     let deadline = schedule.deadline?;
     let late = (now - at).to_std().unwrap_or_default();
     (late > deadline).then(|| {
-        let minutes = deadline.as_secs() / 60;
-        format!("it could not begin within {minutes} minutes of its time; its next time takes its place")
+        let minutes = count(deadline.as_secs() / 60, "minute");
+        format!("the run could not begin within {minutes} of its time; its next time takes its place")
     })
 }
 

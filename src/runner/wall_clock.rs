@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 use super::plausible::{Doubt, Finding, Look, WallClock};
 use crate::books::environment::Environment;
 use crate::clock;
+use crate::domain::words::count;
 use crate::jobs::Job;
 use crate::scheme::Clock;
 use crate::store::nodes;
@@ -108,7 +109,7 @@ impl Watch {
 /// Formats a duration, such as `1 day 2 hours` or `20 minutes`.
 fn in_words(delta: TimeDelta) -> String {
     let parts = [(delta.num_days(), "day"), (delta.num_hours() % 24, "hour"), (delta.num_minutes() % 60, "minute")];
-    let words = parts.into_iter().filter(|(count, _)| *count != 0).take(2);
-    let words: Vec<String> = words.map(|(n, unit)| format!("{n} {unit}{}", if n == 1 { "" } else { "s" })).collect();
+    let words = parts.into_iter().filter(|(number, _)| *number != 0).take(2);
+    let words: Vec<String> = words.map(|(number, unit)| count(number, unit)).collect();
     words.join(" ")
 }

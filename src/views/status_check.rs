@@ -116,7 +116,10 @@ impl StatusCheck {
             found.add(TroubleCode::JobFailed, format!("{} for {} failed: {why}", run.job, run.business_date));
         }
         if let Some(day) = sealed.filter(|day| !day.published) {
-            let message = format!("{} is sealed, but its files are not out", day.business_date);
+            let message = format!(
+                "{} is sealed, but its files are not published; run `paylater job write_reconciliation`",
+                day.business_date
+            );
             found.add(TroubleCode::NotPublished, message);
         }
         if days.is_some() {
@@ -141,8 +144,8 @@ impl Found {
     fn behind(&mut self, environment: &Environment, today: NaiveDate, now: DateTime<Utc>) {
         let behind = days_behind(environment, today, now - CLOSED_WITHIN).unwrap_or(0);
         if behind > 0 {
-            let days = if behind == 1 { "1 day is".to_owned() } else { format!("{behind} days are") };
-            self.add(TroubleCode::Behind, format!("{days} over and not closed, the first is {today}"));
+            let are = words::count_with(behind, "day", "are");
+            self.add(TroubleCode::Behind, format!("{are} over and not closed, the first is {today}"));
         }
     }
 
@@ -194,8 +197,9 @@ impl Found {
         let (count, oldest) = exceptions::open_since_before(tx, plus(today, -max_age)).await?;
         if let Some(oldest) = oldest {
             let age = days_between(oldest, today);
-            let are = if count == 1 { "1 exception is".to_owned() } else { format!("{count} exceptions are") };
-            let message = format!("{are} open for more than {max_age} days, the oldest for {age} days");
+            let are = words::count_with(count, "exception", "are");
+            let (most, age) = (words::count(max_age, "day"), words::count(age, "day"));
+            let message = format!("{are} open for more than {most}, the oldest for {age}; see `paylater exceptions`");
             self.add(TroubleCode::ExceptionsOld, message);
         }
         Ok(())
@@ -205,9 +209,12 @@ impl Found {
         for (status, count) in mails::counts(tx, plus(today, 1 - DAYS_BACK), today).await? {
             let mails = words::count(count, "mail");
             match status {
-                MailStatus::Failed => self.add(TroubleCode::MailTrouble, format!("{mails} of {DAYS_BACK} days failed")),
+                MailStatus::Failed => self
+                    .add(TroubleCode::MailTrouble, format!("{mails} of the last {DAYS_BACK} days could not be sent")),
                 MailStatus::Unknown => {
-                    let message = format!("of {mails} of {DAYS_BACK} days it is not known whether they were sent");
+                    let message = format!(
+                        "{mails} of the last {DAYS_BACK} days may have been sent or not; the exceptions MAIL_UNKNOWN say how to find out"
+                    );
                     self.add(TroubleCode::MailTrouble, message);
                 }
                 MailStatus::Queued | MailStatus::Sending | MailStatus::Sent | MailStatus::Withdrawn => {}
@@ -216,7 +223,7 @@ impl Found {
         let by = environment.now_of("send_reminders", today) - SENT_WITHIN;
         let waiting = mails::count_waiting(tx, by).await?;
         if waiting > 0 {
-            let wait = if waiting == 1 { "1 mail waits".to_owned() } else { format!("{waiting} mails wait") };
+            let wait = words::count_with(waiting, "mail", "wait");
             self.add(TroubleCode::MailTrouble, format!("{wait} although the time to send is over"));
         }
         Ok(())

@@ -44,7 +44,8 @@ pub enum Refusal {
     )]
     ExtensionNotNeeded { asked_on: NaiveDate },
     #[error(
-        "with {days} more the due date stays {due_on}, since it is moved to a business day before; ask for more days"
+        "with {} more, the due date would still be {due_on}, because it is moved back to a business day; ask for more days",
+        count(*days, "day")
     )]
     ExtensionNoEffect { days: i64, due_on: NaiveDate },
     #[error("the policy allows {}, and the order has had all of them", count(*times, "extension"))]

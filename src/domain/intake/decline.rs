@@ -7,6 +7,7 @@ use chrono::{NaiveDate, NaiveDateTime};
 
 use super::code::DeclineCode;
 use crate::domain::money::Currency;
+use crate::domain::words::count;
 
 /// A reason to decline an order. Times are in the scheme's zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,11 +90,10 @@ impl fmt::Display for Decline {
                 write!(f, "the customer's score is {score}; the policy has no band")
             }
             Decline::AccountOverdue { days, most, on } => {
-                let unit = if days == 1 { "day" } else { "days" };
+                let days = count(days, "day");
                 write!(
                     f,
-                    "the customer was {days} {unit} past due at this merchant at the end of {on}; the policy allows at \
-                     most {most}"
+                    "the customer was {days} past due at this merchant at the end of {on}; the policy allows at most {most}"
                 )
             }
             Decline::OverLimit(OverLimit { limit_minor, from_score, owed_minor, amount_minor, currency }) => {

@@ -65,8 +65,7 @@ fn cap_words(cut: Cap, caps: &Caps, case: &Case, instalments: usize) -> String {
 fn rule(fee: &LateFee, currency: Currency) -> String {
     let grace = match fee.grace {
         0 => "from the end of the due date".to_owned(),
-        1 => "after 1 day of grace".to_owned(),
-        days => format!("after {days} days of grace"),
+        grace => format!("after {} of grace", days(grace)),
     };
     let rule = match &fee.kind {
         FeeKind::None => return "no late fee".to_owned(),

@@ -230,7 +230,7 @@ async fn an_order_that_can_not_be_decided_leaves_its_merchant_out_and_stops_nobo
             scheme,
             "UPDATE instalment SET credit_status = 'impossible' WHERE merchant_id = 'SHOP' AND order_id = 'O2'",
             "UPDATE instalment SET credit_status = 'clear' WHERE merchant_id = 'SHOP' AND order_id = 'O2'",
-            "order O2 of SHOP: error occurred while decoding column",
+            "order O2 of SHOP: column credit_status: the store has an unknown credit status",
             ("assess_positions", " SHOP: "),
         )
         .await;
@@ -258,7 +258,7 @@ async fn an_answer_that_no_bank_gives_leaves_its_merchant_out_and_stops_nobody()
             scheme,
             "UPDATE instruction SET answer = 'impossible', settled_on = '2026-03-02' WHERE order_id = 'O1'",
             "UPDATE instruction SET answer = NULL, settled_on = NULL WHERE order_id = 'O1'",
-            "order O1 of SHOP: error occurred while decoding column",
+            "order O1 of SHOP: column answer: the store has an unknown answer",
             ("pay_out_credit", " SHOP: "),
         )
         .await;

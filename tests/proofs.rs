@@ -176,6 +176,12 @@ fn the_next_close_names_the_row_that_was_changed() {
         ),
         (
             "input_row",
+            "UPDATE input_row SET message = x'ffff' WHERE outcome = 'rejected'",
+            "rows of files, line 5 of file orders-2026-03-01.csv: column message has bytes where paylater writes text or a \
+             number",
+        ),
+        (
+            "input_row",
             "DELETE FROM input_row WHERE outcome = 'rejected'",
             "SHOP 2026-03-01: rows of files: sealed with 2 rows, now there are 1; rows at the end are gone",
         ),

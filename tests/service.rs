@@ -131,7 +131,7 @@ fn a_close_that_failed_is_tried_again_soon() {
     );
     fs::rename(scheme.path("inbox"), scheme.path("unmounted")).unwrap();
     let mut daemon = Daemon::start(&scheme);
-    logged(&scheme, "it is tried again in 1 seconds");
+    logged(&scheme, "the job is tried again in_seconds=1");
     fs::rename(scheme.path("unmounted"), scheme.path("inbox")).unwrap();
     wait_for("the close", &scheme, || sealed(&scheme, "2026-03-01"));
     daemon.stop();
@@ -238,7 +238,7 @@ fn a_paused_job_is_not_tried_again() {
     jobs(&scheme, &[("close_day", NEXT_TO_NEVER, "retries = 100\nretry_seconds = 2")]);
     fs::rename(scheme.path("inbox"), scheme.path("unmounted")).unwrap();
     let mut daemon = Daemon::start(&scheme);
-    logged(&scheme, "it is tried again in 2 seconds");
+    logged(&scheme, "the job is tried again in_seconds=2");
     scheme.run(&["pause", "close_day", "--why", "the disk is gone"]);
     std::thread::sleep(Duration::from_secs(1));
     let failed = || runs(&scheme, &["--job", "close_day", "--status", "failed"]).len();

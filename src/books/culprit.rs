@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::store::is_of_store;
+use crate::store::{in_words, is_of_store};
 
 /// Tries halves of `all`, which failed as a whole, until one item is left that fails on its own. `attempt` must leave
 /// no trace. Returns `None` if no single item fails.
@@ -29,8 +29,8 @@ pub async fn named<T: Clone>(
         return why;
     }
     match find(all, attempt).await {
-        Some((item, why)) => about(merchant, order_of(&item), why),
-        None => why,
+        Some((item, why)) => about(merchant, order_of(&item), in_words(why)),
+        None => in_words(why),
     }
 }
 

@@ -20,7 +20,7 @@ use crate::domain::owner::Owner;
 use crate::domain::words::count;
 use crate::scheme::Merchant;
 use crate::store::files::RecordedFile;
-use crate::store::{Tx, file_rows, files, instructions, is_of_store, orders};
+use crate::store::{Tx, file_rows, files, in_words, instructions, is_of_store, orders};
 
 /// The faults that prevent a day, or a merchant, from being sealed.
 #[derive(Debug, Default)]
@@ -49,8 +49,9 @@ impl Faults {
         if is_of_store(&why) {
             return Err(why);
         }
+        let why = in_words(why);
         let line = format!("{merchant}: {why:#}");
-        tracing::error!(merchant, "left out: {why:#}");
+        tracing::error!(merchant, why = format!("{why:#}"), "the merchant is left out");
         self.add(merchant, vec![line.clone()]);
         self.stopped.insert(merchant.to_owned());
         Ok(line)

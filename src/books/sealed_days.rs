@@ -21,7 +21,7 @@ use crate::domain::owner::Owner;
 use crate::files::reports::{Manifest, seal, sha256_of};
 use crate::store::fingerprints::{self, Form, PartPrint};
 use crate::store::scheme::{Days, SealedDay};
-use crate::store::{Tx, journal, scheme};
+use crate::store::{Tx, is_of_store, journal, scheme};
 
 /// A difference from the sealed data, or from the result that follows from the facts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -199,7 +199,15 @@ pub async fn rows(tx: &mut Tx, day: NaiveDate, kept: &Prints) -> Result<Vec<Find
     let mut findings = Vec::new();
     for (owner, sealed) in kept {
         let owner = owner.borrowed();
-        let found = fingerprints::of(tx, owner, day, fingerprints::form_of(sealed)).await?;
+        let form = fingerprints::form_of(sealed);
+        let found = match tx.part(async |tx| fingerprints::of(tx, owner, day, form).await).await? {
+            Ok(found) => found,
+            Err(why) if is_of_store(&why) => return Err(why),
+            Err(why) => {
+                findings.push(Finding::of(owner, format!("{day}: {why:#}")));
+                continue;
+            }
+        };
         if *sealed != found {
             let differences = fingerprints::differences(tx, owner, day, sealed, &found).await?;
             findings.extend(differences.iter().map(|what| Finding::of(owner, format!("{day}: {what}"))));

@@ -35,6 +35,8 @@ use clap::{Parser, Subcommand};
 
 use output::{remark, say};
 
+use crate::store::in_words;
+
 /// Runs a use-now-pay-later scheme (先用后付): merchants' files come in; due dates, mails, late fees and credit
 /// impact follow; at the end of each business day the books close and reconciliation files come out.
 #[derive(Parser)]
@@ -134,6 +136,7 @@ pub fn main() -> ExitCode {
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::Failures) => ExitCode::from(1),
         Err(why) => {
+            let why = in_words(why);
             remark!("error: {why:#}");
             ExitCode::from(if why.is::<Misconfigured>() { 2 } else { 1 })
         }

@@ -10,8 +10,10 @@ use super::slices::{ClosedBut, Shortcomings};
 use crate::books::done::Done;
 use crate::books::environment::{Environment, Stopped};
 use crate::clock;
+use crate::domain::words::count;
 use crate::jobs::Job;
 use crate::scheme::Schedule;
+use crate::store::in_words;
 use crate::store::runs::{self, Counts, Ended, NewRun, RunRow, RunStatus};
 
 /// A run: its job, its due time and its business date.
@@ -85,7 +87,7 @@ pub async fn run_planned(
         return Ok(None);
     }
     let span = tracing::info_span!("run", no = planned.run_no, job = planned.job, day = %today);
-    let done = within(schedule.time_limit, work).instrument(span.clone()).await;
+    let done = within(schedule.time_limit, work).instrument(span.clone()).await.map_err(in_words);
     let mut tx = environment.store.write().await?;
     record(&mut tx, planned.run_no, &done).await?;
     let wait = done.as_ref().err().and_then(|why| retry_after(planned, schedule, why));
@@ -96,7 +98,7 @@ pub async fn run_planned(
     span.in_scope(|| {
         log(&done);
         if let Some(wait) = wait {
-            tracing::warn!("it is tried again in {} seconds", wait.num_seconds());
+            tracing::warn!(in_seconds = wait.num_seconds(), "the job is tried again");
         }
     });
     Ok(Some(done))
@@ -121,8 +123,9 @@ async fn within(limit: Duration, work: impl Future<Output = Result<Done>>) -> Re
     let minutes = limit.as_secs() / 60;
     let too_long = || {
         anyhow!(
-            "it took longer than its time limit of {minutes} minutes (time_limit_minutes in its job file) and was \
-             stopped; what it had committed is kept"
+            "it took longer than its time limit of {} (time_limit_minutes in its job file) and was stopped; what it had \
+             committed is kept",
+            count(minutes, "minute")
         )
     };
     tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(too_long()))

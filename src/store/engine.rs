@@ -8,6 +8,8 @@ use sqlx::postgres::Postgres;
 use sqlx::sqlite::Sqlite;
 use tokio::sync::OwnedMutexGuard;
 
+use super::impossible::in_words;
+
 /// A transaction on either engine. Dropping it without a commit rolls it back.
 pub struct Tx {
     pub(super) engine: Engine,
@@ -82,7 +84,7 @@ impl Tx {
             self.execute("ROLLBACK TO SAVEPOINT part").await?;
         }
         self.execute("RELEASE SAVEPOINT part").await?;
-        Ok(done)
+        Ok(done.map_err(in_words))
     }
 
     async fn execute(&mut self, sql: &'static str) -> Result<()> {

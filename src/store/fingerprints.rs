@@ -8,7 +8,7 @@
 mod lines;
 mod parts;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -19,6 +19,7 @@ use self::lines::{Of, bind, booked, each};
 use self::parts::{JOURNAL, ORDERS, PARTS, Part};
 use super::bulk::{self, Table, row};
 use super::engine::{Tx, on_engine};
+use super::impossible::{impossible, is_about_bytes};
 use crate::domain::owner::Owner;
 use crate::domain::words::count;
 
@@ -106,15 +107,19 @@ pub async fn of(tx: &mut Tx, owner: Owner<&str>, day: NaiveDate, form: Form) -> 
     let mut parts = PARTS;
     if form == Form::Json {
         let (mut journal, mut orders) = (Printing::new(), Printing::new());
-        let reading = booked(tx, of, |line| journal.row(line), |line| orders.row(line)).await;
-        reading.with_context(|| format!("fingerprint of the journal of {day}, {owner}"))?;
+        if let Err(why) = booked(tx, of, |line| journal.row(line), |line| orders.row(line)).await {
+            let why = culprit(tx, &[&JOURNAL, &ORDERS], of, why).await?;
+            return Err(why.context(format!("fingerprint of the journal of {day}, {owner}")));
+        }
         prints.extend([journal.finish(&JOURNAL, form), orders.finish(&ORDERS, form)]);
         parts = &PARTS[2..];
     }
     for part in parts {
         let mut printing = Printing::new();
-        let reading = each(tx, part, of, form, |line| printing.row(line)).await;
-        reading.with_context(|| format!("fingerprint of {} of {day}, {owner}", part.name))?;
+        if let Err(why) = each(tx, part, of, form, |line| printing.row(line)).await {
+            let why = culprit(tx, &[part], of, why).await?;
+            return Err(why.context(format!("fingerprint of {} of {day}, {owner}", part.name)));
+        }
         prints.push(printing.finish(part, form));
     }
     prints.retain(|print| print.rows > 0);
@@ -161,6 +166,36 @@ pub async fn differences(
         ));
     }
     Ok(differences)
+}
+
+/// Replaces SQLite's error about bytes by one that names the first row of these parts that has them.
+async fn culprit(tx: &mut Tx, parts: &[&Part], of: Of<'_>, why: Error) -> Result<Error> {
+    if !is_about_bytes(&why) {
+        return Ok(why);
+    }
+    for part in parts {
+        let columns = part.columns.iter().map(|column| {
+            let (sql, name) = (column.sql(), column.name());
+            format!("WHEN typeof({sql}) = 'blob' THEN '{name}'")
+        });
+        let columns: Vec<String> = columns.collect();
+        let sql = format!(
+            "SELECT CAST({} AS TEXT), CASE {} END AS has_bytes FROM {} AND has_bytes IS NOT NULL ORDER BY {} LIMIT 1",
+            part.called,
+            columns.join(" "),
+            part.from,
+            part.key
+        );
+        let sql = AssertSqlSafe(sql);
+        let found: Option<(Option<String>, String)> =
+            on_engine!(tx, |c| bind!(sqlx::query_as(sql), part, of).fetch_optional(c).await?);
+        if let Some((called, column)) = found {
+            let (table, called) = (part.name, called.unwrap_or_else(|| "a row without a name".to_owned()));
+            let what = format!("{table}, {called}: column {column} has bytes where paylater writes text or a number");
+            return Ok(impossible(what));
+        }
+    }
+    Ok(why)
 }
 
 /// The name of the row after this many rows.

@@ -10,6 +10,7 @@ mod bulk;
 mod connect;
 mod engine;
 mod fact_columns;
+mod impossible;
 mod pools;
 mod trouble;
 
@@ -45,6 +46,7 @@ pub mod scheme;
 
 pub use connect::{damage, is_ready};
 pub use engine::Tx;
+pub use impossible::in_words;
 pub use lanes::{Lane, Overtaken};
 pub use pools::{OnlyDaemon, Store};
 pub use trouble::is_of_store;

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use anyhow::Error;
 use sqlx::error::DatabaseError;
 
+use super::impossible::BYTES_IN_JSON;
 use super::lanes::Overtaken;
 
 /// The store can't be written to or reached for now.
@@ -57,7 +58,7 @@ fn is_of_rows(refused: &dyn DatabaseError) -> bool {
     // The last byte of SQLite's code says what kind it is of: constraint, mismatch, too big. It has none for a sum that is too
     // large.
     let kind = code.parse::<i64>().map(|code| code & 0xff);
-    matches!(kind, Ok(18..=20)) || kind == Ok(1) && refused.message() == "integer overflow"
+    matches!(kind, Ok(18..=20)) || kind == Ok(1) && matches!(refused.message(), "integer overflow" | BYTES_IN_JSON)
 }
 
 #[cfg(test)]
@@ -80,6 +81,7 @@ mod tests {
             ("INSERT INTO t VALUES (9, 'x')", false),
             ("SELECT day FROM t WHERE n = 9", false),
             ("SELECT n FROM t WHERE n = 10", false),
+            ("SELECT json_array(x'ffff') FROM t", false),
             ("SELECT n FROM gone", true),
         ] {
             let done = sqlx::query_scalar::<_, i64>(sql).fetch_one(&mut connection).await;

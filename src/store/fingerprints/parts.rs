@@ -16,6 +16,13 @@ impl Column {
             Text(sql) | Number(sql) | Flag(sql) | Day(sql) | Instant(sql) => sql,
         }
     }
+
+    /// The name of the column, without what is asked or computed around it.
+    pub fn name(&self) -> &'static str {
+        let (_, sql) = self.sql().split_once(" THEN ").unwrap_or(("", self.sql()));
+        let (name, _) = sql.split_once(' ').unwrap_or((sql, ""));
+        name.split_once('.').map_or(name, |(_, name)| name)
+    }
 }
 
 /// A merchant's rows of a day in one table. `$1` is the merchant, `$2` the day; the entries of the day are those after

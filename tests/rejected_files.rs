@@ -140,7 +140,7 @@ fn what_a_limit_can_t_be_is_refused_with_what_to_write() {
     for (limit, told) in [
         ("{ share = \"0\" }", "reject_limit.share: 0 would be reached by every file"),
         ("{ share = \"1.5\" }", "reject_limit.share: 1.5 is not from 0 to 1"),
-        ("{ rows = 0 }", "reject_limit.rows: 0 is not from 1 on"),
+        ("{ rows = 0 }", "reject_limit.rows: 0 is below 1"),
         ("{ }", "reject_limit: says neither share nor rows"),
     ] {
         let said = shop(Some(limit)).run_failing(&["check"], 2);

@@ -130,10 +130,16 @@ impl Environment {
     /// Returns the terms that an order was decided on.
     pub fn terms(&self, merchant: &str, version: NaiveDate) -> Result<&Terms> {
         let merchant = self.scheme.merchant(merchant).with_context(|| {
-            format!("orders of merchant {merchant} are in the books, but the configuration no longer names it")
+            format!(
+                "the books have orders of merchant {merchant}, which the configuration no longer names; add it again"
+            )
         })?;
         merchant.policy.version(version).with_context(|| {
-            format!("orders keep version {version} of the policy of {}, but it is no longer in its file", merchant.id)
+            format!(
+                "orders were accepted under version {version} of the policy of {}, which is no longer in its file; put that \
+                 version back",
+                merchant.id
+            )
         })
     }
 }

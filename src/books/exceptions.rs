@@ -34,11 +34,15 @@ async fn find<'n>(tx: &mut Tx, name: &'n str) -> Result<(Owner<&'n str>, i64)> {
     match parts {
         Some((owner, Some(number), _)) => {
             let number = exceptions::reported_as(tx, owner, number).await?;
-            Ok((owner, number.with_context(|| format!("there is no exception {name}"))?))
+            Ok((owner, number.with_context(|| unknown(name))?))
         }
         Some((owner, None, Some(number))) => Ok((owner, number)),
         _ => bail!("{name:?} is no exception; write its id as `paylater exceptions` lists it, such as TEA-X12"),
     }
+}
+
+fn unknown(which: &str) -> String {
+    format!("there is no exception {which}; `paylater exceptions` lists those that are open")
 }
 
 /// Closes an open exception on the open day and returns its code and message.
@@ -49,9 +53,9 @@ pub async fn close(environment: &Environment, today: NaiveDate, which: &str, why
     let mut tx = environment.store.write().await?;
     let (owner, number) = find(&mut tx, which).await?;
     let standing = exceptions::state(&mut tx, owner, number).await?;
-    let standing = standing.with_context(|| format!("there is no exception {which}"))?;
+    let standing = standing.with_context(|| unknown(which))?;
     if let Some(day) = standing.resolved_on {
-        bail!("{which} was closed on {day}");
+        bail!("{which} was closed on {day}; nothing was changed");
     }
     if standing.waiting.is_some_and(Kind::is_money) {
         bail!(

@@ -129,7 +129,9 @@ pub async fn render_merchant(
     folder: Option<&Path>,
 ) -> Result<(MerchantSums, Vec<Written>)> {
     let merchant = environment.scheme.merchant(id).with_context(|| {
-        format!("{day} was sealed with the books of {id}, but the configuration no longer names that merchant")
+        format!(
+            "{day} was sealed with the books of {id}, but the configuration no longer names that merchant; add it again"
+        )
     })?;
     let since = scheme::missing_since(tx, id, day).await?.unwrap_or(day);
     let page = DayOf { environment, merchant, since, day, books, buckets, folder };
@@ -388,5 +390,5 @@ fn exception(row: &exceptions::ExceptionRow, day: NaiveDate) -> Result<Exception
 }
 
 fn currency(code: &str) -> Result<Currency> {
-    Currency::parse(code).with_context(|| format!("unknown currency {code}"))
+    Currency::parse(code).with_context(|| format!("the store has an unknown currency {code}"))
 }

@@ -70,7 +70,7 @@ pub async fn fetch<'s>(environment: &'s Environment, slice: Slice<'_>, today: Na
             }
             Err(why) => {
                 let words = format!("feed {}: the inbox {} can't be listed: {why}", feed.name, inbox.place);
-                tracing::error!(feed = feed.name, place = %inbox.place, "{words}");
+                tracing::error!(feed = feed.name, place = %inbox.place, %why, "a remote inbox can't be listed");
                 looked.unseen.push(feed);
                 match inbox.unreachable {
                     Unreachable::Stop => {
@@ -195,7 +195,7 @@ async fn persistently<T>(mut once: impl AsyncFnMut() -> Result<T, RemoteError>) 
     for wait in TRY_AGAIN_AFTER {
         match once().await {
             Err(RemoteError::Unreachable(why) | RemoteError::NoConnection(why)) => {
-                tracing::warn!("{why}; trying again");
+                tracing::warn!(why, "a remote folder can't be reached; trying again");
             }
             done => return done,
         }
@@ -237,7 +237,7 @@ async fn look(environment: &Environment, feed: &Feed, inbox: &Inbox, today: Naiv
             }
             // The sender is still writing the file, or removed it.
             Err(why @ RemoteError::Changed(_)) => {
-                tracing::warn!(feed = feed.name, "{why}; the next run fetches it")
+                tracing::warn!(feed = feed.name, %why, "a file was not fetched; the next run fetches it")
             }
             Err(why) => return Err(why),
         }

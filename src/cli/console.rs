@@ -33,7 +33,10 @@ impl Console {
         settings.listen = self.listen.unwrap_or(settings.listen);
         settings.refuse_strangers().map_err(Misconfigured)?;
         let listener = console::listen(&settings).await?;
-        remark!("The console is at http://{}/ — stop it with Ctrl-C.", listener.local_addr().context("its address")?);
+        remark!(
+            "The console is at http://{}/ — stop it with Ctrl-C.",
+            listener.local_addr().context("reading the address that the console listens on")?
+        );
         let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
         let stop = async move {
@@ -75,8 +78,8 @@ impl Beside {
         let _ = stop.send(());
         match served.await {
             Ok(Ok(())) => {}
-            Ok(Err(why)) => tracing::error!("{why:#}"),
-            Err(why) => tracing::error!("the console: {why}"),
+            Ok(Err(why)) => tracing::error!(why = format!("{why:#}"), "the console ended"),
+            Err(why) => tracing::error!(%why, "the console ended"),
         }
     }
 }

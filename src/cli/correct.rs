@@ -122,9 +122,7 @@ impl Correct {
 
     fn merchant<'c>(&self, scheme: &'c Scheme) -> Result<&'c Merchant> {
         match (&self.merchant, scheme.merchants.as_slice()) {
-            (Some(id), _) => {
-                scheme.merchant(id).map(AsRef::as_ref).with_context(|| format!("there is no merchant {id:?}"))
-            }
+            (Some(id), _) => scheme.merchant_named(id).map(AsRef::as_ref),
             (None, [only]) => Ok(only),
             (None, _) => {
                 Err(anyhow!("the scheme has several merchants; name the one whose fact it is with --merchant ID"))

@@ -67,10 +67,7 @@ impl Customer {
         let environment = at.look().await?;
         let merchant = match &self.merchant {
             None => None,
-            Some(id) => {
-                let merchant = environment.scheme.merchant(id).map(AsRef::as_ref);
-                Some(merchant.with_context(|| format!("there is no merchant {id:?}")).map_err(Misconfigured)?)
-            }
+            Some(id) => Some(environment.scheme.merchant_named(id).map_err(Misconfigured)?.as_ref()),
         };
         let Customer { on, pay_off_on, extend, order, .. } = self;
         let questions = Questions { on, pay_off_on, extend, order };
@@ -102,7 +99,7 @@ impl Customer {
             }
             (Some(address), _) => Ok(Search::Email(address.to_owned())),
             (None, Some(id)) => Ok(Search::Id(id.clone())),
-            (None, None) => bail!("name a customer, an email address or a payment"),
+            (None, None) => bail!("name a customer by id, or search with --email or --payment"),
         }
     }
 }

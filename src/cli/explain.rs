@@ -1,6 +1,6 @@
 //! `paylater explain`: shows an order's story, day by day. Every number has its rule and source.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::open::At;
 use super::output::on_one_line;
@@ -37,12 +37,7 @@ impl Explain {
 
     async fn find<'s>(&self, tx: &mut Tx, environment: &'s Environment) -> Result<&'s Merchant> {
         if let Some(id) = &self.merchant {
-            return environment
-                .scheme
-                .merchant(id)
-                .map(AsRef::as_ref)
-                .with_context(|| format!("there is no merchant {id:?}"))
-                .map_err(|why| Misconfigured(why).into());
+            return Ok(environment.scheme.merchant_named(id).map_err(Misconfigured)?.as_ref());
         }
         let mut found = Vec::new();
         for merchant in &environment.scheme.merchants {

@@ -46,7 +46,9 @@ impl Files {
 async fn find(tx: &mut Tx, which: &str) -> Result<ListedFile> {
     if let Ok(number) = which.parse() {
         let file = listing::file(tx, number).await?;
-        return Ok(file.with_context(|| format!("there is no file {number}")).map_err(Misconfigured)?);
+        return Ok(file
+            .with_context(|| format!("there is no file {number}; `paylater files` lists those there are"))
+            .map_err(Misconfigured)?);
     }
     let mut called = listing::files_called(tx, which).await?;
     // When two files have the same name, the second is kept under a name with a number, and that name is unique.

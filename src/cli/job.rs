@@ -76,11 +76,7 @@ impl JobCommand {
     /// The slices to work for: all of the job's, or the one of `--merchant`.
     fn slices<'s>(&self, job: Job, scheme: &'s Scheme) -> Result<Vec<Slice<'s>>> {
         let Some(id) = &self.merchant else { return Ok(job.slices(scheme)) };
-        let merchant = scheme.merchant(id).with_context(|| {
-            let known: Vec<&str> = scheme.merchants.iter().map(|merchant| merchant.id.as_str()).collect();
-            format!("there is no merchant {id:?}; the merchants are {}", known.join(", "))
-        })?;
-        let slice = Slice::Merchant(merchant);
+        let slice = Slice::Merchant(scheme.merchant_named(id)?);
         job.ensure_has(slice)?;
         Ok(vec![slice])
     }

@@ -43,7 +43,7 @@ fn print(verified: &Verification) {
         0 => {}
         days => {
             let were = count_with(days, "day", "were");
-            show!("{were} sealed before paylater kept fingerprints; a later close adds the fingerprints.");
+            show!("{were} sealed before paylater kept fingerprints; a later close adds them.");
         }
     }
 }

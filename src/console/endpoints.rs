@@ -31,7 +31,7 @@ pub async fn readyz(State(console): State<Arc<state::State>>) -> Response {
         Ok(()) => "ready\n".into_response(),
         Err(why) => {
             // The reason may name hosts and folders: it is for the log, not for everybody who asks.
-            tracing::warn!("the console is not ready: {why:#}");
+            tracing::warn!(why = format!("{why:#}"), "the console is not ready");
             (StatusCode::SERVICE_UNAVAILABLE, "not ready; the log says why\n").into_response()
         }
     }
@@ -44,7 +44,7 @@ pub async fn metrics(State(console): State<Arc<state::State>>) -> Response {
         }
         Ok(None) => (StatusCode::SERVICE_UNAVAILABLE, "there are no books yet\n").into_response(),
         Err(why) => {
-            tracing::error!("metrics: {why:#}");
+            tracing::error!(why = format!("{why:#}"), "the metrics can't be computed");
             (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer; the log says why\n").into_response()
         }
     }

@@ -40,6 +40,6 @@ async fn compute(kept: Arc<Mutex<Kept>>, environment: Arc<Environment>) {
     kept.under_way = false;
     match computed {
         Ok(unpaid) => kept.unpaid = Some(Arc::new(unpaid)),
-        Err(why) => tracing::warn!("the console could not add up what is unpaid: {why:#}"),
+        Err(why) => tracing::warn!(why = format!("{why:#}"), "the console could not add up what is unpaid"),
     }
 }

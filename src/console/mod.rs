@@ -80,7 +80,7 @@ async fn warm_up(state: Arc<State>) {
         anyhow::Ok(())
     };
     if let Err(why) = opened.await {
-        tracing::warn!("the console can't open the scheme yet: {why:#}");
+        tracing::warn!(why = format!("{why:#}"), "the console can't open the scheme yet");
     }
 }
 

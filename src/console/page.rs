@@ -88,7 +88,7 @@ impl Page {
             Err(why) => {
                 // Only the place: the values of a page could identify a customer.
                 let at = format!("{}:{}", why.name().unwrap_or(name), why.line().unwrap_or(0));
-                tracing::error!("a page of the console can't be rendered: {} at {at}", why.kind());
+                tracing::error!(why = %why.kind(), at, "a page of the console can't be rendered");
                 (StatusCode::INTERNAL_SERVER_ERROR, "this page can't be shown; the log says why\n").into_response()
             }
         }
@@ -109,7 +109,7 @@ fn names(environment: &Environment, language: Language) -> Value {
 /// The page that says why there is no other.
 pub fn failed(console: &Arc<State>, language: Language, why: Failure) -> Response {
     if let Some(cause) = &why.cause {
-        tracing::error!("a page of the console: {cause:#}");
+        tracing::error!(why = format!("{cause:#}"), "a page of the console can't be shown");
     }
     let page = Page { console: console.clone(), language, visitor: Visitor::nobody(), path: "/".to_owned() };
     (why.status, page.html("failure", context! { why => why.why })).into_response()

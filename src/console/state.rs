@@ -50,7 +50,10 @@ impl State {
             (Ok(Some(environment)), _) => Arc::new(environment),
             (Ok(None), _) => return Ok(None),
             (Err(why), Some(before)) => {
-                tracing::warn!("the console keeps the configuration that it has: {why:#}");
+                tracing::warn!(
+                    why = format!("{why:#}"),
+                    "the new configuration has errors; the console keeps the old one"
+                );
                 before
             }
             (Err(why), None) => return Err(why),

@@ -125,7 +125,11 @@ async fn due_on_day<'s>(
             Ok(mut items) => due.append(&mut items),
             Err(why) if is_of_store(&why) => return Err(why),
             Err(why) => {
-                tracing::error!(merchant = merchant.id, "no mails are planned for the merchant's orders: {why:#}");
+                tracing::error!(
+                    merchant = merchant.id,
+                    why = format!("{why:#}"),
+                    "no mails are planned for the merchant's orders"
+                );
                 left_out += 1;
             }
         }

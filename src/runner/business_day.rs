@@ -49,7 +49,7 @@ pub async fn close_through(environment: &Environment, through: NaiveDate) -> Res
 /// Runs one job now. A part of the close never runs alone: `CloseDay` runs all parts.
 pub async fn run_now(environment: &Environment, job: Job, today: NaiveDate) -> Result<Done> {
     if job.is_part_of_close() {
-        tracing::info!(job = job.name(), day = %today, "it is part of the close of the day and waits for that");
+        tracing::info!(job = job.name(), day = %today, "the job is part of the close of the day, and runs with it");
         return Ok(Done::default());
     }
     run_recorded(environment, job, today).await

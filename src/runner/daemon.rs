@@ -176,7 +176,7 @@ impl Daemon {
         };
         let tries = self.away.as_ref().map_or(0, |away| away.tries) + 1;
         let wait = Duration::from_secs(1 << tries.min(6)).min(LONGEST_WAIT);
-        tracing::error!("the store is away: {why:#}; trying again in {} seconds", wait.as_secs());
+        tracing::error!(why = format!("{why:#}"), in_seconds = wait.as_secs(), "the store is away; trying again");
         self.away = Some(Away { tries, until: clock::monotonic() + wait });
         Ok(())
     }
@@ -369,8 +369,8 @@ impl Daemon {
         match ended {
             // The run has recorded and logged how its work ended.
             Ok((_, Ok(_))) => {}
-            Ok((_, Err(why))) => tracing::error!(job, "the run could not be recorded: {why:#}"),
-            Err(why) => tracing::error!(job, "the run broke off: {why}; it is tried again"),
+            Ok((_, Err(why))) => tracing::error!(job, why = format!("{why:#}"), "the run could not be recorded"),
+            Err(why) => tracing::error!(job, %why, "the run broke off; it is tried again"),
         }
     }
 
@@ -392,7 +392,8 @@ impl Daemon {
                 tracing::info!("the configuration was read again and is in force; runs under way end with the old one");
             }
             Err(why) => {
-                tracing::error!("the configuration was read again and has errors; the old one stays in force: {why:#}")
+                let why = format!("{why:#}");
+                tracing::error!(why, "the configuration was read again and has errors; the old one stays in force");
             }
         }
     }
@@ -424,8 +425,8 @@ impl Daemon {
         };
         // A store that is away or frozen must not keep the daemon from stopping.
         match tokio::time::timeout(Duration::from_secs(2), farewell).await {
-            Ok(Err(why)) => tracing::warn!("the stop could not be recorded: {why:#}"),
-            Err(_) => tracing::warn!("the stop could not be recorded: the store does not answer"),
+            Ok(Err(why)) => tracing::warn!(why = format!("{why:#}"), "the stop could not be recorded"),
+            Err(_) => tracing::warn!(why = "the store does not answer", "the stop could not be recorded"),
             Ok(Ok(())) => {}
         }
         Ok(())
@@ -434,7 +435,7 @@ impl Daemon {
 
 fn log_skipped(run: &NewRun) {
     if let Some(why) = &run.outcome {
-        tracing::warn!(job = run.job, scheduled_for = %run.scheduled_for, "skipped: {why}");
+        tracing::warn!(job = run.job, scheduled_for = %run.scheduled_for, why, "the run is skipped");
     }
 }
 

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use schemars::JsonSchema;
@@ -89,6 +89,17 @@ impl Scheme {
 
     pub fn merchant(&self, id: &str) -> Option<&Arc<Merchant>> {
         self.merchants.iter().find(|merchant| merchant.id == id)
+    }
+
+    /// Returns the merchant that a person named.
+    pub fn merchant_named(&self, id: &str) -> Result<&Arc<Merchant>> {
+        self.merchant(id).with_context(|| {
+            let known: Vec<&str> = self.merchants.iter().map(|merchant| merchant.id.as_str()).collect();
+            match known.as_slice() {
+                [only] => format!("there is no merchant {id:?}; the only merchant is {only}"),
+                known => format!("there is no merchant {id:?}; the merchants are {}", known.join(", ")),
+            }
+        })
     }
 
     /// Returns all slices. The scheme's own comes first, because orders need customers and agreements.

@@ -303,7 +303,10 @@ fn is_current(applied: i64, migrations: &Migrator) -> Result<()> {
         applied >= known,
         "the tables of the store are those of an older paylater; `paylater close`, `run` or `job` brings them up to date"
     );
-    ensure!(applied == known, "the tables of the store are those of a newer paylater than this one");
+    ensure!(
+        applied == known,
+        "the tables of the store are those of a newer paylater than this one; run that version or a later one"
+    );
     Ok(())
 }
 

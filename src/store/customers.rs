@@ -93,7 +93,10 @@ pub async fn known_agreements(
     for row in agreement_rows(tx, merchant, "agreement_id", ids).await? {
         let (customer_id, agreement) = row.into_agreement()?;
         let id = agreement.agreement_id.clone();
-        let content = contents.get(&id).copied().context("an agreement without content")?;
+        let content = contents
+            .get(&id)
+            .copied()
+            .with_context(|| format!("agreement {id} of {merchant} has no fingerprint in the store"))?;
         known.insert(id, (content, AgreementRow { merchant_id: merchant.to_owned(), customer_id, agreement }));
     }
     Ok(known)

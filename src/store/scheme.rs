@@ -23,7 +23,9 @@ pub async fn begin(tx: &mut Tx, starts_on: NaiveDate, time_zone: &str) -> Result
     let sql = "INSERT INTO scheme (id, started_on, business_date, time_zone) VALUES (1, $1, $1, $2)
                ON CONFLICT (id) DO NOTHING";
     on_engine!(tx, |c| sqlx::query(sql).bind(starts_on).bind(time_zone).execute(c).await.map(|_| ()))?;
-    let days = days(tx).await?.context("the scheme has no row")?;
+    let days = days(tx)
+        .await?
+        .context("the store has no open day: its table scheme is empty; put the store back from a backup")?;
     same_zone(&days, time_zone)?;
     Ok(days)
 }
@@ -32,7 +34,8 @@ pub async fn begin(tx: &mut Tx, starts_on: NaiveDate, time_zone: &str) -> Result
 pub fn same_zone(days: &Days, time_zone: &str) -> Result<()> {
     anyhow::ensure!(
         days.time_zone == time_zone,
-        "the books were begun in the time zone {}; its days can't become those of {time_zone}",
+        "the days of these books are days in the time zone {}, and cannot become days in {time_zone}; write the old time_zone \
+         again, or begin a new scheme",
         days.time_zone
     );
     Ok(())
@@ -46,7 +49,10 @@ pub async fn days(tx: &mut Tx) -> Result<Option<Days>> {
 
 /// The open business date, as this transaction sees it. In a writing transaction it stays so until the transaction ends.
 pub async fn open_day(tx: &mut Tx) -> Result<NaiveDate> {
-    Ok(days(tx).await?.context("the scheme has no row")?.business_date)
+    Ok(days(tx)
+        .await?
+        .context("the store has no open day: its table scheme is empty; put the store back from a backup")?
+        .business_date)
 }
 
 /// A sealed day.

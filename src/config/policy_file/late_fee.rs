@@ -268,7 +268,7 @@ impl RawFeeKind {
 }
 
 fn how_many(count: i64) -> Result<usize> {
-    let advice = "is not from 1 on; write how many steps count, or kind = \"none\"";
+    let advice = "is below 1; write how many steps count, or kind = \"none\"";
     usize::try_from(count).ok().filter(|count| *count > 0).ok_or_else(|| wrong("", format!("{count} {advice}")))
 }
 

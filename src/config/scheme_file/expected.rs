@@ -113,7 +113,7 @@ impl RawRejectLimit {
             ));
         }
         if let Some(rows) = self.rows.filter(|rows| *rows < 1) {
-            return Err(wrong("rows", format!("{rows} is not from 1 on; write a number of rows")));
+            return Err(wrong("rows", format!("{rows} is below 1; write a number of rows from 1 on")));
         }
         ensure!(
             share.is_some() || self.rows.is_some(),

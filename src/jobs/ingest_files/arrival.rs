@@ -111,7 +111,12 @@ async fn count(tx: &mut Tx, feed: &Feed, file: &RecordedFile, number: i64, today
             source: Source { file_no: file.file_no, line: 0 },
             ..NewException::new(ExceptionCode::FileGap, not_there(feed, file, &numbers))
         };
-        tracing::warn!(file = file.name, "{}", exception.message);
+        tracing::warn!(
+            file = file.name,
+            code = exception.code.name(),
+            why = exception.message,
+            "file numbers were skipped"
+        );
         return exceptions::open(tx, file.owner.borrowed(), today, &[exception]).await;
     }
     // This file may be the last one missing from a gap.

@@ -162,8 +162,7 @@ impl<'a> CorrectionIntake<'a> {
         }
         let Some(terms) = self.merchant.policy.version(case.order.policy_version) else {
             let version = case.order.policy_version;
-            let message = format!("version {version} of the policy, which order {order_id} keeps, is gone");
-            return Outcome::Rejected { code: RowCode::NoPolicy, message };
+            return Outcome::of_lost_version(version, order_id);
         };
         let before = case.fact(row.kind, &row.fact_id);
         let rest = case.without(row.kind, &row.fact_id);

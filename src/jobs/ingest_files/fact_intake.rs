@@ -286,8 +286,7 @@ impl<'a> FactIntake<'a> {
         }
         let Some(terms) = self.merchant.policy.version(case.order.policy_version) else {
             let version = case.order.policy_version;
-            let message = format!("version {version} of the policy, which order {} keeps, is gone", row.order_id);
-            return Outcome::Rejected { code: RowCode::NoPolicy, message };
+            return Outcome::of_lost_version(version, &row.order_id);
         };
         let zone = self.environment.scheme.zone;
         // A fact dated slightly before its order, because of another clock or a date without a time, counts from the

@@ -14,7 +14,9 @@ use crate::store::files::{Counts, RecordedFile};
 /// Returns the feed that a file came from.
 pub fn feed_of<'s>(environment: &'s Environment, file: &RecordedFile) -> Result<&'s Feed> {
     let feed = environment.scheme.feed(&file.feed);
-    feed.with_context(|| format!("{} came by feed {}, which is no longer configured", file.name, file.feed))
+    feed.with_context(|| {
+        format!("{} came by feed {}, which is no longer configured; configure the feed again", file.name, file.feed)
+    })
 }
 
 /// Returns the merchant whose files a feed brings.

@@ -108,7 +108,11 @@ pub async fn report(
     }
     let opened: Vec<NewException> = new.iter().map(|(key, feed, refused)| exception(key, feed, refused)).collect();
     for exception in &opened {
-        tracing::warn!(code = ExceptionCode::FileRefused.name(), "{}", exception.message);
+        tracing::warn!(
+            code = exception.code.name(),
+            why = exception.message,
+            "an entry of an inbox can't be taken as a file"
+        );
     }
     let mut tx = environment.store.write().await?;
     exceptions::open(&mut tx, slice.owner(), today, &opened).await?;

@@ -144,7 +144,7 @@ async fn resume(environment: &Environment, slice: Slice<'_>, today: NaiveDate) -
     drop(tx);
     filing::finish(environment, unfiled, today).await?;
     for file in cut_off {
-        retry::go_on(environment, today, &file).await.with_context(|| format!("going on with {}", file.name))?;
+        retry::go_on(environment, today, &file).await.with_context(|| format!("continuing with {}", file.name))?;
     }
     Ok(())
 }

@@ -69,6 +69,15 @@ impl Outcome {
         }
     }
 
+    /// Returns the outcome of a row about an order whose version of the policy is no longer in the policy file.
+    pub fn of_lost_version(version: NaiveDate, order_id: &str) -> Outcome {
+        let message = format!(
+            "order {order_id} was accepted under version {version} of the policy, which is no longer in the policy file; put \
+             that version back"
+        );
+        Outcome::Rejected { code: RowCode::NoPolicy, message }
+    }
+
     /// Returns the outcome of a row whose key is already recorded with the fingerprint `known`.
     pub fn of_known(known: i64, fingerprint: i64, what: &str, key: &str) -> Outcome {
         if known == fingerprint {

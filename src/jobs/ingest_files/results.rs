@@ -128,8 +128,7 @@ impl<'a> ResultIntake<'a> {
         let instructed_on = stored.attempt.instructed_on;
         let Some(terms) = self.merchant.policy.version(stored.policy_version) else {
             let version = stored.policy_version;
-            let message = format!("version {version} of the policy, which order {} keeps, is gone", stored.order_id);
-            return Outcome::Rejected { code: RowCode::NoPolicy, message };
+            return Outcome::of_lost_version(version, &stored.order_id);
         };
         let zone = self.environment.scheme.zone;
         let said_on = day_of(row.at, zone, terms.cut_off);

@@ -25,7 +25,12 @@ pub const WAITING_FOR: [ExceptionCode; 4] = [
 /// Returns a file's kind and the time zone for times without an offset: the zone of its feed, or of the scheme if the
 /// feed is no longer configured.
 pub async fn kind_and_zone(tx: &mut Tx, environment: &Environment, file_no: i64) -> Result<(Kind, Tz)> {
-    let file = listing::file(tx, file_no).await?.context("a pending row of no file")?.file;
+    let file = listing::file(tx, file_no)
+        .await?
+        .with_context(|| {
+            format!("the store has pending rows of file {file_no}, but not the file; put it back from a backup")
+        })?
+        .file;
     let feed = environment.scheme.feed(&file.feed);
     Ok((file.kind, feed.map_or(environment.scheme.zone, |feed| feed.zone)))
 }
@@ -34,7 +39,7 @@ pub async fn kind_and_zone(tx: &mut Tx, environment: &Environment, file_no: i64)
 pub fn read_fact_again(waiting: &RecordedRow, kind: Kind, zone: Tz) -> Result<FactRow> {
     match read_again(waiting, kind, zone)? {
         Row::Fact(row) => Ok(row),
-        _ => bail!("a pending row of kind {} is no fact", waiting.kind),
+        _ => bail!("{}: a row of {} is about no fact", called(waiting), waiting.kind),
     }
 }
 
@@ -42,15 +47,21 @@ pub fn read_fact_again(waiting: &RecordedRow, kind: Kind, zone: Tz) -> Result<Fa
 pub fn read_correction_again(waiting: &RecordedRow, zone: Tz) -> Result<CorrectionRow> {
     match read_again(waiting, Kind::Corrections, zone)? {
         Row::Correction(row) => Ok(row),
-        _ => bail!("a pending row of kind {} is no correction", waiting.kind),
+        _ => bail!("{}: a row of {} is no correction", called(waiting), waiting.kind),
     }
 }
 
+/// The name of a pending row in messages.
+fn called(waiting: &RecordedRow) -> String {
+    let RecordedRow { file_no, line, row_key, .. } = waiting;
+    format!("the stored cells of {row_key}, a pending row of file {file_no}, line {line}")
+}
+
 fn read_again(waiting: &RecordedRow, kind: Kind, zone: Tz) -> Result<Row> {
-    let cells: BTreeMap<String, String> = serde_json::from_str(&waiting.content).context("a pending row's cells")?;
+    let cells: BTreeMap<String, String> = serde_json::from_str(&waiting.content).with_context(|| called(waiting))?;
     let (header, cells): (Vec<String>, csv::StringRecord) = cells.into_iter().unzip();
     match rows::parse(kind, &Cells { header: &header, cells: &cells, zone, as_sent: None }) {
         Ok(parsed) => Ok(parsed.row),
-        Err(why) => bail!("a pending row of kind {} cannot be read again: {}", waiting.kind, why.message),
+        Err(why) => bail!("{}: it cannot be read again: {}", called(waiting), why.message),
     }
 }

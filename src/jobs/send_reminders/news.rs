@@ -35,7 +35,11 @@ pub async fn without_news<'s>(
             Err(why) if is_of_store(&why) => return Err(why),
             missing => {
                 if let Err(why) = missing {
-                    tracing::error!(merchant = merchant.id, "it cannot be decided which files are missing: {why:#}");
+                    tracing::error!(
+                        merchant = merchant.id,
+                        why = format!("{why:#}"),
+                        "it cannot be decided which files are missing"
+                    );
                 }
                 unsure.insert(&merchant.id);
             }

@@ -50,7 +50,11 @@ pub async fn look_again(
             Ok(owed) => drop(orders.insert(&merchant.id, owed)),
             Err(why) if is_of_store(&why) => return Err(why),
             Err(why) => {
-                tracing::error!(merchant = merchant.id, "mails about the merchant's orders wait: {why:#}");
+                tracing::error!(
+                    merchant = merchant.id,
+                    why = format!("{why:#}"),
+                    "mails about the merchant's orders wait"
+                );
                 unknown.insert(&merchant.id);
             }
         }

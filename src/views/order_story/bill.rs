@@ -92,5 +92,5 @@ fn fee_words(provider: &str, minor: i64, currency: Currency) -> String {
 }
 
 fn currency(code: &str) -> Result<Currency> {
-    Currency::parse(code).with_context(|| format!("unknown currency {code}"))
+    Currency::parse(code).with_context(|| format!("the store has an unknown currency {code}"))
 }

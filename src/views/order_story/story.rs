@@ -66,7 +66,7 @@ impl OrderStory {
         }
         let Some(terms) = merchant.policy.version(stored.order.policy_version) else {
             anyhow::bail!(
-                "the policy version {} that the order keeps is no longer in its file",
+                "the order was accepted under version {} of the policy, which is no longer in its file; put that version back",
                 stored.order.policy_version
             )
         };

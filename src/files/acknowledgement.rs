@@ -217,7 +217,7 @@ pub fn publish_interrupted(
 }
 
 /// The cells of a line about the whole file. Such a line has the number 0.
-fn about_file<'m>(status: FileStatus, code: Option<FileCode>, message: &'m str) -> [&'m str; 5] {
+fn about_file(status: FileStatus, code: Option<FileCode>, message: &str) -> [&str; 5] {
     ["0", "", status.name(), code.map_or("", FileCode::name), message]
 }
 

@@ -12,7 +12,7 @@
 //! 8. A sealed day's files can be made again from the facts known then, byte for byte; `verify` does just that.
 //!
 //! `CONTRIBUTING.md` has the map of the house. Nothing points up: `domain` < `files`, `store`, `mail` < `scheme` < `books` <
-//! `jobs` < `runner`, `views` < `console` < `cli`; `config` is beside `cli`.
+//! `jobs` < `runner`, `views` < `console`, `alerts` < `cli`; `config` is beside `cli`.
 
 pub mod alerts;
 pub mod books;

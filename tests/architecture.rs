@@ -28,8 +28,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "alerts", "books", "clock", "config", "console", "domain", "files", "jobs", "mail", "runner", "scheme",
-            "store", "views",
+            "alerts", "books", "calls", "clock", "config", "console", "domain", "files", "jobs", "mail", "runner",
+            "scheme", "store", "views",
         ],
     ),
 ];

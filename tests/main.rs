@@ -58,6 +58,8 @@ mod service;
 mod shared_inboxes;
 mod status_check;
 mod story;
+#[cfg(feature = "remote")]
+mod traces;
 mod views;
 mod watch;
 mod widths;

@@ -167,7 +167,7 @@ impl Desk {
         let scheme = &self.environment.scheme;
         let url = webhook.url.read().map_err(|why| format!("{why:#}"))?;
         let body = webhook::body(webhook.format, &scheme.name, notes, scheme.zone);
-        let answer = calls::call(&url, Some(body.to_string())).await.map_err(|why| why.to_string())?;
+        let answer = calls::post(&url, &[], body.to_string()).await.map_err(|why| why.to_string())?;
         webhook::ensure_taken(webhook.format, &answer)
     }
 }

@@ -54,8 +54,8 @@ impl Alerts {
     /// Looks and tells, beside the daemon, for as long as it is polled.
     pub async fn watch(self) {
         let mut deliveries = JoinSet::new();
-        for receiver in self.receivers.iter().cloned() {
-            let desk = self.desk.clone();
+        for receiver in self.receivers.iter() {
+            let (desk, receiver) = (self.desk.clone(), receiver.clone());
             deliveries.spawn(async move { desk.deliver_always(&receiver).await });
         }
         let mut is_away = false;
@@ -80,8 +80,8 @@ impl Alerts {
         }
         self.look(|_| true).await?;
         let mut deliveries = JoinSet::new();
-        for receiver in self.receivers.iter().cloned() {
-            let desk = self.desk.clone();
+        for receiver in self.receivers.iter() {
+            let (desk, receiver) = (self.desk.clone(), receiver.clone());
             deliveries.spawn(async move { desk.deliver(&receiver).await });
         }
         while let Some(delivered) = deliveries.join_next().await {

@@ -26,6 +26,7 @@ mod runs;
 mod shells;
 mod status;
 mod table;
+mod traces;
 mod verify;
 
 use std::io::IsTerminal;
@@ -34,6 +35,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use tracing::Level;
+use tracing_subscriber::filter::{EnvFilter, Targets};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
 
 use output::{remark, say};
 
@@ -126,7 +131,8 @@ pub struct Misconfigured(pub anyhow::Error);
 
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    log_to_stderr(matches!(cli.command, Command::Run(_) | Command::Console(_)));
+    let (spans, traces) = traces::begin();
+    log_to_stderr(matches!(cli.command, Command::Run(_) | Command::Console(_)), spans);
     // A close is one deep future, which a thread's usual 2 MiB don't hold in a debug build.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(16 << 20).build();
     let runtime = match runtime {
@@ -137,6 +143,7 @@ pub fn main() -> ExitCode {
         }
     };
     let ended = runtime.block_on(dispatch(cli));
+    traces.end();
     output::flush_log();
     // Work that was cut off must not keep the program from ending.
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -183,18 +190,21 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Ending> {
 /// Sends the log to standard error. A daemon, the console or a pipe gets the level `info`; a terminal, where a person watches the
 /// progress, gets only warnings and errors. `PAYLATER_LOG` sets another filter; `PAYLATER_LOG_FORMAT=json` makes each line a
 /// JSON object.
-fn log_to_stderr(daemon: bool) {
+fn log_to_stderr(daemon: bool, spans: Option<traces::Spans>) {
     let usual =
         if daemon || !std::io::stderr().is_terminal() { "info,sqlx=warn,tokio_cron_scheduler=warn" } else { "warn" };
-    let filter = tracing_subscriber::EnvFilter::try_from_env("PAYLATER_LOG").unwrap_or_else(|_| usual.into());
-    let log = tracing_subscriber::fmt()
+    let filter = EnvFilter::try_from_env("PAYLATER_LOG").unwrap_or_else(|_| usual.into());
+    let log = tracing_subscriber::fmt::layer()
         .log_internal_errors(false)
-        .with_env_filter(filter)
         .with_writer(output::Log::begin)
-        .with_target(false);
-    if std::env::var("PAYLATER_LOG_FORMAT").is_ok_and(|format| format == "json") {
-        log.json().flatten_event(true).init();
+        .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal());
+    let log = if std::env::var("PAYLATER_LOG_FORMAT").is_ok_and(|format| format == "json") {
+        log.with_ansi(false).json().flatten_event(true).boxed()
     } else {
-        log.with_ansi(std::io::stderr().is_terminal()).init();
-    }
+        log.boxed()
+    };
+    let own = Targets::new().with_target("paylater", Level::DEBUG);
+    let spans = spans.map(|spans| spans.with_filter(own));
+    tracing_subscriber::registry().with(log.with_filter(filter)).with(spans).init();
 }

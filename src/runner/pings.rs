@@ -153,7 +153,7 @@ impl Line {
             Signal::Success => url,
             Signal::Fail => with_segment(&url, "fail"),
         };
-        calls::call(&url, None).await.map(|_| ()).map_err(|why| why.to_string())
+        calls::get(&url).await.map_err(|why| why.to_string())
     }
 
     /// Records whether the URL answers. Returns false if the store is busy.

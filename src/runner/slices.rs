@@ -5,6 +5,7 @@ use std::fmt;
 
 use anyhow::{Error, Result};
 use chrono::NaiveDate;
+use tracing::Instrument;
 
 use crate::books::done::Done;
 use crate::books::environment::Stopped;
@@ -25,7 +26,8 @@ pub async fn each<'s>(
         if slice.merchant().is_some_and(|merchant| faults.is_stopped(&merchant.id)) {
             continue;
         }
-        match work(*slice).await {
+        let merchant = slice.merchant().map_or("", |merchant| merchant.id.as_str());
+        match work(*slice).instrument(tracing::debug_span!("slice", merchant)).await {
             Ok(done) => all.add(done),
             Err(why) => shortcomings.take(*slice, why, faults)?,
         }

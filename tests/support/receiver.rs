@@ -86,7 +86,7 @@ fn converse(stream: TcpStream, calls: &Mutex<Vec<Called>>, manner: &Mutex<Manner
         let mut body = vec![0; length];
         reader.read_exact(&mut body)?;
         let manner = *manner.lock().unwrap();
-        calls.lock().unwrap().push(Called { method, path, body: String::from_utf8(body).unwrap() });
+        calls.lock().unwrap().push(Called { method, path, body: String::from_utf8_lossy(&body).into_owned() });
         match manner {
             Manner::Answers(status) => {
                 write!(reader.get_mut(), "HTTP/1.1 {status} Said\r\nContent-Length: 2\r\n\r\nok")?;

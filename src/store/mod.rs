@@ -10,6 +10,7 @@ mod bulk;
 mod connect;
 mod engine;
 mod fact_columns;
+mod locks;
 mod pools;
 mod trouble;
 
@@ -46,5 +47,6 @@ pub mod scheme;
 pub use connect::{damage, is_ready};
 pub use engine::Tx;
 pub use lanes::{Lane, Overtaken};
+pub use locks::LEASE;
 pub use pools::{OnlyDaemon, Store};
 pub use trouble::is_of_store;

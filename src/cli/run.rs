@@ -18,7 +18,12 @@ impl Run {
         let work = at.serve().await?;
         let environment = work.environment.clone();
         let console = console::beside(at, &environment.scheme).await?;
-        let ended = daemon::run(environment.clone(), || reloaded(at, &environment)).await;
+        let reload = || {
+            let loaded = reloaded(at, &environment)?;
+            console.read_again();
+            Ok(loaded)
+        };
+        let ended = daemon::run(environment.clone(), reload).await;
         console.stop().await;
         ended?;
         work.progress.finish();

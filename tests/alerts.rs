@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
-use crate::service::{Daemon, EVERY_SECOND, jobs, wait_for};
+use crate::support::daemon::{Daemon, EVERY_SECOND, jobs, wait_for};
 use crate::support::receiver::{HttpReceiver, Manner};
 use crate::support::smtp::SmtpServer;
 use crate::support::{POLICY, Scheme};

@@ -413,6 +413,30 @@ fn without_books_it_says_so_and_shows_them_once_they_are_there() {
 }
 
 #[test]
+fn sighup_takes_a_right_configuration_and_refuses_a_wrong_one() {
+    let scheme = Scheme::shop(POLICY);
+    scheme.close("2026-03-01");
+    let console = Console::start(&scheme);
+    let config = scheme.read("paylater.toml");
+    let hang_up = |config: String| {
+        scheme.write("paylater.toml", config);
+        let id = console.process.id().to_string();
+        assert!(std::process::Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
+    };
+    let shows = |name: &str| console.get("/orders").body.contains(name);
+    assert!(shows("Shop") && !shows("Teahouse"));
+    hang_up(config.replace("name = \"Shop\"", "name = \"Teahouse\""));
+    let began = Instant::now();
+    while !shows("Teahouse") {
+        assert!(began.elapsed() < Duration::from_secs(30), "the configuration is not read again");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    hang_up(config.replace("time_zone", "time"));
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(shows("Teahouse"));
+}
+
+#[test]
 fn the_daemon_serves_it_too() {
     let scheme = Scheme::shop(POLICY);
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

@@ -19,6 +19,8 @@ mod customer;
 mod daemon;
 mod docs;
 mod failed_close;
+mod faketime;
+mod faults;
 mod files;
 mod held_back;
 mod hledger;

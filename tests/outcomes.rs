@@ -78,8 +78,30 @@ async fn files_are_listed_with_what_became_of_them() {
         assert_eq!(json["rows"][0]["resolved_on"], "2026-03-09");
         // Days without files are skipped: the latest three days with files go back to the first day.
         assert_eq!(scheme.run(&["files"]), scheme.run(&["files", "--all"]));
-        let none = scheme.run_failing(&["files", "show", "nothing.csv"], 2);
+        let none = scheme.run_failing(&["files", "show", "nothing.csv"], 1);
         assert!(none.contains("there is no file \"nothing.csv\""), "{none}");
+        // What the books do not have is 1; what the configuration does not have, or what is not clear, is 2.
+        for (arguments, status) in [
+            (&["files", "show", "99"][..], 1),
+            (&["files", "retry", "nothing.csv"], 1),
+            (&["files", "retry", "99", "--dry-run"], 1),
+            (&["runs", "show", "999999"], 1),
+            (&["explain", "NOWHERE"], 1),
+            (&["customer", "NOBODY"], 1),
+            (&["customer", "--payment", "NONE"], 1),
+            (&["exceptions", "close", "SHOP-X999", "--reason", "x"], 1),
+            (&["explain", "NOWHERE", "--merchant", "NONE"], 2),
+            (&["customer", "NOBODY", "--merchant", "NONE"], 2),
+            (&["correct", "hold", "H9", "--void", "--reason", "x", "--by", "y", "--merchant", "NONE"], 2),
+            (&["check", "--policy", "NONE"], 2),
+            (&["check", "--file", "nothing.csv", "--feed", "NONE"], 2),
+            (&["job", "watch_feeds", "--merchant", "NONE"], 2),
+            (&["job", "nothing"], 2),
+            (&["runs", "--job", "nothing"], 2),
+            (&["pause", "nothing", "--why", "x"], 2),
+        ] {
+            scheme.run_failing(arguments, status);
+        }
         (list, shown)
     };
     let (list, shown) = story(&shop(&[]));

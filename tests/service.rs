@@ -1,97 +1,15 @@
 //! The daemon as a service: it goes on by itself, lets people work beside it, and does what signals ask.
 
 use std::fs;
-use std::io::Read;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use sqlx::Connection;
 
 use crate::second_writer::{until_mails_are_due, with_mails};
+use crate::support::daemon::{Daemon, EVERY_SECOND, NEXT_TO_NEVER, jobs, logged, runs, sealed, wait_for};
 use crate::support::postgres::Server;
 use crate::support::smtp::SmtpServer;
 use crate::support::{POLICY, Scheme};
-
-/// A daemon whose log can be read when it has ended.
-pub struct Daemon(Option<Child>);
-
-impl Daemon {
-    pub fn start(scheme: &Scheme) -> Daemon {
-        let log = fs::File::create(scheme.path("log")).unwrap();
-        Daemon(Some(scheme.command(&["run"]).stdout(Stdio::null()).stderr(log).spawn().unwrap()))
-    }
-
-    fn signal(&self, name: &str) {
-        let id = self.0.as_ref().unwrap().id().to_string();
-        assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
-    }
-
-    /// Waits for its end. Returns its exit status.
-    fn wait(&mut self) -> Option<i32> {
-        self.0.take().unwrap().wait().unwrap().code()
-    }
-
-    pub fn stop(&mut self) {
-        self.signal("TERM");
-        assert_eq!(self.wait(), Some(0));
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        if let Some(child) = &mut self.0 {
-            child.kill().ok();
-            child.wait().ok();
-        }
-    }
-}
-
-pub fn wait_for(what: &str, scheme: &Scheme, mut is_there: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !is_there() {
-        let mut log = String::new();
-        if started.elapsed() > Duration::from_secs(120) {
-            fs::File::open(scheme.path("log")).unwrap().read_to_string(&mut log).unwrap();
-            panic!("{what} does not come: {log}");
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
-fn logged(scheme: &Scheme, words: &str) {
-    wait_for(words, scheme, || scheme.read("log").contains(words));
-}
-
-/// Gives the scheme job files of its own: each with its times and further keys.
-pub fn jobs(scheme: &Scheme, files: &[(&str, &str, &str)]) {
-    fs::create_dir_all(scheme.path("jobs")).unwrap();
-    let never = "0 0 0 1 1 *";
-    for name in ["ingest_files", "watch_feeds", "send_reminders", "close_day", "write_reconciliation"] {
-        let given = files.iter().find(|(job, ..)| *job == name);
-        let (cron, keys) = given.map_or((never, ""), |(_, cron, keys)| (*cron, *keys));
-        let catch_up = if keys.contains("catch_up") { "" } else { "catch_up = \"last\"\n" };
-        scheme
-            .write(&format!("jobs/{name}.toml"), format!("about = \"{name}\"\ncron = \"{cron}\"\n{catch_up}{keys}\n"));
-    }
-    let config = scheme.read("paylater.toml");
-    if !config.contains("[jobs]") {
-        scheme.write("paylater.toml", format!("{config}[jobs]\nfolder = \"jobs\"\n"));
-    }
-}
-
-pub const EVERY_SECOND: &str = "* * * * * *";
-const NEXT_TO_NEVER: &str = "0 0 0 1 1 *";
-
-fn sealed(scheme: &Scheme, day: &str) -> bool {
-    scheme.path(&format!("run/reconciliation/{day}/manifest.json")).exists()
-}
-
-fn runs(scheme: &Scheme, filter: &[&str]) -> Vec<serde_json::Value> {
-    let mut arguments = vec!["--json", "runs", "--last", "10000"];
-    arguments.extend(filter);
-    let list: serde_json::Value = serde_json::from_str(&scheme.run(&arguments)).unwrap();
-    list["runs"].as_array().unwrap().clone()
-}
 
 #[test]
 fn a_mail_server_that_hangs_holds_up_neither_files_nor_the_close() {
@@ -118,6 +36,47 @@ fn a_mail_server_that_hangs_holds_up_neither_files_nor_the_close() {
     wait_for("the next day's close", &scheme, || sealed(&scheme, "2026-03-09"));
     assert_eq!(mail.received().len(), 4, "the mail server answered");
     mail.answer_well();
+    daemon.stop();
+    scheme.run(&["verify"]);
+}
+
+/// The SFTP server of one feed takes connections and says nothing more; the files of the others come.
+#[cfg(feature = "remote")]
+#[test]
+fn an_sftp_server_that_is_away_holds_up_neither_files_nor_the_close() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let scheme = Scheme::shop(POLICY).with_customer(&[]);
+    let url = format!("sftp://shop@{}", silent.local_addr().unwrap());
+    scheme.write("key", "");
+    scheme.write("known_hosts", "");
+    let here = scheme.folder.path().display();
+    let table =
+        format!("[[place]]\nurl = \"{url}\"\nkey_file = \"{here}/key\"\nknown_hosts_file = \"{here}/known_hosts\"\n");
+    let feed = "name = \"holds\"\nfolder = \"inbox\"\n";
+    let away = format!("name = \"holds\"\nfolder = \"{url}/in\"\nunreachable = \"exception\"\n");
+    let config = scheme.read("paylater.toml");
+    assert!(config.contains(feed));
+    scheme.write("paylater.toml", config.replace(feed, &away) + &table);
+    jobs(
+        &scheme,
+        &[
+            ("ingest_files", EVERY_SECOND, ""),
+            ("close_day", "*/5 * * * * *", "after = [\"ingest_files\"]"),
+            ("write_reconciliation", EVERY_SECOND, ""),
+        ],
+    );
+    let order = |id: &str| format!("order_id,customer_id,amount,currency,ordered_at\n{id},C1,5.00,CNY,2026-03-01\n");
+    scheme.write("inbox/orders-2026-03-01.csv", order("O1"));
+    let mut daemon = Daemon::start(&scheme);
+    logged(&scheme, "running version");
+    wait_for("the first day's file", &scheme, || scheme.run(&["files"]).contains("orders-2026-03-01.csv\ttaken"));
+    scheme.write("inbox/orders-2026-03-01-late.csv", order("O2"));
+    wait_for("the file that came meanwhile", &scheme, || {
+        scheme.run(&["files", "--all"]).contains("orders-2026-03-01-late.csv\ttaken")
+    });
+    wait_for("the close", &scheme, || sealed(&scheme, "2026-03-01"));
+    let exceptions = scheme.run(&["exceptions"]);
+    assert_eq!(exceptions.matches("INBOX_UNREACHABLE").count(), 1, "{exceptions}");
     daemon.stop();
     scheme.run(&["verify"]);
 }
@@ -338,45 +297,6 @@ fn a_second_sigterm_stops_at_once() {
     scheme.run(&["verify"]);
 }
 
-/// Kills the daemon again and again while it closes a week of the sample. It works for a second or two each time, and each day
-/// takes it about as long.
-#[test]
-fn killed_at_any_moment_the_daemon_seals_the_same_days() {
-    const LAST: &str = "2026-03-08";
-    let undisturbed = Scheme::sample();
-    undisturbed.close(LAST);
-    let scheme = Scheme::sample();
-    fs::create_dir(scheme.path("sample-data/jobs")).unwrap();
-    let order = ["ingest_files", "watch_feeds", "send_reminders", "close_day", "write_reconciliation"];
-    for (i, name) in order.iter().enumerate() {
-        let after = if i == 0 { String::new() } else { format!("{:?}", order[i - 1]) };
-        let job = format!("about = \"{name}\"\ncron = \"{EVERY_SECOND}\"\ncatch_up = \"last\"\nafter = [{after}]\n");
-        scheme.write(&format!("sample-data/jobs/{name}.toml"), job);
-    }
-    let config = scheme.read("sample-data/paylater.toml");
-    scheme.write("sample-data/paylater.toml", format!("{config}\n[jobs]\nfolder = \"jobs\"\n"));
-    let manifest = |scheme: &Scheme, day: &str| scheme.path(&format!("sample-run/reconciliation/{day}/manifest.json"));
-    let (started, mut kills) = (Instant::now(), 0_u64);
-    while !manifest(&scheme, LAST).exists() {
-        assert!(started.elapsed() < Duration::from_secs(300), "it does not come to an end after {kills} kills");
-        let mut daemon = Daemon::start(&scheme);
-        // Moments that are spread evenly, and not the same in every run of a step.
-        std::thread::sleep(Duration::from_millis(300 + kills * 617 % 1_900));
-        daemon.0.take().map(|mut child| (child.kill().unwrap(), child.wait().unwrap()));
-        kills += 1;
-    }
-    assert!(kills > 5, "only {kills}");
-    scheme.run(&["verify"]);
-    for day in 1..=8 {
-        let seal = |scheme: &Scheme| {
-            let text = fs::read_to_string(manifest(scheme, &format!("2026-03-0{day}"))).unwrap();
-            serde_json::from_str::<serde_json::Value>(&text).unwrap()["seal"].clone()
-        };
-        assert!(seal(&undisturbed).is_string());
-        assert_eq!(seal(&scheme), seal(&undisturbed), "the seal of day {day}");
-    }
-}
-
 #[tokio::test]
 async fn a_store_that_is_away_is_waited_for() {
     let mut server = Server::start();
@@ -394,13 +314,26 @@ async fn a_store_that_is_away_is_waited_for() {
     }
     // Only the connection with the daemon's lock breaks: it takes the lock again.
     let mut admin = sqlx::PgConnection::connect(&scheme.env[0].1).await.unwrap();
-    let broken: Vec<bool> = sqlx::query_scalar(
-        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 1818326119",
-    )
-    .fetch_all(&mut admin)
-    .await
-    .unwrap();
-    assert_eq!(broken, [true]);
+    // The connection with the lock is asked every 15 seconds.
+    let holder = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = 1818326119";
+    let mut holders = Vec::new();
+    for is_broken in [false, true] {
+        let began = Instant::now();
+        let pid = loop {
+            let pid: Option<i32> = sqlx::query_scalar(holder).fetch_optional(&mut admin).await.unwrap();
+            if let Some(pid) = pid.filter(|pid| !holders.contains(pid)) {
+                break pid;
+            }
+            assert!(began.elapsed() < Duration::from_secs(60), "the lock is not taken again: {}", scheme.read("log"));
+            std::thread::sleep(Duration::from_millis(50));
+        };
+        holders.push(pid);
+        if !is_broken {
+            let broken: bool =
+                sqlx::query_scalar("SELECT pg_terminate_backend($1)").bind(pid).fetch_one(&mut admin).await.unwrap();
+            assert!(broken);
+        }
+    }
     let before = done(&scheme);
     wait_for("a run after that", &scheme, || done(&scheme) > before + 1);
     let told = scheme.run_failing(&["run"], 1);

@@ -16,7 +16,7 @@ use crate::files::inbox::kept::Kept;
 use crate::mail::compose::{Sender, Templates};
 use crate::mail::transport::Transport;
 use crate::scheme::{Clock, JobFile, Scheme};
-use crate::store::{Store, scheme};
+use crate::store::{Store, Tx, scheme};
 
 /// A scheme's settings, its store, and its mail transport. Clones share everything.
 #[derive(Clone)]
@@ -77,9 +77,17 @@ impl Environment {
     /// Returns the open business date. An empty store begins with the configured one.
     pub async fn business_date(&self) -> Result<NaiveDate> {
         let mut tx = self.store.read().await?;
-        let Some(days) = scheme::days(&mut tx).await? else { return self.begin().await };
+        match self.open_day(&mut tx).await? {
+            Some(today) => Ok(today),
+            None => self.begin().await,
+        }
+    }
+
+    /// The open business date as a transaction sees it. `None` if the books have not begun.
+    pub async fn open_day(&self, tx: &mut Tx) -> Result<Option<NaiveDate>> {
+        let Some(days) = scheme::days(tx).await? else { return Ok(None) };
         scheme::same_zone(&days, self.scheme.zone.name())?;
-        let last = scheme::last_sealed(&mut tx).await?;
+        let last = scheme::last_sealed(tx).await?;
         let expected = last.as_ref().map_or(days.started_on, |last| plus(last.business_date, 1));
         let last =
             last.map_or("no day is sealed".to_owned(), |last| format!("{} is the last sealed day", last.business_date));
@@ -89,7 +97,7 @@ impl Environment {
              changed by hand or put together from two; put it back from a backup",
             days.business_date
         );
-        Ok(days.business_date)
+        Ok(Some(days.business_date))
     }
 
     /// Begins the books on the first day, unless days were sealed before: the books must not begin a second time.

@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
 use super::open::At;
@@ -39,25 +40,35 @@ impl Console {
         );
         let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+        let mut hang_up = signal(SignalKind::hangup()).context("listening for SIGHUP")?;
+        let read_again = Arc::new(Notify::new());
+        let asked = Arc::clone(&read_again);
         let stop = async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+            loop {
+                tokio::select! {
+                    _ = terminate.recv() => return,
+                    _ = interrupt.recv() => return,
+                    _ = hang_up.recv() => asked.notify_one(),
+                }
             }
         };
-        console::serve(settings, loader(at.config_file()?.to_owned()), listener, stop).await?;
+        console::serve(settings, loader(at.config_file()?.to_owned()), listener, read_again, stop).await?;
         Ok(Ending::Done)
     }
 }
 
 /// The console beside the daemon.
-pub struct Beside(Option<(oneshot::Sender<()>, JoinHandle<Result<()>>)>);
+pub struct Beside {
+    served: Option<(oneshot::Sender<()>, JoinHandle<Result<()>>)>,
+    read_again: Arc<Notify>,
+}
 
 /// Begins to serve the console if there is a `[console]`. It reads the store through connections of its own, so that
 /// people who look never hold up the daemon.
 pub async fn beside(at: &At, scheme: &Scheme) -> Result<Beside> {
+    let read_again = Arc::new(Notify::new());
     if !scheme.console_beside_daemon {
-        return Ok(Beside(None));
+        return Ok(Beside { served: None, read_again });
     }
     let settings = scheme.console.clone();
     let listener = console::listen(&settings).await?;
@@ -67,13 +78,21 @@ pub async fn beside(at: &At, scheme: &Scheme) -> Result<Beside> {
         // An error means that the daemon has gone away, which also ends the console.
         let _ = stopped.await;
     };
-    let served = tokio::spawn(console::serve(settings, loader(at.config_file()?.to_owned()), listener, stopped));
-    Ok(Beside(Some((stop, served))))
+    let load = loader(at.config_file()?.to_owned());
+    let served = tokio::spawn(console::serve(settings, load, listener, Arc::clone(&read_again), stopped));
+    Ok(Beside { served: Some((stop, served)), read_again })
 }
 
 impl Beside {
+    /// Lets the console read the configuration again, as the daemon has.
+    pub fn read_again(&self) {
+        if self.served.is_some() {
+            self.read_again.notify_one();
+        }
+    }
+
     pub async fn stop(self) {
-        let Some((stop, served)) = self.0 else { return };
+        let Some((stop, served)) = self.served else { return };
         // An error means that the console has ended already; the log says why.
         let _ = stop.send(());
         match served.await {

@@ -73,7 +73,11 @@ impl Customer {
         let questions = Questions { on, pay_off_on, extend, order };
         let mut tx = environment.store.read().await?;
         let found = CustomerGlance::load(&mut tx, &environment, &search, merchant, &questions).await?;
-        let customer = found?;
+        let customer = found.map_err(|why| {
+            let is_of_several = why.is_of_several();
+            let why = anyhow::Error::new(why);
+            if is_of_several { Misconfigured(why).into() } else { why }
+        })?;
         if let Some(id) = &questions.order {
             let mut orders = customer.merchants.iter().flat_map(|merchant| &merchant.orders);
             ensure!(orders.any(|order| order.order_id == *id), "the customer has no accepted order {id:?}");

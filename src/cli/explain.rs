@@ -54,7 +54,9 @@ impl Explain {
             ),
             several => {
                 let ids: Vec<&str> = several.iter().map(|merchant| merchant.id.as_str()).collect();
-                anyhow::bail!("{} have an order {:?}; say which with --merchant", ids.join(" and "), self.order)
+                let why =
+                    anyhow::anyhow!("{} have an order {:?}; say which with --merchant", ids.join(" and "), self.order);
+                Err(Misconfigured(why).into())
             }
         }
     }

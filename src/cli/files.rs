@@ -46,9 +46,7 @@ impl Files {
 async fn find(tx: &mut Tx, which: &str) -> Result<ListedFile> {
     if let Ok(number) = which.parse() {
         let file = listing::file(tx, number).await?;
-        return Ok(file
-            .with_context(|| format!("there is no file {number}; `paylater files` lists those there are"))
-            .map_err(Misconfigured)?);
+        return file.with_context(|| format!("there is no file {number}; `paylater files` lists those there are"));
     }
     let mut called = listing::files_called(tx, which).await?;
     // When two files have the same name, the second is kept under a name with a number, and that name is unique.
@@ -57,10 +55,7 @@ async fn find(tx: &mut Tx, which: &str) -> Result<ListedFile> {
         return Ok((*only).clone());
     }
     match called.len() {
-        0 => {
-            Err(Misconfigured(anyhow::anyhow!("there is no file {which:?}; `paylater files` lists those there are"))
-                .into())
-        }
+        0 => bail!("there is no file {which:?}; `paylater files` lists those there are"),
         1 => Ok(called.remove(0)),
         _ => {
             let one = |listed: &ListedFile| {

@@ -49,7 +49,7 @@ use crate::store::in_words;
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "Begin with the sample:\n  paylater --config sample-data/paylater.toml close --through 2026-03-31\n  paylater --config sample-data/paylater.toml explain T-STAR\n\nExit status: 0 done, 1 done with failures, 2 usage or configuration."
+    after_help = "Begin with the sample:\n  paylater --config sample-data/paylater.toml close --through 2026-03-31\n  paylater --config sample-data/paylater.toml explain T-STAR\n\nExit status: 0 done, 1 done with failures or not there, 2 usage or configuration."
 )]
 struct Cli {
     /// The scheme's configuration file; by default, `paylater.toml` in the current folder.
@@ -124,7 +124,9 @@ pub enum Ending {
     Failures,
 }
 
-/// An error in the command line or the configuration. The exit status is 2.
+/// An error in the command line or the configuration: also the name of a merchant, a job or a feed that the configuration does not
+/// have, and a name that several things of the books have. The exit status is 2. What the books do not have (an order, a customer,
+/// a file, a run, an exception) is an ordinary error, whose exit status is 1.
 #[derive(Debug, thiserror::Error)]
 #[error("{0:#}")]
 pub struct Misconfigured(pub anyhow::Error);

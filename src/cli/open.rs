@@ -16,10 +16,10 @@ use crate::clock;
 use crate::config;
 use crate::mail::compose::{Sender, Templates};
 use crate::mail::transport::{Smtp, Transport};
-use crate::runner::daemon::interrupt_left;
+use crate::runner::interrupt_left;
 use crate::scheme::{MailTransport, Scheme};
 use crate::store::lanes::{self, Taker};
-use crate::store::{Lane, Store};
+use crate::store::{Lane, Store, Tx};
 
 /// The options that every command gets.
 pub struct At {
@@ -94,7 +94,6 @@ impl At {
         let AtWork { environment, progress } = self.serve().await?;
         let taker = Taker { node: environment.node.clone(), doing: doing.to_owned(), since: clock::now() };
         let store = self.take(&environment, lanes, &taker).await?;
-        interrupt_left(&store, lanes, clock::now()).await?;
         let environment = Environment { asked_by: Some(who()), ..environment.with_store(store) };
         Ok(AtWork { environment, progress })
     }
@@ -104,9 +103,10 @@ impl At {
         let mut is_told = false;
         loop {
             // A transaction of another process can hold up even the attempt.
-            let attempt = environment.store.take(lanes, taker);
+            let begin = async |tx: &mut Tx| interrupt_left(tx, lanes, clock::now()).await;
+            let attempt = environment.store.take(lanes, taker, begin);
             if let Ok(taken) = tokio::time::timeout(self.wait.max(SHORTEST_ATTEMPT), attempt).await
-                && let Some(store) = taken?
+                && let Some((store, ())) = taken?
             {
                 return Ok(store);
             }

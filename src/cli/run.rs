@@ -20,9 +20,10 @@ impl Run {
         let console = console::beside(at, &environment.scheme).await?;
         let alerts = alerts::Beside::begin(&environment)?;
         let reload = || {
-            let environment = reloaded(at, &environment)?;
-            alerts.reload(&environment)?;
-            Ok(environment)
+            let loaded = reloaded(at, &environment)?;
+            alerts.reload(&loaded)?;
+            console.read_again();
+            Ok(loaded)
         };
         let ended = daemon::run(environment.clone(), reload).await;
         drop(alerts);

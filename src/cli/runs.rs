@@ -7,7 +7,7 @@ use clap::Subcommand;
 
 use super::open::At;
 use super::table::{print_box, print_fields};
-use super::{Ending, Misconfigured, json, say};
+use super::{Ending, json, say};
 use crate::jobs::Job;
 use crate::store::runs::{Filter, RunStatus};
 use crate::views::runs::{self, Run, RunAttempts, RunList};
@@ -64,7 +64,7 @@ impl Runs {
         let mut tx = environment.store.read().await?;
         let zone = environment.scheme.zone;
         if let Some(Command::Show { number }) = self.command {
-            let attempts = runs::attempts(&mut tx, number).await.map_err(Misconfigured)?;
+            let attempts = runs::attempts(&mut tx, number).await?;
             if at.json {
                 json::print(RunAttempts { attempts })?;
             } else {

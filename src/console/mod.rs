@@ -31,6 +31,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 
 use self::state::State;
 
@@ -42,16 +43,24 @@ use crate::store::scheme;
 const STOP_WITHIN: Duration = Duration::from_secs(3);
 
 /// Serves the console until `shutdown` is ready. `load` opens the scheme to read it; it is called again until there are
-/// books, and from time to time.
+/// books, from time to time, and when somebody asks for it with `read_again`.
 pub async fn serve(
     settings: Console,
     load: Loader,
     listener: TcpListener,
+    read_again: Arc<Notify>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
     settings.refuse_strangers()?;
     let state = Arc::new(State::new(settings, load)?);
     tokio::spawn(warm_up(state.clone()));
+    let again = state.clone();
+    let reading = tokio::spawn(async move {
+        loop {
+            read_again.notified().await;
+            again.read_again().await;
+        }
+    });
     let (stopping, mut stopped) = tokio::sync::watch::channel(false);
     let stop = async move {
         shutdown.await;
@@ -63,10 +72,12 @@ pub async fn serve(
         let _ = stopped.wait_for(|stopping| *stopping).await;
         tokio::time::sleep(STOP_WITHIN).await;
     };
-    tokio::select! {
+    let served = tokio::select! {
         served = served.into_future() => served.context("serving the console"),
         () = cut_off => Ok(()),
-    }
+    };
+    reading.abort();
+    served
 }
 
 /// Opens the scheme and begins to add up what is unpaid, so that the first person who looks waits for neither.

@@ -36,6 +36,22 @@ impl State {
         Ok(State { settings, pages, sessions, unpaid, load, opened: Mutex::default() })
     }
 
+    /// Reads the configuration again at once. If it is not right, the old one stays.
+    pub async fn read_again(&self) {
+        let mut opened = self.opened.lock().await;
+        match (self.load)().await {
+            Ok(environment) => {
+                *opened = environment.map(|environment| (Arc::new(environment), clock::monotonic()));
+                tracing::info!(
+                    "the console read the configuration again; a change of [console] is in force after a restart"
+                );
+            }
+            Err(why) => tracing::error!(
+                "the console read the configuration again and it has errors; the old one stays in force: {why:#}"
+            ),
+        }
+    }
+
     /// Returns the scheme, or `None` if there are no books yet.
     pub async fn environment(&self) -> Result<Option<Arc<Environment>>> {
         let mut opened = self.opened.lock().await;

@@ -1,7 +1,7 @@
 //! Runs a business day from beginning to end: every job in order, then the next day.
 
 use anyhow::Result;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
 
 use super::run::{Run, run};
 use super::slices::Shortcomings;
@@ -105,9 +105,14 @@ async fn recorded(
     work: impl AsyncFnOnce(DateTime<Utc>) -> Result<Done>,
 ) -> Result<Done> {
     let Some(file) = environment.scheme.job(job.name()) else { return work(clock::now()).await };
-    // A person's run has a time of its own, so that it never stands for one of the daemon's.
-    let is_by_hand = environment.asked_by.is_some() && environment.scheme.clock == Clock::Wall;
-    let scheduled_for = if is_by_hand { clock::now() } else { file.set_time_on(today) };
+    let is_by_hand = environment.asked_by.is_some();
+    let scheduled_for = if is_by_hand { time_of_its_own(clock::now()) } else { file.set_time_on(today) };
     let due = Run { job, scheduled_for, today };
     run(environment, due, work(environment.now(file, today))).await
+}
+
+/// A person's run has a time that no schedule has, so that it never stands for one of the daemon's: those are whole seconds.
+fn time_of_its_own(now: DateTime<Utc>) -> DateTime<Utc> {
+    let now = now.trunc_subsecs(6);
+    if now.timestamp_subsec_micros() == 0 { now + TimeDelta::microseconds(1) } else { now }
 }

@@ -7,7 +7,7 @@
 //! runs of one job overlap.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
@@ -18,6 +18,7 @@ use tokio_cron_scheduler::{Job as Heartbeat, JobScheduler};
 
 use super::pings::{Calls, Pings, SignsOfLife};
 use super::plan::{self, hindrance};
+use super::presence::{self, Presence};
 use super::signals::{self, Request};
 use super::wall_clock::Watch;
 use super::{business_day, plausible, run, supervisor};
@@ -29,7 +30,7 @@ use crate::jobs::Job;
 use crate::scheme::{Clock, JobFile, Schedule};
 use crate::store::lanes::Taker;
 use crate::store::runs::{self, NewRun, RunRow};
-use crate::store::{Lane, OnlyDaemon, Store, Tx, is_of_store, nodes};
+use crate::store::{Lane, Store, Tx, is_of_store};
 
 /// How long the jobs under way may continue after SIGTERM. Interrupting them at any time is safe; the wait only saves their work.
 const STOP_WITHIN: Duration = Duration::from_secs(20);
@@ -37,17 +38,8 @@ const STOP_WITHIN: Duration = Duration::from_secs(20);
 /// How long the store may take to answer between runs.
 const STORE_ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 
-/// How long the connection with the daemon's lock may take to answer.
-const LOCK_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
-
-/// The longest wait between two attempts to reach a store that is away.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
-
 /// How long the last pings may take when the daemon ends.
 const PINGS_WITHIN: Duration = Duration::from_secs(5);
-
-/// How often the daemon records a sign of life.
-pub const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 
 /// How long a run waits for the jobs that come before it.
 const FOR_JOBS_BEFORE: TimeDelta = TimeDelta::minutes(5);
@@ -119,56 +111,42 @@ async fn heartbeat() -> Result<(JobScheduler, mpsc::Receiver<()>)> {
     Ok((heart, beats))
 }
 
-/// A run under way. The outer error is from the store.
-type Ended = Result<Option<Result<Done>>>;
+/// A run under way, which records how its work ended. The error is from the store.
+type Ended = Result<()>;
 
 struct Daemon {
     environment: Environment,
     watch: Watch,
-    only: Option<OnlyDaemon>,
+    presence: Presence,
     under_way: JoinSet<Ended>,
     /// The job of each task under way.
     jobs: HashMap<Id, Job>,
     /// Ends the runs under way at once.
     cut_off: watch::Sender<bool>,
-    seen: Option<Instant>,
-    away: Option<Away>,
     pings: Pings,
     calls: Calls,
     signs_of_life: SignsOfLife,
 }
 
-/// The store could not be reached.
-struct Away {
-    tries: u32,
-    until: Instant,
-}
-
 impl Daemon {
     async fn begin(environment: Environment) -> Result<Daemon> {
-        let Some(only) = environment.store.be_daemon().await? else {
-            bail!("another paylater daemon runs on these books; stop it first");
-        };
+        let presence = Presence::begin(&environment).await?;
         let today = environment.business_date().await?;
-        let version = env!("CARGO_PKG_VERSION");
         let watch = Watch::begin(&environment).await?;
-        let mut tx = environment.store.write().await?;
-        nodes::started(&mut tx, &environment.node, version, clock::now()).await?;
-        tx.commit().await?;
+        presence::started(&environment).await?;
         let scheme = &environment.scheme;
         let store = Store::place(&scheme.store_url, scheme.home.path())?;
+        let version = env!("CARGO_PKG_VERSION");
         tracing::info!(version, node = environment.node, scheme = scheme.name, store, day = %today, "running");
         let mut calls = Calls::default();
         let pings = calls.begin(&scheme.pings, &environment.store);
         Ok(Daemon {
             environment,
             watch,
-            only: Some(only),
+            presence,
             under_way: JoinSet::new(),
             jobs: HashMap::new(),
             cut_off: watch::Sender::new(false),
-            seen: None,
-            away: None,
             pings,
             calls,
             signs_of_life: SignsOfLife::default(),
@@ -177,7 +155,7 @@ impl Daemon {
 
     /// Does what is due now. If the store is away, waits for it; any other error ends the daemon.
     async fn beat(&mut self) -> Result<()> {
-        if self.away.as_ref().is_some_and(|away| clock::monotonic() < away.until) {
+        if self.presence.waits_for_store() {
             return Ok(());
         }
         let why = match tokio::time::timeout(STORE_ANSWERS_WITHIN, self.work_off()).await {
@@ -189,61 +167,21 @@ impl Daemon {
                 STORE_ANSWERS_WITHIN.as_secs()
             ),
         };
-        let tries = self.away.as_ref().map_or(0, |away| away.tries) + 1;
-        let wait = Duration::from_secs(1 << tries.min(6)).min(LONGEST_WAIT);
-        tracing::error!(why = format!("{why:#}"), in_seconds = wait.as_secs(), "the store is away; trying again");
-        self.away = Some(Away { tries, until: clock::monotonic() + wait });
+        self.presence.store_is_away(&why);
         Ok(())
     }
 
     async fn work_off(&mut self) -> Result<()> {
-        self.stay_the_only_one().await?;
+        self.presence.keep(&self.environment).await?;
         self.watch.look(&self.environment).await?;
         let today = self.environment.business_date().await?;
-        self.sign_of_life().await?;
-        if self.away.take().is_some() {
-            tracing::warn!("the store is back; work continues");
-        }
+        self.presence.sign_of_life(&self.environment).await?;
+        self.presence.store_is_back();
         let now = clock::now();
+        run::interrupt_left_in_free_lanes(&self.environment, |lane| self.works_in(lane), now).await?;
         self.plan(today, now).await?;
         self.begin_runs(now).await?;
         self.signs_of_life.works(&self.pings);
-        Ok(())
-    }
-
-    /// Takes the daemon's lock again if it was lost with its connection.
-    async fn stay_the_only_one(&mut self) -> Result<()> {
-        let is_kept = match &mut self.only {
-            Some(only) => tokio::time::timeout(LOCK_ANSWERS_WITHIN, only.is_kept()).await.unwrap_or(false),
-            None => false,
-        };
-        if is_kept {
-            return Ok(());
-        }
-        self.only = None;
-        self.only = self.environment.store.be_daemon().await?;
-        if self.only.is_some() {
-            return Ok(());
-        }
-        let mut tx = self.environment.store.read().await?;
-        let last = nodes::last_seen(&mut tx).await?;
-        if last.is_some_and(|last| last.node == self.environment.node) {
-            // The server has not noticed yet that the old connection is gone.
-            let why = "the lock of this daemon's lost connection is still held";
-            return Err(std::io::Error::other(why).into());
-        }
-        bail!("another paylater daemon took over these books while the store was away; this one stops")
-    }
-
-    async fn sign_of_life(&mut self) -> Result<()> {
-        if self.seen.is_some_and(|seen| clock::monotonic() - seen < SIGN_OF_LIFE) {
-            return Ok(());
-        }
-        // A long transaction of a run is a sign of life as well.
-        let Some(mut tx) = self.environment.store.try_write().await? else { return Ok(()) };
-        nodes::seen(&mut tx, &self.environment.node, clock::now()).await?;
-        tx.commit().await?;
-        self.seen = Some(clock::monotonic());
         Ok(())
     }
 
@@ -255,7 +193,8 @@ impl Daemon {
         for file in self.scheduled() {
             let newest = runs::newest(&mut tx, &file.name, now).await?;
             let paused = paused.iter().find(|paused| paused.job == file.name);
-            let plan = plan::plan(file, newest.as_ref(), paused, today, now);
+            let cut_off = runs::cut_off(&mut tx, &file.name, now).await?;
+            let plan = plan::plan(file, newest.as_ref(), &cut_off, paused, today, now);
             if plan != plan::Plan::default() {
                 plans.push((file, plan));
             }
@@ -283,6 +222,10 @@ impl Daemon {
         self.environment.scheme.jobs.iter().filter(|file| file.schedule.is_some())
     }
 
+    fn works_in(&self, lane: Lane) -> bool {
+        self.jobs.values().any(|job| job.lane() == lane)
+    }
+
     /// Begins a run in each lane that is free: the one that has been due for longest, scheduled runs before those asked for.
     async fn begin_runs(&mut self, now: DateTime<Utc>) -> Result<()> {
         let mut tx = self.environment.store.read().await?;
@@ -291,7 +234,7 @@ impl Daemon {
         drop(tx);
         let scheme = self.environment.scheme.clone();
         for lane in Lane::ALL {
-            if self.jobs.values().any(|job| job.lane() == lane) {
+            if self.works_in(lane) {
                 continue;
             }
             let mut first: Option<(Job, &JobFile, &Schedule, &RunRow)> = None;
@@ -353,11 +296,21 @@ impl Daemon {
         now: DateTime<Utc>,
     ) -> Result<bool> {
         let taker = Taker { node: self.environment.node.clone(), doing: file.name.clone(), since: now };
-        let Some(store) = self.environment.store.take(&[lane], &taker).await? else { return Ok(false) };
-        interrupt_left(&store, &[lane], now).await?;
+        let begin = async |tx: &mut Tx| {
+            run::interrupt_left(tx, &[lane], now).await?;
+            // Another process may have closed the day until this one got the lane.
+            let today = self.environment.open_day(tx).await?.context("the books have no open day")?;
+            Ok((today, runs::begin(tx, run.run_no, today, clock::now(), &self.environment.node).await?))
+        };
+        let Some((store, (today, is_begun))) = self.environment.store.take(&[lane], &taker, begin).await? else {
+            return Ok(false);
+        };
+        if !is_begun {
+            // Somebody has skipped the run, or has done its work, since it was looked up.
+            store.give_back().await;
+            return Ok(true);
+        }
         let environment = self.environment.with_store(store);
-        // Another process may have closed the day until this one got the lane.
-        let today = environment.business_date().await?;
         let (file, schedule, run) = (file.clone(), schedule.clone(), run.clone());
         let (mut cut_off, pings) = (self.cut_off.subscribe(), self.pings.clone());
         // Deciding a chunk of orders takes a processor for a while, so each run has a thread of its own.
@@ -366,8 +319,8 @@ impl Daemon {
             runtime.block_on(async move {
                 let work = work_of(&environment, &file, job, today, now);
                 let ended = tokio::select! {
-                    ended = run::run_planned(&environment, &pings, &run, &schedule, today, work) => ended,
-                    _ = cut_off.wait_for(|is_cut_off| *is_cut_off) => Ok(None),
+                    ended = run::work_off(&environment, &pings, &run, &schedule, today, work) => ended,
+                    _ = cut_off.wait_for(|is_cut_off| *is_cut_off) => Ok(()),
                 };
                 environment.store.give_back().await;
                 ended
@@ -385,7 +338,7 @@ impl Daemon {
         let job = self.jobs.remove(&id).map_or("", Job::name);
         match ended {
             // The run has recorded and logged how its work ended.
-            Ok((_, Ok(_))) => {}
+            Ok((_, Ok(()))) => {}
             Ok((_, Err(why))) => tracing::error!(job, why = format!("{why:#}"), "the run could not be recorded"),
             Err(why) => tracing::error!(job, %why, "the run broke off; it is tried again"),
         }
@@ -400,7 +353,7 @@ impl Daemon {
 
     /// What it is doing, in words.
     fn in_words(&self) -> String {
-        if self.away.is_some() {
+        if self.presence.is_store_away() {
             return "the store is away; waiting for it".to_owned();
         }
         let mut jobs: Vec<&str> = self.jobs.values().map(|job| job.name()).collect();
@@ -444,19 +397,9 @@ impl Daemon {
                 break;
             }
         }
-        let farewell = async {
-            let mut tx: Tx = self.environment.store.write().await?;
-            nodes::stopped(&mut tx, &self.environment.node, clock::now()).await?;
-            tx.commit().await
-        };
         drop(self.pings);
         self.calls.finish(PINGS_WITHIN).await;
-        // A store that is away or frozen must not keep the daemon from stopping.
-        match tokio::time::timeout(Duration::from_secs(2), farewell).await {
-            Ok(Err(why)) => tracing::warn!(why = format!("{why:#}"), "the stop could not be recorded"),
-            Err(_) => tracing::warn!(why = "the store does not answer", "the stop could not be recorded"),
-            Ok(Ok(())) => {}
-        }
+        presence::stopped(&self.environment).await;
         Ok(())
     }
 }
@@ -465,14 +408,6 @@ fn log_skipped(run: &NewRun) {
     if let Some(why) = &run.outcome {
         tracing::warn!(job = run.job, scheduled_for = %run.scheduled_for, why, "the run is skipped");
     }
-}
-
-/// Marks what an earlier process left running in these lanes, which this one has taken.
-pub async fn interrupt_left(store: &Store, lanes: &[Lane], now: DateTime<Utc>) -> Result<()> {
-    let jobs: Vec<&str> = Job::ALL.into_iter().filter(|job| lanes.contains(&job.lane())).map(Job::name).collect();
-    let mut tx = store.write().await?;
-    runs::interrupt(&mut tx, &jobs, now).await?;
-    tx.commit().await
 }
 
 /// The work of the daemon for a job at its time.
@@ -485,7 +420,6 @@ async fn work_of(
 ) -> Result<Done> {
     match (job, environment.scheme.clock) {
         (Job::CloseDay, Clock::Wall) => close_days_over(environment, now).await,
-        (Job::CloseDay, Clock::Business) => business_day::run_now(environment, job, today).await,
         _ => super::work(job, environment, today, environment.now(file, today)).await,
     }
 }

@@ -1,11 +1,13 @@
 //! When and how jobs run. `run` begins a run in the store, does its work and records how it ended; the daemon, `close`
-//! and `job` share it. `slices` keeps merchants apart, `business_day` runs a whole day. `plan` says which times have come, and `daemon` runs each job at its time.
+//! and `job` share it. `slices` keeps merchants apart, `business_day` runs a whole day. `plan` says which times have come,
+//! `daemon` runs each job at its time, and `presence` keeps it the only one and waits for a store that is away.
 
 pub mod business_day;
 pub mod daemon;
 pub mod pings;
 mod plan;
 mod plausible;
+mod presence;
 mod run;
 mod signals;
 mod slices;
@@ -23,6 +25,8 @@ use crate::jobs::{
     watch_feeds, write_reconciliation,
 };
 use crate::scheme::Slice;
+
+pub use run::interrupt_left;
 
 /// Runs a job for the open business date, slice by slice. A merchant's trouble stops no other merchant.
 async fn work(job: Job, environment: &Environment, today: NaiveDate, now: DateTime<Utc>) -> Result<Done> {

@@ -23,10 +23,12 @@ pub struct Plan {
     pub skip_before: Option<DateTime<Utc>>,
 }
 
-/// Plans a job's runs up to `now`. `newest` is its latest attempt at its latest due time up to now.
+/// Plans a job's runs up to `now`. `newest` is its latest attempt at its latest due time up to now, `cut_off` are its interrupted
+/// runs that nobody has tried again.
 pub fn plan(
     file: &JobFile,
     newest: Option<&RunRow>,
+    cut_off: &[RunRow],
     paused: Option<&PausedJob>,
     today: NaiveDate,
     now: DateTime<Utc>,
@@ -34,16 +36,31 @@ pub fn plan(
     let Some(schedule) = file.schedule.as_ref().filter(|schedule| schedule.enabled) else { return Plan::default() };
     let last = newest.map(|newest| newest.scheduled_for);
     let came = came(file, schedule, last, now);
-    let Some(latest) = came.last().copied() else {
-        return Plan {
-            new: newest
-                .filter(|_| paused.is_none())
-                .and_then(|newest| again(newest, schedule, today, now))
-                .into_iter()
-                .collect(),
-            skip_before: None,
-        };
-    };
+    let mut plan = new_times(file, schedule, &came, paused, today, now);
+    if paused.is_some() {
+        return plan;
+    }
+    let newest = newest.filter(|_| came.is_empty());
+    let is_newest = |run: &RunRow| newest.is_some_and(|newest| newest.run_no == run.run_no);
+    let again = cut_off
+        .iter()
+        .filter(|run| is_newest(run) || is_made_up_for(run, schedule, now))
+        .map(|run| after_interruption(run, schedule, today, now));
+    plan.new.extend(again);
+    plan.new.extend(newest.and_then(|newest| again_by_right_clock(newest, schedule, today, now)));
+    plan
+}
+
+/// The runs at the times that have come.
+fn new_times(
+    file: &JobFile,
+    schedule: &Schedule,
+    came: &[DateTime<Utc>],
+    paused: Option<&PausedJob>,
+    today: NaiveDate,
+    now: DateTime<Utc>,
+) -> Plan {
+    let Some(latest) = came.last().copied() else { return Plan::default() };
     let run = |at: DateTime<Utc>, missed: usize| {
         let why = hindrance(schedule, paused, at, now);
         NewRun {
@@ -92,24 +109,33 @@ fn came(file: &JobFile, schedule: &Schedule, last: Option<DateTime<Utc>>, now: D
     came
 }
 
-/// The next attempt at a run that was cut off, or that did not succeed under a clock that was ahead and has been set back.
-fn again(newest: &RunRow, schedule: &Schedule, today: NaiveDate, now: DateTime<Utc>) -> Option<NewRun> {
-    if newest.asked_by.is_some() {
-        return None;
-    }
+/// Whether an interrupted run is tried again even if a later time has come. So is a backfilled one: somebody asked for each of them.
+fn is_made_up_for(run: &RunRow, schedule: &Schedule, now: DateTime<Utc>) -> bool {
+    let within = TimeDelta::from_std(schedule.catch_up_within).unwrap_or(TimeDelta::MAX);
+    run.asked_by.is_some() || schedule.catch_up == CatchUp::All && now - run.scheduled_for <= within
+}
+
+/// The next attempt at a run that was interrupted.
+fn after_interruption(run: &RunRow, schedule: &Schedule, today: NaiveDate, now: DateTime<Utc>) -> NewRun {
+    // A run that ends its program each time must not do so every second.
+    let wait = if run.attempt > 2 { schedule.retries.wait_after(run.attempt - 2) } else { Duration::ZERO };
+    let since = run.finished_at.unwrap_or(now).min(now);
+    next_attempt(run, today, since + TimeDelta::from_std(wait).unwrap_or(TimeDelta::zero()))
+}
+
+/// The next attempt at a run that did not succeed under a clock that was ahead and has been set back.
+fn again_by_right_clock(newest: &RunRow, schedule: &Schedule, today: NaiveDate, now: DateTime<Utc>) -> Option<NewRun> {
     let was_ahead = newest.started_at.or(newest.finished_at).is_some_and(|at| at > now);
     let longest_wait = TimeDelta::from_std(schedule.retries.longest_wait + schedule.jitter).unwrap_or(TimeDelta::MAX);
     match newest.status {
-        RunStatus::Interrupted => {
-            // A run that ends its program each time must not do so every second.
-            let wait =
-                if newest.attempt > 2 { schedule.retries.wait_after(newest.attempt - 2) } else { Duration::ZERO };
-            let since = newest.finished_at.unwrap_or(now).min(now);
-            Some(next_attempt(newest, today, since + TimeDelta::from_std(wait).unwrap_or(TimeDelta::zero())))
-        }
         RunStatus::Failed | RunStatus::Skipped if was_ahead => Some(next_attempt(newest, today, now)),
         RunStatus::Due if newest.not_before - now > longest_wait => Some(next_attempt(newest, today, now)),
-        RunStatus::Failed | RunStatus::Skipped | RunStatus::Due | RunStatus::Running | RunStatus::Done => None,
+        RunStatus::Interrupted
+        | RunStatus::Failed
+        | RunStatus::Skipped
+        | RunStatus::Due
+        | RunStatus::Running
+        | RunStatus::Done => None,
     }
 }
 
@@ -173,7 +199,8 @@ mod tests {
         let today = now.date_naive();
         let mut tx = store.write().await.unwrap();
         let newest = runs::newest(&mut tx, &file.name, now).await.unwrap();
-        let plan = plan(file, newest.as_ref(), None, today, now);
+        let cut_off = runs::cut_off(&mut tx, &file.name, now).await.unwrap();
+        let plan = plan(file, newest.as_ref(), &cut_off, None, today, now);
         if let Some(before) = plan.skip_before {
             runs::skip(&mut tx, &file.name, before, "later", now).await.unwrap();
         }
@@ -270,7 +297,7 @@ mod tests {
         let ahead = at("2026-03-10T10:35:00Z");
         let mut tx = store.write().await.unwrap();
         let newest = runs::newest(&mut tx, "close_day", ahead).await.unwrap();
-        let plan = plan(&file, newest.as_ref(), None, ahead.date_naive(), ahead);
+        let plan = plan(&file, newest.as_ref(), &[], None, ahead.date_naive(), ahead);
         let run_no = runs::add(&mut tx, &plan.new[0]).await.unwrap().unwrap();
         runs::begin(&mut tx, run_no, ahead.date_naive(), ahead, "test").await.unwrap();
         let ended = runs::Ended { status: RunStatus::Failed, outcome: "", counts: &runs::Counts::new() };
@@ -279,6 +306,47 @@ mod tests {
         assert!(beat(&store, &file, at("2026-03-09T10:56:00Z")).await.is_empty());
         assert_eq!(beat(&store, &file, at("2026-03-10T00:30:01Z")).await, [at("2026-03-10T00:30:00Z")]);
         assert!(beat(&store, &file, at("2026-03-10T00:30:02Z")).await.is_empty());
+    }
+
+    /// The program ends during the runs of 10:00 and of a backfilled time, and starts again after 10:10.
+    #[tokio::test]
+    async fn interrupted_runs_are_made_up_for_where_each_counts() {
+        for (catch_up, made_up) in [(CatchUp::All, true), (CatchUp::Last, false)] {
+            let (_folder, store) = store().await;
+            let mut file = job("0 */10 * * * *", chrono_tz::UTC, catch_up);
+            file.schedule.as_mut().unwrap().jitter = Duration::ZERO;
+            let (first, backfilled) = (at("2026-03-01T10:00:00Z"), at("2026-02-01T10:00:00Z"));
+            beat(&store, &file, at("2026-03-01T09:50:01Z")).await;
+            let mut tx = store.write().await.unwrap();
+            for (scheduled_for, asked_by) in [
+                (first, None),
+                (backfilled, Some("Li".to_owned())),
+                // By hand, which the person sees.
+                (first + TimeDelta::microseconds(1), Some("Li".to_owned())),
+            ] {
+                let run = NewRun {
+                    job: file.name.clone(),
+                    scheduled_for,
+                    attempt: 1,
+                    business_date: first.date_naive(),
+                    status: RunStatus::Due,
+                    not_before: scheduled_for,
+                    missed: 0,
+                    outcome: None,
+                    asked_by,
+                };
+                let run_no = runs::add(&mut tx, &run).await.unwrap().unwrap();
+                runs::begin(&mut tx, run_no, first.date_naive(), first, "test").await.unwrap();
+            }
+            runs::interrupt(&mut tx, &[&file.name], at("2026-03-01T10:11:00Z")).await.unwrap();
+            tx.commit().await.unwrap();
+            let mut ran = beat(&store, &file, at("2026-03-01T10:11:00Z")).await;
+            ran.sort_unstable();
+            let mut expected = vec![backfilled, first, at("2026-03-01T10:10:00Z")];
+            expected.retain(|at| made_up || *at != first);
+            assert_eq!(ran, expected, "{catch_up:?}");
+            assert!(beat(&store, &file, at("2026-03-01T10:11:01Z")).await.is_empty());
+        }
     }
 
     #[test]

@@ -15,7 +15,9 @@ use crate::domain::words::count;
 use crate::jobs::Job;
 use crate::scheme::Schedule;
 use crate::store::in_words;
+use crate::store::lanes::Taker;
 use crate::store::runs::{self, Counts, Ended, NewRun, RunRow, RunStatus};
+use crate::store::{Lane, Tx};
 
 /// A run: its job, its due time and its business date.
 #[derive(Clone, Copy)]
@@ -72,22 +74,16 @@ pub async fn run(environment: &Environment, run: Run, work: impl Future<Output =
     done
 }
 
-/// Does the work of a planned run within its time limit, and plans the next attempt if it fails. Returns `None` if the run is no
-/// longer due. The outer error is from the store, the inner error from the work.
-pub async fn run_planned(
+/// Does the work of a run that has begun at its time, within its time limit, and plans the next attempt if it fails. The error is
+/// from the store.
+pub async fn work_off(
     environment: &Environment,
     pings: &Pings,
     planned: &RunRow,
     schedule: &Schedule,
     today: NaiveDate,
     work: impl Future<Output = Result<Done>>,
-) -> Result<Option<Result<Done>>> {
-    let mut tx = environment.store.write().await?;
-    let begun = runs::begin(&mut tx, planned.run_no, today, clock::now(), &environment.node).await?;
-    tx.commit().await?;
-    if !begun {
-        return Ok(None);
-    }
+) -> Result<()> {
     let job = Job::parse(&planned.job);
     job.into_iter().for_each(|job| pings.began(job));
     let span = tracing::info_span!("run", no = planned.run_no, job = planned.job, day = %today);
@@ -110,7 +106,38 @@ pub async fn run_planned(
             tracing::warn!(in_seconds = wait.num_seconds(), "the job is tried again");
         }
     });
-    Ok(Some(done))
+    Ok(())
+}
+
+/// Marks what an earlier process left running in these lanes, which this one takes.
+pub async fn interrupt_left(tx: &mut Tx, lanes: &[Lane], now: DateTime<Utc>) -> Result<()> {
+    let jobs: Vec<&str> = Job::ALL.into_iter().filter(|job| lanes.contains(&job.lane())).map(Job::name).collect();
+    runs::interrupt(tx, &jobs, now).await
+}
+
+/// Marks what ended processes left running in the lanes that nobody works in. Until then such a run seems to be under way, and the
+/// jobs after it would not wait for its next attempt.
+pub async fn interrupt_left_in_free_lanes(
+    environment: &Environment,
+    is_ours: impl Fn(Lane) -> bool,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let mut tx = environment.store.read().await?;
+    let running = runs::running(&mut tx).await?;
+    drop(tx);
+    let lanes_of_running = running.iter().filter_map(|job| Job::parse(job)).map(Job::lane);
+    let lanes: Vec<Lane> = lanes_of_running.filter(|lane| !is_ours(*lane)).collect();
+    for lane in Lane::ALL.into_iter().filter(|lane| lanes.contains(lane)) {
+        if environment.store.is_taken(lane).await? {
+            continue;
+        }
+        let taker = Taker { node: environment.node.clone(), doing: "runs left behind".to_owned(), since: now };
+        let begin = async |tx: &mut Tx| interrupt_left(tx, &[lane], now).await;
+        if let Some((store, ())) = environment.store.take(&[lane], &taker, begin).await? {
+            store.give_back().await;
+        }
+    }
+    Ok(())
 }
 
 /// The next attempt at a run that was interrupted or failed.
@@ -140,7 +167,7 @@ async fn within(limit: Duration, work: impl Future<Output = Result<Done>>) -> Re
     tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(too_long()))
 }
 
-async fn record(tx: &mut crate::store::Tx, run_no: i64, done: &Result<Done>) -> Result<()> {
+async fn record(tx: &mut Tx, run_no: i64, done: &Result<Done>) -> Result<()> {
     let (status, outcome, counts) = match done {
         Ok(done) => (RunStatus::Done, done.to_string(), done.counts()),
         Err(why) if why.is::<Stopped>() => (RunStatus::Interrupted, why.to_string(), Counts::new()),

@@ -4,16 +4,19 @@
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, SqlitePool};
+use sqlx::pool::PoolOptions;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, Connection, Database, PgConnection, PgPool, Postgres, Sqlite, SqlitePool};
 
 use super::address::{address, unreachable};
-use super::lanes::{Guarded, Lane};
+use super::lanes::Lane;
+use super::locks::{Guarded, Lock};
 use super::pools::{Access, Pools, Store};
 
 /// The rows that SQLite's thread may read ahead. Switching threads every few rows costs more than reading them.
@@ -51,6 +54,12 @@ const LONGEST_TRANSACTION: Duration = Duration::from_secs(600);
 
 /// How long to wait for another process that may be bringing the tables up to date.
 const UP_TO_DATE_WITHIN: Duration = Duration::from_secs(5);
+
+/// The name of this process in PostgreSQL, such as `paylater 4711 9c0e21d5`. No other process has it.
+static PROCESS: LazyLock<String> = LazyLock::new(|| {
+    let chance = getrandom::u32().unwrap_or_default();
+    format!("paylater {} {chance:08x}", std::process::id())
+});
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
@@ -105,7 +114,7 @@ impl Store {
         is_current(applied, migrator).map(|()| true)
     }
 
-    async fn lock_all(&self) -> Result<Option<Vec<super::lanes::Lock>>> {
+    async fn lock_all(&self) -> Result<Option<Vec<Lock>>> {
         let mut locks = Vec::new();
         for guarded in Lane::ALL.map(Guarded::Lane).into_iter().chain([Guarded::Daemon]) {
             let Some(lock) = self.lock(guarded).await? else { return Ok(None) };
@@ -165,7 +174,7 @@ fn kind_of(url: &str, home: &Path) -> Result<Kind> {
     );
     // Errors leave out the URL, because it may contain a password.
     let options = PgConnectOptions::from_str(url).ok().context("the store's postgres:// url does not parse")?;
-    Ok(Kind::Postgres(Box::new(options.application_name("paylater").options(PG_OPTIONS))))
+    Ok(Kind::Postgres(Box::new(options.application_name(&PROCESS).options(PG_OPTIONS))))
 }
 
 fn tuned(path: &Path) -> SqliteConnectOptions {
@@ -186,6 +195,12 @@ async fn connected(kind: &Kind) -> Result<Store> {
     Ok(Store::new(pools, Access::Shared))
 }
 
+/// A pool that keeps its connections open. A pool that closes idle ones counts them in a way that can wrap around in sqlx 0.9: a
+/// connection that is taken between its return and its count makes the pool's caretaker look through 2^64 of them.
+fn kept_open<DB: Database>() -> PoolOptions<DB> {
+    PoolOptions::new().idle_timeout(None).max_lifetime(None)
+}
+
 async fn open_sqlite(path: &Path) -> Result<Pools> {
     let options = tuned(path)
         .create_if_missing(true)
@@ -196,13 +211,13 @@ async fn open_sqlite(path: &Path) -> Result<Pools> {
         .pragma("wal_autocheckpoint", PAGES_FOLDED.to_string());
     let opening = || format!("opening the SQLite store {}", path.display());
     make_private(path).with_context(opening)?;
-    let writer = SqlitePoolOptions::new()
+    let writer = kept_open::<Sqlite>()
         .max_connections(1)
         .acquire_timeout(LONGEST_TRANSACTION)
         .connect_with(options.clone())
         .await;
     let writer = writer.with_context(opening)?;
-    let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options).await.with_context(opening)?;
+    let readers = kept_open::<Sqlite>().max_connections(4).connect_with(options).await.with_context(opening)?;
     Ok(Pools::Sqlite { path: path.to_owned(), writer: Some(writer), readers })
 }
 
@@ -236,7 +251,7 @@ async fn read_sqlite(path: &Path) -> Result<Option<Pools>> {
 }
 
 async fn readers(options: &SqliteConnectOptions) -> sqlx::Result<SqlitePool> {
-    let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options.clone()).await?;
+    let readers = kept_open::<Sqlite>().max_connections(4).connect_with(options.clone()).await?;
     sqlx::query("SELECT COUNT(*) FROM sqlite_schema").execute(&readers).await?;
     Ok(readers)
 }
@@ -275,7 +290,7 @@ async fn open_postgres(options: &PgConnectOptions) -> Result<PgPool> {
         Ok(Err(why)) => return Err(unreachable(why, options)),
         Err(_) => bail!("{} does not answer within {} seconds", address(options), CONNECT_WITHIN.as_secs()),
     };
-    let pool = PgPoolOptions::new().max_connections(6).acquire_timeout(CONNECT_WITHIN);
+    let pool = kept_open::<Postgres>().max_connections(6).acquire_timeout(CONNECT_WITHIN);
     pool.connect_with(options.clone()).await.map_err(|why| unreachable(why, options))
 }
 

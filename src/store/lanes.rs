@@ -2,18 +2,14 @@
 //! gets its lock and raises its fencing token in the store. A lock can be lost, when its connection breaks or its file is deleted.
 //! The token cannot: every writing transaction compares it, so work that was overtaken fails at its next write.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::path::{Path, PathBuf};
-
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection, PgConnection, PgPool};
 
 use super::engine::{Engine, Tx, on_engine};
+use super::locks::{Lock, TURN};
 
 /// What one paylater at a time works on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Lane {
     /// Files, facts, the close and its reports.
     Books,
@@ -31,12 +27,6 @@ impl Lane {
         }
     }
 }
-
-/// The keys of PostgreSQL advisory locks begin here.
-const FIRST_KEY: i64 = 0x0070_6179_6c61_7465;
-
-/// The key of the lock that a writing transaction holds until it ends.
-const TURN: i64 = FIRST_KEY + 3;
 
 /// Another paylater has taken over this lane.
 #[derive(Debug, thiserror::Error)]
@@ -56,117 +46,20 @@ pub struct Taker {
     pub since: DateTime<Utc>,
 }
 
-/// A lock that keeps out other processes while it is held. The operating system or the server releases it when the process ends.
-pub(super) enum Lock {
-    File(#[expect(dead_code, reason = "held")] File),
-    Session(Box<PgConnection>),
-}
-
-/// What a lock protects.
-#[derive(Clone, Copy)]
-pub(super) enum Guarded {
-    Lane(Lane),
-    /// Being the only daemon.
-    Daemon,
-}
-
 /// The right to write: the lock and the raised token of each lane.
 pub struct Fence {
     held: Vec<(Lane, i64)>,
     locks: Vec<Lock>,
 }
 
-impl Guarded {
-    fn of_file(self) -> &'static str {
-        match self {
-            Guarded::Lane(Lane::Books) => ".lock",
-            Guarded::Lane(Lane::Mail) => ".mail.lock",
-            Guarded::Daemon => ".daemon.lock",
-        }
-    }
-
-    /// The key of the PostgreSQL advisory lock.
-    fn key(self) -> i64 {
-        match self {
-            Guarded::Lane(Lane::Books) => FIRST_KEY,
-            Guarded::Lane(Lane::Mail) => FIRST_KEY + 1,
-            Guarded::Daemon => FIRST_KEY + 2,
-        }
-    }
-}
-
-impl Lock {
-    /// Locks a lock file beside a SQLite store. All paths to the same store lead to the same lock file. `None` if it is locked.
-    pub fn beside(store: &Path, guarded: Guarded) -> Result<Option<Lock>> {
-        let path = lock_path(store, guarded);
-        let opening = || format!("opening {}", path.display());
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).with_context(opening)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Lock::File(file))),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(why)) => Err(why).with_context(|| format!("locking {}", path.display())),
-        }
-    }
-
-    /// Takes a PostgreSQL session lock on a separate connection. `None` if it is locked.
-    pub async fn of_session(options: &PgConnectOptions, guarded: Guarded) -> Result<Option<Lock>> {
-        let mut connection = PgConnection::connect_with(options).await.context("connecting for the lock")?;
-        let free: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
-            .bind(guarded.key())
-            .fetch_one(&mut connection)
-            .await
-            .context("asking for the lock")?;
-        if free {
-            return Ok(Some(Lock::Session(Box::new(connection))));
-        }
-        connection.close().await.ok();
-        Ok(None)
-    }
-
-    /// Whether a process holds the lock file. Creates nothing.
-    pub fn is_held_beside(store: &Path, guarded: Guarded) -> bool {
-        let Ok(file) = File::open(lock_path(store, guarded)) else { return false };
-        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
-    }
-
-    /// Whether a session holds the lock.
-    pub async fn is_held_in(pool: &PgPool, guarded: Guarded) -> Result<bool> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM pg_locks
-                   WHERE locktype = 'advisory' AND granted AND objsubid = 1
-                     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-                     AND (CAST(classid AS BIGINT) << 32) + CAST(objid AS BIGINT) = $1)";
-        Ok(sqlx::query_scalar(sql).bind(guarded.key()).fetch_one(pool).await?)
-    }
-
-    /// Whether the lock is still held. A session's lock is lost with its connection.
-    pub async fn is_kept(&mut self) -> bool {
-        match self {
-            Lock::File(_) => true,
-            Lock::Session(connection) => connection.ping().await.is_ok(),
-        }
-    }
-
-    async fn release(self) {
-        if let Lock::Session(connection) = self {
-            // Dropped only, the connection would keep its lock until the server notices.
-            connection.close().await.ok();
-        }
-    }
-}
-
-fn lock_path(store: &Path, guarded: Guarded) -> PathBuf {
-    let whole = std::fs::canonicalize(store).ok();
-    let folder = || Some(std::fs::canonicalize(store.parent()?).ok()?.join(store.file_name()?));
-    let mut path = whole.or_else(folder).unwrap_or_else(|| store.to_owned()).into_os_string();
-    path.push(guarded.of_file());
-    path.into()
-}
-
-/// Raises the tokens in a transaction of its own. From now on whoever worked in these lanes cannot write. Waits for a transaction
-/// in progress.
-pub(super) async fn raise(mut tx: Tx, taken: Vec<(Lane, Lock)>, taker: &Taker) -> Result<Fence> {
+/// Raises the tokens. When the transaction is committed, whoever worked in these lanes before cannot write any more. Waits for a
+/// writing transaction in progress.
+pub(super) async fn raise(tx: &mut Tx, taken: Vec<(Lane, Lock)>, taker: &Taker) -> Result<Fence> {
+    let taking = "taking over the books; a transaction of another paylater may still be under way";
     if let Engine::Postgres(transaction) = &mut tx.engine {
         sqlx::query("SET LOCAL lock_timeout = '60s'").execute(&mut **transaction).await?;
+        let turn = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(TURN).execute(&mut **transaction);
+        turn.await.context(taking)?;
     }
     let sql = "UPDATE lane SET token = token + 1, node = $2, doing = $3, since = $4 WHERE lane = $1 RETURNING token";
     let mut fence = Fence { held: Vec::new(), locks: Vec::new() };
@@ -175,11 +68,9 @@ pub(super) async fn raise(mut tx: Tx, taken: Vec<(Lane, Lock)>, taker: &Taker) -
             let query = sqlx::query_scalar(sql).bind(lane.name()).bind(&taker.node).bind(&taker.doing);
             query.bind(taker.since).fetch_one(c).await
         });
-        let token = token.context("taking over the books; a transaction of another paylater may still be under way")?;
-        fence.held.push((lane, token));
+        fence.held.push((lane, token.context(taking)?));
         fence.locks.push(lock);
     }
-    tx.commit().await?;
     Ok(fence)
 }
 

@@ -11,6 +11,7 @@ mod connect;
 mod engine;
 mod fact_columns;
 mod impossible;
+mod locks;
 mod pools;
 mod trouble;
 
@@ -49,5 +50,6 @@ pub use connect::{damage, is_ready};
 pub use engine::Tx;
 pub use impossible::in_words;
 pub use lanes::{Lane, Overtaken};
+pub use locks::LEASE;
 pub use pools::{OnlyDaemon, Store};
 pub use trouble::is_of_store;

@@ -12,7 +12,8 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::address::{address, unreachable};
 use super::engine::{Engine, Tx};
-use super::lanes::{self, Fence, Guarded, Lane, Lock, Taker};
+use super::lanes::{self, Fence, Lane, Taker};
+use super::locks::{self, Guarded, Leases, Lock};
 use super::trouble::Unavailable;
 
 /// The database that holds the books, opened for a purpose. Clones share its connections.
@@ -22,6 +23,8 @@ pub struct Store {
     pub(super) access: Access,
     /// The writing transactions of a process follow one another.
     turn: Arc<Mutex<()>>,
+    /// Of the locks that others hold.
+    leases: Arc<Leases>,
 }
 
 /// How long to wait for the turn to write where it can also be done later.
@@ -32,8 +35,8 @@ pub struct OnlyDaemon(Lock);
 
 impl OnlyDaemon {
     /// Whether this process is still the only daemon, as far as it knows.
-    pub async fn is_kept(&mut self) -> bool {
-        self.0.is_kept().await
+    pub fn is_kept(&self) -> bool {
+        self.0.is_kept()
     }
 }
 
@@ -63,20 +66,29 @@ pub(super) enum Access {
 
 impl Store {
     pub(super) fn new(pools: Pools, access: Access) -> Store {
-        Store { pools, access, turn: Arc::default() }
+        Store { pools, access, turn: Arc::default(), leases: Arc::default() }
     }
 
-    /// Takes lanes to work in, and returns the store to work with. `None` if somebody works in one of them.
-    pub async fn take(&self, lanes: &[Lane], taker: &Taker) -> Result<Option<Store>> {
+    /// Takes lanes to work in, begins the work in the same transaction, and returns the store to work with. `None` if somebody works
+    /// in one of the lanes.
+    pub async fn take<T>(
+        &self,
+        lanes: &[Lane],
+        taker: &Taker,
+        begin: impl AsyncFnOnce(&mut Tx) -> Result<T>,
+    ) -> Result<Option<(Store, T)>> {
         let Some(turn) = self.turn_soon().await else { return Ok(None) };
         let mut taken = Vec::new();
         for lane in lanes {
             let Some(lock) = self.lock(Guarded::Lane(*lane)).await? else { return Ok(None) };
             taken.push((*lane, lock));
         }
-        let fence = lanes::raise(self.begin_in(turn).await?, taken, taker).await?;
+        let mut tx = self.begin_in(turn).await?;
+        let fence = lanes::raise(&mut tx, taken, taker).await?;
+        let begun = begin(&mut tx).await?;
+        tx.commit().await?;
         let access = Access::Lanes(Arc::new(fence));
-        Ok(Some(Store { pools: self.pools.clone(), access, turn: Arc::clone(&self.turn) }))
+        Ok(Some((Store { access, ..self.clone() }, begun)))
     }
 
     /// Makes this process the only daemon. `None` if there is one.
@@ -101,10 +113,30 @@ impl Store {
         }
     }
 
+    /// Takes a lock. `None` if a process holds it that is alive.
     pub(super) async fn lock(&self, guarded: Guarded) -> Result<Option<Lock>> {
+        let (lock, sign) = match &self.pools {
+            Pools::Sqlite { path, .. } => (Lock::beside(path, guarded)?, locks::sign_beside(path, guarded)),
+            Pools::Postgres { pool } => match Lock::of_session(&pool.connect_options(), guarded).await? {
+                None => (None, locks::sign_in(pool, guarded).await?),
+                lock => (lock, None),
+            },
+        };
+        if lock.is_some() {
+            self.leases.forget(guarded);
+            return Ok(lock);
+        }
+        if !self.leases.is_over(guarded, sign) {
+            return Ok(None);
+        }
+        tracing::warn!("the paylater that holds {} is frozen; this one takes over", guarded.in_words());
+        self.leases.forget(guarded);
         match &self.pools {
-            Pools::Sqlite { path, .. } => Lock::beside(path, guarded),
-            Pools::Postgres { pool } => Lock::of_session(&pool.connect_options(), guarded).await,
+            Pools::Sqlite { path, .. } => Lock::take_over_beside(path, guarded),
+            Pools::Postgres { pool } => {
+                locks::end_sessions(pool, guarded).await?;
+                Lock::of_session(&pool.connect_options(), guarded).await
+            }
         }
     }
 

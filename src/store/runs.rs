@@ -176,6 +176,12 @@ pub async fn interrupt(tx: &mut Tx, jobs: &[&str], now: DateTime<Utc>) -> Result
     Ok(())
 }
 
+/// The jobs with a run that seems to be under way.
+pub async fn running(tx: &mut Tx) -> Result<Vec<String>> {
+    let sql = "SELECT job FROM run WHERE status = 'running'";
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).fetch_all(c).await?))
+}
+
 /// The due runs that may begin by an instant, the earliest first.
 pub async fn due(tx: &mut Tx, by: DateTime<Utc>) -> Result<Vec<RunRow>> {
     let sql = format!(
@@ -192,6 +198,22 @@ pub async fn newest(tx: &mut Tx, job: &str, by: DateTime<Utc>) -> Result<Option<
          ORDER BY scheduled_for DESC, attempt DESC LIMIT 1"
     );
     Ok(on_engine!(tx, |c| sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(job).bind(by).fetch_optional(c).await?))
+}
+
+/// The interrupted runs of a job at its times up to an instant that nobody has tried again, the earliest first. Those that a person
+/// ran at once are not among them: only they have a time between two seconds.
+pub async fn cut_off(tx: &mut Tx, job: &str, by: DateTime<Utc>) -> Result<Vec<RunRow>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM run
+         WHERE job = $1 AND status = 'interrupted' AND scheduled_for <= $2
+           AND NOT EXISTS (SELECT 1 FROM run AS later WHERE later.job = run.job
+                           AND later.scheduled_for = run.scheduled_for AND later.attempt > run.attempt)
+         ORDER BY scheduled_for LIMIT 1000"
+    );
+    let mut rows: Vec<RunRow> =
+        on_engine!(tx, |c| sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(job).bind(by).fetch_all(c).await?);
+    rows.retain(|run| run.scheduled_for.timestamp_subsec_nanos() == 0);
+    Ok(rows)
 }
 
 /// The latest attempt of a job at a time.

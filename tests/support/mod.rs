@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 use tempfile::TempDir;
 
 pub mod browser;
+pub mod daemon;
 pub mod day_by_day;
 pub mod http;
 pub mod imports;
@@ -223,8 +224,11 @@ pub const OUTPUTS: [&str; 4] = ["reconciliation", "outbox", "mail", "quarantine"
 
 /// Compares two sets of files. Panics at the first difference and names the file.
 pub fn assert_same(expected: &BTreeMap<String, Vec<u8>>, found: &BTreeMap<String, Vec<u8>>) {
-    let names = |files: &BTreeMap<String, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
-    assert_eq!(names(expected), names(found));
+    let only = |one: &BTreeMap<String, Vec<u8>>, other: &BTreeMap<String, Vec<u8>>| -> Vec<String> {
+        one.keys().filter(|name| !other.contains_key(*name)).take(20).cloned().collect()
+    };
+    let (missing, extra) = (only(expected, found), only(found, expected));
+    assert!(missing.is_empty() && extra.is_empty(), "missing {missing:?}, too much {extra:?}");
     for (name, bytes) in expected {
         let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         assert!(found[name] == *bytes, "{name} differs:\n{}\n---\n{}", shown(bytes), shown(&found[name]));

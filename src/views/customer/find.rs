@@ -35,6 +35,16 @@ pub enum NotFound {
     SeveralOfPayment(Vec<String>),
 }
 
+impl NotFound {
+    /// Whether there is more than one, so that the question must be asked more exactly.
+    pub fn is_of_several(&self) -> bool {
+        match self {
+            NotFound::SeveralOfEmail(_) | NotFound::Many | NotFound::SeveralOfPayment(_) => true,
+            NotFound::Id | NotFound::Email | NotFound::Payment => false,
+        }
+    }
+}
+
 /// How many customers of one address are listed.
 const MOST: usize = 10;
 

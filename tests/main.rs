@@ -38,6 +38,7 @@ mod outcomes;
 #[cfg(feature = "remote")]
 mod places;
 mod planted_faults;
+mod plans;
 mod policies;
 mod postgres_support;
 mod profiles;

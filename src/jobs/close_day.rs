@@ -287,6 +287,7 @@ async fn seal_day(
         sealed.push(SealedFile { name: file.name, row_count: file.rows, totals, sha256: file.sha256 });
     }
     scheme::seal(tx, &day, &sealed, &environment.scheme.buckets, plus(today, 1)).await?;
-    sealed_days::keep(tx, today).await?;
+    let booked = rendered.merchants.into_iter().map(|(merchant, sums)| (merchant, sums.booked));
+    sealed_days::keep(tx, today, booked.collect()).await?;
     Ok(day)
 }

@@ -24,7 +24,7 @@ use crate::scheme::Merchant;
 use crate::store::credit_record::{self, CreditStepRow};
 use crate::store::fingerprints::PartPrint;
 use crate::store::journal::Turnover;
-use crate::store::scheme::Balance;
+use crate::store::scheme::{Balance, ReportSettings};
 use crate::store::{Tx, exceptions, journal, scheme};
 
 pub use positions::standings_on;
@@ -103,22 +103,28 @@ pub async fn render(
 ) -> Result<Rendered> {
     let mut files = Vec::new();
     let mut merchants = Vec::new();
-    let (of_day, buckets) = match books {
+    let (of_day, settings) = match books {
         Books::Open => {
             let all = environment.scheme.merchants.iter().map(|merchant| merchant.id.clone());
-            (all.collect(), environment.scheme.buckets.clone())
+            (all.collect(), settings_of_open_day(environment, day))
         }
         // The configuration may have changed since, but the day must not.
-        Books::Sealed => (scheme::merchants_of_day(tx, day).await?, scheme::buckets_of_day(tx, day).await?),
+        Books::Sealed => (scheme::merchants_of_day(tx, day).await?, scheme::settings_of_day(tx, day).await?),
     };
     for id in of_day {
-        let (sums, of_merchant) = render_merchant(tx, environment, &id, day, books, &buckets, folder).await?;
+        let (sums, of_merchant) = render_merchant(tx, environment, &id, day, books, &settings, folder).await?;
         files.extend(of_merchant);
         merchants.push((id, sums));
     }
     let mut rendered = Rendered { files, merchants };
     render_scheme(tx, environment, day, folder, &mut rendered).await?;
     Ok(rendered)
+}
+
+/// How the reports of the open day are made.
+pub fn settings_of_open_day(environment: &Environment, day: NaiveDate) -> ReportSettings {
+    let scheme = &environment.scheme;
+    ReportSettings { buckets: scheme.buckets.clone(), positions: scheme.positions.on(day) }
 }
 
 /// Renders a merchant's part of a day.
@@ -128,14 +134,14 @@ pub async fn render_merchant(
     id: &str,
     day: NaiveDate,
     books: Books,
-    buckets: &[i64],
+    settings: &ReportSettings,
     folder: Option<&Path>,
 ) -> Result<(MerchantSums, Vec<Written>)> {
     let merchant = environment.scheme.merchant(id).with_context(|| {
         format!("{day} was sealed with the books of {id}, but the configuration no longer names that merchant")
     })?;
     let since = scheme::missing_since(tx, id, day).await?.unwrap_or(day);
-    let page = DayOf { environment, merchant, since, day, books, buckets, folder };
+    let page = DayOf { environment, merchant, since, day, books, settings, folder };
     let mut files = Vec::new();
     let sums = page.render(tx, &mut files).await.with_context(|| format!("files of {id} for {day}"))?;
     Ok((sums, files))
@@ -174,7 +180,7 @@ struct DayOf<'a> {
     since: NaiveDate,
     day: NaiveDate,
     books: Books,
-    buckets: &'a [i64],
+    settings: &'a ReportSettings,
     folder: Option<&'a Path>,
 }
 

@@ -27,7 +27,7 @@ fn rows(report: &str) -> BTreeMap<(String, String), (Vec<String>, bool)> {
             let row = row.unwrap();
             let kept = header.iter().zip(&row).filter(|(name, _)| !BY_THE_DAY.contains(name));
             let kept: Vec<String> = kept.map(|(_, cell)| cell.to_owned()).collect();
-            let is_open = of(&row, "outstanding").trim_start_matches(['0', '.']) != ""
+            let is_open = !of(&row, "outstanding").trim_start_matches(['0', '.']).is_empty()
                 || of(&row, "late_fee") != of(&row, "late_fee_paid");
             ((of(&row, "order_id"), of(&row, "instalment")), (kept, is_open))
         })
@@ -63,8 +63,8 @@ fn changes_add_up_to_the_full_list_of_every_day() {
                 assert_eq!(changed, all, "the last day of a month lists all positions");
                 known.clear();
             }
-            let gone = known.keys().filter(|instalment| !all.contains_key(*instalment));
-            assert!(gone.into_iter().all(|instalment| changed.contains_key(instalment)), "{merchant} {day}");
+            let mut gone = known.keys().filter(|instalment| !all.contains_key(*instalment));
+            assert!(gone.all(|instalment| changed.contains_key(instalment)), "{merchant} {day}");
             listed += changed.len();
             full += all.len();
             known.extend(changed);

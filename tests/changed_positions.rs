@@ -16,8 +16,10 @@ fn with_changes_only(scheme: Scheme) -> Scheme {
 /// The columns that the passing of a day changes by itself.
 const BY_THE_DAY: [&str; 3] = ["business_date", "days_past_due", "bucket"];
 
+type Rows = BTreeMap<(String, String), (Vec<String>, bool)>;
+
 /// Each instalment in a positions report, without what the passing of a day changes; and whether anything is owed.
-fn rows(report: &str) -> BTreeMap<(String, String), (Vec<String>, bool)> {
+fn rows(report: &str) -> Rows {
     let mut rows = csv::Reader::from_reader(report.as_bytes());
     let header = rows.headers().unwrap().clone();
     let of =
@@ -53,7 +55,7 @@ fn changes_add_up_to_the_full_list_of_every_day() {
     assert_eq!(days.len(), 31);
     let (mut listed, mut full) = (0, 0);
     for merchant in ["TEA", "BOOK", "GYM"] {
-        let mut known = BTreeMap::new();
+        let mut known = Rows::new();
         for day in &days {
             let report = |scheme: &Scheme| {
                 rows(&scheme.read(&format!("sample-run/reconciliation/{day}/{merchant}_{day}_positions.csv")))

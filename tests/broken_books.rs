@@ -225,12 +225,14 @@ async fn a_row_that_can_not_be(scheme: Scheme, plant: &str, repair: &str, reason
 
 #[tokio::test]
 async fn an_order_that_can_not_be_decided_leaves_its_merchant_out_and_stops_nobody() {
-    for scheme in [two_merchants(), two_merchants().on_postgres().await] {
+    let sqlite = "order O2 of SHOP: reading rows of the store: the store has an unknown credit status";
+    let postgres = "order O2 of SHOP: column credit_status: the store has an unknown credit status";
+    for (scheme, reason) in [(two_merchants(), sqlite), (two_merchants().on_postgres().await, postgres)] {
         a_row_that_can_not_be(
             scheme,
             "UPDATE instalment SET credit_status = 'impossible' WHERE merchant_id = 'SHOP' AND order_id = 'O2'",
             "UPDATE instalment SET credit_status = 'clear' WHERE merchant_id = 'SHOP' AND order_id = 'O2'",
-            "order O2 of SHOP: column credit_status: the store has an unknown credit status",
+            reason,
             ("assess_positions", " SHOP: "),
         )
         .await;

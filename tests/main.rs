@@ -9,6 +9,7 @@ mod before_order;
 mod booking_days;
 mod broken_books;
 mod calendars;
+mod changed_positions;
 mod clock;
 mod console;
 mod console_in_browser;
@@ -41,6 +42,7 @@ mod open_day;
 mod outcomes;
 #[cfg(feature = "remote")]
 mod places;
+mod plans;
 mod planted_faults;
 mod policies;
 mod postgres_support;

@@ -18,12 +18,13 @@ use crate::domain::decide::position::Position;
 use crate::domain::facts::case::Case;
 use crate::domain::facts::correction::History;
 use crate::domain::journal::{Account, Movement, Recorded, difference, name_corrections};
+use crate::domain::money::Currency;
 use crate::domain::terms::policy::Terms;
 use crate::store::journal::Posting;
 use crate::store::orders::{Decided, StoredOrder};
-use crate::store::{Tx, credit_record, exposure, facts, instructions, journal, orders, positions};
+use crate::store::{Tx, credit_record, exposure, facts, instructions, journal, orders, positions, receivables};
 
-/// The number of orders decided in one transaction. It bounds memory, and the work that an interruption loses.
+/// The number of rows that are read at once.
 pub const PAGE: i64 = 2_000;
 
 /// Counts of what deciding changed.
@@ -104,9 +105,15 @@ pub fn into_cases(loaded: Vec<StoredOrder>, mut histories: HashMap<String, Histo
 #[derive(Default)]
 struct Recording {
     decided: Vec<(String, Decided)>,
+    /// Orders of which nothing changes but the day of their next decision.
+    scheduled: Vec<(String, Option<NaiveDate>)>,
     /// The change of each customer's exposure.
     exposures: BTreeMap<String, i64>,
+    /// The change of the receivables: principal and late fees.
+    receivables: BTreeMap<Currency, (i64, i64)>,
     positions: Vec<(String, Position)>,
+    /// Positions whose late fee grew, and nothing else.
+    accrued: Vec<(String, Position)>,
     postings: Vec<Posting>,
     credit_steps: Vec<(String, crate::domain::decide::credit_record::CreditStep)>,
     /// Plans of debits and pay-outs to review, and when.
@@ -126,8 +133,17 @@ impl Recording {
         let order = &stored.order;
         let id = || order.order_id.clone();
         let owed_more = decision.opening.owed_minor - stored.owed_minor;
-        *self.exposures.entry(order.customer_id.clone()).or_default() += owed_more;
-        self.decided.push((id(), outcome_of(&decision, stored.closed_on, today)));
+        if owed_more != 0 {
+            *self.exposures.entry(order.customer_id.clone()).or_default() += owed_more;
+        }
+        let outcome = outcome_of(&decision, stored.closed_on, today);
+        if (outcome.owed_minor, outcome.past_due_from, outcome.closed_on)
+            == (stored.owed_minor, stored.past_due_from, stored.closed_on)
+        {
+            self.scheduled.push((id(), outcome.next_action_on));
+        } else {
+            self.decided.push((id(), outcome));
+        }
         let mut entries = difference(&decision.movements, booked);
         name_corrections(&mut entries, &case.corrections);
         self.postings.extend(entries.into_iter().map(|entry| Posting {
@@ -138,8 +154,14 @@ impl Recording {
         }));
         self.credit_steps.extend(decision.credit_steps.into_iter().map(|step| (id(), step)));
         for (i, position) in decision.positions.into_iter().enumerate() {
-            if before.get(i).is_none_or(|before| differs(before, &position)) {
-                self.positions.push((id(), position));
+            let (principal, fees) = position.receivable();
+            let (principal_before, fees_before) = before.get(i).map_or((0, 0), Position::receivable);
+            let sum = self.receivables.entry(order.currency).or_default();
+            *sum = (sum.0 + principal - principal_before, sum.1 + fees - fees_before);
+            match before.get(i) {
+                Some(before) if !differs(before, &position) => {}
+                Some(before) if only_fee_grew(before, &position) => self.accrued.push((id(), position)),
+                _ => self.positions.push((id(), position)),
             }
         }
     }
@@ -147,14 +169,17 @@ impl Recording {
     async fn write(self, tx: &mut Tx, merchant: &str, today: NaiveDate) -> Result<Changed> {
         let count = |rows: usize| i64::try_from(rows).unwrap_or(i64::MAX);
         let changed = Changed {
-            decided: count(self.decided.len()),
+            decided: count(self.decided.len() + self.scheduled.len()),
             entries: count(self.postings.len()),
             credit_steps: count(self.credit_steps.len()),
         };
         orders::update_decided(tx, merchant, &self.decided).await?;
+        orders::schedule(tx, merchant, &self.scheduled).await?;
         let exposures: Vec<(&str, i64)> = self.exposures.iter().map(|(id, minor)| (id.as_str(), *minor)).collect();
         exposure::add(tx, merchant, &exposures).await?;
+        receivables::add(tx, merchant, self.receivables).await?;
         positions::save(tx, merchant, &self.positions).await?;
+        positions::save_accrued(tx, merchant, &self.accrued).await?;
         journal::post(tx, merchant, today, &self.postings).await?;
         credit_record::add(tx, merchant, today, &self.credit_steps).await?;
         instructions::schedule_reviews(tx, merchant, Direction::Debit, &self.debits).await?;
@@ -199,6 +224,13 @@ fn outcome_of(decision: &Decision, closed_on: Option<NaiveDate>, today: NaiveDat
         closed_on: if decision.is_open() { None } else { closed_on.or(Some(today)) },
         next_action_on: decision.decide_on,
     }
+}
+
+/// Whether time alone changed a recorded position: its late fee, and the days that go with it.
+fn only_fee_grew(recorded: &Position, decided: &Position) -> bool {
+    let &Position { late_fee_charged, late_fee, days_past_due, decided_on, next_action_on, .. } = decided;
+    let grown = Position { late_fee_charged, late_fee, days_past_due, decided_on, next_action_on, ..recorded.clone() };
+    grown == *decided
 }
 
 /// Whether a position differs from the recorded one. The mere passing of a day is no difference.

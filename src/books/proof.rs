@@ -20,7 +20,7 @@ use crate::domain::owner::Owner;
 use crate::domain::words::count;
 use crate::scheme::Merchant;
 use crate::store::files::RecordedFile;
-use crate::store::{Tx, file_rows, files, in_words, instructions, is_of_store, orders};
+use crate::store::{Tx, file_rows, files, in_words, instructions, is_of_store, orders, receivables};
 
 /// The faults that prevent a day, or a merchant, from being sealed.
 #[derive(Debug, Default)]
@@ -223,8 +223,28 @@ pub async fn merchant(tx: &mut Tx, merchant: &str, sums: &MerchantSums, today: N
     for debit_id in instructions::beyond_what_is_owed(tx, merchant, today).await? {
         broken.push(format!("{merchant}: debit {debit_id} asks for more than is owed"));
     }
+    as_kept(merchant, sums, &receivables::kept(tx, merchant).await?, &mut broken);
     adds_up(merchant, sums, &mut broken);
     Ok(broken)
+}
+
+/// Checks that the sums kept beside the positions are those of the positions.
+fn as_kept(merchant: &str, sums: &MerchantSums, kept: &[(Currency, i64, i64)], broken: &mut Vec<String>) {
+    let kept: BTreeMap<Currency, (i64, i64)> =
+        kept.iter().map(|&(currency, owed, fees)| (currency, (owed, fees))).collect();
+    for currency in sums.outstanding.keys().chain(kept.keys()).collect::<BTreeSet<_>>() {
+        let of = |sums: &BTreeMap<Currency, i64>| sums.get(currency).copied().unwrap_or(0);
+        let found = (of(&sums.outstanding), of(&sums.fees_owed));
+        let (owed, fees) = kept.get(currency).copied().unwrap_or_default();
+        if found != (owed, fees) {
+            let [owed, fees, found_owed, found_fees] =
+                [owed, fees, found.0, found.1].map(|minor| currency.plain(minor));
+            broken.push(format!(
+                "{merchant}: the sums of open positions are kept as {owed} {currency} and {fees} of late fees, but the \
+                 positions add up to {found_owed} and {found_fees}"
+            ));
+        }
+    }
 }
 
 /// Checks that a merchant's day adds up: the detail equals the summary, open positions equal receivables, pending rows

@@ -21,7 +21,7 @@ use crate::domain::journal::difference;
 use crate::domain::owner::Owner;
 use crate::store::fingerprints::{self, Round};
 use crate::store::orders::Decided;
-use crate::store::{Tx, bills, credit_record, exposure, facts, instructions, journal, orders, positions};
+use crate::store::{Tx, bills, credit_record, exposure, facts, instructions, journal, orders, positions, receivables};
 
 /// The result of rechecking a page of a merchant's orders.
 pub struct Page {
@@ -36,6 +36,10 @@ pub async fn sums(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<Fin
     let mut findings = Vec::new();
     for customer in exposure::inconsistent(tx, merchant, PAGE).await? {
         let what = format!("customer {customer}: what they owe in all is not the sum of their orders");
+        findings.push(Finding::of(Owner::Merchant(merchant), what));
+    }
+    if receivables::kept(tx, merchant).await? != receivables::added_up(tx, merchant).await? {
+        let what = "what all customers owe is not the sum of the open positions";
         findings.push(Finding::of(Owner::Merchant(merchant), what));
     }
     for id in instructions::paid_but_not_booked(tx, merchant).await? {

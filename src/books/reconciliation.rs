@@ -1,6 +1,7 @@
 //! Renders the files of a business day from the books. The open day is rendered from the recorded positions; a sealed
 //! day by deciding its orders again as they were known then. Both must give the same bytes.
 
+mod detail;
 mod instructions;
 mod matching;
 mod positions;
@@ -12,18 +13,18 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
 use super::environment::Environment;
-use super::order_decisions::PAGE;
 use crate::domain::bank::instruction::Direction;
 use crate::domain::calendar::{days_between, plus};
 use crate::domain::decide::credit_record::StepReason;
-use crate::domain::journal::{Account, EntryKind};
+use crate::domain::journal::Account;
 use crate::domain::money::Currency;
 use crate::domain::owner::Owner;
-use crate::files::reports::{CreditImpact, Detail, Exception, Report, Settlement, Summary, Written, report};
+use crate::files::reports::{CreditImpact, Exception, Summary, Written, report};
 use crate::scheme::Merchant;
 use crate::store::credit_record::{self, CreditStepRow};
-use crate::store::journal::{JournalRow, Turnover};
-use crate::store::scheme::Balance;
+use crate::store::fingerprints::PartPrint;
+use crate::store::journal::Turnover;
+use crate::store::scheme::{Balance, ReportSettings};
 use crate::store::{Tx, exceptions, journal, scheme};
 
 pub use positions::standings_on;
@@ -73,6 +74,8 @@ pub struct MerchantSums {
     /// The same amounts, according to the facts.
     pub money_booked: BTreeMap<Currency, i64>,
     pub settled: BTreeMap<Currency, i64>,
+    /// The fingerprints of the journal from which the detail was made, and of the orders that it booked.
+    pub booked: Vec<PartPrint>,
 }
 
 impl MerchantSums {
@@ -100,22 +103,28 @@ pub async fn render(
 ) -> Result<Rendered> {
     let mut files = Vec::new();
     let mut merchants = Vec::new();
-    let (of_day, buckets) = match books {
+    let (of_day, settings) = match books {
         Books::Open => {
             let all = environment.scheme.merchants.iter().map(|merchant| merchant.id.clone());
-            (all.collect(), environment.scheme.buckets.clone())
+            (all.collect(), settings_of_open_day(environment, day))
         }
         // The configuration may have changed since, but the day must not.
-        Books::Sealed => (scheme::merchants_of_day(tx, day).await?, scheme::buckets_of_day(tx, day).await?),
+        Books::Sealed => (scheme::merchants_of_day(tx, day).await?, scheme::settings_of_day(tx, day).await?),
     };
     for id in of_day {
-        let (sums, of_merchant) = render_merchant(tx, environment, &id, day, books, &buckets, folder).await?;
+        let (sums, of_merchant) = render_merchant(tx, environment, &id, day, books, &settings, folder).await?;
         files.extend(of_merchant);
         merchants.push((id, sums));
     }
     let mut rendered = Rendered { files, merchants };
     render_scheme(tx, environment, day, folder, &mut rendered).await?;
     Ok(rendered)
+}
+
+/// How the reports of the open day are made.
+pub fn settings_of_open_day(environment: &Environment, day: NaiveDate) -> ReportSettings {
+    let scheme = &environment.scheme;
+    ReportSettings { buckets: scheme.buckets.clone(), positions: scheme.positions.on(day) }
 }
 
 /// Renders a merchant's part of a day.
@@ -125,7 +134,7 @@ pub async fn render_merchant(
     id: &str,
     day: NaiveDate,
     books: Books,
-    buckets: &[i64],
+    settings: &ReportSettings,
     folder: Option<&Path>,
 ) -> Result<(MerchantSums, Vec<Written>)> {
     let merchant = environment.scheme.merchant(id).with_context(|| {
@@ -134,7 +143,7 @@ pub async fn render_merchant(
         )
     })?;
     let since = scheme::missing_since(tx, id, day).await?.unwrap_or(day);
-    let page = DayOf { environment, merchant, since, day, books, buckets, folder };
+    let page = DayOf { environment, merchant, since, day, books, settings, folder };
     let mut files = Vec::new();
     let sums = page.render(tx, &mut files).await.with_context(|| format!("files of {id} for {day}"))?;
     Ok((sums, files))
@@ -173,7 +182,7 @@ struct DayOf<'a> {
     since: NaiveDate,
     day: NaiveDate,
     books: Books,
-    buckets: &'a [i64],
+    settings: &'a ReportSettings,
     folder: Option<&'a Path>,
 }
 
@@ -245,100 +254,6 @@ impl DayOf<'_> {
         };
         let rows: Vec<Summary<'_>> = sums.accounts.iter().map(row).collect();
         Ok(report(self.folder, self.name("summary"), &rows)?)
-    }
-
-    async fn detail_and_settlement(
-        &self,
-        tx: &mut Tx,
-        first: i64,
-        sums: &mut MerchantSums,
-    ) -> Result<(Written, Written)> {
-        let mut detail = Report::begin::<Detail<'_>>(self.folder, self.name("detail"))?;
-        let mut settled: BTreeMap<(Currency, String), Settled> = BTreeMap::new();
-        let mut after = first;
-        loop {
-            let rows = journal::rows(tx, &self.merchant.id, after, sums.last_entry_no, PAGE).await?;
-            let Some(last) = rows.last() else { break };
-            after = last.entry_no;
-            for row in &rows {
-                detail.row(&self.detail_row(row))?;
-                sums.detail.entry((row.currency, row.movement.debit)).or_default().0 += row.minor;
-                sums.detail.entry((row.currency, row.movement.credit)).or_default().1 += row.minor;
-                if [row.movement.debit, row.movement.credit].contains(&Account::MerchantPayable) {
-                    settled.entry((row.currency, row.order_id.clone())).or_default().take(row);
-                }
-            }
-        }
-        let settlement_id = format!("{}-{}", self.merchant.id, self.day);
-        let mut settlement = Report::begin::<Settlement<'_>>(self.folder, self.name("settlement"))?;
-        for ((currency, order_id), settled) in &settled {
-            let row = Settlement {
-                settlement_id: &settlement_id,
-                merchant_id: &self.merchant.id,
-                currency: *currency,
-                order_id,
-                gross: settled.gross,
-                refunds: settled.refunds,
-                service_fee: settled.service_fee,
-                payable_on: plus(self.day, self.payable_after(settled.policy_version)),
-            };
-            *sums.settled.entry(*currency).or_default() += row.net();
-            settlement.row(&row)?;
-        }
-        Ok((detail.finish()?, settlement.finish()?))
-    }
-
-    fn detail_row<'r>(&'r self, row: &'r JournalRow) -> Detail<'r> {
-        Detail {
-            entry_no: row.entry_no,
-            merchant_id: &self.merchant.id,
-            business_date: row.business_date,
-            effective_on: row.effective_on,
-            order_id: &row.order_id,
-            currency: row.currency,
-            movement: &row.movement,
-            minor: row.minor,
-            source: &row.source,
-            source_line: row.line,
-            policy_version: row.policy_version,
-            reason: row.reason.name(),
-        }
-    }
-
-    fn payable_after(&self, version: Option<NaiveDate>) -> i64 {
-        let policy = &self.merchant.policy;
-        let terms = version.and_then(|version| policy.version(version)).or_else(|| policy.in_force(self.day));
-        terms.map_or(0, |terms| terms.payable_after)
-    }
-}
-
-/// How an order changed the amount that its merchant is owed.
-#[derive(Default)]
-struct Settled {
-    gross: i64,
-    refunds: i64,
-    service_fee: i64,
-    policy_version: Option<NaiveDate>,
-}
-
-impl Settled {
-    fn take(&mut self, row: &JournalRow) {
-        // An amount owed to the merchant is a credit; a correction is a debit.
-        let owed = if row.movement.credit == Account::MerchantPayable { row.minor } else { -row.minor };
-        match row.movement.kind {
-            EntryKind::ServiceFee => self.service_fee -= owed,
-            EntryKind::Refund | EntryKind::Suspense => self.refunds -= owed,
-            EntryKind::Order
-            | EntryKind::Payment
-            | EntryKind::Chargeback
-            | EntryKind::LateFee
-            | EntryKind::Waiver
-            | EntryKind::FeeReturned
-            | EntryKind::WriteOff
-            | EntryKind::Recovery
-            | EntryKind::PayOut => self.gross += owed,
-        }
-        self.policy_version = self.policy_version.or(row.policy_version);
     }
 }
 

@@ -166,9 +166,13 @@ pub async fn strays(tx: &mut Tx, environment: &Environment, today: NaiveDate) ->
 }
 
 /// Keeps the fingerprints of a day that is being sealed, and of the earlier days of merchants that this seal brings in
-/// again.
-pub async fn keep(tx: &mut Tx, day: NaiveDate) -> Result<()> {
-    let prints = prints(tx, day).await?;
+/// again. `booked` are those of each merchant's journal, which its reports were made from.
+pub async fn keep(tx: &mut Tx, day: NaiveDate, booked: Vec<(String, Vec<PartPrint>)>) -> Result<()> {
+    let mut prints = vec![(Owner::Scheme, fingerprints::of(tx, Owner::Scheme, day, Form::NOW).await?)];
+    for (merchant, booked) in booked {
+        let of_merchant = fingerprints::beside(tx, Owner::Merchant(&merchant), day, booked).await?;
+        prints.push((Owner::Merchant(merchant), of_merchant));
+    }
     for merchant in prints.iter().filter_map(|(owner, _)| owner.merchant()) {
         let Some(since) = scheme::missing_since(tx, merchant, day).await? else { continue };
         for earlier in since.iter_days().take_while(|earlier| *earlier < day) {

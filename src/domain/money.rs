@@ -1,24 +1,49 @@
 //! Money: whole minor units of a currency. Floats are deliberately absent; rates are exact decimals.
 
+use std::cell::Cell;
 use std::fmt;
 
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
+use serde::{Deserialize, Serialize};
 
 /// The largest amount one row may carry, in minor units. It leaves room for any sum of a day in an `i64`,
 /// and for amount × days × rate in the 28 digits of a decimal.
 pub const MAX_MINOR: i64 = 10_000_000_000_000;
 
 /// An ISO 4217 currency that has minor units.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "&'static str", try_from = "String")]
 pub struct Currency(iso_currency::Currency);
+
+impl From<Currency> for &'static str {
+    fn from(currency: Currency) -> &'static str {
+        currency.code()
+    }
+}
+
+impl TryFrom<String> for Currency {
+    type Error = String;
+
+    fn try_from(code: String) -> Result<Currency, String> {
+        Currency::parse(&code).ok_or_else(|| format!("unknown currency {code}"))
+    }
+}
 
 impl Currency {
     /// Reads a three-letter code in capitals, such as `CNY`.
     pub fn parse(code: &str) -> Option<Currency> {
+        thread_local! {
+            /// The currency parsed last. Rows mostly have the same, and finding a code takes up to 180 comparisons.
+            static LAST: Cell<Option<Currency>> = const { Cell::new(None) };
+        }
+        if let Some(last) = LAST.get().filter(|last| last.code() == code) {
+            return Some(last);
+        }
         let currency = iso_currency::Currency::from_code(code)?;
         currency.exponent()?;
-        Some(Currency(currency))
+        LAST.set(Some(Currency(currency)));
+        LAST.get()
     }
 
     pub fn code(self) -> &'static str {

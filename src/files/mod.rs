@@ -10,3 +10,4 @@ pub mod read;
 pub mod remote;
 pub mod reports;
 pub mod rows;
+pub mod sorter;

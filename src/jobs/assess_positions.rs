@@ -5,11 +5,14 @@ use chrono::NaiveDate;
 
 use crate::books::done::Done;
 use crate::books::environment::Environment;
-use crate::books::order_decisions::{Changed, PAGE, decide_orders};
+use crate::books::order_decisions::{Changed, decide_orders};
 use crate::books::{culprit, suspense};
 use crate::domain::words::count;
 use crate::scheme::Merchant;
 use crate::store::{exceptions, orders};
+
+/// The number of orders decided in one transaction. It bounds memory, and the work that an interruption loses.
+const AT_ONCE: i64 = 10_000;
 
 pub async fn run(environment: &Environment, merchant: &Merchant, today: NaiveDate) -> Result<Done> {
     let mut changed =
@@ -17,7 +20,7 @@ pub async fn run(environment: &Environment, merchant: &Merchant, today: NaiveDat
     let mut before: Vec<String> = Vec::new();
     loop {
         let mut tx = environment.store.write().await?;
-        let page = orders::to_decide(&mut tx, &merchant.id, today, PAGE).await?;
+        let page = orders::to_decide(&mut tx, &merchant.id, today, AT_ONCE).await?;
         if page.is_empty() {
             break;
         }

@@ -14,7 +14,7 @@ use crate::books::done::Done;
 use crate::books::environment::{Environment, made};
 use crate::books::held_back::MissingOf;
 use crate::books::proof::{self, BrokenBooks, Faults};
-use crate::books::reconciliation::{Books, Rendered, render_merchant, render_scheme};
+use crate::books::reconciliation::{Books, Rendered, render_merchant, render_scheme, settings_of_open_day};
 use crate::books::sealed_days::{self, Again, Finding, Tampered};
 use crate::books::{expected_files, held_back, inboxes, recheck, reference_rates, remote};
 use crate::clock;
@@ -187,14 +187,15 @@ async fn prove(
         faults.of_day.extend(inboxes::gone(environment, slice));
     }
     proof::nothing_left(tx, environment, today, &mut faults).await?;
+    let settings = settings_of_open_day(environment, today);
     let mut rendered = Rendered { files: Vec::new(), merchants: Vec::new() };
     for merchant in &environment.scheme.merchants {
-        let (id, buckets) = (&merchant.id, &environment.scheme.buckets);
+        let id = &merchant.id;
         if faults.is_stopped(id) {
             continue;
         }
         let proved = tx.part(async |tx| {
-            let (sums, files) = render_merchant(tx, environment, id, today, Books::Open, buckets, folder).await?;
+            let (sums, files) = render_merchant(tx, environment, id, today, Books::Open, &settings, folder).await?;
             let lines = proof::merchant(tx, id, &sums, today).await?;
             Ok((sums, files, lines))
         });
@@ -286,7 +287,8 @@ async fn seal_day(
         let totals = serde_json::to_string(&file.totals).context("totals as JSON")?;
         sealed.push(SealedFile { name: file.name, row_count: file.rows, totals, sha256: file.sha256 });
     }
-    scheme::seal(tx, &day, &sealed, &environment.scheme.buckets, plus(today, 1)).await?;
-    sealed_days::keep(tx, today).await?;
+    scheme::seal(tx, &day, &sealed, &settings_of_open_day(environment, today), plus(today, 1)).await?;
+    let booked = rendered.merchants.into_iter().map(|(merchant, sums)| (merchant, sums.booked));
+    sealed_days::keep(tx, today, booked.collect()).await?;
     Ok(day)
 }

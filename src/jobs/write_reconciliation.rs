@@ -13,7 +13,7 @@ use crate::books::environment::{Environment, made};
 use crate::books::reconciliation::{Books, render};
 use crate::books::remote;
 use crate::files::atomic;
-use crate::files::reports::{Manifest, sha256};
+use crate::files::reports::{Manifest, sha256_of};
 use crate::store::Tx;
 use crate::store::scheme::{self, SealedDay};
 
@@ -62,7 +62,7 @@ async fn publish(environment: &Environment, day: &SealedDay) -> Result<()> {
 
 /// Whether a folder has all files of a day with the bytes that were sealed.
 fn is_whole(folder: &Path, manifest: &Manifest) -> bool {
-    manifest.files.iter().all(|file| fs::read(folder.join(&file.name)).is_ok_and(|bytes| sha256(&bytes) == file.sha256))
+    manifest.files.iter().all(|file| sha256_of(&folder.join(&file.name)).is_ok_and(|sha256| sha256 == file.sha256))
 }
 
 async fn render_again(

@@ -20,6 +20,7 @@ use chrono_tz::Tz;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::domain::decide::position::ListedPositions;
 use crate::domain::terms::reference_rate::RateTable;
 use crate::files::remote::RemoteFolder;
 
@@ -48,6 +49,8 @@ pub struct Scheme {
     pub mail: Mail,
     /// How long a close spends on proving older sealed days and orders again, in addition to the last sealed day.
     pub prove_within: Duration,
+    /// Which positions the reports list.
+    pub positions: ListedPositions,
     /// Reference rates by name. Policies may refer to them.
     pub reference_rates: BTreeMap<String, RateTable>,
     pub merchants: Vec<Arc<Merchant>>,

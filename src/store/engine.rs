@@ -43,6 +43,11 @@ pub(super) use on_engine;
 /// `order_id IN {keys $2}` or `mail_no IN {numbers $1}`, and bind the array as text. PostgreSQL gets an array, because it
 /// looks up an array by index, while it may scan a new table without statistics to join it with a set.
 pub(super) fn sql_for(tx: &Tx, sql: &str) -> sqlx::AssertSqlSafe<String> {
+    sqlx::AssertSqlSafe(text_for(tx, sql))
+}
+
+/// The text of [`sql_for`], as part of a query.
+pub(super) fn text_for(tx: &Tx, sql: &str) -> String {
     let (keys, numbers, close) = match tx.engine {
         Engine::Sqlite(_) => ("IN (SELECT value FROM json_each(", "IN (SELECT value FROM json_each(", "))"),
         Engine::Postgres(_) => (
@@ -51,7 +56,7 @@ pub(super) fn sql_for(tx: &Tx, sql: &str) -> sqlx::AssertSqlSafe<String> {
             "::json)))",
         ),
     };
-    sqlx::AssertSqlSafe(sql.replace("IN {keys ", keys).replace("IN {numbers ", numbers).replace('}', close))
+    sql.replace("IN {keys ", keys).replace("IN {numbers ", numbers).replace('}', close)
 }
 
 /// An expression that combines all rows of a query into one JSON value, to be read with [`held_in`]. Passing many rows one by
@@ -65,7 +70,38 @@ pub(super) fn as_one(tx: &Tx, columns: &str) -> String {
 
 /// Reads a value of [`as_one`] as a `Vec` of rows, or a single row.
 pub(super) fn held_in<T: DeserializeOwned>(json: &str) -> Result<T> {
-    serde_json::from_str(json).context("parsing rows that the store returned as JSON")
+    serde_json::from_str(json).context("reading rows of the store")
+}
+
+/// Runs `SELECT $columns $rest` and returns its rows. SQLite combines them into one JSON value as for [`as_one`], and each group
+/// of columns is an array there: a row's type is read from them in the order of its fields.
+macro_rules! rows {
+    ($tx:expr, [$($columns:expr),+], $rest:expr, [$($value:expr),*]) => {
+        match &mut $tx.engine {
+            $crate::store::engine::Engine::Sqlite(transaction) => {
+                let sql = $crate::store::engine::rows_as_one(&[$($columns),+], &$rest);
+                let query = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))$(.bind($value))*;
+                let rows: String = query.fetch_one(&mut **transaction).await?;
+                $crate::store::engine::held_in::<Vec<_>>(&rows)?
+            }
+            $crate::store::engine::Engine::Postgres(transaction) => {
+                let sql = format!("SELECT {} {}", [$($columns),+].join(", "), $rest);
+                let query = sqlx::query_as(sqlx::AssertSqlSafe(sql))$(.bind($value))*;
+                query.fetch_all(&mut **transaction).await?
+            }
+        }
+    };
+}
+pub(super) use rows;
+
+pub(super) fn rows_as_one(columns: &[&str], rest: &str) -> String {
+    let groups: Vec<String> = columns.iter().map(|group| format!("json_array({group})")).collect();
+    let row = match groups.as_slice() {
+        [group] => group.clone(),
+        groups => format!("json_array({})", groups.join(", ")),
+    };
+    // SQLite combines the rows of a subquery in the subquery's order.
+    format!("SELECT '[' || COALESCE(group_concat(line), '') || ']' FROM (SELECT {row} AS line {rest})")
 }
 
 /// Keys as a JSON array for [`sql_for`].

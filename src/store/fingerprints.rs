@@ -5,120 +5,71 @@
 //! later, such as the amount still owed or the day on which a row stopped waiting, are left out of the row's own day; they
 //! belong to the day on which they changed.
 
+mod entries;
 mod lines;
 mod parts;
+mod printing;
 
 use anyhow::{Context, Error, Result};
 use chrono::NaiveDate;
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use sqlx::AssertSqlSafe;
 
+pub use self::entries::each_entry;
 pub use self::lines::Form;
-use self::lines::{Of, bind, booked, each};
-use self::parts::{JOURNAL, ORDERS, PARTS, Part};
+use self::lines::{Booked, Of, bind, each};
+use self::parts::{JOURNAL, ORDERS, OTHER_PARTS, PARTS, Part};
+pub use self::printing::PartPrint;
+use self::printing::{BookedPrints, Printing};
 use super::bulk::{self, Table, row};
 use super::engine::{Tx, on_engine};
 use super::impossible::{impossible, is_about_bytes};
 use crate::domain::owner::Owner;
 use crate::domain::words::count;
 
-/// The most marks in a part. In larger parts, marks are further apart.
-const MOST_MARKS: usize = 512;
-
-/// The length of a mark: the first hexadecimal digits of the hash so far.
-const MARK: usize = 8;
-
-/// The fingerprint of an owner's rows of a day in one table. Its marks show where another state of the rows begins to differ.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PartPrint {
-    pub part: String,
-    pub rows: usize,
-    pub sha256: String,
-    #[serde(default)]
-    pub form: Form,
-    /// The number of rows between marks.
-    every: usize,
-    marks: String,
-}
-
-/// A fingerprint that is being computed.
-struct Printing {
-    hash: Sha256,
-    rows: usize,
-    every: usize,
-    marks: Vec<String>,
-}
-
-impl Printing {
-    fn new() -> Printing {
-        Printing { hash: Sha256::new(), rows: 0, every: 1, marks: Vec::new() }
-    }
-
-    fn row(&mut self, text: &str) {
-        self.hash.update(text);
-        self.hash.update("\n");
-        self.rows += 1;
-        if !self.rows.is_multiple_of(self.every) {
-            return;
-        }
-        let mut mark = hex(&self.hash.clone().finalize());
-        mark.truncate(MARK);
-        self.marks.push(mark);
-        if self.marks.len() > MOST_MARKS {
-            self.every *= 2;
-            self.marks = self.marks.split_off(1).into_iter().step_by(2).collect();
-        }
-    }
-
-    fn finish(self, part: &Part, form: Form) -> PartPrint {
-        let Printing { hash, rows, every, marks } = self;
-        let (part, sha256) = (part.name.to_owned(), hex(&hash.finalize()));
-        PartPrint { part, rows, sha256, form, every, marks: marks.concat() }
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-impl PartPrint {
-    fn mark(&self, rows: usize) -> Option<&str> {
-        let at = (rows / self.every).checked_sub(1)? * MARK;
-        self.marks.get(at..at + MARK)
-    }
-
-    /// How many rows are certainly equal, and within how many rows after these the first difference is.
-    fn differs_after(&self, other: &PartPrint) -> (usize, usize) {
-        let every = self.every.max(other.every);
-        let same = (1..).map(|i| i * every).take_while(|rows| {
-            let (mark, others) = (self.mark(*rows), other.mark(*rows));
-            mark.is_some() && mark == others
-        });
-        (same.last().unwrap_or(0), every)
-    }
-}
-
 /// The present fingerprints of an owner's rows of a day, in the form that is compared with. Tables without rows are left
 /// out.
 pub async fn of(tx: &mut Tx, owner: Owner<&str>, day: NaiveDate, form: Form) -> Result<Vec<PartPrint>> {
     let of = Of::day(tx, owner, day).await?;
-    let mut prints = Vec::new();
-    let mut parts = PARTS;
-    if form == Form::Json {
-        let (mut journal, mut orders) = (Printing::new(), Printing::new());
-        if let Err(why) = booked(tx, of, |line| journal.row(line), |line| orders.row(line)).await {
-            let why = culprit(tx, &[&JOURNAL, &ORDERS], of, why).await?;
-            return Err(why.context(format!("fingerprint of the journal of {day}, {owner}")));
-        }
-        prints.extend([journal.finish(&JOURNAL, form), orders.finish(&ORDERS, form)]);
-        parts = &PARTS[2..];
+    if form == Form::Joined {
+        return of_parts(tx, PARTS, of, form, Vec::new()).await;
     }
+    let mut booked = BookedPrints::default();
+    if let Err(why) = each_booked(tx, of, |read| booked.take(read)).await {
+        let why = culprit(tx, &[&JOURNAL, &ORDERS], of, why).await?;
+        return Err(why.context(format!("fingerprint of the journal of {day}, {owner}")));
+    }
+    of_parts(tx, OTHER_PARTS, of, form, booked.finish()).await
+}
+
+/// Like [`of`] with [`Form::NOW`], if the day's journal was read before and has these fingerprints.
+pub async fn beside(tx: &mut Tx, owner: Owner<&str>, day: NaiveDate, booked: Vec<PartPrint>) -> Result<Vec<PartPrint>> {
+    let of = Of::day(tx, owner, day).await?;
+    of_parts(tx, OTHER_PARTS, of, Form::NOW, booked).await
+}
+
+/// Reads the day's entries and the orders that they booked, the next while `take` works on those read before.
+async fn each_booked(tx: &mut Tx, mut of: Of<'_>, mut take: impl FnMut(&Booked)) -> Result<()> {
+    let mut next = lines::booked(tx, &mut of).await?;
+    while let Some(booked) = next {
+        let (read, ()) = tokio::join!(lines::booked(tx, &mut of), async { take(&booked) });
+        next = read?;
+    }
+    Ok(())
+}
+
+/// Adds the fingerprints of parts to those of parts that were read before.
+async fn of_parts(
+    tx: &mut Tx,
+    parts: &[Part],
+    of: Of<'_>,
+    form: Form,
+    mut prints: Vec<PartPrint>,
+) -> Result<Vec<PartPrint>> {
     for part in parts {
-        let mut printing = Printing::new();
+        let mut printing = Printing::default();
         if let Err(why) = each(tx, part, of, form, |line| printing.row(line)).await {
             let why = culprit(tx, &[part], of, why).await?;
-            return Err(why.context(format!("fingerprint of {} of {day}, {owner}", part.name)));
+            return Err(why.context(format!("fingerprint of {} of {}, {}", part.name, of.day, of.owner)));
         }
         prints.push(printing.finish(part, form));
     }
@@ -143,7 +94,7 @@ pub async fn differences(
     let mut differences = Vec::new();
     for part in PARTS {
         let of = |prints: &[PartPrint]| prints.iter().find(|print| print.part == part.name).cloned();
-        let none = || Printing::new().finish(part, form);
+        let none = || Printing::default().finish(part, form);
         let (then, now) = match (of(sealed), of(found)) {
             (None, None) => continue,
             (then, now) => (then.unwrap_or_else(none), now.unwrap_or_else(none)),
@@ -284,31 +235,4 @@ const ROUND: Table =
 pub async fn save_round(tx: &mut Tx, round: &Round) -> Result<()> {
     let Round { merchant_id, after_order, begun_on, proved_on } = round;
     bulk::upsert(tx, &ROUND, row![merchant_id.as_str(), after_order.as_str(), *begun_on, *proved_on]).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn of_rows(rows: &[String]) -> PartPrint {
-        let mut printing = Printing::new();
-        rows.iter().for_each(|row| printing.row(row));
-        printing.finish(&PARTS[0], Form::NOW)
-    }
-
-    #[test]
-    fn the_first_row_that_differs_is_found() {
-        for (rows, changed) in [(1_usize, 0_usize), (5, 3), (512, 511), (513, 100), (4_000, 2_345)] {
-            let sealed: Vec<String> = (0..rows).map(|row| row.to_string()).collect();
-            let mut found = sealed.clone();
-            found[changed].push('x');
-            let (after, among) = of_rows(&sealed).differs_after(&of_rows(&found));
-            assert!((after..after + among).contains(&changed), "{rows} rows, {changed}: {after} and {among} more");
-            assert!(among <= rows.div_ceil(MOST_MARKS).next_power_of_two(), "{rows} rows: {among}");
-            found = sealed.clone();
-            found.insert(changed, "new".to_owned());
-            let (after, among) = of_rows(&sealed).differs_after(&of_rows(&found));
-            assert!((after..after + among).contains(&changed), "{rows} rows, {changed}: {after} and {among} more");
-        }
-    }
 }

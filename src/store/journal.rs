@@ -1,12 +1,14 @@
 //! The journal: every movement of money, append-only, numbered without gaps for each merchant.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
+use serde::Deserialize;
 
+use super::as_text::{by_name, day};
 use super::bulk::{self, Table, row};
-use super::engine::{Tx, key_set, on_engine, sql_for};
+use super::engine::{Tx, key_set, on_engine, rows, text_for};
 use crate::domain::facts::source::Source;
 use crate::domain::journal::{Account, Entry, EntryKind, Movement, Reason, Recorded};
 use crate::domain::money::Currency;
@@ -106,25 +108,57 @@ async fn sums(
     day: NaiveDate,
     which: &'static str,
 ) -> Result<HashMap<String, Vec<Recorded>>> {
-    let sql = format!(
-        "SELECT order_id, kind, instalment, debit_account, credit_account, cause,
-                CAST(SUM(amount_minor) AS BIGINT), MIN(effective_on), MIN(file_no), MIN(line)
-         FROM journal WHERE merchant_id = $1 AND order_id IN {{keys $2}} AND {which} AND business_date <= $3
-         GROUP BY order_id, kind, instalment, debit_account, credit_account, cause
-         ORDER BY order_id, kind, instalment, debit_account, credit_account, cause"
-    );
-    let sql = sql_for(tx, &sql);
+    let entries = "FROM journal WHERE merchant_id = $1 AND order_id IN {keys $2} AND business_date <= $3 AND ";
+    let entries = text_for(tx, entries) + which;
     let keys = key_set(order_ids.iter().copied());
-    type Row = (String, EntryKind, i64, i16, i16, String, i64, NaiveDate, i64, i64);
-    let rows: Vec<Row> =
-        on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(keys).bind(day).fetch_all(c).await?);
+    let mut rows: Vec<RecordedRow> = rows!(tx, [RECORDED], entries, [merchant, keys, day]);
+    rows.sort_by(|one, other| one.key().cmp(&other.key()));
     let mut recorded: HashMap<String, Vec<Recorded>> = HashMap::new();
-    for (order_id, kind, instalment, debit, credit, cause, minor, effective_on, file_no, line) in rows {
-        let movement = movement(kind, instalment, debit, credit, cause)?;
-        let source = Source { file_no, line };
-        recorded.entry(order_id).or_default().push(Recorded { movement, minor, effective_on, source });
+    for row in rows {
+        let of_order = recorded.entry(row.order_id).or_default();
+        let movement = movement(row.kind, row.instalment, row.debit_account, row.credit_account, row.cause)?;
+        match of_order.last_mut().filter(|last| last.movement == movement) {
+            Some(sum) => {
+                let minor = sum.minor.checked_add(row.amount_minor);
+                sum.minor =
+                    minor.with_context(|| format!("entries like {movement:?} add up to more than books hold"))?;
+                sum.effective_on = sum.effective_on.min(row.effective_on);
+                sum.source.file_no = sum.source.file_no.min(row.file_no);
+                sum.source.line = sum.source.line.min(row.line);
+            }
+            None => {
+                let source = Source { file_no: row.file_no, line: row.line };
+                of_order.push(Recorded { movement, minor: row.amount_minor, effective_on: row.effective_on, source });
+            }
+        }
     }
     Ok(recorded)
+}
+
+const RECORDED: &str = "order_id, kind, instalment, debit_account, credit_account, cause, amount_minor, effective_on,
+    file_no, line";
+
+#[derive(Deserialize, sqlx::FromRow)]
+struct RecordedRow {
+    order_id: String,
+    #[serde(deserialize_with = "by_name")]
+    kind: EntryKind,
+    instalment: i64,
+    debit_account: i16,
+    credit_account: i16,
+    cause: String,
+    amount_minor: i64,
+    #[serde(deserialize_with = "day")]
+    effective_on: NaiveDate,
+    file_no: i64,
+    line: i64,
+}
+
+impl RecordedRow {
+    fn key(&self) -> (&str, &str, i64, i16, i16, &str) {
+        let RecordedRow { order_id, instalment, debit_account, credit_account, cause, .. } = self;
+        (order_id, self.kind.name(), *instalment, *debit_account, *credit_account, cause)
+    }
 }
 
 pub(super) const SELECT_ROW: &str = "SELECT j.entry_no, j.business_date, j.effective_on, j.kind, j.order_id, j.instalment,
@@ -199,15 +233,39 @@ pub struct Turnover {
     pub credits: i64,
 }
 
+/// The entries that are added up at once: SQLite sorts them in memory.
+const ADDED_UP_AT_ONCE: i64 = 100_000;
+
 /// The debits and credits of each account in the rows with after < entry_no ≤ upto.
-pub async fn turnover(tx: &mut Tx, merchant: &str, after: i64, upto: i64) -> Result<Vec<Turnover>> {
+pub async fn turnover(tx: &mut Tx, merchant: &str, mut after: i64, upto: i64) -> Result<Vec<Turnover>> {
+    let mut sums: BTreeMap<(Currency, Account), (i64, i64)> = BTreeMap::new();
+    while after < upto {
+        let end = "SELECT entry_no FROM journal WHERE merchant_id = $1 AND entry_no > $2 AND entry_no <= $3
+                   ORDER BY entry_no LIMIT 1 OFFSET $4";
+        let end: Option<i64> = on_engine!(tx, |c| {
+            let query = sqlx::query_scalar(end).bind(merchant).bind(after).bind(upto);
+            query.bind(ADDED_UP_AT_ONCE - 1).fetch_optional(c).await?
+        });
+        let end = end.unwrap_or(upto);
+        for Turnover { currency, account, debits, credits } in turnover_at_once(tx, merchant, after, end).await? {
+            let sum = sums.entry((currency, account)).or_default();
+            let more = sum.0.checked_add(debits).zip(sum.1.checked_add(credits));
+            *sum = more.with_context(|| format!("the turnover of {} is larger than books hold", account.name()))?;
+        }
+        after = end;
+    }
+    let turnover = |((currency, account), (debits, credits))| Turnover { currency, account, debits, credits };
+    Ok(sums.into_iter().map(turnover).collect())
+}
+
+async fn turnover_at_once(tx: &mut Tx, merchant: &str, after: i64, upto: i64) -> Result<Vec<Turnover>> {
     let sql = "SELECT currency, account, CAST(SUM(debit) AS BIGINT), CAST(SUM(credit) AS BIGINT)
                FROM (SELECT currency, debit_account AS account, amount_minor AS debit, 0 AS credit FROM journal
                      WHERE merchant_id = $1 AND entry_no > $2 AND entry_no <= $3
                      UNION ALL
                      SELECT currency, credit_account, 0, amount_minor FROM journal
                      WHERE merchant_id = $1 AND entry_no > $2 AND entry_no <= $3) AS both_sides
-               GROUP BY currency, account ORDER BY currency, account";
+               GROUP BY currency, account";
     let rows: Vec<(String, i16, i64, i64)> =
         on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(after).bind(upto).fetch_all(c).await?);
     rows.into_iter()
@@ -254,7 +312,7 @@ impl StoredRow {
     }
 }
 
-fn movement(kind: EntryKind, instalment: i64, debit: i16, credit: i16, cause: String) -> Result<Movement> {
+pub(super) fn movement(kind: EntryKind, instalment: i64, debit: i16, credit: i16, cause: String) -> Result<Movement> {
     Ok(Movement { kind, instalment, debit: stored_account(debit)?, credit: stored_account(credit)?, cause })
 }
 

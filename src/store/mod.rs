@@ -42,6 +42,7 @@ pub mod nodes;
 pub mod orders;
 pub mod overview;
 pub mod positions;
+pub mod receivables;
 pub mod reference_rates;
 pub mod runs;
 pub mod scheme;

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
+use serde::Deserialize;
 
+use super::as_text::{any_day, any_name, day};
 use super::bulk::{self, Cell, Table, row};
-use super::engine::{Tx, as_one, held_in, key_set, on_engine, sql_for};
+use super::engine::{Tx, as_one, held_in, key_set, on_engine, rows, sql_for, text_for};
 use super::journal::currency;
 use crate::domain::facts::order::Order;
 use crate::domain::facts::source::Source;
@@ -46,6 +48,9 @@ const DECIDED: Table = Table {
     key: 2,
 };
 
+/// The next decision of an order that is otherwise as it was.
+const SCHEDULED: Table = Table { name: "orders", columns: &["merchant_id", "order_id", "next_action_on"], key: 2 };
+
 /// An order with the basis of its decision.
 #[derive(Debug, Clone)]
 pub struct StoredOrder {
@@ -57,6 +62,7 @@ pub struct StoredOrder {
     pub agreement_id: Option<String>,
     /// The principal outstanding at the last decision.
     pub owed_minor: i64,
+    pub past_due_from: Option<NaiveDate>,
     /// The business date on which it was paid off.
     pub closed_on: Option<NaiveDate>,
 }
@@ -110,18 +116,23 @@ fn cells<'a>(merchant: &'a str, (stored, fingerprint, outcome): &'a NewOrder) ->
 
 /// Updates the decisions of known orders.
 pub async fn update_decided(tx: &mut Tx, merchant: &str, decided: &[(String, Decided)]) -> Result<()> {
-    let mut cells = Vec::with_capacity(decided.len() * DECIDED.columns.len());
-    for (order_id, outcome) in decided {
-        cells.extend(row![
+    let cells = decided.iter().flat_map(|(order_id, outcome)| {
+        row![
             merchant,
             order_id.as_str(),
             outcome.owed_minor,
             outcome.past_due_from,
             outcome.closed_on,
             outcome.next_action_on,
-        ]);
-    }
+        ]
+    });
     bulk::update(tx, &DECIDED, cells).await
+}
+
+/// Sets when orders are decided next. What the index of open orders has is left alone.
+pub async fn schedule(tx: &mut Tx, merchant: &str, orders: &[(String, Option<NaiveDate>)]) -> Result<()> {
+    let cells = orders.iter().flat_map(|(order_id, next_action_on)| row![merchant, order_id.as_str(), *next_action_on]);
+    bulk::update(tx, &SCHEDULED, cells).await
 }
 
 /// The stored decisions of these orders.
@@ -223,68 +234,78 @@ pub async fn bring_forward(tx: &mut Tx, merchant: &str, next: NaiveDate, today: 
 
 /// These orders, accepted or declined, by key.
 pub async fn load(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<Vec<StoredOrder>> {
-    let sql =
-        sql_for(tx, &format!("{SELECT_ORDER} WHERE merchant_id = $1 AND order_id IN {{keys $2}} ORDER BY order_id"));
+    let these = text_for(tx, "FROM orders WHERE merchant_id = $1 AND order_id IN {keys $2} ORDER BY order_id");
     let keys = key_set(order_ids.iter().copied());
-    let rows: Vec<OrderRow> = on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(keys).fetch_all(c).await?);
+    let rows: Vec<OrderRow> = rows!(tx, [ORDER], these, [merchant, keys]);
     rows.into_iter().map(OrderRow::into_order).collect()
 }
 
 /// All orders of a customer at a merchant, accepted or declined, in the order in which they were placed.
 pub async fn of_customer(tx: &mut Tx, merchant: &str, customer: &str) -> Result<Vec<StoredOrder>> {
-    let sql =
-        format!("{SELECT_ORDER} WHERE merchant_id = $1 AND customer_id = $2 ORDER BY ordered_on, ordered_at, order_id");
-    let sql = sqlx::AssertSqlSafe(sql);
-    let rows: Vec<OrderRow> =
-        on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(customer).fetch_all(c).await?);
+    let sql = "FROM orders WHERE merchant_id = $1 AND customer_id = $2 ORDER BY ordered_on, ordered_at, order_id";
+    let rows: Vec<OrderRow> = rows!(tx, [ORDER], sql, [merchant, customer]);
     rows.into_iter().map(OrderRow::into_order).collect()
 }
 
 /// Accepted orders that may have been open at the end of a sealed day, by key, after `after`.
 pub async fn open_at(tx: &mut Tx, merchant: &str, day: NaiveDate, after: &str, limit: i64) -> Result<Vec<StoredOrder>> {
-    let sql = format!(
-        "{SELECT_ORDER} WHERE merchant_id = $1 AND booked_on <= $2 AND (closed_on IS NULL OR closed_on > $2)
-         AND declined IS NULL AND order_id > $3 ORDER BY order_id LIMIT $4"
-    );
-    let sql = sqlx::AssertSqlSafe(sql);
-    let rows: Vec<OrderRow> =
-        on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(day).bind(after).bind(limit).fetch_all(c).await?);
+    let open = "FROM orders WHERE merchant_id = $1 AND booked_on <= $2 AND (closed_on IS NULL OR closed_on > $2)
+                AND declined IS NULL AND order_id > $3 ORDER BY order_id LIMIT $4";
+    let rows: Vec<OrderRow> = rows!(tx, [ORDER], open, [merchant, day, after, limit]);
+    rows.into_iter().map(OrderRow::into_order).collect()
+}
+
+/// Accepted orders booked by the end of a day, by key, after `after`.
+pub async fn booked_by(
+    tx: &mut Tx,
+    merchant: &str,
+    day: NaiveDate,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<StoredOrder>> {
+    let booked = "FROM orders WHERE merchant_id = $1 AND booked_on <= $2 AND declined IS NULL AND order_id > $3
+                  ORDER BY order_id LIMIT $4";
+    let rows: Vec<OrderRow> = rows!(tx, [ORDER], booked, [merchant, day, after, limit]);
     rows.into_iter().map(OrderRow::into_order).collect()
 }
 
 /// All accepted orders, by key, after `after`.
 pub async fn accepted(tx: &mut Tx, merchant: &str, after: &str, limit: i64) -> Result<Vec<StoredOrder>> {
-    let sql = format!(
-        "{SELECT_ORDER} WHERE merchant_id = $1 AND declined IS NULL AND order_id > $2 ORDER BY order_id LIMIT $3"
-    );
-    let sql = sqlx::AssertSqlSafe(sql);
-    let rows: Vec<OrderRow> =
-        on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(after).bind(limit).fetch_all(c).await?);
+    let accepted =
+        "FROM orders WHERE merchant_id = $1 AND declined IS NULL AND order_id > $2 ORDER BY order_id LIMIT $3";
+    let rows: Vec<OrderRow> = rows!(tx, [ORDER], accepted, [merchant, after, limit]);
     rows.into_iter().map(OrderRow::into_order).collect()
 }
 
-const SELECT_ORDER: &str = "SELECT order_id, customer_id, amount_minor, currency, ordered_at, ordered_on,
-    item, declined, credit_score, agreement_id, term, policy_version, booked_on, file_no, line, owed_minor, closed_on
-    FROM orders";
+const ORDER: &str = "order_id, customer_id, amount_minor, currency, ordered_at, ordered_on,
+    item, declined, credit_score, agreement_id, term, policy_version, booked_on, file_no, line, owed_minor, past_due_from,
+    closed_on";
 
-#[derive(sqlx::FromRow)]
+#[derive(Deserialize, sqlx::FromRow)]
 struct OrderRow {
     order_id: String,
     customer_id: String,
     amount_minor: i64,
     currency: String,
     ordered_at: DateTime<Utc>,
+    #[serde(deserialize_with = "day")]
     ordered_on: NaiveDate,
     item: Option<String>,
+    #[serde(deserialize_with = "any_name")]
     declined: Option<DeclineCode>,
     credit_score: Option<i64>,
     agreement_id: Option<String>,
     term: i64,
+    #[serde(deserialize_with = "day")]
     policy_version: NaiveDate,
+    #[serde(deserialize_with = "day")]
     booked_on: NaiveDate,
     file_no: i64,
     line: i64,
     owed_minor: i64,
+    #[serde(deserialize_with = "any_day")]
+    past_due_from: Option<NaiveDate>,
+    #[serde(deserialize_with = "any_day")]
     closed_on: Option<NaiveDate>,
 }
 
@@ -302,7 +323,7 @@ impl OrderRow {
             booked_on: self.booked_on,
             source: Source { file_no: self.file_no, line: self.line },
         };
-        let OrderRow { item, declined, credit_score, agreement_id, owed_minor, closed_on, .. } = self;
-        Ok(StoredOrder { order, item, declined, credit_score, agreement_id, owed_minor, closed_on })
+        let OrderRow { item, declined, credit_score, agreement_id, owed_minor, past_due_from, closed_on, .. } = self;
+        Ok(StoredOrder { order, item, declined, credit_score, agreement_id, owed_minor, past_due_from, closed_on })
     }
 }

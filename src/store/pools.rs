@@ -142,7 +142,7 @@ impl Store {
 
     /// The same store for what is not work on the books, such as alerts.
     pub fn without_lanes(&self) -> Store {
-        Store { pools: self.pools.clone(), access: Access::Shared, turn: Arc::clone(&self.turn) }
+        Store { access: Access::Shared, ..self.clone() }
     }
 
     /// Gives the lanes back.

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
+use serde::Deserialize;
 
+use super::as_text::{any_day, by_name, day};
 use super::bulk::{self, Table, row};
-use super::engine::{Tx, key_set, on_engine, sql_for};
+use super::engine::{Engine, Tx, key_set, on_engine, rows, text_for};
 use super::journal::currency;
 use crate::domain::decide::credit_record::{CreditRecord, CreditStatus};
 use crate::domain::decide::holds::HoldEffects;
@@ -43,6 +45,39 @@ const INSTALMENT: Table = Table {
     key: 3,
 };
 
+/// The columns of a late fee that grows.
+const ACCRUED: Table = Table {
+    name: "instalment",
+    columns: &[
+        "merchant_id",
+        "order_id",
+        "instalment",
+        "late_fee_charged_minor",
+        "late_fee_minor",
+        "days_past_due",
+        "decided_on",
+        "next_action_on",
+    ],
+    key: 3,
+};
+
+/// Saves positions that were recorded before and differ only in their late fee and their days.
+pub async fn save_accrued(tx: &mut Tx, merchant: &str, positions: &[(String, Position)]) -> Result<()> {
+    let cells = positions.iter().flat_map(|(order_id, position)| {
+        row![
+            merchant,
+            order_id.as_str(),
+            position.instalment,
+            position.late_fee_charged,
+            position.late_fee,
+            position.days_past_due,
+            position.decided_on,
+            position.next_action_on,
+        ]
+    });
+    bulk::update(tx, &ACCRUED, cells).await
+}
+
 /// Saves new and changed positions.
 pub async fn save(tx: &mut Tx, merchant: &str, positions: &[(String, Position)]) -> Result<()> {
     let mut cells = Vec::with_capacity(positions.len() * INSTALMENT.columns.len());
@@ -77,11 +112,12 @@ pub async fn save(tx: &mut Tx, merchant: &str, positions: &[(String, Position)])
 
 /// The recorded positions of these orders, by instalment.
 pub async fn of_orders(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Result<HashMap<String, Vec<Position>>> {
-    let sql =
-        format!("{SELECT_POSITION} WHERE merchant_id = $1 AND order_id IN {{keys $2}} ORDER BY order_id, instalment");
-    let sql = sql_for(tx, &sql);
+    let of_orders = text_for(
+        tx,
+        "FROM instalment i WHERE merchant_id = $1 AND order_id IN {keys $2} ORDER BY order_id, instalment",
+    );
     let keys = key_set(order_ids.iter().copied());
-    let rows: Vec<PositionRow> = on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(keys).fetch_all(c).await?);
+    let rows: Vec<PositionRow> = rows!(tx, [POSITION], of_orders, [merchant, keys]);
     let mut positions: HashMap<String, Vec<Position>> = HashMap::with_capacity(rows.len());
     for row in rows {
         let (order_id, position) = row.into_position()?;
@@ -90,7 +126,7 @@ pub async fn of_orders(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Resul
     Ok(positions)
 }
 
-/// An open instalment, for reminders.
+/// An instalment with its order, for reports and reminders.
 #[derive(Debug, Clone)]
 pub struct OpenPosition {
     pub order_id: String,
@@ -101,25 +137,45 @@ pub struct OpenPosition {
     pub position: Position,
 }
 
-const SELECT_OPEN: &str = "SELECT i.order_id, i.instalment, i.principal_minor, i.due_on, i.paid_minor,
-        i.refunded_minor, i.late_fee_charged_minor, i.late_fee_minor, i.late_fee_paid_minor, i.days_past_due, i.credit_status, i.credit_since,
-        i.flagged_on, i.hold, i.decided_on, i.next_action_on, i.stopped, i.written_off_on, i.written_off_minor,
-        i.recovered_minor, o.customer_id, o.item, o.currency, o.policy_version
-    FROM instalment i JOIN orders o ON o.merchant_id = i.merchant_id AND o.order_id = i.order_id";
-
 /// A merchant's open instalments by key, after (order, instalment).
 pub async fn open(tx: &mut Tx, merchant: &str, after: (&str, i64), limit: i64) -> Result<Vec<OpenPosition>> {
-    let sql = format!(
-        "{SELECT_OPEN} WHERE i.merchant_id = $1
+    let open = format!(
+        "FROM instalment i {} WHERE i.merchant_id = $1 AND (i.order_id, i.instalment) > ($2, $3)
            AND (i.outstanding_minor > 0 OR i.late_fee_minor > i.late_fee_paid_minor)
-           AND (i.order_id, i.instalment) > ($2, $3)
-         ORDER BY i.order_id, i.instalment LIMIT $4"
+         ORDER BY i.order_id, i.instalment LIMIT $4",
+        with_order(tx)
     );
-    let sql = sqlx::AssertSqlSafe(sql);
-    let rows: Vec<OpenRow> = on_engine!(tx, |c| {
-        sqlx::query_as(sql).bind(merchant).bind(after.0).bind(after.1).bind(limit).fetch_all(c).await?
-    });
+    let rows: Vec<OpenRow> = rows!(tx, [POSITION, OF_ORDER], open, [merchant, after.0, after.1, limit]);
     rows.into_iter().map(OpenRow::into_open).collect()
+}
+
+/// A merchant's instalments whose recorded position is of this day, open or not, by key, after (order, instalment).
+pub async fn decided_on(
+    tx: &mut Tx,
+    merchant: &str,
+    day: NaiveDate,
+    after: (&str, i64),
+    limit: i64,
+) -> Result<Vec<OpenPosition>> {
+    let decided = format!(
+        "FROM instalment i {} WHERE i.merchant_id = $1 AND i.decided_on = $2 AND (i.order_id, i.instalment) > ($3, $4)
+         ORDER BY i.order_id, i.instalment LIMIT $5",
+        with_order(tx)
+    );
+    let rows: Vec<OpenRow> = rows!(tx, [POSITION, OF_ORDER], decided, [merchant, day, after.0, after.1, limit]);
+    rows.into_iter().map(OpenRow::into_open).collect()
+}
+
+/// Joins each instalment with its order. OFFSET keeps PostgreSQL at looking orders up by key: with statistics it reads all orders
+/// beside the instalments, and begins with the first one again for each page.
+fn with_order(tx: &Tx) -> &'static str {
+    match tx.engine {
+        Engine::Sqlite(_) => "JOIN orders o ON o.merchant_id = i.merchant_id AND o.order_id = i.order_id",
+        Engine::Postgres(_) => {
+            "JOIN LATERAL (SELECT * FROM orders o WHERE o.merchant_id = i.merchant_id AND o.order_id = i.order_id OFFSET 0) o
+             ON TRUE"
+        }
+    }
 }
 
 /// A merchant's orders with an unpaid instalment that, by the last decision, is due on this day.
@@ -136,26 +192,19 @@ pub async fn notice_due(tx: &mut Tx, merchant: &str) -> Result<Vec<String>> {
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).fetch_all(c).await?))
 }
 
-/// The sums of a merchant's open instalments by currency: principal outstanding and late fees owed.
-pub async fn receivables(tx: &mut Tx, merchant: &str) -> Result<Vec<(Currency, i64, i64)>> {
-    let sql = "SELECT o.currency, CAST(SUM(i.outstanding_minor) AS BIGINT),
-                      CAST(SUM(i.late_fee_minor - i.late_fee_paid_minor) AS BIGINT)
-               FROM instalment i JOIN orders o ON o.merchant_id = i.merchant_id AND o.order_id = i.order_id
-               WHERE i.merchant_id = $1 AND (i.outstanding_minor > 0 OR i.late_fee_minor > i.late_fee_paid_minor)
-               GROUP BY o.currency ORDER BY o.currency";
-    let rows: Vec<(String, i64, i64)> = on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).fetch_all(c).await?);
-    rows.into_iter().map(|(code, principal, fees)| Ok((currency(&code)?, principal, fees))).collect()
-}
+const POSITION: &str = "i.order_id, i.instalment, i.principal_minor, i.due_on, i.paid_minor, i.refunded_minor,
+    i.late_fee_charged_minor, i.late_fee_minor, i.late_fee_paid_minor, i.days_past_due, i.credit_status, i.credit_since,
+    i.flagged_on, i.hold, i.decided_on, i.next_action_on, i.stopped, i.written_off_on, i.written_off_minor,
+    i.recovered_minor";
 
-const SELECT_POSITION: &str = "SELECT order_id, instalment, principal_minor, due_on, paid_minor, refunded_minor,
-    late_fee_charged_minor, late_fee_minor, late_fee_paid_minor, days_past_due, credit_status, credit_since, flagged_on, hold, decided_on,
-    next_action_on, stopped, written_off_on, written_off_minor, recovered_minor FROM instalment";
+const OF_ORDER: &str = "o.customer_id, o.item, o.currency, o.policy_version";
 
-#[derive(sqlx::FromRow)]
+#[derive(Deserialize, sqlx::FromRow)]
 struct PositionRow {
     order_id: String,
     instalment: i64,
     principal_minor: i64,
+    #[serde(deserialize_with = "any_day")]
     due_on: Option<NaiveDate>,
     paid_minor: i64,
     refunded_minor: i64,
@@ -163,13 +212,19 @@ struct PositionRow {
     late_fee_minor: i64,
     late_fee_paid_minor: i64,
     days_past_due: i64,
+    #[serde(deserialize_with = "by_name")]
     credit_status: CreditStatus,
+    #[serde(deserialize_with = "any_day")]
     credit_since: Option<NaiveDate>,
+    #[serde(deserialize_with = "any_day")]
     flagged_on: Option<NaiveDate>,
     hold: Option<String>,
+    #[serde(deserialize_with = "day")]
     decided_on: NaiveDate,
+    #[serde(deserialize_with = "any_day")]
     next_action_on: Option<NaiveDate>,
     stopped: String,
+    #[serde(deserialize_with = "any_day")]
     written_off_on: Option<NaiveDate>,
     written_off_minor: i64,
     recovered_minor: i64,
@@ -200,20 +255,27 @@ impl PositionRow {
     }
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(Deserialize, sqlx::FromRow)]
 struct OpenRow {
     #[sqlx(flatten)]
     position: PositionRow,
+    #[sqlx(flatten)]
+    order: OfOrder,
+}
+
+#[derive(Deserialize, sqlx::FromRow)]
+struct OfOrder {
     customer_id: String,
     item: Option<String>,
     currency: String,
+    #[serde(deserialize_with = "day")]
     policy_version: NaiveDate,
 }
 
 impl OpenRow {
     fn into_open(self) -> Result<OpenPosition> {
-        let OpenRow { position, customer_id, item, currency: code, policy_version } = self;
-        let (order_id, position) = position.into_position()?;
+        let OfOrder { customer_id, item, currency: code, policy_version } = self.order;
+        let (order_id, position) = self.position.into_position()?;
         Ok(OpenPosition { order_id, customer_id, item, currency: currency(&code)?, policy_version, position })
     }
 }

@@ -7,6 +7,7 @@ use super::bulk::{self, Table, row};
 use super::engine::{Tx, on_engine};
 use super::journal::{currency, stored_account};
 use crate::domain::decide::credit_record::CreditStatus;
+use crate::domain::decide::position::ListedPositions;
 use crate::domain::journal::Account;
 use crate::domain::money::Currency;
 
@@ -78,14 +79,28 @@ pub struct SealedFile {
 const SEALED_FILE: Table =
     Table { name: "sealed_file", columns: &["business_date", "name", "row_count", "totals", "sha256"], key: 2 };
 
+/// How the reports of a day are made, as far as the configuration decides it. A sealed day keeps how its reports were made.
+#[derive(Debug, Clone)]
+pub struct ReportSettings {
+    /// The first day past due of each delinquency bucket.
+    pub buckets: Vec<i64>,
+    pub positions: ListedPositions,
+}
+
 /// Seals a day with its files and opens the next day.
-pub async fn seal(tx: &mut Tx, day: &SealedDay, files: &[SealedFile], buckets: &[i64], next: NaiveDate) -> Result<()> {
-    let sql = "INSERT INTO sealed_day (business_date, sequence, previous_seal, seal, buckets, published)
-               VALUES ($1, $2, $3, $4, $5, FALSE)";
-    let buckets = serde_json::to_string(buckets).context("buckets as JSON")?;
+pub async fn seal(
+    tx: &mut Tx,
+    day: &SealedDay,
+    files: &[SealedFile],
+    settings: &ReportSettings,
+    next: NaiveDate,
+) -> Result<()> {
+    let sql = "INSERT INTO sealed_day (business_date, sequence, previous_seal, seal, buckets, positions, published)
+               VALUES ($1, $2, $3, $4, $5, $6, FALSE)";
+    let buckets = serde_json::to_string(&settings.buckets).context("buckets as JSON")?;
     on_engine!(tx, |c| {
         let query = sqlx::query(sql).bind(day.business_date).bind(day.sequence).bind(&day.previous_seal);
-        query.bind(&day.seal).bind(&buckets).execute(c).await.map(|_| ())
+        query.bind(&day.seal).bind(&buckets).bind(settings.positions).execute(c).await.map(|_| ())
     })?;
     let mut cells = Vec::with_capacity(files.len() * SEALED_FILE.columns.len());
     for file in files {
@@ -130,11 +145,11 @@ pub async fn merchants_of_day(tx: &mut Tx, day: NaiveDate) -> Result<Vec<String>
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(day).fetch_all(c).await?))
 }
 
-/// The delinquency buckets with which a day was sealed.
-pub async fn buckets_of_day(tx: &mut Tx, day: NaiveDate) -> Result<Vec<i64>> {
-    let sql = "SELECT buckets FROM sealed_day WHERE business_date = $1";
-    let json: String = on_engine!(tx, |c| sqlx::query_scalar(sql).bind(day).fetch_one(c).await?);
-    serde_json::from_str(&json).context("sealed buckets")
+/// How the reports of a sealed day were made.
+pub async fn settings_of_day(tx: &mut Tx, day: NaiveDate) -> Result<ReportSettings> {
+    let sql = "SELECT buckets, positions FROM sealed_day WHERE business_date = $1";
+    let row: (String, ListedPositions) = on_engine!(tx, |c| sqlx::query_as(sql).bind(day).fetch_one(c).await?);
+    Ok(ReportSettings { buckets: serde_json::from_str(&row.0).context("sealed buckets")?, positions: row.1 })
 }
 
 /// Marks a day's files and manifest as published.

@@ -56,7 +56,7 @@ fn is_of_rows(refused: &dyn DatabaseError) -> bool {
         return ["22", "23", "P0"].iter().any(|class| code.starts_with(class));
     }
     // The last byte of SQLite's code says what kind it is of: constraint, mismatch, too big. It has none for a sum that is too
-    // large.
+    // large, nor for bytes where text should be.
     let kind = code.parse::<i64>().map(|code| code & 0xff);
     matches!(kind, Ok(18..=20)) || kind == Ok(1) && matches!(refused.message(), "integer overflow" | BYTES_IN_JSON)
 }

@@ -30,6 +30,7 @@ use super::calendar_file::Calendars;
 use super::policy_file::{self, Version};
 use super::reference_rates::{Rates, RawLegal, RawTable};
 use super::toml::{Rules, in_days, is_name, time_zone, without_detours};
+use crate::domain::decide::position::ListedPositions;
 use crate::files::profile::Profile;
 use crate::files::read::container::Limits;
 use crate::scheme::{Alerts, Clock, Home, JobFile, Merchant, Scheme};
@@ -201,11 +202,14 @@ struct RawClose {
     /// For how many seconds each close proves sealed days and orders again, besides the last sealed day.
     #[serde(default = "default_prove_seconds")]
     prove_seconds: u64,
+    /// Which positions the reports list: all that are open, or those that the day changed and all on the last day of a month.
+    #[serde(default)]
+    positions: ListedPositions,
 }
 
 impl Default for RawClose {
     fn default() -> RawClose {
-        RawClose { prove_seconds: default_prove_seconds() }
+        RawClose { prove_seconds: default_prove_seconds(), positions: ListedPositions::default() }
     }
 }
 
@@ -286,6 +290,7 @@ impl RawConfig {
             commit_rows: commit_rows?,
             mail: mail?,
             prove_within: prove_within?,
+            positions: self.close.positions,
             reference_rates: read.rates.tables,
             merchants,
             feeds,

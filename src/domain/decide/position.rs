@@ -1,6 +1,8 @@
 //! The position of an instalment on a day: its principal, fees, days past due and credit record.
 
-use chrono::NaiveDate;
+use chrono::{Datelike, NaiveDate};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::credit_record::CreditRecord;
 use super::holds::HoldEffects;
@@ -8,6 +10,37 @@ use crate::domain::calendar::{days_between, plus};
 use crate::domain::facts::fact::HoldReason;
 use crate::domain::facts::source::Source;
 use crate::domain::journal::{Account, EntryKind, Movement, Recorded};
+
+/// The positions that the reports of a day list.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ListedPositions {
+    /// Every open instalment.
+    #[default]
+    All,
+    /// Instalments that the day changed, also those that it closed; every open one on the last day of a month.
+    Changed,
+}
+
+impl ListedPositions {
+    pub const ALL: [ListedPositions; 2] = [ListedPositions::All, ListedPositions::Changed];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            ListedPositions::All => "all",
+            ListedPositions::Changed => "changed",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<ListedPositions> {
+        ListedPositions::ALL.into_iter().find(|listed| listed.name() == text)
+    }
+
+    /// What the reports of a day list.
+    pub fn on(self, day: NaiveDate) -> ListedPositions {
+        if plus(day, 1).month() == day.month() { self } else { ListedPositions::All }
+    }
+}
 
 /// The position of an instalment on a day.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +99,11 @@ impl Position {
 
     pub fn is_open(&self) -> bool {
         self.outstanding() > 0 || self.fee_owed() > 0
+    }
+
+    /// What an open instalment adds to the receivables: principal and late fees. A closed one adds nothing.
+    pub fn receivable(&self) -> (i64, i64) {
+        if self.is_open() { (self.outstanding(), self.fee_owed()) } else { (0, 0) }
     }
 
     /// The day from which days past due count, as if without a gap: on a later day D, the customer is D minus this day

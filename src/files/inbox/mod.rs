@@ -59,11 +59,13 @@ const LONGEST_SHOWN: usize = 1_000;
 const INCOMPLETE: &[&str] = &[".part", ".tmp", ".filepart", "~"];
 
 /// Lists the files that match a pattern. With `done`, a file counts only if its marker, `NAME` plus that suffix, is beside
-/// it. Files that are already known are left out and not opened. A folder that does not exist has no files.
+/// it. Files that are already known, or whose day has not come, are left out and not opened. A folder that does not exist has
+/// no files.
 pub fn list(
     folder: &Path,
     pattern: &NamePattern,
     done: Option<&str>,
+    is_due: impl Fn(Option<NaiveDate>) -> bool,
     is_known: impl Fn(&str, &Seen) -> bool,
 ) -> io::Result<Listing> {
     let mut looked = Listing::default();
@@ -89,6 +91,9 @@ pub fn list(
         }
         let metadata = entry.metadata();
         if metadata.as_ref().is_ok_and(|metadata| is_known(&name, &Seen::of(metadata))) {
+            continue;
+        }
+        if !is_due(date) && metadata.as_ref().is_ok_and(fs::Metadata::is_file) {
             continue;
         }
         match metadata.and_then(|metadata| plain(&entry, &metadata)) {

@@ -45,10 +45,10 @@ pub async fn look<'s>(environment: &'s Environment, slice: Slice<'_>, today: Nai
         }
         staying::load(environment, feed).await?;
         let is_known = |name: &str, seen: &Seen| staying::is_dealt_with(environment, feed, name, seen);
-        let looked = inbox::list(&feed.folder, &feed.pattern, feed.done.as_deref(), is_known);
+        let is_due = |date: Option<NaiveDate>| date.is_none_or(|date| date <= today);
+        let looked = inbox::list(&feed.folder, &feed.pattern, feed.done.as_deref(), is_due, is_known);
         let looked = looked.map_err(Unreadable::from).with_context(looking)?;
-        let is_due = |found: &Found| found.date.is_none_or(|date| date <= today);
-        arrived.files.extend(looked.found.into_iter().filter(is_due).map(|found| (feed, found)));
+        arrived.files.extend(looked.found.into_iter().map(|found| (feed, found)));
         let new = looked.refused.into_iter().filter(|refused| !is_told_by_another(environment, feed, &refused.name));
         arrived.refused.extend(new.map(|refused| (feed, refused)));
     }

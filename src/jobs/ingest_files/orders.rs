@@ -258,6 +258,7 @@ impl OrderIntake {
             credit_score: applicant.as_ref().map(|applicant| applicant.credit_score),
             agreement_id: agreement.map(|agreement| agreement.agreement_id.clone()),
             owed_minor: 0,
+            past_due_from: None,
             closed_on: None,
         };
         match answer {

@@ -85,74 +85,81 @@ pub async fn each(tx: &mut Tx, part: &Part, of: Of<'_>, form: Form, mut take: im
 const ENTRIES_AT_ONCE: i64 = 256;
 const ENTRIES_AT_ONCE_ON_POSTGRES: i64 = 8_192;
 
-/// Passes the lines of a day's entries, and of the orders that these booked, to `entry` and `order`, in the order of the
-/// entries. Both are read in one pass.
-pub async fn booked(tx: &mut Tx, of: Of<'_>, mut entry: impl FnMut(&str), mut order: impl FnMut(&str)) -> Result<()> {
-    let (mut after, last) = of.entries;
+/// Entries of a day, and the orders that these booked, as lines in the order of the entries.
+pub struct Booked {
+    entries: String,
+    orders: String,
+}
+
+impl Booked {
+    pub fn entries(&self) -> impl Iterator<Item = &str> {
+        self.entries.lines()
+    }
+
+    pub fn orders(&self) -> impl Iterator<Item = &str> {
+        self.orders.lines()
+    }
+}
+
+/// Reads the first entries of `of` and the orders that they booked, in one pass, and leaves the others in `of`. `None` if
+/// there are no more.
+pub async fn booked(tx: &mut Tx, of: &mut Of<'_>) -> Result<Option<Booked>> {
     let at_once = match tx.engine {
         Engine::Sqlite(_) => ENTRIES_AT_ONCE,
         Engine::Postgres(_) => ENTRIES_AT_ONCE_ON_POSTGRES,
     };
-    while after < last {
-        let range = Of { entries: (after, last.min(after.saturating_add(at_once))), ..of };
-        let any = match &mut tx.engine {
-            Engine::Sqlite(transaction) => booked_on_sqlite(transaction, range, &mut entry, &mut order).await?,
-            Engine::Postgres(transaction) => booked_on_postgres(transaction, range, &mut entry, &mut order).await?,
+    while of.entries.0 < of.entries.1 {
+        let (after, last) = of.entries;
+        let range = Of { entries: (after, last.min(after.saturating_add(at_once))), ..*of };
+        let booked = match &mut tx.engine {
+            Engine::Sqlite(transaction) => booked_on_sqlite(transaction, range).await?,
+            Engine::Postgres(transaction) => booked_on_postgres(transaction, range).await?,
         };
-        after = range.entries.1;
-        if !any {
-            // A range without entries may be followed by a gap of any size.
-            let next = "SELECT MIN(entry_no) FROM journal WHERE merchant_id = $1 AND entry_no > $2 AND entry_no <= $3";
-            let next: Option<i64> = on_engine!(tx, |c| {
-                sqlx::query_scalar(next).bind(of.owner).bind(after).bind(last).fetch_one(c).await?
-            });
-            after = next.map_or(last, |next| next - 1);
+        of.entries.0 = range.entries.1;
+        if booked.is_some() {
+            return Ok(booked);
         }
+        // A range without entries may be followed by a gap of any size.
+        let next = "SELECT MIN(entry_no) FROM journal WHERE merchant_id = $1 AND entry_no > $2 AND entry_no <= $3";
+        let next: Option<i64> = on_engine!(tx, |c| {
+            sqlx::query_scalar(next).bind(of.owner).bind(of.entries.0).bind(last).fetch_one(c).await?
+        });
+        of.entries.0 = next.map_or(last, |next| next - 1);
     }
-    Ok(())
+    Ok(None)
 }
 
-async fn booked_on_sqlite(
-    connection: &mut SqliteConnection,
-    range: Of<'_>,
-    entry: &mut impl FnMut(&str),
-    order: &mut impl FnMut(&str),
-) -> Result<bool> {
+async fn booked_on_sqlite(connection: &mut SqliteConnection, range: Of<'_>) -> Result<Option<Booked>> {
     let (entries, orders) = (json_array(JOURNAL.columns), json_array(ORDERS.columns));
     // SQLite combines the rows of a subquery in the subquery's order, and leaves out NULL. Lines of JSON contain no line
     // breaks.
     let sql = format!(
-        "SELECT group_concat(entry, char(10)), group_concat(booked, char(10))
+        "SELECT group_concat(entry, char(10)), COALESCE(group_concat(booked, char(10)), '')
          FROM (SELECT {entries} AS entry, CASE WHEN o.merchant_id IS NOT NULL THEN {orders} END AS booked
                FROM {JOURNAL_WITH_ORDERS} ORDER BY j.entry_no)"
     );
     let row = bind!(sqlx::query(AssertSqlSafe(sql)), JOURNAL, range).fetch_one(connection).await?;
-    let Some(entries) = row.try_get::<Option<&str>, _>(0)? else { return Ok(false) };
-    entries.lines().for_each(entry);
-    row.try_get::<Option<&str>, _>(1)?.unwrap_or_default().lines().for_each(order);
-    Ok(true)
+    let Some(entries) = row.try_get(0)? else { return Ok(None) };
+    Ok(Some(Booked { entries, orders: row.try_get(1)? }))
 }
 
-async fn booked_on_postgres(
-    connection: &mut PgConnection,
-    range: Of<'_>,
-    entry: &mut impl FnMut(&str),
-    order: &mut impl FnMut(&str),
-) -> Result<bool> {
+async fn booked_on_postgres(connection: &mut PgConnection, range: Of<'_>) -> Result<Option<Booked>> {
     let (entries, orders) = (sql_of(JOURNAL.columns), sql_of(ORDERS.columns));
     let first_of_order = JOURNAL.columns.len();
     let sql = format!("SELECT {entries}, {orders} FROM {JOURNAL_WITH_ORDERS_ON_POSTGRES} ORDER BY j.entry_no");
     let mut rows = bind!(sqlx::query(AssertSqlSafe(sql)), JOURNAL, range).fetch(connection);
-    let (mut of_entries, mut of_orders, mut any) = (Lines::default(), Lines::default(), false);
+    let (mut of_entries, mut of_orders) = (Lines::default(), Lines::default());
+    let mut booked = Booked { entries: String::new(), orders: String::new() };
     while let Some(row) = rows.try_next().await? {
-        any = true;
-        entry(of_entries.line(&row, 0, JOURNAL.columns)?);
+        booked.entries += of_entries.line(&row, 0, JOURNAL.columns)?;
+        booked.entries.push('\n');
         // The key of an order is never NULL.
         if !row.try_get_raw(first_of_order)?.is_null() {
-            order(of_orders.line(&row, first_of_order, ORDERS.columns)?);
+            booked.orders += of_orders.line(&row, first_of_order, ORDERS.columns)?;
+            booked.orders.push('\n');
         }
     }
-    Ok(any)
+    Ok((!booked.entries.is_empty()).then_some(booked))
 }
 
 fn sql_of(columns: &[Column]) -> String {

@@ -142,6 +142,9 @@ pub const JOURNAL_WITH_ORDERS_ON_POSTGRES: &str = "journal j LEFT JOIN LATERAL (
     ) o ON TRUE
     WHERE j.merchant_id = $1 AND j.entry_no > $3 AND j.entry_no <= $4";
 
+/// The parts that are read apart from `JOURNAL` and `ORDERS`.
+pub const OTHER_PARTS: &[Part] = PARTS.split_at(2).1;
+
 pub const PARTS: &[Part] = &[
     JOURNAL,
     ORDERS,

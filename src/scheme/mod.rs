@@ -10,6 +10,7 @@ mod schedule;
 mod slice;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::domain::terms::reference_rate::RateTable;
+use crate::files::exports::Chart;
 use crate::files::remote::RemoteFolder;
 
 pub use console::Console;
@@ -46,6 +48,8 @@ pub struct Scheme {
     pub mail: Mail,
     /// How long a close spends on proving older sealed days and orders again, in addition to the last sealed day.
     pub prove_within: Duration,
+    /// The folder to which people move the reports of old days.
+    pub archived_reports: Option<PathBuf>,
     /// Reference rates by name. Policies may refer to them.
     pub reference_rates: BTreeMap<String, RateTable>,
     pub merchants: Vec<Arc<Merchant>>,
@@ -65,6 +69,8 @@ pub struct Scheme {
     /// Money dated more days ahead than this is an exception immediately.
     pub dated_ahead_days: i64,
     pub jobs: Vec<JobFile>,
+    /// The names of accounts in exported journals.
+    pub chart: Chart,
     /// The console as `[console]` sets it up, or as usual.
     pub console: Console,
     /// Whether the daemon serves the console too: there is a `[console]`.

@@ -1,5 +1,6 @@
 //! `paylater.toml`: its keys, and whether they are consistent. Other modules read the files that it names.
 
+mod accounts;
 mod bill;
 mod console;
 mod expected;
@@ -92,6 +93,9 @@ pub struct RawConfig {
     /// How large files may be, for feeds that don't say otherwise.
     #[serde(default)]
     limits: RawLimits,
+    /// Names of accounts in exported journals, such as "1122 应收账款:{merchant}", by paylater's own names.
+    #[serde(default)]
+    accounts: BTreeMap<String, String>,
     /// The console: its pages, and its endpoints for monitoring. With this table, the daemon serves it.
     console: Option<RawConsole>,
     /// When jobs run, if not as built in.
@@ -194,11 +198,13 @@ struct RawClose {
     /// For how many seconds each close proves sealed days and orders again, besides the last sealed day.
     #[serde(default = "default_prove_seconds")]
     prove_seconds: u64,
+    /// The folder to which you move the reports of old days. A day that is there is proved there and not written again.
+    archived_reports: Option<PathBuf>,
 }
 
 impl Default for RawClose {
     fn default() -> RawClose {
-        RawClose { prove_seconds: default_prove_seconds() }
+        RawClose { prove_seconds: default_prove_seconds(), archived_reports: None }
     }
 }
 
@@ -239,6 +245,7 @@ impl RawConfig {
         let console_beside_daemon = self.console.is_some();
         let console = self.console.unwrap_or_default().resolve(base, rules);
         let prove_within = rules.keep("close.prove_seconds", prove_within(self.close.prove_seconds));
+        let chart = accounts::chart(self.accounts, rules);
         let ids: Vec<String> = self.merchants.iter().map(|merchant| merchant.id.clone()).collect();
         rules.keep("merchant", ensure_any(&ids));
         names("merchant", "id", &ids, rules);
@@ -277,6 +284,7 @@ impl RawConfig {
             commit_rows: commit_rows?,
             mail: mail?,
             prove_within: prove_within?,
+            archived_reports: self.close.archived_reports.map(|folder| without_detours(&base.join(folder))),
             reference_rates: read.rates.tables,
             merchants,
             feeds,
@@ -288,6 +296,7 @@ impl RawConfig {
             clock_wait: clock_wait?,
             dated_ahead_days: dated_ahead_days?,
             jobs: read.jobs?,
+            chart: chart?,
             console: console?,
             console_beside_daemon,
         };

@@ -129,6 +129,20 @@ fn figures_are_those_of_the_books(scheme: &Scheme, console: &Console) {
     let path = "/money/account?merchant=TEA&currency=CNY&account=assets:receivable:principal&month=2026-03";
     let days = console.page(path, "en").replace(',', "");
     assert!(days.contains(&format!("<td class=\"num\">{closing}</td>")), "{closing}:\n{days}");
+    // What moved an account leads to its sealed balance.
+    let begun = Instant::now();
+    let page = loop {
+        let page = console.page("/money?month=2026-03", "en");
+        if page.contains("<summary>By kind of entry</summary>") {
+            break page.replace(',', "");
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "nothing was added up");
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    assert!(
+        page.contains(&format!("<strong>Closing</strong></td><td></td><td class=\"num\"><strong>{closing}<")),
+        "{page}"
+    );
     // The buckets are those of the positions report.
     let positions = scheme.read("sample-run/reconciliation/2026-03-12/TEA_2026-03-12_positions.csv");
     let mut rows = csv::Reader::from_reader(positions.as_bytes());
@@ -464,7 +478,11 @@ async fn pages_are_the_same_on_postgresql() {
     let (console, on_postgres) = (Console::start(&scheme), Console::start(&other));
     let at = Instant::now();
     // What is unpaid is added up in the background; then it is there.
-    while [&console, &on_postgres].iter().any(|console| !console.page("/money", "en").contains("Not due")) {
+    let is_there = |console: &&Console| {
+        let page = console.page("/money", "en");
+        page.contains("Not due") && page.contains("<summary>By kind of entry</summary>")
+    };
+    while ![&console, &on_postgres].iter().all(is_there) {
         assert!(at.elapsed() < Duration::from_secs(20), "nothing was added up");
         std::thread::sleep(Duration::from_millis(50));
     }

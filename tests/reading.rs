@@ -14,7 +14,7 @@ O1,C1,100.00,CNY,2026-03-01 10:00:00
 ";
 
 /// The commands that only read.
-const LOOKS: [&[&str]; 9] = [
+const LOOKS: [&[&str]; 10] = [
     &["status"],
     &["verify"],
     &["explain", "O1"],
@@ -23,6 +23,7 @@ const LOOKS: [&[&str]; 9] = [
     &["exceptions"],
     &["journal", "--format", "csv"],
     &["journal", "--format", "hledger"],
+    &["journal", "--format", "beancount"],
     &["job", "close_day", "--dry-run"],
 ];
 

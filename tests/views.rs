@@ -161,6 +161,16 @@ fn every_command_prints_what_its_schema_says() {
     let backfill = printed.document("view-backfill", &[&["backfill", "close_day"], &days[..]].concat());
     assert_eq!(backfill["due"].as_array().unwrap().len(), 1, "{backfill}");
 
+    let again = scheme.path("again");
+    let again = ["reports", "--date", "2026-03-14", "--into", again.to_str().unwrap()];
+    assert_eq!(printed.document("view-reports", &again)["files"].as_array().unwrap().len(), 20);
+    let books = scheme.path("books");
+    let month = ["--month", "2026-03", "--into", books.to_str().unwrap()];
+    let workbooks = printed.document("view-workbook", &[&["workbook"], &month[..]].concat());
+    assert_eq!(workbooks["workbooks"].as_array().unwrap().len(), 3, "{workbooks}");
+    let statements = printed.document("view-statement", &[&["statement"], &month[..]].concat());
+    assert_eq!(statements["statements"].as_array().unwrap().len(), 4, "{statements}");
+
     let out = scheme.path("made");
     printed.document("view-generate", &["generate", "--out", out.to_str().unwrap(), "--orders", "20"]);
     let begun = scheme.path("begun");

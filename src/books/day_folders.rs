@@ -18,6 +18,16 @@ pub fn staged_folder(reconciliation: &Path, day: NaiveDate) -> PathBuf {
     reconciliation.join(format!(".{day}.part"))
 }
 
+/// Returns the folder with a sealed day's files: below `reconciliation/`, or in the archive if it was moved there. Neither may
+/// exist.
+pub fn folder_of(scheme: &Scheme, day: NaiveDate) -> PathBuf {
+    let folder = scheme.home.reports(day);
+    match &scheme.archived_reports {
+        Some(archive) if !folder.is_dir() && archive.join(day.to_string()).is_dir() => archive.join(day.to_string()),
+        _ => folder,
+    }
+}
+
 /// Returns the days that have a folder in this home's `reconciliation/`.
 pub fn days_below(home: &Home) -> Result<BTreeSet<NaiveDate>> {
     let folder = home.reconciliation();

@@ -250,7 +250,7 @@ pub fn files(environment: &Environment, day: &SealedDay, manifest: &Manifest) ->
             format!("{date}: the seal does not follow from its files and the seal before"),
         ));
     }
-    let folder = environment.scheme.home.reports(date);
+    let folder = day_folders::folder_of(&environment.scheme, date);
     // Not published yet, or lost: `write_reconciliation` writes them again.
     if !folder.is_dir() {
         return Ok(findings);

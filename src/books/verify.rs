@@ -18,9 +18,20 @@ use crate::store::{self, Tx, files, fingerprints, is_of_store, scheme};
 /// What was verified, and the problems found.
 #[derive(Debug, Default, serde::Serialize)]
 pub struct Verified {
+    /// Orders decided again; 0 if only some days are verified.
     pub orders: i64,
     pub days: i64,
+    /// Reports made again.
     pub files: i64,
+    /// Journal entries in these reports.
+    pub entries: i64,
+    /// Balances compared with the journal.
+    pub balances: i64,
+    /// Fingerprints of rows compared.
+    pub fingerprints: i64,
+    /// Files that came, whose rows were accounted for.
+    pub input_files: i64,
+    pub input_rows: i64,
     /// Days that were sealed before seals had fingerprints and have not been proved again since.
     pub days_without_fingerprint: i64,
     pub problems: Vec<String>,
@@ -32,7 +43,25 @@ impl Verified {
     }
 }
 
-pub async fn run(environment: &Environment) -> Result<Verified> {
+/// The days to verify: all sealed days, or those from..=to.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Range {
+    pub from: Option<NaiveDate>,
+    pub to: Option<NaiveDate>,
+}
+
+impl Range {
+    fn is_everything(self) -> bool {
+        self.from.is_none() && self.to.is_none()
+    }
+
+    fn has(self, day: NaiveDate) -> bool {
+        self.from.is_none_or(|from| from <= day) && self.to.is_none_or(|to| day <= to)
+    }
+}
+
+/// Verifies the days of a range. The chain of seals is always verified as a whole, orders only with all days.
+pub async fn run(environment: &Environment, range: Range) -> Result<Verified> {
     let mut verified = Verified::default();
     let damage = store::damage(&environment.store).await?;
     verified.problems.extend(damage.iter().map(|what| format!("the store is damaged: {what}")));
@@ -50,9 +79,13 @@ pub async fn run(environment: &Environment) -> Result<Verified> {
     verified.found(sealed_days::chain(days.as_ref(), &sealed, &folders));
     let Some(last) = sealed.last() else { return Ok(verified) };
     verified.found(sealed_days::strays(&mut tx, environment, plus(last.business_date, 1)).await?);
-    verify_orders(&mut tx, environment, last.business_date, &mut verified).await?;
-    for day in &sealed {
-        (environment.progress)(&format!("verifying {}", day.business_date));
+    if range.is_everything() {
+        verify_orders(&mut tx, environment, last.business_date, &mut verified).await?;
+    }
+    let in_range: Vec<&SealedDay> = sealed.iter().filter(|day| range.has(day.business_date)).collect();
+    for (done, day) in in_range.iter().enumerate() {
+        let (date, of) = (day.business_date, count(in_range.len(), "day"));
+        (environment.progress)(&format!("verifying {date}: {done} of {of} done"));
         verify_day(&mut tx, environment, day, &mut verified).await?;
         verified.days += 1;
     }
@@ -97,10 +130,13 @@ async fn verify_day(tx: &mut Tx, environment: &Environment, day: &SealedDay, ver
     let date = day.business_date;
     let kept = fingerprints::kept(tx, date).await?;
     verified.days_without_fingerprint += i64::from(kept.is_empty());
+    verified.fingerprints += kept.iter().map(|(_, parts)| length(parts)).sum::<i64>();
     verified.found(sealed_days::rows(tx, date, &kept).await?);
     for file in files::between(tx, date, date).await? {
         let mut lines = Vec::new();
         proof::rows_accounted_for(tx, &file, &mut lines).await?;
+        verified.input_files += 1;
+        verified.input_rows += file.counts.rows;
         verified.problems.extend(lines.iter().map(|line| format!("{date}: {line}")));
     }
     let problems = &mut verified.problems;
@@ -114,10 +150,13 @@ async fn verify_day(tx: &mut Tx, environment: &Environment, day: &SealedDay, ver
     };
     for (merchant, sums) in &rendered.merchants {
         proof::adds_up(merchant, sums, problems);
+        verified.balances += length(&sums.balances());
         if sums.balances() != scheme::balances(tx, merchant, date).await? {
             problems.push(format!("{date} {merchant}: the sealed balances are not what the journal gives"));
         }
     }
+    let details = rendered.files.iter().filter(|file| file.name.ends_with("_detail.csv"));
+    verified.entries += details.map(|file| file.rows).sum::<i64>();
     let manifest = manifest(tx, day).await?;
     for file in &manifest.files {
         let again = rendered.files.iter().find(|written| written.name == file.name);
@@ -133,7 +172,7 @@ async fn verify_day(tx: &mut Tx, environment: &Environment, day: &SealedDay, ver
             rendered.files.len()
         ));
     }
-    let folder = environment.scheme.home.reports(date);
+    let folder = day_folders::folder_of(&environment.scheme, date);
     // A day has no folder between its seal and the next `write_reconciliation`.
     if day.published && !folder.is_dir() {
         problems
@@ -141,4 +180,8 @@ async fn verify_day(tx: &mut Tx, environment: &Environment, day: &SealedDay, ver
     }
     verified.found(sealed_days::files(environment, day, &manifest)?);
     Ok(())
+}
+
+fn length<T>(list: &[T]) -> i64 {
+    i64::try_from(list.len()).unwrap_or(i64::MAX)
 }

@@ -1,216 +1,180 @@
 //! `paylater journal`: exports the journal for other tools.
 
-use std::collections::BTreeSet;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
+use chrono::NaiveDate;
 
 use super::open::At;
-use super::{Ending, Misconfigured};
+use super::{Ending, Misconfigured, which};
 use crate::books::environment::Environment;
-use crate::domain::journal::Account;
-use crate::domain::money::Currency;
-use crate::files::reports::detail;
-use crate::store::journal::JournalRow;
-use crate::store::scheme::Balance;
-use crate::store::{Tx, journal, scheme};
+use crate::books::journal_by_day::{self, Which};
+use crate::files::exports::{Beancount, Csv, Entry, Head, Hledger, Holding, JournalWriter, SealedBalances};
+use crate::store::{Tx, scheme};
 use crate::views::Document;
 use crate::views::journal::JournalEntry;
 
 #[derive(clap::Args)]
+#[command(after_help = "\
+Entries come in date order; those of a day by merchant and number.
+
+For hledger, ledger and beancount, the journal has a balance assertion for each account and sealed day. They are the sealed \
+balances and not sums of the entries, so that a doubled, missing or changed entry fails the check. With --from, the journal \
+begins with the balances before that day. [accounts] in the configuration gives accounts the names of your chart.
+
+Examples:
+  paylater journal --format hledger > books.journal       then: hledger -f books.journal check -s
+  paylater journal --format beancount > books.beancount   then: bean-check books.beancount
+  paylater journal --format csv --bom --merchant TEA --from 2026-03-01 --to 2026-03-31 > march.csv
+  paylater journal --format hledger --order T-STAR")]
 pub struct Journal {
-    /// csv: one row an entry. hledger: transactions, with balance assertions for every account and sealed day. json: one
-    /// JSON document an entry, each on its line; this is what --json asks for.
+    /// csv: one row an entry. hledger, beancount: transactions with balance assertions; ledger reads hledger's form too. json:
+    /// one JSON document an entry, each on its line; this is what --json asks for.
     #[arg(long, value_enum)]
     format: Option<Format>,
+
+    /// Only this merchant's entries.
+    #[arg(long, value_name = "ID")]
+    merchant: Option<String>,
+
+    /// Only entries booked on this day or later; hledger and beancount begin with the balances before it.
+    #[arg(long, value_name = "DATE")]
+    from: Option<NaiveDate>,
+
+    /// Only entries booked on this day or earlier.
+    #[arg(long, value_name = "DATE")]
+    to: Option<NaiveDate>,
+
+    /// Only this order's entries; there are no balance assertions then.
+    #[arg(long, value_name = "ORDER")]
+    order: Option<String>,
+
+    /// Begin a CSV file with a byte order mark, so that Excel reads it as UTF-8.
+    #[arg(long)]
+    bom: bool,
 }
 
-#[derive(Clone, Copy, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
     Csv,
     Hledger,
+    Beancount,
     Json,
 }
 
-/// How many entries are read at a time.
-const PAGE: i64 = 5_000;
-
 impl Journal {
     pub async fn run(self, at: &At) -> Result<Ending> {
-        let format = match (self.format, at.json) {
-            (Some(Format::Csv | Format::Hledger), true) => {
-                Err(anyhow!("--json and --format ask for different formats; leave one out"))
-            }
-            (Some(format), _) => Ok(format),
-            (None, true) => Ok(Format::Json),
-            (None, false) => Err(anyhow!("which format? Write --format csv, hledger or json")),
-        };
-        let format = format.map_err(Misconfigured)?;
+        let format = self.asked(at.json).map_err(Misconfigured)?;
         let environment = at.look().await?;
         let mut tx = environment.store.read().await?;
-        let mut out = BufWriter::new(std::io::stdout().lock());
-        let written = match format {
-            Format::Csv => csv(&mut tx, &environment, &mut out).await,
-            Format::Hledger => hledger(&mut tx, &environment, &mut out).await,
-            Format::Json => json_lines(&mut tx, &environment, &mut out).await,
+        let merchants = which::merchants(&environment.scheme, self.merchant.as_deref())?;
+        let which = Which {
+            merchants: merchants.iter().map(|merchant| merchant.id.clone()).collect(),
+            order: self.order.clone(),
+            from: self.from,
+            to: self.to,
         };
-        // A reader may close the pipe early, as `head` does; that is not an error.
-        match written.and_then(|()| Ok(out.flush()?)) {
-            Err(why) if why.downcast_ref::<std::io::Error>().is_some_and(is_broken_pipe) => Ok(Ending::Done),
-            written => written.map(|()| Ending::Done),
-        }
-    }
-}
-
-fn is_broken_pipe(why: &std::io::Error) -> bool {
-    why.kind() == std::io::ErrorKind::BrokenPipe
-}
-
-/// Returns the I/O error inside a CSV error, with its own `ErrorKind`. The conversion in the `csv` crate loses the
-/// kind.
-fn as_it_came(why: csv::Error) -> std::io::Error {
-    match why.into_kind() {
-        csv::ErrorKind::Io(why) => why,
-        other => std::io::Error::other(format!("{other:?}")),
-    }
-}
-
-async fn csv(tx: &mut Tx, environment: &Environment, out: &mut impl Write) -> Result<()> {
-    let mut csv = csv::Writer::from_writer(out);
-    csv.write_record([
-        "entry_id",
-        "merchant_id",
-        "business_date",
-        "effective_on",
-        "kind",
-        "order_id",
-        "instalment",
-        "currency",
-        "debit_account",
-        "credit_account",
-        "amount",
-        "cause",
-        "source",
-        "source_line",
-        "policy_version",
-        "reason",
-    ])
-    .map_err(as_it_came)?;
-    for merchant in &environment.scheme.merchants {
-        let mut after = 0;
-        loop {
-            let rows = journal::rows(tx, &merchant.id, after, i64::MAX, PAGE).await?;
-            let Some(last) = rows.last() else { break };
-            after = last.entry_no;
-            for row in &rows {
-                let movement = &row.movement;
-                let (instalment, source, line) = detail::cause(movement, &row.source, row.line);
-                csv.write_record([
-                    format!("{}-{}", merchant.id, row.entry_no),
-                    merchant.id.clone(),
-                    row.business_date.to_string(),
-                    row.effective_on.to_string(),
-                    movement.kind.name().to_owned(),
-                    crate::files::reports::defused(&row.order_id).into_owned(),
-                    instalment,
-                    row.currency.to_string(),
-                    movement.debit.name().to_owned(),
-                    movement.credit.name().to_owned(),
-                    row.currency.plain(row.minor),
-                    crate::files::reports::defused(&movement.cause).into_owned(),
-                    source,
-                    line,
-                    row.policy_version.map(|version| version.to_string()).unwrap_or_default(),
-                    row.reason.name().to_owned(),
-                ])
-                .map_err(as_it_came)?;
+        let out = BufWriter::new(io::stdout().lock());
+        let written = write(&mut tx, &environment, &which, (format, self.bom), out).await;
+        match written {
+            Ok(0) if let Some(order) = &self.order => {
+                bail!("no entry names an order {order:?}; ids must match exactly, including upper and lower case")
             }
+            Ok(_) => Ok(Ending::Done),
+            // A reader may close the pipe early, as `head` does; that is not an error.
+            Err(why) if why.downcast_ref::<io::Error>().is_some_and(is_broken_pipe) => Ok(Ending::Done),
+            Err(why) => Err(why),
         }
     }
-    csv.flush()?;
-    Ok(())
-}
 
-async fn json_lines(tx: &mut Tx, environment: &Environment, out: &mut impl Write) -> Result<()> {
-    for merchant in &environment.scheme.merchants {
-        let mut after = 0;
-        loop {
-            let entries = JournalEntry::load(tx, &merchant.id, after, PAGE).await?;
-            let Some(last) = entries.last() else { break };
-            after = last.entry_no;
-            for entry in entries {
-                serde_json::to_writer(&mut *out, &Document::of(entry)).map_err(std::io::Error::from)?;
-                writeln!(out)?;
+    /// Returns the format, or says why the options don't go together.
+    fn asked(&self, json: bool) -> Result<Format> {
+        let format = match (self.format, json) {
+            (Some(Format::Csv | Format::Hledger | Format::Beancount), true) => {
+                bail!("--json and --format ask for different formats; leave one out")
             }
+            (Some(format), _) => format,
+            (None, true) => Format::Json,
+            (None, false) => return Err(anyhow!("which format? Write --format csv, hledger, beancount or json")),
+        };
+        if self.bom && format != Format::Csv {
+            bail!("--bom is for --format csv; leave it out");
         }
-    }
-    Ok(())
-}
-
-async fn hledger(tx: &mut Tx, environment: &Environment, out: &mut impl Write) -> Result<()> {
-    writeln!(out, "; {}", plain(&environment.scheme.name))?;
-    let mut currencies: BTreeSet<Currency> = BTreeSet::new();
-    let days = scheme::sealed_days(tx).await?;
-    for merchant in &environment.scheme.merchants {
-        for account in Account::ALL {
-            writeln!(out, "account {}:{}", account.name(), merchant.id)?;
+        if let (Some(from), Some(to)) = (self.from, self.to)
+            && from > to
+        {
+            bail!("--from {from} is after --to {to}; exchange them");
         }
-        let mut after = 0;
-        for day in &days {
-            let last = scheme::last_entry_by(tx, &merchant.id, day.business_date).await?;
-            after = entries(tx, &merchant.id, after, last, out).await?;
-            let balances = scheme::balances(tx, &merchant.id, day.business_date).await?;
-            currencies.extend(balances.iter().map(|balance| balance.currency));
-            assertions(&merchant.id, day.business_date, &balances, out)?;
+        Ok(format)
+    }
+}
+
+fn is_broken_pipe(why: &io::Error) -> bool {
+    why.kind() == io::ErrorKind::BrokenPipe
+}
+
+/// Writes the entries in a format, and returns how many.
+async fn write(
+    tx: &mut Tx,
+    environment: &Environment,
+    which: &Which,
+    (format, bom): (Format, bool),
+    out: impl Write,
+) -> Result<u64> {
+    let chart = &environment.scheme.chart;
+    let written = match format {
+        Format::Csv => {
+            let mut csv = Csv::begin(out, bom)?;
+            let written = journal_by_day::write(tx, which, &mut csv).await?;
+            csv.finish()?;
+            written
         }
-        entries(tx, &merchant.id, after, i64::MAX, out).await?;
-    }
-    for currency in currencies {
-        // hledger needs a decimal mark even for a currency without decimals.
-        let mark = if currency.exponent() == 0 { "." } else { "" };
-        writeln!(out, "commodity {currency} {}{mark}", currency.plain(1_000 * 10_i64.pow(currency.exponent())))?;
-    }
-    Ok(())
-}
-
-/// Writes the entries with after < entry_no ≤ upto. Returns the number of the last entry written.
-async fn entries(tx: &mut Tx, merchant: &str, mut after: i64, upto: i64, out: &mut impl Write) -> Result<i64> {
-    loop {
-        let rows = journal::rows(tx, merchant, after, upto, PAGE).await?;
-        let Some(last) = rows.last() else { return Ok(after) };
-        after = last.entry_no;
-        for row in &rows {
-            transaction(merchant, row, out)?;
+        Format::Hledger => {
+            let mut hledger = Hledger::begin(chart, &head(tx, environment, which).await?, out)?;
+            let written = journal_by_day::write(tx, which, &mut hledger).await?;
+            hledger.finish()?;
+            written
         }
-    }
+        Format::Beancount => {
+            let mut beancount = Beancount::begin(chart, &head(tx, environment, which).await?, out)?;
+            let written = journal_by_day::write(tx, which, &mut beancount).await?;
+            beancount.finish()?;
+            written
+        }
+        Format::Json => {
+            let mut lines = JsonLines(out);
+            let written = journal_by_day::write(tx, which, &mut lines).await?;
+            lines.0.flush()?;
+            written
+        }
+    };
+    Ok(written)
 }
 
-fn transaction(merchant: &str, row: &JournalRow, out: &mut impl Write) -> Result<()> {
-    let JournalRow { business_date, entry_no, currency, minor, movement, .. } = row;
-    let (kind, order) = (movement.kind.name(), plain(&row.order_id));
-    writeln!(out, "\n{business_date} ({merchant}-{entry_no}) {kind} {order}  ; effective:{}", row.effective_on)?;
-    let amount = currency.plain(*minor);
-    writeln!(out, "    {}:{merchant}  {currency} {amount}", movement.debit.name())?;
-    writeln!(out, "    {}:{merchant}  {currency} -{amount}", movement.credit.name())?;
-    Ok(())
+async fn head<'a>(tx: &mut Tx, environment: &'a Environment, which: &'a Which) -> Result<Head<'a>> {
+    let started_on = scheme::days(tx).await?.map_or(environment.scheme.starts_on, |days| days.started_on);
+    Ok(Head {
+        scheme: &environment.scheme.name,
+        merchants: &which.merchants,
+        currencies: journal_by_day::currencies(tx, which).await?,
+        first_day: which.from.unwrap_or(started_on),
+    })
 }
 
-/// Writes a balance assertion for each account at the end of a sealed day. The balances are the sealed ones, not sums
-/// of the entries.
-fn assertions(merchant: &str, day: chrono::NaiveDate, balances: &[Balance], out: &mut impl Write) -> Result<()> {
-    if balances.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "\n{day} {merchant} sealed")?;
-    for balance in balances {
-        let (currency, zero) = (balance.currency, balance.currency.plain(0));
-        let closing = currency.plain(balance.closing);
-        writeln!(out, "    {}:{merchant}  {currency} {zero} = {currency} {closing}", balance.account.name())?;
-    }
-    Ok(())
-}
+/// One JSON document an entry, each on its line.
+struct JsonLines<W: Write>(W);
 
-/// Replaces characters that would end an hledger description with blanks.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() || c == ';' || c == '|' { ' ' } else { c }).collect()
+impl<W: Write> JournalWriter for JsonLines<W> {
+    fn opening(&mut self, _: NaiveDate, _: &str, _: &[Holding]) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn entry(&mut self, entry: &Entry<'_>) -> io::Result<()> {
+        serde_json::to_writer(&mut self.0, &Document::of(JournalEntry::from(entry))).map_err(io::Error::from)?;
+        writeln!(self.0)
+    }
+
+    fn sealed(&mut self, _: &SealedBalances<'_>) -> io::Result<()> {
+        Ok(())
+    }
 }

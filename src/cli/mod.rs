@@ -21,13 +21,17 @@ mod new_folder;
 mod open;
 mod output;
 mod pause;
+mod reports;
 mod run;
 mod runs;
 mod shells;
+mod statement;
 mod status;
 mod table;
 mod traces;
 mod verify;
+mod which;
+mod workbook;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -101,8 +105,14 @@ enum Command {
     Explain(explain::Explain),
     /// Answer a customer who calls: what is owed, until when, and what if; by id, email address or payment.
     Customer(Box<customer::Customer>),
-    /// Recompute the books from the facts, and compare every sealed day's files with their seal. Changes nothing.
+    /// Recompute the books from the facts, and compare every sealed day's files with their seal; all days, or some. Changes nothing.
     Verify(verify::Verify),
+    /// Write a sealed day's files again, byte for byte, into another folder.
+    Reports(reports::Reports),
+    /// Write an Excel workbook of a month for each merchant: every report, control totals and charts.
+    Workbook(workbook::Workbook),
+    /// Write monthly statements as pages that print: balances, movements and how old debts are, by merchant and for the scheme.
+    Statement(statement::Statement),
     /// Check configuration, policies, templates and schedules, and show the next runs of each job.
     Check(check::Check),
     /// Export the journal for other tools.
@@ -180,6 +190,9 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Ending> {
         Command::Explain(command) => command.run(&at).await,
         Command::Customer(command) => command.run(&at).await,
         Command::Verify(command) => command.run(&at).await,
+        Command::Reports(command) => command.run(&at).await,
+        Command::Workbook(command) => command.run(&at).await,
+        Command::Statement(command) => command.run(&at).await,
         Command::Check(command) => command.run(&at).await,
         Command::Journal(command) => command.run(&at).await,
         Command::Init(command) => command.run(at.json),

@@ -18,6 +18,7 @@ use tokio::io::AsyncReadExt;
 
 use super::failure::Failure;
 use super::page::Page;
+use crate::books::day_folders;
 use crate::books::environment::Environment;
 use crate::domain::intake::kind::Kind;
 use crate::domain::intake::status::RowOutcome;
@@ -143,7 +144,7 @@ async fn list_reports(page: &Page, day: NaiveDate) -> Result<(Arc<Environment>, 
     if files.is_empty() {
         return Err(Failure::not_found());
     }
-    let folder = environment.scheme.home.reports(day);
+    let folder = day_folders::folder_of(&environment.scheme, day);
     let file = |file: &scheme::SealedFile| {
         context! { name => file.name.as_str(), rows => file.row_count, sha256 => file.sha256.as_str(), is_there => folder.join(&file.name).is_file() }
     };
@@ -165,7 +166,7 @@ async fn find_report(page: &Page, day: NaiveDate, name: &str) -> Result<PathBuf,
     if !scheme::is_sealed_file(&mut tx, day, name).await? {
         return Err(Failure::not_found());
     }
-    Ok(environment.scheme.home.reports(day).join(name))
+    Ok(day_folders::folder_of(&environment.scheme, day).join(name))
 }
 
 /// How many bytes of a download are in memory at a time.

@@ -2,8 +2,8 @@
 //!
 //! It shows views and changes nothing: every request but the login is a GET, the store is opened to read, and there is
 //! no SQL and no rule here. Pages are rendered on the server and work without scripts; nothing is fetched from elsewhere.
-//! Every page is read by index or in bounded lists. What can't be (the sums over all unpaid instalments) is computed in the
-//! background and kept (`kept`).
+//! Every page is read by index or in bounded lists. What can't be (sums over unpaid instalments and over a month's entries) is
+//! computed in the background and kept (`kept`).
 
 mod access;
 mod charts;

@@ -14,12 +14,12 @@ use super::charts;
 use super::failure::Failure;
 use super::page::Page;
 use crate::books::environment::Environment;
-use crate::domain::calendar::plus;
+use crate::domain::calendar::{last_of_month, plus};
 use crate::domain::journal::Account;
 use crate::domain::money::Currency;
 use crate::store::scheme;
 use crate::views::Amount;
-use crate::views::money::{self, AccountDayRow, Money, last_of_month};
+use crate::views::money::{self, AccountDayRow, Money};
 use crate::views::unpaid::{After, BucketSum, Unpaid, UnpaidInstalment, Which};
 
 #[derive(Deserialize)]
@@ -44,7 +44,10 @@ async fn make(page: &Page, month: Option<&str>) -> Result<(Arc<Environment>, Val
     let before = money.month.pred_opt().filter(|day| *day >= environment.scheme.starts_on);
     let after = Some(plus(last_of_month(money.month), 1)).filter(|day| Some(*day) <= money.last_sealed);
     let in_url = |day: NaiveDate| day.format("%Y-%m").to_string();
+    let rolls = money.sealed.map(|days| page.console.rolls.get(&environment, days));
     let value = context! {
+        are_rolls_under_way => matches!(rolls, Some(None)),
+        rolls => rolls.flatten().map(|rolls| Value::from(Serde(rolls.to_vec()))),
         before => before.map(in_url),
         after => after.map(in_url),
         month => in_url(money.month),

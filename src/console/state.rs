@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use tokio::sync::Mutex;
 
-use super::kept::KeptUnpaid;
+use super::kept::{KeptRolls, KeptUnpaid};
 use super::sessions::Sessions;
 use super::templates::Pages;
 use crate::books::environment::Environment;
@@ -22,6 +22,7 @@ pub struct State {
     pub pages: Pages,
     pub sessions: Sessions,
     pub unpaid: KeptUnpaid,
+    pub rolls: KeptRolls,
     load: Loader,
     opened: Mutex<Option<(Arc<Environment>, Instant)>>,
 }
@@ -32,8 +33,8 @@ const READ_AGAIN_AFTER: Duration = Duration::from_secs(600);
 impl State {
     pub fn new(settings: Console, load: Loader) -> Result<State> {
         let sessions = Sessions::new(settings.session);
-        let (pages, unpaid) = (Pages::load()?, KeptUnpaid::default());
-        Ok(State { settings, pages, sessions, unpaid, load, opened: Mutex::default() })
+        let (pages, unpaid, rolls) = (Pages::load()?, KeptUnpaid::default(), KeptRolls::default());
+        Ok(State { settings, pages, sessions, unpaid, rolls, load, opened: Mutex::default() })
     }
 
     /// Reads the configuration again at once. If it is not right, the old one stays.

@@ -2,7 +2,7 @@
 //!
 //! The wall clock is deliberately absent: "now" and "today" are always handed in.
 
-use chrono::{DateTime, Days, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
+use chrono::{DateTime, Datelike, Days, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
 
 /// The first and last year of a date that files may carry. Days near the ends of the calendar would
@@ -80,6 +80,12 @@ pub fn first_between(not_yet: NaiveDate, by_then: NaiveDate, holds: impl Fn(Naiv
         }
     }
     by_then
+}
+
+/// Returns the last day of the month that begins with `first`.
+pub fn last_of_month(first: NaiveDate) -> NaiveDate {
+    let in_the_next = plus(first, 31);
+    plus(in_the_next.with_day(1).unwrap_or(in_the_next), -1)
 }
 
 #[cfg(test)]

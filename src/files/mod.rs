@@ -3,6 +3,7 @@
 
 pub mod acknowledgement;
 pub mod atomic;
+pub mod exports;
 pub mod inbox;
 pub mod preview;
 pub mod profile;

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use chrono::NaiveDate;
 
-use crate::books::day_folders::{manifest, staged_folder};
+use crate::books::day_folders::{folder_of, manifest, staged_folder};
 use crate::books::done::Done;
 use crate::books::environment::{Environment, made};
 use crate::books::reconciliation::{Books, render};
@@ -37,8 +37,16 @@ pub async fn dry_run(environment: &Environment) -> Result<Vec<String>> {
 async fn waiting(environment: &Environment) -> Result<Vec<SealedDay>> {
     let mut tx = environment.store.read().await?;
     let mut days = scheme::sealed_days(&mut tx).await?;
-    let reconciliation = environment.scheme.home.reconciliation();
-    days.retain(|day| !day.published || !reconciliation.join(day.business_date.to_string()).exists());
+    let folder = |day: &SealedDay| folder_of(&environment.scheme, day.business_date);
+    days.retain(|day| !day.published || !folder(day).exists());
+    // While the archive is away, nobody knows which days are in it.
+    if let Some(archive) = environment.scheme.archived_reports.as_ref().filter(|archive| !archive.is_dir()) {
+        let unknown = days.iter().filter(|day| day.published).count();
+        if unknown > 0 {
+            tracing::warn!(archive = %archive.display(), days = unknown, "the archive of reports is not there; days without a folder are not written again");
+        }
+        days.retain(|day| !day.published);
+    }
     Ok(days)
 }
 

@@ -11,6 +11,7 @@ mod schedule;
 mod slice;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use serde::Deserialize;
 
 use crate::domain::decide::position::ListedPositions;
 use crate::domain::terms::reference_rate::RateTable;
+use crate::files::exports::Chart;
 use crate::files::remote::RemoteFolder;
 
 pub use alerts::Alerts;
@@ -51,6 +53,8 @@ pub struct Scheme {
     pub prove_within: Duration,
     /// Which positions the reports list.
     pub positions: ListedPositions,
+    /// The folder to which people move the reports of old days.
+    pub archived_reports: Option<PathBuf>,
     /// Reference rates by name. Policies may refer to them.
     pub reference_rates: BTreeMap<String, RateTable>,
     pub merchants: Vec<Arc<Merchant>>,
@@ -70,6 +74,8 @@ pub struct Scheme {
     /// Money dated more days ahead than this is an exception immediately.
     pub dated_ahead_days: i64,
     pub jobs: Vec<JobFile>,
+    /// The names of accounts in exported journals.
+    pub chart: Chart,
     /// The console as `[console]` sets it up, or as usual.
     pub console: Console,
     /// Whether the daemon serves the console too: there is a `[console]`.

@@ -194,6 +194,14 @@ pub async fn rows(tx: &mut Tx, merchant: &str, after: i64, upto: i64, limit: i64
     rows.into_iter().map(StoredRow::into_row).collect()
 }
 
+/// The currencies of a merchant's rows with after < entry_no.
+pub async fn currencies_after(tx: &mut Tx, merchant: &str, after: i64) -> Result<Vec<Currency>> {
+    let sql = "SELECT DISTINCT currency FROM journal WHERE merchant_id = $1 AND entry_no > $2 ORDER BY currency";
+    let codes: Vec<String> =
+        on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(after).fetch_all(c).await?);
+    codes.iter().map(|code| currency(code)).collect()
+}
+
 /// The rows of an order, in booking order.
 pub async fn of_order(tx: &mut Tx, merchant: &str, order_id: &str) -> Result<Vec<JournalRow>> {
     let mut all = Vec::new();

@@ -1,5 +1,5 @@
 //! Counts, sums and lists for the console and for monitoring. Everything is found by index or has a limit, so that a page
-//! costs the same whatever the number of orders. The one exception is [`unpaid_by_due_date`], which says so.
+//! costs the same whatever the number of orders. The two exceptions, [`unpaid_by_due_date`] and [`moved_by_kind`], say so.
 
 use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -10,7 +10,7 @@ use super::files::Counts;
 use super::journal::{JournalRow, SELECT_ROW, StoredRow, currency, stored_account};
 use super::runs::{COLUMNS as RUN_COLUMNS, RunRow};
 use crate::domain::intake::code::ExceptionCode;
-use crate::domain::journal::Account;
+use crate::domain::journal::{Account, EntryKind};
 use crate::domain::money::Currency;
 
 /// A job's runs that were due since an instant, the latest first, at most `limit`.
@@ -125,6 +125,34 @@ pub async fn turnover(tx: &mut Tx, merchant: &str, from: NaiveDate, to: NaiveDat
         Ok(AccountTurnover { currency: currency(&code)?, account: stored_account(account)?, debits, credits })
     };
     rows.into_iter().map(turnover).collect()
+}
+
+/// What a merchant's entries of one kind moved on an account.
+pub struct KindMoved {
+    pub currency: Currency,
+    pub account: Account,
+    pub kind: EntryKind,
+    pub entries: i64,
+    /// Debits less credits, in minor units.
+    pub minor: i64,
+}
+
+/// What a merchant's entries with after < entry_no ≤ upto moved on each account, by kind. This reads all those entries, so no
+/// page may wait for it.
+pub async fn moved_by_kind(tx: &mut Tx, merchant: &str, after: i64, upto: i64) -> Result<Vec<KindMoved>> {
+    let sql = "SELECT currency, account, kind, COUNT(*), CAST(SUM(minor) AS BIGINT)
+               FROM (SELECT currency, debit_account AS account, kind, amount_minor AS minor FROM journal
+                     WHERE merchant_id = $1 AND entry_no > $2 AND entry_no <= $3
+                     UNION ALL
+                     SELECT currency, credit_account, kind, -amount_minor FROM journal
+                     WHERE merchant_id = $1 AND entry_no > $2 AND entry_no <= $3) AS both_sides
+               GROUP BY currency, account, kind ORDER BY currency, account, kind";
+    let rows: Vec<(String, i16, EntryKind, i64, i64)> =
+        on_engine!(tx, |c| sqlx::query_as(sql).bind(merchant).bind(after).bind(upto).fetch_all(c).await?);
+    let moved = |(code, account, kind, entries, minor): (String, i16, EntryKind, i64, i64)| {
+        Ok(KindMoved { currency: currency(&code)?, account: stored_account(account)?, kind, entries, minor })
+    };
+    rows.into_iter().map(moved).collect()
 }
 
 /// A sealed day of an account: day, opening balance, debits, credits and closing balance.

@@ -1,13 +1,13 @@
 //! The entries of the journal.
 
-use anyhow::Result;
 use chrono::NaiveDate;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Amount, some};
-use crate::store::Tx;
-use crate::store::journal::{self, JournalRow};
+use crate::books::journal_by_day;
+use crate::files::exports::Entry;
+use crate::store::journal::JournalRow;
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct JournalEntry {
@@ -37,31 +37,32 @@ pub struct JournalEntry {
 }
 
 impl JournalEntry {
-    /// Returns at most `limit` entries of a merchant with a number above `after`.
-    pub async fn load(tx: &mut Tx, merchant: &str, after: i64, limit: i64) -> Result<Vec<JournalEntry>> {
-        let rows = journal::rows(tx, merchant, after, i64::MAX, limit).await?;
-        Ok(rows.into_iter().map(|row| JournalEntry::of(merchant, row)).collect())
+    pub fn of(merchant: &str, row: &JournalRow) -> JournalEntry {
+        JournalEntry::from(&journal_by_day::entry(merchant, row))
     }
+}
 
-    pub fn of(merchant: &str, row: JournalRow) -> JournalEntry {
-        let source = some(row.source);
+impl From<&Entry<'_>> for JournalEntry {
+    fn from(entry: &Entry<'_>) -> JournalEntry {
+        let movement = entry.movement;
+        let source = some(entry.source.to_owned());
         JournalEntry {
-            entry_id: format!("{merchant}-{}", row.entry_no),
-            merchant_id: merchant.to_owned(),
-            entry_no: row.entry_no,
-            business_date: row.business_date,
-            effective_on: row.effective_on,
-            kind: row.movement.kind.name().to_owned(),
-            order_id: some(row.order_id),
-            instalment: Some(row.movement.instalment).filter(|instalment| *instalment > 0),
-            debit_account: row.movement.debit.name().to_owned(),
-            credit_account: row.movement.credit.name().to_owned(),
-            amount: Amount::new(row.minor, row.currency),
-            cause: some(row.movement.cause),
-            source_line: source.as_ref().map(|_| row.line),
+            entry_id: entry.id(),
+            merchant_id: entry.merchant_id.to_owned(),
+            entry_no: entry.entry_no,
+            business_date: entry.business_date,
+            effective_on: entry.effective_on,
+            kind: movement.kind.name().to_owned(),
+            order_id: some(entry.order_id.to_owned()),
+            instalment: Some(movement.instalment).filter(|instalment| *instalment > 0),
+            debit_account: movement.debit.name().to_owned(),
+            credit_account: movement.credit.name().to_owned(),
+            amount: Amount::new(entry.minor, entry.currency),
+            cause: some(movement.cause.clone()),
+            source_line: source.as_ref().map(|_| entry.line),
             source,
-            policy_version: row.policy_version,
-            reason: row.reason.name().to_owned(),
+            policy_version: entry.policy_version,
+            reason: entry.reason.name().to_owned(),
         }
     }
 }

@@ -20,20 +20,24 @@ pub mod glance;
 pub mod instalment;
 pub mod job;
 pub mod journal;
+pub mod made_again;
 pub mod money;
 pub mod monitoring;
 pub mod new_scheme;
 pub mod order_story;
 pub mod policy;
 pub mod retry;
+pub mod roll_forward;
 pub mod runs;
 pub mod schema;
 pub mod search;
+pub mod statement;
 pub mod status;
 pub mod status_check;
 pub mod today;
 pub mod unpaid;
 pub mod verification;
+pub mod workbook;
 
 use std::collections::BTreeMap;
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::Amount;
 use super::journal::JournalEntry;
 use crate::books::environment::Environment;
-use crate::domain::calendar::plus;
+use crate::domain::calendar::{last_of_month, plus};
 use crate::domain::journal::Account;
 use crate::domain::money::Currency;
 use crate::store::{Tx, overview, scheme};
@@ -107,12 +107,6 @@ async fn of_merchant(tx: &mut Tx, merchant: &str, first: NaiveDate, end: NaiveDa
     Ok(accounts)
 }
 
-/// Returns the last day of the month that begins with `first`.
-pub fn last_of_month(first: NaiveDate) -> NaiveDate {
-    let in_the_next = plus(first, 31);
-    plus(in_the_next.with_day(1).unwrap_or(in_the_next), -1)
-}
-
 impl AccountsOf {
     fn each(merchant_id: Option<&str>, accounts: &ByAccount) -> Vec<AccountsOf> {
         let mut each: Vec<AccountsOf> = Vec::new();
@@ -181,7 +175,7 @@ pub async fn entries(
     let before = scheme::last_entry_by(tx, merchant, plus(day, -1)).await?;
     let last = scheme::last_entry_by(tx, merchant, day).await?;
     let rows = overview::entries_of_account(tx, merchant, of, (after.max(before), last), limit).await?;
-    Ok(rows.into_iter().map(|row| JournalEntry::of(merchant, row)).collect())
+    Ok(rows.iter().map(|row| JournalEntry::of(merchant, row)).collect())
 }
 
 /// Finds an account by its name in reports.
@@ -190,7 +184,7 @@ pub fn account(name: &str) -> Option<Account> {
 }
 
 /// 1 if an account usually has a debit balance, -1 if a credit balance.
-fn usual_side(account: Account) -> i64 {
+pub fn usual_side(account: Account) -> i64 {
     match account {
         Account::ReceivablePrincipal
         | Account::ReceivableLateFee

@@ -17,14 +17,17 @@ use super::files::FileList;
 use super::generated::GeneratedScheme;
 use super::job::JobResult;
 use super::journal::JournalEntry;
+use super::made_again::ReportsMadeAgain;
 use super::new_scheme::NewScheme;
 use super::order_story::OrderStory;
 use super::policy::PolicyTerms;
 use super::retry::Retries;
 use super::runs::{Backfill, JobSwitch, RunAttempts, RunList};
+use super::statement::Statements;
 use super::status::Status;
 use super::status_check::StatusCheck;
 use super::verification::Verification;
+use super::workbook::Workbooks;
 
 /// A view by its name.
 pub struct View {
@@ -55,12 +58,15 @@ pub const VIEWS: &[View] = &[
     View { name: "view-job", command: "job", schema: of::<JobResult> },
     View { name: "view-journal", command: "journal", schema: of::<JournalEntry> },
     View { name: "view-pause", command: "pause", schema: of::<JobSwitch> },
+    View { name: "view-reports", command: "reports", schema: of::<ReportsMadeAgain> },
     View { name: "view-resume", command: "resume", schema: of::<JobSwitch> },
     View { name: "view-runs", command: "runs", schema: of::<RunList> },
     View { name: "view-runs-show", command: "runs show", schema: of::<RunAttempts> },
+    View { name: "view-statement", command: "statement", schema: of::<Statements> },
     View { name: "view-status", command: "status", schema: of::<Status> },
     View { name: "view-status-check", command: "status --check", schema: of::<StatusCheck> },
     View { name: "view-verify", command: "verify", schema: of::<Verification> },
+    View { name: "view-workbook", command: "workbook", schema: of::<Workbooks> },
 ];
 
 impl View {

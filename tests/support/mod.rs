@@ -181,6 +181,16 @@ impl Scheme {
     }
 }
 
+/// Returns a program of the Python environment for finance's tools that `.ci/test` creates.
+pub fn finance_tool(name: &str) -> PathBuf {
+    let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/finance/bin").join(name);
+    assert!(
+        tool.exists(),
+        "no {name}: python3 -m venv target/finance && target/finance/bin/pip install beancount==3.2.3 openpyxl==3.1.5"
+    );
+    tool
+}
+
 fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }

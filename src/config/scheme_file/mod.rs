@@ -1,5 +1,6 @@
 //! `paylater.toml`: its keys, and whether they are consistent. Other modules read the files that it names.
 
+mod accounts;
 mod alerts;
 mod bill;
 mod console;
@@ -95,6 +96,9 @@ pub struct RawConfig {
     /// How large files may be, for feeds that don't say otherwise.
     #[serde(default)]
     limits: RawLimits,
+    /// Names of accounts in exported journals, such as "1122 应收账款:{merchant}", by paylater's own names.
+    #[serde(default)]
+    accounts: BTreeMap<String, String>,
     /// The console: its pages, and its endpoints for monitoring. With this table, the daemon serves it.
     console: Option<RawConsole>,
     /// Who hears that something is wrong.
@@ -205,11 +209,17 @@ struct RawClose {
     /// Which positions the reports list: all that are open, or those that the day changed and all on the last day of a month.
     #[serde(default)]
     positions: ListedPositions,
+    /// The folder to which you move the reports of old days. A day that is there is proved there and not written again.
+    archived_reports: Option<PathBuf>,
 }
 
 impl Default for RawClose {
     fn default() -> RawClose {
-        RawClose { prove_seconds: default_prove_seconds(), positions: ListedPositions::default() }
+        RawClose {
+            prove_seconds: default_prove_seconds(),
+            positions: ListedPositions::default(),
+            archived_reports: None,
+        }
     }
 }
 
@@ -252,6 +262,7 @@ impl RawConfig {
         let alerts = self.alerts.map_or_else(|| Some(Alerts::default()), |alerts| alerts.resolve(base, rules));
         let pings = alerts::pings(self.pings, read.jobs.as_deref(), base, rules);
         let prove_within = rules.keep("close.prove_seconds", prove_within(self.close.prove_seconds));
+        let chart = accounts::chart(self.accounts, rules);
         let ids: Vec<String> = self.merchants.iter().map(|merchant| merchant.id.clone()).collect();
         rules.keep("merchant", ensure_any(&ids));
         names("merchant", "id", &ids, rules);
@@ -291,6 +302,7 @@ impl RawConfig {
             mail: mail?,
             prove_within: prove_within?,
             positions: self.close.positions,
+            archived_reports: self.close.archived_reports.map(|folder| without_detours(&base.join(folder))),
             reference_rates: read.rates.tables,
             merchants,
             feeds,
@@ -302,6 +314,7 @@ impl RawConfig {
             clock_wait: clock_wait?,
             dated_ahead_days: dated_ahead_days?,
             jobs: read.jobs?,
+            chart: chart?,
             console: console?,
             console_beside_daemon,
             alerts: alerts?,

@@ -72,6 +72,9 @@ fn with_entry(journal: &str, start: &str, replaced: impl Fn(&str) -> String) -> 
     format!("{}{}{}", &journal[..start], replaced(&journal[start..end]), &journal[end..])
 }
 
+/// Changes the text of a transaction.
+type Alteration<'a> = &'a dyn Fn(&str) -> String;
+
 #[test]
 fn a_planted_cent_a_doubled_entry_and_a_lost_one_fail_the_check() {
     let scheme = sample();
@@ -86,7 +89,7 @@ fn a_planted_cent_a_doubled_entry_and_a_lost_one_fail_the_check() {
             let cents: u32 = cents.parse().unwrap();
             entry.replace(amount, &format!("{whole}.{:02}", if cents == 99 { 98 } else { cents + 1 }))
         };
-        let altered: [(&str, &dyn Fn(&str) -> String); 3] =
+        let altered: [(&str, Alteration<'_>); 3] =
             [("a cent", &cent), ("doubled", &|entry| format!("{entry}\n\n{entry}")), ("lost", &|_| String::new())];
         for (what, alter) in altered {
             let altered = with_entry(&journal, start, alter);

@@ -1,8 +1,6 @@
 //! The detail report: every entry of the day; and the settlement report: by order, how these entries changed what the merchant
 //! is owed. The settlement is sorted by currency and order without holding a day in memory.
 
-use std::mem;
-
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -134,7 +132,7 @@ impl DayOf<'_> {
                 sum.add(settled);
                 return Ok(());
             }
-            let ended = mem::replace(&mut last, Some((key, settled)));
+            let ended = last.replace((key, settled));
             ended.map_or(Ok(()), |ended| self.settled_row(&mut report, ended, sums))
         })?;
         if let Some(ended) = last {

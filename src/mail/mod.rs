@@ -8,5 +8,6 @@ pub mod compose;
 pub mod language;
 mod send_error;
 mod smtp;
+mod smtp_server;
 mod templates;
 pub mod transport;

@@ -167,7 +167,7 @@ async fn due_of_merchant<'s>(
 /// ladder, a notice is due, or their due date may have moved since.
 async fn candidates(tx: &mut Tx, merchant: &Merchant, today: NaiveDate, day: NaiveDate) -> Result<Vec<String>> {
     let versions = &merchant.policy.versions;
-    let mut steps: Vec<i64> = versions.iter().flat_map(|terms| terms.reminder_steps.iter().copied()).collect();
+    let mut steps: Vec<i64> = versions.iter().flat_map(|terms| terms.reminders.steps.iter().copied()).collect();
     steps.sort_unstable();
     steps.dedup();
     let mut ids = positions::notice_due(tx, &merchant.id).await?;
@@ -203,7 +203,7 @@ fn items<'s>(merchant: &'s Merchant, order: &OwedOrder<'_>, day: NaiveDate) -> V
         };
         let Some(due_on) = owed.position.due_on.filter(|_| owed.position.outstanding() > 0) else { continue };
         let step = days_between(due_on, day);
-        if order.terms.reminder_steps.contains(&step) {
+        if order.terms.reminders.steps.contains(&step) {
             items.push(item(step_name(step), Template::of_step(step)));
         }
         if order.is_noticed(owed) {

@@ -131,7 +131,8 @@ async fn within<T>(
     work: impl Future<Output = io::Result<T>>,
 ) -> Result<T, ConnectError> {
     let done = tokio::time::timeout(limit, work).await;
-    let done = done.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {limit:?}"))));
+    let done =
+        done.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {limit:?}"))));
     done.map_err(|error| ConnectError::Network { step, error })
 }
 

@@ -20,7 +20,7 @@ use crate::domain::facts::fact::{Fact, What};
 use crate::domain::facts::source::Source;
 use crate::domain::owner::Owner;
 use crate::domain::words::count;
-use crate::mail::compose::ComposeError;
+use crate::mail::letter::ComposeError;
 use crate::mail::transport::SendError;
 use crate::scheme::Clock;
 use crate::store::exceptions::{self, NewException};

@@ -7,10 +7,14 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
 use super::news::held_back_by;
-use super::owed::{self, Collected, OwedOrder};
+use super::owed::{self, OwedOrder};
 use crate::books::environment::Environment;
+use crate::domain::calendar::days_between;
 use crate::domain::decide::during_day::Owed;
-use crate::mail::compose::{ComposeError, Debited, Language, Letter, Line, Mail, compose};
+use crate::domain::decide::reminders::Template;
+use crate::domain::language_tag::language_tag;
+use crate::mail::compose::{Mail, compose};
+use crate::mail::letter::{ComposeError, Letter, Line};
 use crate::store::mails::{self, MailRow, MailStatus, ReminderRow};
 use crate::store::{Tx, customers, is_of_store};
 
@@ -100,16 +104,16 @@ pub async fn look_again(
             milder.push(mail.clone());
         }
         let customer = people.get(&mail.customer_id).context("a mail to a customer who is not known")?;
-        let language = Language::of(&mail.locale);
-        let lines = one_an_instalment(&right)
-            .into_iter()
-            .map(|(reminder, (order, owed))| line(environment, reminder, order, owed, language, day));
+        let lines =
+            one_an_instalment(&right).into_iter().map(|(reminder, (order, owed))| line(reminder, order, owed, day));
+        let wording = named_letter(&right, template).map(str::to_owned);
         let letter = Letter {
             message_id: mail.message_id.clone(),
             to_name: customer.name.clone(),
             to_address: customer.email.clone(),
-            language,
+            language: language_tag(&mail.locale),
             template,
+            wording,
             business_date: day,
             sent_at: mail.send_at,
             lines: lines.collect::<Result<_>>()?,
@@ -139,40 +143,46 @@ fn one_an_instalment<T>(right: &[(ReminderRow, T)]) -> Vec<&(ReminderRow, T)> {
     lines
 }
 
-fn line(
-    environment: &Environment,
-    reminder: &ReminderRow,
-    order: &OwedOrder<'_>,
-    owed: &Owed,
-    language: Language,
-    day: NaiveDate,
-) -> Result<Line> {
-    let merchant = environment.scheme.merchant(&reminder.merchant_id).context("a reminder of an unknown merchant")?;
-    let chinese = merchant.name_zh.as_ref().filter(|_| language == Language::Zh);
+/// The letter that the ladder names for the latest step of the gravest template.
+fn named_letter<'s>(right: &[(ReminderRow, (&OwedOrder<'s>, &Owed))], template: Template) -> Option<&'s str> {
+    let gravest = right.iter().filter(|(reminder, _)| reminder.template == template);
+    let named = gravest.filter_map(|(reminder, (order, _))| {
+        let step = days_between(reminder.due_on, reminder.business_date);
+        Some((step, order.terms.reminders.letters.get(&step)?.as_str()))
+    });
+    named.max_by_key(|(step, _)| *step).map(|(_, letter)| letter)
+}
+
+fn line(reminder: &ReminderRow, order: &OwedOrder<'_>, owed: &Owed, day: NaiveDate) -> Result<Line> {
+    let (paid_minor, refunded_minor) = order.paid_and_refunded();
+    let debited = order.debited(owed, day)?;
     Ok(Line {
         template: reminder.template,
-        merchant_name: chinese.unwrap_or(&merchant.name).clone(),
+        merchant_id: reminder.merchant_id.clone(),
         order_id: reminder.order_id.clone(),
         item: order.stored.item.clone(),
         currency: order.stored.order.currency,
+        instalment: owed.position.instalment,
+        instalments: i64::try_from(order.instalments.len()).unwrap_or(i64::MAX),
+        order_minor: order.stored.order.amount_minor,
+        paid_minor,
+        refunded_minor,
         outstanding_minor: reminder.outstanding_minor,
         fee_minor: reminder.late_fee_minor,
         due_on: reminder.due_on,
         days_past_due: reminder.days_past_due,
-        flag_on: order.flag_on(day),
-        fee_grows_on: owed.fee_grows_on,
+        flag_on: order.flag_on(owed, reminder.template, day),
+        next_fee: order.next_fee(owed, day)?,
         record_at_stake: order.record_is_at_stake(owed),
-        debited: order.collected(owed, day).map(|collected| match collected {
-            Collected::On(day) => Debited::On(day),
-            Collected::UnderWay => Debited::UnderWay,
-        }),
+        debited,
+        may_extend: order.may_extend(day),
+        may_give_back: order.may_give_back(day),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::decide::reminders::Template;
 
     #[test]
     fn an_instalment_with_a_step_and_a_notice_on_one_day_is_asked_for_once() {

@@ -14,12 +14,13 @@ use crate::books::day_folders::refuse_lost_store;
 use crate::books::environment::{Environment, made};
 use crate::clock;
 use crate::config;
+use crate::mail::dkim::Dkim;
 use crate::mail::letter::{MerchantSender, Sender};
 use crate::mail::reference::ReferenceKey;
 use crate::mail::templates::Templates;
 use crate::mail::transport::{Smtp, Transport};
 use crate::runner::daemon::interrupt_left;
-use crate::scheme::{MailTransport, Merchant, Scheme};
+use crate::scheme::{DkimSettings, MailTransport, Merchant, Scheme};
 use crate::store::lanes::{self, Taker};
 use crate::store::{Lane, Store};
 
@@ -216,7 +217,13 @@ pub fn mail(scheme: &Scheme) -> Result<(Transport, Templates, Sender)> {
         MailTransport::Folder => Transport::Folder(scheme.home.mail()),
         MailTransport::Smtp(settings) => {
             let server = Smtp::new(&settings.url).context("the URL of the mail server")?;
-            Transport::Smtp(server.with_connections(settings.connections).with_timeout(settings.timeout))
+            let server = server.with_connections(settings.connections).with_timeout(settings.timeout);
+            Transport::Smtp(match &mail.dkim {
+                Some(DkimSettings { domain, selector, key }) => {
+                    server.with_dkim(Dkim::new(domain, selector, key.reveal()).context("mail.dkim.key_file")?)
+                }
+                None => server,
+            })
         }
     };
     let versions = scheme.merchants.iter().flat_map(|merchant| &merchant.policy.versions);
@@ -243,6 +250,8 @@ fn sender(scheme: &Scheme) -> Sender {
         hosts: mail.hosts(scheme.merchants.iter().map(|merchant| &merchant.letterheads)),
         reference_key: mail.reference_key.as_ref().map(|key| ReferenceKey::new(key.reveal())),
         pay_qr: mail.pay_qr,
+        unsubscribe_mailto: mail.unsubscribe_mailto.clone(),
+        unsubscribe_one_click: mail.unsubscribe_one_click,
         accent: mail.look.accent,
         logo: mail.look.logo.clone(),
     }

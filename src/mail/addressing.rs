@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use chrono::NaiveDate;
+
 use super::accent;
 use super::cleaned::{LONGEST_ITEM, LONGEST_NAME, cleaned};
 use super::formats::Formats;
-use super::letter::{ComposeError, Debited, Letter, Line, Sender};
+use super::letter::{ComposeError, Debited, Letter, Line, News, Sender};
 use super::qr;
-use super::view::{LineView, View, WayView};
-use super::ways::{filled, shared, unfilled};
+use super::view::{DueView, LineView, NewsView, View, WayView};
+use super::ways::{about_mail, filled, shared};
 use crate::domain::calendar::days_between;
 use crate::domain::decide::reminders::Template;
 use crate::domain::language_tag::LanguageTag;
@@ -29,7 +31,8 @@ pub(super) fn view(
     tag: &LanguageTag,
 ) -> Result<(View, Vec<Image>), ComposeError> {
     let about: Vec<&Line> = letter.lines.iter().filter(|line| line.template == letter.template).collect();
-    if about.is_empty() {
+    let is_news = letter.news.iter().any(|news| news.template == letter.template);
+    if about.is_empty() && !is_news {
         return Err(ComposeError::NoLine(letter.template));
     }
     if let Some(line) = letter.lines.iter().find(|line| line.template == Template::Notice && line.flag_on.is_none()) {
@@ -38,18 +41,17 @@ pub(super) fn view(
     let mut images = Vec::new();
     let words = Words { letter, sender, formats, tag };
     let mut lines: Vec<LineView> = letter.lines.iter().map(|line| words.line(line)).collect();
-    if sender.pay_qr {
-        for (i, line) in lines.iter_mut().enumerate() {
-            if let Some(png) = line.pay.link.as_deref().and_then(qr::png) {
-                let id = format!("pay{}.{}", i + 1, letter.message_id);
-                line.pay.qr = Some(format!("cid:{id}"));
-                images.push(Image { id, png });
-            }
-        }
-    }
     let by_hand = letter.lines.iter().any(|line| line.debited.is_none());
     let is_by_hand = |line: &&mut LineView| !line.debited;
-    let (pay, pay_in_lines) = shared(lines.iter_mut().filter(is_by_hand).map(|line| &mut line.pay));
+    let (mut pay, pay_in_lines) = shared(lines.iter_mut().filter(is_by_hand).map(|line| &mut line.pay));
+    // Where several amounts are to be paid, each has its link, and codes would only be confused.
+    if sender.pay_qr
+        && let Some(png) = pay.link.as_deref().and_then(qr::png)
+    {
+        let id = format!("pay.{}", letter.message_id);
+        pay.qr = Some(format!("cid:{id}"));
+        images.push(Image { id, png });
+    }
     let may_extend = letter.lines.iter().any(|line| line.may_extend);
     let extendable = letter.lines.iter().zip(&mut lines).filter(|(line, _)| line.may_extend);
     let (extend, extend_in_lines) = shared(extendable.map(|(_, view)| &mut view.extend));
@@ -62,7 +64,9 @@ pub(super) fn view(
         images.push(Image { id, png: png.clone() });
         source
     });
-    let head = words.head(same_for_all(letter.lines.iter().map(|line| line.merchant_id.as_str())));
+    let news: Vec<NewsView> = letter.news.iter().map(|news| words.news(news)).collect();
+    let merchants = letter.lines.iter().map(|line| line.merchant_id.as_str());
+    let head = words.head(same_for_all(merchants.chain(letter.news.iter().map(|news| news.merchant_id.as_str()))));
     let own = sender.letterheads.of(tag, None);
     let name = cleaned(&letter.to_name, LONGEST_NAME);
     let view = View {
@@ -70,10 +74,11 @@ pub(super) fn view(
         contact: head.contact,
         legal: head.legal,
         complaints: head.complaints,
-        unsubscribe: head.unsubscribe.map(|way| unfilled(&way, tag)).unwrap_or_default(),
+        unsubscribe: head.unsubscribe.map(|way| about_mail(&way, &letter.message_id, sender, tag)).unwrap_or_default(),
         name: Some(name).filter(|name| !name.is_empty()),
         today: formats.day(letter.business_date),
-        merchant: same_for_all(lines.iter().map(|line| &line.merchant)).cloned(),
+        merchant: same_for_all(lines.iter().map(|line| &line.merchant).chain(news.iter().map(|news| &news.merchant)))
+            .cloned(),
         amount: words.sum(&about),
         total: words.sum(&letter.lines.iter().collect::<Vec<_>>()),
         to_pay: words.sum(&letter.lines.iter().filter(|line| line.debited.is_none()).collect::<Vec<_>>()),
@@ -81,7 +86,7 @@ pub(super) fn view(
         due_on: same_for_all(about.iter().map(|line| line.due_on)).map(|day| formats.day(day)),
         flag_on: same_for_all(about.iter().map(|line| line.flag_on)).flatten().map(|day| formats.day(day)),
         // The mail mentions the credit record only if all lines affect it.
-        record: about.iter().all(|line| line.record_at_stake),
+        record: !about.is_empty() && about.iter().all(|line| line.record_at_stake),
         by_hand,
         collected: letter.lines.iter().any(|line| line.debited.is_some()),
         may_extend,
@@ -94,18 +99,10 @@ pub(super) fn view(
         on_accent: accent::text_on(sender.accent).to_owned(),
         logo,
         lines,
+        news,
         ..View::default()
     };
-    let is_shown = |image: &Image| is_shown(&view, &image.id);
-    images.retain(is_shown);
     Ok((view, images))
-}
-
-/// Whether a view names an image. A QR code that several lines share is sent once.
-fn is_shown(view: &View, id: &str) -> bool {
-    let source = format!("cid:{id}");
-    let codes = view.lines.iter().map(|line| &line.pay.qr).chain([&view.pay.qr, &view.logo]);
-    codes.flatten().any(|shown| *shown == source)
 }
 
 struct Words<'a> {
@@ -138,7 +135,10 @@ impl Words<'_> {
         let head = self.head(Some(&line.merchant_id));
         let money = |minor: i64| formats.money(line.currency, minor);
         let way = |way: &Option<_>, applies: bool| -> WayView {
-            way.as_ref().filter(|_| applies).map(|way| filled(way, line, sender, formats, tag)).unwrap_or_default()
+            way.as_ref()
+                .filter(|_| applies)
+                .map(|way| filled(way, (line, &letter.message_id), sender, formats, tag))
+                .unwrap_or_default()
         };
         let collected_minor = line.debited.map(|debited| match debited {
             Debited::On { minor, .. } | Debited::UnderWay { minor } => minor,
@@ -172,6 +172,29 @@ impl Words<'_> {
             pay: way(&head.pay, line.debited.is_none()),
             extend: way(&head.extend, line.may_extend),
             give_back: way(&head.give_back, line.may_give_back),
+        }
+    }
+
+    fn news(&self, news: &News) -> NewsView {
+        let head = self.head(Some(&news.merchant_id));
+        let money = |minor: i64| self.formats.money(news.currency, minor);
+        let is_part = news.instalment > 0 && news.instalments > 1;
+        let due = |(due_on, minor): &(Option<NaiveDate>, i64)| DueView {
+            amount: money(*minor),
+            due_on: due_on.map(|day| self.formats.day(day)),
+        };
+        NewsView {
+            state: news.template.name(),
+            merchant: self.merchant_name(&news.merchant_id, &head),
+            order_id: cleaned(&news.order_id, LONGEST_ITEM),
+            item: news.item.as_deref().map(|item| cleaned(item, LONGEST_ITEM)).filter(|item| !item.is_empty()),
+            instalment: is_part.then_some(news.instalment),
+            instalments: is_part.then_some(news.instalments),
+            day: self.formats.day(news.day),
+            amount: news.minor.map(money),
+            until: news.until.map(|day| self.formats.day(day)),
+            dues: news.dues.iter().map(due).collect(),
+            settled: news.settled,
         }
     }
 

@@ -61,6 +61,7 @@ pub fn compose(letter: &Letter, sender: &Sender, templates: &Templates) -> Resul
     let language = templates.language(&letter.language);
     let formats = templates.formats(language, &letter.language)?;
     let (view, images) = addressing::view(letter, sender, &formats, language.tag())?;
+    let unsubscribe = unsubscribe_headers(sender, view.unsubscribe.link.as_deref(), &letter.message_id);
     let wording = language.render(letter.template, letter.wording.as_deref(), view)?;
     if let Some(link) = stray_link(&wording.html, |host| sender.hosts.contains(host)) {
         return Err(ComposeError::Link(link));
@@ -74,8 +75,13 @@ pub fn compose(letter: &Letter, sender: &Sender, templates: &Templates) -> Resul
         .to(to)
         .subject(subject.clone())
         // Prevents automatic replies (RFC 3834).
-        .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()))
-        .raw_header(language_header(language.tag().to_string()));
+        .raw_header(header("Auto-Submitted", "auto-generated".to_owned()))
+        .raw_header(header("Content-Language", language.tag().to_string()))
+        // By it, large receivers tell senders how many of their mails of a kind are taken for spam.
+        .raw_header(header("Feedback-ID", feedback_id(letter, sender)));
+    for (name, value) in unsubscribe {
+        message = message.raw_header(header(name, value));
+    }
     if let Some(reply_to) = reply_to {
         message = message.reply_to(reply_to);
     }
@@ -84,8 +90,28 @@ pub fn compose(letter: &Letter, sender: &Sender, templates: &Templates) -> Resul
     Ok(Mail { message_id: letter.message_id.clone(), subject, text: wording.text, html: wording.html, message })
 }
 
-fn language_header(tag: String) -> HeaderValue {
-    HeaderValue::new(HeaderName::new_from_ascii_str("Content-Language"), tag)
+fn header(name: &'static str, value: String) -> HeaderValue {
+    HeaderValue::new(HeaderName::new_from_ascii_str(name), value)
+}
+
+/// The day, what the mail is about, and who sends it.
+fn feedback_id(letter: &Letter, sender: &Sender) -> String {
+    let domain = sender.address.rsplit_once('@').map_or("", |(_, domain)| domain);
+    format!("{}:{}:paylater:{domain}", letter.business_date.format("%Y%m%d"), letter.template.name())
+}
+
+/// How programs stop reminders (RFC 2369 and RFC 8058).
+fn unsubscribe_headers(sender: &Sender, link: Option<&str>, message_id: &str) -> Vec<(&'static str, String)> {
+    let mailto = sender.unsubscribe_mailto.as_ref().map(|to| format!("<mailto:{to}?subject={message_id}>"));
+    let ways: Vec<String> = link.map(|link| format!("<{link}>")).into_iter().chain(mailto).collect();
+    let mut headers = Vec::new();
+    if !ways.is_empty() {
+        headers.push(("List-Unsubscribe", ways.join(", ")));
+    }
+    if link.is_some() && sender.unsubscribe_one_click {
+        headers.push(("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".to_owned()));
+    }
+    headers
 }
 
 /// The text, and the HTML with its images.

@@ -28,6 +28,29 @@ pub struct Letter {
     pub business_date: NaiveDate,
     pub sent_at: DateTime<Utc>,
     pub lines: Vec<Line>,
+    /// What happened, the gravest first.
+    pub news: Vec<News>,
+}
+
+/// Something that happened to an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct News {
+    pub template: Template,
+    pub merchant_id: String,
+    pub order_id: String,
+    pub item: Option<String>,
+    pub currency: Currency,
+    /// The instalment it is about, 0 for the whole order, and how many the order has.
+    pub instalment: i64,
+    pub instalments: i64,
+    pub day: NaiveDate,
+    pub minor: Option<i64>,
+    /// The last day of a hold, or the next attempt of a debit.
+    pub until: Option<NaiveDate>,
+    /// What is still owed of the order, and when it is due, if that is known.
+    pub dues: Vec<(Option<NaiveDate>, i64)>,
+    /// Whether nothing is left to pay on the order.
+    pub settled: bool,
 }
 
 /// The amount to pay on an instalment.
@@ -97,6 +120,10 @@ pub struct Sender {
     pub reference_key: Option<ReferenceKey>,
     /// Whether links to pay are shown as QR codes too.
     pub pay_qr: bool,
+    /// An address that takes mails of those who want no more reminders.
+    pub unsubscribe_mailto: Option<String>,
+    /// Whether the links to unsubscribe work with one click.
+    pub unsubscribe_one_click: bool,
     /// Red, green and blue of buttons.
     pub accent: [u8; 3],
     /// A PNG image.
@@ -127,7 +154,7 @@ pub enum ComposeError {
     Sender(String),
     #[error("{0:?} is not a message id such as 20260309-000012@paylater.example")]
     MessageId(String),
-    #[error("no line of the letter has the letter's template, {}", .0.name())]
+    #[error("nothing in the letter has the letter's template, {}", .0.name())]
     NoLine(Template),
     #[error("the notice for order {0} lacks the day from which the order is reported")]
     NoFlagDay(String),

@@ -1,6 +1,6 @@
 //! Made-up content with which every template is tried before the first mail.
 
-use super::view::{LineView, View, WayView};
+use super::view::{DueView, LineView, NewsView, View, WayView};
 use crate::domain::decide::reminders::Template;
 
 /// What a letter with this template can show: everything, next to nothing, and the extreme.
@@ -68,12 +68,42 @@ fn fullest(text: &str) -> View {
         on_accent: text(),
         logo: Some(text()),
         preheader: Some(text()),
-        lines: Template::ALL.into_iter().map(line).collect(),
+        lines: Template::ALL.into_iter().filter(|template| template.asks()).map(line).collect(),
+        news: Template::ALL
+            .into_iter()
+            .filter(|template| !template.asks())
+            .map(|template| happened(template, &text()))
+            .collect(),
+        events: None,
         table: None,
         letter: None,
     }
 }
 
+fn happened(template: Template, text: &str) -> NewsView {
+    let text = || text.to_owned();
+    let dues = vec![DueView { amount: text(), due_on: Some(text()) }, DueView { amount: text(), due_on: None }];
+    NewsView {
+        state: template.name(),
+        merchant: text(),
+        order_id: text(),
+        item: Some(text()),
+        instalment: Some(1),
+        instalments: Some(2),
+        day: text(),
+        amount: Some(text()),
+        until: Some(text()),
+        dues,
+        settled: true,
+    }
+}
+
 fn sparsest(template: Template) -> View {
-    View { lines: vec![LineView { state: template.name(), ..LineView::default() }], ..View::default() }
+    let mut view = View::default();
+    if template.asks() {
+        view.lines = vec![LineView { state: template.name(), ..LineView::default() }];
+    } else {
+        view.news = vec![NewsView { state: template.name(), ..NewsView::default() }];
+    }
+    view
 }

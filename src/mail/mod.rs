@@ -8,6 +8,7 @@ mod accent;
 mod addressing;
 mod cleaned;
 pub mod compose;
+pub mod dkim;
 mod formats;
 pub mod language;
 pub mod letter;

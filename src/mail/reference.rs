@@ -36,6 +36,15 @@ impl ReferenceKey {
         let Payable { merchant_id, order_id, instalment, minor, currency } = payable;
         let amount = currency.plain(minor);
         let text = format!("{merchant_id}\n{order_id}\n{instalment}\n{amount}\n{}\n", currency.code());
+        self.sign_text(&text)
+    }
+
+    /// Signs the Message-ID of a mail, so that nobody else can unsubscribe its reader.
+    pub fn sign_mail(&self, message_id: &str) -> String {
+        self.sign_text(&format!("mail\n{message_id}\n"))
+    }
+
+    fn sign_text(&self, text: &str) -> String {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
         mac.update(text.as_bytes());
         base32(&mac.finalize().into_bytes()[..KEPT])

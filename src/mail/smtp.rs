@@ -18,6 +18,7 @@ use lettre::transport::smtp::commands;
 use tokio::sync::Semaphore;
 
 use super::compose::Mail;
+use super::dkim::Dkim;
 use super::send_error::SendError;
 use super::smtp_server::{ConnectError, Server};
 
@@ -39,6 +40,8 @@ pub struct Smtp {
     places: Semaphore,
     /// Idle connections, never more than the limit.
     idle: Mutex<Vec<AsyncSmtpConnection>>,
+    /// Signs mails; without it they go unsigned.
+    dkim: Option<Dkim>,
 }
 
 /// Why a text is not an SMTP URL. The error does not quote the text, which may contain a password.
@@ -52,12 +55,24 @@ impl Smtp {
     pub fn new(url: &str) -> Result<Smtp, SmtpUrlError> {
         let server = Server::parse(url).map_err(SmtpUrlError)?;
         let connections = CONNECTIONS;
-        Ok(Smtp { server, timeout: TIMEOUT, connections, places: Semaphore::new(connections), idle: Mutex::default() })
+        Ok(Smtp {
+            server,
+            timeout: TIMEOUT,
+            connections,
+            places: Semaphore::new(connections),
+            idle: Mutex::default(),
+            dkim: None,
+        })
     }
 
     /// The time limit for one mail, from the greeting to the last response.
     pub fn with_timeout(self, timeout: Duration) -> Smtp {
         Smtp { timeout, ..self }
+    }
+
+    /// Signs each mail.
+    pub fn with_dkim(self, dkim: Dkim) -> Smtp {
+        Smtp { dkim: Some(dkim), ..self }
     }
 
     /// The number of mails in transit at once.
@@ -93,7 +108,7 @@ impl Smtp {
             error @ ConnectError::Network { .. } => SendError::Transient(error.to_string()),
         })?;
         // lettre adds a line break before the final dot; the message's own line break would leave an empty line.
-        let bytes = mail.bytes();
+        let bytes = self.signed(mail);
         let bytes = bytes.strip_suffix(b"\r\n").unwrap_or(&bytes);
         let envelope = mail.message().envelope();
         let is_ascii = envelope.to().iter().chain(envelope.from()).all(|address| address.to_string().is_ascii());
@@ -109,6 +124,13 @@ impl Smtp {
         })?;
         self.idle.lock().expect("no holder of the lock can panic").push(connection);
         Ok(())
+    }
+
+    fn signed(&self, mail: &Mail) -> Vec<u8> {
+        let Some(dkim) = &self.dkim else { return mail.bytes() };
+        let mut message = mail.message().clone();
+        dkim.sign(&mut message);
+        message.formatted()
     }
 
     async fn connection(&self) -> Result<AsyncSmtpConnection, ConnectError> {
@@ -228,14 +250,54 @@ mod tests {
     async fn no_mail_waits_for_a_delayed_acknowledgement() {
         let server = SmtpServer::start();
         let transport = transport(&server);
+        let mail = mail();
         let began = std::time::Instant::now();
         for _ in 0..100 {
-            transport.send(&mail()).await.unwrap();
+            transport.send(&mail).await.unwrap();
         }
         // Without TCP_NODELAY, each mail waits for 40 ms.
         let took = began.elapsed();
         assert!(took < Duration::from_secs(3), "100 mails took {took:?}");
         assert_eq!(server.received().len(), 100);
+    }
+
+    /// What a program prints, if it is there and succeeds.
+    fn printed(program: &str, arguments: &[&str]) -> Option<Vec<u8>> {
+        let output = std::process::Command::new(program).args(arguments).output().ok()?;
+        output.status.success().then_some(output.stdout)
+    }
+
+    /// Verified by dkimpy with a key of openssl, where both are there.
+    #[tokio::test]
+    async fn a_signature_is_verified_by_another_program() {
+        let wrong = Dkim::new("paylater.example", "s1", "nonsense").unwrap_err();
+        assert_eq!(wrong, crate::mail::dkim::DkimKeyError);
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let (key, public, message) = (path("key.pem"), path("public.pem"), path("message.eml"));
+        let made = printed("openssl", &["genrsa", "-traditional", "-out", &key, "2048"]).is_some()
+            && printed("openssl", &["rsa", "-in", &key, "-pubout", "-out", &public]).is_some();
+        if !made || printed("python3", &["-c", "import dkim"]).is_none() {
+            return;
+        }
+        let server = SmtpServer::start();
+        let dkim = Dkim::new("paylater.example", "s1", &std::fs::read_to_string(&key).unwrap()).unwrap();
+        let transport = Transport::Smtp(Smtp::new(&server.url()).unwrap().with_dkim(dkim));
+        transport.send(&mail()).await.unwrap();
+        let content = server.received()[0].content.clone();
+        assert!(String::from_utf8_lossy(&content).contains("DKIM-Signature: v=1;"));
+        let verify = "import dkim, sys\n\
+                      key = ''.join(line.strip() for line in open(sys.argv[2]) if not line.startswith('-----'))\n\
+                      record = ('v=DKIM1; k=rsa; p=' + key).encode()\n\
+                      message = open(sys.argv[1], 'rb').read()\n\
+                      print(dkim.verify(message, dnsfunc=lambda *a, **k: record))";
+        let verified = |content: &[u8]| {
+            std::fs::write(&message, content).unwrap();
+            String::from_utf8(printed("python3", &["-c", verify, &message, &public]).unwrap()).unwrap()
+        };
+        assert_eq!(verified(&content), "True\n");
+        let changed = String::from_utf8(content).unwrap().replace("ruoxi.zhou@", "other.zhou@");
+        assert_eq!(verified(changed.as_bytes()), "False\n");
     }
 
     #[tokio::test]

@@ -14,10 +14,12 @@ macro_rules! built_in {
 
 /// Language, name and text of each built-in file.
 pub const BUILT_IN: &[(&str, &str, &str)] = built_in![
-    "en": "language.toml", "layout.html", "layout.txt", "lines.html", "lines.txt", "upcoming.html", "upcoming.txt",
+    "en": "language.toml", "layout.html", "layout.txt", "lines.html", "lines.txt", "events.html", "events.txt",
+        "news.html", "news.txt", "debit_announced.html", "debit_announced.txt", "upcoming.html", "upcoming.txt",
         "due_today.html", "due_today.txt", "overdue.html", "overdue.txt", "second_reminder.html", "second_reminder.txt",
         "last_reminder.html", "last_reminder.txt", "notice.html", "notice.txt";
-    "zh": "language.toml", "layout.html", "layout.txt", "lines.html", "lines.txt", "upcoming.html", "upcoming.txt",
+    "zh": "language.toml", "layout.html", "layout.txt", "lines.html", "lines.txt", "events.html", "events.txt",
+        "news.html", "news.txt", "debit_announced.html", "debit_announced.txt", "upcoming.html", "upcoming.txt",
         "due_today.html", "due_today.txt", "overdue.html", "overdue.txt", "second_reminder.html", "second_reminder.txt",
         "last_reminder.html", "last_reminder.txt", "notice.html", "notice.txt";
 ];
@@ -25,7 +27,10 @@ pub const BUILT_IN: &[(&str, &str, &str)] = built_in![
 pub(super) const LANGUAGE_FILE: &str = "language.toml";
 
 /// The parts around the letters.
-const PARTS: [&str; 2] = ["layout", "lines"];
+const PARTS: [&str; 3] = ["layout", "lines", "events"];
+
+/// The letter whose reason is something that happened.
+const NEWS: &str = "news";
 
 /// Letters that a ladder step can name, besides those of a scheme's own.
 const MORE_LETTERS: [&str; 2] = ["second_reminder", "last_reminder"];
@@ -47,7 +52,7 @@ pub(super) struct Source {
 
 /// The names of all templates, with the letters that policies name.
 pub(super) fn names(named: &BTreeSet<String>) -> Vec<String> {
-    let letters = Template::ALL.map(Template::name).into_iter().chain(PARTS).chain(MORE_LETTERS);
+    let letters = Template::ALL.map(letter_of).into_iter().chain(PARTS).chain(MORE_LETTERS);
     let mut all: BTreeSet<String> = letters.map(str::to_owned).collect();
     all.extend(named.iter().cloned());
     all.into_iter().flat_map(|name| [format!("{name}.html"), format!("{name}.txt")]).collect()
@@ -56,7 +61,12 @@ pub(super) fn names(named: &BTreeSet<String>) -> Vec<String> {
 /// Whether a language may lack a template. In place of a letter that a policy names, the template's own is sent.
 pub(super) fn may_lack(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or(name);
-    !PARTS.contains(&stem) && Template::parse(stem).is_none()
+    !PARTS.contains(&stem) && !Template::ALL.map(letter_of).contains(&stem)
+}
+
+/// The letter of a template.
+pub(super) fn letter_of(template: Template) -> &'static str {
+    if template.asks() { template.name() } else { NEWS }
 }
 
 /// The letters that may be sent in place of a template's own.
@@ -65,7 +75,7 @@ pub(super) fn letters_for(template: Template, named: &BTreeSet<String>) -> Vec<S
         Template::Upcoming | Template::DueToday | Template::Overdue => {
             MORE_LETTERS.into_iter().map(str::to_owned).chain(named.iter().cloned()).collect()
         }
-        Template::Notice => Vec::new(),
+        _ => Vec::new(),
     }
 }
 

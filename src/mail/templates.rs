@@ -164,7 +164,8 @@ impl Language {
 
     /// Renders a letter: the one that a policy names if the language has it, else its template's.
     pub fn render(&self, template: Template, named: Option<&str>, view: View) -> Result<Wording, TemplateError> {
-        self.render_letter(named.filter(|named| self.has(named)).unwrap_or(template.name()), view)
+        let usual = template_files::letter_of(template);
+        self.render_letter(named.filter(|named| self.has(named)).unwrap_or(usual), view)
     }
 
     fn render_letter(&self, name: &str, mut view: View) -> Result<Wording, TemplateError> {
@@ -172,6 +173,7 @@ impl Language {
         view.direction = if self.file.right_to_left { "rtl" } else { "ltr" };
         let text_file = format!("{name}.txt");
         view.table = Some(Value::from(self.part("lines.txt", &view)?.trim_end()));
+        view.events = Some(Value::from(self.part("events.txt", &view)?.trim_end()));
         let letter = self.part(&text_file, &view)?;
         let (subject, body) = letter.split_once('\n').unwrap_or((&letter, ""));
         let Some(subject) = subject.strip_prefix(SUBJECT).map(str::trim).filter(|subject| !subject.is_empty()) else {
@@ -188,6 +190,7 @@ impl Language {
         let text = without_gaps(&self.part("layout.txt", &view)?);
 
         view.table = Some(Value::from_safe_string(self.part("lines.html", &view)?));
+        view.events = Some(Value::from_safe_string(self.part("events.html", &view)?));
         view.letter = Some(Value::from_safe_string(self.part(&format!("{name}.html"), &view)?));
         let html = self.part("layout.html", &view)?;
         Ok(Wording { subject: subject.to_owned(), text, html: html + "\n" })
@@ -224,7 +227,12 @@ impl Language {
         }
         for template in Template::ALL {
             let others = template_files::letters_for(template, named);
-            for letter in others.iter().map(String::as_str).chain([template.name()]).filter(|name| self.has(name)) {
+            for letter in others
+                .iter()
+                .map(String::as_str)
+                .chain([template_files::letter_of(template)])
+                .filter(|name| self.has(name))
+            {
                 for view in made_up::views(template) {
                     self.render_letter(letter, view)?;
                 }

@@ -35,7 +35,7 @@ fn a_wrong_template_is_found_when_it_is_loaded() {
         (
             "de/overdue.txt",
             "x",
-            "de/due_today.html:0: the language lacks this template; `paylater mails templates --export` writes all of them",
+            "de/debit_announced.html:0: the language lacks this template; `paylater mails templates --export` writes all of them",
         ),
         ("english/overdue.txt", "x", "english:0: the name is no language; write a tag such as de or zh-Hant"),
         ("en/language.toml", "amount = \"{number}\"", "en/language.toml:0: amount lacks {currency} or {number}"),

@@ -53,6 +53,10 @@ pub(super) struct View {
     /// What a list of mails shows after the subject.
     pub preheader: Option<String>,
     pub lines: Vec<LineView>,
+    /// What happened, the gravest first.
+    pub news: Vec<NewsView>,
+    /// The rendered news, for the letter.
+    pub events: Option<Value>,
     /// The rendered lines, for the letter.
     pub table: Option<Value>,
     /// The rendered letter, for the layout.
@@ -91,6 +95,29 @@ pub(super) struct LineView {
     pub pay: WayView,
     pub extend: WayView,
     pub give_back: WayView,
+}
+
+#[derive(Debug, Clone, Default, Serialize)]
+pub(super) struct NewsView {
+    pub state: &'static str,
+    pub merchant: String,
+    pub order_id: String,
+    pub item: Option<String>,
+    pub instalment: Option<i64>,
+    pub instalments: Option<i64>,
+    pub day: String,
+    pub amount: Option<String>,
+    pub until: Option<String>,
+    /// What is still owed of the order.
+    pub dues: Vec<DueView>,
+    pub settled: bool,
+}
+
+/// An amount and when it is due, if that is known.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(super) struct DueView {
+    pub amount: String,
+    pub due_on: Option<String>,
 }
 
 /// A way to do something: a link or words, and the source of the link's QR code.

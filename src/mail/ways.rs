@@ -11,7 +11,13 @@ use crate::domain::terms::letterhead::{Place, Way};
 const LONGEST: usize = 500;
 
 /// Fills in a way for a line. In links, every value is percent-encoded.
-pub(super) fn filled(way: &Way, line: &Line, sender: &Sender, formats: &Formats, tag: &LanguageTag) -> WayView {
+pub(super) fn filled(
+    way: &Way,
+    (line, message_id): (&Line, &str),
+    sender: &Sender,
+    formats: &Formats,
+    tag: &LanguageTag,
+) -> WayView {
     let minor = line.outstanding_minor.saturating_add(line.fee_minor);
     let value = |place: Place| match place {
         Place::Merchant => line.merchant_id.clone(),
@@ -20,6 +26,7 @@ pub(super) fn filled(way: &Way, line: &Line, sender: &Sender, formats: &Formats,
         Place::Amount => line.currency.plain(minor),
         Place::Currency => line.currency.code().to_owned(),
         Place::Language => tag.to_string(),
+        Place::Mail => message_id.to_owned(),
         Place::Reference => {
             let Line { merchant_id, order_id, instalment, currency, .. } = line;
             let payable = Payable { merchant_id, order_id, instalment: *instalment, minor, currency: *currency };
@@ -41,11 +48,19 @@ pub(super) fn filled(way: &Way, line: &Line, sender: &Sender, formats: &Formats,
     }
 }
 
-/// Fills in a way that is about no order.
-pub(super) fn unfilled(way: &Way, tag: &LanguageTag) -> WayView {
-    let value = |place: Place| if place == Place::Language { tag.to_string() } else { String::new() };
+/// Fills in a way that is about the mail and not about an order.
+pub(super) fn about_mail(way: &Way, message_id: &str, sender: &Sender, tag: &LanguageTag) -> WayView {
+    let value = |place: Place| match place {
+        Place::Language => tag.to_string(),
+        Place::Mail => message_id.to_owned(),
+        Place::Reference => sender.reference_key.as_ref().map(|key| key.sign_mail(message_id)).unwrap_or_default(),
+        Place::Merchant | Place::Order | Place::Instalment | Place::Amount | Place::Currency => String::new(),
+    };
     match way {
-        Way::Link { pattern, .. } => WayView { link: Some(pattern.filled(value)), ..WayView::default() },
+        Way::Link { pattern, .. } => {
+            let link = pattern.filled(|place| percent_encoded(&value(place)));
+            WayView { link: Some(link), ..WayView::default() }
+        }
         Way::Words(pattern) => WayView { words: Some(cleaned(&pattern.filled(value), LONGEST)), ..WayView::default() },
     }
 }

@@ -30,6 +30,20 @@ pub struct Mail {
     pub reference_key: Option<Secret>,
     /// Whether links to pay are shown as QR codes too.
     pub pay_qr: bool,
+    /// An address that takes mails of those who want no more reminders.
+    pub unsubscribe_mailto: Option<String>,
+    /// Whether the links to unsubscribe work with one click (RFC 8058).
+    pub unsubscribe_one_click: bool,
+    /// Signs mails to a server.
+    pub dkim: Option<DkimSettings>,
+}
+
+/// A key that signs for a domain.
+#[derive(Debug)]
+pub struct DkimSettings {
+    pub domain: String,
+    pub selector: String,
+    pub key: Secret,
 }
 
 /// How mails look.
@@ -95,7 +109,7 @@ impl Mail {
     /// Whether any of the letterheads asks for a signed reference.
     pub fn signs_references(letterheads: &Letterheads) -> bool {
         letterheads.0.values().any(|head| {
-            let ways = [&head.pay, &head.extend, &head.give_back];
+            let ways = [&head.pay, &head.extend, &head.give_back, &head.unsubscribe];
             ways.into_iter().flatten().any(Way::is_signed)
         })
     }

@@ -19,6 +19,7 @@ pub mod glance;
 pub mod instalment;
 pub mod job;
 pub mod journal;
+pub mod mails;
 pub mod money;
 pub mod monitoring;
 pub mod new_scheme;

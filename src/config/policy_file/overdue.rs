@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::toml::{Rules, in_days, maybe_days, wrong};
+use crate::domain::decide::reminders::Template;
 use crate::domain::terms::policy::CreditRule;
 use crate::domain::terms::reminders::Reminders;
 
@@ -14,7 +15,45 @@ use crate::domain::terms::reminders::Reminders;
 #[serde(deny_unknown_fields)]
 pub struct RawReminders {
     /// Days around the due date, before it negative, each once; one with a letter of its own as a table.
+    #[serde(default)]
     steps: Vec<RawStep>,
+    /// What customers are told of besides, when it happened.
+    #[serde(default)]
+    events: Vec<RawEvent>,
+}
+
+#[derive(Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum RawEvent {
+    OrderAccepted,
+    PaymentReceived,
+    RefundNoted,
+    CreditPaidOut,
+    HoldEnded,
+    HoldBegun,
+    ExtensionAgreed,
+    ReportWithdrawn,
+    DebitAnnounced,
+    FeeCharged,
+    DebitFailed,
+}
+
+impl RawEvent {
+    fn template(self) -> Template {
+        match self {
+            RawEvent::OrderAccepted => Template::OrderAccepted,
+            RawEvent::PaymentReceived => Template::PaymentReceived,
+            RawEvent::RefundNoted => Template::RefundNoted,
+            RawEvent::CreditPaidOut => Template::CreditPaidOut,
+            RawEvent::HoldEnded => Template::HoldEnded,
+            RawEvent::HoldBegun => Template::HoldBegun,
+            RawEvent::ExtensionAgreed => Template::ExtensionAgreed,
+            RawEvent::ReportWithdrawn => Template::ReportWithdrawn,
+            RawEvent::DebitAnnounced => Template::DebitAnnounced,
+            RawEvent::FeeCharged => Template::FeeCharged,
+            RawEvent::DebitFailed => Template::DebitFailed,
+        }
+    }
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -79,7 +118,8 @@ impl RawReminders {
             }
         }
         let steps = rules.keep("reminders.steps", rising(days));
-        Some(Reminders { steps: steps?, letters })
+        let events = self.events.into_iter().map(RawEvent::template).collect();
+        Some(Reminders { steps: steps?, letters, events })
     }
 }
 

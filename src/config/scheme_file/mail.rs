@@ -12,7 +12,7 @@ use super::letterhead::{self, RawLetterhead};
 use crate::config::toml::{Rules, read, time_of_day, wrong};
 use crate::domain::terms::contact_hours::ContactHours;
 use crate::domain::terms::letterhead::Letterheads;
-use crate::scheme::{Look, Mail, MailTransport, Secret, SmtpSettings};
+use crate::scheme::{DkimSettings, Look, Mail, MailTransport, Secret, SmtpSettings};
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -55,11 +55,29 @@ pub struct RawMail {
     /// Whether links to pay are shown as QR codes too.
     #[serde(default)]
     pay_qr: bool,
+    /// An address that takes mails of those who want no more reminders.
+    unsubscribe_mailto: Option<String>,
+    /// Whether the links to unsubscribe work with one click: a POST to them, without asking (RFC 8058).
+    #[serde(default)]
+    unsubscribe_one_click: bool,
+    /// Signs mails to a server.
+    dkim: Option<RawDkim>,
     /// The colour of buttons, such as "#1d4ed8".
     #[serde(default = "default_accent")]
     accent: String,
     /// A PNG file, shown at the top.
     logo: Option<PathBuf>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RawDkim {
+    /// The name of the key below the domain: SELECTOR._domainkey.DOMAIN.
+    selector: String,
+    /// The domain that signs; if left out, that of `from`.
+    domain: Option<String>,
+    /// A file with the private key: RSA as PEM (PKCS #1), or Ed25519 in base64.
+    key_file: PathBuf,
 }
 
 #[derive(Deserialize, JsonSchema, Clone, Copy)]
@@ -141,6 +159,13 @@ impl RawMail {
             rules.keep("mail.weekly_cap", Err::<(), _>(anyhow::anyhow!("{}: {advice}", self.weekly_cap)));
         }
         let (from_name, from_address) = from?;
+        if let Some(address) = &self.unsubscribe_mailto {
+            rules.keep("mail.unsubscribe_mailto", plain_address(address));
+        }
+        let dkim = match self.dkim {
+            Some(raw) => rules.keep("mail.dkim", raw.resolve(base, &from_address)).map(Some),
+            None => Some(None),
+        };
         Some(Mail {
             transport: transport?,
             from_name,
@@ -155,8 +180,37 @@ impl RawMail {
             link_hosts: self.link_hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
             reference_key: key?,
             pay_qr: self.pay_qr,
+            unsubscribe_mailto: self.unsubscribe_mailto,
+            unsubscribe_one_click: self.unsubscribe_one_click,
+            dkim: dkim?,
         })
     }
+}
+
+impl RawDkim {
+    fn resolve(self, base: &Path, from_address: &str) -> Result<DkimSettings> {
+        let of_sender = || from_address.rsplit_once('@').map_or("", |(_, domain)| domain).to_owned();
+        let domain = self.domain.unwrap_or_else(of_sender);
+        let is_name = |name: &str| {
+            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
+        };
+        if !is_name(&domain) {
+            return Err(wrong("domain", format!("{domain:?}: write a domain such as \"example.com\"")));
+        }
+        if !is_name(&self.selector) {
+            return Err(wrong("selector", format!("{:?}: write a name such as \"s1\"", self.selector)));
+        }
+        let key = read(&base.join(self.key_file)).map_err(|why| wrong("key_file", format!("{why:#}")))?;
+        Ok(DkimSettings { domain, selector: self.selector, key: Secret::new(key) })
+    }
+}
+
+/// Checks an address that becomes part of a header.
+fn plain_address(address: &str) -> Result<()> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '+' | '@');
+    let is_address = address.split_once('@').is_some_and(|(user, host)| !user.is_empty() && host.contains('.'));
+    ensure!(is_address && address.chars().all(is_plain), "{address:?}: write an address such as \"stop@example.com\"");
+    Ok(())
 }
 
 /// The URL of the mail server. May contain a password, so it is never shown.

@@ -84,10 +84,12 @@ pub enum Place {
     Currency,
     Reference,
     Language,
+    /// The Message-ID.
+    Mail,
 }
 
 impl Place {
-    pub const ALL: [Place; 7] = [
+    pub const ALL: [Place; 8] = [
         Place::Merchant,
         Place::Order,
         Place::Instalment,
@@ -95,6 +97,7 @@ impl Place {
         Place::Currency,
         Place::Reference,
         Place::Language,
+        Place::Mail,
     ];
 
     pub fn name(self) -> &'static str {
@@ -106,6 +109,7 @@ impl Place {
             Place::Currency => "currency",
             Place::Reference => "reference",
             Place::Language => "language",
+            Place::Mail => "mail",
         }
     }
 }
@@ -233,7 +237,7 @@ mod tests {
             ("Pay {order", "a { without its }"),
             (
                 "{name}",
-                "{name} is nothing that can be filled in; write one of {merchant}, {order}, {instalment}, {amount}, {currency}, {reference}, {language}",
+                "{name} is nothing that can be filled in; write one of {merchant}, {order}, {instalment}, {amount}, {currency}, {reference}, {language}, {mail}",
             ),
             ("a\r\nb", "a line break or another control character"),
         ] {

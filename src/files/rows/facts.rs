@@ -49,7 +49,8 @@ pub fn parse(kind: Kind, cells: &Cells<'_>) -> Result<Parsed, Rejection> {
         | Kind::DebitResults
         | Kind::Bills
         | Kind::PayoutResults
-        | Kind::Corrections => {
+        | Kind::Corrections
+        | Kind::DeliveryFailures => {
             return Err(Rejection::new("BAD_VALUE", format!("{} are not facts of an order", kind.name())));
         }
     };

@@ -46,7 +46,8 @@ fn column_of(code: &str, kind: Kind) -> Option<&'static str> {
         | Kind::DebitResults
         | Kind::Bills
         | Kind::PayoutResults
-        | Kind::Corrections => "occurred_at",
+        | Kind::Corrections
+        | Kind::DeliveryFailures => "occurred_at",
     };
     Some(match code {
         "BEFORE_ORDER" => day,

@@ -14,6 +14,8 @@ use crate::domain::calendar::plus;
 use crate::domain::decide::credit_record::{CreditRecord, CreditStatus};
 use crate::domain::decide::during_day::{self, Owed, if_unpaid_on};
 use crate::domain::decide::holds::{HeldDays, holds};
+use crate::domain::decide::mail_events::{MailEvent, not_any_more};
+use crate::domain::decide::pay_off::owed_in_all;
 use crate::domain::decide::position::Position;
 use crate::domain::decide::reminders::Template;
 use crate::domain::facts::case::Case;
@@ -22,6 +24,7 @@ use crate::domain::intake::admission::admit;
 use crate::domain::terms::hold::HoldEffect;
 use crate::domain::terms::policy::Terms;
 use crate::mail::letter::{Debited, NextFee};
+use crate::store::mails::ReminderRow;
 use crate::store::orders::StoredOrder;
 use crate::store::{Tx, instructions, positions};
 
@@ -144,6 +147,21 @@ impl OwedOrder<'_> {
         (paid, positions().map(|position| position.refunded).sum())
     }
 
+    /// Returns the day of an instalment's debit if it is to be announced on `day`: in the next `before` days.
+    pub fn announced(&self, owed: &Owed, day: NaiveDate, before: i64) -> Option<NaiveDate> {
+        let is_told = self.terms.reminders.events.contains(&Template::DebitAnnounced);
+        match self.collected(owed, day).filter(|_| is_told) {
+            Some(Collected::On(on)) if on > day && on <= plus(day, before) => Some(on),
+            Some(Collected::On(_) | Collected::UnderWay(_)) | None => None,
+        }
+    }
+
+    /// Returns why an event is not told any more, or `None` if it still is.
+    pub fn not_told_any_more(&self, event: &MailEvent, day: NaiveDate) -> Option<&'static str> {
+        let positions: Vec<Position> = self.instalments.iter().map(|owed| owed.position.clone()).collect();
+        not_any_more(event, &self.case, self.terms, &positions, day)
+    }
+
     /// Returns why a planned reminder of an instalment no longer applies, or `None` if it still does.
     pub fn not_any_more(&self, owed: &Owed, template: Template, due_on: NaiveDate) -> Option<&'static str> {
         let position = &owed.position;
@@ -162,6 +180,18 @@ impl OwedOrder<'_> {
         } else {
             None
         }
+    }
+
+    /// Returns what is left of each instalment and when it is due.
+    pub fn dues(&self) -> Vec<(Option<NaiveDate>, i64)> {
+        let left = |owed: &Owed| owed.position.outstanding() + owed.position.fee_owed();
+        let open = self.instalments.iter().filter(|owed| left(owed) > 0);
+        open.map(|owed| (owed.position.due_on, left(owed))).collect()
+    }
+
+    /// Whether nothing is left to pay on the order.
+    pub fn is_settled(&self) -> bool {
+        self.instalments.iter().all(|owed| owed_in_all(&owed.position) == 0)
     }
 
     /// Whether a notice before a negative report is due and still applies.
@@ -188,5 +218,15 @@ impl OwedOrder<'_> {
     /// Whether paying late may still harm the customer's credit record.
     pub fn record_is_at_stake(&self, owed: &Owed) -> bool {
         self.terms.credit.is_some() && owed.position.credit.flagged_on.is_none()
+    }
+}
+
+impl ReminderRow {
+    /// Sets the current amounts.
+    pub fn owes(&mut self, owed: &Owed) {
+        let position = &owed.position;
+        self.outstanding_minor = position.outstanding();
+        self.late_fee_minor = position.fee_owed();
+        self.days_past_due = position.days_past_due_on(self.business_date);
     }
 }

@@ -6,17 +6,18 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use super::news::held_back_by;
+use super::news::{OPTED_OUT, held_back_by};
 use super::owed::{self, OwedOrder};
 use crate::books::environment::Environment;
 use crate::domain::calendar::days_between;
 use crate::domain::decide::during_day::Owed;
+use crate::domain::decide::mail_events::MailEvent;
 use crate::domain::decide::reminders::Template;
 use crate::domain::language_tag::language_tag;
 use crate::mail::compose::{Mail, compose};
-use crate::mail::letter::{ComposeError, Letter, Line};
+use crate::mail::letter::{ComposeError, Letter, Line, News};
 use crate::store::mails::{self, MailRow, MailStatus, ReminderRow};
-use crate::store::{Tx, customers, is_of_store};
+use crate::store::{Tx, customers, delivery_failures, is_of_store, mail_events};
 
 /// A reviewed mail, ready to send.
 pub struct Ready {
@@ -45,11 +46,18 @@ pub async fn look_again(
     }
     let mut orders: HashMap<&str, HashMap<String, OwedOrder<'_>>> = HashMap::new();
     let mut unknown: HashSet<&str> = HashSet::new();
+    let mut events: HashMap<(String, String, i64, String), MailEvent> = HashMap::new();
     for merchant in &environment.scheme.merchants {
         let of_merchant = about.values().flatten().filter(|reminder| reminder.merchant_id == merchant.id);
         let mut ids: Vec<&str> = of_merchant.map(|reminder| reminder.order_id.as_str()).collect();
         ids.sort_unstable();
         ids.dedup();
+        let is_event = |reminder: &&ReminderRow| !reminder.template.asks() && reminder.merchant_id == merchant.id;
+        if about.values().flatten().any(|reminder| is_event(&reminder)) {
+            for (order_id, event) in mail_events::of_orders(tx, &merchant.id, &ids).await? {
+                events.insert((merchant.id.clone(), order_id, event.instalment, event.step.clone()), event);
+            }
+        }
         match tx.part(async |tx| owed::on_day(tx, environment, &merchant.id, &ids, day).await).await? {
             Ok(owed) => drop(orders.insert(&merchant.id, owed)),
             Err(why) if is_of_store(&why) => return Err(why),
@@ -62,6 +70,7 @@ pub async fn look_again(
     let who: Vec<&str> = page.iter().map(|mail| mail.customer_id.as_str()).collect();
     let people = customers::load(tx, &who).await?;
     let failed: HashSet<String> = customers::with_failed_address(tx, &who).await?.into_iter().collect();
+    let opted_out: HashSet<String> = delivery_failures::opted_out(tx, &who).await?.into_iter().collect();
 
     let (mut ready, mut changed, mut withdrawn, mut milder) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for mut mail in page {
@@ -69,30 +78,45 @@ pub async fn look_again(
         if reminders.any(|reminder| unknown.contains(reminder.merchant_id.as_str())) {
             continue;
         }
-        let mut right = Vec::new();
+        let (mut right, mut news) = (Vec::new(), Vec::new());
         let mut reasons = Vec::new();
         for mut reminder in about.remove(&mail.mail_no).unwrap_or_default() {
             let order = orders.get(reminder.merchant_id.as_str()).and_then(|orders| orders.get(&reminder.order_id));
             let order = order.context("a reminder of an order that is not known")?;
-            let owed = order.instalments.iter().find(|owed| owed.position.instalment == reminder.instalment);
-            let owed = owed.context("a reminder of an instalment that is not known")?;
             let template = reminder.template;
+            let subject = if template.asks() {
+                let owed = order.instalments.iter().find(|owed| owed.position.instalment == reminder.instalment);
+                Subject::Owed(owed.context("a reminder of an instalment that is not known")?)
+            } else {
+                let ReminderRow { merchant_id, order_id, instalment, step, .. } = reminder.clone();
+                let event = events.get(&(merchant_id, order_id, instalment, step));
+                Subject::Event(event.context("a mail about an event that is not known")?)
+            };
             let reason = match failed.contains(&mail.customer_id) {
                 true => Some("address failed before"),
+                false if opted_out.contains(&mail.customer_id) && template != Template::Notice => Some(OPTED_OUT),
                 false => {
-                    let now = order.not_any_more(owed, template, reminder.due_on);
+                    let now = match subject {
+                        Subject::Owed(owed) => order.not_any_more(owed, template, reminder.due_on),
+                        Subject::Event(event) => order.not_told_any_more(event, day),
+                    };
                     now.or_else(|| held_back_by(unsure, &reminder.merchant_id, template))
                 }
             };
             reminder.suppressed = reason.map(str::to_owned);
             reasons.extend(reason);
-            reminder.owes(owed);
+            if let Subject::Owed(owed) = subject {
+                reminder.owes(owed);
+            }
             changed.push(reminder.clone());
-            if reason.is_none() {
-                right.push((reminder, (order, owed)));
+            match subject {
+                _ if reason.is_some() => {}
+                Subject::Owed(owed) => right.push((reminder, (order, owed))),
+                Subject::Event(event) => news.push((reminder, order, event)),
             }
         }
-        let Some(template) = right.iter().map(|(reminder, ..)| reminder.template).max() else {
+        let templates = right.iter().map(|(reminder, ..)| reminder.template);
+        let Some(template) = templates.chain(news.iter().map(|(reminder, ..)| reminder.template)).max() else {
             reasons.sort_unstable();
             reasons.dedup();
             (mail.status, mail.error) = (MailStatus::Withdrawn, Some(reasons.join(", ")));
@@ -117,15 +141,47 @@ pub async fn look_again(
             business_date: day,
             sent_at: mail.send_at,
             lines: lines.collect::<Result<_>>()?,
+            news: told(&news),
         };
         let letter = compose(&letter, &environment.sender, &environment.templates);
-        let about = right.into_iter().map(|(reminder, ..)| reminder).collect();
+        let reminders = right.into_iter().map(|(reminder, ..)| reminder);
+        let about = reminders.chain(news.into_iter().map(|(reminder, ..)| reminder)).collect();
         ready.push(Ready { mail, about, letter });
     }
     let count = i64::try_from(withdrawn.len()).unwrap_or(i64::MAX);
     withdrawn.append(&mut milder);
     mails::save(tx, &withdrawn, &changed).await?;
     Ok((ready, count))
+}
+
+/// What a reminder is about.
+#[derive(Clone, Copy)]
+enum Subject<'a> {
+    Owed(&'a Owed),
+    Event(&'a MailEvent),
+}
+
+/// The events of a mail, the gravest first.
+fn told(news: &[(ReminderRow, &OwedOrder<'_>, &MailEvent)]) -> Vec<News> {
+    let mut told: Vec<News> = news
+        .iter()
+        .map(|(reminder, order, event)| News {
+            template: event.template,
+            merchant_id: reminder.merchant_id.clone(),
+            order_id: reminder.order_id.clone(),
+            item: order.stored.item.clone(),
+            currency: order.stored.order.currency,
+            instalment: event.instalment,
+            instalments: i64::try_from(order.instalments.len()).unwrap_or(i64::MAX),
+            day: event.day,
+            minor: event.minor,
+            until: event.until,
+            dues: order.dues(),
+            settled: order.is_settled(),
+        })
+        .collect();
+    told.sort_by(|a, b| b.template.cmp(&a.template));
+    told
 }
 
 /// Returns the reminders that a mail lists. If an instalment has a ladder step and a notice on the same day, only the
@@ -153,7 +209,7 @@ fn named_letter<'s>(right: &[(ReminderRow, (&OwedOrder<'s>, &Owed))], template: 
     named.max_by_key(|(step, _)| *step).map(|(_, letter)| letter)
 }
 
-fn line(reminder: &ReminderRow, order: &OwedOrder<'_>, owed: &Owed, day: NaiveDate) -> Result<Line> {
+pub(super) fn line(reminder: &ReminderRow, order: &OwedOrder<'_>, owed: &Owed, day: NaiveDate) -> Result<Line> {
     let (paid_minor, refunded_minor) = order.paid_and_refunded();
     let debited = order.debited(owed, day)?;
     Ok(Line {

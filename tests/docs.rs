@@ -21,6 +21,7 @@ const PAGES: &[&str] = &[
     "docs/for-finance.md",
     "docs/glossary.md",
     "docs/json.md",
+    "docs/mail-templates.md",
     "docs/operating.md",
     "docs/performance.md",
     "docs/profiles.md",
@@ -232,6 +233,20 @@ fn every_key_of_configuration_is_described() {
     }
     assert!(count > 50, "keys are not found any more: {count}");
     assert!(missing.is_empty(), "keys that no page mentions:\n{}", missing.join("\n"));
+}
+
+#[test]
+fn every_name_in_mail_templates_is_described() {
+    let page = read("docs/mail-templates.md");
+    let fields = read("src/mail/view.rs");
+    let names: Vec<&str> = fields
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("pub ")?.split_once(": "))
+        .map(|(name, _)| name)
+        .collect();
+    assert!(names.len() > 40, "{names:?}");
+    let missing: Vec<_> = names.into_iter().filter(|name| !page.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "names that docs/mail-templates.md does not have: {missing:?}");
 }
 
 #[test]

@@ -14,7 +14,8 @@ use crate::support::source::{read, table_below};
 const DAY: &str = "2026-03-12";
 
 /// The codes whose cause is not in the file itself, and the tests with their texts.
-const ELSEWHERE: [(&str, &str); 15] = [
+const ELSEWHERE: [(&str, &str); 16] = [
+    ("UNKNOWN_MAIL", "tests/mail.rs"),
     ("CARD_UNBOUND_WHILE_OWING", "tests/records.rs"),
     ("CLOSED_WHILE_OWING", "tests/records.rs"),
     ("UNKNOWN_CUSTOMER", "tests/records.rs"),

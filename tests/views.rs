@@ -153,6 +153,22 @@ fn every_command_prints_what_its_schema_says() {
     let number = runs["runs"][0]["run_no"].to_string();
     let shown = printed.document("view-runs-show", &["runs", "show", &number]);
     assert_eq!(shown["attempts"][0]["run_no"].to_string(), number);
+    let mails = printed.document("view-mails", &["mails", "--last", "3"]);
+    assert_eq!(mails["mails"].as_array().unwrap().len(), 3, "{mails}");
+    let number = mails["mails"][0]["mail_no"].to_string();
+    let shown = printed.document("view-mails-show", &["mails", "show", &number]);
+    assert!(shown["text"].is_string() && shown["about"][0]["order_id"].is_string(), "{shown}");
+    // While mails cannot be written, they wait, and one can be taken back.
+    let (folder, aside) = (scheme.path("sample-run/mail"), scheme.path("mail-aside"));
+    std::fs::rename(&folder, &aside).unwrap();
+    std::fs::write(&folder, "in the way").unwrap();
+    scheme.run_failing(&["job", "send_reminders"], 1);
+    let waiting = printed.document("view-mails", &["mails", "--status", "queued", "--last", "1"]);
+    let number = waiting["mails"][0]["mail_no"].to_string();
+    let cancelled = printed.document("view-mails-cancel", &["mails", "cancel", &number]);
+    assert_eq!(cancelled["status"], "withdrawn", "{cancelled}");
+    std::fs::remove_file(&folder).unwrap();
+    std::fs::rename(&aside, &folder).unwrap();
     let paused = printed.document("view-pause", &["pause", "send_reminders", "--why", "a test"]);
     assert_eq!((&paused["paused"], &paused["changed"]), (&true.into(), &true.into()));
     let resumed = printed.document("view-resume", &["resume", "send_reminders"]);

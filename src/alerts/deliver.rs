@@ -11,7 +11,7 @@ use super::{webhook, words};
 use crate::books::environment::Environment;
 use crate::calls;
 use crate::clock;
-use crate::mail::compose::Sender;
+use crate::mail::letter::Sender;
 use crate::mail::notice::{self, Notice};
 use crate::mail::transport::Transport;
 use crate::scheme::alerts::{self as settings, WEBHOOK, Webhook, mail_receiver};

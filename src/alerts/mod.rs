@@ -20,7 +20,7 @@ use self::deliver::Desk;
 pub use self::deliver::{Receiver, receivers};
 use crate::books::environment::Environment;
 use crate::clock;
-use crate::mail::compose::Sender;
+use crate::mail::letter::Sender;
 use crate::mail::transport::Transport;
 use crate::store::alerts;
 use crate::store::alerts::Note;

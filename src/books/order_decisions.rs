@@ -14,6 +14,7 @@ use crate::domain::calendar::plus;
 use crate::domain::decide::credit_record::CreditRecord;
 use crate::domain::decide::end_of_day::{Decision, decide_with};
 use crate::domain::decide::fee_days::date_fees;
+use crate::domain::decide::mail_events::{Ended, MailEvent};
 use crate::domain::decide::position::Position;
 use crate::domain::facts::case::Case;
 use crate::domain::facts::correction::History;
@@ -22,7 +23,7 @@ use crate::domain::money::Currency;
 use crate::domain::terms::policy::Terms;
 use crate::store::journal::Posting;
 use crate::store::orders::{Decided, StoredOrder};
-use crate::store::{Tx, credit_record, exposure, facts, instructions, journal, orders, positions, receivables};
+use crate::store::{Tx, credit_record, exposure, facts, instructions, journal, mail_events, orders, positions, receivables};
 
 /// The number of rows that are read at once.
 pub const PAGE: i64 = 2_000;
@@ -70,6 +71,9 @@ pub async fn decide_orders(
         date_fees(&mut decision, case, terms, &booked, today).with_context(|| which_order(merchant, case))?;
         recording.debits.extend(debit_plan(order_id, terms, &decision, before, today));
         recording.pay_outs.extend(pay_out_plan(order_id, terms, &decision, &booked, today));
+        let ended =
+            Ended { case, terms, before, positions: &decision.positions, credit_steps: &decision.credit_steps, today };
+        recording.mail_events.extend(ended.events().into_iter().map(|event| (order_id.clone(), event)));
         recording.take((stored, case), decision, &booked, before, today);
     }
     not_fulfilled.write(tx, merchant, today).await?;
@@ -119,6 +123,7 @@ struct Recording {
     /// Plans of debits and pay-outs to review, and when.
     debits: Vec<(String, NaiveDate)>,
     pay_outs: Vec<(String, NaiveDate)>,
+    mail_events: Vec<(String, MailEvent)>,
 }
 
 impl Recording {
@@ -184,6 +189,7 @@ impl Recording {
         credit_record::add(tx, merchant, today, &self.credit_steps).await?;
         instructions::schedule_reviews(tx, merchant, Direction::Debit, &self.debits).await?;
         instructions::schedule_reviews(tx, merchant, Direction::PayOut, &self.pay_outs).await?;
+        mail_events::save(tx, merchant, today, &self.mail_events).await?;
         Ok(changed)
     }
 }

@@ -76,7 +76,8 @@ fn posting(row: &RecordedRow, reason: Reason) -> Result<Posting> {
         | Kind::Bills
         | Kind::Waivers
         | Kind::PayoutResults
-        | Kind::Corrections => anyhow::bail!("{} has no money of its own: {}", which(), row.kind),
+        | Kind::Corrections
+        | Kind::DeliveryFailures => anyhow::bail!("{} has no money of its own: {}", which(), row.kind),
     };
     let (debit, credit) = if reason == Reason::New { (debit, credit) } else { (credit, debit) };
     let currency = row.currency.as_deref().and_then(Currency::parse).with_context(which)?;

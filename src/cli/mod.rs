@@ -17,6 +17,7 @@ mod job;
 mod journal;
 mod json;
 mod language;
+mod mails;
 mod new_folder;
 mod open;
 mod output;
@@ -97,6 +98,8 @@ enum Command {
     Backfill(pause::Backfill),
     /// List taken files with their row counts, and files that wait in the inboxes; show a file's rows; retry files.
     Files(files::Files),
+    /// List mails; show the words of one, send it again or take it back; preview a mail; export the templates.
+    Mails(mails::Mails),
     /// List open exceptions; close one with a reason.
     Exceptions(exceptions::Exceptions),
     /// Correct a wrong fact: void a payment, end a hold, change a delivery date, … with the reason and who approved it.
@@ -185,6 +188,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Ending> {
         Command::Resume(command) => command.run(&at).await,
         Command::Backfill(command) => command.run(&at).await,
         Command::Files(command) => command.run(&at).await,
+        Command::Mails(command) => command.run(&at).await,
         Command::Exceptions(command) => command.run(&at).await,
         Command::Correct(command) => command.run(&at).await,
         Command::Explain(command) => command.run(&at).await,

@@ -14,10 +14,13 @@ use crate::books::day_folders::refuse_lost_store;
 use crate::books::environment::{Environment, made};
 use crate::clock;
 use crate::config;
-use crate::mail::compose::{Sender, Templates};
+use crate::mail::dkim::Dkim;
+use crate::mail::letter::{MerchantSender, Sender};
+use crate::mail::reference::ReferenceKey;
+use crate::mail::templates::Templates;
 use crate::mail::transport::{Smtp, Transport};
 use crate::runner::interrupt_left;
-use crate::scheme::{MailTransport, Scheme};
+use crate::scheme::{DkimSettings, MailTransport, Merchant, Scheme};
 use crate::store::lanes::{self, Taker};
 use crate::store::{Lane, Store, Tx};
 
@@ -233,17 +236,46 @@ pub fn mail(scheme: &Scheme) -> Result<(Transport, Templates, Sender)> {
     let mail = &scheme.mail;
     let transport = match &mail.transport {
         MailTransport::Folder => Transport::Folder(scheme.home.mail()),
-        MailTransport::Smtp { url } => Transport::Smtp(Smtp::new(url).context("the URL of the mail server")?),
+        MailTransport::Smtp(settings) => {
+            let server = Smtp::new(&settings.url).context("the URL of the mail server")?;
+            let server = server.with_connections(settings.connections).with_timeout(settings.timeout);
+            Transport::Smtp(match &mail.dkim {
+                Some(DkimSettings { domain, selector, key }) => {
+                    server.with_dkim(Dkim::new(domain, selector, key.reveal()).context("mail.dkim.key_file")?)
+                }
+                None => server,
+            })
+        }
     };
-    let templates = Templates::load(mail.templates.as_deref()).context("mail templates")?;
-    let sender = Sender {
+    let versions = scheme.merchants.iter().flat_map(|merchant| &merchant.policy.versions);
+    let named = versions.flat_map(|terms| terms.reminders.letters.values().cloned()).collect();
+    let templates =
+        Templates::load(mail.templates.as_deref(), &mail.default_language, &named).context("mail templates")?;
+    Ok((transport, templates, sender(scheme)))
+}
+
+fn sender(scheme: &Scheme) -> Sender {
+    let mail = &scheme.mail;
+    let merchant = |merchant: &Arc<Merchant>| {
+        let Merchant { name, name_zh, letterheads, .. } = &**merchant;
+        let sender = MerchantSender { name: name.clone(), name_zh: name_zh.clone(), letterheads: letterheads.clone() };
+        (merchant.id.clone(), sender)
+    };
+    Sender {
         name: mail.from_name.clone(),
         address: mail.from_address.clone(),
         reply_to: mail.reply_to.clone(),
         scheme_name: scheme.name.clone(),
-        contact: None,
-    };
-    Ok((transport, templates, sender))
+        letterheads: mail.letterheads.clone(),
+        merchants: scheme.merchants.iter().map(merchant).collect(),
+        hosts: mail.hosts(scheme.merchants.iter().map(|merchant| &merchant.letterheads)),
+        reference_key: mail.reference_key.as_ref().map(|key| ReferenceKey::new(key.reveal())),
+        pay_qr: mail.pay_qr,
+        unsubscribe_mailto: mail.unsubscribe_mailto.clone(),
+        unsubscribe_one_click: mail.unsubscribe_one_click,
+        accent: mail.look.accent,
+        logo: mail.look.logo.clone(),
+    }
 }
 
 /// The progress of long work: on a terminal, one line that changes; otherwise, a log line from time to time.

@@ -10,6 +10,7 @@ pub mod decide;
 pub mod facts;
 pub mod intake;
 pub mod journal;
+pub mod language_tag;
 pub mod money;
 pub mod owner;
 pub mod terms;

@@ -8,8 +8,10 @@
 //! of earlier days, because they no longer apply. A reminder that is not sent is recorded with its reason.
 
 mod deliver;
+mod items;
 mod news;
 mod owed;
+pub mod preview;
 mod review;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -17,23 +19,18 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
 
-use self::news::{held_back_by, without_news};
-use self::owed::OwedOrder;
+use self::items::{Item, due_on_day};
+use self::news::{OPTED_OUT, held_back_by, without_news};
 use crate::books::done::Done;
 use crate::books::environment::{Environment, PlannedOn};
-use crate::books::order_decisions::PAGE;
 use crate::books::remote::undelivered;
-use crate::domain::calendar::{days_between, plus};
-use crate::domain::decide::due::shortest_term;
-use crate::domain::decide::during_day::Owed;
-use crate::domain::decide::reminders::{Template, due_dates};
+use crate::domain::calendar::plus;
+use crate::domain::decide::reminders::Template;
 use crate::domain::facts::customer::Customer;
-use crate::domain::terms::hold::HoldEffect;
 use crate::domain::words::count;
-use crate::scheme::{Clock, Merchant};
-use crate::store::mails::{self, MailRow, MailStatus, PlannedStep, ReminderRow};
-use crate::store::orders::{self, Moved};
-use crate::store::{Tx, customers, files, is_of_store, positions, scheme};
+use crate::scheme::Clock;
+use crate::store::mails::{self, MailRow, MailStatus};
+use crate::store::{Tx, customers, delivery_failures, files, scheme};
 
 pub async fn run(environment: &Environment, now: DateTime<Utc>) -> Result<Done> {
     let mut planned = Planned::default();
@@ -86,21 +83,11 @@ pub async fn dry_run(environment: &Environment, today: NaiveDate, now: DateTime<
 
 /// The calendar day whose mails are sent. On the wall clock, this is the day of the clock, even while the close of an
 /// earlier day is still pending: mails do not wait for the books.
-fn mail_day(environment: &Environment, today: NaiveDate, now: DateTime<Utc>) -> NaiveDate {
+pub fn mail_day(environment: &Environment, today: NaiveDate, now: DateTime<Utc>) -> NaiveDate {
     match environment.scheme.clock {
         Clock::Wall => now.with_timezone(&environment.scheme.zone).date_naive().max(today),
         Clock::Business => today,
     }
-}
-
-/// An instalment that its customer receives a mail about.
-struct Item<'s> {
-    merchant: &'s str,
-    order_id: String,
-    customer_id: String,
-    step: String,
-    template: Template,
-    owed: Owed,
 }
 
 #[derive(Default)]
@@ -109,139 +96,6 @@ struct Planned {
     suppressed: i64,
     /// The number of merchants whose orders cannot be decided for now.
     left_out: i64,
-}
-
-/// Returns the steps and notices of the day that were not handled before, and the number of merchants whose orders
-/// cannot be decided. No mails about these orders are planned. The close skips these merchants too, and reports why.
-async fn due_on_day<'s>(
-    tx: &mut Tx,
-    environment: &'s Environment,
-    today: NaiveDate,
-    day: NaiveDate,
-) -> Result<(Vec<Item<'s>>, i64)> {
-    let (mut due, mut left_out) = (Vec::new(), 0);
-    for merchant in &environment.scheme.merchants {
-        match tx.part(async |tx| due_of_merchant(tx, environment, merchant, today, day).await).await? {
-            Ok(mut items) => due.append(&mut items),
-            Err(why) if is_of_store(&why) => return Err(why),
-            Err(why) => {
-                tracing::error!(
-                    merchant = merchant.id,
-                    why = format!("{why:#}"),
-                    "no mails are planned for the merchant's orders"
-                );
-                left_out += 1;
-            }
-        }
-    }
-    Ok((due, left_out))
-}
-
-/// Returns the items of one merchant: ladder steps by due date, and notices.
-async fn due_of_merchant<'s>(
-    tx: &mut Tx,
-    environment: &'s Environment,
-    merchant: &'s Merchant,
-    today: NaiveDate,
-    day: NaiveDate,
-) -> Result<Vec<Item<'s>>> {
-    let mut due = Vec::new();
-    let ids = candidates(tx, merchant, today, day).await?;
-    for page in ids.chunks(usize::try_from(PAGE).unwrap_or(usize::MAX)) {
-        let page: Vec<&str> = page.iter().map(String::as_str).collect();
-        let orders = owed::on_day(tx, environment, &merchant.id, &page, day).await?;
-        let mut items: Vec<Item<'_>> =
-            page.iter().filter_map(|id| orders.get(*id)).flat_map(|order| items(merchant, order, day)).collect();
-        let ids: Vec<&str> = items.iter().map(|item| item.order_id.as_str()).collect();
-        let had = mails::steps_planned(tx, &merchant.id, &ids).await?;
-        let mut had_by_order: HashMap<&str, Vec<&PlannedStep>> = HashMap::new();
-        for step in &had {
-            had_by_order.entry(&step.order_id).or_default().push(step);
-        }
-        items.retain(|item| {
-            let had = had_by_order.get(item.order_id.as_str());
-            !had.is_some_and(|had| had.iter().any(|had| had.is_for(item, day)))
-        });
-        due.append(&mut items);
-    }
-    Ok(due)
-}
-
-/// Returns the orders for which a step or a notice may apply on the day: their recorded due date matches a step of the
-/// ladder, a notice is due, or their due date may have moved since.
-async fn candidates(tx: &mut Tx, merchant: &Merchant, today: NaiveDate, day: NaiveDate) -> Result<Vec<String>> {
-    let versions = &merchant.policy.versions;
-    let mut steps: Vec<i64> = versions.iter().flat_map(|terms| terms.reminder_steps.iter().copied()).collect();
-    steps.sort_unstable();
-    steps.dedup();
-    let mut ids = positions::notice_due(tx, &merchant.id).await?;
-    for (due_on, _) in due_dates(&steps, day) {
-        ids.append(&mut positions::unpaid_due_on(tx, &merchant.id, due_on).await?);
-    }
-    if let Some(first) = steps.first() {
-        let lead = (-first).max(0) - versions.iter().map(shortest_term).min().unwrap_or(0);
-        let moved = Moved { today, day, placed_by: plus(day, lead) };
-        let mut after = (NaiveDate::default(), String::new());
-        loop {
-            let page = orders::moved(tx, &merchant.id, &moved, (after.0, &after.1), PAGE).await?;
-            let Some(last) = page.last() else { break };
-            after.clone_from(last);
-            ids.extend(page.into_iter().map(|(_, id)| id));
-        }
-    }
-    ids.sort_unstable();
-    ids.dedup();
-    Ok(ids)
-}
-
-fn items<'s>(merchant: &'s Merchant, order: &OwedOrder<'_>, day: NaiveDate) -> Vec<Item<'s>> {
-    let mut items = Vec::new();
-    for owed in &order.instalments {
-        let item = |step: String, template: Template| Item {
-            merchant: &merchant.id,
-            order_id: order.stored.order.order_id.clone(),
-            customer_id: order.stored.order.customer_id.clone(),
-            step,
-            template,
-            owed: owed.clone(),
-        };
-        let Some(due_on) = owed.position.due_on.filter(|_| owed.position.outstanding() > 0) else { continue };
-        let step = days_between(due_on, day);
-        if order.terms.reminder_steps.contains(&step) {
-            items.push(item(step_name(step), Template::of_step(step)));
-        }
-        if order.is_noticed(owed) {
-            items.push(item(format!("notice {day}"), Template::Notice));
-        }
-    }
-    items
-}
-
-/// The name of a step: −3, 0, +7.
-fn step_name(step: i64) -> String {
-    if step == 0 { "0".to_owned() } else { format!("{step:+}") }
-}
-
-impl PlannedStep {
-    /// Whether this step handles an item for good. A step that was suppressed on the same day is checked again. A
-    /// notice counts from the day it fell due, whatever its name: until one is sent, another is tried every day.
-    fn is_for(&self, item: &Item<'_>, day: NaiveDate) -> bool {
-        let position = &item.owed.position;
-        if self.order_id != item.order_id || self.instalment != position.instalment {
-            return false;
-        }
-        let on_its_way = self.mail.is_some_and(MailStatus::is_on_its_way) && self.suppressed.is_none();
-        match item.template {
-            Template::Notice => {
-                let counts = position.credit.since.is_none_or(|since| self.business_date >= since);
-                let is_notice = self.template == Template::Notice && counts;
-                is_notice && (on_its_way || self.mail.is_some() && self.business_date == day)
-            }
-            Template::Upcoming | Template::DueToday | Template::Overdue => {
-                self.step == item.step && (self.mail.is_some() || self.business_date != day)
-            }
-        }
-    }
 }
 
 async fn plan(
@@ -260,6 +114,7 @@ async fn plan(
     let ids: Vec<&str> = by_customer.keys().map(String::as_str).collect();
     let people = customers::load(tx, &ids).await?;
     let failed: HashSet<String> = customers::with_failed_address(tx, &ids).await?.into_iter().collect();
+    let opted_out: HashSet<String> = delivery_failures::opted_out(tx, &ids).await?.into_iter().collect();
     let had = mails::planned_between(tx, &ids, plus(day, -6), day).await?;
     let had: HashMap<&str, (i64, NaiveDate)> =
         had.iter().map(|(id, count, last)| (id.as_str(), (*count, *last))).collect();
@@ -276,6 +131,7 @@ async fn plan(
         let reachable = Reachable {
             customer,
             address_failed: failed.contains(customer_id),
+            opted_out: opted_out.contains(customer_id),
             had_one_today: last == day,
             cap_reached: count >= environment.scheme.mail.weekly_cap,
             hour_left: send_at.is_some(),
@@ -319,6 +175,8 @@ fn message_id(environment: &Environment, today: NaiveDate, mail_no: i64) -> Stri
 struct Reachable<'a> {
     customer: Option<&'a Customer>,
     address_failed: bool,
+    /// Whether the customer wants no more mails than notices.
+    opted_out: bool,
     had_one_today: bool,
     cap_reached: bool,
     /// Whether the contact hours still allow a mail on this day.
@@ -329,7 +187,7 @@ struct Reachable<'a> {
 
 impl Reachable<'_> {
     fn hindrance(&self, item: &Item<'_>) -> Option<&'static str> {
-        if item.owed.position.hold_effects.has(HoldEffect::Contact) {
+        if item.no_contact {
             Some("held")
         } else if let Some(reason) = held_back_by(self.unsure, item.merchant, item.template) {
             Some(reason)
@@ -337,6 +195,8 @@ impl Reachable<'_> {
             Some("customer unknown")
         } else if self.address_failed {
             Some("address failed before")
+        } else if self.opted_out && item.template != Template::Notice {
+            Some(OPTED_OUT)
         } else if self.had_one_today {
             Some("one mail a day")
         } else if self.cap_reached && item.template != Template::Notice {
@@ -346,36 +206,5 @@ impl Reachable<'_> {
         } else {
             None
         }
-    }
-}
-
-impl Item<'_> {
-    fn row(&self, day: NaiveDate, mail_no: Option<i64>, suppressed: Option<String>) -> ReminderRow {
-        let mut row = ReminderRow {
-            merchant_id: self.merchant.to_owned(),
-            order_id: self.order_id.clone(),
-            instalment: self.owed.position.instalment,
-            step: self.step.clone(),
-            business_date: day,
-            mail_no,
-            suppressed,
-            template: self.template,
-            due_on: self.owed.position.due_on.unwrap_or(day),
-            outstanding_minor: 0,
-            late_fee_minor: 0,
-            days_past_due: 0,
-        };
-        row.owes(&self.owed);
-        row
-    }
-}
-
-impl ReminderRow {
-    /// Sets the current amounts.
-    fn owes(&mut self, owed: &Owed) {
-        let position = &owed.position;
-        self.outstanding_minor = position.outstanding();
-        self.late_fee_minor = position.fee_owed();
-        self.days_past_due = position.days_past_due_on(self.business_date);
     }
 }

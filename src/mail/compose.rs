@@ -1,86 +1,24 @@
 //! Turns a letter to a customer into a mail. The same letter gives the same bytes.
 //!
-//! The names of customers, items and merchants come from files. They are cleaned before they reach a header or a template, so
-//! that they cannot end a line, start a header or change the direction of the surrounding text.
+//! The names of customers, items and merchants come from files. They are cleaned before they reach a header or a template.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::time::SystemTime;
 
-use chrono::{DateTime, NaiveDate, Utc};
-use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
+use chrono::{DateTime, Utc};
+use lettre::message::header::{
+    ContentDisposition, ContentId, ContentTransferEncoding, ContentType, HeaderName, HeaderValue,
+};
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::{Address, Message};
 
-pub use super::language::Language;
-use super::templates::{LineView, View};
-pub use super::templates::{TemplateError, Templates};
-use crate::domain::calendar::days_between;
-use crate::domain::decide::reminders::Template;
-use crate::domain::money::Currency;
+use super::addressing::{self, Image};
+use super::cleaned::{LONGEST_NAME, cleaned};
+use super::letter::{ComposeError, Letter, Sender};
+use super::templates::Templates;
+use super::ways::stray_link;
 
-/// Longer names and items are shortened in mails: readers need to recognise them, not to see them in full.
-const LONGEST_NAME: usize = 60;
-const LONGEST_ITEM: usize = 120;
 pub(super) const LONGEST_SUBJECT: usize = 150;
-
-/// A letter to one customer on one day.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Letter {
-    /// `local-part@domain`, without brackets. A repeated mail keeps its id, so that receivers recognise the repeat.
-    pub message_id: String,
-    pub to_name: String,
-    pub to_address: String,
-    pub language: Language,
-    /// The most serious template among the lines.
-    pub template: Template,
-    pub business_date: NaiveDate,
-    pub sent_at: DateTime<Utc>,
-    pub lines: Vec<Line>,
-}
-
-/// The amount to pay on an instalment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
-    pub template: Template,
-    pub merchant_name: String,
-    pub order_id: String,
-    pub item: Option<String>,
-    pub currency: Currency,
-    /// The principal outstanding.
-    pub outstanding_minor: i64,
-    /// The late fee owed, in addition to the principal.
-    pub fee_minor: i64,
-    pub due_on: NaiveDate,
-    pub days_past_due: i64,
-    /// For a notice: the day from which an unpaid amount is reported.
-    pub flag_on: Option<NaiveDate>,
-    /// The day at whose end an unpaid amount incurs a late fee, or a higher one; `None` if the fee does not grow.
-    pub fee_grows_on: Option<NaiveDate>,
-    /// Whether paying on time or late affects the customer's credit record.
-    pub record_at_stake: bool,
-    /// How a bank collects it; `None` if the customer pays.
-    pub debited: Option<Debited>,
-}
-
-/// When a bank collects an amount.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Debited {
-    On(NaiveDate),
-    UnderWay,
-}
-
-/// The sender of a mail.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sender {
-    pub name: String,
-    pub address: String,
-    pub reply_to: Option<String>,
-    /// The name under which customers know the scheme.
-    pub scheme_name: String,
-    /// Where customers find help, in one line.
-    pub contact: Option<String>,
-}
 
 /// A message that is ready to send, with its texts.
 #[derive(Clone)]
@@ -114,31 +52,6 @@ impl fmt::Debug for Mail {
     }
 }
 
-impl fmt::Debug for Letter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Letter").field("message_id", &self.message_id).finish_non_exhaustive()
-    }
-}
-
-/// Why a letter cannot become a mail. The error does not identify the recipient.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ComposeError {
-    #[error("the customer's e-mail address is not valid")]
-    Address,
-    #[error("the sender or reply address {0:?} is not a valid e-mail address")]
-    Sender(String),
-    #[error("{0:?} is not a message id such as 20260309-000012@paylater.example")]
-    MessageId(String),
-    #[error("no line of the letter has the letter's template, {}", .0.name())]
-    NoLine(Template),
-    #[error("the notice for order {0} lacks the day from which the order is reported")]
-    NoFlagDay(String),
-    #[error(transparent)]
-    Template(#[from] TemplateError),
-    #[error("the message cannot be built: {0}")]
-    Message(String),
-}
-
 /// Composes a letter as text and HTML.
 pub fn compose(letter: &Letter, sender: &Sender, templates: &Templates) -> Result<Mail, ComposeError> {
     if !is_message_id(&letter.message_id) {
@@ -150,7 +63,14 @@ pub fn compose(letter: &Letter, sender: &Sender, templates: &Templates) -> Resul
     let from = own_mailbox(&sender.address)?;
     let reply_to = sender.reply_to.as_deref().map(own_mailbox).transpose()?;
 
-    let wording = templates.render(letter.template, letter.language, view(letter, sender)?)?;
+    let language = templates.language(&letter.language);
+    let formats = templates.formats(language, &letter.language)?;
+    let (view, images) = addressing::view(letter, sender, &formats, language.tag())?;
+    let unsubscribe = unsubscribe_headers(sender, view.unsubscribe.link.as_deref(), &letter.message_id);
+    let wording = language.render(letter.template, letter.wording.as_deref(), view)?;
+    if let Some(link) = stray_link(&wording.html, |host| sender.hosts.contains(host)) {
+        return Err(ComposeError::Link(link));
+    }
     let subject = cleaned(&wording.subject, LONGEST_SUBJECT);
 
     let mut message = Message::builder()
@@ -160,99 +80,65 @@ pub fn compose(letter: &Letter, sender: &Sender, templates: &Templates) -> Resul
         .to(to)
         .subject(subject.clone())
         // Prevents automatic replies (RFC 3834).
-        .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()));
+        .raw_header(header("Auto-Submitted", "auto-generated".to_owned()))
+        .raw_header(header("Content-Language", language.tag().to_string()))
+        // By it, large receivers tell senders how many of their mails of a kind are taken for spam.
+        .raw_header(header("Feedback-ID", feedback_id(letter, sender)));
+    for (name, value) in unsubscribe {
+        message = message.raw_header(header(name, value));
+    }
     if let Some(reply_to) = reply_to {
         message = message.reply_to(reply_to);
     }
-    let body = MultiPart::alternative()
-        .boundary(boundary(&letter.message_id))
-        .singlepart(part(ContentType::TEXT_PLAIN, letter.language, &wording.text))
-        .singlepart(part(ContentType::TEXT_HTML, letter.language, &wording.html));
+    let body = body(letter, &wording.text, &wording.html, images);
     let message = message.multipart(body).map_err(|error| ComposeError::Message(error.to_string()))?;
     Ok(Mail { message_id: letter.message_id.clone(), subject, text: wording.text, html: wording.html, message })
 }
 
-fn view(letter: &Letter, sender: &Sender) -> Result<View, ComposeError> {
-    let language = letter.language;
-    let about: Vec<&Line> = letter.lines.iter().filter(|line| line.template == letter.template).collect();
-    if about.is_empty() {
-        return Err(ComposeError::NoLine(letter.template));
-    }
-    if let Some(line) = letter.lines.iter().find(|line| line.template == Template::Notice && line.flag_on.is_none()) {
-        return Err(ComposeError::NoFlagDay(line.order_id.clone()));
-    }
-    let line_view = |line: &Line| LineView {
-        state: line.template.name(),
-        merchant: cleaned(&line.merchant_name, LONGEST_NAME),
-        order_id: cleaned(&line.order_id, LONGEST_ITEM),
-        item: line.item.as_deref().map(|item| cleaned(item, LONGEST_ITEM)).filter(|item| !item.is_empty()),
-        amount: language.money(line.currency, line.outstanding_minor.saturating_add(line.fee_minor)),
-        fee: (line.fee_minor != 0).then(|| language.money(line.currency, line.fee_minor)),
-        due_on: language.day(line.due_on),
-        days_left: days_between(letter.business_date, line.due_on),
-        days_past_due: line.days_past_due,
-        flag_on: line.flag_on.filter(|_| line.template == Template::Notice).map(|day| language.day(day)),
-        fee_after: line.fee_grows_on.map(|day| language.day(day)),
-        collected_on: match line.debited {
-            Some(Debited::On(day)) => Some(language.day(day)),
-            Some(Debited::UnderWay) | None => None,
-        },
-        being_collected: line.debited == Some(Debited::UnderWay),
-    };
-    let lines: Vec<LineView> = letter.lines.iter().map(line_view).collect();
-    let name = cleaned(&letter.to_name, LONGEST_NAME);
-    Ok(View {
-        scheme: cleaned(&sender.scheme_name, LONGEST_NAME),
-        contact: sender.contact.as_deref().map(|contact| cleaned(contact, LONGEST_ITEM)),
-        name: Some(name).filter(|name| !name.is_empty()),
-        today: language.day(letter.business_date),
-        merchant: same_for_all(lines.iter().map(|line| &line.merchant)).cloned(),
-        amount: sum(language, &about),
-        total: sum(language, &letter.lines.iter().collect::<Vec<_>>()),
-        several: lines.len() > 1,
-        due_on: same_for_all(about.iter().map(|line| line.due_on)).map(|day| language.day(day)),
-        flag_on: same_for_all(about.iter().map(|line| line.flag_on)).flatten().map(|day| language.day(day)),
-        // The mail mentions the credit record only if all lines affect it.
-        record: about.iter().all(|line| line.record_at_stake),
-        by_hand: letter.lines.iter().any(|line| line.debited.is_none()),
-        collected: letter.lines.iter().any(|line| line.debited.is_some()),
-        lines,
-        table: None,
-        letter: None,
-    })
+fn header(name: &'static str, value: String) -> HeaderValue {
+    HeaderValue::new(HeaderName::new_from_ascii_str(name), value)
 }
 
-fn same_for_all<T: PartialEq>(mut values: impl Iterator<Item = T>) -> Option<T> {
-    let first = values.next()?;
-    values.all(|value| value == first).then_some(first)
+/// The day, what the mail is about, and who sends it.
+fn feedback_id(letter: &Letter, sender: &Sender) -> String {
+    let domain = sender.address.rsplit_once('@').map_or("", |(_, domain)| domain);
+    format!("{}:{}:paylater:{domain}", letter.business_date.format("%Y%m%d"), letter.template.name())
 }
 
-/// The sums to pay, by currency.
-fn sum(language: Language, lines: &[&Line]) -> String {
-    let mut sums: BTreeMap<Currency, i64> = BTreeMap::new();
-    for line in lines {
-        let sum = sums.entry(line.currency).or_default();
-        *sum = sum.saturating_add(line.outstanding_minor).saturating_add(line.fee_minor);
+/// How programs stop reminders (RFC 2369 and RFC 8058).
+fn unsubscribe_headers(sender: &Sender, link: Option<&str>, message_id: &str) -> Vec<(&'static str, String)> {
+    let mailto = sender.unsubscribe_mailto.as_ref().map(|to| format!("<mailto:{to}?subject={message_id}>"));
+    let ways: Vec<String> = link.map(|link| format!("<{link}>")).into_iter().chain(mailto).collect();
+    let mut headers = Vec::new();
+    if !ways.is_empty() {
+        headers.push(("List-Unsubscribe", ways.join(", ")));
     }
-    let sums: Vec<String> = sums.into_iter().map(|(currency, minor)| language.money(currency, minor)).collect();
-    sums.join(" + ")
+    if link.is_some() && sender.unsubscribe_one_click {
+        headers.push(("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".to_owned()));
+    }
+    headers
 }
 
-/// Cleans a text: one line, at most `longest` characters, without control characters (a line break in a display name would
-/// start a header) and without characters that change the direction of writing.
-pub(super) fn cleaned(text: &str, longest: usize) -> String {
-    let turns_direction = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let breaks_line = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}');
-    let text: String = text.chars().filter(|c| !turns_direction(*c)).collect();
-    let words: Vec<&str> =
-        text.split(|c: char| c.is_whitespace() || breaks_line(c)).filter(|w| !w.is_empty()).collect();
-    let text = words.join(" ");
-    if text.chars().count() <= longest {
-        return text;
+/// The text, and the HTML with its images.
+fn body(letter: &Letter, text: &str, html: &str, images: Vec<Image>) -> MultiPart {
+    let alternative =
+        MultiPart::alternative().boundary(boundary(&letter.message_id)).singlepart(part(ContentType::TEXT_PLAIN, text));
+    let html = part(ContentType::TEXT_HTML, html);
+    if images.is_empty() {
+        return alternative.singlepart(html);
     }
-    let mut cut: String = text.chars().take(longest - 1).collect();
-    cut.truncate(cut.trim_end().len());
-    cut + "…"
+    let related = MultiPart::related().boundary(boundary(&format!("r-{}", letter.message_id))).singlepart(html);
+    alternative.multipart(images.into_iter().fold(related, |related, image| related.singlepart(inline(image))))
+}
+
+fn inline(image: Image) -> SinglePart {
+    let png = ContentType::parse("image/png").expect("it is a content type");
+    SinglePart::builder()
+        .header(png)
+        .header(ContentDisposition::inline())
+        .header(ContentId::from(format!("<{}>", image.id)))
+        .header(ContentTransferEncoding::Base64)
+        .body(image.png)
 }
 
 pub(super) fn mailbox(name: &str, address: &str) -> Option<Mailbox> {
@@ -281,11 +167,13 @@ fn boundary(message_id: &str) -> String {
     format!("=_{id}")
 }
 
-/// A part of the message. The language determines the encoding, so that even ASCII text is always encoded.
-fn part(content_type: ContentType, language: Language, text: &str) -> SinglePart {
-    let encoding = match language {
-        Language::Zh => ContentTransferEncoding::Base64,
-        Language::En => ContentTransferEncoding::QuotedPrintable,
+/// A part of the message, always encoded, also if it is ASCII: whichever encoding is shorter.
+fn part(content_type: ContentType, text: &str) -> SinglePart {
+    // Quoted-printable takes three bytes for each byte that is not ASCII, base64 four for three bytes.
+    let others = text.bytes().filter(|byte| !byte.is_ascii()).count();
+    let encoding = match 6 * others > text.len() {
+        true => ContentTransferEncoding::Base64,
+        false => ContentTransferEncoding::QuotedPrintable,
     };
     SinglePart::builder().header(content_type).header(encoding).body(text.to_owned())
 }

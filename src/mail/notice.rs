@@ -5,7 +5,9 @@ use lettre::Message;
 use lettre::message::SinglePart;
 use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
 
-use super::compose::{ComposeError, LONGEST_SUBJECT, Mail, Sender, cleaned, date_header, is_message_id, mailbox};
+use super::cleaned::cleaned;
+use super::compose::{LONGEST_SUBJECT, Mail, date_header, is_message_id, mailbox};
+use super::letter::{ComposeError, Sender};
 
 /// A notice to one address of operations.
 pub struct Notice {

@@ -13,14 +13,14 @@ use std::time::Duration;
 use lettre::address::Envelope;
 use lettre::message::{Mailboxes, header};
 use lettre::transport::smtp::Error;
-use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
+use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::commands;
-use lettre::transport::smtp::extension::ClientId;
 use tokio::sync::Semaphore;
 
 use super::compose::Mail;
+use super::dkim::Dkim;
 use super::send_error::SendError;
+use super::smtp_server::{ConnectError, Server};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECTIONS: usize = 4;
@@ -31,7 +31,7 @@ const ABOUT_OUR_ACCOUNT: [&str; 4] = ["530", "534", "535", "538"];
 /// Responses that the address will always get.
 const ABOUT_THE_ADDRESS: [&str; 3] = ["550", "551", "553"];
 
-/// A mail server and how to connect to it.
+/// A mail server, and the connections to it.
 pub struct Smtp {
     server: Server,
     timeout: Duration,
@@ -40,22 +40,8 @@ pub struct Smtp {
     places: Semaphore,
     /// Idle connections, never more than the limit.
     idle: Mutex<Vec<AsyncSmtpConnection>>,
-}
-
-struct Server {
-    host: String,
-    port: u16,
-    security: Security,
-    credentials: Option<Credentials>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Security {
-    /// TLS from the first byte.
-    Tls,
-    /// TLS after a plain greeting; nothing is sent if the server does not support TLS.
-    StartTls,
-    None,
+    /// Signs mails; without it they go unsigned.
+    dkim: Option<Dkim>,
 }
 
 /// Why a text is not an SMTP URL. The error does not quote the text, which may contain a password.
@@ -69,12 +55,24 @@ impl Smtp {
     pub fn new(url: &str) -> Result<Smtp, SmtpUrlError> {
         let server = Server::parse(url).map_err(SmtpUrlError)?;
         let connections = CONNECTIONS;
-        Ok(Smtp { server, timeout: TIMEOUT, connections, places: Semaphore::new(connections), idle: Mutex::default() })
+        Ok(Smtp {
+            server,
+            timeout: TIMEOUT,
+            connections,
+            places: Semaphore::new(connections),
+            idle: Mutex::default(),
+            dkim: None,
+        })
     }
 
     /// The time limit for one mail, from the greeting to the last response.
     pub fn with_timeout(self, timeout: Duration) -> Smtp {
         Smtp { timeout, ..self }
+    }
+
+    /// Signs each mail.
+    pub fn with_dkim(self, dkim: Dkim) -> Smtp {
+        Smtp { dkim: Some(dkim), ..self }
     }
 
     /// The number of mails in transit at once.
@@ -105,9 +103,12 @@ impl Smtp {
 
     async fn converse(&self, mail: &Mail, message_began: &AtomicBool) -> Result<(), SendError> {
         // A failure before the mail is announced, even a permanent one, is not caused by the mail.
-        let mut connection = self.connection().await.map_err(|error| SendError::Transient(described(&error, mail)))?;
+        let mut connection = self.connection().await.map_err(|error| match error {
+            ConnectError::Smtp(error) => SendError::Transient(described(&error, mail)),
+            error @ ConnectError::Network { .. } => SendError::Transient(error.to_string()),
+        })?;
         // lettre adds a line break before the final dot; the message's own line break would leave an empty line.
-        let bytes = mail.bytes();
+        let bytes = self.signed(mail);
         let bytes = bytes.strip_suffix(b"\r\n").unwrap_or(&bytes);
         let envelope = mail.message().envelope();
         let is_ascii = envelope.to().iter().chain(envelope.from()).all(|address| address.to_string().is_ascii());
@@ -125,7 +126,14 @@ impl Smtp {
         Ok(())
     }
 
-    async fn connection(&self) -> Result<AsyncSmtpConnection, Error> {
+    fn signed(&self, mail: &Mail) -> Vec<u8> {
+        let Some(dkim) = &self.dkim else { return mail.bytes() };
+        let mut message = mail.message().clone();
+        dkim.sign(&mut message);
+        message.formatted()
+    }
+
+    async fn connection(&self) -> Result<AsyncSmtpConnection, ConnectError> {
         loop {
             let parked = self.idle.lock().expect("no holder of the lock can panic").pop();
             match parked {
@@ -159,80 +167,8 @@ async fn hand_over(
 
 impl fmt::Debug for Smtp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Server { host, port, security, .. } = &self.server;
-        write!(f, "Smtp({host}:{port}, {security:?})")
+        write!(f, "Smtp({:?})", self.server)
     }
-}
-
-impl Server {
-    fn parse(url: &str) -> Result<Server, &'static str> {
-        let (scheme, rest) = url.split_once("://").ok_or("the URL begins with neither smtp:// nor smtps://")?;
-        let (authority, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let authority = authority.strip_suffix('/').unwrap_or(authority);
-        let (account, place) = match authority.rsplit_once('@') {
-            Some((account, place)) => (Some(account), place),
-            None => (None, authority),
-        };
-        let credentials = account.map(credentials).transpose()?;
-        let security = match (scheme, query) {
-            ("smtps", "") => Security::Tls,
-            ("smtp", "tls=required") => Security::StartTls,
-            ("smtp", "tls=none") => Security::None,
-            ("smtp", "") if credentials.is_some() => Security::StartTls,
-            ("smtp", "") => Security::None,
-            ("smtp" | "smtps", _) => {
-                return Err("after the ?, only tls=required and tls=none are allowed, with smtp://");
-            }
-            _ => return Err("the URL begins with neither smtp:// nor smtps://"),
-        };
-        let (host, port) = match place.rsplit_once(':') {
-            // Colons inside brackets belong to an IPv6 address.
-            Some((host, port)) if !port.contains(']') => (host, Some(port)),
-            _ => (place, None),
-        };
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/') {
-            return Err("the host is missing");
-        }
-        let port = match (port, security) {
-            (Some(port), _) => port.parse().ok().filter(|port| *port != 0).ok_or("the port is not a number")?,
-            (None, Security::Tls) => 465,
-            (None, Security::StartTls) => 587,
-            (None, Security::None) => 25,
-        };
-        Ok(Server { host, port, security, credentials })
-    }
-
-    async fn connect(&self, timeout: Duration) -> Result<AsyncSmtpConnection, Error> {
-        let tls = || TlsParameters::new(self.host.clone());
-        let hello = ClientId::default();
-        let wrapper = if self.security == Security::Tls { Some(tls()?) } else { None };
-        let place = (self.host.as_str(), self.port);
-        let mut connection = AsyncSmtpConnection::connect_tokio1(place, Some(timeout), &hello, wrapper, None).await?;
-        if self.security == Security::StartTls {
-            connection.starttls(tls()?, &hello).await?;
-        }
-        if let Some(credentials) = &self.credentials {
-            connection.auth(DEFAULT_MECHANISMS, credentials).await?;
-        }
-        Ok(connection)
-    }
-}
-
-fn credentials(account: &str) -> Result<Credentials, &'static str> {
-    let (user, password) = account.split_once(':').ok_or("the password is missing")?;
-    let decoded = |text| percent_decoded(text).ok_or("a % in the user or password is not followed by two hex digits");
-    Ok(Credentials::new(decoded(user)?, decoded(password)?))
-}
-
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut parts = text.split('%');
-    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
-    for part in parts {
-        bytes.push(u8::from_str_radix(part.get(..2)?, 16).ok()?);
-        bytes.extend_from_slice(part.get(2..)?.as_bytes());
-    }
-    String::from_utf8(bytes).ok()
 }
 
 fn refusal(error: &Error, mail: &Mail) -> SendError {
@@ -308,6 +244,60 @@ mod tests {
         assert_eq!(received[0].to, ["ruoxi.zhou@example.org"]);
         assert_eq!(String::from_utf8_lossy(&received[0].content), String::from_utf8_lossy(&mail.bytes()));
         assert_eq!(server.connections(), 1, "a connection is used again");
+    }
+
+    #[tokio::test]
+    async fn no_mail_waits_for_a_delayed_acknowledgement() {
+        let server = SmtpServer::start();
+        let transport = transport(&server);
+        let mail = mail();
+        let began = std::time::Instant::now();
+        for _ in 0..100 {
+            transport.send(&mail).await.unwrap();
+        }
+        // Without TCP_NODELAY, each mail waits for 40 ms.
+        let took = began.elapsed();
+        assert!(took < Duration::from_secs(3), "100 mails took {took:?}");
+        assert_eq!(server.received().len(), 100);
+    }
+
+    /// What a program prints, if it is there and succeeds.
+    fn printed(program: &str, arguments: &[&str]) -> Option<Vec<u8>> {
+        let output = std::process::Command::new(program).args(arguments).output().ok()?;
+        output.status.success().then_some(output.stdout)
+    }
+
+    /// Verified by dkimpy with a key of openssl, where both are there.
+    #[tokio::test]
+    async fn a_signature_is_verified_by_another_program() {
+        let wrong = Dkim::new("paylater.example", "s1", "nonsense").unwrap_err();
+        assert_eq!(wrong, crate::mail::dkim::DkimKeyError);
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let (key, public, message) = (path("key.pem"), path("public.pem"), path("message.eml"));
+        let made = printed("openssl", &["genrsa", "-traditional", "-out", &key, "2048"]).is_some()
+            && printed("openssl", &["rsa", "-in", &key, "-pubout", "-out", &public]).is_some();
+        if !made || printed("python3", &["-c", "import dkim"]).is_none() {
+            return;
+        }
+        let server = SmtpServer::start();
+        let dkim = Dkim::new("paylater.example", "s1", &std::fs::read_to_string(&key).unwrap()).unwrap();
+        let transport = Transport::Smtp(Smtp::new(&server.url()).unwrap().with_dkim(dkim));
+        transport.send(&mail()).await.unwrap();
+        let content = server.received()[0].content.clone();
+        assert!(String::from_utf8_lossy(&content).contains("DKIM-Signature: v=1;"));
+        let verify = "import dkim, sys\n\
+                      key = ''.join(line.strip() for line in open(sys.argv[2]) if not line.startswith('-----'))\n\
+                      record = ('v=DKIM1; k=rsa; p=' + key).encode()\n\
+                      message = open(sys.argv[1], 'rb').read()\n\
+                      print(dkim.verify(message, dnsfunc=lambda *a, **k: record))";
+        let verified = |content: &[u8]| {
+            std::fs::write(&message, content).unwrap();
+            String::from_utf8(printed("python3", &["-c", verify, &message, &public]).unwrap()).unwrap()
+        };
+        assert_eq!(verified(&content), "True\n");
+        let changed = String::from_utf8(content).unwrap().replace("ruoxi.zhou@", "other.zhou@");
+        assert_eq!(verified(changed.as_bytes()), "False\n");
     }
 
     #[tokio::test]
@@ -414,6 +404,6 @@ mod tests {
             let error = Smtp::new(url).err().unwrap().to_string();
             assert!(!error.contains("s3cret"), "{url}: {error}");
         }
-        assert_eq!(percent_decoded("a%40b%e4%b8%ad").as_deref(), Some("a@b中"));
+        assert_eq!(super::super::smtp_server::percent_decoded("a%40b%e4%b8%ad").as_deref(), Some("a@b中"));
     }
 }

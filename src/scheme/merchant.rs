@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
 use crate::domain::decide::due;
+use crate::domain::terms::letterhead::Letterheads;
 use crate::domain::terms::policy::Policy;
 
 #[derive(Debug)]
@@ -11,6 +12,8 @@ pub struct Merchant {
     pub id: String,
     pub name: String,
     pub name_zh: Option<String>,
+    /// What mails about its orders say, by language.
+    pub letterheads: Letterheads,
     pub policy: Policy,
     /// The fingerprint of each version of the policy: of everything in the version that affects decisions.
     pub fingerprints: Vec<String>,

@@ -30,7 +30,7 @@ pub use alerts::Alerts;
 pub use console::Console;
 pub use feed::{Afterwards, Bill, Feed, Inbox, Unreachable, WhenMissing};
 pub use home::Home;
-pub use mail::{Mail, MailTransport};
+pub use mail::{DkimSettings, Look, Mail, MailTransport, Secret, SmtpSettings};
 pub use merchant::{Changed, Merchant, changed};
 pub use schedule::{CatchUp, JobFile, Retries, Schedule, Times, is_part_of_close};
 pub use slice::Slice;

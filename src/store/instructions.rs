@@ -119,6 +119,13 @@ pub async fn count_to_review(tx: &mut Tx, merchant: &str, direction: Direction, 
     Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(direction).bind(today).fetch_one(c).await?))
 }
 
+/// Orders whose debits are reviewed by a day.
+pub async fn planned_by(tx: &mut Tx, merchant: &str, day: NaiveDate) -> Result<Vec<String>> {
+    let sql = "SELECT order_id FROM instruction_plan
+               WHERE merchant_id = $1 AND direction = 'debit' AND look_on <= $2 ORDER BY look_on, order_id";
+    Ok(on_engine!(tx, |c| sqlx::query_scalar(sql).bind(merchant).bind(day).fetch_all(c).await?))
+}
+
 /// Saves plans. A plan without a day is deleted.
 pub async fn save_plans(tx: &mut Tx, merchant: &str, direction: Direction, plans: &[Plan]) -> Result<()> {
     let mut cells = Vec::with_capacity(plans.len() * PLAN.columns.len());

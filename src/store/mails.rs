@@ -43,6 +43,8 @@ const REMINDER: Table = Table {
     key: 4,
 };
 
+const MAIL_TEXT: Table = Table { name: "mail_text", columns: &["mail_no", "subject", "body"], key: 1 };
+
 /// The status of a mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MailStatus {
@@ -323,4 +325,69 @@ pub async fn of_orders(tx: &mut Tx, merchant: &str, order_ids: &[&str]) -> Resul
 pub async fn counts(tx: &mut Tx, from: NaiveDate, to: NaiveDate) -> Result<Vec<(MailStatus, i64)>> {
     let sql = "SELECT status, COUNT(*) FROM mail WHERE business_date BETWEEN $1 AND $2 GROUP BY status ORDER BY status";
     Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(from).bind(to).fetch_all(c).await?))
+}
+
+/// The words of a mail, as they were handed over.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct MailText {
+    pub subject: String,
+    pub body: String,
+}
+
+/// Keeps the words of mails that are about to be handed over.
+pub async fn keep_texts(tx: &mut Tx, texts: &[(i64, MailText)]) -> Result<()> {
+    let cells = texts.iter().flat_map(|(number, text)| row![*number, text.subject.as_str(), text.body.as_str()]);
+    bulk::upsert(tx, &MAIL_TEXT, cells).await
+}
+
+/// The words of a mail; `None` if it was never handed over.
+pub async fn text(tx: &mut Tx, mail_no: i64) -> Result<Option<MailText>> {
+    let sql = "SELECT subject, body FROM mail_text WHERE mail_no = $1";
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(mail_no).fetch_optional(c).await?))
+}
+
+/// The mail of a number.
+pub async fn of_number(tx: &mut Tx, mail_no: i64) -> Result<Option<MailRow>> {
+    let sql = sqlx::AssertSqlSafe(format!("SELECT {MAIL_COLUMNS} FROM mail WHERE mail_no = $1"));
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(mail_no).fetch_optional(c).await?))
+}
+
+/// Selects mails. A filter that is not set selects all.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Filter<'a> {
+    pub customer_id: Option<&'a str>,
+    pub status: Option<MailStatus>,
+    pub day: Option<NaiveDate>,
+}
+
+/// The latest mails that a filter selects, the newest first.
+pub async fn latest(tx: &mut Tx, filter: &Filter<'_>, limit: i64) -> Result<Vec<MailRow>> {
+    let sql = format!(
+        "SELECT {MAIL_COLUMNS} FROM mail
+         WHERE ($1 = '' OR customer_id = $1) AND ($2 = '' OR status = $2) AND ($3 OR business_date = $4)
+         ORDER BY mail_no DESC LIMIT $5"
+    );
+    let sql = sqlx::AssertSqlSafe(sql);
+    let (customer, status) = (filter.customer_id.unwrap_or_default(), filter.status.map_or("", MailStatus::name));
+    let (any_day, day) = (filter.day.is_none(), filter.day.unwrap_or_default());
+    Ok(on_engine!(tx, |c| {
+        sqlx::query_as(sql).bind(customer).bind(status).bind(any_day).bind(day).bind(limit).fetch_all(c).await?
+    }))
+}
+
+/// Takes a queued mail back. What it is about counts as told, so that it is not planned again.
+pub async fn cancel(tx: &mut Tx, mail_no: i64, why: &str) -> Result<()> {
+    set_status(tx, &[mail_no], MailStatus::Withdrawn, Some(why)).await?;
+    let sql = "UPDATE reminder SET suppressed = $2 WHERE mail_no = $1 AND suppressed IS NULL";
+    on_engine!(tx, |c| sqlx::query(sql).bind(mail_no).bind(why).execute(c).await.map(|_| ()))?;
+    Ok(())
+}
+
+/// The customers of mails, by Message-ID. Its number is in it, so that no index is needed.
+pub async fn customers_of(tx: &mut Tx, message_ids: &[&str]) -> Result<Vec<(String, String)>> {
+    let number = |id: &&str| id.split('@').next()?.rsplit('-').next()?.parse::<i64>().ok();
+    let numbers: Vec<i64> = message_ids.iter().filter_map(number).collect();
+    let sql = sql_for(tx, "SELECT message_id, customer_id FROM mail WHERE mail_no IN {numbers $1}");
+    let keys = serde_json::to_string(&numbers).context("numbers as JSON")?;
+    Ok(on_engine!(tx, |c| sqlx::query_as(sql).bind(keys).fetch_all(c).await?))
 }

@@ -21,6 +21,7 @@ pub mod instalment;
 pub mod job;
 pub mod journal;
 pub mod made_again;
+pub mod mails;
 pub mod money;
 pub mod monitoring;
 pub mod new_scheme;

@@ -18,6 +18,7 @@ use super::generated::GeneratedScheme;
 use super::job::JobResult;
 use super::journal::JournalEntry;
 use super::made_again::ReportsMadeAgain;
+use super::mails::{MailList, MailState, MailWords};
 use super::new_scheme::NewScheme;
 use super::order_story::OrderStory;
 use super::policy::PolicyTerms;
@@ -57,6 +58,9 @@ pub const VIEWS: &[View] = &[
     View { name: "view-init", command: "init", schema: of::<NewScheme> },
     View { name: "view-job", command: "job", schema: of::<JobResult> },
     View { name: "view-journal", command: "journal", schema: of::<JournalEntry> },
+    View { name: "view-mails", command: "mails", schema: of::<MailList> },
+    View { name: "view-mails-cancel", command: "mails cancel", schema: of::<MailState> },
+    View { name: "view-mails-show", command: "mails show", schema: of::<MailWords> },
     View { name: "view-pause", command: "pause", schema: of::<JobSwitch> },
     View { name: "view-reports", command: "reports", schema: of::<ReportsMadeAgain> },
     View { name: "view-resume", command: "resume", schema: of::<JobSwitch> },

@@ -186,7 +186,7 @@ fn terms() -> impl Strategy<Value = Terms> {
             late_fee,
             extension,
             holds,
-            reminder_steps: Vec::new(),
+            reminders: paylater::domain::terms::reminders::Reminders::default(),
             credit,
             debit: None,
             pay_out: None,

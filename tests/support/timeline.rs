@@ -226,7 +226,7 @@ fn read_terms(text: &str) -> (Terms, i64, i64) {
         late_fee: LateFees::same_for_all(LateFee::none()),
         extension: None,
         holds: Vec::new(),
-        reminder_steps: Vec::new(),
+        reminders: paylater::domain::terms::reminders::Reminders::default(),
         credit: None,
         debit: None,
         pay_out: None,

@@ -225,7 +225,7 @@ impl RawVersion {
         let extension = optional(self.extension, |raw| raw.resolve(rules));
         let holds = holds(self.holds, rules);
         let write_off_after = optional(self.write_off, |raw| raw.resolve(rules));
-        let reminder_steps = self.reminders.resolve(write_off_after.flatten(), rules);
+        let reminders = self.reminders.resolve(write_off_after.flatten(), rules);
         let credit = optional(self.credit, |raw| raw.resolve(write_off_after.flatten(), rules));
         let debit = optional(self.debit, |raw| raw.resolve(rules));
         let pay_out = optional(self.pay_out, |raw| raw.resolve(rules));
@@ -249,7 +249,7 @@ impl RawVersion {
             late_fee: late_fee?,
             extension: extension?,
             holds: holds?,
-            reminder_steps: reminder_steps?,
+            reminders: reminders?,
             credit: credit?,
             debit: debit?,
             pay_out: pay_out?,

@@ -6,6 +6,7 @@ mod bill;
 mod console;
 mod expected;
 pub mod feed;
+mod letterhead;
 mod mail;
 pub mod packing;
 pub mod places;
@@ -24,6 +25,7 @@ use serde::Deserialize;
 use self::alerts::{RawAlerts, RawPing};
 use self::console::RawConsole;
 use self::feed::{OfScheme, RawFeed};
+use self::letterhead::RawLetterhead;
 use self::mail::RawMail;
 use self::packing::RawLimits;
 use self::places::{Places, RawPlace};
@@ -195,6 +197,9 @@ struct RawMerchant {
     name: String,
     /// The name in Chinese mails.
     name_zh: Option<String>,
+    /// What mails about its orders say, by language.
+    #[serde(default)]
+    texts: BTreeMap<String, RawLetterhead>,
     /// The file with the merchant's terms.
     #[expect(dead_code, reason = "read before, so that everything is looked at whatever else is wrong")]
     policy: PathBuf,
@@ -267,11 +272,16 @@ impl RawConfig {
         rules.keep("merchant", ensure_any(&ids));
         names("merchant", "id", &ids, rules);
         let (mut merchants, mut policies) = (Vec::new(), Vec::new());
-        for (raw, loaded) in self.merchants.into_iter().zip(read.policies) {
-            let RawMerchant { id, name, name_zh, policy: _ } = raw;
+        for (i, (raw, loaded)) in self.merchants.into_iter().zip(read.policies).enumerate() {
+            let RawMerchant { id, name, name_zh, texts, policy: _ } = raw;
+            let letterheads = letterhead::resolve(texts, &format!("merchant[{i}].texts"), rules);
             let Some(policy_file::Loaded { policy, fingerprints, written }) = loaded else { continue };
-            merchants.push(Arc::new(Merchant { id, name, name_zh, policy, fingerprints }));
+            merchants.push(Arc::new(Merchant { id, name, name_zh, letterheads, policy, fingerprints }));
             policies.push(written);
+        }
+        if let Some(mail) = &mail {
+            let letterheads = merchants.iter().map(|merchant| &merchant.letterheads);
+            rules.keep("mail", mail::check_key(mail, letterheads));
         }
         let home = Home::new(without_detours(&base.join(&self.scheme.home)));
         let places = Places::resolve(self.places, base, rules);

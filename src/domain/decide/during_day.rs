@@ -39,3 +39,11 @@ pub fn owed_now(case: &Case, terms: &Terms, records: &[CreditRecord], today: Nai
         });
     Ok(owed.collect())
 }
+
+/// Returns the positions at the end of `day`, today or later, if nothing more becomes known and nothing is paid.
+pub fn if_unpaid_on(case: &Case, terms: &Terms, today: NaiveDate, day: NaiveDate) -> Result<Vec<Position>, NoYear> {
+    let facts = case.effective_by(today);
+    let known = KnownOrder::of(case, terms, &facts, Moment::end_of(day));
+    let (result, fees) = known.money()?;
+    Ok(known.positions(&result.instalments, &fees, &[]))
+}

@@ -28,6 +28,7 @@ pub mod fee_days;
 pub mod holds;
 mod known_order;
 pub mod late_fee;
+pub mod mail_events;
 pub mod opening;
 pub mod order_fees;
 pub mod pay_off;

@@ -4,25 +4,88 @@ use chrono::NaiveDate;
 
 use crate::domain::calendar::plus;
 
-/// The subject of a mail, from mild to severe: a mail about several orders uses the most severe.
+/// What a mail, or a part of it, is about, from mild to severe: a mail about several things is named after the most severe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Template {
+    OrderAccepted,
+    PaymentReceived,
+    RefundNoted,
+    /// Customer credit that was paid out.
+    CreditPaidOut,
+    HoldEnded,
+    HoldBegun,
+    ExtensionAgreed,
+    /// A credit flag that was taken back.
+    ReportWithdrawn,
+    /// A debit in the next days.
+    DebitAnnounced,
     Upcoming,
     DueToday,
+    /// The first late fee of an instalment.
+    FeeCharged,
+    DebitFailed,
     Overdue,
     /// A notice before a negative report.
     Notice,
 }
 
 impl Template {
-    pub const ALL: [Template; 4] = [Template::Upcoming, Template::DueToday, Template::Overdue, Template::Notice];
+    pub const ALL: [Template; 15] = [
+        Template::OrderAccepted,
+        Template::PaymentReceived,
+        Template::RefundNoted,
+        Template::CreditPaidOut,
+        Template::HoldEnded,
+        Template::HoldBegun,
+        Template::ExtensionAgreed,
+        Template::ReportWithdrawn,
+        Template::DebitAnnounced,
+        Template::Upcoming,
+        Template::DueToday,
+        Template::FeeCharged,
+        Template::DebitFailed,
+        Template::Overdue,
+        Template::Notice,
+    ];
 
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
+            Template::OrderAccepted => "order_accepted",
+            Template::PaymentReceived => "payment_received",
+            Template::RefundNoted => "refund_noted",
+            Template::CreditPaidOut => "credit_paid_out",
+            Template::HoldEnded => "hold_ended",
+            Template::HoldBegun => "hold_begun",
+            Template::ExtensionAgreed => "extension_agreed",
+            Template::ReportWithdrawn => "report_withdrawn",
+            Template::DebitAnnounced => "debit_announced",
             Template::Upcoming => "upcoming",
             Template::DueToday => "due_today",
+            Template::FeeCharged => "fee_charged",
+            Template::DebitFailed => "debit_failed",
             Template::Overdue => "overdue",
             Template::Notice => "notice",
+        }
+    }
+
+    /// Whether it asks for an amount of an instalment. The others tell of something that happened.
+    pub fn asks(self) -> bool {
+        match self {
+            Template::DebitAnnounced
+            | Template::Upcoming
+            | Template::DueToday
+            | Template::Overdue
+            | Template::Notice => true,
+            Template::OrderAccepted
+            | Template::PaymentReceived
+            | Template::RefundNoted
+            | Template::CreditPaidOut
+            | Template::HoldEnded
+            | Template::HoldBegun
+            | Template::ExtensionAgreed
+            | Template::ReportWithdrawn
+            | Template::FeeCharged
+            | Template::DebitFailed => false,
         }
     }
 

@@ -6,6 +6,7 @@ pub mod agreement;
 pub mod case;
 pub mod correction;
 pub mod customer;
+pub mod delivery_failure;
 pub mod fact;
 pub mod order;
 pub mod source;

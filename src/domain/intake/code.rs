@@ -141,6 +141,7 @@ codes! {
         UnknownPayment = "UNKNOWN_PAYMENT",
         UnknownFact = "UNKNOWN_FACT",
         UnknownInstruction = "UNKNOWN_INSTRUCTION",
+        UnknownMail = "UNKNOWN_MAIL",
         WrongOrder = "WRONG_ORDER",
         OrderDeclined = "ORDER_DECLINED",
         /// Also of an order: [`DeclineCode::Currency`].

@@ -22,10 +22,11 @@ pub enum Kind {
     Waivers,
     PayoutResults,
     Corrections,
+    DeliveryFailures,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 14] = [
+    pub const ALL: [Kind; 15] = [
         Kind::Customers,
         Kind::Agreements,
         Kind::Orders,
@@ -40,6 +41,7 @@ impl Kind {
         Kind::Waivers,
         Kind::PayoutResults,
         Kind::Corrections,
+        Kind::DeliveryFailures,
     ];
 
     pub fn name(self) -> &'static str {
@@ -58,6 +60,7 @@ impl Kind {
             Kind::Waivers => "waivers",
             Kind::PayoutResults => "payout_results",
             Kind::Corrections => "corrections",
+            Kind::DeliveryFailures => "delivery_failures",
         }
     }
 
@@ -81,13 +84,14 @@ impl Kind {
             | Kind::DebitResults
             | Kind::Bills
             | Kind::PayoutResults
-            | Kind::Corrections => None,
+            | Kind::Corrections
+            | Kind::DeliveryFailures => None,
         }
     }
 
-    /// Customers and agreements belong to the scheme, everything else to a merchant.
+    /// Customers, agreements and what becomes of mails belong to the scheme, everything else to a merchant.
     pub fn is_of_scheme(self) -> bool {
-        matches!(self, Kind::Customers | Kind::Agreements)
+        matches!(self, Kind::Customers | Kind::Agreements | Kind::DeliveryFailures)
     }
 
     /// Whether rows of this kind move money.

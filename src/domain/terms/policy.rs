@@ -7,6 +7,7 @@ use super::due_dates::{Clock, DaysOff, DueDay, Share};
 use super::hold::{HoldEffect, HoldRule};
 use super::instructions::{DebitRule, PayOutRule};
 use super::late_fee::LateFees;
+use super::reminders::Reminders;
 use crate::domain::facts::fact::HoldReason;
 use crate::domain::money::Currency;
 
@@ -62,8 +63,7 @@ pub struct Terms {
     pub late_fee: LateFees,
     pub extension: Option<ExtensionLimits>,
     pub holds: Vec<HoldRule>,
-    /// Days around the due date, ascending.
-    pub reminder_steps: Vec<i64>,
+    pub reminders: Reminders,
     pub credit: Option<CreditRule>,
     /// `None` if nothing is collected by debit.
     pub debit: Option<DebitRule>,
@@ -158,7 +158,7 @@ pub mod tests {
             late_fee: LateFees::same_for_all(LateFee::none()),
             extension: Some(ExtensionLimits { times: 1, days: 7, ask_within: Some(5), when_overdue: false }),
             holds: Vec::new(),
-            reminder_steps: vec![-3, -1, 0, 1, 3, 7],
+            reminders: Reminders { steps: vec![-3, -1, 0, 1, 3, 7], ..Reminders::default() },
             credit: Some(CreditRule { notice_after: 3, flag_after: 5, expires_after: None }),
             debit: None,
             pay_out: None,

@@ -50,7 +50,8 @@ pub fn parse(kind: Kind, cells: &Cells<'_>) -> Result<Parsed, Rejection> {
         | Kind::DebitResults
         | Kind::Bills
         | Kind::PayoutResults
-        | Kind::Corrections => {
+        | Kind::Corrections
+        | Kind::DeliveryFailures => {
             return Err(Rejection::new(RowCode::BadValue, format!("{} are not facts of an order", kind.name())));
         }
     };

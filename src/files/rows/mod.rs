@@ -4,6 +4,7 @@ pub mod bills;
 pub mod cell;
 pub mod corrections;
 mod customers;
+mod delivery_failures;
 pub mod email;
 pub mod facts;
 mod key;
@@ -14,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::facts::correction::CorrectionRow;
 use crate::domain::facts::customer::{AgreementRow, Customer};
+use crate::domain::facts::delivery_failure::DeliveryFailure;
 use crate::domain::facts::fact::FactRow;
 use crate::domain::facts::order::OrderRow;
 use cell::{Cells, Rejection};
@@ -41,6 +43,7 @@ impl Kind {
             Kind::Waivers => facts::WAIVER_COLUMNS,
             Kind::PayoutResults => results::PAYOUT_COLUMNS,
             Kind::Corrections => corrections::COLUMNS,
+            Kind::DeliveryFailures => delivery_failures::COLUMNS,
         }
     }
 
@@ -55,6 +58,7 @@ impl Kind {
             Kind::Refunds => &["reason", "status"],
             Kind::Chargebacks | Kind::DebitResults | Kind::PayoutResults => &["reason"],
             Kind::Corrections => corrections::OPTIONAL,
+            Kind::DeliveryFailures => &["detail"],
             Kind::Bills => &["refund_id", "fee", "channel"],
         }
     }
@@ -83,6 +87,7 @@ pub enum Row {
     Result(ResultRow),
     Bill(BillRow),
     Correction(CorrectionRow),
+    DeliveryFailure(DeliveryFailure),
 }
 
 impl Row {
@@ -96,6 +101,7 @@ impl Row {
             Row::Result(result) => &result.id,
             Row::Bill(bill) => &bill.fact.id,
             Row::Correction(correction) => &correction.id,
+            Row::DeliveryFailure(failure) => &failure.message_id,
         }
     }
 }
@@ -109,6 +115,7 @@ pub fn parse(kind: Kind, cells: &Cells<'_>) -> Result<Parsed, Rejection> {
         Kind::DebitResults | Kind::PayoutResults => results::parse(kind, cells),
         Kind::Bills => bills::parse(cells),
         Kind::Corrections => corrections::parse(cells),
+        Kind::DeliveryFailures => delivery_failures::parse(cells),
         Kind::Fulfilments
         | Kind::Holds
         | Kind::Extensions

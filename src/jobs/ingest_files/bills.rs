@@ -61,7 +61,13 @@ pub async fn decide(
 fn bill_row(line: &Line) -> Option<&BillRow> {
     match &line.parsed.as_ref().ok()?.row {
         Row::Bill(row) => Some(row),
-        Row::Customer(_) | Row::Opening(_) | Row::Order(_) | Row::Fact(_) | Row::Result(_) | Row::Correction(_) => None,
+        Row::Customer(_)
+        | Row::Opening(_)
+        | Row::Order(_)
+        | Row::Fact(_)
+        | Row::Result(_)
+        | Row::Correction(_)
+        | Row::DeliveryFailure(_) => None,
     }
 }
 

@@ -370,6 +370,11 @@ pub fn fact_row(line: &Line) -> Option<&FactRow> {
     match &line.parsed.as_ref().ok()?.row {
         Row::Fact(row) => Some(row),
         Row::Bill(row) => Some(&row.fact),
-        Row::Customer(_) | Row::Opening(_) | Row::Order(_) | Row::Result(_) | Row::Correction(_) => None,
+        Row::Customer(_)
+        | Row::Opening(_)
+        | Row::Order(_)
+        | Row::Result(_)
+        | Row::Correction(_)
+        | Row::DeliveryFailure(_) => None,
     }
 }

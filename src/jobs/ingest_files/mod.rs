@@ -9,6 +9,7 @@ pub mod by_hand;
 mod chunk;
 mod correction_intake;
 mod corrections;
+mod delivery_failures;
 mod fact_intake;
 mod facts;
 mod feeds;

@@ -306,7 +306,13 @@ impl OrderIntake {
 fn order_row(line: &Line) -> Option<&OrderRow> {
     match &line.parsed.as_ref().ok()?.row {
         Row::Order(row) => Some(row),
-        Row::Customer(_) | Row::Opening(_) | Row::Fact(_) | Row::Result(_) | Row::Bill(_) | Row::Correction(_) => None,
+        Row::Customer(_)
+        | Row::Opening(_)
+        | Row::Fact(_)
+        | Row::Result(_)
+        | Row::Bill(_)
+        | Row::Correction(_)
+        | Row::DeliveryFailure(_) => None,
     }
 }
 

@@ -186,7 +186,8 @@ pub fn rejected_code(kind: Kind, of: Kind) -> Option<ExceptionCode> {
         | Kind::Refunds
         | Kind::Bills
         | Kind::Waivers
-        | Kind::Corrections => None,
+        | Kind::Corrections
+        | Kind::DeliveryFailures => None,
     }
 }
 
@@ -235,7 +236,7 @@ fn day_of_money(row: &Row, zone: Tz) -> Option<NaiveDate> {
 fn named_order(row: &Row) -> (String, Option<(i64, Currency)>) {
     use crate::domain::facts::fact::What;
     match row {
-        Row::Customer(_) | Row::Opening(_) | Row::Correction(_) => (String::new(), None),
+        Row::Customer(_) | Row::Opening(_) | Row::Correction(_) | Row::DeliveryFailure(_) => (String::new(), None),
         Row::Result(result) => (result.order_id.clone().unwrap_or_default(), None),
         Row::Order(order) => (order.order_id.clone(), Some((order.amount_minor, order.currency))),
         Row::Bill(bill) => (bill.fact.order_id.clone(), Some((bill.minor, bill.currency))),

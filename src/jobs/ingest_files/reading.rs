@@ -14,7 +14,7 @@ use super::chunk::Chunk;
 use super::feeds::merchant;
 use super::orders::{Decisions, OrderIntake};
 use super::outcome::{Noted, Outcome};
-use super::{arrival, bills, corrections, facts, filing, records, results};
+use super::{arrival, bills, corrections, delivery_failures, facts, filing, records, results};
 use crate::books::environment::{Environment, made};
 use crate::domain::intake::status::FileStatus;
 use crate::domain::words::count;
@@ -243,6 +243,7 @@ async fn decide(tx: &mut Tx, environment: &Environment, feed: &Feed, chunk: &Chu
     match chunk.kind {
         Kind::Customers => records::customers(tx, environment, chunk).await,
         Kind::Agreements => records::agreements(tx, environment, chunk).await,
+        Kind::DeliveryFailures => delivery_failures::decide(tx, chunk).await,
         Kind::Orders => bail!("orders are decided at their intake"),
         Kind::DebitResults | Kind::PayoutResults => {
             results::decide(tx, environment, merchant(environment, feed)?, chunk).await

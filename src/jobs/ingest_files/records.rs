@@ -274,7 +274,13 @@ impl Agreements {
 fn opening(line: &Line) -> Option<&AgreementRow> {
     match &line.parsed.as_ref().ok()?.row {
         Row::Opening(opening) => Some(opening),
-        Row::Customer(_) | Row::Order(_) | Row::Fact(_) | Row::Result(_) | Row::Bill(_) | Row::Correction(_) => None,
+        Row::Customer(_)
+        | Row::Order(_)
+        | Row::Fact(_)
+        | Row::Result(_)
+        | Row::Bill(_)
+        | Row::Correction(_)
+        | Row::DeliveryFailure(_) => None,
     }
 }
 

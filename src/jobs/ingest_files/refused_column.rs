@@ -47,7 +47,8 @@ fn column_of(code: RowCode, kind: Kind) -> Option<&'static str> {
         | Kind::DebitResults
         | Kind::Bills
         | Kind::PayoutResults
-        | Kind::Corrections => "occurred_at",
+        | Kind::Corrections
+        | Kind::DeliveryFailures => "occurred_at",
     };
     match code {
         RowCode::BeforeOrder => Some(day),

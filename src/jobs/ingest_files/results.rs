@@ -52,7 +52,13 @@ pub async fn decide(
 fn result_row(line: &Line) -> Option<&ResultRow> {
     match &line.parsed.as_ref().ok()?.row {
         Row::Result(row) => Some(row),
-        Row::Customer(_) | Row::Opening(_) | Row::Order(_) | Row::Fact(_) | Row::Bill(_) | Row::Correction(_) => None,
+        Row::Customer(_)
+        | Row::Opening(_)
+        | Row::Order(_)
+        | Row::Fact(_)
+        | Row::Bill(_)
+        | Row::Correction(_)
+        | Row::DeliveryFailure(_) => None,
     }
 }
 

@@ -21,12 +21,12 @@ use crate::domain::facts::source::Source;
 use crate::domain::intake::code::ExceptionCode;
 use crate::domain::owner::Owner;
 use crate::domain::words::count;
-use crate::mail::compose::ComposeError;
+use crate::mail::letter::ComposeError;
 use crate::mail::transport::SendError;
 use crate::scheme::Clock;
 use crate::store::exceptions::{self, NewException};
 use crate::store::facts::{self, NewFact};
-use crate::store::mails::{self, MailRow, MailStatus, ReminderRow};
+use crate::store::mails::{self, MailRow, MailStatus, MailText, ReminderRow};
 use crate::store::{Tx, customers, orders, scheme};
 
 /// Mails that are reviewed together.
@@ -124,6 +124,7 @@ async fn hand_over(environment: &Environment, ready: Vec<Ready>, delivered: &mut
         note(&mut tx, environment, std::mem::take(&mut ended), delivered).await?;
         let numbers: Vec<i64> = leaving.iter().map(|ready| ready.mail.mail_no).collect();
         mails::set_status(&mut tx, &numbers, MailStatus::Sending, None).await?;
+        mails::keep_texts(&mut tx, &texts(&leaving)).await?;
         tx.commit().await?;
         for mut ready in leaving {
             let transport = Arc::clone(&environment.transport);
@@ -144,6 +145,15 @@ async fn hand_over(environment: &Environment, ready: Vec<Ready>, delivered: &mut
             }
         }
     }
+}
+
+/// The words of the mails that are about to be handed over.
+fn texts(leaving: &[Ready]) -> Vec<(i64, MailText)> {
+    let text = |ready: &Ready| {
+        let mail = ready.letter.as_ref().ok()?;
+        Some((ready.mail.mail_no, MailText { subject: mail.subject.clone(), body: mail.text.clone() }))
+    };
+    leaving.iter().filter_map(text).collect()
 }
 
 /// Records the result of each mail. A sent notice becomes a fact of its order.

@@ -64,10 +64,12 @@ async fn misses_files(
     Ok(!missing.is_empty())
 }
 
+/// Why a customer gets no mail who wants none.
+pub const OPTED_OUT: &str = "opted out";
+
 /// Returns why an overdue mail or a notice is held back while it is unknown who has paid. Other mails are sent.
 pub fn held_back_by(unsure: &BTreeSet<&str>, merchant: &str, template: Template) -> Option<&'static str> {
-    match template {
-        Template::Overdue | Template::Notice if unsure.contains(merchant) => Some("news of payments is missing"),
-        Template::Overdue | Template::Notice | Template::Upcoming | Template::DueToday => None,
-    }
+    let assumes_unpaid =
+        matches!(template, Template::Overdue | Template::Notice | Template::FeeCharged | Template::DebitFailed);
+    (assumes_unpaid && unsure.contains(merchant)).then_some("news of payments is missing")
 }

@@ -6,13 +6,18 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 
-use super::news::held_back_by;
-use super::owed::{self, Collected, OwedOrder};
+use super::news::{OPTED_OUT, held_back_by};
+use super::owed::{self, OwedOrder};
 use crate::books::environment::Environment;
+use crate::domain::calendar::days_between;
 use crate::domain::decide::during_day::Owed;
-use crate::mail::compose::{ComposeError, Debited, Language, Letter, Line, Mail, compose};
+use crate::domain::decide::mail_events::MailEvent;
+use crate::domain::decide::reminders::Template;
+use crate::domain::language_tag::language_tag;
+use crate::mail::compose::{Mail, compose};
+use crate::mail::letter::{ComposeError, Letter, Line, News};
 use crate::store::mails::{self, MailRow, MailStatus, ReminderRow};
-use crate::store::{Tx, customers, is_of_store};
+use crate::store::{Tx, customers, delivery_failures, is_of_store, mail_events};
 
 /// A reviewed mail, ready to send.
 pub struct Ready {
@@ -41,11 +46,18 @@ pub async fn look_again(
     }
     let mut orders: HashMap<&str, HashMap<String, OwedOrder<'_>>> = HashMap::new();
     let mut unknown: HashSet<&str> = HashSet::new();
+    let mut events: HashMap<(String, String, i64, String), MailEvent> = HashMap::new();
     for merchant in &environment.scheme.merchants {
         let of_merchant = about.values().flatten().filter(|reminder| reminder.merchant_id == merchant.id);
         let mut ids: Vec<&str> = of_merchant.map(|reminder| reminder.order_id.as_str()).collect();
         ids.sort_unstable();
         ids.dedup();
+        let is_event = |reminder: &&ReminderRow| !reminder.template.asks() && reminder.merchant_id == merchant.id;
+        if about.values().flatten().any(|reminder| is_event(&reminder)) {
+            for (order_id, event) in mail_events::of_orders(tx, &merchant.id, &ids).await? {
+                events.insert((merchant.id.clone(), order_id, event.instalment, event.step.clone()), event);
+            }
+        }
         match tx.part(async |tx| owed::on_day(tx, environment, &merchant.id, &ids, day).await).await? {
             Ok(owed) => drop(orders.insert(&merchant.id, owed)),
             Err(why) if is_of_store(&why) => return Err(why),
@@ -62,6 +74,7 @@ pub async fn look_again(
     let who: Vec<&str> = page.iter().map(|mail| mail.customer_id.as_str()).collect();
     let people = customers::load(tx, &who).await?;
     let failed: HashSet<String> = customers::with_failed_address(tx, &who).await?.into_iter().collect();
+    let opted_out: HashSet<String> = delivery_failures::opted_out(tx, &who).await?.into_iter().collect();
 
     let (mut ready, mut changed, mut withdrawn, mut milder) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for mut mail in page {
@@ -69,30 +82,45 @@ pub async fn look_again(
         if reminders.any(|reminder| unknown.contains(reminder.merchant_id.as_str())) {
             continue;
         }
-        let mut right = Vec::new();
+        let (mut right, mut news) = (Vec::new(), Vec::new());
         let mut reasons = Vec::new();
         for mut reminder in about.remove(&mail.mail_no).unwrap_or_default() {
             let order = orders.get(reminder.merchant_id.as_str()).and_then(|orders| orders.get(&reminder.order_id));
             let order = order.context("a reminder of an order that is not known")?;
-            let owed = order.instalments.iter().find(|owed| owed.position.instalment == reminder.instalment);
-            let owed = owed.context("a reminder of an instalment that is not known")?;
             let template = reminder.template;
+            let subject = if template.asks() {
+                let owed = order.instalments.iter().find(|owed| owed.position.instalment == reminder.instalment);
+                Subject::Owed(owed.context("a reminder of an instalment that is not known")?)
+            } else {
+                let ReminderRow { merchant_id, order_id, instalment, step, .. } = reminder.clone();
+                let event = events.get(&(merchant_id, order_id, instalment, step));
+                Subject::Event(event.context("a mail about an event that is not known")?)
+            };
             let reason = match failed.contains(&mail.customer_id) {
                 true => Some("address failed before"),
+                false if opted_out.contains(&mail.customer_id) && template != Template::Notice => Some(OPTED_OUT),
                 false => {
-                    let now = order.not_any_more(owed, template, reminder.due_on);
+                    let now = match subject {
+                        Subject::Owed(owed) => order.not_any_more(owed, template, reminder.due_on),
+                        Subject::Event(event) => order.not_told_any_more(event, day),
+                    };
                     now.or_else(|| held_back_by(unsure, &reminder.merchant_id, template))
                 }
             };
             reminder.suppressed = reason.map(str::to_owned);
             reasons.extend(reason);
-            reminder.owes(owed);
+            if let Subject::Owed(owed) = subject {
+                reminder.owes(owed);
+            }
             changed.push(reminder.clone());
-            if reason.is_none() {
-                right.push((reminder, (order, owed)));
+            match subject {
+                _ if reason.is_some() => {}
+                Subject::Owed(owed) => right.push((reminder, (order, owed))),
+                Subject::Event(event) => news.push((reminder, order, event)),
             }
         }
-        let Some(template) = right.iter().map(|(reminder, ..)| reminder.template).max() else {
+        let templates = right.iter().map(|(reminder, ..)| reminder.template);
+        let Some(template) = templates.chain(news.iter().map(|(reminder, ..)| reminder.template)).max() else {
             reasons.sort_unstable();
             reasons.dedup();
             (mail.status, mail.error) = (MailStatus::Withdrawn, Some(reasons.join(", ")));
@@ -104,28 +132,60 @@ pub async fn look_again(
             milder.push(mail.clone());
         }
         let customer = people.get(&mail.customer_id).context("a mail to a customer who is not known")?;
-        let language = Language::of(&mail.locale);
-        let lines = one_an_instalment(&right)
-            .into_iter()
-            .map(|(reminder, (order, owed))| line(environment, reminder, order, owed, language, day));
+        let lines =
+            one_an_instalment(&right).into_iter().map(|(reminder, (order, owed))| line(reminder, order, owed, day));
+        let wording = named_letter(&right, template).map(str::to_owned);
         let letter = Letter {
             message_id: mail.message_id.clone(),
             to_name: customer.name.clone(),
             to_address: customer.email.clone(),
-            language,
+            language: language_tag(&mail.locale),
             template,
+            wording,
             business_date: day,
             sent_at: mail.send_at,
             lines: lines.collect::<Result<_>>()?,
+            news: told(&news),
         };
         let letter = compose(&letter, &environment.sender, &environment.templates);
-        let about = right.into_iter().map(|(reminder, ..)| reminder).collect();
+        let reminders = right.into_iter().map(|(reminder, ..)| reminder);
+        let about = reminders.chain(news.into_iter().map(|(reminder, ..)| reminder)).collect();
         ready.push(Ready { mail, about, letter });
     }
     let count = i64::try_from(withdrawn.len()).unwrap_or(i64::MAX);
     withdrawn.append(&mut milder);
     mails::save(tx, &withdrawn, &changed).await?;
     Ok((ready, count))
+}
+
+/// What a reminder is about.
+#[derive(Clone, Copy)]
+enum Subject<'a> {
+    Owed(&'a Owed),
+    Event(&'a MailEvent),
+}
+
+/// The events of a mail, the gravest first.
+fn told(news: &[(ReminderRow, &OwedOrder<'_>, &MailEvent)]) -> Vec<News> {
+    let mut told: Vec<News> = news
+        .iter()
+        .map(|(reminder, order, event)| News {
+            template: event.template,
+            merchant_id: reminder.merchant_id.clone(),
+            order_id: reminder.order_id.clone(),
+            item: order.stored.item.clone(),
+            currency: order.stored.order.currency,
+            instalment: event.instalment,
+            instalments: i64::try_from(order.instalments.len()).unwrap_or(i64::MAX),
+            day: event.day,
+            minor: event.minor,
+            until: event.until,
+            dues: order.dues(),
+            settled: order.is_settled(),
+        })
+        .collect();
+    told.sort_by(|a, b| b.template.cmp(&a.template));
+    told
 }
 
 /// Returns the reminders that a mail lists. If an instalment has a ladder step and a notice on the same day, only the
@@ -143,40 +203,46 @@ fn one_an_instalment<T>(right: &[(ReminderRow, T)]) -> Vec<&(ReminderRow, T)> {
     lines
 }
 
-fn line(
-    environment: &Environment,
-    reminder: &ReminderRow,
-    order: &OwedOrder<'_>,
-    owed: &Owed,
-    language: Language,
-    day: NaiveDate,
-) -> Result<Line> {
-    let merchant = environment.scheme.merchant(&reminder.merchant_id).context("a reminder of an unknown merchant")?;
-    let chinese = merchant.name_zh.as_ref().filter(|_| language == Language::Zh);
+/// The letter that the ladder names for the latest step of the gravest template.
+fn named_letter<'s>(right: &[(ReminderRow, (&OwedOrder<'s>, &Owed))], template: Template) -> Option<&'s str> {
+    let gravest = right.iter().filter(|(reminder, _)| reminder.template == template);
+    let named = gravest.filter_map(|(reminder, (order, _))| {
+        let step = days_between(reminder.due_on, reminder.business_date);
+        Some((step, order.terms.reminders.letters.get(&step)?.as_str()))
+    });
+    named.max_by_key(|(step, _)| *step).map(|(_, letter)| letter)
+}
+
+pub(super) fn line(reminder: &ReminderRow, order: &OwedOrder<'_>, owed: &Owed, day: NaiveDate) -> Result<Line> {
+    let (paid_minor, refunded_minor) = order.paid_and_refunded();
+    let debited = order.debited(owed, day)?;
     Ok(Line {
         template: reminder.template,
-        merchant_name: chinese.unwrap_or(&merchant.name).clone(),
+        merchant_id: reminder.merchant_id.clone(),
         order_id: reminder.order_id.clone(),
         item: order.stored.item.clone(),
         currency: order.stored.order.currency,
+        instalment: owed.position.instalment,
+        instalments: i64::try_from(order.instalments.len()).unwrap_or(i64::MAX),
+        order_minor: order.stored.order.amount_minor,
+        paid_minor,
+        refunded_minor,
         outstanding_minor: reminder.outstanding_minor,
         fee_minor: reminder.late_fee_minor,
         due_on: reminder.due_on,
         days_past_due: reminder.days_past_due,
-        flag_on: order.flag_on(day),
-        fee_grows_on: owed.fee_grows_on,
+        flag_on: order.flag_on(owed, reminder.template, day),
+        next_fee: order.next_fee(owed, day)?,
         record_at_stake: order.record_is_at_stake(owed),
-        debited: order.collected(owed, day).map(|collected| match collected {
-            Collected::On(day) => Debited::On(day),
-            Collected::UnderWay => Debited::UnderWay,
-        }),
+        debited,
+        may_extend: order.may_extend(day),
+        may_give_back: order.may_give_back(day),
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::decide::reminders::Template;
 
     #[test]
     fn an_instalment_with_a_step_and_a_notice_on_one_day_is_asked_for_once() {

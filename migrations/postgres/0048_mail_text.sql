@@ -1,0 +1,6 @@
+-- The very words of each mail that was handed over.
+CREATE TABLE mail_text (
+    mail_no BIGINT NOT NULL PRIMARY KEY, -- as in mail
+    subject TEXT COLLATE "C" NOT NULL, -- as it was handed over last
+    body    TEXT COLLATE "C" NOT NULL  -- the text part; the HTML part has the same words
+);

@@ -13,6 +13,7 @@ use paylater::domain::money::Currency;
 use paylater::domain::terms::due_dates::Clock;
 use paylater::domain::terms::late_fee::{Caps, FeeKind, LateFee, LateFees};
 use paylater::domain::terms::policy::{Allocation, Band, CreditRule, ExtensionLimits, Terms};
+use paylater::domain::terms::reminders::Reminders;
 use rust_decimal::Decimal;
 use std::hint::black_box;
 
@@ -49,7 +50,7 @@ fn terms() -> Terms {
         late_fee: LateFees::same_for_all(fee),
         extension: Some(ExtensionLimits { times: 1, days: 7, ask_within: None, when_overdue: true }),
         holds: Vec::new(),
-        reminder_steps: vec![-3, 0, 1, 7],
+        reminders: Reminders { steps: vec![-3, 0, 1, 7], ..Reminders::default() },
         credit: Some(CreditRule { notice_after: 3, flag_after: 5, expires_after: None }),
         write_off_after: Some(180),
         debit: None,

@@ -304,7 +304,8 @@ fn mails_are_listed_shown_taken_back_and_sent_again() {
     let scheme = sample_by_smtp(&server);
     scheme.run_failing(&["close", "--through", "2026-03-06"], 1);
     let waiting: serde_json::Value = serde_json::from_str(&scheme.run(&["--json", "mails", "--last", "1"])).unwrap();
-    let number = waiting["mails"][0]["mail_no"].to_string();
+    let mail_no = &waiting["mails"][0]["mail_no"];
+    let number = mail_no.to_string();
     let shown = scheme.run(&["mails", "show", &number]);
     assert!(shown.contains("451 4.3.0 try again later") && shown.contains("Message-ID"), "{shown}");
     assert!(scheme.run_failing(&["mails", "retry", "999999"], 2).contains("there is no mail 999999"));
@@ -318,7 +319,7 @@ fn mails_are_listed_shown_taken_back_and_sent_again() {
     let withdrawn: serde_json::Value =
         serde_json::from_str(&scheme.run(&["--json", "mails", "--status", "withdrawn"])).unwrap();
     let withdrawn = withdrawn["mails"].as_array().unwrap();
-    assert!(withdrawn.iter().any(|mail| mail["mail_no"].to_string() == number), "{withdrawn:?}");
+    assert!(withdrawn.iter().any(|mail| &mail["mail_no"] == mail_no), "{withdrawn:?}");
 }
 
 #[test]

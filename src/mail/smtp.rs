@@ -41,7 +41,7 @@ pub struct Smtp {
     /// Idle connections, never more than the limit.
     idle: Mutex<Vec<AsyncSmtpConnection>>,
     /// Signs mails; without it they go unsigned.
-    dkim: Option<Dkim>,
+    dkim: Option<Box<Dkim>>,
 }
 
 /// Why a text is not an SMTP URL. The error does not quote the text, which may contain a password.
@@ -72,7 +72,7 @@ impl Smtp {
 
     /// Signs each mail.
     pub fn with_dkim(self, dkim: Dkim) -> Smtp {
-        Smtp { dkim: Some(dkim), ..self }
+        Smtp { dkim: Some(Box::new(dkim)), ..self }
     }
 
     /// The number of mails in transit at once.

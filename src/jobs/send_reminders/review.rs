@@ -1,6 +1,7 @@
 //! The review of mails just before they are sent. It removes instalments that are paid, held or postponed, and updates
 //! the amounts of the others.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use anyhow::{Context, Result};
@@ -184,7 +185,7 @@ fn told(news: &[(ReminderRow, &OwedOrder<'_>, &MailEvent)]) -> Vec<News> {
             settled: order.is_settled(),
         })
         .collect();
-    told.sort_by(|a, b| b.template.cmp(&a.template));
+    told.sort_by_key(|news| Reverse(news.template));
     told
 }
 

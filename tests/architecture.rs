@@ -15,7 +15,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("calls", &[]),
     ("files", &["domain"]),
-    ("store", &["domain"]),
+    ("store", &["clock", "domain"]),
     ("mail", &["domain"]),
     ("scheme", &["domain", "files"]),
     ("config", &["domain", "files", "scheme"]),

@@ -23,7 +23,9 @@ use crate::domain::money::Currency;
 use crate::domain::terms::policy::Terms;
 use crate::store::journal::Posting;
 use crate::store::orders::{Decided, StoredOrder};
-use crate::store::{Tx, credit_record, exposure, facts, instructions, journal, mail_events, orders, positions, receivables};
+use crate::store::{
+    Tx, credit_record, exposure, facts, instructions, journal, mail_events, orders, positions, receivables,
+};
 
 /// The number of rows that are read at once.
 pub const PAGE: i64 = 2_000;

@@ -15,7 +15,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Connection, Database, PgConnection, PgPool, Postgres, Sqlite, SqlitePool};
 
 use super::address::{address, unreachable};
-use super::lanes::Lane;
+use super::lane::Lane;
 use super::locks::{Guarded, Lock};
 use super::pools::{Access, Pools, Store};
 

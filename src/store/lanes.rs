@@ -6,27 +6,8 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 
 use super::engine::{Engine, Tx, on_engine};
+use super::lane::Lane;
 use super::locks::{Lock, TURN};
-
-/// What one paylater at a time works on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Lane {
-    /// Files, facts, the close and its reports.
-    Books,
-    /// Customers' mails. A slow mail server does not hold up the books.
-    Mail,
-}
-
-impl Lane {
-    pub const ALL: [Lane; 2] = [Lane::Books, Lane::Mail];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Lane::Books => "books",
-            Lane::Mail => "mail",
-        }
-    }
-}
 
 /// Another paylater has taken over this lane.
 #[derive(Debug, thiserror::Error)]

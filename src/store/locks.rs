@@ -17,7 +17,7 @@ use sqlx::{Connection, PgConnection, PgPool};
 use tokio::sync::Mutex;
 use tokio::task::AbortHandle;
 
-use super::lanes::Lane;
+use super::lane::Lane;
 use crate::clock;
 
 /// How often the holder of a lock shows that it is alive.

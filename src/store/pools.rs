@@ -12,7 +12,8 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::address::{address, unreachable};
 use super::engine::{Engine, Tx};
-use super::lanes::{self, Fence, Lane, Taker};
+use super::lane::Lane;
+use super::lanes::{self, Fence, Taker};
 use super::locks::{self, Guarded, Leases, Lock};
 use super::trouble::Unavailable;
 

@@ -34,9 +34,10 @@ pub async fn decide(tx: &mut Tx, chunk: &Chunk<'_>) -> Result<Vec<Outcome>> {
         let Some(failure) = failure(&parsed.row) else { unreachable!("a file of delivery failures holds those") };
         let key = (failure.message_id.clone(), failure.kind.name().to_owned());
         outcomes.push(match (customers_of.get(&failure.message_id), known.get(&key)) {
-            (None, _) => {
-                Outcome::Rejected { code: RowCode::UnknownMail, message: "no mail with this Message-ID was sent".to_owned() }
-            }
+            (None, _) => Outcome::Rejected {
+                code: RowCode::UnknownMail,
+                message: "no mail with this Message-ID was sent".to_owned(),
+            },
             (_, Some(content)) => {
                 Outcome::of_known(*content, parsed.fingerprint, "the failure of mail", &failure.message_id)
             }

@@ -84,6 +84,7 @@ fn column_of(code: RowCode, kind: Kind) -> Option<&'static str> {
         | RowCode::UnknownPayment
         | RowCode::UnknownFact
         | RowCode::UnknownInstruction
+        | RowCode::UnknownMail
         | RowCode::WrongOrder
         | RowCode::OrderDeclined
         | RowCode::PaymentChargedBack

@@ -55,7 +55,7 @@ fn a_close_that_fails_is_told_once_and_once_when_it_is_over() {
     let mut daemon = Daemon::start(&scheme);
     wait_for("an alert", &scheme, || told(&web).contains(&"firing JOB_FAILED close_day".to_owned()));
     // Meanwhile it fails again and again.
-    let failures = || scheme.read("log").matches("it is tried again in").count();
+    let failures = || scheme.read("log").matches("the job is tried again").count();
     let failed = failures();
     wait_for("more failures", &scheme, || failures() > failed);
     std::fs::rename(scheme.path("unmounted"), scheme.path("inbox")).unwrap();

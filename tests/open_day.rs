@@ -496,12 +496,13 @@ fn letters_say_only_what_the_terms_bear_out() {
         assert!(!text.contains("late fee") && !text.contains("credit record"), "{text}");
         assert!(text.contains("Please pay the way"), "{text}");
     }
-    // The only fee is charged at the end of the 8th. Until then the mail says that a fee may be added; after that there
-    // is no second fee.
+    // The only fee is charged at the end of the 8th. Until then the mail says how much it is; after that there is no second
+    // fee.
     let fee = texts(format!("{flat}{reminders}"));
     for (text, may_follow) in fee.iter().zip([true, true, false, false, false]) {
-        assert_eq!(text.contains("a late fee may be added"), may_follow, "{text}");
-        assert!(!text.contains("more late fee") && !text.contains("credit record"), "{text}");
+        let fee = "No late fee if you pay by 8 March 2026; after that, a late fee of CNY 10.00 is added";
+        assert_eq!(text.contains(fee), may_follow, "{text}");
+        assert!(!text.contains("further late fee") && !text.contains("credit record"), "{text}");
     }
     for text in texts(format!("{none}{reminders}{credit}")) {
         assert!(text.contains("credit record") && !text.contains("late fee"), "{text}");
@@ -509,14 +510,14 @@ fn letters_say_only_what_the_terms_bear_out() {
     // The bank is asked on the 8th and does not answer.
     let collected = texts(format!("{flat}{reminders}{debit}"));
     for (text, words) in collected.iter().zip([
-        "Collected from your bank card on 8 March 2026",
-        "Collected from your bank card on 8 March 2026",
-        "Being collected from your bank card",
-        "Being collected from your bank card",
-        "Being collected from your bank card",
+        "CNY 100.00 will be collected from your bank card on 8 March 2026",
+        "CNY 100.00 will be collected from your bank card on 8 March 2026",
+        "CNY 100.00 is being collected from your bank card",
+        "CNY 100.00 is being collected from your bank card",
+        "CNY 100.00 is being collected from your bank card",
     ]) {
         assert!(text.contains(words) && !text.contains("Please pay"), "{text}");
-        assert!(!text.contains("may be added"), "{text}");
+        assert!(!text.contains("be added") && !text.contains("is added"), "{text}");
     }
 }
 

@@ -88,8 +88,7 @@ impl Server {
     /// Connects, encrypts and signs in. Each step has at most `limit`.
     pub async fn connect(&self, limit: Duration) -> Result<AsyncSmtpConnection, ConnectError> {
         let hello = ClientId::default();
-        let stream = within(limit, "connecting", TcpStream::connect((self.host.as_str(), self.port))).await?;
-        stream.set_nodelay(true).map_err(|error| ConnectError::Network { step: "connecting", error })?;
+        let stream = within(limit, "connecting", self.stream()).await?;
         let stream: Box<dyn AsyncTokioStream> = match self.security {
             Security::Tls => Box::new(within(limit, "encrypting", self.encrypted(stream)).await?),
             Security::StartTls | Security::None => Box::new(stream),
@@ -102,6 +101,12 @@ impl Server {
             connection.auth(DEFAULT_MECHANISMS, credentials).await?;
         }
         Ok(connection)
+    }
+
+    async fn stream(&self) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
     }
 
     async fn encrypted(&self, stream: TcpStream) -> io::Result<Encrypted> {
@@ -180,4 +185,17 @@ pub(super) fn percent_decoded(text: &str) -> Option<String> {
         bytes.extend_from_slice(part.get(2..)?.as_bytes());
     }
     String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn no_mail_waits_for_a_delayed_acknowledgement() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("smtp://{}", listener.local_addr().unwrap());
+        let stream = Server::parse(&url).unwrap().stream().await.unwrap();
+        assert!(stream.nodelay().unwrap());
+    }
 }

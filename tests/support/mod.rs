@@ -186,7 +186,7 @@ pub fn finance_tool(name: &str) -> PathBuf {
     let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/finance/bin").join(name);
     assert!(
         tool.exists(),
-        "no {name}: python3 -m venv target/finance && target/finance/bin/pip install beancount==3.2.3 openpyxl==3.1.5"
+        "no {name}: python3 -m venv target/finance && target/finance/bin/pip install beancount==3.2.3 openpyxl==3.1.5 dkimpy==1.1.8"
     );
     tool
 }

@@ -1,10 +1,8 @@
-//! The daemon over a generated month, disturbed: killed at random moments, and with a disk that is full or fails at its writes. It
-//! must end as an undisturbed run does.
+//! The daemon over a generated month, killed at random moments. It must end as an undisturbed run does.
 //!
 //! By default a few days are disturbed a few times. To disturb a whole month more often:
 //!
-//!     PAYLATER_KILLS=500 PAYLATER_KILL_DAYS=31 cargo nextest run faults::killed
-//!     PAYLATER_FAULTS=200 cargo nextest run faults::a_full_disk
+//!     PAYLATER_KILLS=500 PAYLATER_KILL_DAYS=31 cargo nextest run faults::
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{Days, NaiveDate};
 
-use crate::support::daemon::{Daemon, EVERY_SECOND, runs};
+use crate::support::daemon::{Daemon, EVERY_SECOND};
 use crate::support::{OUTPUTS, Scheme, assert_same, copy, files_below};
 
 /// How long the daemon may work at a day, however often it is disturbed.
@@ -127,93 +125,4 @@ fn killed_at_any_moment_the_daemon_ends_as_if_undisturbed() {
         rounds += 1;
         println!("{killed} kills, {rounds} times {days} days");
     }
-}
-
-/// The calls that write, and what they fail with.
-const FAULTS: [(&str, &str); 4] = [
-    ("write,pwrite64", "ENOSPC"),
-    ("write,pwrite64", "EIO"),
-    ("fsync,fdatasync", "EIO"),
-    ("mkdir,rename,ftruncate", "ENOSPC"),
-];
-
-/// At one write after the other, the disk is full or fails for some writes of each thread, and then works again. In every third
-/// try it does not, and the daemon is killed and started again.
-#[test]
-fn a_full_disk_or_a_failing_one_leaves_nothing_half_done() {
-    const DAYS: u64 = 2;
-    if Command::new("strace").arg("-V").output().is_err() {
-        eprintln!("not tested: there is no strace (Debian's package strace)");
-        return;
-    }
-    let tries = setting("PAYLATER_FAULTS", 8);
-    let ready = generated(DAYS, DAYS * 12);
-    // Without room for its tables the daemon ends at once, and the service manager starts it again. Here it has them.
-    ready.run(&["job", "watch_feeds"]);
-    let undisturbed = copied(&ready);
-    undisturbed.close(&day(DAYS).to_string());
-    let mut random = Random(0x2545_f491_4f6c_dd1d);
-    let (mut failed_runs, mut hit) = (0, 0);
-    for i in 0..tries {
-        let (calls, error) = FAULTS[usize::try_from(i).unwrap() % FAULTS.len()];
-        let first = 1 + random.up_to(60);
-        let lasting = i % 3 == 2;
-        let what = format!("{calls} {error} from call {first}{}", if lasting { ", lasting" } else { "" });
-        let scheme = copied(&ready);
-        let until = if lasting { "+".to_owned() } else { format!("..{}", first + random.up_to(12)) };
-        let mut daemon =
-            Daemon::spawn(&scheme, failing(&scheme, &undisturbed, calls, error, &format!("{first}{until}")));
-        let began = Instant::now();
-        let limit = if lasting { Duration::from_secs(15) } else { A_DAY_WITHIN };
-        while !is_sealed(&scheme, day(DAYS)) && began.elapsed() < limit {
-            assert!(!daemon.has_ended(), "{what}: the daemon has ended: {}", scheme.read("log"));
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        assert!(lasting || is_sealed(&scheme, day(DAYS)), "{what}: it does not go on: {}", scheme.read("log"));
-        daemon.kill();
-        hit += u64::from(scheme.read("faults").contains("(INJECTED)"));
-        failed_runs +=
-            runs(&scheme, &["--status", "failed"]).len() + scheme.read("log").matches("the store is away").count();
-        if lasting {
-            let mut daemon = Daemon::start(&scheme);
-            let began = Instant::now();
-            while !is_sealed(&scheme, day(DAYS)) {
-                assert!(began.elapsed() < A_DAY_WITHIN, "{what}: it does not go on: {}", scheme.read("log"));
-                std::thread::sleep(Duration::from_millis(100));
-            }
-            daemon.stop();
-        }
-        println!("{what}");
-        assert_as_undisturbed(&scheme, &undisturbed);
-    }
-    println!("{tries} tries, {hit} with faults; {failed_runs} failed runs and waits for the store");
-    assert!(hit > tries / 2 && failed_runs > 0, "{hit} tries had faults, and {failed_runs} runs failed");
-}
-
-/// The daemon, some of whose calls that write below its home and its inbox fail. strace counts the calls of each thread.
-fn failing(scheme: &Scheme, undisturbed: &Scheme, calls: &str, error: &str, when: &str) -> Command {
-    let run = scheme.command(&["run"]);
-    let mut command = Command::new("strace");
-    // The daemon stays the child of the test, and strace its grandchild.
-    command.args(["-D", "-f", "-qq", "-o"]).arg(scheme.path("faults"));
-    command.args(["-e", &format!("trace={calls}"), "-e", &format!("inject={calls}:error={error}:when={when}")]);
-    let mut paths = vec!["run/paylater.db".to_owned(), "run/paylater.db-wal".to_owned()];
-    for name in output(undisturbed).into_keys() {
-        // Files are written under another name first, and the reports of a day in a folder of their own.
-        match name.strip_prefix("reconciliation/").and_then(|rest| rest.split_once('/')) {
-            Some((day, file)) => {
-                paths.push(format!("run/reconciliation/.{day}.part"));
-                paths.push(format!("run/reconciliation/.{day}.part/{file}"));
-            }
-            None => paths.push(format!("run/{name}.part")),
-        }
-    }
-    paths.extend(files_below(scheme.folder.path(), &["inbox"]).into_keys());
-    paths.sort_unstable();
-    paths.dedup();
-    for path in paths {
-        command.arg("-P").arg(scheme.path(&path));
-    }
-    command.arg(run.get_program()).args(run.get_args()).env_remove("PAYLATER_STORE_URL");
-    command
 }

@@ -488,6 +488,11 @@ fn letters_say_only_what_the_terms_bear_out() {
             ],
         );
         scheme.close("2026-03-11");
+        if policy.contains("[version.debit]") {
+            // The close of the 8th charges the fee, and asks the bank for it as well.
+            let debits = scheme.read("run/reconciliation/2026-03-08/SHOP_2026-03-08_debit-instructions.csv");
+            assert!(debits.contains("110.00"), "{debits}");
+        }
         mails(&scheme).into_values().collect()
     };
     let neither = texts(format!("{none}{reminders}"));
@@ -510,11 +515,11 @@ fn letters_say_only_what_the_terms_bear_out() {
     // The bank is asked on the 8th and does not answer.
     let collected = texts(format!("{flat}{reminders}{debit}"));
     for (text, words) in collected.iter().zip([
-        "CNY 100.00 will be collected from your bank card on 8 March 2026",
-        "CNY 100.00 will be collected from your bank card on 8 March 2026",
-        "CNY 100.00 is being collected from your bank card",
-        "CNY 100.00 is being collected from your bank card",
-        "CNY 100.00 is being collected from your bank card",
+        "CNY 110.00 will be collected from your bank card on 8 March 2026",
+        "CNY 110.00 will be collected from your bank card on 8 March 2026",
+        "CNY 110.00 is being collected from your bank card",
+        "CNY 110.00 is being collected from your bank card",
+        "CNY 110.00 is being collected from your bank card",
     ]) {
         assert!(text.contains(words) && !text.contains("Please pay"), "{text}");
         assert!(!text.contains("be added") && !text.contains("is added"), "{text}");

@@ -16,7 +16,7 @@ use crate::scheme::{JobFile, is_part_of_close};
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawAlerts {
-    /// Addresses of operations, which get mail the way [mail] says.
+    /// Addresses of operations, which get mail as the scheme sends it.
     #[serde(default)]
     mail: Vec<String>,
     /// A URL that is sent JSON.

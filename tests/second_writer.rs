@@ -5,7 +5,6 @@ use std::fs;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::daemon::{Daemon, EVERY_SECOND, jobs, logged};
 use crate::support::postgres::Server;
 use crate::support::smtp::SmtpServer;
 use crate::support::{AGREEMENTS, CUSTOMERS, POLICY, Scheme};
@@ -183,54 +182,6 @@ fn on_sqlite_a_second_home_on_the_same_file_is_kept_out() {
     stops(overtaken);
     assert_eq!(written_to(&[&here, &there]), everybody_once());
     first.run(&["verify"]);
-}
-
-/// A daemon is frozen while it sends mails. A command takes over the lane, a second daemon takes over from the first, and the
-/// frozen one stops when it wakes up.
-fn a_frozen_daemon_is_taken_over_from(books: &str) {
-    let (here, there) = (SmtpServer::start(), SmtpServer::start());
-    let first = with_mails(books, &here);
-    until_mails_are_due(&first);
-    let every_second = [("send_reminders", EVERY_SECOND, "catch_up = \"none\"")];
-    jobs(&first, &every_second);
-    here.hold();
-    let mut frozen = Daemon::start(&first);
-    wait_for("mails on the wire", || here.received().len() == 4);
-    let mut second = with_mails(books, &there);
-    if books.starts_with("sqlite:") {
-        second.env[0].1 = format!("sqlite:{}", first.path("run/paylater.db").display());
-        fs::create_dir(second.path("run")).unwrap();
-    }
-    jobs(&second, &every_second);
-    let told = second.run_failing(&["run"], 1);
-    assert!(told.contains("another paylater daemon runs on these books"), "{told}");
-    frozen.signal("STOP");
-    let began = Instant::now();
-    let told = second.run(&["--wait", "100", "job", "send_reminders"]);
-    assert!(told.contains("mails sent 8"), "{told}");
-    assert!(began.elapsed() > Duration::from_secs(40), "taken over after {:?}", began.elapsed());
-    let mut daemon = Daemon::start(&second);
-    logged(&second, "running version");
-    frozen.signal("CONT");
-    here.answer_well();
-    assert_eq!(frozen.wait(), Some(1));
-    let log = first.read("log");
-    assert!(log.contains("another paylater daemon took over these books"), "{log}");
-    assert!(!daemon.has_ended());
-    daemon.stop();
-    assert_eq!(here.received().len(), 4);
-    assert_eq!(written_to(&[&here, &there]), everybody_once());
-    second.run(&["verify"]);
-}
-
-#[test]
-fn a_frozen_daemon_is_taken_over_from_on_sqlite() {
-    a_frozen_daemon_is_taken_over_from("sqlite:paylater.db");
-}
-
-#[tokio::test]
-async fn a_frozen_daemon_is_taken_over_from_on_postgres() {
-    a_frozen_daemon_is_taken_over_from(&Server::start().database().await);
 }
 
 #[test]

@@ -40,47 +40,6 @@ fn a_mail_server_that_hangs_holds_up_neither_files_nor_the_close() {
     scheme.run(&["verify"]);
 }
 
-/// The SFTP server of one feed takes connections and says nothing more; the files of the others come.
-#[cfg(feature = "remote")]
-#[test]
-fn an_sftp_server_that_is_away_holds_up_neither_files_nor_the_close() {
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let scheme = Scheme::shop(POLICY).with_customer(&[]);
-    let url = format!("sftp://shop@{}", silent.local_addr().unwrap());
-    scheme.write("key", "");
-    scheme.write("known_hosts", "");
-    let here = scheme.folder.path().display();
-    let table =
-        format!("[[place]]\nurl = \"{url}\"\nkey_file = \"{here}/key\"\nknown_hosts_file = \"{here}/known_hosts\"\n");
-    let feed = "name = \"holds\"\nfolder = \"inbox\"\n";
-    let away = format!("name = \"holds\"\nfolder = \"{url}/in\"\nunreachable = \"exception\"\n");
-    let config = scheme.read("paylater.toml");
-    assert!(config.contains(feed));
-    scheme.write("paylater.toml", config.replace(feed, &away) + &table);
-    jobs(
-        &scheme,
-        &[
-            ("ingest_files", EVERY_SECOND, ""),
-            ("close_day", "*/5 * * * * *", "after = [\"ingest_files\"]"),
-            ("write_reconciliation", EVERY_SECOND, ""),
-        ],
-    );
-    let order = |id: &str| format!("order_id,customer_id,amount,currency,ordered_at\n{id},C1,5.00,CNY,2026-03-01\n");
-    scheme.write("inbox/orders-2026-03-01.csv", order("O1"));
-    let mut daemon = Daemon::start(&scheme);
-    logged(&scheme, "running version");
-    wait_for("the first day's file", &scheme, || scheme.run(&["files"]).contains("orders-2026-03-01.csv\ttaken"));
-    scheme.write("inbox/orders-2026-03-01-late.csv", order("O2"));
-    wait_for("the file that came meanwhile", &scheme, || {
-        scheme.run(&["files", "--all"]).contains("orders-2026-03-01-late.csv\ttaken")
-    });
-    wait_for("the close", &scheme, || sealed(&scheme, "2026-03-01"));
-    let exceptions = scheme.run(&["exceptions"]);
-    assert_eq!(exceptions.matches("INBOX_UNREACHABLE").count(), 1, "{exceptions}");
-    daemon.stop();
-    scheme.run(&["verify"]);
-}
-
 #[test]
 fn a_close_that_failed_is_tried_again_soon() {
     let scheme = Scheme::shop(POLICY).with_customer(&[]);

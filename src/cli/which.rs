@@ -1,6 +1,6 @@
 //! What several commands ask for in the same way: merchants, and months.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use chrono::NaiveDate;
 
 use super::Misconfigured;
@@ -9,8 +9,7 @@ use crate::scheme::{Merchant, Scheme};
 /// Returns the merchant with this id, or all merchants if there is none.
 pub fn merchants<'s>(scheme: &'s Scheme, id: Option<&str>) -> Result<Vec<&'s Merchant>> {
     let Some(id) = id else { return Ok(scheme.merchants.iter().map(AsRef::as_ref).collect()) };
-    let merchant = scheme.merchant(id).with_context(|| format!("there is no merchant {id:?}"));
-    Ok(vec![merchant.map_err(Misconfigured)?.as_ref()])
+    Ok(vec![scheme.merchant_named(id).map_err(Misconfigured)?.as_ref()])
 }
 
 /// Reads a month such as 2026-03, and returns its first day.

@@ -10,6 +10,7 @@ use minijinja::{Environment as Engine, UndefinedBehavior, Value};
 
 use super::language::Language;
 use crate::domain::money::Currency;
+use crate::views::grouped;
 
 macro_rules! templates {
     ($($name:literal),* $(,)?) => {
@@ -96,24 +97,6 @@ fn figure(amount: &Value) -> Result<String, minijinja::Error> {
 
 fn count(number: i64) -> String {
     grouped(&number.to_string())
-}
-
-/// Puts a comma between groups of three digits before the point.
-fn grouped(plain: &str) -> String {
-    let (sign, digits) = plain.strip_prefix('-').map_or(("", plain), |digits| ("\u{2212}", digits));
-    let (whole, fraction) = digits.split_once('.').map_or((digits, None), |(whole, rest)| (whole, Some(rest)));
-    let mut grouped = sign.to_owned();
-    for (i, digit) in whole.chars().enumerate() {
-        if i > 0 && (whole.len() - i) % 3 == 0 {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    if let Some(fraction) = fraction {
-        grouped.push('.');
-        grouped.push_str(fraction);
-    }
-    grouped
 }
 
 fn is_chinese(state: &minijinja::State) -> bool {

@@ -253,38 +253,37 @@ pub async fn list(tx: &mut Tx, filter: &Filter<'_>, at_most: i64) -> Result<Vec<
     }))
 }
 
+/// A condition on runs up to `$2`, and the order that has the wanted run first.
+type FirstOf = (&'static str, &'static str);
+
+const ENDED: FirstOf = ("finished_at <= $2", "finished_at DESC, run_no DESC");
+
+/// Runs begun by a clock that was ahead.
+const OF_CLOCK_AHEAD: FirstOf = ("started_at > $2", "started_at DESC, run_no DESC");
+
 /// The latest run of a job: the one under way, or else the one that ended last, whoever asked for it. Runs after `now` were begun
 /// by a clock that was ahead, and only count if there is no other.
 pub async fn latest(tx: &mut Tx, job: &str, now: DateTime<Utc>) -> Result<Option<RunRow>> {
-    for (condition, order) in [
-        ("status = 'running' AND started_at <= $2", "run_no DESC"),
-        ("finished_at <= $2", "finished_at DESC, run_no DESC"),
-        ("started_at > $2", "started_at DESC, run_no DESC"),
-    ] {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM run WHERE job = $1 AND {condition} AND status NOT IN ('due', 'skipped')
-             ORDER BY {order} LIMIT 1"
-        );
-        let sql = sqlx::AssertSqlSafe(sql);
-        let row: Option<RunRow> = on_engine!(tx, |c| sqlx::query_as(sql).bind(job).bind(now).fetch_optional(c).await?);
-        if row.is_some() {
-            return Ok(row);
-        }
-    }
-    Ok(None)
+    let under_way = ("status = 'running' AND started_at <= $2", "run_no DESC");
+    first_found(tx, job, now, "status NOT IN ('due', 'skipped')", &[under_way, ENDED, OF_CLOCK_AHEAD]).await
 }
 
 /// The run of a job that ended last, whoever asked for it. A run that was cut off does not count: it says nothing about the job.
 pub async fn last_ended(tx: &mut Tx, job: &str, now: DateTime<Utc>) -> Result<Option<RunRow>> {
-    for (condition, order) in [
-        ("finished_at <= $2", "finished_at DESC, run_no DESC"),
-        // Begun by a clock that was ahead.
-        ("started_at > $2", "started_at DESC, run_no DESC"),
-    ] {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM run WHERE job = $1 AND {condition} AND status IN ('done', 'failed')
-             ORDER BY {order} LIMIT 1"
-        );
+    first_found(tx, job, now, "status IN ('done', 'failed')", &[ENDED, OF_CLOCK_AHEAD]).await
+}
+
+/// The first run of a job with such a status that one of these conditions finds, tried one after the other.
+async fn first_found(
+    tx: &mut Tx,
+    job: &str,
+    now: DateTime<Utc>,
+    status: &str,
+    tried: &[FirstOf],
+) -> Result<Option<RunRow>> {
+    for (condition, order) in tried {
+        let sql =
+            format!("SELECT {COLUMNS} FROM run WHERE job = $1 AND {condition} AND {status} ORDER BY {order} LIMIT 1");
         let sql = sqlx::AssertSqlSafe(sql);
         let row: Option<RunRow> = on_engine!(tx, |c| sqlx::query_as(sql).bind(job).bind(now).fetch_optional(c).await?);
         if row.is_some() {

@@ -45,7 +45,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-pub use amount::Amount;
+pub use amount::{Amount, grouped};
 
 /// The version of every view. It changes when a field is renamed or removed, or changes its meaning.
 pub const VERSION: u32 = 1;

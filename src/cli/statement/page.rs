@@ -9,9 +9,9 @@ use minijinja::{Environment as Engine, UndefinedBehavior, Value, context};
 use crate::domain::journal::Account;
 use crate::domain::money::Currency;
 use crate::mail::language::Language;
-use crate::views::Amount;
 use crate::views::roll_forward::{AccountRoll, RollForward};
 use crate::views::statement::Statement;
+use crate::views::{Amount, grouped};
 
 pub struct Pages {
     engine: Engine<'static>,
@@ -149,16 +149,7 @@ fn figure(amount: &Value) -> Result<String, minijinja::Error> {
     let minor = i64::try_from(amount.get_attr("minor")?)?;
     let currency = amount.get_attr("currency")?;
     let plain = currency.as_str().and_then(Currency::parse).map_or(minor.to_string(), |known| known.plain(minor));
-    let (sign, digits) = plain.strip_prefix('-').map_or(("", plain.as_str()), |digits| ("\u{2212}", digits));
-    let (whole, fraction) = digits.split_once('.').map_or((digits, ""), |(whole, _)| (whole, &digits[whole.len()..]));
-    let mut grouped = sign.to_owned();
-    for (i, digit) in whole.chars().enumerate() {
-        if i > 0 && (whole.len() - i) % 3 == 0 {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    Ok(grouped + fraction)
+    Ok(grouped(&plain))
 }
 
 #[cfg(test)]

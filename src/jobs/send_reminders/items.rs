@@ -101,7 +101,7 @@ async fn due_of_merchant<'s>(
 }
 
 /// Returns the orders for which a step or a notice may apply on the day: their recorded due date matches a step of the
-/// ladder, a notice is due, or their due date may have moved since.
+/// ladder, a notice is due, or their due date may have moved since. An order may be there several times.
 async fn candidates(tx: &mut Tx, merchant: &Merchant, today: NaiveDate, day: NaiveDate) -> Result<Vec<String>> {
     let versions = &merchant.policy.versions;
     let mut steps: Vec<i64> = versions.iter().flat_map(|terms| terms.reminders.steps.iter().copied()).collect();
@@ -125,8 +125,6 @@ async fn candidates(tx: &mut Tx, merchant: &Merchant, today: NaiveDate, day: Nai
             ids.extend(page.into_iter().map(|(_, id)| id));
         }
     }
-    ids.sort_unstable();
-    ids.dedup();
     Ok(ids)
 }
 
